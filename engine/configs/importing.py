@@ -1,0 +1,72 @@
+"""Config of an import: files as people keep them -> one frozen data set."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from engine.configs.base import Config
+
+Layout = Literal["auto", "folder", "csv", "zip", "npz", "dicom", "phantom"]
+Remedy = Literal["drop-copies", "drop-conflicts", "join-groups", "drop-blank"]
+
+
+class ImportConfig(Config):
+    """What to import, in which form to keep it, and how to split it."""
+
+    kind: Literal["import"] = "import"
+    name: str
+    """Name of the data set; its folder below the home's `datasets/`."""
+    source: str = ""
+    """Folder, CSV file, ZIP, .npz or DICOM folder, or a MedMNIST name (medmnist:pneumoniamnist); empty: the phantom."""
+    layout: Layout = "auto"
+    """How the source is laid out; auto looks at it."""
+    csv: str = ""
+    """CSV with the labels, when it does not lie in the source folder alone."""
+    image_column: str = ""
+    """CSV column with file names or ids; empty: guessed."""
+    label_column: str = ""
+    """CSV column with the class; empty: guessed."""
+    group_column: str = ""
+    """CSV column with the patient or other group that must stay in one split; empty: none."""
+    split_column: str = ""
+    """CSV column with the split (train, valid, test); empty: none."""
+    class_names: dict[str, str] = Field(default_factory=dict)
+    """Labels or folder names to rename, as found -> wanted; several may share one name (aliases)."""
+    only_classes: tuple[str, ...] = ()
+    """Import only these classes (names after renaming); empty: all."""
+    size: Literal[16, 32, 64, 128, 256, 512, 1024] = 64
+    """Width and height of the stored images in pixels."""
+    mode: Literal["auto", "L", "RGB"] = "auto"
+    """Grey (L) or colour (RGB); auto keeps colour only if some image has any."""
+    resize: Literal["pad", "crop", "stretch"] = "pad"
+    """How images become square: zero-pad, centre crop or stretch; the same for all images."""
+    window: tuple[float, float] | None = None
+    """DICOM window as centre and width in output units (HU); none: the file's own, else its full range."""
+    split: Literal["auto", "given", "random"] = "auto"
+    """Keep the source's splits (given), draw them (random), or given where they exist (auto)."""
+    train_share: float = Field(default=0.7, gt=0, lt=1)
+    """Share of images for training in a random split."""
+    valid_share: float = Field(default=0.15, gt=0, lt=1)
+    """Share of images for validation in a random split; the rest is the test set."""
+    split_counts: tuple[int, int, int] | None = None
+    """Exact numbers of training, validation and test images of a random split; overrides the shares."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of the random split and of the phantom."""
+    remedies: tuple[Remedy, ...] = ()
+    """Audit findings to mend before the split."""
+    max_pixels: int = Field(default=64_000_000, gt=0)
+    """Largest width x height accepted of one source image (guards against decompression bombs)."""
+    freeze: bool = True
+    """Freeze the split after the import, unless the audit finds leaks or label conflicts."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.train_share + self.valid_share >= 1:
+            raise ValueError("train_share + valid_share must leave room for a test set (sum below 1)")
+        if not self.source and self.layout not in ("phantom",):
+            raise ValueError("source is empty; expected a folder, file or MedMNIST name unless layout is phantom")
+        if self.window is not None and self.window[1] <= 0:
+            raise ValueError("window width must be above 0")
+        return self

@@ -1,0 +1,21 @@
+"""Config of a journey: a preset from import to verdict."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from engine.configs.base import Config
+
+
+class JourneyConfig(Config):
+    """Which preset to run, on which files, with which changes."""
+
+    kind: Literal["journey"] = "journey"
+    preset: str = "demo"
+    """Name of the preset."""
+    source: str = ""
+    """Folder or file with the data; empty: the preset's own (only the demo has one)."""
+    overrides: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Changed settings by step (import, train, pool, sweep) and field."""

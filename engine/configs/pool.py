@@ -1,0 +1,38 @@
+"""Config of a pool: synthetic images with a manifest."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from engine.configs.base import Config
+
+
+class GeneratorReference(Config):
+    """A generator by run and by the hash of its exported file."""
+
+    run: str
+    """Id of the training run."""
+    sha256: str = ""
+    """Hash of its generator.onnx; filled in when the run is submitted."""
+
+
+class PoolConfig(Config):
+    """How many images to sample from which generators."""
+
+    kind: Literal["pool"] = "pool"
+    name: str
+    """Name of the pool."""
+    dataset: str
+    """Data set whose training split the generators saw."""
+    dataset_fingerprint: str = ""
+    """Hash of the frozen split; filled in when the run is submitted."""
+    generators: tuple[GeneratorReference, ...]
+    """One generator a class, or one class-conditional generator."""
+    images_per_class: int = Field(default=500, ge=1)
+    """Images to sample for each class."""
+    first_seed: int = Field(default=0, ge=0)
+    """Seed of the first image; the following count up."""
+    batch: int = Field(default=64, ge=1)
+    """Images sampled at once."""

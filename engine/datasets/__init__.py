@@ -1,0 +1,1 @@
+"""From files as people keep them to a frozen data set: read, audit, split, freeze."""

@@ -1,0 +1,1 @@
+"""Pretrained backbones and the cache of their features (torch, torchvision)."""

@@ -1,0 +1,87 @@
+"""ONE table of presets, read by the pages, the command line and the tests alike.
+
+A preset names the settings in which a journey differs from the defaults of the configs, step by step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.store.errors import ErsatzError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """The settings of one journey from files to verdict."""
+
+    title: str
+    """One line for menus."""
+    story: str
+    """What it repeats and where it came from."""
+    importing: dict[str, Any] = field(default_factory=dict)
+    train: dict[str, Any] = field(default_factory=dict)
+    pool: dict[str, Any] = field(default_factory=dict)
+    sweep: dict[str, Any] = field(default_factory=dict)
+
+
+PRESETS: dict[str, Preset] = {
+    "demo": Preset(
+        title="Demo: head-CT phantom",
+        story=(
+            "A procedural phantom of a head CT with and without a bleed, made by the program itself. "
+            "It shows the whole journey on any laptop; its verdict says nothing about real patients."
+        ),
+        importing={"name": "phantom", "layout": "phantom", "size": 64, "mode": "L"},
+        train={"architecture": "recipe", "kimg": 12.0, "batch": 16, "g_channels": 32, "d_channels": 32},
+        pool={"images_per_class": 200},
+        sweep={"classifier": "small-cnn", "steps": 200, "seeds": 8},
+    ),
+    "head-ct": Preset(
+        title="Head CT hemorrhage (DCGAN 32x32)",
+        story=(
+            "The published da-dcgan system: one DCGAN a class at 32x32, trained on the 144 training images only, "
+            "then a frozen ResNet-50 with and without synthetic images. The test set is real only, unlike theirs."
+        ),
+        importing={
+            "name": "head-ct",
+            "layout": "csv",
+            "class_names": {"0": "normal", "1": "hemorrhage"},
+            "size": 32,
+            "mode": "L",
+            "resize": "pad",
+            "split": "random",
+            "split_counts": (144, 34, 22),
+        },
+        train={
+            "architecture": "da-dcgan",
+            "kimg": 180.0,
+            "batch": 16,
+            "gradient_penalty": 10.0,
+            "inverted_labels": True,
+            "soft_labels": 0.1,
+            "flip_probability": 0.05,
+            "dropout": 0.4,
+        },
+        pool={"images_per_class": 200},
+        sweep={"classifier": "resnet50", "batch": 32, "dropout": 0.4},
+    ),
+    "brain-mri": Preset(
+        title="Brain MRI (DCGAN 64x64)",
+        story=(
+            "PyTorch's DCGAN recipe at 64x64 RGB, one generator a class, published to balance a minority class. "
+            "The published batch of 128 would give one step an epoch on classes this small, so the batch is 16."
+        ),
+        importing={"name": "brain-mri", "layout": "folder", "size": 64, "mode": "RGB", "resize": "crop"},
+        train={"architecture": "recipe", "kimg": 100.0, "batch": 16},
+        pool={"images_per_class": 500},
+        sweep={"classifier": "resnet50"},
+    ),
+}
+
+
+def preset(name: str) -> Preset:
+    """The preset of that name, or an `ErsatzError` that lists those there are."""
+    if name not in PRESETS:
+        raise ErsatzError(f"There is no preset {name!r}; expected one of {', '.join(PRESETS)}.")
+    return PRESETS[name]

@@ -1,0 +1,25 @@
+"""The errors a user can mend. Everything else is a bug and keeps its stack trace."""
+
+from __future__ import annotations
+
+
+class ErsatzError(Exception):
+    """One clear sentence for the user: what was found, what was expected, what to do.
+
+    Interfaces print `str(error)` alone; a stack trace goes to the run's log only.
+    """
+
+    exit_code = 1
+
+
+class AlreadyActive(ErsatzError):
+    """The same run is already queued or running (two people pressed the button at once)."""
+
+    exit_code = 3
+
+    def __init__(self, run_id: str):
+        self.run_id = run_id
+        super().__init__(
+            f"This exact run is already in progress as {run_id}; one at a time is expected. "
+            "Watch it on the Runs page, or stop it there before starting it again."
+        )

@@ -1,0 +1,209 @@
+"""Run folders: one per run, readable with `cat`, complete without the program.
+
+<home>/runs/<id>/
+    config.json     everything needed to run it again
+    status.json     state, progress, alarms, result, the sentence of an error
+    metrics.jsonl   one JSON object a line, appended
+    log.txt         what the worker printed
+    lock            held by the supervisor (and its worker) for as long as they live
+    stop            present once somebody asked the run to stop
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from engine.store.errors import ErsatzError
+from engine.store.files import disk_errors, new_folder, read_json, write_json, write_text
+from engine.store.hashing import sha256_value
+from engine.store.home import Home
+from engine.store.locks import is_held
+
+
+class State(StrEnum):
+    """The state of a run as a person sees it."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    FINISHED = "finished"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+
+    @property
+    def is_final(self) -> bool:
+        return self in FINAL
+
+    @property
+    def is_active(self) -> bool:
+        return self in ACTIVE
+
+
+FINAL = frozenset({State.FINISHED, State.FAILED, State.STOPPED, State.CANCELLED})
+ACTIVE = frozenset({State.QUEUED, State.RUNNING, State.STOPPING})
+RESUMABLE = frozenset({State.FAILED, State.STOPPED, State.CANCELLED, State.INTERRUPTED})
+
+
+@dataclass(frozen=True)
+class Status:
+    """The content of `status.json`; times are seconds since the epoch."""
+
+    state: State = State.QUEUED
+    created: float = 0.0
+    started: float | None = None
+    ended: float | None = None
+    stage: str = ""
+    done: float = 0.0
+    total: float = 0.0
+    unit: str = ""
+    device: str = ""
+    error: str = ""
+    alarms: list[dict[str, Any]] = field(default_factory=list)
+    result: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A handle on one run folder; holds no state of its own."""
+
+    home: Home
+    id: str
+
+    @property
+    def path(self) -> Path:
+        return self.home.run(self.id)
+
+    @property
+    def log_path(self) -> Path:
+        return self.path / "log.txt"
+
+    @property
+    def lock_path(self) -> Path:
+        return self.path / "lock"
+
+    @property
+    def metrics_path(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    def exists(self) -> bool:
+        return (self.path / "config.json").is_file()
+
+    def config(self) -> dict[str, Any]:
+        """The run's complete config as plain values; `engine.configs.parse_config` makes it typed."""
+        if not self.exists():
+            raise ErsatzError(
+                f"There is no run {self.id} in {self.home.runs}; `python -m engine runs` lists those there are."
+            )
+        return read_json(self.path / "config.json")
+
+    @property
+    def kind(self) -> str:
+        return self.config()["kind"]
+
+    def status(self) -> Status:
+        values = read_json(self.path / "status.json")
+        return Status(**{**values, "state": State(values["state"])})
+
+    def update(self, **changes: Any) -> Status:
+        """Change fields of `status.json`. A deleted run folder is not made again."""
+        if not self.path.is_dir():
+            raise ErsatzError(f"The folder of run {self.id} was deleted while it was in use; start the run again.")
+        status = replace(self.status(), **changes)
+        write_json(self.path / "status.json", asdict(status))
+        return status
+
+    def raise_alarm(self, name: str, sentence: str, **details: Any) -> None:
+        """Record an alarm once per name: what is wrong and what to do."""
+        status = self.status()
+        if all(alarm["name"] != name for alarm in status.alarms):
+            self.update(alarms=[*status.alarms, {"name": name, "sentence": sentence, "time": time.time(), **details}])
+
+    def state(self) -> State:
+        """What `status.json` and the lock say together; the lock is the truth about being alive."""
+        alive = is_held(self.lock_path)
+        recorded = self.status().state  # read after the probe, so that an ending run is not called interrupted
+        if recorded.is_final:
+            return recorded
+        if not alive:
+            return State.INTERRUPTED
+        return State.STOPPING if self.stop_requested() else recorded
+
+    def stop_requested(self) -> bool:
+        return (self.path / "stop").exists()
+
+    def request_stop(self) -> None:
+        write_text(self.path / "stop", "")
+
+    def clear_stop(self) -> None:
+        (self.path / "stop").unlink(missing_ok=True)
+
+    def append_metrics(self, row: dict[str, Any]) -> None:
+        with disk_errors(self.metrics_path), self.metrics_path.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+
+    def read_metrics(self, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
+        """Rows appended since byte `offset`, and the offset to ask from next time.
+
+        A line still being written is left for the next call. When the file became shorter (a resumed run
+        dropped rows past its snapshot) a ValueError tells the caller to begin again at 0.
+        """
+        if not self.metrics_path.exists():
+            return [], 0
+        with self.metrics_path.open("rb") as file:
+            if offset > os.fstat(file.fileno()).st_size:
+                raise ValueError("metrics.jsonl was shortened")
+            file.seek(offset)
+            content = file.read()
+        complete = content[: content.rfind(b"\n") + 1]
+        return [json.loads(line) for line in complete.splitlines()], offset + len(complete)
+
+    def keep_metrics(self, keep: Callable[[dict[str, Any]], bool]) -> None:
+        """Drop rows, and a torn last line, that a resumed run will write again."""
+        rows, _ = self.read_metrics()
+        write_text(self.metrics_path, "".join(json.dumps(row) + "\n" for row in rows if keep(row)))
+
+    def delete(self) -> None:
+        """Remove the folder of a run that is not alive."""
+        if is_held(self.lock_path):
+            raise ErsatzError(f"Run {self.id} is still alive; only an ended run can be deleted. Stop it first.")
+        shutil.rmtree(self.path)
+
+
+def create_run(home: Home, config: dict[str, Any], label: str) -> Run:
+    """Make a run folder for a complete config; `label` becomes part of the id."""
+    slug = re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")[:40]
+    run = Run(home, f"{time.strftime('%Y%m%d-%H%M%S')}-{slug}-{secrets.token_hex(2)}")
+    with new_folder(run.path) as folder:
+        write_json(folder / "config.json", config)
+        write_json(folder / "status.json", asdict(Status(created=time.time())))
+        (folder / "log.txt").touch()
+        (folder / "lock").touch()
+    return run
+
+
+def list_runs(home: Home, kind: str | None = None) -> list[Run]:
+    """All runs of the home, newest first; folders without a config are passed over."""
+    if not home.runs.is_dir():
+        return []
+    runs = [Run(home, path.name) for path in home.runs.iterdir() if (path / "config.json").is_file()]
+    if kind is not None:
+        runs = [run for run in runs if run.kind == kind]
+    return sorted(runs, key=lambda run: run.id, reverse=True)
+
+
+def find_runs(home: Home, config: dict[str, Any]) -> list[Run]:
+    """Runs made from exactly this config, newest first."""
+    digest = sha256_value(config)
+    return [run for run in list_runs(home, config["kind"]) if sha256_value(run.config()) == digest]

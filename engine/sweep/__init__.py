@@ -1,0 +1,1 @@
+"""Do synthetic images help? Classifiers, trials, arms, statistics and the verdict."""
