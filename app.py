@@ -1,0 +1,23 @@
+"""The dashboard: `streamlit run app.py`."""
+
+import streamlit as st
+
+from engine.store.errors import ErsatzError
+
+st.set_page_config(page_title="Ersatz", page_icon=":material/radiology:", layout="wide")
+
+page = st.navigation(
+    [
+        st.Page("pages/overview.py", title="Overview", icon=":material/home:", default=True),
+        st.Page("pages/datasets.py", title="Datasets", icon=":material/photo_library:", url_path="datasets"),
+        st.Page("pages/train.py", title="Train", icon=":material/model_training:", url_path="train"),
+        st.Page("pages/generate.py", title="Generate", icon=":material/auto_awesome:", url_path="generate"),
+        st.Page("pages/evaluate.py", title="Evaluate", icon=":material/query_stats:", url_path="evaluate"),
+        st.Page("pages/runs.py", title="Runs", icon=":material/list_alt:", url_path="runs"),
+    ],
+    position="top",
+)
+try:
+    page.run()
+except ErsatzError as error:
+    st.error(str(error), icon=":material/error:")

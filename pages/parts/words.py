@@ -1,0 +1,38 @@
+"""Numbers and moments in the words of a page."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+
+
+def duration(seconds: float) -> str:
+    """`8 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    if whole < 86400:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
+def moment(seconds: float | None) -> str:
+    """A time since the epoch as local `14:05` of today, else `3 May 14:05`; a dash when there is none."""
+    if not seconds:
+        return "–"
+    then = datetime.fromtimestamp(seconds)
+    if then.date() == datetime.fromtimestamp(time.time()).date():
+        return f"{then:%H:%M}"
+    return f"{then.day} {then:%b %H:%M}"
+
+
+def gib(size: float) -> str:
+    """Bytes as `12.3 GiB`."""
+    return f"{size / 2**30:.1f} GiB"
+
+
+def amount(value: float) -> str:
+    """A count without needless digits: `12`, `12.5`, `0.25`."""
+    return f"{value:,.2f}".rstrip("0").rstrip(".")
