@@ -1,0 +1,39 @@
+# Everything a newcomer types. `make demo` goes from a fresh clone to a verdict in the browser.
+PYTHON ?= python3
+BIN := .venv/bin
+PORT ?= 8501
+
+.PHONY: demo app test lint bench clean
+
+demo: .venv/installed
+	$(BIN)/python -m engine demo --port $(PORT)
+
+app: .venv/installed
+	$(BIN)/python -m engine app --port $(PORT)
+
+test: .venv/installed-dev
+	$(BIN)/python -m pytest
+
+lint: .venv/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/installed
+	mkdir -p test-artefacts
+	$(BIN)/python -m benchmarks.dcgan --out test-artefacts/dcgan.json
+	$(BIN)/python -m benchmarks.sampling --out test-artefacts/sampling.json
+	$(BIN)/python -m benchmarks.sweep --out test-artefacts/sweep.json
+
+.venv/installed: requirements.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit(f"Python {v[0]}.{v[1]} was found as $(PYTHON); 3.11 to 3.13 is expected. Name one, as in: make demo PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.venv/installed-dev: .venv/installed requirements-dev.txt
+	$(BIN)/python -m pip install --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+clean:
+	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache test-artefacts

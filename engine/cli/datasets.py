@@ -1,0 +1,145 @@
+"""`dataset import | preview | audit | split | freeze | list`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from engine.cli.follow import follow_to_end
+from engine.cli.options import with_options
+from engine.cli.output import Detach, Json, console, show, table
+from engine.configs import ImportConfig
+from engine.datasets import editing
+from engine.datasets.dataset import Dataset, list_datasets
+from engine.datasets.importing import preview
+from engine.jobs.submit import submit
+from engine.store.errors import ErsatzError
+from engine.store.home import Home
+
+app = typer.Typer(no_args_is_help=True, help="Import, audit, split and freeze data sets.")
+
+
+def import_settings(source: str, settings: dict[str, Any]) -> ImportConfig:
+    """The import's config, with file paths made absolute since the run starts elsewhere."""
+    values = {"source": source, **settings}
+    for name in ("source", "csv"):
+        if values.get(name) and not values[name].startswith("medmnist:"):
+            values[name] = str(Path(values[name]).expanduser().resolve())
+    if not values.get("name"):
+        raise ErsatzError("The data set has no name; one is expected. Give it with --name.")
+    return ImportConfig.build(values)
+
+
+@app.command("import")
+@with_options(ImportConfig, omit=("source",))
+def import_(
+    source: Annotated[
+        str, typer.Argument(help="Folder, CSV, ZIP, .npz or DICOM folder; medmnist:NAME; empty: phantom.")
+    ] = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show what would be imported; write nothing.")
+    ] = False,
+    detach: Detach = False,
+    as_json: Json = False,
+    *,
+    settings: dict[str, Any],
+) -> None:
+    """Import images, audit them, split them and freeze the split."""
+    config = import_settings(source, settings)
+    if dry_run:
+        seen = preview(config)
+        show(seen.as_values(), as_json, seen.text())
+        return
+    run = submit(Home.from_environment(), config)
+    if detach:
+        show({"run": run.id}, as_json, f"Importing in the background as {run.id}.")
+        return
+    follow_to_end(run, f"import {config.name}")
+    _show_dataset(Dataset.open(run.home, config.name), as_json)
+
+
+@app.command("audit")
+def audit(
+    name: str,
+    fix: Annotated[list[str] | None, typer.Option(help="Remedy to apply: drop-copies, drop-conflicts, ...")] = None,
+    as_json: Json = False,
+) -> None:
+    """Look for copies, leaks between splits, label conflicts and odd images; mend them with --fix."""
+    dataset = Dataset.open(Home.from_environment(), name)
+    if fix:
+        editing.apply_remedies(dataset, fix)
+        dataset = Dataset.open(dataset.home, name)
+    _show_dataset(dataset, as_json)
+
+
+@app.command("split")
+@with_options(
+    ImportConfig, omit=set(ImportConfig.model_fields) - {"split", "train_share", "valid_share", "split_counts", "seed"}
+)
+def split(name: str, as_json: Json = False, *, settings: dict[str, Any]) -> None:
+    """Split a data set anew; only before it is frozen."""
+    dataset = Dataset.open(Home.from_environment(), name)
+    editing.resplit(dataset, settings)
+    _show_dataset(Dataset.open(dataset.home, name), as_json)
+
+
+@app.command("freeze")
+def freeze(name: str, as_json: Json = False) -> None:
+    """Freeze the split with hashes; training and sweeps need that."""
+    dataset = Dataset.open(Home.from_environment(), name)
+    dataset.freeze()
+    _show_dataset(Dataset.open(dataset.home, name), as_json)
+
+
+@app.command("list")
+def list_(as_json: Json = False) -> None:
+    """List the data sets of the home."""
+    datasets = list_datasets(Home.from_environment())
+    rows = [
+        [d.name, len(d.rows()), ", ".join(d.classes), f"{d.size}x{d.size} {d.mode}", "frozen" if d.frozen else "open"]
+        for d in datasets
+    ]
+    empty = "There is no data set yet; `python -m engine dataset import PATH --name NAME` makes one."
+    listing = table("", ["name", "images", "classes", "form", "split"], rows) if rows else empty
+    show([_values(dataset) for dataset in datasets], as_json, listing)
+
+
+def _values(dataset: Dataset) -> dict[str, Any]:
+    counts = dataset.rows().groupby(["split", "class"]).size()
+    return {
+        "name": dataset.name,
+        "path": str(dataset.path),
+        "classes": dataset.classes,
+        "size": dataset.size,
+        "mode": dataset.mode,
+        "frozen": dataset.frozen,
+        "fingerprint": dataset.fingerprint,
+        "phantom": dataset.is_phantom,
+        "counts": {f"{split}/{name}": int(count) for (split, name), count in counts.items()},
+        "findings": dataset.info["audit"]["findings"],
+    }
+
+
+def _show_dataset(dataset: Dataset, as_json: bool) -> None:
+    values = _values(dataset)
+    counts = dataset.rows().groupby(["class", "split"]).size().unstack(fill_value=0)
+    splits = [split for split in ("train", "valid", "test") if split in counts]
+    rows = [[name, *(counts.loc[name, split] for split in splits)] for name in counts.index]
+    if not as_json:
+        phantom = " (a phantom, not real patients)" if dataset.is_phantom else ""
+        console.print(
+            f"[bold]{dataset.name}[/bold]{phantom}: {len(dataset.rows())} images, {dataset.path}", soft_wrap=True
+        )
+        console.print(table("", ["class", *splits], rows))
+        for finding in values["findings"]:
+            fix = f" Remedy: --fix {finding['remedy']}." if finding["remedy"] else ""
+            console.print(f"- {finding['severity']}: {finding['sentence']}{fix}", soft_wrap=True, markup=False)
+        console.print(
+            "The split is frozen."
+            if dataset.frozen
+            else f"Not frozen: `python -m engine dataset freeze {dataset.name}`."
+        )
+        return
+    show(values, True, "")

@@ -1,0 +1,104 @@
+"""`doctor`: is this machine fit for Ersatz, and what will it use?"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Literal
+
+import psutil
+
+from engine.cli.serve import port_is_free
+from engine.store.home import Home
+
+PACKAGES = ("torch", "torchvision", "streamlit", "plotly", "pandas", "pillow", "onnx")
+MINIMUM_FREE_GIB = 2.0
+
+
+@dataclass(frozen=True)
+class Check:
+    name: str
+    state: Literal["ok", "note", "fail"]
+    found: str
+
+
+def examine(home: Home, port: int) -> list[Check]:
+    """Every check, in the order in which a newcomer meets its subject."""
+    return [_python(), *_packages(), _machine(), _training_device(), _sampling_device(), *_home(home), _port(port)]
+
+
+def as_values(checks: list[Check]) -> list[dict[str, Any]]:
+    return [asdict(check) for check in checks]
+
+
+def _python() -> Check:
+    fits = (3, 11) <= sys.version_info[:2] <= (3, 13)
+    found = platform.python_version() + (
+        "" if fits else "; expected 3.11 to 3.13, make the environment with one of these"
+    )
+    return Check("Python", "ok" if fits else "fail", found)
+
+
+def _packages() -> list[Check]:
+    runtime = "onnxruntime" if sys.platform == "darwin" else "onnxruntime-gpu"
+    checks = []
+    for package in (*PACKAGES, runtime):
+        try:
+            checks.append(Check(package, "ok", version(package)))
+        except PackageNotFoundError:
+            checks.append(Check(package, "fail", "not installed; run `pip install -r requirements.txt`"))
+    return checks
+
+
+def _machine() -> Check:
+    memory = psutil.virtual_memory().total / 2**30
+    return Check("Machine", "ok", f"{os.cpu_count()} CPU cores, {memory:.0f} GiB of memory, {platform.system()}")
+
+
+def _training_device() -> Check:
+    try:
+        import torch
+    except ImportError as error:
+        return Check("Training", "fail", f"torch cannot be imported ({error})")
+    if torch.cuda.is_available():
+        return Check("Training", "ok", f"CUDA on {torch.cuda.get_device_name()}")
+    return Check("Training", "note", "on the CPU; no CUDA GPU was found, so training takes longer")
+
+
+def _sampling_device() -> Check:
+    try:
+        from engine.sampling.sampler import available_provider
+    except ImportError as error:
+        return Check("Sampling", "fail", f"ONNX Runtime cannot be imported ({error})")
+    return Check("Sampling", "ok", f"ONNX Runtime with {available_provider()}")
+
+
+def _home(home: Home) -> list[Check]:
+    try:
+        home.root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=home.root):
+            pass
+    except OSError as error:
+        return [
+            Check(
+                "Home", "fail", f"{home.root} cannot be written ({error.strerror}); set ERSATZ_HOME to another folder"
+            )
+        ]
+    free = shutil.disk_usage(home.root).free / 2**30
+    enough = free >= MINIMUM_FREE_GIB
+    advice = "" if enough else f"; at least {MINIMUM_FREE_GIB:.0f} GiB are advised"
+    return [
+        Check("Home", "ok", str(home.root)),
+        Check("Disk", "ok" if enough else "note", f"{free:.0f} GiB free{advice}"),
+    ]
+
+
+def _port(port: int) -> Check:
+    if port_is_free(port):
+        return Check("Port", "ok", f"{port} is free for the dashboard")
+    return Check("Port", "note", f"{port} is in use (perhaps the dashboard is open already); --port takes another")

@@ -1,0 +1,299 @@
+"""`python -m engine`: every command a thin call of the engine."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from engine.cli import datasets
+from engine.cli.follow import follow_to_end
+from engine.cli.options import assignments, with_options
+from engine.cli.output import Detach, Json, console, notices, show, table
+from engine.cli.serve import serve
+from engine.configs import DcganConfig, GeneratorReference, JourneyConfig, PoolConfig, SweepConfig, parse_config
+from engine.datasets.dataset import Dataset
+from engine.jobs import submit as jobs
+from engine.presets import PRESETS, preset
+from engine.store.errors import ErsatzError
+from engine.store.home import Home
+from engine.store.runs import Run, list_runs
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Do synthetic images help your classifier? Train a GAN on the training part, sample it, and measure.",
+)
+app.add_typer(datasets.app, name="dataset")
+
+Port = Annotated[int, typer.Option(help="Port of the dashboard.")]
+PresetName = Annotated[str, typer.Option("--preset", help=f"Start from the settings of {', '.join(PRESETS)}.")]
+
+
+def main() -> None:
+    """Run the command line: a user's error is one sentence and an exit code, never a stack trace."""
+    try:
+        app(prog_name="python -m engine")
+    except ErsatzError as error:
+        if "--json" in sys.argv:
+            print(json.dumps({"error": str(error)}))
+        notices.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(error.exit_code)
+
+
+@app.command()
+def doctor(port: Port = 8501, as_json: Json = False) -> None:
+    """Check this machine: Python, packages, devices, home, disk, port."""
+    from engine.cli.doctor import as_values, examine
+
+    checks = examine(Home.from_environment(), port)
+    rows = [[check.state, check.name, check.found] for check in checks]
+    show(as_values(checks), as_json, table("", ["", "what", "found"], rows))
+    if any(check.state == "fail" for check in checks):
+        raise typer.Exit(1)
+
+
+@app.command()
+def demo(
+    preset_name: PresetName = "demo",
+    source: Annotated[str, typer.Option(help="Folder or file with the preset's data; the demo needs none.")] = "",
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="Change a setting, as in --set train.kimg=5.")
+    ] = None,
+    served: Annotated[
+        bool, typer.Option("--serve/--no-serve", envvar="ERSATZ_SERVE", help="Open the dashboard after.")
+    ] = True,
+    port: Port = 8501,
+    detach: Detach = False,
+    as_json: Json = False,
+) -> None:
+    """Run a whole journey, from import to verdict; start it again at any time, it reuses what is done."""
+    config = JourneyConfig.build(
+        {
+            "preset": preset_name,
+            "source": str(Path(source).expanduser().resolve()) if source else "",
+            "overrides": assignments(changes or []),
+        }
+    )
+    home = Home.from_environment()
+    run = jobs.ensure(home, config)
+    if detach:
+        show({"run": run.id}, as_json, f"On its way in the background as {run.id}.")
+        return
+    follow_to_end(run, preset_name)
+    result = run.status().result
+    show({"run": run.id, **result}, as_json, f"\n[bold]{result['verdict'].capitalize()}.[/bold] {result['sentence']}")
+    if as_json:
+        return
+    console.print(f"Report: {Run(home, result['sweep']).path / 'report.html'}", soft_wrap=True)
+    if served:
+        serve(home, port, f"evaluate?run={result['sweep']}")
+
+
+@app.command("app")
+def app_(
+    port: Port = 8501,
+    address: Annotated[
+        str, typer.Option(help="Address to listen on; other than 127.0.0.1 lets others in.")
+    ] = "127.0.0.1",
+) -> None:
+    """Serve the dashboard."""
+    serve(Home.from_environment(), port, address=address)
+
+
+@app.command()
+@with_options(DcganConfig, omit=("dataset", "dataset_fingerprint", "gan"))
+def train(
+    dataset: Annotated[str, typer.Argument(help="A frozen data set; `dataset list` shows them.")],
+    preset_name: PresetName = "",
+    detach: Detach = False,
+    as_json: Json = False,
+    *,
+    settings: dict[str, Any],
+) -> None:
+    """Train a generator for each class (or for --class-name, or one for all with --conditional)."""
+    home = Home.from_environment()
+    values = {**(preset(preset_name).train if preset_name else {}), **settings, "dataset": dataset}
+    one = values.get("conditional") or values.get("class_name")
+    names = [values.get("class_name", "")] if one else Dataset.open(home, dataset).classes
+    configs = [DcganConfig.build({**values, "class_name": name}) for name in names]
+    runs = [jobs.submit(home, config) for config in configs]
+    _finish(runs, detach, as_json)
+
+
+@app.command()
+def export(
+    run_id: Annotated[str, typer.Argument(metavar="RUN")],
+    snapshot: Annotated[str, typer.Option(help="Snapshot file; empty: the newest.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Export a generator to ONNX, checked against torch."""
+    from engine.sampling.export import export_generator
+
+    path = export_generator(_run(run_id, "train"), Path(snapshot) if snapshot else None)
+    show({"path": str(path)}, as_json, str(path))
+
+
+@app.command()
+@with_options(PoolConfig, omit=("name", "dataset", "dataset_fingerprint", "generators", "first_seed"))
+def sample(
+    run_ids: Annotated[
+        list[str], typer.Argument(metavar="RUN...", help="Training runs: one a class, or a conditional one.")
+    ],
+    name: Annotated[str, typer.Option(help="Save a pool under this name, for a sweep.")] = "",
+    out: Annotated[Path | None, typer.Option(help="Write single images into this folder instead of a pool.")] = None,
+    seeds: Annotated[str, typer.Option(help="Seeds as 0-15 or 1,5,7-9; a pool counts up from the first.")] = "0-15",
+    class_name: Annotated[str, typer.Option(help="Class to sample (conditional generators with --out).")] = "",
+    detach: Detach = False,
+    as_json: Json = False,
+    *,
+    settings: dict[str, Any],
+) -> None:
+    """Sample images by seed: into a folder (--out), or as a pool for a sweep (--name)."""
+    from engine.sampling.sampler import Sampler, parse_seeds, save_images
+
+    numbers = parse_seeds(seeds)
+    runs = [_run(run_id, "train") for run_id in run_ids]
+    if out is not None:
+        paths = [path for run in runs for path in save_images(Sampler.open(run.path), numbers, class_name or None, out)]
+        show([str(path) for path in paths], as_json, f"{len(paths)} images in {out}.")
+        return
+    if not name:
+        raise ErsatzError(
+            "It is not said where the images go; expected --name NAME for a pool or --out FOLDER for images."
+        )
+    config = PoolConfig.build(
+        {
+            **settings,
+            "name": name,
+            "dataset": runs[0].config()["dataset"],
+            "generators": tuple(GeneratorReference(run=run.id) for run in runs),
+            "first_seed": numbers[0],
+        }
+    )
+    _finish([jobs.submit(Home.from_environment(), config)], detach, as_json)
+
+
+@app.command()
+@with_options(SweepConfig, omit=("name", "dataset", "dataset_fingerprint", "pool", "pool_sha256"))
+def sweep(
+    pool: Annotated[str, typer.Argument(metavar="POOL", help="The run id of a pool.")],
+    name: Annotated[str, typer.Option(help="Name of the sweep; empty: the data set's.")] = "",
+    preset_name: PresetName = "",
+    detach: Detach = False,
+    as_json: Json = False,
+    *,
+    settings: dict[str, Any],
+) -> None:
+    """Train the classifier with growing shares of synthetic images, and the controls, to a verdict."""
+    dataset = _run(pool, "pool").config()["dataset"]
+    base = preset(preset_name).sweep if preset_name else {}
+    values = {**base, **settings, "name": name or dataset, "dataset": dataset, "pool": pool}
+    _finish([jobs.submit(Home.from_environment(), SweepConfig.build(values))], detach, as_json)
+
+
+@app.command()
+def report(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="A finished sweep.")], as_json: Json = False
+) -> None:
+    """Write the sweep's HTML report and its CSVs."""
+    from engine.report.html import write_report
+
+    path = write_report(_run(run_id, "sweep"))
+    show({"path": str(path)}, as_json, str(path))
+
+
+@app.command()
+def runs(
+    run_id: Annotated[str, typer.Argument(metavar="[RUN]", help="Show this one whole.")] = "",
+    kind: Annotated[str, typer.Option(help="Only import, train, pool, sweep or journey runs.")] = "",
+    as_json: Json = False,
+) -> None:
+    """List the runs, or show one with the end of its log."""
+    home = Home.from_environment()
+    if run_id:
+        run = _run(run_id)
+        values = _run_values(run)
+        log = "\n".join(run.log_path.read_text().splitlines()[-15:])
+        lines = "\n".join(f"{key}: {value}" for key, value in values.items())
+        show({**values, "log": log}, as_json, f"{lines}\n\n{log}")
+        return
+    listed = [_run_values(run) for run in list_runs(home, kind or None)]
+    rows = [[v["run"], v["kind"], v["state"], f"{v['done']:g}/{v['total']:g} {v['unit']}", v["error"]] for v in listed]
+    empty = "There is no run yet; `python -m engine demo` makes some."
+    show(listed, as_json, table("", ["run", "kind", "state", "progress", ""], rows) if rows else empty)
+
+
+@app.command()
+def stop(run_id: Annotated[str, typer.Argument(metavar="RUN")], as_json: Json = False) -> None:
+    """Stop a run at its next safe point, or take it out of the queue; it can be resumed."""
+    run = _run(run_id)
+    jobs.stop(run)
+    show({"run": run.id, "state": run.state()}, as_json, f"{run.id} is {run.state()}.")
+
+
+@app.command()
+def resume(
+    run_id: Annotated[str, typer.Argument(metavar="RUN")], detach: Detach = False, as_json: Json = False
+) -> None:
+    """Go on with a stopped, failed or interrupted run, as if it had never stopped."""
+    run = _run(run_id)
+    jobs.resume(run)
+    _finish([run], detach, as_json)
+
+
+@app.command()
+def delete(
+    run_id: Annotated[str, typer.Argument(metavar="RUN")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Delete a run's folder with everything in it."""
+    run = _run(run_id)
+    if not yes:
+        typer.confirm(f"Delete {run.path} and everything in it?", abort=True)
+    jobs.delete(run)
+
+
+@app.command(hidden=True)
+def work(run_id: str) -> None:
+    """Do a run in this process; its supervisor calls this."""
+    from engine.jobs.worker import work as work_on
+
+    work_on(Home.from_environment(), run_id)
+
+
+def _run(run_id: str, kind: str = "") -> Run:
+    """The run of that id; an `ErsatzError` when there is none or it is of another kind."""
+    run = Run(Home.from_environment(), run_id)
+    found = run.config()["kind"]
+    if kind and found != kind:
+        raise ErsatzError(
+            f"{run_id} is a {found} run; a {kind} run is expected. `python -m engine runs --kind {kind}` lists them."
+        )
+    return run
+
+
+def _run_values(run: Run) -> dict[str, Any]:
+    status = run.status()
+    values = {"run": run.id, "kind": run.kind, "state": str(run.state()), "path": str(run.path)}
+    shown = ("stage", "done", "total", "unit", "device", "error", "alarms", "result")
+    return values | {name: getattr(status, name) for name in shown}
+
+
+def _finish(submitted: list[Run], detach: bool, as_json: bool) -> None:
+    """Follow runs one after the other to their end and print what became of them."""
+    if not detach:
+        for run in submitted:
+            follow_to_end(run, _title(run))
+    values = [_run_values(run) for run in submitted]
+    text = "\n".join(f"{v['run']} is {v['state']}. {v['result'].get('sentence', '')}".strip() for v in values)
+    show(values if len(values) > 1 else values[0], as_json, text)
+
+
+def _title(run: Run) -> str:
+    config = parse_config(run.config())
+    return f"{config.kind} {getattr(config, 'class_name', '') or getattr(config, 'name', '')}".strip()  # type: ignore[attr-defined]

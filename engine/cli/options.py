@@ -1,0 +1,105 @@
+"""Command-line options made from a config, so that the config stays the one source of names, defaults and help."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import types
+import typing
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+import typer
+
+from engine.configs.base import Config
+from engine.store.errors import ErsatzError
+
+
+def with_options(config: type[Config], omit: Iterable[str] = ()) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a Typer command one option per field of `config`, but for the fields in `omit`.
+
+    The command receives those that were given on the command line as a dict in its argument `settings`.
+    """
+    omitted = {"kind", *omit}
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        signature = inspect.signature(command, eval_str=True)
+        own = [parameter for name, parameter in signature.parameters.items() if name != "settings"]
+        fields = [name for name in config.model_fields if name not in omitted]
+
+        def run(**values: Any) -> Any:
+            given = {name: values.pop(name) for name in fields}
+            settings = {name: _value(config, name, value) for name, value in given.items() if value not in (None, [])}
+            return command(**values, settings=settings)
+
+        options = [_option(config, name) for name in fields]
+        parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in [*own, *options]]
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        run.__name__ = command.__name__
+        run.__doc__ = command.__doc__
+        return run
+
+    return decorate
+
+
+def assignments(values: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """`train.kimg=5` and the like as `{"train": {"kimg": 5}}`; values are JSON, or else plain text."""
+    settings: dict[str, dict[str, Any]] = {}
+    for value in values:
+        target, equals, content = value.partition("=")
+        step, dot, field = target.partition(".")
+        if not (equals and dot and step and field):
+            raise ErsatzError(f"--set {value!r} cannot be read; expected STEP.FIELD=VALUE, such as train.kimg=5.")
+        settings.setdefault(step, {})[field] = _json_or_text(content)
+    return settings
+
+
+def _option(config: type[Config], name: str) -> inspect.Parameter:
+    field = config.model_fields[name]
+    kind, is_list = _command_line_type(field.annotation)
+    default = "" if field.is_required() else field.get_default(call_default_factory=True)
+    shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
+    help_text = field.description or ""
+    if shown not in ("", None, {}):
+        help_text += f" [default: {str(shown).lower() if isinstance(shown, bool) else shown}]"
+    flag = "--" + name.replace("_", "-")
+    declaration = f"{flag}/--no-{flag[2:]}" if kind is bool else flag
+    option = typer.Option(declaration, help=help_text, show_default=False)
+    annotation = Annotated[list[kind] | None if is_list else kind | None, option]  # type: ignore[valid-type]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+def _command_line_type(annotation: Any) -> tuple[Any, bool]:
+    """The type Typer should parse, and whether the option may be repeated. Compound values are given as text."""
+    origin = get_origin(annotation)
+    if origin in (typing.Union, types.UnionType):
+        return str, False
+    if origin is Literal:
+        return (int if isinstance(get_args(annotation)[0], int) else annotation), False
+    if origin is tuple:
+        return str, False
+    if origin is dict:
+        return str, True
+    return annotation, False
+
+
+def _value(config: type[Config], name: str, value: Any) -> Any:
+    """The value of an option in the form that the config validates."""
+    annotation = config.model_fields[name].annotation
+    origin = get_origin(annotation)
+    if origin is dict:
+        pairs = [item.partition("=") for item in value]
+        if not all(equals for _, equals, _ in pairs):
+            raise ErsatzError(f"--{name.replace('_', '-')} {value} cannot be read; expected FOUND=WANTED, repeated.")
+        return {found: wanted for found, _, wanted in pairs}
+    if isinstance(value, str) and (origin is tuple or origin in (typing.Union, types.UnionType)):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+def _json_or_text(content: str) -> Any:
+    try:
+        return json.loads(content)
+    except json.JSONDecodeError:
+        return content

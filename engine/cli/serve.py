@@ -1,0 +1,60 @@
+"""Serve the dashboard."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import webbrowser
+from contextlib import closing
+
+from engine.cli.output import notices
+from engine.store.errors import ErsatzError
+from engine.store.home import REPOSITORY, Home
+
+ADDRESS = "127.0.0.1"
+
+
+def port_is_free(port: int, address: str = ADDRESS) -> bool:
+    """Whether a server could listen there now."""
+    with closing(socket.socket()) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError:
+            return False
+    return True
+
+
+def serve(home: Home, port: int, page: str = "", address: str = ADDRESS, open_browser: bool = True) -> None:
+    """Run the dashboard until Ctrl-C; `page` is the path and query to open first."""
+    if not port_is_free(port, address):
+        raise ErsatzError(
+            f"Port {port} is in use by another program; a free one is expected. "
+            f"Stop that program, or choose another port with --port {port + 1}."
+        )
+    url = f"http://{address}:{port}/{page}"
+    command = [sys.executable, "-m", "streamlit", "run", str(REPOSITORY / "app.py")]
+    command += [f"--server.port={port}", f"--server.address={address}", "--server.headless=true"]
+    environment = {**os.environ, "ERSATZ_HOME": str(home.root)}
+    with subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=subprocess.DEVNULL) as server:
+        try:
+            while server.poll() is None and port_is_free(port, address):
+                time.sleep(0.1)
+            if server.poll() is None:
+                notices.print(
+                    f"Ersatz is at [link={url}]{url}[/link]; Ctrl-C ends it. Runs go on without it.", soft_wrap=True
+                )
+                if open_browser and _has_display():
+                    webbrowser.open(url)
+            server.wait()
+        except KeyboardInterrupt:
+            server.terminate()
+    if server.returncode > 0:
+        raise ErsatzError(f"The dashboard ended with exit code {server.returncode}; its messages are above.")
+
+
+def _has_display() -> bool:
+    return sys.platform in ("win32", "darwin") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
