@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from engine.configs.base import Config
 
 Layout = Literal["auto", "folder", "csv", "zip", "npz", "dicom", "phantom"]
-Remedy = Literal["drop-copies", "drop-conflicts", "join-groups", "drop-blank"]
+Remedy = Literal["drop-copies", "drop-conflicts", "join-groups", "group-by-name", "drop-blank"]
 
 
 class ImportConfig(Config):

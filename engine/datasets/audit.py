@@ -1,0 +1,261 @@
+"""What is wrong with a data set, in sentences: copies, leaks, label conflicts, small classes, mixed or blank images."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from engine.datasets.copies import BLANK_SPREAD, measure, perceptual_hash
+
+__all__ = ["audit", "blocking", "perceptual_hash"]
+
+Finding = dict[str, Any]
+
+EXAMPLES = 12
+"""Most examples kept of one finding."""
+
+TINY_CLASS = 20
+"""A class with fewer images than this leaves too few for any test set."""
+
+IMBALANCE = 3.0
+"""Ratio of the largest to the smallest class from which imbalance is worth a warning."""
+
+_PATIENT = re.compile(r"^(.*?[A-Za-z]*\d+)[-_ .](?:[A-Za-z]*[-_ ]?)\d+$")
+
+
+def audit(manifest: pd.DataFrame, path: Path) -> list[Finding]:
+    """Findings about the rows of `manifest` that no remedy excluded, the gravest first.
+
+    `path` is the folder of the data set, below which the stored images lie; they are read unless `copies.measure`
+    has already added its columns. Splits that are not drawn yet ('') are compared with nothing.
+    Each finding has `name`, `sentence`, `count`, `severity` (info, warning, leak, conflict), `examples` (lists of
+    paths) and `remedy` (a name for `remedies.apply`, or '').
+    """
+    if not {"near", "spread"} <= set(manifest.columns):
+        manifest = measure(manifest, path)
+    rows = manifest[manifest["excluded"] == ""]
+    findings = [
+        *_copies(rows, "sha256", "exact"),
+        *_copies(rows, "near", "near"),
+        *_groups(rows),
+        *_patients_in_names(rows),
+        *_blank(rows),
+        *_classes(rows),
+        *_mixes(rows),
+    ]
+    gravity = ("conflict", "leak", "warning", "info")
+    return sorted(findings, key=lambda finding: gravity.index(finding["severity"]))
+
+
+def blocking(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings that forbid freezing: leaks between the splits and conflicts of label."""
+    return [finding for finding in findings if finding["severity"] in ("leak", "conflict")]
+
+
+def _finding(
+    name: str, severity: str, count: int, sentence: str, examples: list[list[str]], remedy: str = ""
+) -> Finding:
+    return {
+        "name": name,
+        "sentence": sentence,
+        "count": count,
+        "severity": severity,
+        "examples": examples[:EXAMPLES],
+        "remedy": remedy,
+    }
+
+
+def _copies(rows: pd.DataFrame, key: str, kind: str) -> Iterator[Finding]:
+    """Sets of copies, told apart by what they spoil: labels, splits, or only the count of images."""
+    members = rows[rows[key] != ""]
+    if key == "near":  # a set whose members are all the same to the pixel is told as exact copies
+        members = members[members.groupby("near")["sha256"].transform("nunique") > 1]
+    members = members[members.groupby(key)["path"].transform("size") > 1]
+    if members.empty:
+        return
+    sets = members.groupby(key)
+    conflicting = sets["class"].transform("nunique") > 1
+    leaking = _splits(members).groupby(members[key]).transform("nunique") > 1
+    what = "exact copies of each other" if kind == "exact" else "near copies (one picture, or one scan's neighbours)"
+
+    if conflicting.any():
+        found = members[conflicting]
+        yield _finding(
+            f"{kind}-copies-across-classes",
+            "conflict",
+            len(found),
+            f"{len(found)} images in {found[key].nunique()} sets are {what} with different labels; "
+            "at most one label can be right, so drop them or correct the labels.",
+            _pairs(found, key, "class"),
+            "drop-conflicts",
+        )
+    if leaking.any():
+        found = members[leaking]
+        mend = "keep one of each, in the test set first" if kind == "exact" else "join each set in one split"
+        yield _finding(
+            f"{kind}-copies-across-splits",
+            "leak",
+            len(found),
+            f"{len(found)} images in {found[key].nunique()} sets are {what} in different splits, "
+            f"which lets a classifier recognise test images; {mend}.",
+            _pairs(found, key, "split"),
+            "drop-copies" if kind == "exact" else "join-groups",
+        )
+    plain = members[~conflicting & ~leaking]
+    if len(plain):
+        extra = len(plain) - plain[key].nunique()
+        mend = "keep one of each" if kind == "exact" else "keep each set in one split"
+        yield _finding(
+            f"{kind}-copies",
+            "warning",
+            len(plain),
+            f"{len(plain)} images in {plain[key].nunique()} sets are {what}, "
+            f"so the set holds {extra} fewer different pictures than it seems; {mend}.",
+            _pairs(plain, key, "path"),
+            "drop-copies" if kind == "exact" else "join-groups",
+        )
+
+
+def _splits(rows: pd.DataFrame) -> pd.Series:
+    """The split of each row; rows not split yet count as none, which no count of distinct values sees."""
+    return rows["split"].where(rows["split"] != "")
+
+
+def _pairs(rows: pd.DataFrame, key: str, differ: str) -> list[list[str]]:
+    """One pair of paths for each set, of two members that differ in column `differ`."""
+    pairs = []
+    for _, members in rows.groupby(key, sort=False):
+        for (_, first), (_, second) in combinations(members.iterrows(), 2):
+            if first[differ] != second[differ]:
+                pairs.append([first["path"], second["path"]])
+                break
+        if len(pairs) == EXAMPLES:
+            break
+    return pairs
+
+
+def _groups(rows: pd.DataFrame) -> Iterator[Finding]:
+    """Patients (or other groups) with images in several splits."""
+    members = rows[rows["group"] != ""]
+    leaking = _splits(members).groupby(members["group"]).transform("nunique") > 1
+    if leaking.any():
+        found = members[leaking]
+        yield _finding(
+            "group-across-splits",
+            "leak",
+            int(found["group"].nunique()),
+            f"{found['group'].nunique()} groups have images in several splits ({len(found)} images), "
+            "so the test set holds patients the classifier has seen; move each whole group into one split.",
+            _pairs(found, "group", "split"),
+            "join-groups",
+        )
+
+
+def name_prefixes(rows: pd.DataFrame) -> pd.Series:
+    """What stands before the last number of each source's file name (`P012_slice3.png` -> `P012`), '' if nothing."""
+    stems = rows["source"].map(lambda source: Path(source).stem)
+    return stems.str.extract(_PATIENT, expand=False).fillna("")
+
+
+def _patients_in_names(rows: pd.DataFrame) -> Iterator[Finding]:
+    """File names like `P012_slice3` where no group is known."""
+    if rows.empty or (rows["group"] != "").any():
+        return
+    prefixes = name_prefixes(rows)
+    sizes = prefixes[prefixes != ""].value_counts()
+    several = sizes[sizes > 1]
+    # A patient has some images among many; one prefix shared by most files is a name of the set (`ISIC_0024_1`).
+    if len(several) < 3 or several.sum() < len(rows) / 4 or several.max() > len(rows) / 2:
+        return
+    found = rows[prefixes.isin(several.index)]
+    yield _finding(
+        "patients-in-names",
+        "warning",
+        len(several),
+        f"{len(found)} file names begin like patients ({', '.join(several.index[:3])}, ...: {len(several)} with "
+        "several images each) but no group is given; group by name so that a patient cannot be in two splits.",
+        [list(found.loc[prefixes == prefix, "path"][:2]) for prefix in several.index[:EXAMPLES]],
+        "group-by-name",
+    )
+
+
+def _blank(rows: pd.DataFrame) -> Iterator[Finding]:
+    found = rows[rows["spread"] < BLANK_SPREAD]
+    if len(found):
+        yield _finding(
+            "near-blank",
+            "warning",
+            len(found),
+            f"{len(found)} images are blank or nearly so (their grey levels span less than {BLANK_SPREAD:.0f} of 255); "
+            "look at them and drop them.",
+            [[path] for path in found["path"][:EXAMPLES]],
+            "drop-blank",
+        )
+
+
+def _classes(rows: pd.DataFrame) -> Iterator[Finding]:
+    """Class counts, imbalance and classes too small to split."""
+    counts = rows["class"].value_counts()
+    if counts.empty:
+        return
+    told = ", ".join(f"{name} {count}" for name, count in counts.items())
+    yield _finding(
+        "class-counts",
+        "info",
+        len(rows),
+        f"{len(rows)} images in {len(counts)} classes: {told}; always guessing the largest class is right "
+        f"for {counts.iloc[0] / len(rows):.1%}.",
+        [],
+    )
+    tiny = counts[counts < TINY_CLASS]
+    if len(tiny):
+        yield _finding(
+            "tiny-classes",
+            "warning",
+            len(tiny),
+            f"{', '.join(tiny.index)}: fewer than {TINY_CLASS} images, so a test set of this class "
+            "can hardly tell two classifiers apart; add images or leave the class out.",
+            [[path] for name in tiny.index for path in rows.loc[rows["class"] == name, "path"][:1]],
+        )
+    if counts.iloc[0] >= IMBALANCE * counts.iloc[-1]:
+        yield _finding(
+            "imbalance",
+            "warning",
+            int(counts.iloc[0] - counts.iloc[-1]),
+            f"The largest class ({counts.index[0]}, {counts.iloc[0]}) has {counts.iloc[0] / counts.iloc[-1]:.1f} "
+            f"times the images of the smallest ({counts.index[-1]}, {counts.iloc[-1]}); read balanced "
+            "accuracy, not accuracy.",
+            [],
+        )
+
+
+def _mixes(rows: pd.DataFrame) -> Iterator[Finding]:
+    """Sources of several sizes, modes or bit depths, which a classifier can learn in place of the disease."""
+    if rows.empty:
+        return
+    sizes = rows["width"].astype(str) + "x" + rows["height"].astype(str)
+    for name, values in (("sizes", sizes), ("modes", rows["mode"]), ("bit depths", rows["bits"].astype(str))):
+        kinds = values.value_counts()
+        if len(kinds) < 2:
+            continue
+        shares = pd.crosstab(rows["class"], values, normalize="index")
+        # Beyond an even mix: some kind of file is common in one class and rare in another.
+        telling = len(shares) > 1 and float((shares.max() - shares.min()).max()) > 0.5
+        most = ", ".join(f"{kind} ({count})" for kind, count in kinds.head(4).items())
+        yield _finding(
+            f"mixed-{name.replace(' ', '-')}",
+            "warning" if telling else "info",
+            len(kinds),
+            f"The source images have {len(kinds)} {name}: {most}{', ...' if len(kinds) > 4 else ''}; "
+            + (
+                "they go with the classes, so a classifier may learn the file instead of the picture."
+                if telling
+                else "all are brought to one form."
+            ),
+            [[rows["path"][(values == kind).idxmax()]] for kind in kinds.index[:EXAMPLES]],
+        )

@@ -1,0 +1,206 @@
+"""Train, validation and test: the source's own splits, or drawn by patient and stratified by class.
+
+scikit-learn's splitters either ignore groups (StratifiedShuffleSplit) or make equal folds (StratifiedGroupKFold) where
+shares or exact counts are asked for, so the draw is done here: whole units (a patient, a set of copies) in random order
+go where most is missing, then single moves and swaps bring the counts to their targets.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from engine.configs.importing import ImportConfig
+from engine.datasets.copies import joined
+from engine.store.errors import ErsatzError
+
+SPLITS = ("train", "valid", "test")
+LEAST = (2, 1, 1)
+"""Fewest images of a class that make a split of any use."""
+
+
+def assign(manifest: pd.DataFrame, config: ImportConfig) -> pd.DataFrame:
+    """The manifest with `split` filled in for every row that no remedy excluded; `given` keeps the source's own split.
+
+    `config.split`: given keeps the source's splits, random draws new ones, auto keeps them if there are any. Given
+    splits without validation images get them from the training images. A draw depends on the rows, their order and
+    `config.seed` alone; images of one group, and copies of one picture, always stay together in it.
+    Raises `ErsatzError` when no sound split exists.
+    """
+    manifest = manifest.copy()
+    manifest["given"] = manifest["split"]
+    used = manifest["excluded"] == ""
+    rows = manifest[used]
+    if rows["class"].nunique() < 2:
+        found = ", ".join(rows["class"].unique()) or "none"
+        raise ErsatzError(
+            f"There are images of {rows['class'].nunique()} class ({found}); a classifier needs at least two. "
+            "Check the class folders or the label column, and the classes that were chosen."
+        )
+    given = (rows["split"] != "").any()
+    if config.split == "given" and not given:
+        raise ErsatzError(
+            "The source has no splits of its own, but the split is set to 'given'; folders or a split column with "
+            "train, valid and test are expected. Set the split to random."
+        )
+    if given and config.split != "random":
+        manifest.loc[used, "split"] = _given(rows, config)
+    else:
+        manifest.loc[used, "split"] = _drawn(rows, _shares(len(rows), config), config)
+    _check(manifest[used])
+    return manifest
+
+
+def _given(rows: pd.DataFrame, config: ImportConfig) -> pd.Series:
+    """The source's splits, with validation images drawn from the training images if it has none."""
+    split = rows["split"].copy()
+    if unsplit := int((split == "").sum()):
+        raise ErsatzError(
+            f"{unsplit} of {len(rows)} images have no split while the others have one; a split for every image is "
+            "expected. Complete the source's splits, or set the split to random."
+        )
+    for name in ("train", "test"):
+        if not (split == name).any():
+            raise ErsatzError(
+                f"The source's own splits hold no {name} images (found: {', '.join(sorted(split.unique()))}); "
+                "train and test are expected. Complete them, or set the split to random."
+            )
+    if not (split == "valid").any():
+        train = rows[split == "train"]
+        valid = max(1, round(len(train) * config.valid_share / (config.train_share + config.valid_share)))
+        split[train.index] = _drawn(train, (len(train) - valid, valid, 0), config)
+    return split
+
+
+def _shares(total: int, config: ImportConfig) -> tuple[int, int, int]:
+    """Images of train, valid and test."""
+    if config.split_counts is None:
+        valid, test = (
+            round(total * share) for share in (config.valid_share, 1 - config.train_share - config.valid_share)
+        )
+        return total - valid - test, valid, test
+    if sum(config.split_counts) != total or min(config.split_counts) < 1:
+        told = " + ".join(str(count) for count in config.split_counts)
+        raise ErsatzError(
+            f"The split counts {told} make {sum(config.split_counts)}, but there are {total} images to split; counts "
+            "above 0 that add up to all images are expected. Correct them, or leave them out to split by shares."
+        )
+    return config.split_counts
+
+
+def _drawn(rows: pd.DataFrame, totals: tuple[int, int, int], config: ImportConfig) -> pd.Series:
+    """A random split of `rows` into `totals` images, stratified by class, no unit in two splits."""
+    codes, classes = pd.factorize(rows["class"], sort=True)
+    copies = [rows[column] for column in ("group", "sha256", "near") if column in rows]
+    units = joined(len(rows), *copies)
+    counts = np.zeros((units.max() + 1, len(classes)), np.int64)
+    np.add.at(counts, (units, codes), 1)
+    splits = sum(total > 0 for total in totals)
+    _enough(counts, list(classes), splits)
+    targets = _targets(counts.sum(axis=0), totals)
+    order = np.random.default_rng(config.seed).permutation(len(counts))
+    chosen = np.empty(len(counts), np.int64)
+    chosen[order] = _improve(counts[order], _deal(counts[order], targets), targets)
+    reached = tuple(int(counts[chosen == split].sum()) for split in range(3))
+    if config.split_counts is not None and reached != totals:
+        raise ErsatzError(
+            f"Groups cannot be divided into exactly {'/'.join(map(str, totals))} images; the nearest found is "
+            f"{'/'.join(map(str, reached))} (train/valid/test). Use these counts, or leave them out to split by shares."
+        )
+    return pd.Series(np.array(SPLITS, dtype=object)[chosen[units]], index=rows.index)
+
+
+def _enough(counts: np.ndarray, classes: list[str], splits: int) -> None:
+    """Refuse classes that cannot be in every split; `counts` is `[units, classes]`."""
+    for number, name in enumerate(classes):
+        images, units = int(counts[:, number].sum()), int((counts[:, number] > 0).sum())
+        if images < splits + 1:
+            raise ErsatzError(
+                f"Class {name} has {images} image{'s' * (images != 1)}; at least {splits + 1} are expected, two for "
+                f"training and one for each other split. Add images, or leave the class out."
+            )
+        if units < splits:
+            raise ErsatzError(
+                f"The {images} images of class {name} come from {units} group{'s' * (units != 1)} (patients, or "
+                f"copies of one picture); at least {splits} are expected, one for each split. Add patients, or leave "
+                "the class out."
+            )
+
+
+def _targets(per_class: np.ndarray, totals: tuple[int, int, int]) -> np.ndarray:
+    """Wanted images `[classes, 3]`: each split's total shared out in proportion (largest remainders), none empty."""
+    targets = np.zeros((len(per_class), 3), np.int64)
+    left = per_class.copy()
+    for split in (2, 1):  # test first: it is the smallest and matters most
+        if totals[split] == 0:
+            continue
+        exact = totals[split] * per_class / per_class.sum()
+        share = np.clip(np.floor(exact).astype(np.int64), 1, None)
+        for number in np.argsort(np.floor(exact) - exact, kind="stable"):
+            if share.sum() < totals[split]:
+                share[number] += 1
+        while share.sum() > totals[split] and share.max() > 1:  # the floor of one image took from the larger classes
+            share[np.argmax(share - exact)] -= 1
+        targets[:, split] = share
+        left = left - share
+    targets[:, 0] = left
+    return targets
+
+
+def _deal(counts: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Split `[units]` of each unit in turn: the one that misses the largest part of what the unit holds."""
+    chosen = np.empty(len(counts), np.int64)
+    missing = targets.astype(float).copy()
+    weights = 1 / np.maximum(targets, 1)
+    for number, unit in enumerate(counts):
+        chosen[number] = np.argmax(np.where(targets.any(axis=0), unit @ (missing * weights), -np.inf))
+        missing[:, chosen[number]] -= unit
+    return chosen
+
+
+def _improve(counts: np.ndarray, chosen: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Move units, or swap two, for as long as that brings the counts `[classes, 3]` nearer to `targets`."""
+    chosen = chosen.copy()
+    kinds, kind = np.unique(counts, axis=0, return_inverse=True)  # units of equal content are interchangeable
+    parcels = np.vstack([kinds, np.zeros((1, kinds.shape[1]), np.int64)])  # the last: swap with nothing, that is move
+    splits = np.flatnonzero(targets.any(axis=0))
+    while True:
+        reached = np.stack([counts[chosen == split].sum(axis=0) for split in range(3)], axis=1)
+        best, step = _cost(reached, targets), None
+        for a, b in ((a, b) for a in splits for b in splits if a < b):
+            there = [np.append(np.bincount(kind[chosen == split], minlength=len(kinds)), 1) > 0 for split in (a, b)]
+            for mine in np.flatnonzero(there[0]):
+                theirs = np.flatnonzero(there[1])
+                gain = parcels[theirs] - parcels[mine]  # [K, classes]: what a gains and b loses
+                after = np.repeat(reached[None], len(theirs), axis=0)
+                after[:, :, a] += gain
+                after[:, :, b] -= gain
+                costs = _cost(after, targets)
+                if costs.min() < best:
+                    best, step = costs.min(), (a, b, mine, theirs[costs.argmin()])
+        if step is None:
+            return chosen
+        a, b, mine, theirs = step
+        leaving = np.flatnonzero((chosen == a) & (kind == mine))[:1]
+        coming = np.flatnonzero((chosen == b) & (kind == theirs))[:1]
+        chosen[leaving], chosen[coming] = b, a
+
+
+def _cost(reached: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """How far counts `[..., classes, 3]` are off: the totals weigh more than the strata, an empty stratum most."""
+    error = reached - targets
+    lacking = (np.minimum(targets, LEAST) - reached).clip(0).sum(axis=(-1, -2))
+    return np.abs(error).sum(axis=(-1, -2)) + 3 * np.abs(error.sum(axis=-2)).sum(axis=-1) + 1000 * lacking
+
+
+def _check(rows: pd.DataFrame) -> None:
+    """Every class needs an image in each split and two for training; a frozen split without them is of no use."""
+    counts = pd.crosstab(rows["class"], rows["split"]).reindex(columns=list(SPLITS), fill_value=0)
+    for name, row in counts.iterrows():
+        for split, least in zip(SPLITS, LEAST, strict=True):
+            if row[split] < least:
+                raise ErsatzError(
+                    f"Class {name} has {row[split]} image{'s' * int(row[split] != 1)} in the {split} split; at least "
+                    f"{least} {'are' if least > 1 else 'is'} expected. Add images, change the split, or leave "
+                    "the class out."
+                )
