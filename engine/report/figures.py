@@ -1,0 +1,17 @@
+"""All figures of pages and reports: pure functions from tables to Plotly figures, no files and no Streamlit."""
+
+from engine.report.dataset_figures import figure_class_counts, figure_sizes
+from engine.report.sweep_figures import figure_confusion, figure_differences, figure_sweep
+from engine.report.training_figures import figure_d_outputs, figure_gradients, figure_losses, figure_throughput
+
+__all__ = [
+    "figure_class_counts",
+    "figure_confusion",
+    "figure_d_outputs",
+    "figure_differences",
+    "figure_gradients",
+    "figure_losses",
+    "figure_sizes",
+    "figure_sweep",
+    "figure_throughput",
+]

@@ -1,0 +1,46 @@
+"""What a verdict does not show, in sentences that hold for this sweep."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.configs import SweepConfig
+from engine.sweep.statistics import smallest_sign_flip_p
+
+PHANTOM = (
+    "The images are a procedural phantom made by this program, not patients. "
+    "The verdict shows that the method works; it says nothing about any disease."
+)
+
+
+def limits(config: SweepConfig, summary: dict[str, Any], phantom: bool) -> list[str]:
+    """One sentence a limit, the most important first."""
+    sentences = [PHANTOM] if phantom else []
+    sentences.append(
+        f"It holds for this data set and split, this classifier ({config.classifier}), this pool and these settings. "
+        "Another generator, a longer training or more real images may give another answer."
+    )
+    half_width = summary["detectable"]["half_width"]
+    sentences.append(
+        f"The test set has {summary['n_test']} images. At an accuracy of 85 % that alone leaves an uncertainty of "
+        f"±{100 * half_width:.1f} points (Wilson, 95 %); the intervals over seeds do not contain it."
+    )
+    smallest_p = smallest_sign_flip_p(config.seeds)
+    sentences.append(
+        f"With {config.seeds} seeds the smallest possible p of a paired comparison is {smallest_p:.2g}, before "
+        + (
+            "Holm's correction: this sweep is a quick look and can claim nothing."
+            if smallest_p > 0.05
+            else "Holm's correction over the ratios."
+        )
+    )
+    sentences += [
+        "The seeds repeat the classifier's training and the choice of synthetic images. They do not repeat the split "
+        "of the data or the training of the generators: each was made once.",
+        "The checks for copies and leaks are screens, not proof. They find equal and near-equal images; they cannot "
+        "find two different pictures of one patient when no patient column was given.",
+        "Whether synthetic images help a classifier says nothing about their privacy: "
+        "a generator may have memorised training images. That is not measured here.",
+        "This is a tool for research. It is no medical device, and no result here is a reason for a clinical decision.",
+    ]
+    return sentences

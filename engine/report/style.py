@@ -1,0 +1,63 @@
+"""What all figures share: colours that colour-blind readers can tell apart, and a layout for light and dark pages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+
+BLUE, ORANGE, GREEN, PINK, GREY = "#2b83c6", "#e69f00", "#009e73", "#cc79a7", "#8c8c8c"
+"""From the palette of Okabe and Ito (2008), the blue a little lighter so that it also reads on a dark page."""
+
+GRID = "rgba(128, 128, 128, 0.25)"
+LINE = "rgba(128, 128, 128, 0.8)"
+
+
+@dataclass(frozen=True)
+class ArmStyle:
+    """How an arm of a sweep looks: told apart by symbol as well as by colour."""
+
+    title: str
+    color: str
+    symbol: str
+
+
+ARMS: dict[str, ArmStyle] = {
+    "real": ArmStyle("Real only", GREY, "circle"),
+    "real+classical": ArmStyle("Real + classical augmentation", PINK, "square"),
+    "real+duplicates": ArmStyle("Real + duplicates of the reals", ORANGE, "diamond"),
+    "real+synthetic": ArmStyle("Real + synthetic", BLUE, "triangle-up"),
+}
+"""In the order of the legend."""
+
+SPLITS: dict[str, str] = {"train": BLUE, "valid": ORANGE, "test": GREEN}
+
+
+def translucent(color: str, opacity: float) -> str:
+    """`color` (`#rrggbb`) as an `rgba(...)`."""
+    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red}, {green}, {blue}, {opacity})"
+
+
+def styled(
+    figure: go.Figure, *, title: str, x: str, y: str, keep_zoom: str, height: int = 360, footer: bool = False
+) -> go.Figure:
+    """Give `figure` its title, axis titles with units, and colours that suit a light and a dark page.
+
+    `keep_zoom` names what is shown: while it stays the same, new data does not undo a reader's zoom.
+    `footer` leaves room for a second line under the title of the x axis.
+    """
+    figure.update_layout(
+        title={"text": title, "x": 0, "xanchor": "left", "xref": "container", "pad": {"l": 8}, "font": {"size": 16}},
+        height=height,
+        margin={"l": 64, "r": 24, "t": 84, "b": 84 if footer else 60},
+        paper_bgcolor="rgba(0, 0, 0, 0)",
+        plot_bgcolor="rgba(0, 0, 0, 0)",
+        legend={"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom", "xanchor": "left"},
+        hoverlabel={"align": "left"},
+        uirevision=keep_zoom,
+    )
+    axis = {"gridcolor": GRID, "zerolinecolor": GRID, "linecolor": LINE, "automargin": True}
+    figure.update_xaxes(title={"text": x}, **axis)
+    figure.update_yaxes(title={"text": y}, **axis)
+    return figure

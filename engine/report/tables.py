@@ -1,0 +1,143 @@
+"""The numbers behind the figures of a sweep, as tables for people and for CSV files."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from engine.report.style import ARMS
+from engine.sweep.statistics import bootstrap_interval
+
+
+@dataclass(frozen=True)
+class Measure:
+    """How a metric of `trials.parquet` is shown."""
+
+    title: str
+    percent: bool
+    meaning: str
+
+    @property
+    def scale(self) -> float:
+        return 100.0 if self.percent else 1.0
+
+    @property
+    def unit(self) -> str:
+        return " %" if self.percent else ""
+
+    @property
+    def difference_unit(self) -> str:
+        return " points" if self.percent else ""
+
+    def show(self, value: float) -> str:
+        """`value` with its unit, or a dash when it is not defined."""
+        if value is None or not np.isfinite(value):
+            return "–"
+        return f"{value * self.scale:.{1 if self.percent else 3}f}{self.unit}"
+
+    def show_difference(self, value: float) -> str:
+        if value is None or not np.isfinite(value):
+            return "–"
+        return f"{value * self.scale:+.{1 if self.percent else 3}f}{self.difference_unit}"
+
+
+METRICS: dict[str, Measure] = {
+    "accuracy": Measure("Accuracy", True, "share of test images classified correctly"),
+    "balanced_accuracy": Measure("Balanced accuracy", True, "mean over the classes of the share found"),
+    "sensitivity": Measure("Sensitivity", True, "share of the positive class found (two classes only)"),
+    "specificity": Measure("Specificity", True, "share of the negative class recognised (two classes only)"),
+    "macro_f1": Measure("Macro F1", True, "mean over the classes of the F1 score"),
+    "auroc": Measure("AUROC", False, "area under the ROC curve, one class against the rest; 0.5 is chance"),
+    "brier": Measure("Brier score", False, "mean squared error of the probabilities; lower is better"),
+}
+
+
+def present_metrics(trials: pd.DataFrame) -> list[str]:
+    """The metrics that these trials have numbers for."""
+    return [name for name in METRICS if name in trials and trials[name].notna().any()]
+
+
+def cell_table(trials: pd.DataFrame, metric: str = "accuracy") -> pd.DataFrame:
+    """One row an arm and ratio: `arm, ratio, n, mean, low, high` with the 95 % interval over the seeds."""
+    rows = []
+    for (arm, ratio), cell in trials.groupby(["arm", "ratio"], sort=True):
+        values = cell[metric].dropna().to_numpy(dtype=float)
+        if len(values) == 0:
+            continue
+        interval = bootstrap_interval(values)
+        low, high = (interval.low, interval.high) if len(values) > 1 else (np.nan, np.nan)
+        rows.append({"arm": arm, "ratio": ratio, "n": len(values), "mean": values.mean(), "low": low, "high": high})
+    table = pd.DataFrame(rows, columns=["arm", "ratio", "n", "mean", "low", "high"])
+    order = {arm: i for i, arm in enumerate(ARMS)}
+    return table.sort_values(["arm", "ratio"], key=lambda column: column.map(order) if column.name == "arm" else column)
+
+
+def all_cells(trials: pd.DataFrame) -> pd.DataFrame:
+    """`cell_table` of every metric in one table, with the column `metric`."""
+    return pd.concat([cell_table(trials, metric).assign(metric=metric) for metric in present_metrics(trials)])
+
+
+def readable_cells(cells: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """`cell_table` in words and units."""
+    measure = METRICS[metric]
+    return pd.DataFrame(
+        {
+            "Arm": [ARMS[arm].title for arm in cells["arm"]],
+            "Added": [show_share(ratio) for ratio in cells["ratio"]],
+            "Trials": cells["n"].to_numpy(),
+            f"Mean {measure.title.lower() if measure.title != 'AUROC' else 'AUROC'}": [
+                measure.show(mean) for mean in cells["mean"]
+            ],
+            "95 % interval": [
+                f"{measure.show(low)} to {measure.show(high)}" if np.isfinite(low) else "–"
+                for low, high in zip(cells["low"], cells["high"], strict=True)
+            ],
+        }
+    )
+
+
+def comparison_table(summary: dict[str, Any]) -> pd.DataFrame:
+    """The paired comparisons of a sweep: `ratio, against, metric, mean_difference, low, high, p, p_holm, n`."""
+    columns = ["ratio", "against", "metric", "mean_difference", "low", "high", "p", "p_holm", "n"]
+    return pd.DataFrame(summary.get("comparisons", []), columns=columns)
+
+
+def readable_comparisons(comparisons: pd.DataFrame) -> pd.DataFrame:
+    """`comparison_table` in words and units."""
+    measures = [METRICS[metric] for metric in comparisons["metric"]]
+    return pd.DataFrame(
+        {
+            "Synthetic added": [show_share(ratio) for ratio in comparisons["ratio"]],
+            "Compared with": [ARMS[arm].title for arm in comparisons["against"]],
+            "Metric": [measure.title for measure in measures],
+            "Mean difference": [
+                m.show_difference(v) for m, v in zip(measures, comparisons["mean_difference"], strict=True)
+            ],
+            "95 % interval": [
+                f"{m.show_difference(low)} to {m.show_difference(high)}"
+                for m, low, high in zip(measures, comparisons["low"], comparisons["high"], strict=True)
+            ],
+            "p": [show_p(p) for p in comparisons["p"]],
+            "p (Holm)": [show_p(p) for p in comparisons["p_holm"]],
+            "Seeds": comparisons["n"].to_numpy(),
+        }
+    )
+
+
+def show_share(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def show_p(p: float) -> str:
+    if p is None or not np.isfinite(p):
+        return "–"
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def confusion_of(trials: pd.DataFrame) -> np.ndarray:
+    """Sum of the confusion matrices of these trials, `[true class, predicted class]`."""
+    return np.sum([np.asarray(json.loads(matrix), dtype=np.int64) for matrix in trials["confusion"]], axis=0)
