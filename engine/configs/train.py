@@ -23,6 +23,8 @@ class TrainConfig(Config):
     """Feed the class to both networks, so that one generator makes every class."""
     kimg: float = Field(default=100.0, gt=0)
     """Length of the training in thousands of real images shown."""
+    epochs: int = Field(default=0, ge=0)
+    """Length of the training in passes over the training images, instead of kimg; 0: as kimg says."""
     batch: int = Field(default=16, ge=2)
     """Images per optimiser step."""
     mirror: bool = False

@@ -1,0 +1,119 @@
+"""Snapshots: everything needed to resume or to sample, in one safetensors file; nothing in it is ever executed.
+
+A snapshot holds the tensors `G.*`, `D.*`, `G_ema.*` and `*.optimizer.*`, and under the metadata key `ersatz` one
+JSON object: the run's config and its digest, the counters, what the pictures are and where they came from. There
+is no state of random generators, since every draw derives from the seed and the number of images seen.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from engine.configs import DcganConfig, parse_config
+from engine.gans.dcgan import Generator, Pictures
+from engine.store.errors import ErsatzError
+from engine.store.files import replacing
+
+FORMAT = "ersatz-snapshot-1"
+KEEP = 3
+"""Snapshots kept of a run. Sample grids are all kept; they are small and show the way."""
+
+
+def snapshot_path(run_path: Path, images_seen: int) -> Path:
+    return run_path / "snapshots" / f"network-{images_seen:09d}.safetensors"
+
+
+def list_snapshots(run_path: Path) -> list[Path]:
+    """The run's snapshots, newest first."""
+    return sorted((run_path / "snapshots").glob("network-*.safetensors"), reverse=True)
+
+
+def latest_snapshot(run_path: Path) -> Path | None:
+    """The newest snapshot of a run, or None."""
+    return next(iter(list_snapshots(run_path)), None)
+
+
+def save_snapshot(run_path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> Path:
+    """Write a snapshot for `metadata["images_seen"]` and drop all but the newest `KEEP`."""
+    path = snapshot_path(run_path, metadata["images_seen"])
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with replacing(path) as temporary:
+        save_file(tensors, temporary, {"ersatz": json.dumps({"format": FORMAT, **metadata})})
+    for old in list_snapshots(run_path)[KEEP:]:
+        old.unlink(missing_ok=True)
+    return path
+
+
+def read_metadata(path: Path) -> dict[str, Any]:
+    """What a snapshot says about itself, without reading its tensors."""
+    return _read(path, "")[1]
+
+
+def load_snapshot(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """All tensors (on the CPU) and the metadata of a snapshot."""
+    return _read(path, "G", "D")
+
+
+def load_generator(path: Path) -> tuple[nn.Module, dict[str, Any]]:
+    """The averaged generator of a snapshot (fp32, eval mode, on the CPU) and the snapshot's metadata."""
+    tensors, metadata = _read(path, "G_ema.")
+    config = parse_config(metadata["config"])
+    assert isinstance(config, DcganConfig)
+    classes = len(metadata["classes"]) if metadata["conditional"] else 0
+    generator = Generator(config, Pictures(metadata["size"], metadata["channels"], classes))
+    try:
+        generator.load_state_dict({name.removeprefix("G_ema."): tensor for name, tensor in tensors.items()})
+    except RuntimeError as error:
+        raise _damaged(path, "its tensors do not fit its config") from error
+    return generator.eval().requires_grad_(False), metadata
+
+
+def _read(path: Path, *prefixes: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors whose names begin with one of the prefixes (none for an empty prefix), and the metadata."""
+    wanted = tuple(filter(None, prefixes))
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = json.loads((file.metadata() or {}).get("ersatz", "{}"))
+            if metadata.get("format") != FORMAT:
+                raise ErsatzError(
+                    f"{path} is a safetensors file, but not a snapshot of this program's training; "
+                    "expected a network-*.safetensors from the snapshots folder of a training run. Choose another."
+                )
+            return {name: file.get_tensor(name) for name in file.keys() if name.startswith(wanted)}, metadata  # noqa: SIM118
+    except FileNotFoundError as error:
+        raise ErsatzError(f"{path} is missing; expected a snapshot of a training run. Choose another one.") from error
+    except (SafetensorError, OSError, ValueError) as error:
+        raise _damaged(path, str(error)) from error
+
+
+def _damaged(path: Path, reason: str) -> ErsatzError:
+    return ErsatzError(
+        f"{path} cannot be read as a snapshot ({reason}); a whole safetensors file was expected. "
+        "Delete it and resume the run, which then goes on from the snapshot before."
+    )
+
+
+def describe_snapshot(config: DcganConfig, digest: str, pictures: Pictures, classes: list[str]) -> dict[str, Any]:
+    """The part of the metadata that stays the same throughout a run; `classes` are those the generator can make."""
+    return {
+        "gan": config.gan,
+        "architecture": config.architecture,
+        "config": config.plain(),
+        "config_sha256": digest,
+        "z_dim": config.z_dim,
+        "size": pictures.size,
+        "channels": pictures.channels,
+        "classes": classes,
+        "conditional": config.conditional,
+        "class_name": config.class_name,
+        "dataset": config.dataset,
+        "dataset_fingerprint": config.dataset_fingerprint,
+        "torch": torch.__version__,
+    }

@@ -1,0 +1,82 @@
+"""Where the arithmetic happens and how precise it is, and one sentence for a device that cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psutil
+import torch
+
+from engine.configs.train import TrainConfig
+from engine.store.errors import ErsatzError
+
+
+def choose_device(wanted: str) -> torch.device:
+    """The device for `auto`, `cpu` or `cuda`; asking for CUDA without one is an `ErsatzError`."""
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise ErsatzError(
+            "device is cuda, but torch finds no CUDA GPU here; expected a GPU with a working driver. "
+            "Choose device auto or cpu, or mend the driver (python -m engine doctor shows what was found)."
+        )
+    return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def describe(device: torch.device) -> str:
+    """The device in words, for the run's status and log."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"CPU, {torch.get_num_threads()} threads"
+
+
+def choose_precision(wanted: str, device: torch.device) -> torch.dtype:
+    """bfloat16 where the hardware multiplies it (not where it is only emulated), else float32, unless told."""
+    if wanted != "auto":
+        return torch.bfloat16 if wanted == "bf16" else torch.float32
+    on_gpu = device.type == "cuda"
+    pays = torch.cuda.is_bf16_supported(including_emulation=False) if on_gpu else cpu_multiplies_bf16()
+    return torch.bfloat16 if pays else torch.float32
+
+
+def cpu_multiplies_bf16() -> bool:
+    """Whether this CPU has bf16 instructions (AVX512_BF16 or AMX); torch before 2.12 or so knows only private names."""
+    if hasattr(torch.cpu, "get_capabilities"):
+        found = torch.cpu.get_capabilities()
+        return bool(found.get("avx512_bf16") or found.get("amx_bf16"))
+    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, probe)() for probe in probes if hasattr(torch.cpu, probe))
+
+
+def allow_fast_arithmetic(device: torch.device) -> None:
+    """TF32 for what stays fp32, and cuDNN's fastest convolutions for the ever-same shapes."""
+    if device.type == "cuda":
+        torch.backends.cuda.matmul.allow_tf32 = True
+        torch.backends.cudnn.allow_tf32 = True
+        torch.backends.cudnn.benchmark = True
+
+
+def memory_gib(device: torch.device) -> float:
+    """Peak memory of the GPU's tensors, or resident memory of the process, in GiB."""
+    used = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else psutil.Process().memory_info().rss
+    return used / 2**30
+
+
+@contextmanager
+def memory_errors(config: TrainConfig, device: torch.device) -> Iterator[None]:
+    """Turn exhausted memory into one sentence with a remedy."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise _out_of_memory(config, device) from error
+    except RuntimeError as error:
+        if "can't allocate memory" in str(error):  # what torch's CPU allocator says
+            raise _out_of_memory(config, device) from error
+        raise
+
+
+def _out_of_memory(config: TrainConfig, device: torch.device) -> ErsatzError:
+    return ErsatzError(
+        f"The memory of the device ({describe(device)}) is full with batch {config.batch}; it must hold both networks, "
+        f"their optimisers and all training images. Set batch to {max(2, config.batch // 2)}, import smaller images, "
+        f"or end other programs{' on the GPU, or choose device cpu' if device.type == 'cuda' else ''}."
+    )
