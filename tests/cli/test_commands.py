@@ -1,0 +1,105 @@
+"""What a user of the command line sees: values, sentences and exit codes."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from engine.store.home import Home
+from tests.cli.conftest import Ending
+
+Command = Callable[..., Ending]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A tree of two classes with 12 different small images each."""
+    random = np.random.default_rng(0)
+    for name in ("bleed", "normal"):
+        (tmp_path / "scans" / name).mkdir(parents=True)
+        for index in range(12):
+            Image.fromarray(random.integers(0, 255, (20, 20), np.uint8)).save(tmp_path / "scans" / name / f"{index}.png")
+    return tmp_path / "scans"
+
+
+def test_empty_home_says_what_to_do_next(command: Command) -> None:
+    assert command("runs", "--json").json == []
+    assert "demo" in command("runs").out
+    assert command("dataset", "list", "--json").json == []
+    assert "dataset import" in command("dataset", "list").out
+
+
+def test_doctor_finds_what_is_installed(command: Command, home: Home) -> None:
+    ending = command("doctor", "--json")
+    checks = {check["name"]: check for check in ending.json}
+    assert ending.code == 0
+    assert checks["Home"]["found"] == str(home.root)
+    assert checks["torch"]["state"] == "ok"
+
+
+def test_import_audits_splits_and_freezes(command: Command, folder: Path, home: Home) -> None:
+    ending = command("dataset", "import", str(folder), "--name", "scans", "--size", "16", "--json")
+    assert ending.code == 0, ending.err
+    assert ending.json["classes"] == ["bleed", "normal"]
+    assert ending.json["frozen"]
+    assert sum(ending.json["counts"].values()) == 24
+    assert command("dataset", "audit", "scans").code == 0
+    refused = command("dataset", "split", "scans", "--seed", "3")
+    assert (refused.code, "frozen" in refused.err) == (1, True)
+    again = command("dataset", "import", str(folder), "--name", "scans", "--json")
+    assert again.code == 1
+    assert "scans" in again.json["error"]
+
+
+def test_dry_run_writes_nothing(command: Command, folder: Path, home: Home) -> None:
+    ending = command("dataset", "import", str(folder), "--name", "scans", "--dry-run")
+    assert ending.code == 0, ending.err
+    assert "bleed" in ending.out
+    assert not home.root.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("train", "nothing"), "nothing"),
+        (("train", "../etc"), "cannot be the name of a data set"),
+        (("sweep", "no-such-run"), "There is no run no-such-run"),
+        (("resume", "no-such-run"), "There is no run no-such-run"),
+        (("report", "no-such-run"), "There is no run no-such-run"),
+        (("sample", "no-such-run", "--name", "x"), "There is no run no-such-run"),
+        (("dataset", "import", "/no/such/folder", "--name", "x"), "/no/such/folder"),
+        (("dataset", "import", "--layout", "phantom"), "--name"),
+        (("demo", "--preset", "head-ct"), "--source"),
+        (("demo", "--preset", "chest"), "expected one of demo"),
+        (("demo", "--set", "train.kimgs=1", "--no-serve"), "kimgs"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_bad_input_is_one_sentence_and_leaves_nothing(
+    command: Command, home: Home, arguments: tuple[str, ...], sentence: str
+) -> None:
+    ending = command(*arguments)
+    assert ending.code == 1
+    assert sentence in ending.err
+    assert "Traceback" not in ending.err
+    assert not home.datasets.exists() or not any(home.datasets.iterdir())
+
+
+def test_wrong_usage_is_exit_code_2(command: Command) -> None:
+    assert command("train").code == 2
+    assert command("sweep", "pool", "--classifier", "resnet51").code == 2
+
+
+def test_port_in_use_is_named(command: Command) -> None:
+    with closing(socket.socket()) as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        ending = command("app", "--port", str(port))
+    assert (ending.code, f"Port {port} is in use" in ending.err) == (1, True)
