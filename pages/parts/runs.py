@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 
@@ -17,6 +17,7 @@ from pages.parts.home import home
 from pages.parts.words import amount, duration, moment
 
 LIVE_SECONDS = 2.0
+BADGE_WIDTH = 110
 PAGES = {
     "import": "pages/datasets.py",
     "train": "pages/train.py",
@@ -64,10 +65,18 @@ def title(run: Run) -> str:
     return run.id
 
 
-def badge(state: State) -> None:
-    """The state of a run as a coloured badge."""
+def badge(state: State, width: Literal["content"] | int = "content") -> None:
+    """The state of a run as a coloured badge; a `width` in pixels lines up a list of them."""
     colour, icon = LOOKS[state]
-    st.badge(state.value, icon=icon, color=colour)
+    st.badge(state.value, icon=icon, color=colour, width=width)
+
+
+def run_row(run: Run) -> None:
+    """State, link and time of a run in one line."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        badge(run.state(), width=BADGE_WIDTH)
+        run_link(run)
+        st.caption(moment(run.status().created))
 
 
 def run_link(run: Run, label: str | None = None) -> None:
@@ -76,26 +85,26 @@ def run_link(run: Run, label: str | None = None) -> None:
     st.page_link(page, label=label or title(run), icon=":material/open_in_new:", query_params={"run": run.id})
 
 
-def run_picker(kind: str, key: str, *, label: str = "Run") -> Run | None:
-    """A choice among the runs of a kind, newest first, bound to `?run=`; None when there is none."""
-    runs = {run.id: run for run in list_runs(home(), kind)}
-    if not runs:
+def run_picker(kind: str, key: str, *, label: str = "Run", runs: list[Run] | None = None) -> Run | None:
+    """A choice among the runs of a kind (or among `runs`), bound to `?run=`; None when there is none."""
+    among = {run.id: run for run in (list_runs(home(), kind) if runs is None else runs)}
+    if not among:
         return None
     wanted = st.query_params.get("run")
-    if wanted and wanted not in runs:
-        st.warning(f"There is no {kind} run {wanted} here; this is the newest instead.", icon=":material/link_off:")
-    chosen = wanted if wanted in runs else next(iter(runs))
-    # the key holds the choice of the URL, so that a followed link is never overruled by an older choice
+    if wanted and wanted not in among and Run(home(), wanted).exists() is False:
+        st.warning(f"There is no run {wanted} here; this is the newest instead.", icon=":material/link_off:")
+    shown = wanted if wanted in among else next(iter(among))
+    # the key holds what the URL says, so that a followed link is never overruled by an older choice
     chosen = st.selectbox(
         label,
-        list(runs),
-        index=list(runs).index(chosen),
-        format_func=lambda run_id: f"{title(runs[run_id])} · {moment(runs[run_id].status().created)}",
-        key=f"{key}-{chosen}-{len(runs)}",
+        list(among),
+        index=list(among).index(shown),
+        format_func=lambda run_id: f"{title(among[run_id])} · {moment(among[run_id].status().created)}",
+        key=f"{key}-{shown}",
     )
     if chosen != wanted:
         st.query_params["run"] = chosen
-    return runs[chosen]
+    return among[chosen]
 
 
 def start(config: Config) -> Run | None:

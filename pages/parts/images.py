@@ -1,0 +1,57 @@
+"""Small pictures made large enough to see, without blur."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+
+
+def enlarged(image: np.ndarray, least: int) -> np.ndarray:
+    """`[H, W, C]` or `[H, W]` repeated pixel by pixel until it is at least `least` wide; one channel is dropped."""
+    pixels = image[..., 0] if image.ndim == 3 and image.shape[2] == 1 else image
+    times = max(1, -(-least // pixels.shape[1]))
+    return pixels.repeat(times, axis=0).repeat(times, axis=1)
+
+
+def wall(images: Iterable[np.ndarray], captions: list[str], width: int = 128) -> None:
+    """Pictures side by side, as many in a row as fit."""
+    shown = [enlarged(image, width) for image in images]
+    if shown:
+        st.image(shown, caption=captions, width=width)
+
+
+@st.cache_data(max_entries=2000, show_spinner=False)
+def picture(path: Path, written: float, least: int) -> np.ndarray:
+    """A stored picture, enlarged; `written` is its file's time, so that a new file is read again."""
+    with Image.open(path) as image:
+        return enlarged(np.asarray(image), least)
+
+
+def picture_wall(paths: list[Path], captions: list[str], width: int = 128) -> None:
+    """Stored pictures side by side; one whose file is gone is left out."""
+    there = [(path, caption) for path, caption in zip(paths, captions, strict=True) if path.is_file()]
+    if there:
+        shown = [picture(path, path.stat().st_mtime, width) for path, _ in there]
+        st.image(shown, caption=[caption for _, caption in there], width=width)
+
+
+def png(image: np.ndarray) -> bytes:
+    """`[H, W, C]` uint8 as a PNG of its own size."""
+    content = io.BytesIO()
+    Image.fromarray(enlarged(image, 1)).save(content, "PNG")
+    return content.getvalue()
+
+
+def png_zip(images: Iterable[np.ndarray], names: Iterable[str]) -> bytes:
+    """A ZIP of PNG files."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as archive:
+        for image, name in zip(images, names, strict=True):
+            archive.writestr(name, png(image))
+    return content.getvalue()

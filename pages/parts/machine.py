@@ -1,0 +1,51 @@
+"""What the machine of this server has and how much of it is in use."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import subprocess
+from dataclasses import dataclass
+
+import psutil
+import streamlit as st
+
+from pages.parts.home import home
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Sizes in bytes; `device` is the name of what trains."""
+
+    device: str
+    detail: str
+    memory_used: int
+    memory_total: int
+    disk_free: int
+    disk_total: int
+
+
+@st.cache_data(ttl=10, max_entries=1, show_spinner=False)
+def machine() -> Machine:
+    """A look at the machine, at most every ten seconds."""
+    root = home().root
+    disk = shutil.disk_usage(next(folder for folder in (root, *root.parents) if folder.exists()))
+    memory = psutil.virtual_memory()
+    device, detail = _gpu() or (f"CPU, {psutil.cpu_count()} threads", platform.processor() or platform.machine())
+    return Machine(device, detail, memory.total - memory.available, memory.total, disk.free, disk.total)
+
+
+def _gpu() -> tuple[str, str] | None:
+    """Name, and memory and load in words, of the first NVIDIA GPU; None without one (torch is not asked)."""
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return None
+    query = "--query-gpu=name,memory.used,memory.total,utilization.gpu"
+    try:
+        answer = subprocess.run(
+            [program, query, "--format=csv,noheader,nounits"], capture_output=True, text=True, timeout=5, check=True
+        )
+        name, used, total, load = (part.strip() for part in answer.stdout.splitlines()[0].split(","))
+        return name, f"{int(used) / 1024:.1f} of {int(total) / 1024:.1f} GiB, {load} % busy"
+    except (OSError, subprocess.SubprocessError, ValueError, IndexError):
+        return None

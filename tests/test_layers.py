@@ -1,0 +1,107 @@
+"""The layers of the program: a module imports only from layers to its left, and the web process never torch."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine.store.home import REPOSITORY
+
+LAYERS = [
+    {"store", "configs", "presets"},
+    {"datasets"},
+    {"gans"},
+    {"sampling"},
+    {"features"},
+    {"quality"},
+    {"sweep"},
+    {"report"},
+    {"jobs", "cli"},
+    {"pages", "app"},
+]
+RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
+MAY_IMPORT_LATE = ("engine/jobs/worker.py", "engine/cli", "engine/__main__.py")
+"""Where heavy parts may be imported inside functions, so that a light command starts fast."""
+
+MODULES = sorted([*REPOSITORY.glob("engine/**/*.py"), *REPOSITORY.glob("pages/**/*.py"), REPOSITORY / "app.py"])
+
+
+def part_of(module: str) -> str | None:
+    """`engine.gans.training` -> `gans`; `pages.parts.home` -> `pages`; None for foreign modules."""
+    names = module.split(".")
+    if names[0] == "engine":
+        return names[1] if len(names) > 1 and names[1] in RANK else None
+    return names[0] if names[0] in ("pages", "app") else None
+
+
+def own_part(path: Path) -> str | None:
+    return part_of(".".join(path.relative_to(REPOSITORY).with_suffix("").parts))
+
+
+def imports(tree: ast.Module) -> Iterator[tuple[str, bool, int]]:
+    """Every imported module with whether it is imported inside a function, and the line."""
+    inside = {id(node) for f in ast.walk(tree) if isinstance(f, ast.FunctionDef) for node in ast.walk(f)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, id(node) in inside, node.lineno
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            for alias in node.names:
+                yield f"{node.module}.{alias.name}", id(node) in inside, node.lineno
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_imports_only_from_layers_to_the_left(path: Path) -> None:
+    own = own_part(path)
+    if own is None:
+        pytest.skip("engine/__init__.py and engine/__main__.py belong to no layer")
+    wrong = [
+        f"line {line}: {module}"
+        for module, _, line in imports(ast.parse(path.read_text()))
+        if (part := part_of(module)) is not None and RANK[part] > RANK[own]
+    ]
+    assert not wrong
+
+
+def test_only_the_worker_and_the_command_line_import_late() -> None:
+    late = [
+        f"{path.relative_to(REPOSITORY)}:{line} {module}"
+        for path in MODULES
+        if not str(path.relative_to(REPOSITORY)).startswith(MAY_IMPORT_LATE)
+        for module, inside, line in imports(ast.parse(path.read_text()))
+        if inside and part_of(module) is not None
+    ]
+    assert not late
+
+
+def test_packages_import_nothing() -> None:
+    """`engine.configs` alone gathers its modules; elsewhere an import would drag torch into the web process."""
+    busy = [
+        str(path.relative_to(REPOSITORY))
+        for path in REPOSITORY.glob("engine/**/__init__.py")
+        if path.parent.name != "configs" and any(imports(ast.parse(path.read_text())))
+    ]
+    assert not busy
+
+
+def test_pages_never_import_torch() -> None:
+    """Every module that the pages import, loaded in a fresh process, leaves torch out."""
+    modules = {
+        node.module
+        for path in [*REPOSITORY.glob("pages/**/*.py"), REPOSITORY / "app.py"]
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.module and part_of(node.module + ".x") is not None
+    }
+    assert "engine.jobs.submit" in modules
+    code = (
+        f"import importlib, sys\nfor name in {sorted(modules)!r}: importlib.import_module(name)\n"
+        "print([name for name in ('torch', 'torchvision') if name in sys.modules])"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout.strip().endswith("[]")
