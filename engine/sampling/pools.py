@@ -1,0 +1,260 @@
+"""Pools: synthetic images of every class, with a manifest that says which seed and generator made each.
+
+<run>/
+    images/<class>/<seed>.png   8-bit grey or RGB, the stored form of the data set
+    manifest.csv                path, class, seed, generator, generator_sha256, sha256, excluded
+    training_images.txt         SHA-256 of every real image that the generators saw
+    pool.json                   the generators, written first, so that a resumed pool stays with them
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image, UnidentifiedImageError
+
+from engine.configs.pool import PoolConfig
+from engine.sampling.sampler import Sampler
+from engine.store.errors import ErsatzError
+from engine.store.files import read_json, replacing, write_json, write_text
+from engine.store.hashing import sha256_file, sha256_pixels
+from engine.store.progress import Outcome, Progress, Report, ShouldStop, never, silent
+from engine.store.runs import Run
+
+COLUMNS = ["path", "class", "seed", "generator", "generator_sha256", "sha256", "excluded"]
+MANIFEST_FILE = "manifest.csv"
+TRAINING_FILE = "training_images.txt"
+INFO_FILE = "pool.json"
+
+
+def make_pool(run: Run, config: PoolConfig, report: Report = silent, should_stop: ShouldStop = never) -> Outcome:
+    """Sample `images_per_class` images of every class into the run folder; the same call again resumes.
+
+    Images are made in fixed batches of seeds and a batch is kept or made as a whole, so that a resumed pool equals
+    one made in one go, bit for bit. Raises `ErsatzError` when the generators cannot make one pool together.
+    """
+    samplers = [Sampler.open(run.home.run(reference.run)) for reference in config.generators]
+    _check_generators(config, samplers)
+    _begin(run, config, samplers)
+    maker = {name: sampler for sampler in samplers for name in sampler.classes}
+    total = config.images_per_class * len(maker)
+    rows: list[dict[str, Any]] = []
+    for name in sorted(maker):
+        last = config.first_seed + config.images_per_class
+        for first in range(config.first_seed, last, config.batch):
+            report(Progress("sampling", len(rows), total, "images"))
+            if should_stop():
+                return "stopped"
+            seeds = range(first, min(first + config.batch, last))
+            rows += _make_batch(run.path, maker[name], name, seeds)
+    with replacing(run.path / MANIFEST_FILE) as temporary:
+        pd.DataFrame(rows, columns=COLUMNS).to_csv(temporary, index=False)
+    report(Progress("sampling", total, total, "images"))
+    return "finished"
+
+
+class Pool:
+    """A finished pool; the manifest is read once, when first needed."""
+
+    def __init__(self, run: Run):
+        self.run = run
+        self.path = run.path
+
+    @staticmethod
+    def open(run: Run) -> Pool:
+        """The pool of a finished pool run, or an `ErsatzError` when it has none."""
+        if not (run.path / MANIFEST_FILE).is_file():
+            raise ErsatzError(
+                f"Run {run.id} has no finished pool; a pool run that ended is expected. Resume it, or choose another."
+            )
+        return Pool(run)
+
+    @cached_property
+    def manifest(self) -> pd.DataFrame:
+        """All rows, the excluded ones too."""
+        path = self.path / MANIFEST_FILE
+        try:
+            # A class may be called "None" or "0": everything but the seed is text.
+            table = pd.read_csv(path, dtype=str, keep_default_na=False).astype({"seed": int})
+        except (ValueError, KeyError, UnicodeDecodeError) as error:
+            table = pd.DataFrame()
+            reason = str(error)
+        else:
+            reason = f"columns {', '.join(table.columns)}"
+        if list(table.columns) != COLUMNS:
+            raise ErsatzError(
+                f"{path} is not the manifest of a pool ({reason}); expected {', '.join(COLUMNS)}. Make the pool again."
+            )
+        return table
+
+    @cached_property
+    def info(self) -> dict[str, Any]:
+        """The content of `pool.json`."""
+        return read_json(self.path / INFO_FILE)
+
+    @property
+    def classes(self) -> list[str]:
+        return sorted(self.manifest["class"].unique())
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the manifest, which holds the hash of every image."""
+        return sha256_file(self.path / MANIFEST_FILE)
+
+    @cached_property
+    def training_hashes(self) -> set[str]:
+        """SHA-256 of every real image that the generators saw."""
+        return set((self.path / TRAINING_FILE).read_text().split())
+
+    def rows(self, class_name: str | None = None) -> pd.DataFrame:
+        """Rows that are not excluded, of one class or of all."""
+        rows = self.manifest[self.manifest["excluded"] == ""]
+        return rows if class_name is None else rows[rows["class"] == class_name]
+
+    def pixels(self, rows: pd.DataFrame) -> np.ndarray:
+        """uint8 `[N, H, W, C]` in the order of `rows`; an `ErsatzError` when a file is not what the manifest says."""
+        size, channels = self.info["size"], self.info["channels"]
+        images = np.empty((len(rows), size, size, channels), np.uint8)
+
+        def read(index: int, path: str, sha256: str) -> None:
+            pixels = _read(self.path / path)
+            if pixels is None or sha256_pixels(pixels) != sha256:
+                raise ErsatzError(
+                    f"{self.path / path} is missing or was changed since the pool was made; the image of the manifest "
+                    "is expected. Make the pool again."
+                )
+            images[index] = pixels.reshape(images.shape[1:])
+
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(read, range(len(rows)), rows["path"], rows["sha256"]))
+        return images
+
+
+def pool_zip(pool: Pool) -> bytes:
+    """The images that are not excluded as an uncompressed ZIP with `dataset.json`, the layout that StyleGAN reads."""
+    rows = pool.rows()
+    names = rows["path"].str.removeprefix("images/")
+    labels = rows["class"].map(pool.classes.index)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for path, name in zip(rows["path"], names, strict=True):
+            archive.write(pool.path / path, name)
+        archive.writestr("dataset.json", json.dumps({"labels": list(zip(names, labels, strict=True))}))
+    return buffer.getvalue()
+
+
+def _check_generators(config: PoolConfig, samplers: list[Sampler]) -> None:
+    """Raise `ErsatzError` unless the generators fit together and make every class of the data set once."""
+    if not samplers:
+        raise ErsatzError("The pool names no generator; one a class, or one class-conditional, is expected.")
+    for reference, sampler in zip(config.generators, samplers, strict=True):
+        if reference.sha256 and reference.sha256 != sampler.info["sha256"]:
+            raise ErsatzError(
+                f"The generator of run {reference.run} is {sampler.info['sha256'][:12]}..., the pool was asked for "
+                f"{reference.sha256[:12]}...: it was exported again since. Make a new pool."
+            )
+    first = samplers[0].info
+    for sampler in samplers:
+        info = sampler.info
+        if config.dataset_fingerprint and info["dataset_fingerprint"] != config.dataset_fingerprint:
+            raise ErsatzError(
+                f"The generator of run {info['run']} was trained on another split of {info['dataset']} "
+                f"({info['dataset_fingerprint'][:12]}...) than the pool is for ({config.dataset_fingerprint[:12]}...). "
+                "Train on the split as it is frozen now."
+            )
+        for name in ("dataset_fingerprint", "size", "mode"):
+            if info[name] != first[name]:
+                raise ErsatzError(
+                    f"The generators of runs {first['run']} and {info['run']} differ in {name} ({first[name]} and "
+                    f"{info[name]}); one pool needs generators of the same frozen data set. Choose others."
+                )
+    makers: dict[str, str] = {}
+    for sampler in samplers:
+        for name in sampler.classes:
+            if name in makers:
+                raise ErsatzError(
+                    f"Runs {makers[name]} and {sampler.info['run']} both make class {name}; "
+                    "one generator a class is expected. Leave one of them out."
+                )
+            makers[name] = sampler.info["run"]
+    missing = [name for name in first["dataset_classes"] if name not in makers]
+    if missing:
+        raise ErsatzError(
+            f"No generator of the pool makes {', '.join(missing)} (they make {', '.join(makers) or 'no class'}); "
+            "every class of the data set is expected. Add a generator for each, or a class-conditional one."
+        )
+
+
+def _begin(run: Run, config: PoolConfig, samplers: list[Sampler]) -> None:
+    """Write what is known before the first image; clear what a killed attempt left half-written."""
+    info = {
+        "name": config.name,
+        "dataset": samplers[0].info["dataset"],
+        "dataset_fingerprint": samplers[0].info["dataset_fingerprint"],
+        "size": samplers[0].info["size"],
+        "channels": samplers[0].info["channels"],
+        "mode": samplers[0].info["mode"],
+        "classes": sorted(name for sampler in samplers for name in sampler.classes),
+        "generators": [{key: sampler.info[key] for key in ("run", "sha256", "classes")} for sampler in samplers],
+    }
+    if (run.path / INFO_FILE).exists() and read_json(run.path / INFO_FILE) != info:
+        raise ErsatzError(
+            f"Pool {run.id} was begun with other generators than are there now (one was exported again since). "
+            "Make a new pool."
+        )
+    hashes: set[str] = set()
+    for reference in config.generators:
+        path = run.home.run(reference.run) / TRAINING_FILE
+        if not path.is_file():
+            raise ErsatzError(
+                f"{path} is missing; without the list of images that the generator saw, leaks into the test set cannot "
+                "be ruled out. Train the generator again."
+            )
+        hashes.update(path.read_text().split())
+    write_text(run.path / TRAINING_FILE, "".join(f"{digest}\n" for digest in sorted(hashes)))
+    write_json(run.path / INFO_FILE, info)
+    for leftover in (run.path / "images").glob("*/.*"):
+        leftover.unlink()
+
+
+def _make_batch(folder: Path, sampler: Sampler, name: str, seeds: range) -> list[dict[str, Any]]:
+    """Manifest rows of one batch; its images are made unless a former attempt finished all of them."""
+    paths = [f"images/{name}/{seed:06d}.png" for seed in seeds]
+    kept = [_read(folder / path) for path in paths]
+    images = [pixels for pixels in kept if pixels is not None]
+    if len(images) < len(seeds):
+        images = list(sampler.sample(seeds, name))
+        if sampler.info["channels"] == 1:
+            images = [pixels[:, :, 0] for pixels in images]
+        for path, pixels in zip(paths, images, strict=True):
+            with replacing(folder / path) as temporary:
+                Image.fromarray(pixels).save(temporary, "png")
+    return [
+        {
+            "path": path,
+            "class": name,
+            "seed": seed,
+            "generator": sampler.info["run"],
+            "generator_sha256": sampler.info["sha256"],
+            "sha256": sha256_pixels(pixels),
+            "excluded": "",
+        }
+        for path, seed, pixels in zip(paths, seeds, images, strict=True)
+    ]
+
+
+def _read(path: Path) -> np.ndarray | None:
+    """Stored pixels `[H, W]` or `[H, W, 3]`; None when the file is missing or damaged."""
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image)
+    except (OSError, UnidentifiedImageError, SyntaxError):
+        return None

@@ -1,0 +1,246 @@
+"""Pools: the same images however often the making was interrupted, and refusals that keep a sweep honest."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from engine.configs import PoolConfig
+from engine.sampling.pools import Pool, make_pool, pool_zip
+from engine.sampling.sampler import Sampler
+from engine.store.errors import ErsatzError
+from engine.store.files import write_text
+from engine.store.hashing import sha256_file, sha256_pixels
+from engine.store.runs import Run, create_run
+
+
+def files_below(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def made_files(run: Run) -> dict[str, bytes]:
+    own = ("images/", "manifest.csv", "training_images.txt", "pool.json")
+    return {name: content for name, content in files_below(run.path).items() if name.startswith(own)}
+
+
+def begin(home, *generators: Run, **changes) -> tuple[Run, PoolConfig]:
+    references = [{"run": run.id, "sha256": sha256_file(run.path / "generator.onnx")} for run in generators]
+    values = {"name": "pool", "dataset": "tiny", "generators": references, "images_per_class": 10, "batch": 4}
+    config = PoolConfig.build({**values, **changes})
+    return create_run(home, config.plain(), "pool"), config
+
+
+@pytest.fixture
+def pair(make_generator) -> tuple[Run, Run]:
+    return make_generator("bleed"), make_generator("normal")
+
+
+def test_a_pool_holds_what_its_manifest_says(home, pair):
+    run, config = begin(home, *pair, first_seed=5)
+    seen = []
+    assert make_pool(run, config, report=seen.append) == "finished"
+    assert [progress.done for progress in seen] == [0, 4, 8, 10, 14, 18, 20]
+    assert {(progress.total, progress.unit) for progress in seen} == {(20, "images")}
+
+    pool = Pool.open(run)
+    assert pool.classes == ["bleed", "normal"]
+    assert pool.training_hashes == {"bleed-1", "bleed-2", "normal-1", "normal-2"}
+    rows = pool.rows("normal")
+    assert list(rows["seed"]) == list(range(5, 15))
+    assert next(iter(rows["path"])) == "images/normal/000005.png"
+    assert set(rows["generator_sha256"]) == {sha256_file(pair[1].path / "generator.onnx")}
+
+    pixels = pool.pixels(rows)
+    np.testing.assert_array_equal(pixels, Sampler.open(pair[1].path).sample(range(5, 15)))
+    assert list(rows["sha256"]) == [sha256_pixels(image[:, :, 0]) for image in pixels]  # the stored form is [H, W]
+
+
+def test_a_conditional_generator_makes_a_colour_pool_alone(home, make_generator):
+    generator = make_generator(conditional=True, channels=3)
+    run, config = begin(home, generator)
+    make_pool(run, config)
+    pool = Pool.open(run)
+    pixels = pool.pixels(pool.rows("normal"))
+    np.testing.assert_array_equal(pixels, Sampler.open(generator.path).sample(range(10), "normal"))
+    assert pool.rows("normal")["sha256"].iloc[0] == sha256_pixels(pixels[0])
+    assert Image.open(run.path / "images/normal/000000.png").mode == "RGB"
+
+
+@pytest.mark.parametrize("batches", [0, 1, 4])
+def test_a_stopped_pool_resumes_to_the_same_files(home, pair, batches):
+    whole, config = begin(home, *pair)
+    make_pool(whole, config)
+
+    stopped, _ = begin(home, *pair)
+    answers = iter([False] * batches + [True])
+    assert make_pool(stopped, config, should_stop=lambda: next(answers)) == "stopped"
+    with pytest.raises(ErsatzError, match="no finished pool"):
+        Pool.open(stopped)
+    assert make_pool(stopped, config) == "finished"
+    assert made_files(stopped) == made_files(whole)
+
+
+def test_a_killed_pool_resumes_to_the_same_files(home, pair):
+    whole, config = begin(home, *pair, images_per_class=1000, batch=16)
+    killed, _ = begin(home, *pair, images_per_class=1000, batch=16)
+    script = (
+        "import sys; from engine.configs import parse_config; from engine.sampling.pools import make_pool\n"
+        "from engine.store.home import Home; from engine.store.runs import Run\n"
+        f"run = Run(Home.from_environment(), {killed.id!r}); make_pool(run, parse_config(run.config()))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", script], env={**os.environ, "OMP_NUM_THREADS": "1"})
+    deadline = time.monotonic() + 60
+    while len(list(killed.path.glob("images/*/*.png"))) < 50 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert 50 <= len(list(killed.path.glob("images/*/*.png"))) < 2000
+    assert not (killed.path / "manifest.csv").exists()
+
+    make_pool(killed, config)
+    make_pool(whole, config)
+    assert made_files(killed) == made_files(whole)
+
+
+def test_leftovers_and_damaged_images_are_made_again(home, pair):
+    run, config = begin(home, *pair)
+    make_pool(run, config)
+    expected = made_files(run)
+    (run.path / "manifest.csv").unlink()
+    (run.path / "images/bleed/000001.png").write_bytes(expected["images/bleed/000001.png"][:60])
+    (run.path / "images/bleed/.000002.png.leftover").write_bytes(b"half")
+    (run.path / "images/normal/000009.png").unlink()
+    make_pool(run, config)
+    assert made_files(run) == expected
+
+
+def test_one_class_must_not_be_missing(home, pair):
+    with pytest.raises(ErsatzError, match="No generator of the pool makes normal"):
+        make_pool(*begin(home, pair[0]))
+
+
+def test_a_generator_of_all_classes_without_labels_is_refused(home, make_generator):
+    with pytest.raises(ErsatzError, match="they make no class"):
+        make_pool(*begin(home, make_generator()))
+
+
+def test_two_generators_of_one_class_are_refused(home, pair, make_generator):
+    with pytest.raises(ErsatzError, match="both make class bleed"):
+        make_pool(*begin(home, *pair, make_generator("bleed")))
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"dataset_fingerprint": "e" * 64}, "differ in dataset_fingerprint"),
+        ({"size": 32}, "differ in size"),
+        ({"channels": 3}, "differ in mode"),
+    ],
+)
+def test_generators_of_different_data_are_refused(home, make_generator, change, named):
+    run, config = begin(home, make_generator("bleed"), make_generator("normal", **change))
+    with pytest.raises(ErsatzError, match=named):
+        make_pool(run, config)
+    assert not made_files(run)
+
+
+def test_a_pool_for_another_split_is_refused(home, pair):
+    with pytest.raises(ErsatzError, match="trained on another split of tiny"):
+        make_pool(*begin(home, *pair, dataset_fingerprint="a" * 64))
+
+
+def test_a_generator_exported_again_is_refused(home, pair):
+    references = [{"run": run.id, "sha256": "0" * 64} for run in pair]
+    with pytest.raises(ErsatzError, match="exported again since"):
+        make_pool(*begin(home, *pair, generators=references))
+
+
+def test_a_begun_pool_stays_with_its_generators(home, make_generator):
+    """Without hashes in the config nothing else would notice that the second half comes from another generator."""
+    first, second = make_generator("bleed"), make_generator("normal")
+    run, config = begin(home, generators=[{"run": first.id}, {"run": second.id}])
+    answers = iter([False, True])
+    make_pool(run, config, should_stop=lambda: next(answers))
+    other = make_generator("other", classes=["bleed"], run=first.id)
+    for name in ("generator.onnx", "generator.json"):
+        (first.path / name).write_bytes((other.path / name).read_bytes())
+    with pytest.raises(ErsatzError, match="begun with other generators"):
+        make_pool(run, config)
+
+
+def test_unknown_training_images_are_refused(home, pair):
+    (pair[0].path / "training_images.txt").unlink()
+    run, config = begin(home, *pair)
+    with pytest.raises(ErsatzError, match="leaks into the test set cannot be ruled out"):
+        make_pool(run, config)
+    assert not made_files(run)
+
+
+def test_a_full_disk_is_a_sentence_and_resumable(home, pair, monkeypatch):
+    whole, config = begin(home, *pair)
+    make_pool(whole, config)
+    run, _ = begin(home, *pair)
+    save, calls = Image.Image.save, []
+
+    def full(self, *arguments):
+        calls.append(1)
+        if len(calls) == 7:
+            raise OSError(28, "No space left on device")
+        save(self, *arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Image.Image, "save", full)
+        with pytest.raises(ErsatzError, match="is full"):
+            make_pool(run, config)
+    assert len(list((run.path / "images").rglob("*"))) == 1 + 6  # one class folder, no half-written image
+    make_pool(run, config)
+    assert made_files(run) == made_files(whole)
+
+
+def test_a_changed_image_is_a_sentence(home, pair):
+    run, config = begin(home, *pair)
+    make_pool(run, config)
+    Image.new("L", (16, 16)).save(run.path / "images/bleed/000003.png")
+    pool = Pool.open(run)
+    with pytest.raises(ErsatzError, match=r"000003\.png is missing or was changed"):
+        pool.pixels(pool.rows())
+    assert pool.pixels(pool.rows("normal")).shape == (10, 16, 16, 1)
+
+
+@pytest.mark.parametrize("content", ["", "a,b\n1,2\n", '"path'])
+def test_a_foreign_manifest_is_a_sentence(home, pair, content):
+    run, config = begin(home, *pair)
+    make_pool(run, config)
+    write_text(run.path / "manifest.csv", content)
+    with pytest.raises(ErsatzError, match="is not the manifest of a pool"):
+        _ = Pool.open(run).manifest
+
+
+def test_excluded_images_leave_rows_and_zip(home, pair):
+    run, config = begin(home, *pair)
+    make_pool(run, config)
+    before = Pool.open(run).sha256
+    manifest = Pool.open(run).manifest
+    manifest.loc[manifest["path"] == "images/bleed/000002.png", "excluded"] = "rejected"
+    manifest.to_csv(run.path / "manifest.csv", index=False)
+
+    pool = Pool.open(run)
+    assert pool.sha256 != before
+    assert (len(pool.manifest), len(pool.rows()), len(pool.rows("bleed"))) == (20, 19, 9)
+    with zipfile.ZipFile(io.BytesIO(pool_zip(pool))) as archive:
+        labels = json.loads(archive.read("dataset.json"))["labels"]
+        assert len(labels) == 19
+        assert ["bleed/000001.png", 0] in labels
+        assert ["normal/000002.png", 1] in labels
+        assert archive.read("bleed/000001.png") == (run.path / "images/bleed/000001.png").read_bytes()
+        assert "bleed/000002.png" not in archive.namelist()

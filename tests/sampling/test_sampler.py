@@ -1,0 +1,152 @@
+"""The sampler: no torch, one seed one image, and a sentence for every file that is not what it should be."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.sampling import graphs
+from engine.sampling.sampler import Sampler, latents, to_pixels
+from engine.store.errors import ErsatzError
+from engine.store.files import write_json
+from engine.store.hashing import sha256_file
+
+
+def test_a_seed_gives_the_same_image_in_every_batch(make_generator):
+    sampler = Sampler.open(make_generator("bleed", channels=3).path)
+    together = sampler.sample(range(10, 34))
+    assert together.shape == (24, 16, 16, 3)
+    assert together.dtype == np.uint8
+    assert len({image.tobytes() for image in together}) == 24
+    for size in (1, 5, 7):
+        apart = [sampler.sample(range(first, min(first + size, 34))) for first in range(10, 34, size)]
+        np.testing.assert_array_equal(np.concatenate(apart), together)
+
+
+def test_seeds_may_come_in_any_order_and_number(make_generator):
+    sampler = Sampler.open(make_generator("bleed").path)
+    images = sampler.sample([7, 3, 7])
+    np.testing.assert_array_equal(images[0], images[2])
+    np.testing.assert_array_equal(images[1], sampler.sample([3])[0])
+    assert sampler.sample([]).shape == (0, 16, 16, 1)
+
+
+def test_latents_are_fixed_by_their_seed():
+    z = latents([0, 1], 3)
+    assert z.dtype == np.float32
+    # The first draws of numpy's legacy generator, whose stream is frozen for all versions of numpy.
+    np.testing.assert_allclose(z[0], [1.7640524, 0.4001572, 0.978738], rtol=1e-6)
+    np.testing.assert_allclose(z[1], [1.6243454, -0.6117564, -0.5281718], rtol=1e-6)
+
+
+def test_pixels_invert_what_training_reads():
+    levels = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
+    read = levels.transpose(0, 3, 1, 2).astype(np.float32) / 127.5 - 1
+    np.testing.assert_array_equal(to_pixels(read), levels)
+    np.testing.assert_array_equal(to_pixels(np.float32([[[[-3.0, 3.0]]]])).ravel(), [0, 255])
+    assert to_pixels(np.zeros((2, 3, 4, 5), np.float32)).shape == (2, 4, 5, 3)
+
+
+def test_a_conditional_generator_makes_each_class(make_generator):
+    sampler = Sampler.open(make_generator(conditional=True).path)
+    first, second = sampler.sample([5], "bleed"), sampler.sample([5], "normal")
+    assert second.mean() > first.mean()
+    for wrong in (None, "cat"):
+        with pytest.raises(ErsatzError, match="expected one of bleed, normal"):
+            sampler.sample([5], wrong)
+
+
+def test_a_generator_of_one_class_refuses_another(make_generator):
+    sampler = Sampler.open(make_generator("bleed").path)
+    np.testing.assert_array_equal(sampler.sample([1], "bleed"), sampler.sample([1]))
+    with pytest.raises(ErsatzError, match="asked for class 'normal'; expected one of bleed"):
+        sampler.sample([1], "normal")
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_a_seed_out_of_range_is_a_sentence(make_generator, seed):
+    with pytest.raises(ErsatzError, match=f"seed is {seed}; expected a whole number from 0"):
+        Sampler.open(make_generator("bleed").path).sample([seed])
+
+
+def test_a_run_without_an_export_is_a_sentence(make_generator):
+    run = make_generator("bleed")
+    (run.path / "generator.onnx").unlink()
+    with pytest.raises(ErsatzError, match=f"engine export {run.id}"):
+        Sampler.open(run.path)
+
+
+def test_a_changed_file_is_a_sentence(make_generator):
+    run = make_generator("bleed")
+    content = bytearray((run.path / "generator.onnx").read_bytes())
+    content[-100] ^= 1
+    (run.path / "generator.onnx").write_bytes(content)
+    with pytest.raises(ErsatzError, match="was changed after its export"):
+        Sampler.open(run.path)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a network " * 100, "half"])
+def test_a_damaged_network_is_a_sentence(make_generator, content):
+    run = make_generator("bleed")
+    path = run.path / "generator.onnx"
+    path.write_bytes(path.read_bytes()[:1000] if content == "half" else content)
+    _set_info(run.path, sha256=sha256_file(path))
+    with pytest.raises(ErsatzError, match="is not a network that ONNX Runtime can run"):
+        Sampler.open(run.path)
+
+
+@pytest.mark.parametrize("changes", [{"z_dim": 9}, {"size": 32}, {"channels": 3}, {"conditional": True}])
+def test_a_network_of_another_shape_is_a_sentence(make_generator, changes):
+    run = make_generator("bleed")
+    _set_info(run.path, **changes)
+    with pytest.raises(ErsatzError, match="Export the training run again"):
+        Sampler.open(run.path)
+
+
+def test_sampling_imports_no_torch_and_prints_nothing(make_generator):
+    """Also where onnxruntime-gpu is installed and there is no GPU."""
+    run = make_generator("bleed")
+    script = (
+        "import sys; from pathlib import Path\n"
+        "import engine.sampling.pools\n"
+        "from engine.sampling.sampler import Sampler\n"
+        f"assert Sampler.open(Path({str(run.path)!r})).sample([1, 2]).shape == (2, 16, 16, 1)\n"
+        "found = {'torch', 'torchvision', 'onnx', 'onnxscript'} & set(sys.modules)\n"
+        "assert not found, found\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_exhausted_memory_is_a_sentence(make_generator, monkeypatch):
+    sampler = Sampler.open(make_generator("bleed").path)
+
+    def exhausted(_):
+        raise RuntimeError("[ONNXRuntimeError] : Failed to allocate memory for requested buffer of size 1")
+
+    monkeypatch.setattr(sampler.graph.session, "run_with_iobinding", exhausted)
+    with pytest.raises(ErsatzError, match="sample fewer images at once"):
+        sampler.sample([1])
+
+
+def test_a_gpu_is_used_only_where_provider_and_driver_are(monkeypatch):
+    monkeypatch.setattr(graphs.ort, "preload_dlls", lambda: print("libraries loaded"))
+    for providers, gpus, expected in [
+        (["CUDAExecutionProvider"], 1, True),
+        (["CUDAExecutionProvider"], 0, False),
+        (["CPUExecutionProvider"], 1, False),
+    ]:
+        monkeypatch.setattr(graphs.ort, "get_available_providers", lambda found=providers: found)
+        monkeypatch.setattr(graphs, "_count_gpus", lambda found=gpus: found)
+        graphs.cuda_works.cache_clear()
+        assert graphs.cuda_works() is expected
+    graphs.cuda_works.cache_clear()
+
+
+def _set_info(folder: Path, **changes: object) -> None:
+    write_json(folder / "generator.json", {**json.loads((folder / "generator.json").read_text()), **changes})
