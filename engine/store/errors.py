@@ -23,3 +23,11 @@ class AlreadyActive(ErsatzError):
             f"This exact run is already in progress as {run_id}; one at a time is expected. "
             "Watch it on the Runs page, or stop it there before starting it again."
         )
+
+
+class RunDeleted(ErsatzError):
+    """Somebody deleted the run's folder while the run was in use; whoever works on it ends quietly."""
+
+    def __init__(self, run_id: str):
+        self.run_id = run_id
+        super().__init__(f"The folder of run {run_id} was deleted while it was in use; start the run again.")

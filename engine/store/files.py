@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
-import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -39,9 +39,8 @@ def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` on success, remove it on failure."""
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        temporary.touch(exist_ok=False)  # readable as the umask says, where mkstemp would shut out the rest of the team
         try:
             yield temporary
             temporary.replace(path)
@@ -61,13 +60,20 @@ def new_folder(path: Path) -> Iterator[Path]:
         try:
             yield temporary
             if path.exists():
-                raise ErsatzError(
-                    f"{path} exists already; a new name is expected. Choose another, or delete that folder."
-                )
+                raise _taken(path)
             temporary.chmod(0o755)
-            temporary.rename(path)
+            try:
+                temporary.rename(path)
+            except OSError as error:  # somebody else was quicker by a moment
+                if path.exists():
+                    raise _taken(path) from error
+                raise
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _taken(path: Path) -> ErsatzError:
+    return ErsatzError(f"{path} exists already; a new name is expected. Choose another, or delete that folder.")
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -9,6 +9,8 @@ from typing import IO
 
 import portalocker
 
+from engine.store.errors import ErsatzError
+
 
 class FileLock:
     """An exclusive lock on a file; freed by the operating system when its last holder ends, however it ends."""
@@ -18,29 +20,44 @@ class FileLock:
         self._file: IO[str] | None = None
 
     def acquire(self, timeout: float = 0.0) -> bool:
-        """Take the lock, waiting up to `timeout` seconds; False when another process holds it."""
+        """Take the lock, waiting up to `timeout` seconds; False when another process holds it.
+
+        `is_held` takes a shared lock for a moment, so that a timeout of 0 may fail although nobody holds the lock.
+        """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         file = self.path.open("a+")
         deadline = time.monotonic() + timeout
         while True:
             try:
                 portalocker.lock(file, portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING)
-            except (portalocker.LockException, portalocker.AlreadyLocked):
+            except portalocker.AlreadyLocked:
                 if time.monotonic() >= deadline:
                     file.close()
                     return False
                 time.sleep(0.05)
+            except portalocker.LockException as error:
+                file.close()
+                raise _no_locks(self.path) from error
             else:
                 self._file = file
                 return True
 
-    def share_with_children(self) -> int:
-        """Let a child process inherit the lock (POSIX); returns the descriptor for `Popen(pass_fds=...)`."""
-        assert self._file is not None, "acquire() first"
-        os.set_inheritable(self._file.fileno(), True)
+    @staticmethod
+    def adopt(path: Path, descriptor: int) -> FileLock:
+        """The lock that this process inherited, locked already, as `descriptor`."""
+        lock = FileLock(path)
+        lock._file = os.fdopen(descriptor, "a+")
+        return lock
+
+    @property
+    def descriptor(self) -> int:
+        """For `Popen(pass_fds=...)`: the child then holds the lock too, until the last of them ends (POSIX)."""
+        if self._file is None:
+            raise ValueError(f"{self.path} is not locked by this process")
         return self._file.fileno()
 
     def release(self) -> None:
+        """Let go of it; children that inherited it hold on."""
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -60,8 +77,17 @@ def is_held(path: Path) -> bool:
     try:
         with path.open("r") as file:
             portalocker.lock(file, portalocker.LockFlags.SHARED | portalocker.LockFlags.NON_BLOCKING)
-    except (portalocker.LockException, portalocker.AlreadyLocked):
+    except portalocker.AlreadyLocked:
         return True
+    except portalocker.LockException as error:
+        raise _no_locks(path) from error
     except FileNotFoundError:
         return False
     return False
+
+
+def _no_locks(path: Path) -> ErsatzError:
+    return ErsatzError(
+        f"The file system of {path.parent} cannot lock files; Ersatz needs that to know which runs are alive. "
+        "Move the home to a local disk with ERSATZ_HOME."
+    )

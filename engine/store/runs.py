@@ -7,12 +7,14 @@
     log.txt         what the worker printed
     lock            held by the supervisor (and its worker) for as long as they live
     stop            present once somebody asked the run to stop
+
+`status.json` is written by the holder of the lock alone: whoever submits the run, then its supervisor, then its worker.
+Everybody else asks (`request_stop`) and reads.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import secrets
 import shutil
@@ -23,11 +25,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from engine.store.errors import ErsatzError
+from engine.store import index
+from engine.store.errors import ErsatzError, RunDeleted
 from engine.store.files import disk_errors, new_folder, read_json, write_json, write_text
 from engine.store.hashing import sha256_value
 from engine.store.home import Home
-from engine.store.locks import is_held
+from engine.store.locks import FileLock, is_held
+
+ENDING_SECONDS = 15.0  # between a final status and the end of the process that wrote it
 
 
 class State(StrEnum):
@@ -60,6 +65,7 @@ RESUMABLE = frozenset({State.FAILED, State.STOPPED, State.CANCELLED, State.INTER
 class Status:
     """The content of `status.json`; times are seconds since the epoch."""
 
+    label: str = ""
     state: State = State.QUEUED
     created: float = 0.0
     started: float | None = None
@@ -117,9 +123,9 @@ class Run:
         return Status(**{**values, "state": State(values["state"])})
 
     def update(self, **changes: Any) -> Status:
-        """Change fields of `status.json`. A deleted run folder is not made again."""
-        if not self.path.is_dir():
-            raise ErsatzError(f"The folder of run {self.id} was deleted while it was in use; start the run again.")
+        """Change fields of `status.json`. A deleted run folder is not made again: `RunDeleted`."""
+        if not self.exists():
+            raise RunDeleted(self.id)
         status = replace(self.status(), **changes)
         write_json(self.path / "status.json", asdict(status))
         return status
@@ -144,7 +150,11 @@ class Run:
         return (self.path / "stop").exists()
 
     def request_stop(self) -> None:
-        write_text(self.path / "stop", "")
+        """Ask the run to stop at its next safe point."""
+        try:
+            (self.path / "stop").touch()
+        except FileNotFoundError as error:
+            raise RunDeleted(self.id) from error
 
     def clear_stop(self) -> None:
         (self.path / "stop").unlink(missing_ok=True)
@@ -156,15 +166,15 @@ class Run:
     def read_metrics(self, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
         """Rows appended since byte `offset`, and the offset to ask from next time.
 
-        A line still being written is left for the next call. When the file became shorter (a resumed run
+        A line still being written is left for the next call. When the file was written anew (a resumed run
         dropped rows past its snapshot) a ValueError tells the caller to begin again at 0.
         """
         if not self.metrics_path.exists():
             return [], 0
         with self.metrics_path.open("rb") as file:
-            if offset > os.fstat(file.fileno()).st_size:
-                raise ValueError("metrics.jsonl was shortened")
-            file.seek(offset)
+            file.seek(max(offset - 1, 0))
+            if offset and file.read(1) != b"\n":  # past the end, or in the middle of another line
+                raise ValueError("metrics.jsonl was written anew")
             content = file.read()
         complete = content[: content.rfind(b"\n") + 1]
         return [json.loads(line) for line in complete.splitlines()], offset + len(complete)
@@ -176,9 +186,19 @@ class Run:
 
     def delete(self) -> None:
         """Remove the folder of a run that is not alive."""
-        if is_held(self.lock_path):
+        self.config()  # a run that does not exist
+        lock = FileLock(self.lock_path)
+        if not lock.acquire(timeout=ENDING_SECONDS if self.state().is_final else 0.5):
             raise ErsatzError(f"Run {self.id} is still alive; only an ended run can be deleted. Stop it first.")
-        shutil.rmtree(self.path)
+        lock.release()
+        trash = self.path.with_name(f".{self.id}.deleted")
+        self.path.rename(trash)  # gone for everybody at once
+        shutil.rmtree(trash)
+
+    def remove_leftovers(self) -> None:
+        """After the folder was deleted under its worker: remove what the worker wrote there since."""
+        if not self.exists():
+            shutil.rmtree(self.path, ignore_errors=True)
 
 
 def create_run(home: Home, config: dict[str, Any], label: str) -> Run:
@@ -187,23 +207,18 @@ def create_run(home: Home, config: dict[str, Any], label: str) -> Run:
     run = Run(home, f"{time.strftime('%Y%m%d-%H%M%S')}-{slug}-{secrets.token_hex(2)}")
     with new_folder(run.path) as folder:
         write_json(folder / "config.json", config)
-        write_json(folder / "status.json", asdict(Status(created=time.time())))
+        write_json(folder / "status.json", asdict(Status(label=label, created=time.time())))
         (folder / "log.txt").touch()
         (folder / "lock").touch()
     return run
 
 
 def list_runs(home: Home, kind: str | None = None) -> list[Run]:
-    """All runs of the home, newest first; folders without a config are passed over."""
-    if not home.runs.is_dir():
-        return []
-    runs = [Run(home, path.name) for path in home.runs.iterdir() if (path / "config.json").is_file()]
-    if kind is not None:
-        runs = [run for run in runs if run.kind == kind]
-    return sorted(runs, key=lambda run: run.id, reverse=True)
+    """All runs of the home, newest first; folders without a readable config are passed over."""
+    return [Run(home, entry.id) for entry in index.entries(home) if kind in (None, entry.kind)]
 
 
 def find_runs(home: Home, config: dict[str, Any]) -> list[Run]:
     """Runs made from exactly this config, newest first."""
     digest = sha256_value(config)
-    return [run for run in list_runs(home, config["kind"]) if sha256_value(run.config()) == digest]
+    return [Run(home, entry.id) for entry in index.entries(home) if entry.config_digest == digest]

@@ -1,0 +1,111 @@
+"""What is settled before a run is made: its parents exist, are finished and fit, and the config names them by hash."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from engine.configs import Config, DcganConfig, GeneratorReference, ImportConfig, JourneyConfig, PoolConfig, SweepConfig
+from engine.datasets.dataset import Dataset
+from engine.presets import preset
+from engine.store.errors import ErsatzError
+from engine.store.files import read_json
+from engine.store.hashing import sha256_file
+from engine.store.home import Home
+from engine.store.runs import Run, State
+
+
+def prepare(home: Home, config: Config) -> Config:
+    """`config` with the hashes of its parents and absolute paths; an `ErsatzError` says what is missing."""
+    match config:
+        case ImportConfig():
+            home.dataset(config.name)  # the name must do for a folder
+            return config.model_copy(update={"source": _absolute(config.source), "csv": _absolute(config.csv)})
+        case DcganConfig():
+            dataset = _frozen_dataset(home, config)
+            _check_class(dataset, config)
+            return config.model_copy(update={"dataset_fingerprint": dataset.fingerprint})
+        case PoolConfig():
+            dataset = _frozen_dataset(home, config)
+            generators = tuple(_generator(home, reference, dataset) for reference in config.generators)
+            update = {"dataset_fingerprint": dataset.fingerprint, "generators": generators}
+            return config.model_copy(update=update)
+        case SweepConfig():
+            return _prepare_sweep(home, config)
+        case JourneyConfig():
+            preset(config.preset)
+            return config.model_copy(update={"source": _absolute(config.source)})
+    raise TypeError(f"no way to prepare {type(config).__name__}")
+
+
+def _absolute(path: str) -> str:
+    """The run starts in another folder, so that a relative path would mean another file."""
+    if not path or path.startswith("medmnist:"):
+        return path
+    return str(Path(path).expanduser().resolve())
+
+
+def _frozen_dataset(home: Home, config: DcganConfig | PoolConfig | SweepConfig) -> Dataset:
+    dataset = Dataset.open(home, config.dataset)
+    dataset.require_frozen()
+    if config.dataset_fingerprint not in ("", dataset.fingerprint):
+        raise ErsatzError(
+            f"The data set {dataset.name} has the split {dataset.fingerprint[:12]}... now, and these settings were "
+            f"made for {config.dataset_fingerprint[:12]}...; the same is expected. Set it up anew."
+        )
+    return dataset
+
+
+def _check_class(dataset: Dataset, config: DcganConfig) -> None:
+    if config.class_name and config.class_name not in dataset.classes:
+        raise ErsatzError(
+            f"The data set {dataset.name} has no class {config.class_name!r}; expected one of "
+            f"{', '.join(dataset.classes)}."
+        )
+
+
+def _generator(home: Home, reference: GeneratorReference, dataset: Dataset) -> GeneratorReference:
+    run = Run(home, reference.run)
+    if run.kind != "train":
+        raise ErsatzError(f"Run {run.id} is a {run.kind} run and has no generator; a training run is expected.")
+    network = run.path / "generator.onnx"
+    if not (run.path / "generator.json").is_file() or not network.is_file():
+        raise ErsatzError(
+            f"Run {run.id} is {run.state()} and has no exported generator; a finished training run is expected. "
+            f"Let it finish, or export its newest snapshot with `python -m engine export {run.id}`."
+        )
+    info, sha256 = read_json(run.path / "generator.json"), sha256_file(network)
+    if sha256 != info["sha256"]:
+        raise ErsatzError(
+            f"{network} is not the file that was exported (its hash is {sha256[:12]}..., expected "
+            f"{info['sha256'][:12]}...). Export it again with `python -m engine export {run.id}`."
+        )
+    if reference.sha256 not in ("", sha256):
+        raise ErsatzError(
+            f"The generator of run {run.id} was exported again since these settings were made (its hash is "
+            f"{sha256[:12]}..., expected {reference.sha256[:12]}...). Set the pool up anew."
+        )
+    if info["dataset_fingerprint"] != dataset.fingerprint:
+        raise ErsatzError(
+            f"The generator of run {run.id} was trained on another split than {dataset.name} has now; the same is "
+            "expected, or test images may leak into the pool. Train a generator on this split."
+        )
+    return GeneratorReference(run=run.id, sha256=sha256)
+
+
+def _prepare_sweep(home: Home, config: SweepConfig) -> SweepConfig:
+    # Here and not above: only sweeps need ONNX Runtime, which the readers of pools bring along.
+    from engine.sampling.pools import Pool
+    from engine.sweep.leaks import refuse_unsound
+
+    dataset = _frozen_dataset(home, config)
+    run = Run(home, config.pool)
+    if run.kind != "pool" or run.state() is not State.FINISHED:
+        raise ErsatzError(f"Run {run.id} is a {run.kind} run and {run.state()}; a finished pool is expected.")
+    pool = Pool.open(run)
+    refuse_unsound(config, dataset, pool)
+    update = {
+        "dataset_fingerprint": dataset.fingerprint,
+        "pool_sha256": pool.sha256,
+        "weights": _absolute(config.weights),
+    }
+    return config.model_copy(update=update)

@@ -1,0 +1,80 @@
+"""Device slots: one file lock per CUDA GPU, or one for the processor where there is no GPU.
+
+A slot is held by the supervisor and inherited by its worker, so that a crash of both frees it and a crash of one
+does not. Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from engine.store.errors import ErsatzError
+from engine.store.home import Home
+from engine.store.locks import FileLock
+
+NEEDS_NO_SLOT = frozenset({"import", "journey"})
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A device that one run at a time may use, and the environment that shows a worker this device alone."""
+
+    name: str
+    environment: dict[str, str] = field(default_factory=dict, compare=False)
+
+    def lock(self, home: Home) -> FileLock:
+        return FileLock(home.locks / f"slot-{re.sub(r'[^A-Za-z0-9]+', '-', self.name)}")
+
+
+CPU = Slot("cpu", {"CUDA_VISIBLE_DEVICES": ""})
+
+
+def slots_for(config: dict[str, Any]) -> list[Slot]:
+    """The slots of which a run of this config needs one; empty if it needs none."""
+    if config["kind"] in NEEDS_NO_SLOT:
+        return []
+    device = config.get("device", "auto")
+    gpus = cuda_slots()
+    if device == "cuda" and not gpus:
+        raise ErsatzError(
+            "The run asks for a CUDA GPU, but nvidia-smi shows none here; choose the device auto or cpu, "
+            "or look at CUDA_VISIBLE_DEVICES and the driver."
+        )
+    return gpus if gpus and device != "cpu" else [CPU]
+
+
+@cache
+def cuda_slots() -> list[Slot]:
+    """One slot per GPU that `CUDA_VISIBLE_DEVICES` leaves, or per GPU of the machine."""
+    installed = _installed_gpus()
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if not installed or visible is None:
+        chosen = list(installed)
+    else:  # CUDA ignores everything from the first unknown entry on, "-1" being the usual one
+        chosen = []
+        for entry in filter(None, (part.strip() for part in visible.split(","))):
+            index = next((i for i, uuid in installed.items() if entry == i or uuid.startswith(entry)), None)
+            if index is None and not entry.startswith("MIG-"):
+                break
+            chosen.append(index or entry)
+    order = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}  # the order in which nvidia-smi counts
+    return [Slot(f"cuda:{entry}", {"CUDA_VISIBLE_DEVICES": entry} | order) for entry in chosen]
+
+
+def _installed_gpus() -> dict[str, str]:
+    """UUID of every GPU by its index, as nvidia-smi tells; empty where there is none."""
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return {}
+    try:
+        query = [program, "--query-gpu=index,uuid", "--format=csv,noheader"]
+        listing = subprocess.run(query, capture_output=True, text=True, timeout=60, check=True).stdout
+    except (OSError, subprocess.SubprocessError):  # a driver that does not answer is no GPU
+        return {}
+    return dict(re.findall(r"^(\d+), (GPU-\S+)$", listing, re.MULTILINE))

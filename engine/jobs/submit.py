@@ -1,0 +1,211 @@
+"""Start, stop, resume, move and delete runs: what the pages, the command line and Python call alike.
+
+A run is alive while its lock is held. Whoever starts it takes the lock first and hands it to the supervisor, so that
+between the press of a button and the end of the run there is no moment at which it looks dead.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+from engine.configs import Config, ImportConfig, parse_config
+from engine.jobs.prepare import prepare
+from engine.jobs.queue import ordered, waiting
+from engine.jobs.supervisor import READY, detached
+from engine.store import index
+from engine.store.errors import AlreadyActive, ErsatzError
+from engine.store.home import REPOSITORY, Home
+from engine.store.locks import FileLock
+from engine.store.runs import ENDING_SECONDS, RESUMABLE, Run, State, Status, create_run, find_runs, list_runs
+
+POLL_SECONDS = 0.2
+
+
+def submit(home: Home, config: Config, *, label: str | None = None) -> Run:
+    """Make a run of `config` and start its supervisor; returns once that holds the run's lock.
+
+    Raises `AlreadyActive` when a run of the same config is queued or running, and `ErsatzError` when a parent is
+    missing, not frozen, not finished or changed.
+    """
+    config = prepare(home, config)
+    with _starting(home):
+        _refuse_twin(home, config)
+        return _start_new(home, config, label)
+
+
+def ensure(home: Home, config: Config) -> Run:
+    """The run of exactly this config: finished, or on its way, or resumed, or submitted now."""
+    config = prepare(home, config)
+    with _starting(home):
+        runs = [(run, run.state()) for run in find_runs(home, config.plain())]
+        for run, state in runs:
+            if state is State.FINISHED and _result_exists(home, config):
+                return run
+        for run, state in runs:
+            if state.is_active:
+                return run
+        for run, state in runs:
+            if state in RESUMABLE:
+                _start(run)
+                return run
+        return _start_new(home, config, None)
+
+
+def resume(run: Run) -> None:
+    """Go on with a stopped, cancelled, failed or interrupted run from what it had saved."""
+    config = parse_config(run.config())
+    with _starting(run.home):
+        _refuse_twin(run.home, config)
+        state = run.state()
+        if state not in RESUMABLE:
+            raise ErsatzError(f"Run {run.id} is {state}; only a stopped, failed or interrupted run can be resumed.")
+        _start(run)
+
+
+def stop(run: Run) -> None:
+    """Ask a run to stop at its next safe point, and its supervisor to force it when it does not (see there)."""
+    run.config()  # a run that does not exist
+    state = run.state()
+    if not state.is_active:
+        raise ErsatzError(f"Run {run.id} is {state}; only a queued or running run can be stopped.")
+    run.request_stop()
+
+
+def cancel(run: Run) -> None:
+    """Take a run out of the queue. One that starts at this very moment is stopped."""
+    run.config()
+    state = run.state()
+    if state is not State.QUEUED:
+        raise ErsatzError(f"Run {run.id} is {state}; only a queued run can be cancelled. Stop a running one.")
+    run.request_stop()
+
+
+def move(run: Run, position: int) -> None:
+    """Put a queued run at `position` of the queue, 0 being next."""
+    with ordered(run.home):
+        ids = [other.id for other in waiting(run.home)]
+        if run.id not in ids:
+            raise ErsatzError(f"Run {run.id} is {run.state()}; only a queued run can be moved in the queue.")
+        ids.remove(run.id)
+        ids.insert(max(position, 0), run.id)
+        index.reorder(run.home, ids)
+
+
+def delete(run: Run) -> None:
+    """Remove the folder of a run that is not alive."""
+    with _starting(run.home):
+        run.delete()
+
+
+def wait(run: Run, on_change: Callable[[State, Status], None] = lambda state, status: None) -> State:
+    """Follow a run to its end; `on_change` gets each change of its state or status. Returns the last state."""
+    seen = None
+    while True:
+        state, status = run.state(), run.status()
+        if (state, status) != seen:
+            seen = (state, status)
+            on_change(state, status)
+        if not state.is_active:
+            return state
+        time.sleep(POLL_SECONDS)
+
+
+def _starting(home: Home) -> FileLock:
+    """Guards every start and deletion, so that two people pressing a button at once start one run."""
+    return FileLock(home.locks / "submit")
+
+
+def _refuse_twin(home: Home, config: Config) -> None:
+    for run in find_runs(home, config.plain()):
+        if run.state().is_active:
+            raise AlreadyActive(run.id)
+
+
+def _start_new(home: Home, config: Config, label: str | None) -> Run:
+    if isinstance(config, ImportConfig):
+        _refuse_taken_name(home, config)
+    run = create_run(home, config.plain(), label or default_label(config))
+    _start(run)
+    return run
+
+
+def _refuse_taken_name(home: Home, config: ImportConfig) -> None:
+    if home.dataset(config.name).exists():
+        raise ErsatzError(
+            f"There is a data set {config.name} already; a new name is expected. "
+            f"Choose another, or delete {home.dataset(config.name)}."
+        )
+    for run in list_runs(home, "import"):
+        if run.config()["name"] == config.name and run.state().is_active:
+            raise ErsatzError(
+                f"Run {run.id} is importing a data set {config.name} right now; a new name is expected. "
+                "Choose another, or wait for it."
+            )
+
+
+def _result_exists(home: Home, config: Config) -> bool:
+    """Imports write outside their run folder, where the result may have been deleted since."""
+    return not isinstance(config, ImportConfig) or home.dataset(config.name).exists()
+
+
+def default_label(config: Config) -> str:
+    """A short name of the run for lists, such as "train head-ct hemorrhage"."""
+    values = config.plain()
+    parts = [values["kind"], values.get("dataset"), values.get("class_name"), values.get("name"), values.get("preset")]
+    return " ".join(dict.fromkeys(part for part in parts if part))
+
+
+def _start(run: Run) -> None:
+    """Queue a run that is not alive and hand its lock to a new supervisor."""
+    lock = FileLock(run.lock_path)
+    if not lock.acquire(timeout=ENDING_SECONDS):
+        raise AlreadyActive(run.id)
+    try:
+        run.clear_stop()
+        run.update(
+            state=State.QUEUED, started=None, ended=None, stage="", done=0.0, total=0.0, error="", alarms=[], result={}
+        )
+        index.enqueue(run.home, run.id)
+        try:
+            _start_supervisor(run, lock)
+        except ErsatzError as error:
+            run.update(state=State.FAILED, ended=time.time(), error=str(error))
+            raise
+    finally:
+        lock.release()
+
+
+def _start_supervisor(run: Run, lock: FileLock) -> None:
+    """Returns when the supervisor has the lock."""
+    command = [sys.executable, "-m", "engine.jobs.supervisor", run.id]
+    inherited: tuple[int, ...] = ()
+    if sys.platform == "win32":  # no lock is inherited there: it is free for the moment that the supervisor needs
+        lock.release()
+    else:
+        inherited = (lock.descriptor,)
+        command += ["--lock", str(lock.descriptor)]
+    with run.log_path.open("ab") as log:
+        supervisor = subprocess.Popen(
+            command,
+            cwd=REPOSITORY,
+            env={**os.environ, "ERSATZ_HOME": str(run.home.root)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            pass_fds=inherited,
+            **detached(),
+        )
+    assert supervisor.stdout is not None
+    with supervisor.stdout as answer:
+        ready = answer.readline().strip() == READY
+    threading.Thread(target=supervisor.wait, daemon=True).start()  # else it stays a zombie once it ends
+    if not ready:
+        raise ErsatzError(
+            f"The supervisor of run {run.id} could not start; {run.log_path} says why. Mend that and resume the run."
+        )

@@ -1,0 +1,189 @@
+"""The small process beside every run: waits for a device, starts the worker, and records how it ended.
+
+`python -m engine.jobs.supervisor RUN [--lock DESCRIPTOR]`, started by `engine.jobs.submit` in a session of its own.
+It holds the lock of the run, and its worker inherits it: the run counts as alive until both have ended, and a worker
+whose supervisor was killed finishes on its own. It imports no torch, so that a hundred queued runs cost little.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from engine.jobs.queue import take_slot
+from engine.jobs.slots import Slot, cuda_slots, slots_for
+from engine.store import index
+from engine.store.errors import ErsatzError, RunDeleted
+from engine.store.home import REPOSITORY, Home
+from engine.store.locks import FileLock
+from engine.store.runs import ENDING_SECONDS, Run, State
+
+POLL_SECONDS = 0.2
+STOP_GRACE_SECONDS = 120.0  # from the stop request to SIGTERM; ERSATZ_STOP_GRACE changes it
+KILL_GRACE_SECONDS = 10.0  # from SIGTERM to SIGKILL, if the stop grace is not shorter
+READY = "ready"
+
+
+def supervise(run: Run, lock: FileLock) -> None:
+    """Bring a queued run to its end; `lock` is the run's, held by this process."""
+    slots = slots_for(run.config())
+    slot: Slot | None = None
+    locks = [lock]
+    if slots:
+        while not run.stop_requested():
+            if not run.exists():
+                raise RunDeleted(run.id)
+            if taken := take_slot(run, slots):
+                slot, slot_lock = taken
+                locks.append(slot_lock)
+                break
+            time.sleep(POLL_SECONDS)
+    if run.stop_requested():
+        run.update(state=State.CANCELLED, ended=time.time())
+        return
+    index.leave_queue(run.home, run.id)
+    run.update(state=State.RUNNING, started=time.time(), stage="starting", device=slot.name if slot else "")
+    worker = _start_worker(run, slot, [held.descriptor for held in locks])
+    forced = _watch(worker, run)
+    _record_end(run, worker.returncode, forced)
+
+
+def _supervise_to_the_end(run: Run, lock: FileLock) -> None:
+    try:
+        supervise(run, lock)
+    except ErsatzError as error:
+        run.update(state=State.FAILED, ended=time.time(), error=str(error))
+
+
+def _start_worker(run: Run, slot: Slot | None, inherited: list[int]) -> subprocess.Popen[bytes]:
+    threads = max(1, _cores() // max(1, len(cuda_slots())))
+    environment = {
+        **({"OMP_NUM_THREADS": str(threads)} if slot else {}),
+        **os.environ,
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONFAULTHANDLER": "1",  # a segmentation fault then tells its place in the log
+        **(slot.environment if slot else {}),
+    }
+    with run.log_path.open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "engine.jobs.worker", run.id],
+            cwd=REPOSITORY,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=() if sys.platform == "win32" else inherited,
+            **detached(),
+        )
+
+
+def detached() -> dict[str, Any]:
+    """Arguments of `Popen` for a process that a closed terminal or an ended parent does not touch."""
+    if sys.platform == "win32":
+        return {"creationflags": subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP}
+    return {"start_new_session": True}
+
+
+def _cores() -> int:
+    """Cores that this process may use, hyperthreads not counted twice."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(allowed, psutil.cpu_count(logical=False) or allowed)
+
+
+def _watch(worker: subprocess.Popen[bytes], run: Run) -> bool:
+    """Wait for the worker's end; whether it had to be forced, since it did not heed a stop request in time."""
+    grace = float(os.environ.get("ERSATZ_STOP_GRACE", STOP_GRACE_SECONDS))
+    deadlines = [(grace, "SIGTERM"), (grace + min(grace, KILL_GRACE_SECONDS), "SIGKILL")]
+    asked: float | None = None
+    while True:
+        with suppress(subprocess.TimeoutExpired):
+            worker.wait(POLL_SECONDS)
+            break
+        if asked is None and (run.stop_requested() or not run.exists()):
+            asked = time.monotonic()
+        if asked is not None and deadlines and time.monotonic() - asked > deadlines[0][0]:
+            _signal_group(worker.pid, deadlines.pop(0)[1])
+    _signal_group(worker.pid, "SIGKILL")  # whatever it started and left behind
+    return len(deadlines) < 2
+
+
+def _signal_group(pid: int, name: str) -> None:
+    """Signal the worker and what it started; those ended already do not matter."""
+    if sys.platform == "win32":
+        with suppress(psutil.NoSuchProcess):
+            for process in [*psutil.Process(pid).children(recursive=True), psutil.Process(pid)]:
+                process.kill()
+    else:
+        with suppress(ProcessLookupError):
+            os.killpg(pid, getattr(signal, name))
+
+
+def _record_end(run: Run, returncode: int, forced: bool) -> None:
+    """Keep what the worker recorded itself; else say how it died."""
+    if not run.exists() or run.status().state.is_final:
+        return
+    if forced:
+        state = State.STOPPED
+        error = "It did not stop in time and was ended by force; resume it, and it goes on from what it had saved."
+    else:
+        state = State.FAILED
+        error = f"{_death(returncode)} {_last_lines(run.log_path)}".strip()
+    run.update(state=state, ended=time.time(), error=error)
+
+
+def _death(returncode: int) -> str:
+    if returncode >= 0:
+        return f"The worker ended with exit code {returncode} before it had finished."
+    try:
+        name = signal.Signals(-returncode).name
+    except ValueError:
+        name = f"signal {-returncode}"
+    hint = "Resume it, and it goes on from what it had saved."
+    if name == "SIGKILL":
+        hint = (
+            "Most often the system had run out of memory: resume it with fewer other programs running, "
+            "or start it again with a smaller batch."
+        )
+    return f"The worker was killed by {name} before it had finished. {hint}"
+
+
+def _last_lines(log: Path, count: int = 3) -> str:
+    with log.open("rb") as file:
+        file.seek(max(file.seek(0, os.SEEK_END) - 4000, 0))
+        lines = [line.strip() for line in file.read().decode(errors="replace").splitlines() if line.strip()]
+    return f"The log ends with: {' | '.join(lines[-count:])}" if lines else ""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("run_id")
+    parser.add_argument("--lock", type=int, default=None)
+    arguments = parser.parse_args()
+    run = Run(Home.from_environment(), arguments.run_id)
+    if arguments.lock is not None:
+        lock = FileLock.adopt(run.lock_path, arguments.lock)
+    else:
+        lock = FileLock(run.lock_path)
+        if not lock.acquire(timeout=ENDING_SECONDS):
+            raise SystemExit(f"Run {run.id} is held by another process.")
+    print(READY, flush=True)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads the pipe from here on
+    try:
+        with suppress(RunDeleted):
+            _supervise_to_the_end(run, lock)
+    finally:
+        index.leave_queue(run.home, run.id)
+        run.remove_leftovers()
+
+
+if __name__ == "__main__":
+    main()

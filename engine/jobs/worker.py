@@ -1,0 +1,172 @@
+"""The process that does a run: `python -m engine.jobs.worker RUN`, started by the run's supervisor.
+
+The engine is called with two hooks, `report` and `should_stop`; how it ended goes to `status.json`, and the stack
+trace of an error to the log alone.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+import traceback
+from typing import Any
+
+from engine.configs import Config, DcganConfig, ImportConfig, JourneyConfig, PoolConfig, SweepConfig, parse_config
+from engine.store.errors import ErsatzError, RunDeleted
+from engine.store.files import disk_errors, read_json
+from engine.store.home import Home
+from engine.store.locks import is_held
+from engine.store.progress import Outcome, Progress, Report, ShouldStop
+from engine.store.runs import Run, State
+
+REPORT_SECONDS = 0.2
+LOOK_SECONDS = 0.2
+
+
+def work(home: Home, run_id: str) -> None:
+    """Do a run that its supervisor holds the lock of, and record how it ended."""
+    run = Run(home, run_id)
+    config = parse_config(run.config())
+    if not is_held(run.lock_path):
+        raise ErsatzError(
+            f"Run {run_id} has no supervisor; workers are started by it alone. "
+            f"Start the run with `python -m engine resume {run_id}`."
+        )
+    hooks = Hooks(run)
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, hooks.on_signal)
+    print(f"=== {time.strftime('%Y-%m-%d %H:%M:%S')} {config.plain()['kind']} {run_id}", flush=True)
+    try:
+        try:
+            with disk_errors(run.path):
+                outcome = do(run, config, hooks.report, hooks.should_stop)
+            hooks.flush()
+            state, error = State(outcome), ""
+        except RunDeleted:
+            raise
+        except Exception as failure:
+            if not run.exists():
+                raise RunDeleted(run_id) from failure
+            traceback.print_exc()
+            state, error = State.FAILED, sentence(failure, run)
+        run.update(state=state, ended=time.time(), error=error)
+        print(f"=== {time.strftime('%Y-%m-%d %H:%M:%S')} {state} {error}".rstrip(), flush=True)
+    except RunDeleted:
+        run.remove_leftovers()
+
+
+def do(run: Run, config: Config, report: Report, should_stop: ShouldStop) -> Outcome:
+    """The work itself; each kind imports what it needs, torch above all, only here."""
+    match config:
+        case ImportConfig():
+            return _import(run, config, report, should_stop)
+        case DcganConfig():
+            return _train(run, config, report, should_stop)
+        case PoolConfig():
+            from engine.sampling.pools import make_pool
+
+            return make_pool(run, config, report, should_stop)
+        case SweepConfig():
+            return _sweep(run, config, report, should_stop)
+        case JourneyConfig():
+            from engine.jobs.journey import run_journey
+
+            return run_journey(run, config, report, should_stop)
+    raise TypeError(f"no way to do {type(config).__name__}")
+
+
+def _import(run: Run, config: ImportConfig, report: Report, should_stop: ShouldStop) -> Outcome:
+    from engine.datasets.importing import import_dataset
+
+    # A worker may have been killed between the last step of the import and its record of it.
+    description = run.home.dataset(config.name) / "dataset.json"
+    if not description.exists() or ImportConfig.build(read_json(description)["config"]) != config:
+        import_dataset(run.home, config, report, should_stop)
+    return "finished"
+
+
+def _train(run: Run, config: DcganConfig, report: Report, should_stop: ShouldStop) -> Outcome:
+    from engine.gans.training import train
+    from engine.sampling.export import export_generator
+
+    outcome = train(run, config, report, should_stop)
+    if outcome == "finished":
+        kimg = run.status().total
+        report(Progress("exporting", kimg, kimg, "kimg"))
+        export_generator(run)
+    return outcome
+
+
+def _sweep(run: Run, config: SweepConfig, report: Report, should_stop: ShouldStop) -> Outcome:
+    from engine.report.html import write_report
+    from engine.sweep.runner import run_sweep
+
+    outcome = run_sweep(run, config, report, should_stop)
+    if outcome == "finished":
+        write_report(run)
+    return outcome
+
+
+class Hooks:
+    """`report` and `should_stop` of one run, both cheap enough for an inner loop."""
+
+    def __init__(self, run: Run):
+        self._run = run
+        self._pending: Progress | None = None
+        self._stage = ""
+        self._reported = self._looked = 0.0
+        self._stopping = False
+
+    def report(self, progress: Progress) -> None:
+        """Write progress to `status.json`, a few times a second at most, and a new stage at once."""
+        self._pending = progress
+        if progress.stage != self._stage or time.monotonic() - self._reported > REPORT_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the progress that is still waiting."""
+        if self._pending is not None:
+            progress, self._pending = self._pending, None
+            self._run.update(stage=progress.stage, done=progress.done, total=progress.total, unit=progress.unit)
+            self._stage, self._reported = progress.stage, time.monotonic()
+
+    def should_stop(self) -> bool:
+        """Whether somebody asked for a stop; looks at the disk a few times a second at most."""
+        if not self._stopping and time.monotonic() - self._looked > LOOK_SECONDS:
+            if not self._run.exists():
+                raise RunDeleted(self._run.id)
+            self._stopping = self._run.stop_requested()
+            self._looked = time.monotonic()
+        return self._stopping
+
+    def on_signal(self, *_: Any) -> None:
+        """SIGTERM and SIGINT are requests to stop too: a machine that shuts down loses nothing."""
+        self._stopping = True
+
+
+def sentence(error: Exception, run: Run) -> str:
+    """What the user reads: the sentence of an `ErsatzError`, or one about memory, or where to find the stack trace."""
+    if isinstance(error, ErsatzError):
+        return str(error)
+    text = f"{type(error).__name__}: {error}"
+    # torch and ONNX Runtime are not imported here, and their memory errors have no common class.
+    lowered = text.lower()
+    if isinstance(error, MemoryError) or any(mark in lowered for mark in ("out of memory", "allocate memory")):
+        return (
+            "The memory ran out; choose a smaller batch or smaller images, or end other programs, "
+            f"and start again. ({_shorten(text)})"
+        )
+    return (
+        f"An error that Ersatz does not know ended the run ({_shorten(text)}). "
+        f"The stack trace is at the end of {run.log_path}."
+    )
+
+
+def _shorten(text: str) -> str:
+    first = text.strip().splitlines()[0]
+    return first if len(first) <= 200 else first[:200] + "..."
+
+
+if __name__ == "__main__":
+    work(Home.from_environment(), sys.argv[1])

@@ -1,0 +1,212 @@
+"""SQLite index of the runs: quick lists of hundreds of them, and the order of the queue.
+
+The folders are the truth. The index is brought into line with them whenever it is read, made again when its file was
+deleted or damaged, and done without when it cannot be written. Connections last for one operation, so that every
+process notices a new file at once.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from sqlalchemy import Column, Connection, Engine, Float, MetaData, NullPool, String, Table, create_engine, select
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import DatabaseError, SQLAlchemyError
+
+from engine.store.hashing import sha256_value
+from engine.store.home import NAME_PATTERN, Home
+from engine.store.locks import FileLock
+
+SCHEMA_VERSION = 1
+BUSY_SECONDS = 10.0
+
+_metadata = MetaData()
+_runs = Table(
+    "runs",
+    _metadata,
+    Column("id", String, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("label", String, nullable=False),
+    Column("dataset", String, nullable=False),
+    Column("created", Float, nullable=False),
+    Column("config_digest", String, nullable=False, index=True),
+    Column("position", Float),
+)
+
+T = TypeVar("T")
+
+
+class Entry(NamedTuple):
+    """What the index knows of a run; `position` orders the queue and is None outside it."""
+
+    id: str
+    kind: str
+    label: str
+    dataset: str
+    created: float
+    config_digest: str
+    position: float | None
+
+
+def entries(home: Home) -> list[Entry]:
+    """All runs of the home, newest first."""
+    if not home.runs.is_dir():
+        return []
+    try:
+        known = {row.id: Entry(*row) for row in _on_index(home, lambda index: index.execute(select(_runs)).all())}
+    except SQLAlchemyError:  # the disk is full, say: the folders tell as much, only slower
+        known = {}
+    # The folders are read after the rows, so that a row without a folder was deleted and is not just being made.
+    folders = _run_folders(home)
+    gone = known.keys() - folders
+    found = [entry for run_id in folders - known.keys() if (entry := _read_folder(home, run_id))]
+    if gone or found:
+        with suppress(SQLAlchemyError):
+            _on_index(home, lambda index: _bring_into_line(index, gone, found))
+    listed = [entry for run_id, entry in known.items() if run_id in folders] + found
+    return sorted(listed, key=lambda entry: (entry.created, entry.id), reverse=True)
+
+
+def queue(home: Home) -> list[str]:
+    """Ids of the runs that were put into the queue and have not left it, first one first.
+
+    A run whose supervisor was killed is still in it: ask the run's lock.
+    """
+    waiting = [entry for entry in entries(home) if entry.position is not None]
+    return [entry.id for entry in sorted(waiting, key=lambda entry: (entry.position, entry.id))]
+
+
+def enqueue(home: Home, run_id: str) -> None:
+    """Put a run at the end of the queue."""
+    entries(home)  # indexes its folder
+    _set_positions(home, {run_id: time.time()})
+
+
+def leave_queue(home: Home, run_id: str) -> None:
+    """Take a run out of the queue, because it starts or will not start."""
+    _set_positions(home, {run_id: None})
+
+
+def reorder(home: Home, run_ids: Sequence[str]) -> None:
+    """Give these queued runs this order, in the places that they have now among the others."""
+    positions = sorted(
+        entry.position for entry in entries(home) if entry.id in set(run_ids) and entry.position is not None
+    )
+    _set_positions(home, dict(zip(run_ids, positions, strict=False)))
+
+
+def reindex(home: Home) -> list[Entry]:
+    """Make the index again from the folders; queued runs are then ordered by their age."""
+    with FileLock(home.locks / "index"):
+        _build(home)
+    return entries(home)
+
+
+def _set_positions(home: Home, positions: dict[str, float | None]) -> None:
+    def write(index: Connection) -> None:
+        for run_id, position in positions.items():
+            index.execute(_runs.update().where(_runs.c.id == run_id).values(position=position))
+
+    # Without the index (a full disk) the queue still works, ordered by age.
+    with suppress(SQLAlchemyError):
+        _on_index(home, write)
+
+
+def _bring_into_line(index: Connection, gone: set[str], found: list[Entry]) -> None:
+    index.execute(_runs.delete().where(_runs.c.id.in_(gone)))
+    for entry in found:  # another process may have found it too
+        index.execute(insert(_runs).values(entry._asdict()).on_conflict_do_nothing())
+
+
+def _run_folders(home: Home) -> set[str]:
+    return {
+        path.name
+        for path in home.runs.iterdir()
+        if NAME_PATTERN.fullmatch(path.name) and (path / "config.json").is_file()
+    }
+
+
+def _read_folder(home: Home, run_id: str) -> Entry | None:
+    """The entry of a run as its folder tells it; None when that was deleted or damaged meanwhile."""
+    folder = home.run(run_id)
+    try:
+        config = json.loads((folder / "config.json").read_text())
+        status = json.loads((folder / "status.json").read_text())
+        return Entry(
+            id=run_id,
+            kind=config["kind"],
+            label=status.get("label", ""),
+            dataset=config.get("dataset") or (config["name"] if config["kind"] == "import" else ""),
+            created=status["created"],
+            config_digest=sha256_value(config),
+            position=status["created"] if status["state"] == "queued" else None,
+        )
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        return None
+
+
+def _on_index(home: Home, operation: Callable[[Connection], T]) -> T:
+    """`operation` in one transaction, on an index made again first if its file is missing or damaged."""
+    engine = _engine(home.database)
+    try:
+        if _is_current(engine, home.database):
+            with engine.begin() as index:
+                return operation(index)
+    except DatabaseError as error:
+        if not _is_damage(error):
+            raise
+    with FileLock(home.locks / "index"):
+        if not _is_whole(engine, home.database):  # else another process has just made it
+            _build(home)
+    with engine.begin() as index:
+        return operation(index)
+
+
+def _is_current(engine: Engine, database: Path) -> bool:
+    if not database.exists():
+        return False
+    with engine.connect() as index:
+        return index.exec_driver_sql("PRAGMA user_version").scalar() == SCHEMA_VERSION
+
+
+def _is_whole(engine: Engine, database: Path) -> bool:
+    try:
+        if not _is_current(engine, database):
+            return False
+        with engine.connect() as index:
+            return index.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
+    except DatabaseError as error:
+        if not _is_damage(error):
+            raise
+        return False
+
+
+def _is_damage(error: DatabaseError) -> bool:
+    return getattr(error.orig, "sqlite_errorcode", None) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def _build(home: Home) -> None:
+    """Make the file anew; the caller holds the lock of the index."""
+    for suffix in ("", "-wal", "-shm"):
+        home.database.with_name(home.database.name + suffix).unlink(missing_ok=True)
+    engine = _engine(home.database)
+    with engine.connect() as index:
+        index.exec_driver_sql("PRAGMA journal_mode=WAL")
+    found = [entry for run_id in _run_folders(home) if (entry := _read_folder(home, run_id))]
+    with engine.begin() as index:
+        _metadata.create_all(index)
+        _bring_into_line(index, set(), found)
+    with engine.connect() as index:  # last, since it says that the index is complete
+        index.exec_driver_sql(f"PRAGMA user_version={SCHEMA_VERSION}")
+
+
+@cache
+def _engine(database: Path) -> Engine:
+    return create_engine(f"sqlite:///{database}", poolclass=NullPool, connect_args={"timeout": BUSY_SECONDS})
