@@ -1,0 +1,131 @@
+"""The embedded demo set: a procedural phantom of head-CT slices, with and without a bleed.
+
+Every number is drawn from one PCG64 stream and every picture is plain float64 NumPy, so that a seed gives the same set
+anywhere. It has the nuisances that make the real task hard (pose, slice level, age, window, calcifications, bright
+falx and sinus, partial volume of the skull, noise), and no more: an accuracy on it says nothing about patients.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from engine.datasets.phantom_anatomy import FINE, SIZE, Bleed, Patient, draw
+
+_SLICES_PER_PATIENT = [3] * 20 + [4] * 40 + [5] * 20
+_BLEED_PATIENTS = 46
+
+_KINDS = ("epidural", "subdural", "intracerebral", "subarachnoid", "intraventricular")
+_KIND_SHARES = (0.18, 0.26, 0.32, 0.14, 0.10)
+
+
+@dataclass(frozen=True)
+class PhantomImage:
+    """One slice."""
+
+    pixels: np.ndarray
+    """uint8 `[64, 64]`."""
+    class_name: str
+    """bleed or normal."""
+    group: str
+    """The patient: P001, ..."""
+    name: str
+    """File name: P001_2.png is the second slice of patient P001."""
+    metadata: dict[str, Any] = field(default_factory=dict)
+    """What is in the picture: slice level, kind of bleed and its size."""
+
+
+def phantom(seed: int = 0) -> list[PhantomImage]:
+    """320 slices of 80 patients, 3 to 5 each, classes `bleed` and `normal`, in the order of the patients.
+
+    A patient with a bleed also has slices above or below it, which are `normal`: the class is the slice's.
+    """
+    rng = np.random.Generator(np.random.PCG64(seed))
+    slices = rng.permutation(_SLICES_PER_PATIENT)
+    bleeding = rng.permutation(len(slices)) < _BLEED_PATIENTS
+    images = []
+    for number, (count, bleeds) in enumerate(zip(slices, bleeding, strict=True), start=1):
+        patient = _draw_patient(rng, bool(bleeds))
+        for index, level in enumerate(_levels(rng, int(count), patient.bleed), start=1):
+            images.append(_slice(rng, patient, level, f"P{number:03d}", index))
+    return images
+
+
+def _draw_patient(rng: np.random.Generator, bleeds: bool) -> Patient:
+    atrophy = rng.beta(2, 3)
+    texture = np.stack(
+        [gaussian_filter(rng.standard_normal((FINE, FINE)), s, mode="wrap") * s for s in (2.6, 5, 12)]
+    ) * (2 * np.sqrt(np.pi))
+    return Patient(
+        width=rng.uniform(0.68, 0.80),
+        length=rng.uniform(0.85, 0.95),
+        outline=np.stack([rng.normal(0, 1, 4) * (0.012, 0.015, 0.008, 0.005), rng.uniform(0, 2 * np.pi, 4)]),
+        skull=rng.uniform(0.045, 0.085),
+        scalp=rng.uniform(0.025, 0.06),
+        atrophy=atrophy,
+        ventricles=0.75 + 0.85 * atrophy + rng.normal(0, 0.12),
+        asymmetry=rng.normal(0, 0.12),
+        turn=rng.normal(0, 0.10),
+        shift=(rng.normal(0, 0.03), rng.normal(0, 0.015)),
+        tilt=rng.gamma(1.0, 0.02),
+        tilt_side=rng.uniform(0, 2 * np.pi),
+        contrast=rng.uniform(0.7, 1.3),
+        calcified=(rng.random() < 0.45, rng.random() < 0.4, rng.random() < 0.12),
+        falx=rng.uniform(0, 22),
+        infarct=(rng.choice([-1, 1]) * rng.uniform(0.2, 0.4), rng.uniform(-0.4, 0.5), rng.uniform(0.08, 0.2))
+        if rng.random() < 0.15
+        else None,
+        noise=rng.uniform(1.2, 4.0),
+        blur=rng.uniform(0.25, 0.6),
+        window=(rng.uniform(32, 42), rng.uniform(64, 92)),
+        texture=texture,
+        bleed=_draw_bleed(rng) if bleeds else None,
+    )
+
+
+def _draw_bleed(rng: np.random.Generator) -> Bleed:
+    side = int(rng.choice([-1, 1]))
+    angle = rng.uniform(-1.1, 1.1)
+    return Bleed(
+        kind=str(rng.choice(_KINDS, p=_KIND_SHARES)),
+        angle=angle if side > 0 else np.pi - angle,
+        side=side,
+        size=rng.uniform(0.45, 1.25),
+        density=rng.uniform(48, 74),
+        level=rng.uniform(0.35, 0.75),
+        extent=rng.uniform(0.14, 0.3),
+        place=(side * rng.uniform(0.12, 0.42), rng.uniform(-0.45, 0.5)),
+        stretch=rng.uniform(0.7, 1.4),
+    )
+
+
+def _levels(rng: np.random.Generator, count: int, bleed: Bleed | None) -> np.ndarray:
+    """Slice levels from 0 (base of the ventricles) to 1 (near the vertex), evenly spaced from a random start."""
+    step = rng.uniform(0.09, 0.15)
+    middle = bleed.level + rng.normal(0, 0.05) if bleed else rng.uniform(0.3, 0.7)
+    start = np.clip(middle - step * (count - 1) / 2, 0.05, 0.97 - step * (count - 1))
+    return start + step * np.arange(count)
+
+
+def _slice(rng: np.random.Generator, patient: Patient, level: float, group: str, index: int) -> PhantomImage:
+    ct, bleed_pixels = draw(patient, level)
+    coarse = ct.reshape(SIZE, FINE // SIZE, SIZE, FINE // SIZE).mean(axis=(1, 3))
+    grain = gaussian_filter(rng.standard_normal((SIZE, SIZE)), 0.6) * (2 * np.sqrt(np.pi) * 0.6)
+    coarse = gaussian_filter(coarse, patient.blur) + patient.noise * grain
+    centre, width = patient.window
+    grey = np.clip((coarse - centre) / width + 0.5, 0, 1) * 255
+    bleeds = bleed_pixels > 0
+    return PhantomImage(
+        pixels=np.rint(grey).astype(np.uint8),
+        class_name="bleed" if bleeds else "normal",
+        group=group,
+        name=f"{group}_{index}.png",
+        metadata={
+            "level": round(float(level), 3),
+            "bleed": patient.bleed.kind if bleeds and patient.bleed else "",
+            "bleed_pixels": bleed_pixels,
+        },
+    )
