@@ -1,0 +1,122 @@
+"""Features computed once: a cache on disk, keyed by image, weights and preprocessing.
+
+<home>/cache/features/<backbone>-<hash of weights and preprocessing>.sqlite
+    features(key, value)   key: SHA-256 of the stored pixels, plus "/<seed>" for a random view; value: float32 [D]
+
+SQLite lets several processes read and write at once; whoever writes a key first wins, and both wrote the same.
+The file is safe to delete.
+"""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from engine.features.backbones import BATCH, Backbone
+from engine.features.classical import view_seed
+from engine.store.errors import ErsatzError
+from engine.store.files import disk_errors
+from engine.store.hashing import sha256_value
+from engine.store.home import Home
+from engine.store.progress import Progress, Report, ShouldStop, never, silent
+
+STEP = 4 * BATCH
+WAIT_S = 60.0
+
+
+class Interrupted(Exception):
+    """The run was asked to stop while features were computed; what was computed stays in the cache."""
+
+
+@dataclass(frozen=True)
+class FeatureCache:
+    """The features of one backbone below the home's `cache/`."""
+
+    home: Home
+    backbone: Backbone
+
+    @property
+    def path(self) -> Path:
+        digest = sha256_value([self.backbone.weights_sha256, self.backbone.preprocessing])
+        return self.home.cache / "features" / f"{self.backbone.name}-{digest[:16]}.sqlite"
+
+    def features(
+        self,
+        images: np.ndarray,
+        hashes: Sequence[str],
+        views: int = 0,
+        report: Report = silent,
+        should_stop: ShouldStop = never,
+    ) -> np.ndarray:
+        """Features of images uint8 `[N, H, W, C]` whose pixel hashes are given; only what is missing is computed.
+
+        Returns `[N, D]` float32, or `[N, views, D]` of the recorded random views when `views` is above 0.
+        Raises `Interrupted` when `should_stop` says so; `report` counts images (or views).
+        """
+        seeds = [view_seed(sha, view) for sha in hashes for view in range(views)]
+        per_image = max(1, views)
+        keys = (
+            [f"{sha}/{seed}" for sha, seed in zip(np.repeat(hashes, per_image), seeds, strict=True)]
+            if views
+            else list(hashes)
+        )
+        out = np.empty((len(keys), self.backbone.dim), np.float32)
+        with self._open() as db:
+            known = self._read(db, keys)
+            first = {key: row for row, key in reversed(list(enumerate(keys)))}  # copies are computed once
+            missing = sorted(row for key, row in first.items() if key not in known)
+            for start in range(0, len(missing), STEP):
+                if should_stop():
+                    raise Interrupted
+                report(Progress("features", start, len(missing), "views" if views else "images"))
+                rows = missing[start : start + STEP]
+                values = self.backbone.features(
+                    images[np.asarray(rows) // per_image], [seeds[row] for row in rows] if views else None
+                )
+                fresh = {keys[row]: value for row, value in zip(rows, values, strict=True)}
+                with db:  # one transaction
+                    db.executemany(
+                        "INSERT OR IGNORE INTO features VALUES (?, ?)", [(k, v.tobytes()) for k, v in fresh.items()]
+                    )
+                known.update(fresh)
+        for row, key in enumerate(keys):
+            out[row] = known[key]
+        return out.reshape(len(images), views, -1) if views else out
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        with disk_errors(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                with closing(self._connect()) as db:
+                    yield db
+            except sqlite3.OperationalError as error:
+                if "full" not in str(error):
+                    raise
+                raise OSError(errno.ENOSPC, "disk full") from error
+            except sqlite3.DatabaseError as error:
+                raise ErsatzError(
+                    f"The feature cache {self.path} is damaged ({error}); a SQLite file was expected. "
+                    "Delete it and start again: it is computed anew."
+                ) from error
+
+    def _connect(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self.path, timeout=WAIT_S)
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("CREATE TABLE IF NOT EXISTS features (key TEXT PRIMARY KEY, value BLOB)")
+        return db
+
+    def _read(self, db: sqlite3.Connection, keys: Sequence[str]) -> dict[str, np.ndarray]:
+        known: dict[str, np.ndarray] = {}
+        for start in range(0, len(keys), 500):  # SQLite limits the number of parameters
+            part = keys[start : start + 500]
+            marks = ",".join("?" * len(part))
+            for key, value in db.execute(f"SELECT key, value FROM features WHERE key IN ({marks})", part):
+                known[key] = np.frombuffer(value, np.float32)
+        return known

@@ -1,0 +1,69 @@
+"""Metrics of one trial from its stored scores; pure functions of arrays.
+
+Sensitivity and specificity are those of the positive class when there are two classes, and averages over
+one-against-rest when there are more. All are fractions from 0 to 1; what cannot be computed is NaN.
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+METRICS = ("accuracy", "balanced_accuracy", "sensitivity", "specificity", "macro_f1", "auroc", "brier")
+HEALTHY = re.compile(r"(normal|none|no|not|non|negative|neg|healthy|control|benign|other|0)([^a-z].*)?")
+
+
+def positive_class(classes: list[str]) -> int:
+    """Index of the positive (diseased) class of two: the one not named like a healthy one, else the last."""
+    diseased = [index for index, name in enumerate(classes) if not HEALTHY.fullmatch(name.lower())]
+    return diseased[-1] if diseased else len(classes) - 1
+
+
+def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, n_classes: int) -> np.ndarray:
+    """Counts `[true class, predicted class]`."""
+    return np.bincount(labels * n_classes + predicted, minlength=n_classes**2).reshape(n_classes, n_classes)
+
+
+def metrics(labels: np.ndarray, scores: np.ndarray, positive: int) -> dict[str, float]:
+    """Every metric of `METRICS` from class indices `[N]` and probabilities `[N, classes]`."""
+    n_classes = scores.shape[1]
+    confusion = confusion_matrix(labels, scores.argmax(1), n_classes).astype(float)
+    total = confusion.sum()
+    true_positive = np.diag(confusion)
+    actual, predicted = confusion.sum(1), confusion.sum(0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        recall = true_positive / actual
+        specificity = (total - actual - predicted + true_positive) / (total - actual)
+        f1 = 2 * true_positive / (actual + predicted)
+    binary = n_classes == 2
+    return {
+        "accuracy": float(true_positive.sum() / total),
+        "balanced_accuracy": _mean(recall),
+        "sensitivity": float(recall[positive]) if binary else _mean(recall),
+        "specificity": float(specificity[positive]) if binary else _mean(specificity),
+        "macro_f1": _mean(f1),
+        "auroc": auroc(labels, scores),
+        "brier": float(((scores - np.eye(n_classes)[labels]) ** 2).sum(1).mean() / (2 if binary else 1)),
+    }
+
+
+def auroc(labels: np.ndarray, scores: np.ndarray) -> float:
+    """Area under the ROC curve; with more than two classes the mean over one against the rest."""
+    n_classes = scores.shape[1]
+    if len(np.unique(labels)) < n_classes:
+        return float("nan")
+    columns = [1] if n_classes == 2 else range(n_classes)
+    return float(np.mean([roc_auc_score(labels == column, scores[:, column]) for column in columns]))
+
+
+def majority_accuracy(train_labels: np.ndarray, test_labels: np.ndarray) -> float:
+    """Test accuracy of always naming the most frequent class of the training images."""
+    return float((test_labels == np.bincount(train_labels).argmax()).mean())
+
+
+def _mean(values: np.ndarray) -> float:
+    """Mean over the classes that occur."""
+    values = values[np.isfinite(values)]
+    return float(values.mean()) if len(values) else float("nan")

@@ -1,0 +1,97 @@
+"""A small frozen data set, a pool for it and a sweep on both, as the engine leaves them on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from engine.configs import GeneratorReference, PoolConfig, SweepConfig
+from engine.datasets.dataset import Dataset
+from engine.sampling.pools import Pool
+from engine.store.files import write_json
+from engine.store.hashing import sha256_pixels
+from engine.store.home import Home
+from engine.store.runs import Run, create_run
+
+CLASSES = ("bleed", "normal")
+SIZE = 16
+
+
+def picture(seed: int, class_name: str) -> np.ndarray:
+    """Noise `[16, 16]` with a bright spot in the class bleed, hard enough that a classifier errs."""
+    rng = np.random.default_rng(seed)
+    image = rng.normal(90, 35, (SIZE, SIZE))
+    if class_name == "bleed":
+        x, y = rng.integers(2, SIZE - 5, 2)
+        image[y : y + 4, x : x + 4] += 45
+    return image.clip(0, 255).astype(np.uint8)
+
+
+def save(folder: Path, path: str, pixels: np.ndarray) -> str:
+    (folder / path).parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(folder / path)
+    return sha256_pixels(pixels)
+
+
+def make_dataset(home: Home, counts: dict[str, int]) -> Dataset:
+    folder, rows, seed = home.dataset("spots"), [], 0
+    for class_name in CLASSES:
+        for split, count in counts.items():
+            for _ in range(count):
+                path = f"images/{class_name}/{seed:05d}.png"
+                row = {"path": path, "class": class_name, "split": split, "group": f"P{seed // 2:03d}"}
+                row |= {"sha256": save(folder, path, picture(seed, class_name)), "phash": "", "width": SIZE}
+                rows.append({**row, "height": SIZE, "mode": "L", "bits": 8, "source": path, "excluded": ""})
+                seed += 1
+    pd.DataFrame(rows).to_csv(folder / "manifest.csv", index=False)
+    info: dict[str, Any] = {"name": "spots", "config": {}, "classes": list(CLASSES), "size": SIZE, "mode": "L"}
+    info |= {"frozen": None, "audit": {"findings": []}, "provenance": {"preprocessing": {}}, "phantom": True}
+    write_json(folder / "dataset.json", info)
+    Dataset.open(home, "spots").freeze()
+    return Dataset.open(home, "spots")
+
+
+def make_pool(dataset: Dataset, per_class: int = 40) -> Pool:
+    reference = GeneratorReference(run="none", sha256="a" * 64)
+    config = PoolConfig(name="pool", dataset=dataset.name, generators=(reference,), images_per_class=per_class)
+    run = create_run(dataset.home, config.plain(), "pool")
+    rows = []
+    for class_name in CLASSES:
+        for seed in range(per_class):
+            path = f"images/{class_name}/{seed:06d}.png"
+            sha256 = save(run.path, path, picture(10_000 + 2 * seed, class_name))
+            row = {"path": path, "class": class_name, "seed": seed, "generator": "none"}
+            rows.append({**row, "generator_sha256": "a" * 64, "sha256": sha256, "excluded": ""})
+    pd.DataFrame(rows).to_csv(run.path / "manifest.csv", index=False)
+    (run.path / "training_images.txt").write_text("\n".join(dataset.rows("train")["sha256"]) + "\n")
+    info: dict[str, Any] = {"dataset": dataset.name, "dataset_fingerprint": dataset.fingerprint, "size": SIZE}
+    write_json(run.path / "pool.json", {**info, "channels": 1, "mode": "L", "classes": list(CLASSES)})
+    return Pool.open(run)
+
+
+@pytest.fixture
+def dataset(home: Home) -> Dataset:
+    return make_dataset(home, {"train": 24, "valid": 10, "test": 16})
+
+
+@pytest.fixture
+def pool(dataset: Dataset) -> Pool:
+    return make_pool(dataset)
+
+
+@pytest.fixture
+def new_sweep(home: Home, dataset: Dataset, pool: Pool) -> Callable[..., tuple[Run, SweepConfig]]:
+    """Make a run with a small sweep's config; settings can be changed by keyword."""
+
+    def make(**changes: Any) -> tuple[Run, SweepConfig]:
+        settings = {"seeds": 2, "ratios": (0.5, 1.0), "steps": 12, "batch": 8, "validations": 3, "device": "cpu"}
+        config = SweepConfig(name="sweep", dataset=dataset.name, pool=pool.run.id, **{**settings, **changes})
+        return create_run(home, config.plain(), "sweep"), config
+
+    return make
