@@ -7,14 +7,20 @@ import time
 from typing import Any
 
 import numpy as np
+import onnx
+import onnx.parser
 import pandas as pd
 from PIL import Image
 
-from engine.configs import DcganConfig, GeneratorReference, PoolConfig, SweepConfig
+from engine.configs import DcganConfig, GeneratorReference, ImportConfig, PoolConfig, SweepConfig
+from engine.datasets.dataset import Dataset, frozen_now, write_manifest
 from engine.store.files import write_json
 from engine.store.hashing import sha256_file, sha256_pixels
 from engine.store.home import Home
 from engine.store.runs import Run, State, create_run
+from engine.sweep.arms import Trial, plan
+from engine.sweep.metrics import confusion_matrix, metrics
+from engine.sweep.summary import summarise
 
 CLASSES = ("bleed", "normal")
 COUNTS = {"train": 20, "valid": 6, "test": 12}
@@ -31,8 +37,8 @@ def picture(seed: int, class_name: str) -> np.ndarray:
     return image.clip(0, 255).astype(np.uint8)
 
 
-def make_dataset(home: Home, name: str = "phantom", frozen: bool = True) -> str:
-    """A frozen phantom data set; returns its fingerprint."""
+def make_dataset(home: Home, name: str = "phantom", frozen: bool = True) -> Dataset:
+    """A phantom data set with one finding of its audit."""
     folder = home.dataset(name)
     rows, seed = [], 0
     for class_name in CLASSES:
@@ -46,26 +52,30 @@ def make_dataset(home: Home, name: str = "phantom", frozen: bool = True) -> str:
                 row |= {"sha256": sha256_pixels(image), "phash": f"{seed:016x}", "width": 64 + seed % 3, "height": 64}
                 rows.append({**row, "mode": "L", "bits": 8, "source": path, "excluded": ""})
                 seed += 1
-    pd.DataFrame(rows).to_csv(folder / "manifest.csv", index=False)
-    fingerprint = "f" * 64
+    manifest = pd.DataFrame(rows)
+    write_manifest(folder / "manifest.csv", manifest)
     finding = {"name": "near-copies", "sentence": "2 pairs of images look nearly the same.", "count": 2}
     finding |= {"severity": "info", "examples": [], "remedy": "drop-copies"}
-    write_json(
-        folder / "dataset.json",
-        {
-            "name": name,
-            "config": {"kind": "import", "name": name, "layout": "phantom", "seed": 0, "remedies": []},
-            "classes": list(CLASSES),
-            "size": SIZE,
-            "mode": "L",
-            "frozen": {"fingerprint": fingerprint, "time": time.time()} if frozen else None,
-            "audit": {"findings": [finding]},
-            "provenance": {},
-            "phantom": True,
-            "label": "Phantom: drawn by the program",
-        },
-    )
-    return fingerprint
+    info = {
+        "name": name,
+        "config": ImportConfig(name=name, layout="phantom", size=SIZE).plain(),
+        "classes": list(CLASSES),
+        "size": SIZE,
+        "mode": "L",
+        "frozen": None,
+        "audit": {"findings": [finding]},
+        "provenance": {"preprocessing": {}},
+        "phantom": True,
+        "label": "Phantom: drawn by the program",
+    }
+    if frozen:
+        info["frozen"] = frozen_now(manifest, info, [])
+    write_json(folder / "dataset.json", info)
+    return Dataset.open(home, name)
+
+
+def fingerprint(home: Home) -> str:
+    return Dataset.open(home, "phantom").fingerprint
 
 
 def set_state(run: Run, state: State, **changes: Any) -> Run:
@@ -86,7 +96,12 @@ def make_training(
 ) -> Run:
     """A DCGAN training of one class with its curves, its sample grids and, once finished, its generator."""
     config = DcganConfig(
-        dataset="phantom", dataset_fingerprint="f" * 64, class_name=class_name, kimg=kimg, g_channels=32, d_channels=32
+        dataset="phantom",
+        dataset_fingerprint=fingerprint(home),
+        class_name=class_name,
+        kimg=kimg,
+        g_channels=32,
+        d_channels=32,
     )
     run = create_run(home, config.plain(), f"train phantom {class_name}")
     done = kimg if done is None else done
@@ -112,7 +127,7 @@ def make_training(
     for images in range(0, int(done * 1000) + 1, 2000):
         _grid(class_name, 1000, 60 * np.exp(-images / 4000)).save(run.path / "samples" / f"fakes-{images:09d}.png")
     if state is State.FINISHED:
-        (run.path / "generator.onnx").write_bytes(b"not a network " + class_name.encode())
+        (run.path / "generator.onnx").write_bytes(_network(class_name))
         write_json(
             run.path / "generator.json",
             {
@@ -127,10 +142,12 @@ def make_training(
                 "channels": 1,
                 "mode": "L",
                 "classes": [class_name],
+                "dataset_classes": list(CLASSES),
                 "conditional": False,
                 "class_name": class_name,
                 "dataset": "phantom",
-                "dataset_fingerprint": "f" * 64,
+                "dataset_fingerprint": fingerprint(home),
+                "dataset_classes": list(CLASSES),
                 "agreement": 1e-6,
             },
         )
@@ -145,7 +162,7 @@ def make_pool_run(home: Home, trainings: list[Run], images: int = 16) -> Run:
     config = PoolConfig(
         name="phantom-pool",
         dataset="phantom",
-        dataset_fingerprint="f" * 64,
+        dataset_fingerprint=fingerprint(home),
         generators=references,
         images_per_class=images,
     )
@@ -162,63 +179,40 @@ def make_pool_run(home: Home, trainings: list[Run], images: int = 16) -> Run:
             rows.append(row)
     pd.DataFrame(rows).to_csv(run.path / "manifest.csv", index=False)
     (run.path / "training_images.txt").write_text("0" * 64 + "\n")
-    write_json(run.path / "pool.json", {"classes": list(CLASSES), "size": SIZE, "mode": "L", "sha256": "a" * 64})
+    write_json(run.path / "pool.json", {"classes": list(CLASSES), "size": SIZE, "channels": 1, "mode": "L"})
     return set_state(run, State.FINISHED, stage="Sampling", done=2 * images, total=2 * images, unit="images")
 
 
-def make_trials(seeds: int = 8, gain: float = 0.05) -> pd.DataFrame:
-    """Trials of all arms on the test set of `make_dataset`; synthetic images add `gain` at 100 %."""
-    ratios = (0.25, 0.5, 0.75, 1.0)
-    cells = [("real", 0.0), ("real+classical", 0.0)]
-    cells += [(arm, ratio) for arm in ("real+duplicates", "real+synthetic") for ratio in ratios]
-    rng = np.random.default_rng(3)
-    luck = rng.normal(0, 0.02, seeds)
-    n = COUNTS["test"]
+def make_trials(config: SweepConfig, labels: np.ndarray, gain: float = 0.4) -> pd.DataFrame:
+    """Trials of all arms with scores drawn so that synthetic images add `gain` to the margin at 100 %."""
+    classes = int(labels.max()) + 1
+    noise = {seed: np.random.default_rng(seed).normal(0, 1, (len(labels), classes)) for seed in range(99)}
     rows = []
-    for arm, ratio in cells:
-        extra = {"real+synthetic": gain * ratio, "real+classical": 0.02}.get(arm, 0.0)
-        for seed in range(seeds):
-            right = [round(n * float(np.clip(0.8 + extra + luck[seed] + rng.normal(0, 0.03), 0, 1))) for _ in CLASSES]
-            sensitivity, specificity = right[0] / n, right[1] / n
-            accuracy = sum(right) / (2 * n)
-            row = {"arm": arm, "ratio": ratio, "seed": seed, "steps": 300, "n_real": 40}
-            row |= {"n_synthetic": round(40 * ratio), "valid_accuracy": accuracy, "best_step": 210}
-            row |= {"accuracy": accuracy, "balanced_accuracy": accuracy, "macro_f1": accuracy - 0.01}
-            row |= {"sensitivity": sensitivity, "specificity": specificity, "auroc": min(accuracy + 0.06, 1.0)}
-            row |= {"brier": (1 - accuracy) * 0.9, "seconds": 2.5, "scores": [0.5] * (4 * n)}
-            row["confusion"] = json.dumps([[right[0], n - right[0]], [n - right[1], right[1]]])
-            rows.append(row)
+    for trial in plan(config):
+        margin = 1.2 + {"real+synthetic": gain * trial.ratio, "real+classical": 0.1}.get(trial.arm, 0.0)
+        own = np.random.default_rng([trial.seed, round(100 * trial.ratio), len(trial.arm)])
+        logits = margin * np.eye(classes)[labels] + noise[trial.seed] + own.normal(0, 0.3, (len(labels), classes))
+        scores = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+        rows.append(_trial_row(trial, config, labels, scores))
     return pd.DataFrame(rows)
 
 
-def make_summary(trials: pd.DataFrame) -> dict[str, Any]:
-    """A summary in the form that the engine writes, its intervals made up."""
-    comparisons = []
-    for metric in ("accuracy", "auroc"):
-        values = trials.pivot_table(index="seed", columns=["arm", "ratio"], values=metric)
-        for against in ("real", "real+duplicates"):
-            for ratio in (0.25, 0.5, 0.75, 1.0):
-                control = values[("real", 0.0)] if against == "real" else values[(against, ratio)]
-                difference = values[("real+synthetic", ratio)] - control
-                mean, half = float(difference.mean()), float(difference.std())
-                comparison = {"ratio": ratio, "against": against, "metric": metric, "mean_difference": mean}
-                comparison |= {"low": mean - half, "high": mean + half, "p": 0.0078, "p_holm": 0.031, "n": len(values)}
-                comparisons.append(comparison)
-    n = {f"n_{split}": 2 * count for split, count in COUNTS.items()}
+def _trial_row(trial: Trial, config: SweepConfig, labels: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
+    confusion = confusion_matrix(labels, scores.argmax(1), scores.shape[1])
+    synthetic = round(40 * trial.ratio) if trial.arm == "real+synthetic" else 0
     return {
-        "classes": list(CLASSES),
-        "majority_accuracy": 0.5,
-        **n,
-        "detectable": {"half_width": 0.142, "at": 0.85},
-        "cells": [],
-        "comparisons": comparisons,
-        "test_noise": {},
-        "verdict": {
-            "verdict": "helps",
-            "sentence": "Adding 100 % synthetic images raised the accuracy by 5.1 points over duplicated real images.",
-            "needed": "",
-            "ratio": 1.0,
-        },
+        "arm": trial.arm,
+        "ratio": trial.ratio,
+        "seed": trial.seed,
+        "steps": config.steps,
+        "n_real": 40 + (round(40 * trial.ratio) if trial.arm == "real+duplicates" else 0),
+        "n_synthetic": synthetic,
+        "valid_accuracy": 0.8,
+        "best_step": 210,
+        **metrics(labels, scores, 0),
+        "confusion": json.dumps(confusion.tolist()),
+        "scores": scores.ravel().tolist(),
+        "seconds": 2.5,
     }
 
 
@@ -227,19 +221,20 @@ def make_sweep(home: Home, pool: Run, state: State = State.FINISHED, seeds: int 
     config = SweepConfig(
         name="phantom-sweep",
         dataset="phantom",
-        dataset_fingerprint="f" * 64,
+        dataset_fingerprint=fingerprint(home),
         pool=pool.id,
         pool_sha256="a" * 64,
         seeds=seeds,
     )
     run = create_run(home, config.plain(), "sweep phantom")
-    trials = make_trials(seeds)
+    dataset = Dataset.open(home, "phantom")
+    trials = make_trials(config, dataset.labels(dataset.rows("test")))
     finished = state is State.FINISHED
     kept = trials if finished else trials.iloc[: len(trials) // 2]
     kept.to_parquet(run.path / "trials.parquet")
     result = {}
     if finished:
-        summary = make_summary(trials)
+        summary = summarise(config, dataset, trials, {"name": "small-cnn"})
         write_json(run.path / "summary.json", summary)
         result = {"verdict": summary["verdict"]["verdict"], "sentence": summary["verdict"]["sentence"]}
     changes = {"result": result, **changes}
@@ -251,6 +246,21 @@ def make_everything(home: Home) -> Run:
     make_dataset(home)
     trainings = [make_training(home, class_name) for class_name in CLASSES]
     return make_sweep(home, make_pool_run(home, trainings))
+
+
+def _network(class_name: str) -> bytes:
+    """An ONNX generator without training: a picture of its class, with a random pattern on it."""
+    pattern = np.random.default_rng(1).normal(0, 0.04, (100, SIZE * SIZE)).astype(np.float32)
+    base = (picture(0, class_name).reshape(1, -1) / 127.5 - 1).astype(np.float32)
+    graph = onnx.parser.parse_graph(
+        f"g (float[N, 100] z) => (float[N, 1, {SIZE}, {SIZE}] images) {{\n"
+        "  patterned = MatMul(z, pattern)\n  flat = Add(patterned, base)\n  images = Reshape(flat, shape)\n}"
+    )
+    shape = np.array([-1, 1, SIZE, SIZE])
+    for name, value in (("pattern", pattern), ("base", base), ("shape", shape)):
+        graph.initializer.append(onnx.numpy_helper.from_array(value, name))
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=10)
+    return model.SerializeToString()
 
 
 def _grid(class_name: str, first_seed: int, noise: float) -> Image.Image:
