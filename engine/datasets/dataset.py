@@ -1,0 +1,230 @@
+"""A data set of the home: manifest, images, and the frozen split that every result goes back to."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from engine.datasets.audit import blocking
+from engine.store.errors import ErsatzError
+from engine.store.files import read_json, replacing, write_json
+from engine.store.hashing import sha256_value
+from engine.store.home import Home
+
+SPLITS = ("train", "valid", "test")
+COLUMNS = (
+    "path",
+    "class",
+    "split",
+    "group",
+    "sha256",
+    "phash",
+    "width",
+    "height",
+    "mode",
+    "bits",
+    "source",
+    "excluded",
+)
+_NUMBERS = {"width": int, "height": int, "bits": int}
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A cheap handle: `dataset.json` is read at once, the manifest when it is asked for."""
+
+    home: Home
+    name: str
+    info: dict[str, Any]
+    """Content of `dataset.json`."""
+
+    @staticmethod
+    def open(home: Home, name: str) -> Dataset:
+        """The data set of that name; an `ErsatzError` when it is absent or damaged."""
+        path = home.dataset(name)
+        if not (path / "dataset.json").is_file():
+            known = ", ".join(dataset.name for dataset in list_datasets(home))
+            raise ErsatzError(
+                f"There is no data set {name} in {home.datasets}; "
+                + (f"expected one of {known}." if known else "none was imported yet. Import one first.")
+            )
+        info = read_json(path / "dataset.json")
+        missing = {"name", "classes", "size", "mode", "frozen", "config", "audit", "provenance"} - set(info)
+        if missing:
+            raise ErsatzError(
+                f"{path / 'dataset.json'} lacks {', '.join(sorted(missing))}; it was changed by hand. Import again."
+            )
+        return Dataset(home, name, info)
+
+    @property
+    def path(self) -> Path:
+        return self.home.dataset(self.name)
+
+    @property
+    def classes(self) -> list[str]:
+        return self.info["classes"]
+
+    @property
+    def size(self) -> int:
+        return self.info["size"]
+
+    @property
+    def mode(self) -> Literal["L", "RGB"]:
+        return self.info["mode"]
+
+    @property
+    def channels(self) -> int:
+        return 3 if self.mode == "RGB" else 1
+
+    @property
+    def is_phantom(self) -> bool:
+        return bool(self.info.get("phantom"))
+
+    @property
+    def label(self) -> str:
+        """The name as people should see it; a phantom says that it is one."""
+        return self.info.get("label") or self.name
+
+    @property
+    def frozen(self) -> bool:
+        return self.info["frozen"] is not None
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the frozen split; '' while it is not frozen."""
+        return self.info["frozen"]["fingerprint"] if self.frozen else ""
+
+    @cached_property
+    def manifest(self) -> pd.DataFrame:
+        """All rows, the excluded ones too."""
+        return read_manifest(self.path / "manifest.csv")
+
+    def rows(self, split: str | None = None, class_name: str | None = None) -> pd.DataFrame:
+        """Rows that no remedy excluded, of one split and one class if these are given."""
+        rows = self.manifest[self.manifest["excluded"] == ""]
+        if split is not None:
+            rows = rows[rows["split"] == split]
+        if class_name is not None:
+            if class_name not in self.classes:
+                raise ErsatzError(
+                    f"Data set {self.name} has no class {class_name!r}; expected one of {', '.join(self.classes)}."
+                )
+            rows = rows[rows["class"] == class_name]
+        return rows
+
+    def pixels(self, rows: pd.DataFrame) -> np.ndarray:
+        """Images of `rows` in their order, uint8 `[N, H, W, C]`."""
+        pixels = np.empty((len(rows), self.size, self.size, self.channels), np.uint8)
+
+        def read(job: tuple[int, str]) -> None:
+            number, name = job
+            try:
+                with Image.open(self.path / name) as image:
+                    pixels[number] = np.asarray(image).reshape(pixels.shape[1:])
+            except (OSError, ValueError) as error:
+                raise ErsatzError(
+                    f"{self.path / name} is missing or damaged ({error}); the image as imported is expected. "
+                    f"Restore it, or delete the data set {self.name} and import it again."
+                ) from error
+
+        with ThreadPoolExecutor() as pool:  # Pillow decodes outside the interpreter lock
+            list(pool.map(read, enumerate(rows["path"])))
+        return pixels
+
+    def labels(self, rows: pd.DataFrame) -> np.ndarray:
+        """Class numbers of `rows`, int64 `[N]`, indices into `classes`."""
+        return rows["class"].map({name: number for number, name in enumerate(self.classes)}).to_numpy(np.int64)
+
+    def require_frozen(self) -> None:
+        """Raise `ErsatzError` unless the split is frozen and the manifest is still the one that was frozen."""
+        if not self.frozen:
+            reason = self.info.get("not_frozen") or "The split can still change."
+            raise ErsatzError(
+                f"The split of data set {self.name} is not frozen, and a frozen one is expected. {reason} "
+                "Freeze it on the Datasets page or with `python -m engine dataset freeze`."
+            )
+        if fingerprint_of(self.manifest, self.info) != self.fingerprint:
+            raise ErsatzError(
+                f"The manifest of data set {self.name} was changed after its split was frozen; results could not be "
+                "trusted. Restore manifest.csv, or import the data again under another name."
+            )
+
+    def freeze(self, accept_findings: bool = False) -> str:
+        """Freeze the split and return its fingerprint; a frozen one stays as it is.
+
+        Leaks between splits and conflicts of label forbid it unless `accept_findings`; those accepted are recorded.
+        """
+        if self.frozen:
+            return self.fingerprint
+        findings = blocking(self.info["audit"]["findings"])
+        if findings and not accept_findings:
+            raise ErsatzError(f"Data set {self.name} cannot be frozen. {reason_not_to_freeze(findings)}")
+        self.info["frozen"] = frozen_now(self.manifest, self.info, findings)
+        self.info["not_frozen"] = ""
+        write_json(self.path / "dataset.json", self.info)
+        return self.fingerprint
+
+
+def list_datasets(home: Home) -> list[Dataset]:
+    """All data sets of the home by name; folders that are none, or damaged, are passed over."""
+    if not home.datasets.is_dir():
+        return []
+    found = []
+    for path in sorted(home.datasets.iterdir()):
+        if not path.name.startswith(".") and (path / "dataset.json").is_file():
+            try:
+                found.append(Dataset.open(home, path.name))
+            except ErsatzError:
+                continue
+    return found
+
+
+def fingerprint_of(manifest: pd.DataFrame, info: dict[str, Any]) -> str:
+    """Hash over what a result depends on: images, classes, splits, groups, and the way they were preprocessed."""
+    used = manifest[manifest["excluded"] == ""]
+    rows = used[["path", "class", "split", "group", "sha256"]].sort_values("path").to_numpy(dtype=object).tolist()
+    return sha256_value({"rows": rows, "preprocessing": info["provenance"]["preprocessing"]})
+
+
+def frozen_now(manifest: pd.DataFrame, info: dict[str, Any], accepted: list[dict[str, Any]]) -> dict[str, Any]:
+    """The content of `frozen` in `dataset.json`."""
+    return {
+        "fingerprint": fingerprint_of(manifest, info),
+        "time": time.time(),
+        "accepted": [finding["name"] for finding in accepted],
+    }
+
+
+def reason_not_to_freeze(findings: list[dict[str, Any]]) -> str:
+    """Sentences on grave findings, and what to do."""
+    remedies = list(dict.fromkeys(finding["remedy"] for finding in findings if finding["remedy"]))
+    mend = f" The remedies {', '.join(remedies)} mend this." if remedies else ""
+    return " ".join(finding["sentence"] for finding in findings) + mend
+
+
+def read_manifest(path: Path) -> pd.DataFrame:
+    """`manifest.csv` with text columns as text; an `ErsatzError` when it is missing or damaged."""
+    try:
+        manifest = pd.read_csv(path, dtype=str, keep_default_na=False).astype(_NUMBERS)
+    except (OSError, ValueError, KeyError) as error:
+        raise ErsatzError(
+            f"{path} is missing or damaged ({error}); restore it from a backup or import the data set again."
+        ) from error
+    if missing := [name for name in COLUMNS if name not in manifest]:
+        raise ErsatzError(f"{path} lacks the column {missing[0]}; it was changed by hand. Import the data set again.")
+    return manifest
+
+
+def write_manifest(path: Path, manifest: pd.DataFrame) -> None:
+    """Write atomically, the fixed columns first."""
+    others = [name for name in manifest if name not in COLUMNS]
+    with replacing(path) as temporary:
+        manifest[[*COLUMNS, *others]].to_csv(temporary, index=False)

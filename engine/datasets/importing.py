@@ -1,0 +1,281 @@
+"""Import: read -> look at headers -> store in one form -> audit, split, freeze. All of it or nothing."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from engine import __version__
+from engine.configs import ImportConfig
+from engine.datasets.copies import perceptual_hash
+from engine.datasets.dataset import COLUMNS, SPLITS, Dataset
+from engine.datasets.each import each
+from engine.datasets.naming import Naming, name_classes
+from engine.datasets.preprocess import depth_range, has_colour, in_mode, scaled, squared
+from engine.datasets.reading.items import Facts, Item, Reading, bad_pictures
+from engine.datasets.reading.source import open_source
+from engine.datasets.settling import settle, write_settled
+from engine.store.errors import ErsatzError
+from engine.store.files import new_folder
+from engine.store.hashing import sha256_pixels
+from engine.store.home import Home
+from engine.store.progress import Progress, Report, ShouldStop, never, silent
+
+
+def import_dataset(
+    home: Home, config: ImportConfig, report: Report = silent, should_stop: ShouldStop = never
+) -> Dataset:
+    """Make the data set `config.name`, frozen unless the config or a grave finding of the audit forbids it.
+
+    Raises `ErsatzError` for any bad input, and `ImportStopped` when `should_stop` asked to stop; the home is then as
+    it was before.
+    """
+    path = home.dataset(config.name)
+    if path.exists():
+        raise ErsatzError(
+            f"There is a data set {config.name} already ({path}); a new name is expected. "
+            "Choose another name, or delete that data set first."
+        )
+    began = time.time()
+    with open_source(config, home.cache, report) as reading:
+        naming = name_classes(reading, config)
+        facts = look(naming.items, config, report, should_stop)
+        depth = _depth(naming.items, facts, config, report, should_stop)
+        with new_folder(path) as folder:
+            manifest = _store(naming, facts, depth, config, folder, report, should_stop)
+            mode = _one_mode(manifest, config.mode, folder, report, should_stop)
+            report(Progress("audit and split", 0, 1, "steps"))
+            provenance = _provenance(reading, naming, facts, config, mode, depth)
+            provenance["colour_images"] = int(manifest["colour"].sum())
+            manifest, audit = settle(manifest.drop(columns=["colour", "stored_mode"]), config, folder)
+            info = {
+                "name": config.name,
+                "label": f"{config.name} (phantom, no real patients)" if reading.layout == "phantom" else config.name,
+                "phantom": reading.layout == "phantom",
+                "classes": sorted(manifest["class"].unique()),
+                "size": config.size,
+                "mode": mode,
+                "audit": audit,
+                "provenance": {**provenance, "time": began, "seconds": time.time() - began},
+            }
+            write_settled(folder, manifest, info, config, freeze=config.freeze)
+    report(Progress("audit and split", 1, 1, "steps"))
+    return Dataset.open(home, config.name)
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What an import would read, from names and headers alone; nothing is written."""
+
+    layout: str
+    counts: dict[str, dict[str, int]]
+    """Images by class and split ('' where the source has no splits)."""
+    labels: dict[str, str]
+    """Label as found -> class."""
+    sizes: dict[str, int]
+    """Images by width x height, the most frequent first."""
+    modes: dict[str, int]
+    bits: dict[str, int]
+    groups: int
+    """Patients or other groups; 0 if unknown."""
+    notes: list[str]
+    problems: dict[str, str]
+    """Images that cannot be used: name -> reason. An import stops at them."""
+
+    def as_values(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def text(self) -> str:
+        """A few lines for a terminal."""
+        lines = [f"Layout: {self.layout}."]
+        for name, splits in self.counts.items():
+            lines.append(f"{name}: " + ", ".join(f"{count} {split}".rstrip() for split, count in splits.items()))
+        for what, counts in (("Sizes", self.sizes), ("Modes", self.modes), ("Bits", self.bits)):
+            told = ", ".join(f"{kind} ({count})" for kind, count in list(counts.items())[:5])
+            lines.append(f"{what}: {told}{', ...' if len(counts) > 5 else ''}.")
+        lines.append(f"Patients or groups: {self.groups or 'unknown'}.")
+        lines += self.notes
+        lines += [f"Cannot be used: {name} {reason}." for name, reason in list(self.problems.items())[:10]]
+        if len(self.problems) > 10:
+            lines.append(f"... and {len(self.problems) - 10} more.")
+        return "\n".join(lines)
+
+
+def preview(config: ImportConfig, home: Home | None = None) -> Preview:
+    """What would be imported; an `ErsatzError` when the layout is not understood."""
+    with open_source(config, (home or Home.from_environment()).cache) as reading:
+        naming = name_classes(reading, config)
+        found, problems = each(
+            lambda _, item: (item, item.picture.facts(config.max_pixels)), naming.items, "look at files", silent, never
+        )
+    items, facts = [item for item, _ in found], [fact for _, fact in found]
+    counts: dict[str, Counter[str]] = {name: Counter() for name in sorted(set(naming.classes.values()))}
+    for item in naming.items:
+        counts[naming.classes[item.label]][item.split] += 1
+    return Preview(
+        layout=reading.layout,
+        counts={
+            name: {split: count[split] for split in (*SPLITS, "") if count[split]} for name, count in counts.items()
+        },
+        labels=naming.classes,
+        sizes=_frequent(f"{fact.width}x{fact.height}" for fact in facts),
+        modes=_frequent(fact.mode for fact in facts),
+        bits=_frequent(str(fact.bits) for fact in facts),
+        groups=len({item.group or fact.group for item, fact in found} - {""}),
+        notes=notes_on(reading, replace(naming, items=items), facts),
+        problems=problems,
+    )
+
+
+def _frequent(values: Iterable[str]) -> dict[str, int]:
+    return dict(Counter(values).most_common())
+
+
+def look(items: Sequence[Item], config: ImportConfig, report: Report, should_stop: ShouldStop) -> list[Facts]:
+    """What the header of each picture says; an `ErsatzError` if any cannot be read or is too large."""
+    facts, problems = each(
+        lambda _, item: item.picture.facts(config.max_pixels), items, "look at files", report, should_stop
+    )
+    if problems:
+        raise bad_pictures(problems, len(items))
+    return facts
+
+
+def _depth(
+    items: Sequence[Item], facts: Sequence[Facts], config: ImportConfig, report: Report, should_stop: ShouldStop
+) -> tuple[float, float] | None:
+    """Values that become black and white in all images of more than 8 bits; None if there is no such image."""
+    deep = [item for item, fact in zip(items, facts, strict=True) if fact.deep]
+    if not deep:
+        return None
+
+    def extremes(_: int, item: Item) -> tuple[float, float]:
+        values = item.picture.decode(config.max_pixels).pixels
+        values = values[np.isfinite(values)]
+        return (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
+
+    ranges, problems = each(extremes, deep, "measure the depth", report, should_stop)
+    if problems:
+        raise bad_pictures(problems, len(items))
+    return depth_range(min(low for low, _ in ranges), max(high for _, high in ranges))
+
+
+def _store(
+    naming: Naming,
+    facts: Sequence[Facts],
+    depth: tuple[float, float] | None,
+    config: ImportConfig,
+    folder: Path,
+    report: Report,
+    should_stop: ShouldStop,
+) -> pd.DataFrame:
+    """Write every image in its stored form; the manifest, with `colour` and `stored_mode` besides its columns."""
+    for name in set(naming.classes.values()):
+        (folder / "images" / name).mkdir(parents=True)
+
+    def store(number: int, item: Item) -> dict[str, Any]:
+        decoded = item.picture.decode(config.max_pixels)
+        pixels = decoded.pixels
+        if pixels.dtype != np.uint8:
+            low, high = decoded.window or depth or (0.0, 255.0)
+            pixels = scaled(pixels, low, high, decoded.inverted)
+        stored = in_mode(squared(pixels, config.size, config.resize), config.mode)
+        class_name, fact = naming.classes[item.label], facts[number]
+        path = f"images/{class_name}/{number:05d}.png"
+        Image.fromarray(stored).save(folder / path)
+        return {
+            "path": path,
+            "class": class_name,
+            "split": item.split,
+            "group": item.group or fact.group,
+            "sha256": sha256_pixels(stored),
+            "phash": perceptual_hash(stored),
+            "width": fact.width,
+            "height": fact.height,
+            "mode": fact.mode,
+            "bits": fact.bits,
+            "source": item.source,
+            "excluded": "",
+            "colour": has_colour(stored),
+            "stored_mode": "L" if stored.ndim == 2 else "RGB",
+            **item.meta,
+        }
+
+    rows, problems = each(store, naming.items, "import", report, should_stop)
+    if problems:
+        raise bad_pictures(problems, len(naming.items))
+    manifest = pd.DataFrame(rows)
+    meta = [name for name in manifest if name not in (*COLUMNS, "colour", "stored_mode")]
+    return manifest.fillna(dict.fromkeys(meta, ""))
+
+
+def _one_mode(manifest: pd.DataFrame, wanted: str, folder: Path, report: Report, should_stop: ShouldStop) -> str:
+    """Bring all stored images to one mode: the wanted one, else RGB if any shows colour. Mends `sha256` in place."""
+    mode = wanted if wanted != "auto" else "RGB" if manifest["colour"].any() else "L"
+    others = manifest.index[manifest["stored_mode"] != mode]
+
+    def convert(_: int, path: str) -> str:
+        with Image.open(folder / path) as image:
+            stored = in_mode(np.asarray(image), mode)
+        Image.fromarray(stored).save(folder / path)
+        return sha256_pixels(stored)
+
+    hashes, _ = each(convert, list(manifest.loc[others, "path"]), f"convert to {mode}", report, should_stop)
+    manifest.loc[others, "sha256"] = hashes
+    return mode
+
+
+def _provenance(
+    reading: Reading,
+    naming: Naming,
+    facts: Sequence[Facts],
+    config: ImportConfig,
+    mode: str,
+    depth: tuple[float, float] | None,
+) -> dict[str, Any]:
+    """Where the images came from and what was done to all of them alike."""
+    labels: dict[str, list[str]] = {}
+    for label, name in naming.classes.items():
+        labels.setdefault(name, []).append(label)
+    return {
+        "source": config.source,
+        "layout": reading.layout,
+        "ersatz": __version__,
+        "images": len(naming.items),
+        "labels": labels,
+        "notes": notes_on(reading, naming, facts),
+        "modes": _frequent(fact.mode for fact in facts),
+        "bits": _frequent(str(fact.bits) for fact in facts),
+        "preprocessing": {
+            "size": config.size,
+            "mode": mode,
+            "resize": config.resize,
+            "filter": "lanczos, antialiased",
+            "orientation": "EXIF applied",
+            "alpha": "composited on black",
+            "depth": None if depth is None else {"black": depth[0], "white": depth[1]},
+            "window": config.window,
+        },
+    }
+
+
+def notes_on(reading: Reading, naming: Naming, facts: Sequence[Facts]) -> list[str]:
+    """Sentences on everything that was decided or left out on the way."""
+    notes = [*reading.notes, *naming.notes]
+    several = [item.source for item, fact in zip(naming.items, facts, strict=True) if fact.frames > 1]
+    if several:
+        notes.append(f"{len(several)} files hold several frames (such as {several[0]}); the first of each is used.")
+    deep = sum(fact.deep for fact in facts)
+    if deep:
+        notes.append(
+            f"{deep} of {len(facts)} images have more than 8 bits of grey; one range for all of them goes to 8 bits."
+        )
+    return notes

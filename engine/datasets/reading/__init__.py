@@ -1,0 +1,1 @@
+"""Readers: folders, CSV files, ZIPs, .npz files and DICOM, all made into the same `Item`s."""

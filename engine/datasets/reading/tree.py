@@ -1,0 +1,144 @@
+"""Files of a folder or a ZIP under their relative names. A ZIP is read in place; nothing of it is ever unpacked."""
+
+from __future__ import annotations
+
+import io
+import re
+import stat
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, Protocol
+
+from engine.datasets.reading.items import BadPicture
+from engine.store.errors import ErsatzError
+
+BOMB_RATIO = 100
+BOMB_BYTES = 32 * 2**20
+"""A ZIP entry, or a whole ZIP, that unpacks to more than this and to `BOMB_RATIO` times its size is refused."""
+
+
+class Tree(Protocol):
+    """Named files; `open` raises `BadPicture`."""
+
+    path: Path
+    names: list[str]
+
+    def open(self, name: str) -> BinaryIO: ...
+
+    def close(self) -> None: ...
+
+
+class FolderTree:
+    """All visible files below a folder."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        try:
+            # A broken link is kept, so that it is told as unreadable instead of being passed over.
+            found = [file for file in path.rglob("*") if file.is_file() or (file.is_symlink() and not file.exists())]
+        except OSError as error:
+            raise ErsatzError(
+                f"{path} cannot be read ({error.strerror}); a readable folder is expected. Mend its permissions."
+            ) from error
+        names = (file.relative_to(path).as_posix() for file in found)
+        self.names = sorted((name for name in names if is_visible(name)), key=natural)
+
+    def open(self, name: str) -> BinaryIO:
+        try:
+            return (self.path / name).open("rb")
+        except OSError as error:
+            raise BadPicture(f"cannot be opened ({error.strerror})") from error
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+class ZipTree:
+    """All visible files in a ZIP that passed `_checked`."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self._zip = open_zip(path)
+        names = (_plain(info) for info in self._zip.infolist() if not info.is_dir())
+        self._entries = {name: info for name, info in zip(names, self._files(), strict=True) if is_visible(name)}
+        self.names = sorted(self._entries, key=natural)
+
+    def _files(self) -> list[zipfile.ZipInfo]:
+        return [info for info in self._zip.infolist() if not info.is_dir()]
+
+    def open(self, name: str) -> BinaryIO:
+        try:
+            return io.BytesIO(self._zip.read(self._entries[name]))
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
+            raise BadPicture(f"is damaged inside the ZIP ({error})") from error
+
+    def close(self) -> None:
+        self._zip.close()
+
+
+def open_zip(path: Path) -> zipfile.ZipFile:
+    """A ZIP (or .npz, which is one) without unsafe names, links, passwords and bombs; else an `ErsatzError`."""
+    try:
+        archive = zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError) as error:
+        raise ErsatzError(
+            f"{path} cannot be read as a ZIP ({error}); a complete archive is expected. Download or pack it again."
+        ) from error
+    try:
+        _check(archive, path)
+    except BaseException:
+        archive.close()
+        raise
+    return archive
+
+
+def _check(archive: zipfile.ZipFile, path: Path) -> None:
+    entries = archive.infolist()
+    for info in entries:
+        name = _plain(info)
+        if ".." in PurePosixPath(name).parts or name.startswith("/") or re.match(r"[A-Za-z]:", name):
+            raise ErsatzError(
+                f"{path} holds the entry {info.filename!r}, which points outside the archive; relative names without "
+                "'..' are expected. Pack the images again, and do not trust where it came from."
+            )
+        if stat.S_ISLNK(info.external_attr >> 16):
+            raise ErsatzError(
+                f"{path} holds the symbolic link {info.filename!r}; only files are expected. "
+                "Pack the images again with the files themselves (zip without -y)."
+            )
+        if info.flag_bits & 1:
+            raise ErsatzError(f"{path} is protected by a password; an open ZIP is expected. Unpack and pack it again.")
+        _check_ratio(f"{path}, entry {info.filename!r},", info.file_size, info.compress_size)
+    _check_ratio(str(path), sum(info.file_size for info in entries), sum(info.compress_size for info in entries))
+    names = [info.filename for info in entries]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ErsatzError(f"{path} holds {twice!r} twice; names that differ are expected. Pack the images again.")
+
+
+def _check_ratio(what: str, unpacked: int, packed: int) -> None:
+    if unpacked > BOMB_BYTES and unpacked > BOMB_RATIO * max(packed, 1):
+        raise ErsatzError(
+            f"{what} unpacks from {packed} to {unpacked} bytes, {unpacked // max(packed, 1)} times its size, as a "
+            f"decompression bomb does; at most {BOMB_RATIO} times is expected. If you trust it, unpack it and import "
+            "the folder."
+        )
+
+
+def _plain(info: zipfile.ZipInfo) -> str:
+    return info.filename.replace("\\", "/")
+
+
+def is_visible(name: str) -> bool:
+    """Not hidden, and not what operating systems leave behind."""
+    parts = PurePosixPath(name).parts
+    return not any(part.startswith(".") or part == "__MACOSX" for part in parts) and parts[-1] not in (
+        "Thumbs.db",
+        "desktop.ini",
+    )
+
+
+def natural(name: str) -> list[tuple[int, int | str]]:
+    """Sort key that puts 2.png before 10.png."""
+    return [(0, int(part)) if part.isdecimal() else (1, part) for part in re.split(r"(\d+)", name) if part]
