@@ -8,7 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.configs import DcganConfig, GeneratorReference, ImportConfig, JourneyConfig, PoolConfig, SweepConfig
 from engine.store.errors import ErsatzError
+
+STEPS = ("import", "train", "pool", "sweep")
+"""The steps of a journey whose settings a preset has and a user may change."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,3 +89,34 @@ def preset(name: str) -> Preset:
     if name not in PRESETS:
         raise ErsatzError(f"There is no preset {name!r}; expected one of {', '.join(PRESETS)}.")
     return PRESETS[name]
+
+
+def step_settings(config: JourneyConfig) -> dict[str, dict[str, Any]]:
+    """The preset's settings with the journey's changes, by step.
+
+    An `ErsatzError` names what no step would accept, before any of them has begun.
+    """
+    unknown = set(config.overrides) - set(STEPS)
+    if unknown:
+        raise ErsatzError(f"There is no step {', '.join(sorted(unknown))}; expected changes to {', '.join(STEPS)}.")
+    chosen = preset(config.preset)
+    table = {"import": chosen.importing, "train": chosen.train, "pool": chosen.pool, "sweep": chosen.sweep}
+    settings = {step: {**table[step], **config.overrides.get(step, {})} for step in STEPS}
+    if config.source:
+        settings["import"]["source"] = config.source
+    if not settings["import"].get("source") and settings["import"].get("layout") != "phantom":
+        raise ErsatzError(
+            f"Preset {config.preset} needs the files it was published with; a folder or file is expected. "
+            "Name it with --source."
+        )
+    _validate(settings)
+    return settings
+
+
+def _validate(settings: dict[str, dict[str, Any]]) -> None:
+    """Build every config once, with stand-ins for the parents that do not exist yet."""
+    parents = {"name": "a", "dataset": "a"}
+    ImportConfig.build(settings["import"])
+    DcganConfig.build({**settings["train"], "dataset": "a"})
+    PoolConfig.build({**parents, **settings["pool"], "generators": (GeneratorReference(run="a"),)})
+    SweepConfig.build({**parents, **settings["sweep"], "pool": "a"})

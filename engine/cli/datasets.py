@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -22,11 +21,8 @@ app = typer.Typer(no_args_is_help=True, help="Import, audit, split and freeze da
 
 
 def import_settings(source: str, settings: dict[str, Any]) -> ImportConfig:
-    """The import's config, with file paths made absolute since the run starts elsewhere."""
+    """The import's config; an `ErsatzError` when the data set is given no name."""
     values = {"source": source, **settings}
-    for name in ("source", "csv"):
-        if values.get(name) and not values[name].startswith("medmnist:"):
-            values[name] = str(Path(values[name]).expanduser().resolve())
     if not values.get("name"):
         raise ErsatzError("The data set has no name; one is expected. Give it with --name.")
     return ImportConfig.build(values)

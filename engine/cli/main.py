@@ -75,7 +75,7 @@ def demo(
     config = JourneyConfig.build(
         {
             "preset": preset_name,
-            "source": str(Path(source).expanduser().resolve()) if source else "",
+            "source": source,
             "overrides": assignments(changes or []),
         }
     )
@@ -256,14 +256,6 @@ def delete(
     if not yes:
         typer.confirm(f"Delete {run.path} and everything in it?", abort=True)
     jobs.delete(run)
-
-
-@app.command(hidden=True)
-def work(run_id: str) -> None:
-    """Do a run in this process; its supervisor calls this."""
-    from engine.jobs.worker import work as work_on
-
-    work_on(Home.from_environment(), run_id)
 
 
 def _run(run_id: str, kind: str = "") -> Run:

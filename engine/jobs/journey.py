@@ -13,36 +13,17 @@ from typing import Any
 from engine.configs import Config, DcganConfig, GeneratorReference, ImportConfig, JourneyConfig, PoolConfig, SweepConfig
 from engine.datasets.dataset import Dataset
 from engine.jobs.submit import ensure, stop
-from engine.presets import preset
+from engine.presets import step_settings
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.progress import Outcome, Progress, Report, ShouldStop
 from engine.store.runs import Run, State
 
 POLL_SECONDS = 0.3
-STEPS = ("import", "train", "pool", "sweep")
 
 
 class _StopRequested(Exception):
     """Somebody asked the journey to stop; its current child has been stopped."""
-
-
-def step_settings(config: JourneyConfig) -> dict[str, dict[str, Any]]:
-    """The preset's settings with the journey's changes, by step; an `ErsatzError` for an unknown step."""
-    unknown = set(config.overrides) - set(STEPS)
-    if unknown:
-        raise ErsatzError(f"There is no step {', '.join(sorted(unknown))}; expected changes to {', '.join(STEPS)}.")
-    chosen = preset(config.preset)
-    table = {"import": chosen.importing, "train": chosen.train, "pool": chosen.pool, "sweep": chosen.sweep}
-    settings = {step: {**table[step], **config.overrides.get(step, {})} for step in STEPS}
-    if config.source:
-        settings["import"]["source"] = config.source
-    if not settings["import"].get("source") and settings["import"].get("layout") != "phantom":
-        raise ErsatzError(
-            f"Preset {config.preset} needs the files it was published with; a folder or file is expected. "
-            "Name it with --source."
-        )
-    return settings
 
 
 @dataclass

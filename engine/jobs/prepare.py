@@ -6,12 +6,14 @@ from pathlib import Path
 
 from engine.configs import Config, DcganConfig, GeneratorReference, ImportConfig, JourneyConfig, PoolConfig, SweepConfig
 from engine.datasets.dataset import Dataset
-from engine.presets import preset
+from engine.presets import step_settings
+from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
 from engine.store.files import read_json
 from engine.store.hashing import sha256_file
 from engine.store.home import Home
 from engine.store.runs import Run, State
+from engine.sweep.leaks import refuse_unsound
 
 
 def prepare(home: Home, config: Config) -> Config:
@@ -32,7 +34,7 @@ def prepare(home: Home, config: Config) -> Config:
         case SweepConfig():
             return _prepare_sweep(home, config)
         case JourneyConfig():
-            preset(config.preset)
+            step_settings(config)
             return config.model_copy(update={"source": _absolute(config.source)})
     raise TypeError(f"no way to prepare {type(config).__name__}")
 
@@ -93,10 +95,6 @@ def _generator(home: Home, reference: GeneratorReference, dataset: Dataset) -> G
 
 
 def _prepare_sweep(home: Home, config: SweepConfig) -> SweepConfig:
-    # Here and not above: only sweeps need ONNX Runtime, which the readers of pools bring along.
-    from engine.sampling.pools import Pool
-    from engine.sweep.leaks import refuse_unsound
-
     dataset = _frozen_dataset(home, config)
     run = Run(home, config.pool)
     if run.kind != "pool" or run.state() is not State.FINISHED:
