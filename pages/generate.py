@@ -95,7 +95,7 @@ def walk(opened: Sampler, class_name: str | None, seed: int) -> None:
     other = left.number_input("Other seed", 0, 2**32 - 1, seed + 1, help="The walk begins at the seed above.")
     share = right.slider("Way", 0, 100, 50, format="%d %%", help="0 % is the seed above, 100 % the other one.")
     a, b = latents([seed, other], opened.info["z_dim"])
-    stops = np.append(np.linspace(0, 1, 9), share / 100)
+    stops = np.append(np.linspace(0, 1, 11), share / 100)
     images = opened.draw(slerp(a, b, stops), class_name)
     wall(images[:-1], [f"{stop:.0%}" for stop in stops[:-1]], width=96)
     st.image(enlarged(images[-1], 256), width=256, caption=f"{share} % of the way from seed {seed} to {other}")

@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from engine.jobs.queue import move, waiting
+from engine.jobs.queue import waiting
+from engine.jobs.submit import delete, move
 from engine.store.errors import ErsatzError
 from engine.store.runs import ACTIVE, Run, State, list_runs
 from pages.parts.home import home
@@ -134,7 +135,7 @@ def delete_dialog(run: Run) -> None:
     with st.container(horizontal=True):
         if st.button("Delete", type="primary", icon=":material/delete:"):
             try:
-                run.delete()
+                delete(run)
             except ErsatzError as error:
                 st.error(str(error), icon=":material/error:")
             else:

@@ -43,7 +43,9 @@ def config_form(
                 with column:
                     label = (labels or {}).get(name) or name.replace("_", " ").capitalize()
                     field = config_class.model_fields[name]
-                    default = defaults.get(name, None if field.is_required() else field.get_default(True))
+                    default = defaults.get(
+                        name, None if field.is_required() else field.get_default(call_default_factory=True)
+                    )
                     entered[name] = _input(field, label, default, f"{key}-{name}", (choices or {}).get(name))
 
     with st.form(key):

@@ -21,9 +21,9 @@ def enlarged(image: np.ndarray, least: int) -> np.ndarray:
 
 def wall(images: Iterable[np.ndarray], captions: list[str], width: int = 128) -> None:
     """Pictures side by side, as many in a row as fit."""
-    shown = [enlarged(image, width) for image in images]
-    if shown:
-        st.image(shown, caption=captions, width=width)
+    with st.container(horizontal=True, gap="small"):
+        for image, caption in zip(images, captions, strict=True):
+            st.image(enlarged(image, width), caption=caption, width=width)
 
 
 @st.cache_data(max_entries=2000, show_spinner=False)
@@ -35,10 +35,10 @@ def picture(path: Path, written: float, least: int) -> np.ndarray:
 
 def picture_wall(paths: list[Path], captions: list[str], width: int = 128) -> None:
     """Stored pictures side by side; one whose file is gone is left out."""
-    there = [(path, caption) for path, caption in zip(paths, captions, strict=True) if path.is_file()]
-    if there:
-        shown = [picture(path, path.stat().st_mtime, width) for path, _ in there]
-        st.image(shown, caption=[caption for _, caption in there], width=width)
+    with st.container(horizontal=True, gap="small"):
+        for path, caption in zip(paths, captions, strict=True):
+            if path.is_file():
+                st.image(picture(path, path.stat().st_mtime, width), caption=caption, width=width)
 
 
 def png(image: np.ndarray) -> bytes:

@@ -1,0 +1,107 @@
+"""Files that a browser sent: believed to be hostile, and kept below the home only until their import has ended."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from engine.store.errors import ErsatzError
+from engine.store.files import new_folder
+from engine.store.hashing import sha256_value
+from engine.store.home import Home
+from engine.store.runs import list_runs
+
+FOLDER = "uploads"
+ARCHIVES = (".zip", ".npz")
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".dcm")
+TABLES = (".csv", ".tsv")
+SUFFIXES = (*ARCHIVES, *TABLES, *PICTURES)
+MAX_FILES = 5000
+MAX_BYTES = 2**29
+"""The same as `server.maxUploadSize` of the dashboard, but for all files together."""
+KEPT_SECONDS = 86_400.0
+"""An upload that nobody imports is removed after a day."""
+
+
+class Upload(Protocol):
+    """A file as the browser sent it; its name is what the sender claims."""
+
+    name: str
+    size: int
+
+    def getbuffer(self) -> memoryview: ...
+
+
+def save_upload(home: Home, files: Sequence[Upload]) -> Path:
+    """Write `files` below the home and return what an import takes as source: one archive, or a folder.
+
+    Saving the same files again returns the same path. Raises `ErsatzError` for names, kinds, numbers or sizes that
+    are not accepted; then nothing is written.
+    """
+    if not files:
+        raise ErsatzError("No file was chosen; expected one ZIP or .npz, or images, with a CSV or without.")
+    names = [safe_name(file.name) for file in files]
+    _check(files, names)
+    digest = sha256_value(sorted([name, _digest(file)] for name, file in zip(names, files, strict=True)))
+    folder = home.root / FOLDER / digest[:16]
+    if not folder.exists():
+        with new_folder(folder) as temporary:
+            for name, file in zip(names, files, strict=True):
+                (temporary / name).write_bytes(file.getbuffer())
+    return folder / names[0] if names[0].lower().endswith(ARCHIVES) else folder
+
+
+def safe_name(name: str) -> str:
+    """The last part of a claimed file name if it can be a plain file here, else an `ErsatzError`."""
+    last = name.replace("\\", "/").rsplit("/", 1)[-1].strip()
+    if not last or last.startswith(".") or len(last) > 200 or any(ord(sign) < 32 or sign in '<>:"|?*' for sign in last):
+        raise ErsatzError(
+            f"{name!r} is not accepted as a file name; expected up to 200 plain letters, digits, spaces, '.', '_' or "
+            "'-', not beginning with a dot. Rename the file and upload it again."
+        )
+    return last
+
+
+def remove_old_uploads(home: Home) -> None:
+    """Remove uploads whose import has finished, and those that no import is using since a day."""
+    uploads = home.root / FOLDER
+    if not uploads.is_dir():
+        return
+    imports = [(run, str(run.config().get("source", ""))) for run in list_runs(home, "import")]
+    for folder in uploads.iterdir():
+        states = [run.state() for run, source in imports if Path(source).is_relative_to(folder)]
+        if any(state.is_active for state in states):
+            continue
+        if "finished" in states or time.time() - folder.stat().st_mtime > KEPT_SECONDS:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _check(files: Sequence[Upload], names: list[str]) -> None:
+    total = sum(file.size for file in files)
+    if len(files) > MAX_FILES or total > MAX_BYTES:
+        raise ErsatzError(
+            f"{len(files)} files of {total / 2**20:.0f} MiB were sent; at most {MAX_FILES} files of "
+            f"{MAX_BYTES / 2**20:.0f} MiB are accepted. Copy them to this machine and import the folder by its path."
+        )
+    for name in names:
+        if not name.lower().endswith(SUFFIXES):
+            raise ErsatzError(
+                f"{name} is of a kind that is not accepted; expected {', '.join(SUFFIXES)}. Leave it out."
+            )
+    if len(names) > 1 and any(name.lower().endswith(ARCHIVES) for name in names):
+        raise ErsatzError(
+            f"{len(names)} files were sent with an archive among them; one ZIP or .npz alone is expected. "
+            "Upload the archive alone, or the pictures without it."
+        )
+    twice = [name for name, count in Counter(name.lower() for name in names).items() if count > 1]
+    if twice:
+        raise ErsatzError(f"{twice[0]} was sent twice; different names are expected. Use a ZIP to keep folders apart.")
+
+
+def _digest(file: Upload) -> str:
+    return hashlib.sha256(file.getbuffer()).hexdigest()
