@@ -1,0 +1,21 @@
+"""A home whose workers train by a script."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from engine.store.home import Home
+from tests.jobs.scene import SCRIPTED, make_dataset, processes_of
+
+
+@pytest.fixture
+def scripted(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
+    """A home with the frozen data set "empty", whose workers are scripted; nothing is left running after the test."""
+    monkeypatch.setenv("PYTHONPATH", str(SCRIPTED))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    make_dataset(home)
+    yield home
+    for process in processes_of(home):
+        process.kill()

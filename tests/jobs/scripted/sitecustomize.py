@@ -1,0 +1,57 @@
+"""Stands in for training in the worker processes of these tests, which start with this folder on PYTHONPATH.
+
+What a training does is chosen by the class that it trains on; see `BEHAVIOURS` below.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import types
+
+
+def train(run, config, report, should_stop):
+    return BEHAVIOURS[config.class_name](run, report, should_stop)
+
+
+def patient(run, report, should_stop):
+    """Works until it is asked to stop or told to finish, and goes on from where it was."""
+    from engine.store.progress import Progress
+
+    steps = run.path / "steps"
+    done = int(steps.read_text()) if steps.exists() else 0
+    while True:
+        done += 1
+        steps.write_text(str(done))
+        (run.path / "worker.pid").write_text(str(os.getpid()))
+        report(Progress("training", done, 0, "kimg"))
+        if should_stop():
+            return "stopped"
+        if (run.home.root / "finish").exists():
+            return "finished"
+        time.sleep(0.05)
+
+
+def deaf(run, report, should_stop):
+    """Heeds neither the stop flag nor SIGTERM, and has a child that does not either."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    child = subprocess.Popen(["sleep", "600"])
+    (run.path / "child.pid").write_text(str(child.pid))
+    (run.path / "worker.pid").write_text(str(os.getpid()))
+    time.sleep(600)
+
+
+def quick(run, report, should_stop):
+    with (run.home.root / "order").open("a") as file:
+        file.write(f"{run.id} {os.environ.get('CUDA_VISIBLE_DEVICES')}\n")
+    return "finished"
+
+
+BEHAVIOURS = {"patient": patient, "deaf": deaf, "quick": quick}
+
+training = types.ModuleType("engine.gans.training")
+training.train = train
+export = types.ModuleType("engine.sampling.export")
+export.export_generator = lambda run: None
+sys.modules |= {training.__name__: training, export.__name__: export}

@@ -1,0 +1,151 @@
+"""Runs wait for their device in order, and the same run is never started twice."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from engine.configs import ImportConfig, PoolConfig, SweepConfig
+from engine.jobs import slots
+from engine.jobs import submit as jobs
+from engine.jobs.queue import waiting
+from engine.store.errors import AlreadyActive, ErsatzError
+from engine.store.home import REPOSITORY, Home
+from engine.store.runs import State, create_run, list_runs
+from tests.jobs.scene import ended, finish, kill, make_dataset, supervisor_of, training, until, worker_of
+
+
+def test_queue_keeps_its_order_and_can_be_changed(scripted: Home) -> None:
+    first = jobs.submit(scripted, training("patient"))
+    worker_of(first)
+    queued = [jobs.submit(scripted, training("quick", seed)) for seed in range(4)]
+    assert waiting(scripted) == queued
+    jobs.move(queued[2], 0)
+    assert waiting(scripted) == [queued[2], queued[0], queued[1], queued[3]]
+    jobs.cancel(queued[0])
+    assert ended(queued[0]) is State.CANCELLED
+    kill(supervisor_of(queued[1]))
+    assert queued[1].state() is State.INTERRUPTED
+    assert waiting(scripted) == [queued[2], queued[3]]
+    jobs.resume(queued[0])  # at the end of the queue
+    assert waiting(scripted) == [queued[2], queued[3], queued[0]]
+    with pytest.raises(ErsatzError, match="only a queued run can be moved"):
+        jobs.move(first, 0)
+    with pytest.raises(ErsatzError, match="only a queued run can be cancelled"):
+        jobs.cancel(first)
+
+    finish(scripted)
+    assert all(ended(run) is State.FINISHED for run in (first, queued[2], queued[3], queued[0]))
+    lines = (scripted.root / "order").read_text().splitlines()
+    assert [line.split()[0] for line in lines] == [queued[2].id, queued[3].id, queued[0].id]
+    assert waiting(scripted) == []
+
+
+def test_two_people_pressing_train_at_once_start_one_run(scripted: Home) -> None:
+    outcomes: list[object] = []
+
+    def press() -> None:
+        try:
+            outcomes.append(jobs.submit(scripted, training("patient")))
+        except AlreadyActive as error:
+            outcomes.append(error)
+
+    buttons = [threading.Thread(target=press) for _ in range(2)]
+    code = (
+        "from engine.jobs.submit import submit; from engine.store.home import Home; "
+        "from tests.jobs.scene import training; submit(Home.from_environment(), training('patient'))"
+    )
+    elsewhere = subprocess.Popen([sys.executable, "-c", code], cwd=REPOSITORY, stderr=subprocess.PIPE)
+    for button in buttons:
+        button.start()
+    for button in buttons:
+        button.join()
+    _, answer = elsewhere.communicate()
+    (run,) = list_runs(scripted)
+    refused = [outcome for outcome in outcomes if isinstance(outcome, AlreadyActive)]
+    assert len(refused) + (b"AlreadyActive" in answer) == 2
+    assert all(error.run_id == run.id for error in refused)
+    finish(scripted)
+    assert ended(run) is State.FINISHED
+
+
+def test_ensure_attaches_to_what_is_on_its_way(scripted: Home) -> None:
+    run = jobs.ensure(scripted, training("patient"))
+    assert run.config()["dataset_fingerprint"] != ""
+    assert jobs.ensure(scripted, training("patient")) == run
+    other = jobs.ensure(scripted, training("patient", seed=1))
+    assert other != run
+    jobs.stop(other)
+    assert ended(other) is State.CANCELLED
+    finish(scripted)
+    assert ended(run) is State.FINISHED
+
+
+def test_a_run_that_asks_for_a_missing_gpu_fails_with_a_sentence(scripted: Home) -> None:
+    run = jobs.submit(scripted, training("quick", device="cuda"))
+    assert ended(run) is State.FAILED
+    assert "asks for a CUDA GPU" in run.status().error
+
+
+def test_a_supervisor_that_cannot_start_is_a_sentence(scripted: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(ErsatzError, match="could not start"):
+        jobs.submit(scripted, training("quick"))
+    (run,) = list_runs(scripted)
+    assert run.state() is State.FAILED
+
+
+@pytest.mark.parametrize(
+    ("visible", "names"),
+    [
+        (None, ["cuda:0", "cuda:1"]),
+        ("1", ["cuda:1"]),
+        ("GPU-bb", ["cuda:1"]),
+        ("1,0", ["cuda:1", "cuda:0"]),
+        ("0,-1,1", ["cuda:0"]),
+        ("", []),
+    ],
+)
+def test_one_slot_per_visible_gpu(visible: str | None, names: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slots, "_installed_gpus", lambda: {"0": "GPU-aa-1", "1": "GPU-bb-2"})
+    if visible is None:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    else:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    found = slots.cuda_slots.__wrapped__()
+    assert [slot.name for slot in found] == names
+    assert [slot.environment["CUDA_VISIBLE_DEVICES"] for slot in found] == [name[5:] for name in names]
+
+
+def test_parents_that_are_missing_or_unfinished_are_refused(scripted: Home) -> None:
+    make_dataset(scripted, "open", frozen=False)
+    generator = create_run(scripted, training("patient").plain(), "train")
+    pool_of = {"name": "p", "dataset": "empty"}
+    cases = [
+        (training("patient", dataset="nowhere"), "There is no data set nowhere"),
+        (training("patient", dataset="open"), "not frozen"),
+        (training("absent"), "has no class 'absent'"),
+        (training("patient", dataset_fingerprint="0" * 64), "has the split"),
+        (PoolConfig.build({**pool_of, "generators": [{"run": "nobody"}]}), "There is no run nobody"),
+        (PoolConfig.build({**pool_of, "generators": [{"run": generator.id}]}), "is interrupted and has no exported"),
+        (SweepConfig(name="s", dataset="empty", pool=generator.id), "is a train run and interrupted; a finished pool"),
+        (ImportConfig(name="empty", layout="phantom"), "There is a data set empty already"),
+        (ImportConfig(name="../out", layout="phantom"), "cannot be the name of a data set"),
+    ]
+    for config, sentence in cases:
+        with pytest.raises(ErsatzError, match=sentence):
+            jobs.submit(scripted, config)
+    assert list_runs(scripted) == [generator]
+    until(lambda: not any(scripted.locks.glob("slot-*")))
+
+
+def test_relative_paths_are_settled_where_they_were_typed(
+    scripted: Home, tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = jobs.prepare(scripted, ImportConfig(name="new", source="images"))
+    assert config.source == str(tmp_path / "images")
+    assert jobs.prepare(scripted, ImportConfig(name="new", source="medmnist:x")).source == "medmnist:x"

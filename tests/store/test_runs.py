@@ -1,0 +1,128 @@
+"""Run folders and locks: what other processes may see at any moment."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine.store.errors import ErsatzError, RunDeleted
+from engine.store.files import new_folder, replacing, write_text
+from engine.store.home import Home
+from engine.store.locks import FileLock, is_held
+from engine.store.runs import Run, State, create_run
+
+
+@pytest.fixture
+def run(home: Home) -> Run:
+    return create_run(home, {"kind": "train"}, "Tiny run!")
+
+
+def test_lock_tells_whether_a_run_is_alive(run: Run) -> None:
+    assert "-tiny-run-" in run.id
+    assert run.status().label == "Tiny run!"
+    assert run.state() is State.INTERRUPTED
+    with FileLock(run.lock_path):
+        assert run.state() is State.QUEUED
+        run.update(state=State.RUNNING)
+        assert run.state() is State.RUNNING
+        run.request_stop()
+        assert run.state() is State.STOPPING
+        run.update(state=State.STOPPED)
+        assert run.state() is State.STOPPED
+    run.update(state=State.RUNNING)
+    assert run.state() is State.INTERRUPTED
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no descriptors are inherited on Windows")
+def test_children_hold_an_inherited_lock(tmp_path: Path) -> None:
+    lock = FileLock(tmp_path / "lock")
+    assert lock.acquire()
+    child = subprocess.Popen(["sleep", "60"], pass_fds=[lock.descriptor])
+    lock.release()
+    assert is_held(tmp_path / "lock")
+    assert not FileLock(tmp_path / "lock").acquire(timeout=0.1)
+    child.kill()
+    child.wait()
+    assert not is_held(tmp_path / "lock")
+
+
+def test_probing_does_not_keep_others_from_the_lock(tmp_path: Path) -> None:
+    """A probe takes a shared lock for a moment; whoever waits a little gets the lock all the same."""
+    code = (
+        f"from pathlib import Path; from engine.store.locks import is_held\nwhile True: is_held(Path('{tmp_path}/l'))"
+    )
+    lock = FileLock(tmp_path / "l")
+    lock.acquire()
+    lock.release()
+    prober = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parents[2])
+    try:
+        for _ in range(50):
+            assert lock.acquire(timeout=10)
+            lock.release()
+    finally:
+        prober.kill()
+        prober.wait()
+
+
+def test_a_deleted_run_is_not_made_again(run: Run) -> None:
+    run.delete()
+    assert not run.path.exists()
+    with pytest.raises(RunDeleted):
+        run.update(done=1.0)
+    with pytest.raises(RunDeleted):
+        run.request_stop()
+    with pytest.raises(ErsatzError, match="There is no run"):
+        run.delete()
+    write_text(run.path / "samples" / "late.txt", "written by a worker that has not noticed")
+    run.remove_leftovers()
+    assert not run.path.exists()
+
+
+def test_metrics_are_read_from_where_one_was(run: Run) -> None:
+    for kimg in (1, 2):
+        run.append_metrics({"kimg": kimg})
+    rows, offset = run.read_metrics()
+    assert [row["kimg"] for row in rows] == [1, 2]
+    with run.metrics_path.open("a") as file:
+        file.write('{"kimg": ')
+    assert run.read_metrics(offset) == ([], offset)
+    run.keep_metrics(lambda row: row["kimg"] < 2)
+    with pytest.raises(ValueError):
+        run.read_metrics(offset)
+    run.append_metrics({"kimg": 2, "longer": "than the row that was there before"})
+    with pytest.raises(ValueError):
+        run.read_metrics(offset)
+    rows, _ = run.read_metrics()
+    assert [row["kimg"] for row in rows] == [1, 2]
+
+
+def test_writes_leave_the_old_file_or_the_new(tmp_path: Path) -> None:
+    target = tmp_path / "file"
+    write_text(target, "old")
+    with pytest.raises(RuntimeError), replacing(target) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no umask on Windows")
+def test_files_can_be_read_by_the_team(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        write_text(tmp_path / "file", "")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o644
+
+
+def test_of_two_that_make_a_folder_one_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ErsatzError, match="exists already"), new_folder(tmp_path / "a") as mine:
+        (mine / "x").touch()
+        with new_folder(tmp_path / "a") as theirs:
+            (theirs / "y").touch()
+    assert [path.name for path in tmp_path.rglob("*")] == ["a", "y"]
