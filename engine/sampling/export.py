@@ -12,6 +12,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
+from engine.configs import parse_config
 from engine.gans.checkpoints import latest_snapshot, load_generator
 from engine.sampling.graphs import Graph
 from engine.sampling.sampler import GENERATOR_FILE, INFO_FILE, latents
@@ -36,6 +37,11 @@ def export_generator(run: Run, snapshot: Path | None = None) -> Path:
             f"Run {run.id} has no snapshot to export; at least one is expected. Train until the first is written."
         )
     generator, metadata = load_generator(snapshot)
+    if parse_config(metadata["config"]) != parse_config(run.config()):
+        raise ErsatzError(
+            f"{snapshot} is a snapshot of another training than run {run.id}; one of its own is expected, because the "
+            "run's list of training images must fit. Export the run that the snapshot belongs to."
+        )
     content = to_onnx(generator, _example(metadata, batch=2), "images")
     path = run.path / GENERATOR_FILE
     agreement = _agreement(generator, metadata, Graph(content, path, device="cpu"))
@@ -104,15 +110,14 @@ def _agreement(generator: nn.Module, metadata: dict[str, Any], graph: Graph) -> 
 
 
 def _info(run: Run, snapshot: Path, metadata: dict[str, Any], sha256: str, agreement: float) -> dict[str, Any]:
-    """The content of generator.json. The order of `classes` is that of the labels of a conditional generator."""
-    config = run.config()
-    if metadata["conditional"]:
-        classes = list(metadata["classes"])
-    else:
-        classes = [metadata["class_name"]] if metadata["class_name"] else []
+    """The content of generator.json. The order of `classes` is that of the labels of a conditional generator.
+
+    A generator trained on several classes without labels makes images of no known class.
+    """
+    labelled = metadata["conditional"] or len(metadata["classes"]) == 1
     return {
-        "gan": config["gan"],
-        "architecture": config["architecture"],
+        "gan": metadata["gan"],
+        "architecture": metadata["architecture"],
         "sha256": sha256,
         "run": run.id,
         "snapshot": snapshot.name,
@@ -121,11 +126,10 @@ def _info(run: Run, snapshot: Path, metadata: dict[str, Any], sha256: str, agree
         "size": metadata["size"],
         "channels": metadata["channels"],
         "mode": "L" if metadata["channels"] == 1 else "RGB",
-        "classes": classes,
+        "classes": metadata["classes"] if labelled else [],
         "conditional": metadata["conditional"],
         "class_name": metadata["class_name"],
         "dataset": metadata["dataset"],
         "dataset_fingerprint": metadata["dataset_fingerprint"],
-        "dataset_classes": list(metadata["classes"]),
         "agreement": agreement,
     }

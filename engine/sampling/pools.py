@@ -22,7 +22,8 @@ import pandas as pd
 from PIL import Image, UnidentifiedImageError
 
 from engine.configs.pool import PoolConfig
-from engine.sampling.sampler import Sampler
+from engine.datasets.dataset import Dataset
+from engine.sampling.sampler import Sampler, write_png
 from engine.store.errors import ErsatzError
 from engine.store.files import read_json, replacing, write_json, write_text
 from engine.store.hashing import sha256_file, sha256_pixels
@@ -42,8 +43,9 @@ def make_pool(run: Run, config: PoolConfig, report: Report = silent, should_stop
     one made in one go, bit for bit. Raises `ErsatzError` when the generators cannot make one pool together.
     """
     samplers = [Sampler.open(run.home.run(reference.run)) for reference in config.generators]
-    _check_generators(config, samplers)
-    _begin(run, config, samplers)
+    dataset = Dataset.open(run.home, config.dataset)
+    _check_generators(config, samplers, dataset)
+    _begin(run, config, samplers, dataset)
     maker = {name: sampler for sampler in samplers for name in sampler.classes}
     total = config.images_per_class * len(maker)
     rows: list[dict[str, Any]] = []
@@ -151,31 +153,31 @@ def pool_zip(pool: Pool) -> bytes:
     return buffer.getvalue()
 
 
-def _check_generators(config: PoolConfig, samplers: list[Sampler]) -> None:
-    """Raise `ErsatzError` unless the generators fit together and make every class of the data set once."""
-    if not samplers:
-        raise ErsatzError("The pool names no generator; one a class, or one class-conditional, is expected.")
+def _check_generators(config: PoolConfig, samplers: list[Sampler], dataset: Dataset) -> None:
+    """Raise `ErsatzError` unless the generators saw this frozen data set and make each of its classes once."""
+    dataset.require_frozen()
+    if config.dataset_fingerprint not in ("", dataset.fingerprint):
+        raise ErsatzError(
+            f"The data set {dataset.name} is not the one the pool was set up for (fingerprint "
+            f"{dataset.fingerprint[:12]}..., expected {config.dataset_fingerprint[:12]}...). Make a new pool."
+        )
     for reference, sampler in zip(config.generators, samplers, strict=True):
-        if reference.sha256 and reference.sha256 != sampler.info["sha256"]:
+        info = sampler.info
+        if reference.sha256 not in ("", info["sha256"]):
             raise ErsatzError(
-                f"The generator of run {reference.run} is {sampler.info['sha256'][:12]}..., the pool was asked for "
+                f"The generator of run {info['run']} is {info['sha256'][:12]}..., the pool was set up for "
                 f"{reference.sha256[:12]}...: it was exported again since. Make a new pool."
             )
-    first = samplers[0].info
-    for sampler in samplers:
-        info = sampler.info
-        if config.dataset_fingerprint and info["dataset_fingerprint"] != config.dataset_fingerprint:
+        if info["dataset_fingerprint"] != dataset.fingerprint:
             raise ErsatzError(
-                f"The generator of run {info['run']} was trained on another split of {info['dataset']} "
-                f"({info['dataset_fingerprint'][:12]}...) than the pool is for ({config.dataset_fingerprint[:12]}...). "
-                "Train on the split as it is frozen now."
+                f"The generator of run {info['run']} was trained on another split than {dataset.name} has now; "
+                "the same is expected, or test images may leak into the pool. Train a generator on this split."
             )
-        for name in ("dataset_fingerprint", "size", "mode"):
-            if info[name] != first[name]:
-                raise ErsatzError(
-                    f"The generators of runs {first['run']} and {info['run']} differ in {name} ({first[name]} and "
-                    f"{info[name]}); one pool needs generators of the same frozen data set. Choose others."
-                )
+        if (info["size"], info["mode"]) != (dataset.size, dataset.mode):
+            raise ErsatzError(
+                f"The generator of run {info['run']} makes {info['mode']} images of {info['size']} px; {dataset.mode} "
+                f"of {dataset.size} px are expected, as in the data set {dataset.name}. Choose another generator."
+            )
     makers: dict[str, str] = {}
     for sampler in samplers:
         for name in sampler.classes:
@@ -185,24 +187,24 @@ def _check_generators(config: PoolConfig, samplers: list[Sampler]) -> None:
                     "one generator a class is expected. Leave one of them out."
                 )
             makers[name] = sampler.info["run"]
-    missing = [name for name in first["dataset_classes"] if name not in makers]
-    if missing:
+    missing = [name for name in dataset.classes if name not in makers]
+    if missing:  # also when there is no generator, or only one trained on all classes without labels
         raise ErsatzError(
             f"No generator of the pool makes {', '.join(missing)} (they make {', '.join(makers) or 'no class'}); "
             "every class of the data set is expected. Add a generator for each, or a class-conditional one."
         )
 
 
-def _begin(run: Run, config: PoolConfig, samplers: list[Sampler]) -> None:
+def _begin(run: Run, config: PoolConfig, samplers: list[Sampler], dataset: Dataset) -> None:
     """Write what is known before the first image; clear what a killed attempt left half-written."""
     info = {
         "name": config.name,
-        "dataset": samplers[0].info["dataset"],
-        "dataset_fingerprint": samplers[0].info["dataset_fingerprint"],
-        "size": samplers[0].info["size"],
-        "channels": samplers[0].info["channels"],
-        "mode": samplers[0].info["mode"],
-        "classes": sorted(name for sampler in samplers for name in sampler.classes),
+        "dataset": dataset.name,
+        "dataset_fingerprint": dataset.fingerprint,
+        "size": dataset.size,
+        "channels": dataset.channels,
+        "mode": dataset.mode,
+        "classes": dataset.classes,
         "generators": [{key: sampler.info[key] for key in ("run", "sha256", "classes")} for sampler in samplers],
     }
     if (run.path / INFO_FILE).exists() and read_json(run.path / INFO_FILE) != info:
@@ -229,14 +231,12 @@ def _make_batch(folder: Path, sampler: Sampler, name: str, seeds: range) -> list
     """Manifest rows of one batch; its images are made unless a former attempt finished all of them."""
     paths = [f"images/{name}/{seed:06d}.png" for seed in seeds]
     kept = [_read(folder / path) for path in paths]
-    images = [pixels for pixels in kept if pixels is not None]
-    if len(images) < len(seeds):
-        images = list(sampler.sample(seeds, name))
-        if sampler.info["channels"] == 1:
-            images = [pixels[:, :, 0] for pixels in images]
+    stored = [pixels for pixels in kept if pixels is not None]
+    if len(stored) < len(seeds):
+        images = sampler.sample(seeds, name)
         for path, pixels in zip(paths, images, strict=True):
-            with replacing(folder / path) as temporary:
-                Image.fromarray(pixels).save(temporary, "png")
+            write_png(folder / path, pixels)
+        stored = [pixels[:, :, 0] if pixels.shape[2] == 1 else pixels for pixels in images]
     return [
         {
             "path": path,
@@ -247,7 +247,7 @@ def _make_batch(folder: Path, sampler: Sampler, name: str, seeds: range) -> list
             "sha256": sha256_pixels(pixels),
             "excluded": "",
         }
-        for path, seed, pixels in zip(paths, seeds, images, strict=True)
+        for path, seed, pixels in zip(paths, seeds, stored, strict=True)
     ]
 
 

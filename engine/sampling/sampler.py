@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
-from engine.sampling.graphs import Graph
+from engine.sampling.graphs import Graph, cuda_works
 from engine.store.errors import ErsatzError
-from engine.store.files import read_json
+from engine.store.files import read_json, replacing
 
 GENERATOR_FILE = "generator.onnx"
 INFO_FILE = "generator.json"
+MOST_SEEDS = 1_000_000
 
 
 class Sampler:
@@ -64,14 +67,14 @@ class Sampler:
         A seed gives the same image whatever else is in the batch. `class_name` may be left out unless the generator
         is class-conditional.
         """
-        if not len(seeds):
-            return np.empty((0, self.info["size"], self.info["size"], self.info["channels"]), np.uint8)
         return self.draw(latents(seeds, self.info["z_dim"]), class_name)
 
     def draw(self, z: np.ndarray, class_name: str | None = None) -> np.ndarray:
-        """One image for each latent vector of float32 `[N, z_dim]`: uint8 `[N, H, W, C]`."""
-        inputs: dict[str, Any] = {"z": z}
+        """One image for each latent vector of `z` `[N, z_dim]`: uint8 `[N, H, W, C]`; else like `sample`."""
         label = self._label(class_name)
+        if not len(z):
+            return np.empty((0, self.info["size"], self.info["size"], self.info["channels"]), np.uint8)
+        inputs: dict[str, Any] = {"z": z.astype(np.float32)}
         if self.info["conditional"]:
             inputs["label"] = np.full(len(z), label, np.int64)
         return to_pixels(self.graph.run(inputs).numpy())
@@ -87,25 +90,65 @@ class Sampler:
         return self.classes.index(class_name)
 
 
+def available_provider() -> str:
+    """ONNX Runtime's name of what would compute here: CUDAExecutionProvider or CPUExecutionProvider."""
+    return "CUDAExecutionProvider" if cuda_works() else "CPUExecutionProvider"
+
+
+def save_images(
+    sampler: Sampler, seeds: Sequence[int], class_name: str | None, folder: Path, batch: int = 64
+) -> list[Path]:
+    """Write one PNG a seed into `folder`, named by run, class and seed; returns the paths."""
+    name = class_name or "-".join(sampler.classes) or "all"
+    paths = [folder / f"{sampler.info['run']}-{name}-{seed:06d}.png" for seed in seeds]
+    for start in range(0, len(seeds), batch):
+        images = sampler.sample(seeds[start : start + batch], class_name)
+        for path, pixels in zip(paths[start : start + batch], images, strict=True):
+            write_png(path, pixels)
+    return paths
+
+
+def write_png(path: Path, pixels: np.ndarray) -> None:
+    """Write uint8 `[H, W, C]` losslessly, as 8-bit grey for one channel and RGB for three."""
+    with replacing(path) as temporary:
+        Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(temporary, "png")
+
+
 def latents(seeds: Sequence[int], z_dim: int) -> np.ndarray:
     """Latent vectors z ~ N(0, 1), float32 `[N, z_dim]`, each drawn from its own seed (0 to 2**32 - 1)."""
-    for seed in seeds:
+    z = np.empty((len(seeds), z_dim), np.float32)
+    for row, seed in zip(z, seeds, strict=True):
         if not 0 <= seed < 2**32:
             raise ErsatzError(f"The seed is {seed}; expected a whole number from 0 to {2**32 - 1}.")
-    return np.stack([np.random.RandomState(seed).randn(z_dim) for seed in seeds]).astype(np.float32)
+        row[:] = np.random.RandomState(seed).randn(z_dim)
+    return z
 
 
-def slerp(a: np.ndarray, b: np.ndarray, t: np.ndarray) -> np.ndarray:
-    """From latent `a` to `b` `[z_dim]` along the sphere, at each of `t` in 0..1: float32 `[N, z_dim]`.
+def slerp(a: np.ndarray, b: np.ndarray, stops: np.ndarray) -> np.ndarray:
+    """Latents `[T, z_dim]` on the arc from `a` to `b` `[z_dim]` at the shares `stops` `[T]` (0 is a, 1 is b).
 
-    A straight line would pass through short vectors that the generator has never seen (White, arXiv 1609.04468).
+    Gaussian vectors lie near a sphere; a straight line between two would cut through its empty inside.
     """
-    cosine = np.dot(a, b) / (np.linalg.norm(a) * np.linalg.norm(b))
-    angle = np.arccos(np.clip(cosine, -1.0, 1.0))
-    if angle < 1e-6:
-        return np.repeat(a[None], len(t), axis=0).astype(np.float32)
-    weights = np.sin(np.stack([1 - t, t], axis=1) * angle) / np.sin(angle)
-    return (weights @ np.stack([a, b])).astype(np.float32)
+    share = np.asarray(stops, np.float64)[:, None]
+    angle = np.arccos(np.clip(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)), -1, 1))
+    if np.sin(angle) < 1e-6:  # the arc between (anti)parallel vectors is a line, or not defined
+        return ((1 - share) * a + share * b).astype(np.float32)
+    return ((np.sin((1 - share) * angle) * a + np.sin(share * angle) * b) / np.sin(angle)).astype(np.float32)
+
+
+def parse_seeds(text: str) -> list[int]:
+    """Seeds of a list with ranges, such as `0-15` or `1,5,7-9`, in the order given."""
+    seeds: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", part)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if not first <= last < 2**32 or len(seeds) + last - first >= MOST_SEEDS:
+            raise ErsatzError(
+                f"The seeds are {text!r}; expected whole numbers and growing ranges such as 0-15 or 1,5,7-9, "
+                f"each from 0 to {2**32 - 1} and at most {MOST_SEEDS} in all."
+            )
+        seeds += range(first, last + 1)
+    return seeds
 
 
 def to_pixels(images: np.ndarray) -> np.ndarray:

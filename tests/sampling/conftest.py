@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 import onnx
+import pandas as pd
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from engine.configs import DcganConfig
+from engine.datasets.dataset import COLUMNS, Dataset, write_manifest
 from engine.store.files import write_bytes, write_json, write_text
 from engine.store.hashing import sha256_file
 from engine.store.home import Home
@@ -49,16 +51,30 @@ def tiny_onnx(channels: int = 1, size: int = 16, conditional: bool = False, seed
 MakeGenerator = Callable[..., Run]
 
 
+def make_dataset(home: Home, size: int = 16, mode: str = "L") -> Dataset:
+    """A frozen data set without its images, which sampling never reads."""
+    info = {"name": "tiny", "config": {}, "classes": ["bleed", "normal"], "size": size, "mode": mode, "frozen": None}
+    info |= {"audit": {"findings": []}, "provenance": {"preprocessing": {"size": size, "mode": mode}}}
+    row = dict.fromkeys(COLUMNS, "") | {"split": "train", "width": size, "height": size, "bits": 8}
+    rows = [row | {"path": f"images/{name}/00000.png", "class": name, "sha256": name} for name in info["classes"]]
+    write_json(home.dataset("tiny") / "dataset.json", info)
+    write_manifest(home.dataset("tiny") / "manifest.csv", pd.DataFrame(rows))
+    Dataset.open(home, "tiny").freeze()
+    return Dataset.open(home, "tiny")
+
+
 @pytest.fixture
 def make_generator(home: Home) -> MakeGenerator:
-    """Makes a training run with an exported generator: `make_generator("bleed", size=16, ...)`."""
+    """Makes a training run with an exported generator, `make_generator("bleed", size=16, ...)`, and its data set."""
 
     def make(class_name: str = "", conditional: bool = False, channels: int = 1, size: int = 16, **changes: Any) -> Run:
         config = DcganConfig(dataset="tiny", class_name=class_name, conditional=conditional, z_dim=Z_DIM)
         run = create_run(home, config.plain(), f"tiny-{class_name}")
         seed = sum(class_name.encode())
         write_bytes(run.path / "generator.onnx", tiny_onnx(channels, size, conditional, seed))
-        names = ["bleed", "normal"]
+        mode = "L" if channels == 1 else "RGB"
+        exists = home.dataset("tiny").exists()
+        dataset = Dataset.open(home, "tiny") if exists else make_dataset(home, size, mode)
         info = {
             "gan": "dcgan",
             "architecture": "recipe",
@@ -69,13 +85,12 @@ def make_generator(home: Home) -> MakeGenerator:
             "z_dim": Z_DIM,
             "size": size,
             "channels": channels,
-            "mode": "L" if channels == 1 else "RGB",
-            "classes": names if conditional else [class_name] if class_name else [],
+            "mode": mode,
+            "classes": ["bleed", "normal"] if conditional else [class_name] if class_name else [],
             "conditional": conditional,
             "class_name": class_name,
             "dataset": "tiny",
-            "dataset_fingerprint": "f" * 64,
-            "dataset_classes": names,
+            "dataset_fingerprint": dataset.fingerprint,
             "agreement": 0.0,
         }
         write_json(run.path / "generator.json", {**info, **changes})

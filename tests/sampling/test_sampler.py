@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from engine.sampling import graphs
-from engine.sampling.sampler import Sampler, latents, to_pixels
+from engine.sampling.sampler import Sampler, available_provider, latents, parse_seeds, save_images, slerp, to_pixels
 from engine.store.errors import ErsatzError
 from engine.store.files import write_json
 from engine.store.hashing import sha256_file
@@ -134,7 +135,7 @@ def test_exhausted_memory_is_a_sentence(make_generator, monkeypatch):
         sampler.sample([1])
 
 
-def test_a_gpu_is_used_only_where_provider_and_driver_are(monkeypatch):
+def test_a_gpu_is_used_only_where_provider_and_driver_are(monkeypatch, capsys):
     monkeypatch.setattr(graphs.ort, "preload_dlls", lambda: print("libraries loaded"))
     for providers, gpus, expected in [
         (["CUDAExecutionProvider"], 1, True),
@@ -145,7 +146,50 @@ def test_a_gpu_is_used_only_where_provider_and_driver_are(monkeypatch):
         monkeypatch.setattr(graphs, "_count_gpus", lambda found=gpus: found)
         graphs.cuda_works.cache_clear()
         assert graphs.cuda_works() is expected
+        assert available_provider() == ("CUDAExecutionProvider" if expected else "CPUExecutionProvider")
     graphs.cuda_works.cache_clear()
+    assert capsys.readouterr() == ("", "libraries loaded\n")  # stdout belongs to --json
+
+
+def test_slerp_keeps_to_the_sphere():
+    a, b = latents([0, 1], 50)
+    b *= np.linalg.norm(a) / np.linalg.norm(b)
+    walk = slerp(a, b, np.linspace(0, 1, 5))
+    np.testing.assert_allclose(walk[[0, -1]], [a, b], rtol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(walk, axis=1), np.linalg.norm(a), rtol=1e-5)
+    steps = np.linalg.norm(np.diff(walk, axis=0), axis=1)
+    np.testing.assert_allclose(steps, steps[0], rtol=1e-4)
+    np.testing.assert_allclose(slerp(a, a, np.array([0.3])), a[None], rtol=1e-6)
+
+
+def test_draw_makes_the_image_of_a_latent(make_generator):
+    sampler = Sampler.open(make_generator("bleed").path)
+    np.testing.assert_array_equal(sampler.draw(latents([4, 9], 8).astype(np.float64)), sampler.sample([4, 9]))
+
+
+@pytest.mark.parametrize(
+    ("text", "seeds"),
+    [("0-3", [0, 1, 2, 3]), ("7", [7]), ("1, 5 ,7-9,5", [1, 5, 7, 8, 9, 5]), ("4294967295", [4294967295])],
+)
+def test_seeds_are_lists_and_ranges(text, seeds):
+    assert parse_seeds(text) == seeds
+
+
+@pytest.mark.parametrize("text", ["", "a", "3-1", "1,,2", "-1", "1-", "0-4294967296", "0-9999999999", "0-1000000"])
+def test_wrong_seeds_are_a_sentence(text):
+    with pytest.raises(ErsatzError, match="expected whole numbers and growing ranges"):
+        parse_seeds(text)
+
+
+def test_images_are_saved_by_run_class_and_seed(make_generator, tmp_path):
+    grey, colour = Sampler.open(make_generator("bleed").path), Sampler.open(make_generator("normal", channels=3).path)
+    for sampler, mode in ((grey, "L"), (colour, "RGB")):
+        paths = save_images(sampler, [3, 1, 2], None, tmp_path / "new", batch=2)
+        expected = [f"{sampler.info['run']}-{sampler.classes[0]}-00000{seed}.png" for seed in (3, 1, 2)]
+        assert [path.name for path in paths] == expected
+        with Image.open(paths[1]) as image:
+            assert image.mode == mode
+            np.testing.assert_array_equal(np.asarray(image).reshape(16, 16, -1), sampler.sample([1])[0])
 
 
 def _set_info(folder: Path, **changes: object) -> None:

@@ -1,0 +1,202 @@
+"""The export: ONNX Runtime's images are torch's, and nothing is written when they are not."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from engine.configs import DcganConfig
+from engine.gans.checkpoints import describe_snapshot, save_snapshot
+from engine.gans.dcgan import Generator, Pictures
+from engine.sampling import export
+from engine.sampling.export import TOLERANCE, export_generator
+from engine.sampling.sampler import Sampler, latents
+from engine.store.errors import ErsatzError
+from engine.store.files import read_json
+from engine.store.home import Home
+from engine.store.runs import Run, create_run
+
+CLASSES = ["bleed", "midline shift", "normal"]
+
+
+def used(generator: Generator) -> Generator:
+    """The generator with BatchNorm statistics and weights as if it had been trained a while."""
+    torch.manual_seed(1)
+    for module in generator.modules():
+        if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
+            nn.init.normal_(module.running_mean, 0, 0.5)
+            nn.init.uniform_(module.running_var, 0.5, 2)
+            nn.init.normal_(module.bias, 0, 0.3)
+    return generator.eval()
+
+
+def trained(home: Home, images_seen: int = 2000, channels: int = 1, size: int = 32, **changes) -> tuple[Run, Generator]:
+    """A training run with one snapshot, and the generator in it."""
+    values = {"dataset": "brains", "dataset_fingerprint": "f" * 64, "g_channels": 8, "d_channels": 8, "z_dim": 20}
+    config = DcganConfig(**{**values, **changes})
+    run = create_run(home, config.plain(), "train")
+    pictures = Pictures(size, channels, len(CLASSES) if config.conditional else 0)
+    generator = used(Generator(config, pictures))
+    tensors = {f"G_ema.{name}": tensor for name, tensor in generator.state_dict().items()}
+    facts = describe_snapshot(config, "digest", pictures, [config.class_name] if config.class_name else CLASSES)
+    save_snapshot(run.path, tensors, {**facts, "images_seen": images_seen, "seconds": 1.0})
+    return run, generator
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"class_name": "bleed"},
+        {"class_name": "bleed", "size": 64, "channels": 3},
+        {"class_name": "bleed", "architecture": "da-dcgan"},
+        {"conditional": True, "channels": 3},
+        {"conditional": True, "architecture": "da-dcgan"},
+    ],
+    ids=str,
+)
+def test_onnx_equals_torch_in_every_batch(home, changes, capfd):
+    run, generator = trained(home, **changes)
+    path = export_generator(run)
+    assert capfd.readouterr() == ("", "")
+
+    assert path == run.path / "generator.onnx"
+    model = onnx.load(path)
+    onnx.checker.check_model(model, full_check=True)
+    assert "BatchNormalization" not in {node.op_type for node in model.graph.node}
+    assert {file.name for file in run.path.iterdir() if file.name.startswith("generator")} == {
+        path.name,
+        "generator.json",
+    }
+    assert str(Path(export.__file__).parents[1]).encode() not in path.read_bytes()
+
+    sampler = Sampler.open(run.path, device="cpu")
+    classes = CLASSES if changes.get("conditional") else ["bleed"]
+    assert sampler.classes == classes
+    seeds = range(100, 117)
+    z = latents(seeds, 20)
+    for label, name in list(enumerate(classes))[:2]:
+        inputs = {"z": z} | ({"label": np.full(17, label)} if len(classes) > 1 else {})
+        found = sampler.graph.run(inputs).numpy()
+        with torch.inference_mode():
+            expected = generator(torch.from_numpy(z), torch.full((17,), label)).numpy()
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+        assert expected.std() > 0.01  # a constant image would agree with anything
+
+        together = sampler.sample(seeds, name)
+        for size in (1, 2, 5):
+            apart = [sampler.sample(seeds[first : first + size], name) for first in range(0, 17, size)]
+            np.testing.assert_array_equal(np.concatenate(apart), together)
+
+
+def test_generator_json_says_what_the_generator_is(home):
+    run, _ = trained(home, class_name="bleed", architecture="da-dcgan", images_seen=2048)
+    path = export_generator(run)
+    info = read_json(run.path / "generator.json")
+    agreement = info.pop("agreement")
+    assert 0 < agreement <= TOLERANCE
+    assert info == {
+        "gan": "dcgan",
+        "architecture": "da-dcgan",
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "run": run.id,
+        "snapshot": "network-000002048.safetensors",
+        "kimg": 2.048,
+        "z_dim": 20,
+        "size": 32,
+        "channels": 1,
+        "mode": "L",
+        "classes": ["bleed"],
+        "conditional": False,
+        "class_name": "bleed",
+        "dataset": "brains",
+        "dataset_fingerprint": "f" * 64,
+    }
+
+
+def test_a_generator_of_unlabelled_classes_names_none(home):
+    run, _ = trained(home)
+    export_generator(run)
+    sampler = Sampler.open(run.path)
+    assert sampler.classes == []
+    assert sampler.sample([1, 2]).shape == (2, 32, 32, 1)
+    with pytest.raises(ErsatzError, match="trained without classes"):
+        sampler.sample([1], "bleed")
+
+
+def test_the_same_snapshot_gives_the_same_bytes(home):
+    run, _ = trained(home, class_name="bleed")
+    first = export_generator(run).read_bytes()
+    assert export_generator(run).read_bytes() == first
+
+
+def test_a_chosen_snapshot_is_exported_instead_of_the_newest(home):
+    run, generator = trained(home, class_name="bleed", images_seen=1000)
+    old = next((run.path / "snapshots").iterdir())
+    old_images = generator(torch.from_numpy(latents([3], 20)))
+    config = DcganConfig.build(run.config())
+    newer = {f"G_ema.{name}": tensor * 1.5 for name, tensor in generator.state_dict().items()}
+    facts = describe_snapshot(config, "digest", Pictures(32, 1), ["bleed"])
+    save_snapshot(run.path, newer, {**facts, "images_seen": 9000, "seconds": 1.0})
+
+    export_generator(run)
+    assert read_json(run.path / "generator.json")["kimg"] == 9
+    export_generator(run, old)
+    assert read_json(run.path / "generator.json")["kimg"] == 1
+    found = Sampler.open(run.path).graph.run({"z": latents([3], 20)}).numpy()
+    np.testing.assert_allclose(found, old_images.detach().numpy(), atol=1e-5)
+
+
+def test_a_run_without_snapshots_is_a_sentence(home):
+    run = create_run(home, DcganConfig(dataset="brains").plain(), "train")
+    with pytest.raises(ErsatzError, match="has no snapshot to export"):
+        export_generator(run)
+
+
+@pytest.mark.parametrize("content", ["nothing", "text", "foreign", "half"])
+def test_a_foreign_or_damaged_snapshot_is_a_sentence(home, tmp_path, content):
+    run, _ = trained(home, class_name="bleed")
+    path = tmp_path / "network.safetensors"
+    if content == "foreign":
+        save_file({"weight": torch.zeros(3)}, path)
+    elif content == "half":
+        path.write_bytes(next((run.path / "snapshots").iterdir()).read_bytes()[:-500])
+    elif content == "text":
+        path.write_text("no tensors here" * 50)
+    with pytest.raises(ErsatzError, match="snapshot"):
+        export_generator(run, path)
+    assert not list(run.path.glob("*generator*"))
+
+
+def test_the_snapshot_of_another_training_is_refused(home):
+    """Its images were other ones than the run's training_images.txt lists."""
+    run, _ = trained(home, class_name="bleed")
+    other, _ = trained(home, class_name="normal")
+    with pytest.raises(ErsatzError, match="snapshot of another training"):
+        export_generator(run, next((other.path / "snapshots").iterdir()))
+    assert not (run.path / "generator.onnx").exists()
+
+
+@pytest.mark.parametrize("wrong", [1e-3, float("nan")])
+def test_an_export_that_disagrees_is_not_written(home, monkeypatch, wrong):
+    run, _ = trained(home, class_name="bleed")
+
+    class Shifted(nn.Module):
+        def __init__(self, module: nn.Module):
+            super().__init__()
+            self.module = module
+
+        def forward(self, z: torch.Tensor) -> torch.Tensor:
+            return self.module(z) + wrong
+
+    to_onnx = export.to_onnx
+    monkeypatch.setattr(export, "to_onnx", lambda module, *rest: to_onnx(Shifted(module), *rest))
+    with pytest.raises(ErsatzError, match="differs from torch by"):
+        export_generator(run)
+    assert not list(run.path.glob("generator*"))
