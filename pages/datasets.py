@@ -21,16 +21,15 @@ from engine.store.runs import Run, State
 from pages.parts.forms import config_form
 from pages.parts.home import home
 from pages.parts.images import picture_wall
-from pages.parts.runs import config_of, run_header, start, title
+from pages.parts.runs import config_of, run_header, run_in_url, start, title
 
 PAGE = 60
 """Images on one page of the wall."""
-SEVERITIES = {"conflict": st.error, "leak": st.error, "warning": st.warning, "info": st.info}
-ICONS = {
-    "conflict": ":material/error:",
-    "leak": ":material/water_drop:",
-    "warning": ":material/warning:",
-    "info": ":material/info:",
+SEVERITIES: dict[str, tuple[Any, str]] = {
+    "conflict": ("red", ":material/error:"),
+    "leak": ("red", ":material/water_drop:"),
+    "warning": ("orange", ":material/warning:"),
+    "info": ("blue", ":material/info:"),
 }
 REMEDIES = {
     "drop-copies": "Keep one of each copy",
@@ -115,7 +114,7 @@ def freeze_dialog(dataset: Dataset) -> None:
     st.write(f"**{dataset.name}**: {told}. After this, images, classes and splits cannot change any more.")
     grave = [finding for finding in dataset.info["audit"]["findings"] if finding["severity"] in ("leak", "conflict")]
     for finding in grave:
-        st.error(finding["sentence"], icon=ICONS[finding["severity"]])
+        st.error(finding["sentence"], icon=SEVERITIES[finding["severity"]][1])
     accepted = not grave or st.checkbox("Freeze all the same; what is accepted is recorded with every result.")
     with st.container(horizontal=True):
         if st.button("Freeze the split", type="primary", icon=":material/lock:", disabled=not accepted):
@@ -131,27 +130,38 @@ def freeze_dialog(dataset: Dataset) -> None:
 
 def show_finding(dataset: Dataset, manifest: pd.DataFrame, finding: dict[str, Any]) -> None:
     """One finding of the audit: its sentence, its examples side by side, and the button that mends it."""
-    SEVERITIES[finding["severity"]](finding["sentence"], icon=ICONS[finding["severity"]])
-    remedy = finding["remedy"]
-    if remedy and not dataset.frozen:
-        label = REMEDIES.get(remedy, remedy)
-        if st.button(label, icon=":material/build:", key=f"remedy-{finding['name']}"):
-            with st.spinner("Mending and looking again…"):
-                try:
-                    editing.apply_remedies(dataset, [remedy])
-                except ErsatzError as error:
-                    st.error(str(error), icon=":material/error:")
-                    return
-            st.rerun()
-    if finding["examples"]:
-        with st.expander(f"Examples ({len(finding['examples'])})", icon=":material/compare:"):
-            by_path = manifest.set_index("path")
-            for paths in finding["examples"]:
-                captions = [
-                    f"{by_path.at[path, 'class']}, {by_path.at[path, 'split']}: {by_path.at[path, 'source']}"
-                    for path in paths
-                ]
-                picture_wall([dataset.path / path for path in paths], captions, width=160)
+    colour, icon = SEVERITIES[finding["severity"]]
+    with st.container(border=True):
+        st.badge(finding["severity"], icon=icon, color=colour)
+        st.markdown(finding["sentence"])
+        with st.container(horizontal=True):
+            if finding["remedy"] and not dataset.frozen:
+                remedy_button(dataset, finding)
+            if finding["examples"]:
+                with st.popover(f"Examples ({len(finding['examples'])})", icon=":material/compare:"):
+                    examples(dataset, manifest, finding)
+
+
+def remedy_button(dataset: Dataset, finding: dict[str, Any]) -> None:
+    """Apply a finding's remedy; the split stays open for a look at the result."""
+    label = REMEDIES.get(finding["remedy"], finding["remedy"])
+    if not st.button(label, icon=":material/build:", key=f"remedy-{finding['name']}"):
+        return
+    with st.spinner("Mending and looking again…"):
+        try:
+            editing.apply_remedies(dataset, [finding["remedy"]])
+        except ErsatzError as error:
+            st.error(str(error), icon=":material/error:")
+            return
+    st.rerun()
+
+
+def examples(dataset: Dataset, manifest: pd.DataFrame, finding: dict[str, Any]) -> None:
+    """Pictures that a finding is about, those that belong together side by side."""
+    rows = manifest.set_index("path")
+    for paths in finding["examples"]:
+        captions = [f"{rows.at[path, 'class']}, {rows.at[path, 'split']}: {rows.at[path, 'source']}" for path in paths]
+        picture_wall([dataset.path / path for path in paths], captions, width=160)
 
 
 def image_wall(dataset: Dataset, kept: pd.DataFrame) -> None:
@@ -286,8 +296,8 @@ def confirm(config: ImportConfig) -> None:
 
 def followed_import() -> Run | None:
     """The import that the URL names, if it is one."""
-    run = Run(home(), st.query_params.get("run", "-"))
-    return run if run.exists() and config_of(run)["kind"] == "import" else None
+    run = run_in_url()
+    return run if run is not None and config_of(run)["kind"] == "import" else None
 
 
 st.title("Datasets")

@@ -19,7 +19,7 @@ from engine.store.runs import Run, State, list_runs
 from pages.parts.forms import config_form
 from pages.parts.home import home
 from pages.parts.images import enlarged, picture_wall, png, png_zip, wall
-from pages.parts.runs import config_of, run_header, run_picker, start, title
+from pages.parts.runs import config_of, run_header, run_in_url, run_picker, start, title
 
 PAGE = 48
 """Pictures of a pool on one page of its wall."""
@@ -203,11 +203,11 @@ if not ready:
     st.page_link("pages/train.py", label="Go to Train", icon=":material/model_training:")
     st.stop()
 
-wanted = st.query_params.get("run", "")
-pool_runs = {run.id: run for run in list_runs(home(), "pool")}
-views = ["Explore", "Pools"]
+pool_runs = list_runs(home(), "pool")
+VIEWS = ["Explore", "Pools"]
+pooling = run_in_url() in pool_runs
 view = st.segmented_control(
-    "View", views, default=views[wanted in pool_runs], label_visibility="collapsed", key=f"view-{wanted in pool_runs}"
+    "View", VIEWS, default=VIEWS[pooling], required=True, label_visibility="collapsed", key=f"view-{pooling}"
 )
 if view == "Pools":
     with st.expander("New pool", icon=":material/add:", expanded=not pool_runs):

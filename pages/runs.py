@@ -14,7 +14,7 @@ from engine.jobs.submit import delete, move
 from engine.store.errors import ErsatzError
 from engine.store.runs import ACTIVE, Run, State, list_runs
 from pages.parts.home import home
-from pages.parts.runs import LIVE_SECONDS, config_of, run_header, run_link, title
+from pages.parts.runs import LIVE_SECONDS, config_of, run_header, run_in_url, run_link, title
 from pages.parts.words import amount, duration, moment
 
 LOG_BYTES = 20_000
@@ -192,10 +192,9 @@ st.fragment(live_table, run_every=LIVE_SECONDS if now_active else None)(chosen_s
 if len(queued := waiting(home())) > 1:
     queue(queued)
 
-wanted = st.query_params.get("run")
-if wanted is None:
-    st.caption("Choose a run in the table to see its log and settings.")
-elif (chosen_run := Run(home(), wanted)).exists():
+if (chosen_run := run_in_url()) is not None:
     details(chosen_run)
-else:
+elif wanted := st.query_params.get("run"):
     st.warning(f"There is no run {wanted} here; it may have been deleted.", icon=":material/link_off:")
+else:
+    st.caption("Choose a run in the table to see its log and settings.")

@@ -12,6 +12,7 @@ from engine.configs import Config
 from engine.jobs.submit import cancel, resume, stop, submit
 from engine.store.errors import AlreadyActive, ErsatzError
 from engine.store.files import read_json
+from engine.store.home import NAME_PATTERN
 from engine.store.runs import RESUMABLE, Run, State, Status, list_runs
 from pages.parts.home import home
 from pages.parts.words import amount, duration, moment
@@ -85,13 +86,19 @@ def run_link(run: Run, label: str | None = None) -> None:
     st.page_link(page, label=label or title(run), icon=":material/open_in_new:", query_params={"run": run.id})
 
 
+def run_in_url() -> Run | None:
+    """The run that `?run=` names, if there is one."""
+    run_id = st.query_params.get("run", "")
+    return Run(home(), run_id) if NAME_PATTERN.fullmatch(run_id) and Run(home(), run_id).exists() else None
+
+
 def run_picker(kind: str, key: str, *, label: str = "Run", runs: list[Run] | None = None) -> Run | None:
     """A choice among the runs of a kind (or among `runs`), bound to `?run=`; None when there is none."""
     among = {run.id: run for run in (list_runs(home(), kind) if runs is None else runs)}
     if not among:
         return None
     wanted = st.query_params.get("run")
-    if wanted and wanted not in among and Run(home(), wanted).exists() is False:
+    if wanted and run_in_url() is None:
         st.warning(f"There is no run {wanted} here; this is the newest instead.", icon=":material/link_off:")
     shown = wanted if wanted in among else next(iter(among))
     # the key holds what the URL says, so that a followed link is never overruled by an older choice
