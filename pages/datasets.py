@@ -132,8 +132,9 @@ def show_finding(dataset: Dataset, manifest: pd.DataFrame, finding: dict[str, An
     """One finding of the audit: its sentence, its examples side by side, and the button that mends it."""
     colour, icon = SEVERITIES[finding["severity"]]
     with st.container(border=True):
-        st.badge(finding["severity"], icon=icon, color=colour)
-        st.markdown(finding["sentence"])
+        severity, sentence = st.columns([1, 8], vertical_alignment="center")
+        severity.badge(finding["severity"], icon=icon, color=colour)
+        sentence.markdown(finding["sentence"])
         with st.container(horizontal=True):
             if finding["remedy"] and not dataset.frozen:
                 remedy_button(dataset, finding)
@@ -271,17 +272,18 @@ def confirm(config: ImportConfig) -> None:
         return
     st.subheader("Preview")
     total = sum(sum(splits.values()) for splits in seen["counts"].values())
-    columns = st.columns(4)
+    st.caption(f"Read as: {seen['layout']}")
+    columns = st.columns(3)
     columns[0].metric("Images", f"{total:,}")
     columns[1].metric("Classes", len(seen["counts"]))
-    columns[2].metric("Layout", seen["layout"])
-    columns[3].metric("Groups", seen["groups"] or "unknown", help="Patients, or whatever must stay in one split.")
+    columns[2].metric("Groups", seen["groups"] or "unknown", help="Patients, or whatever must stay in one split.")
     left, right = st.columns(2)
     counts = pd.DataFrame(seen["counts"]).T.fillna(0).astype(int).rename(columns={"": "to be split"})
     counts.index.name = "class"
     left.dataframe(counts)
-    kinds = {**dict(list(seen["sizes"].items())[:8]), **seen["modes"]}
-    kinds |= {f"{bits} bits": count for bits, count in seen["bits"].items()}
+    sizes = list(seen["sizes"].items())
+    kinds = {**dict(sizes[:5]), **({f"{len(sizes) - 5} other sizes": sum(n for _, n in sizes[5:])} if sizes[5:] else {})}
+    kinds |= {**seen["modes"], **{f"{bits} bits": count for bits, count in seen["bits"].items()}}
     right.dataframe(pd.DataFrame({"size, mode, depth": list(kinds), "images": list(kinds.values())}), hide_index=True)
     for note in seen["notes"]:
         st.info(note, icon=":material/info:")

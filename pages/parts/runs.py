@@ -117,13 +117,13 @@ def run_picker(kind: str, key: str, *, label: str = "Run", runs: list[Run] | Non
 def start(config: Config) -> Run | None:
     """Submit a run and show it in the URL; the one sentence, and None, when it cannot start.
 
-    A second press finds the first one's run: it is said in a sentence, and that run is shown.
+    A second press finds the first one's run: that run is shown, and its header says the sentence.
     """
     with st.spinner("Starting…"):
         try:
             run = submit(home(), config)
         except AlreadyActive as error:
-            st.warning(str(error), icon=":material/play_circle:")
+            st.toast(str(error), icon=":material/play_circle:", duration="long")  # outlives the page's next run
             st.query_params["run"] = error.run_id
             return Run(home(), error.run_id)
         except ErsatzError as error:
@@ -137,6 +137,8 @@ def start(config: Config) -> Run | None:
 def run_header(run: Run) -> None:
     """State, progress, time left, alarms and error of a run, live while it is active; then Stop or Resume."""
     state = run.state()
+    if notice := st.session_state.pop(f"notice-{run.id}", None):
+        st.warning(notice, icon=":material/play_circle:")
     st.fragment(run_progress, run_every=LIVE_SECONDS if state.is_active else None)(run, state)
     # outside of the live part: a dialog would close at its next turn
     run_actions(run, state)
@@ -154,6 +156,8 @@ def run_progress(run: Run, shown: State) -> None:
         share = min(1.0, status.done / status.total)
         st.progress(share, text=_progress_text(run, status))
     for alarm in status.alarms:
+        if alarm["sentence"] == status.error:
+            continue  # said once, below
         st.warning(alarm["sentence"], icon=":material/warning:")
     if status.error:
         st.error(status.error, icon=":material/error:")

@@ -1,0 +1,68 @@
+"""Pages opened without a browser, through app.py as in the real thing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+import streamlit as st
+from streamlit.runtime.pages_manager import PagesManager
+from streamlit.testing.v1 import AppTest
+
+from engine.store.home import REPOSITORY, Home
+from engine.store.locks import FileLock
+from engine.store.runs import Run
+
+OpenPage = Callable[..., AppTest]
+
+
+@pytest.fixture
+def open_page(home: Home, monkeypatch: pytest.MonkeyPatch) -> OpenPage:
+    """`open_page("train", run=...)`: the page after its first look at the home; it must not have crashed."""
+    # AppTest asks anew in every run whether there is a folder named pages, and would then pass app.py by
+    monkeypatch.setattr(PagesManager, "__init__", _without_pages_folder(PagesManager.__init__))
+    monkeypatch.syspath_prepend(str(REPOSITORY))
+    st.cache_data.clear()
+    st.cache_resource.clear()
+
+    def open_(page: str, **query: str) -> AppTest:
+        app = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=30).run()
+        if page != "overview":
+            app.switch_page(f"pages/{page}.py")
+        app.query_params.update(query)
+        app.run()
+        assert not app.exception, app.exception
+        return app
+
+    return open_
+
+
+def _without_pages_folder(original: Callable[..., None]) -> Callable[..., None]:
+    def init(self: PagesManager, *args: object, **kwargs: object) -> None:
+        original(self, *args, **kwargs)
+        PagesManager.uses_pages_directory = False
+
+    return init
+
+
+@pytest.fixture
+def hold() -> Iterator[Callable[[Run], Run]]:
+    """`hold(run)` keeps a run alive: its lock is the truth."""
+    locks: list[FileLock] = []
+
+    def take(run: Run) -> Run:
+        lock = FileLock(run.lock_path)
+        assert lock.acquire()
+        locks.append(lock)
+        return run
+
+    yield take
+    for lock in locks:
+        lock.release()
+
+
+def texts(app: AppTest) -> str:
+    """All that the page says, in one string."""
+    kinds = ("title", "subheader", "markdown", "caption", "info", "warning", "error", "success", "metric")
+    found = [str(element.value) for kind in kinds for element in getattr(app, kind)]
+    return "\n".join([*found, *(str(element.label) for element in app.button)])

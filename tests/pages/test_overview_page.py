@@ -1,0 +1,98 @@
+"""Overview in every state of a home, and the demo started by one press."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.configs import JourneyConfig
+from engine.store.errors import AlreadyActive
+from engine.store.home import Home
+from engine.store.runs import Run, State, create_run
+from pages.parts import runs as parts
+from tests import fabricated
+from tests.pages.conftest import OpenPage, texts
+
+
+def make_journey(home: Home, state: State, sweep: Run | None = None, **changes: object) -> Run:
+    run = create_run(home, JourneyConfig().plain(), "journey demo")
+    result = {"dataset": "phantom", **({"sweep": sweep.id} if sweep else {})}
+    return fabricated.set_state(run, state, result=result, **changes)
+
+
+def test_an_empty_home_offers_the_demo(open_page: OpenPage) -> None:
+    app = open_page("overview")
+    said = texts(app)
+    assert "Try the demo" in [button.label for button in app.button]
+    assert "Nothing has run here yet" in said
+    assert "0 running, 0 waiting" in said
+
+
+def test_a_running_journey_shows_progress_and_its_runs(open_page: OpenPage, home: Home, hold) -> None:
+    fabricated.make_dataset(home)
+    training = hold(fabricated.make_training(home, "bleed", State.RUNNING, done=3))
+    journey = make_journey(home, State.RUNNING, done=3, total=12, unit="kimg", stage="Train generator 1 of 2")
+    journey.update(result={"dataset": "phantom", "train": [training.id]})
+    hold(journey)
+    app = open_page("overview")
+    assert "Stop" in [button.label for button in app.button]
+    assert "Try the demo" not in [button.label for button in app.button]
+    assert any("Train phantom · bleed" in link.proto.label for link in app.get("page_link"))
+    assert "Train generator 1 of 2" in app.get("progress")[0].proto.text
+
+
+def test_a_finished_journey_says_the_verdict(open_page: OpenPage, home: Home) -> None:
+    sweep = fabricated.make_everything(home)
+    make_journey(home, State.FINISHED, sweep, done=80, total=80, unit="trials")
+    app = open_page("overview")
+    said = texts(app)
+    result = sweep.status().result
+    assert f"Verdict: {result['verdict']}" in said
+    assert result["sentence"] in said
+    assert "Phantom" in said
+    links = [link.proto for link in app.get("page_link")]
+    assert any(link.page == "evaluate" and sweep.id in link.query_string for link in links)
+
+
+def test_a_failed_journey_says_why_and_offers_to_resume(open_page: OpenPage, home: Home) -> None:
+    make_journey(home, State.FAILED, error="The disk is full. Free some space and resume.")
+    app = open_page("overview")
+    assert "The disk is full. Free some space and resume." in texts(app)
+    assert "Resume" in [button.label for button in app.button]
+
+
+def test_an_interrupted_journey_offers_to_resume(open_page: OpenPage, home: Home) -> None:
+    make_journey(home, State.RUNNING)
+    app = open_page("overview")
+    assert "ended without a word" in texts(app)
+    assert "Resume" in [button.label for button in app.button]
+
+
+def test_one_press_submits_the_demo(open_page: OpenPage, home: Home, hold, monkeypatch: pytest.MonkeyPatch) -> None:
+    submitted = []
+
+    def submit(home: Home, config: JourneyConfig) -> Run:
+        submitted.append(config)
+        return hold(make_journey(home, State.RUNNING))
+
+    monkeypatch.setattr(parts, "submit", submit)
+    app = open_page("overview")
+    next(button for button in app.button if button.label == "Try the demo").click().run()
+    assert submitted == [JourneyConfig(preset="demo")]
+    assert not app.exception
+    assert "Stop" in [button.label for button in app.button]
+
+
+def test_a_second_press_is_refused_in_a_sentence(
+    open_page: OpenPage, home: Home, hold, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another tab pressed first: this one still shows the button."""
+
+    def submit(home: Home, config: JourneyConfig) -> Run:
+        raise AlreadyActive(hold(make_journey(home, State.RUNNING)).id)
+
+    app = open_page("overview")
+    monkeypatch.setattr(parts, "submit", submit)
+    next(button for button in app.button if button.label == "Try the demo").click().run()
+    assert not app.exception
+    assert "already in progress" in texts(app)
+    assert "Stop" in [button.label for button in app.button]
