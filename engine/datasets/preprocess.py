@@ -33,13 +33,15 @@ def plain_pixels(image: Image.Image) -> np.ndarray:
         return np.asarray(image).astype(np.float32)
     if image.mode == "La":  # Pillow converts premultiplied grey to LA only
         image = image.convert("LA")
-    target = "L" if image.mode in ("1", "L", "LA") else "RGB"
     if image.has_transparency_data:
-        alpha = image.convert("RGBA").getchannel("A")
-        image = Image.composite(image.convert(target), Image.new(target, image.size), alpha)
-    pixels = np.asarray(image.convert(target))
-    if target == "RGB" and not colour_spread(pixels):
-        return np.ascontiguousarray(pixels[..., 0])
+        image = image.convert("RGBA")
+        image = Image.composite(image.convert("RGB"), Image.new("RGB", image.size), image.getchannel("A"))
+    if image.mode in ("1", "L"):
+        return np.asarray(image.convert("L"))
+    pixels = np.asarray(image.convert("RGB"))
+    red = pixels[..., 0]
+    if np.array_equal(red, pixels[..., 1]) and np.array_equal(red, pixels[..., 2]):  # so are most medical images
+        return np.ascontiguousarray(red)
     return pixels
 
 
@@ -58,17 +60,13 @@ def plain_array(array: np.ndarray) -> np.ndarray:
     return array.astype(np.float32)
 
 
-def colour_spread(pixels: np.ndarray) -> int:
-    """Largest difference between the channels of one pixel of `[H, W, 3]`."""
-    red, green, blue = pixels[..., 0], pixels[..., 1], pixels[..., 2]
-    if np.array_equal(red, green) and np.array_equal(green, blue):  # cheap, and true for most medical images
-        return 0
-    return int(np.max(pixels.max(axis=2).astype(np.int16) - pixels.min(axis=2)))
-
-
 def has_colour(stored: np.ndarray) -> bool:
-    """Whether a stored image `[S, S]` or `[S, S, 3]` shows colour."""
-    return stored.ndim == 3 and colour_spread(stored) > COLOUR_TOLERANCE
+    """Whether a stored image `[S, S]` or `[S, S, 3]` shows colour: channels of some pixel that clearly differ."""
+    if stored.ndim == 2:
+        return False
+    red, green, blue = np.moveaxis(stored, 2, 0)
+    highest, lowest = np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue)
+    return int((highest - lowest).max()) > COLOUR_TOLERANCE
 
 
 def depth_range(low: float, high: float) -> tuple[float, float]:
@@ -102,9 +100,11 @@ def squared(pixels: np.ndarray, size: int, resize: Resize) -> np.ndarray:
         small = image.resize(inner, Image.Resampling.LANCZOS)
         image = Image.new(image.mode, (size, size))
         image.paste(small, ((size - inner[0]) // 2, (size - inner[1]) // 2))
-    elif resize == "crop":
-        image = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
     else:
+        if resize == "crop":
+            side = min(image.size)
+            left, top = (image.width - side) // 2, (image.height - side) // 2
+            image = image.crop((left, top, left + side, top + side))
         image = image.resize((size, size), Image.Resampling.LANCZOS)
     result = np.asarray(image)
     return result if result.dtype == np.uint8 else np.clip(np.rint(result), 0, 255).astype(np.uint8)

@@ -56,9 +56,7 @@ def _pair(arrays: dict[str, np.ndarray], prefix: str, path: Path) -> tuple[np.nd
                 "train_labels and so on for val and test, or images and labels, are expected. Rename the arrays."
             )
     images, labels = arrays[f"{prefix}images"], arrays[f"{prefix}labels"]
-    if labels.ndim == 2 and labels.shape[1] == 1:
-        labels = labels[:, 0]
-    if labels.ndim != 1 or len(labels) != len(images):
+    if labels.shape not in ((len(images),), (len(images), 1)):
         raise ErsatzError(
             f"{path}: {prefix}labels has shape {list(labels.shape)} for {len(images)} images; one label per image is "
             "expected. Choose one label of a multi-label set."
@@ -72,11 +70,13 @@ def _pair(arrays: dict[str, np.ndarray], prefix: str, path: Path) -> tuple[np.nd
             f"{path}: {prefix}images has shape {list(images.shape)} and type {images.dtype}; numbers of shape "
             "[N, H, W] or [N, H, W, 1, 3 or 4] are expected. Volumes must be cut into slices first."
         )
-    return images, labels.tolist()
+    return images, labels.reshape(-1).tolist()
 
 
 def _label_names(path: Path) -> dict[str, str]:
     """The names that MedMNIST gives to the labels of a file with one of its names."""
+    if "mnist" not in path.stem.lower():
+        return {}
     info = _medmnist_info().INFO.get(re.sub(r"_\d+$", "", path.stem.lower()), {})
     return {} if "multi-label" in info.get("task", "") else info.get("label", {})
 

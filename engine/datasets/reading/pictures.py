@@ -15,7 +15,7 @@ from engine.datasets.reading import dicom
 from engine.datasets.reading.items import BadPicture, Decoded, Facts, checked_pixels
 from engine.datasets.reading.tree import Tree
 
-FORMATS = ("PNG", "JPEG", "MPO", "TIFF", "BMP", "DIB", "GIF", "WEBP", "PPM", "JPEG2000")
+FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "DIB", "GIF", "WEBP", "PPM", "JPEG2000")
 """Formats tried, whatever the file's ending; none of them starts another program, as EPS would."""
 
 _ENDINGS = "png jpg jpeg jpe jfif tif tiff bmp dib gif webp ppm pgm pbm pnm pfm jp2 j2k dcm dicom"
