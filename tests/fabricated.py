@@ -147,7 +147,6 @@ def make_training(
                 "class_name": class_name,
                 "dataset": "phantom",
                 "dataset_fingerprint": fingerprint(home),
-                "dataset_classes": list(CLASSES),
                 "agreement": 1e-6,
             },
         )

@@ -31,7 +31,6 @@ from engine.report.sources import GeneratorSource, Sources, read_sources
 from engine.report.tables import (
     METRICS,
     all_cells,
-    cell_table,
     comparison_table,
     confusion_of,
     present_metrics,
@@ -93,17 +92,12 @@ def _content(sources: Sources, csv_names: list[str]) -> dict[str, Any]:
         "verdict": summary["verdict"],
         "majority": METRICS["accuracy"].show(summary["majority_accuracy"]),
         "figure_sweep": _inline(figure_sweep(sources.trials, summary)),
-        "figure_differences": [
-            _inline(figure_differences(comparisons, metric))
-            for metric in METRICS
-            if metric in set(comparisons["metric"])
-        ],
+        "figure_differences": _inline(figure_differences(comparisons)),
         "confusions": _confusions(sources),
-        "cells": [
-            (METRICS[metric], _table(readable_cells(cell_table(sources.trials, metric), metric)))
-            for metric in present_metrics(sources.trials)
-        ],
-        "comparisons": _table(readable_comparisons(comparisons)),
+        "cells": _table(readable_cells(sources.trials)),
+        "measures": [METRICS[metric] for metric in present_metrics(sources.trials)],
+        "comparisons": _table(readable_comparisons(comparisons[comparisons["metric"] == "accuracy"])),
+        "other_comparisons": _table(readable_comparisons(comparisons[comparisons["metric"] != "accuracy"])),
         "dataset": sources.dataset,
         "figure_counts": _inline(figure_class_counts(sources.dataset.manifest)) if sources.dataset else "",
         "findings": _findings(sources),
@@ -163,14 +157,13 @@ def _generator(generator: GeneratorSource) -> dict[str, Any]:
 
 def _walls(sources: Sources) -> list[dict[str, Any]]:
     """The first images of each class of the pool beside the first real training images."""
-    if sources.pool is None:
+    if sources.pool is None or sources.dataset is None:
         return []
+    pool, dataset = sources.pool, sources.dataset
     walls = []
-    for name in sources.pool.classes:
-        fakes = sources.pool.pixels(sources.pool.rows(name).head(WALL_IMAGES))
-        reals = []
-        if sources.dataset is not None:
-            reals = sources.dataset.pixels(sources.dataset.rows("train", name).head(WALL_IMAGES))
+    for name in pool.classes:
+        reals = dataset.pixels(dataset.rows("train", name).head(WALL_IMAGES))
+        fakes = pool.pixels(pool.rows(name).head(WALL_IMAGES))
         walls.append(
             {
                 "name": name,

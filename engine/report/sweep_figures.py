@@ -194,15 +194,19 @@ def _means(cells: pd.DataFrame, arm: str, metric: str, gap: float) -> go.Scatter
         mode="lines+markers",
         line={"color": style.color, "width": 2.5},
         marker={"symbol": style.symbol, "size": [11 if own_point else 0 for own_point in shown], "color": style.color},
+        unselected={"marker": {"opacity": 1}},
         name=style.title,
         legendgroup=arm,
         customdata=[
-            [arm, ratio, None, n, measure.show(low), measure.show(high)]
-            for ratio, n, low, high in zip(own["ratio"], own["n"], own["low"], own["high"], strict=True)
+            [cell, ratio, None, n, measure.show(low), measure.show(high)]
+            for cell, ratio, n, low, high in zip(
+                own["arm"], own["ratio"], own["n"], own["low"], own["high"], strict=True
+            )
         ],
+        hoverlabel={"bgcolor": style.color, "font": {"color": "white"}},
         hovertemplate=(
-            "mean %{y:.2f}" + measure.unit + " of %{customdata[3]} trials<br>"
-            "95 % interval %{customdata[4]} to %{customdata[5]}<extra>" + style.title + "</extra>"
+            style.title + ", %{customdata[3]} trials<br>mean %{y:.2f}" + measure.unit + "<br>"
+            "95 % interval %{customdata[4]} to %{customdata[5]}<extra></extra>"
         ),
     )
 
@@ -217,13 +221,16 @@ def _trials(trials: pd.DataFrame, metric: str, gap: float) -> go.Scatter:
         x=trials["ratio"] * 100 + (TRIALS[arm] + trials["seed"].map(place)) * gap,
         y=trials[metric] * measure.scale,
         mode="markers",
-        marker={"color": translucent(ARMS[arm].color, 0.45), "symbol": ARMS[arm].symbol, "size": 7},
+        marker={"color": translucent(ARMS[arm].color, 0.55), "symbol": ARMS[arm].symbol, "size": 7},
+        selected={"marker": {"color": ARMS[arm].color, "size": 13}},
+        unselected={"marker": {"opacity": 1}},
         name=f"{ARMS[arm].title}, trials",
         legendgroup=arm,
         showlegend=False,
         customdata=trials[["arm", "ratio", "seed"]].to_numpy().tolist(),
+        hoverlabel={"bgcolor": ARMS[arm].color, "font": {"color": "white"}},
         hovertemplate=(
-            "%{y:.2f}" + measure.unit + ", seed %{customdata[2]}<extra>" + ARMS[arm].title + ", one trial</extra>"
+            ARMS[arm].title + ", one trial<br>%{y:.2f}" + measure.unit + ", seed %{customdata[2]}<extra></extra>"
         ),
     )
 

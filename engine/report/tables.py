@@ -39,17 +39,31 @@ class Measure:
             return "–"
         return f"{value * self.scale:.{1 if self.percent else 3}f}{self.unit}"
 
+    def show_interval(self, low: float, high: float, signed: bool = False) -> str:
+        """`77.1 to 82.3 %`, or of a difference `-1.2 to +3.4 points`; a dash when it is not defined."""
+        if not (np.isfinite(low) and np.isfinite(high)):
+            return "–"
+        form = f"{'+' if signed else ''}.{1 if self.percent else 3}f"
+        unit = self.difference_unit if signed else self.unit
+        return f"{low * self.scale:{form}} to {high * self.scale:{form}}{unit}"
+
     def show_difference(self, value: float) -> str:
         if value is None or not np.isfinite(value):
             return "–"
-        return f"{value * self.scale:+.{1 if self.percent else 3}f}{self.difference_unit}"
+        digits = 1 if self.percent else 3
+        rounded = round(value * self.scale, digits) + 0.0  # without the sign of a negative zero
+        return f"{rounded:+.{digits}f}{self.difference_unit}"
 
 
 METRICS: dict[str, Measure] = {
     "accuracy": Measure("Accuracy", True, "share of test images classified correctly"),
     "balanced_accuracy": Measure("Balanced accuracy", True, "mean over the classes of the share found"),
-    "sensitivity": Measure("Sensitivity", True, "share of the positive class found (two classes only)"),
-    "specificity": Measure("Specificity", True, "share of the negative class recognised (two classes only)"),
+    "sensitivity": Measure(
+        "Sensitivity", True, "share of the positive class found; with more than two classes the mean over them"
+    ),
+    "specificity": Measure(
+        "Specificity", True, "share of the negative class recognised; with more than two classes the mean over them"
+    ),
     "macro_f1": Measure("Macro F1", True, "mean over the classes of the F1 score"),
     "auroc": Measure("AUROC", False, "area under the ROC curve, one class against the rest; 0.5 is chance"),
     "brier": Measure("Brier score", False, "mean squared error of the probabilities; lower is better"),
@@ -81,29 +95,33 @@ def all_cells(trials: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([cell_table(trials, metric).assign(metric=metric) for metric in present_metrics(trials)])
 
 
-def readable_cells(cells: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """`cell_table` in words and units."""
-    measure = METRICS[metric]
-    return pd.DataFrame(
+def readable_cells(trials: pd.DataFrame, metric: str = "accuracy") -> pd.DataFrame:
+    """One row an arm and share in words and units: `metric` with its interval, and the means of the other metrics."""
+    cells, measure = cell_table(trials, metric), METRICS[metric]
+    table = pd.DataFrame(
         {
             "Arm": [ARMS[arm].title for arm in cells["arm"]],
             "Added": [show_share(ratio) for ratio in cells["ratio"]],
             "Trials": cells["n"].to_numpy(),
-            f"Mean {measure.title.lower() if measure.title != 'AUROC' else 'AUROC'}": [
-                measure.show(mean) for mean in cells["mean"]
-            ],
+            measure.title: [measure.show(mean) for mean in cells["mean"]],
             "95 % interval": [
-                f"{measure.show(low)} to {measure.show(high)}" if np.isfinite(low) else "–"
-                for low, high in zip(cells["low"], cells["high"], strict=True)
+                measure.show_interval(low, high) for low, high in zip(cells["low"], cells["high"], strict=True)
             ],
         }
     )
+    means = trials.groupby(["arm", "ratio"])[present_metrics(trials)].mean()
+    for other in present_metrics(trials):
+        if other != metric:
+            values = [means.loc[(arm, ratio), other] for arm, ratio in zip(cells["arm"], cells["ratio"], strict=True)]
+            table[METRICS[other].title] = [METRICS[other].show(value) for value in values]
+    return table
 
 
 def comparison_table(summary: dict[str, Any]) -> pd.DataFrame:
     """The paired comparisons of a sweep: `ratio, against, metric, mean_difference, low, high, p, p_holm, n`."""
-    columns = ["ratio", "against", "metric", "mean_difference", "low", "high", "p", "p_holm", "n"]
-    return pd.DataFrame(summary.get("comparisons", []), columns=columns)
+    numbers = ["mean_difference", "low", "high", "p", "p_holm"]
+    table = pd.DataFrame(summary["comparisons"], columns=["ratio", "against", "metric", *numbers, "n"])
+    return table.astype(dict.fromkeys(numbers, float))  # what could not be computed is null in JSON, NaN here
 
 
 def readable_comparisons(comparisons: pd.DataFrame) -> pd.DataFrame:
@@ -118,7 +136,7 @@ def readable_comparisons(comparisons: pd.DataFrame) -> pd.DataFrame:
                 m.show_difference(v) for m, v in zip(measures, comparisons["mean_difference"], strict=True)
             ],
             "95 % interval": [
-                f"{m.show_difference(low)} to {m.show_difference(high)}"
+                m.show_interval(low, high, signed=True)
                 for m, low, high in zip(measures, comparisons["low"], comparisons["high"], strict=True)
             ],
             "p": [show_p(p) for p in comparisons["p"]],

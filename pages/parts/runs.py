@@ -117,7 +117,7 @@ def run_picker(kind: str, key: str, *, label: str = "Run", runs: list[Run] | Non
 def start(config: Config) -> Run | None:
     """Submit a run and show it in the URL; the one sentence, and None, when it cannot start.
 
-    A second press finds the first one's run: that run is shown, and its header says the sentence.
+    A second press finds the first one's run: it is said in a sentence, and that run is shown.
     """
     with st.spinner("Starting…"):
         try:
@@ -137,8 +137,6 @@ def start(config: Config) -> Run | None:
 def run_header(run: Run) -> None:
     """State, progress, time left, alarms and error of a run, live while it is active; then Stop or Resume."""
     state = run.state()
-    if notice := st.session_state.pop(f"notice-{run.id}", None):
-        st.warning(notice, icon=":material/play_circle:")
     st.fragment(run_progress, run_every=LIVE_SECONDS if state.is_active else None)(run, state)
     # outside of the live part: a dialog would close at its next turn
     run_actions(run, state)
