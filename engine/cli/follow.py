@@ -68,7 +68,7 @@ def _children(run: Run, title: str) -> list[tuple[Run, str]]:
 
 
 def _label(step: str, run: Run) -> str:
-    class_name = run.config().get("class_name") if run.exists() else ""
+    class_name = (run.config().get("class_name") if run.exists() else "") or ""
     return f"{step} {class_name}".strip()
 
 

@@ -24,7 +24,9 @@ def folder(tmp_path: Path) -> Path:
     for name in ("bleed", "normal"):
         (tmp_path / "scans" / name).mkdir(parents=True)
         for index in range(12):
-            Image.fromarray(random.integers(0, 255, (20, 20), np.uint8)).save(tmp_path / "scans" / name / f"{index}.png")
+            Image.fromarray(random.integers(0, 255, (20, 20), np.uint8)).save(
+                tmp_path / "scans" / name / f"{index}.png"
+            )
     return tmp_path / "scans"
 
 
