@@ -42,6 +42,8 @@ def make_pool(run: Run, config: PoolConfig, report: Report = silent, should_stop
     Images are made in fixed batches of seeds and a batch is kept or made as a whole, so that a resumed pool equals
     one made in one go, bit for bit. Raises `ErsatzError` when the generators cannot make one pool together.
     """
+    if (run.path / MANIFEST_FILE).is_file():  # never made twice: reviewers may have excluded images since
+        return "finished"
     samplers = [Sampler.open(run.home.run(reference.run)) for reference in config.generators]
     dataset = Dataset.open(run.home, config.dataset)
     _check_generators(config, samplers, dataset)

@@ -17,6 +17,7 @@ from engine.store.files import read_json, replacing
 
 GENERATOR_FILE = "generator.onnx"
 INFO_FILE = "generator.json"
+KEYS = {"run", "sha256", "z_dim", "size", "channels", "mode", "classes", "conditional", "dataset_fingerprint"}
 MOST_SEEDS = 1_000_000
 
 
@@ -40,8 +41,13 @@ class Sampler:
                 f"Wait until the training ends, or export it with `python -m engine export {run_path.name}`."
             )
         info = read_json(run_path / INFO_FILE)
+        if missing := KEYS - set(info):
+            raise ErsatzError(
+                f"{run_path / INFO_FILE} lacks {', '.join(sorted(missing))}; it was changed by hand. "
+                f"Export it again with `python -m engine export {run_path.name}`."
+            )
         content = path.read_bytes()
-        found, expected = hashlib.sha256(content).hexdigest(), info.get("sha256", "")
+        found, expected = hashlib.sha256(content).hexdigest(), info["sha256"]
         if found != expected:
             raise ErsatzError(
                 f"{path} was changed after its export (SHA-256 {found[:12]}..., {INFO_FILE} says {expected[:12]}...). "

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx import TensorProto, helper
 from PIL import Image
 
 from engine.sampling import graphs
+from engine.sampling.graphs import Graph
 from engine.sampling.sampler import Sampler, available_provider, latents, parse_seeds, save_images, slerp, to_pixels
 from engine.store.errors import ErsatzError
 from engine.store.files import write_json
@@ -35,6 +38,27 @@ def test_seeds_may_come_in_any_order_and_number(make_generator):
     np.testing.assert_array_equal(images[0], images[2])
     np.testing.assert_array_equal(images[1], sampler.sample([3])[0])
     assert sampler.sample([]).shape == (0, 16, 16, 1)
+
+
+def test_threads_may_share_a_sampler(make_generator):
+    sampler = Sampler.open(make_generator("bleed").path)
+    expected = sampler.sample(range(40))
+    with ThreadPoolExecutor(8) as threads:
+        for first, images in enumerate(threads.map(lambda first: sampler.sample(range(first, first + 8)), range(32))):
+            np.testing.assert_array_equal(images, expected[first : first + 8])
+
+
+def test_the_value_of_one_graph_feeds_the_next(make_generator):
+    """As a mapping network feeds a synthesis network, without a copy to the host in between."""
+    sampler = Sampler.open(make_generator("bleed").path)
+    node = helper.make_node("Neg", ["z"], ["w"])
+    z, w = (helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", 8]) for name in "zw")
+    graph = helper.make_graph([node], "mapping", [z], [w])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    mapping = Graph(model.SerializeToString(), Path("mapping.onnx"))
+    latent = latents([1, 2], 8)
+    images = sampler.graph.run({"z": mapping.run({"z": latent}, "w")}).numpy()
+    np.testing.assert_array_equal(to_pixels(images), sampler.draw(-latent))
 
 
 def test_latents_are_fixed_by_their_seed():
@@ -79,6 +103,13 @@ def test_a_run_without_an_export_is_a_sentence(make_generator):
     run = make_generator("bleed")
     (run.path / "generator.onnx").unlink()
     with pytest.raises(ErsatzError, match=f"engine export {run.id}"):
+        Sampler.open(run.path)
+
+
+def test_a_shortened_description_is_a_sentence(make_generator):
+    run = make_generator("bleed")
+    write_json(run.path / "generator.json", {"sha256": "0"})
+    with pytest.raises(ErsatzError, match="lacks channels, classes"):
         Sampler.open(run.path)
 
 
