@@ -168,6 +168,15 @@ def test_broken_link_is_told(make_tree: Make, refused: Refused):
     refused(source, "1 of 9 images", "a/lost.png cannot be opened")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+def test_linked_class_folder_is_read_and_loops_end(home: Home, make_tree: Make, config: Config):
+    source, elsewhere = make_tree({"a": 5}), make_tree({"one": 4, "b": 6}, root="elsewhere")
+    (source / "b").symlink_to(elsewhere / "b")
+    (source / "a" / "loop").symlink_to(source)
+    dataset = import_dataset(home, config(source, remedies=["drop-copies", "drop-conflicts"], freeze=False))
+    assert dataset.manifest["class"].value_counts().to_dict() == {"b": 6, "a": 5}
+
+
 def make_zip(source: Path, target: Path) -> Path:
     with zipfile.ZipFile(target, "w") as archive:
         for file in sorted(source.rglob("*")):

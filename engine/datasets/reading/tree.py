@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import stat
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
 
@@ -34,17 +36,12 @@ class FolderTree:
 
     def __init__(self, path: Path):
         self.path = path
-        try:
-            # A broken link is kept, so that it is told as unreadable instead of being passed over.
-            found = [file for file in path.rglob("*") if file.is_file() or (file.is_symlink() and not file.exists())]
-        except OSError as error:
-            raise ErsatzError(
-                f"{path} cannot be read ({error.strerror}); a readable folder is expected. Mend its permissions."
-            ) from error
-        names = (file.relative_to(path).as_posix() for file in found)
+        names = (file.relative_to(path).as_posix() for file in _walk(path))
         self.names = sorted((name for name in names if is_visible(name)), key=natural)
 
     def open(self, name: str) -> BinaryIO:
+        if not (self.path / name).is_file():  # a broken link, or a pipe, which would wait for ever
+            raise BadPicture("cannot be opened (there is no file behind the name)")
         try:
             return (self.path / name).open("rb")
         except OSError as error:
@@ -52,6 +49,21 @@ class FolderTree:
 
     def close(self) -> None:
         """Nothing is held open."""
+
+
+def _walk(path: Path) -> Iterator[Path]:
+    """All files below `path`, also those in linked folders, and links to nowhere, which are then told as unreadable."""
+
+    def refuse(error: OSError) -> None:
+        raise ErsatzError(
+            f"{error.filename} cannot be read ({error.strerror}); a readable folder is expected. Mend its permissions."
+        ) from error
+
+    seen = set()
+    for folder, below, names in os.walk(path, onerror=refuse, followlinks=True):
+        yield from (Path(folder, name) for name in names)
+        seen.add(Path(folder).resolve())
+        below[:] = [name for name in below if (Path(folder) / name).resolve() not in seen]
 
 
 class ZipTree:
