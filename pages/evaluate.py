@@ -29,7 +29,7 @@ from engine.sweep.statistics import ALPHA, detectable
 from pages.parts.command import command_line
 from pages.parts.forms import config_form
 from pages.parts.home import home
-from pages.parts.runs import LIVE_SECONDS, config_of, run_header, run_picker, start
+from pages.parts.runs import config_of, live, run_header, run_picker, start
 
 MAIN_FIELDS = ["name", "classifier", "ratios", "seeds", "steps", "batch"]
 READ, NEW = "Read", "New sweep"
@@ -269,9 +269,9 @@ if not runs and not pools:
 
 view = NEW
 if runs:
-    if st.session_state.pop("sweep-started", False):
+    if st.session_state.pop("sweep-started", False) or "sweep-view" not in st.session_state:
         st.session_state["sweep-view"] = READ
-    view = st.segmented_control("View", [READ, NEW], default=READ, key="sweep-view", label_visibility="collapsed")
+    view = st.segmented_control("View", [READ, NEW], key="sweep-view", label_visibility="collapsed")
 if view == NEW:
     if not pools:
         st.info("There is no finished pool of a frozen data set; save one on the Generate page.")
@@ -279,5 +279,5 @@ if view == NEW:
     new_sweep(datasets, pools)
 elif (run := run_picker("sweep", "sweep")) is not None:
     run_header(run)
-    st.fragment(results, run_every=LIVE_SECONDS if run.state().is_active else None)(run)
+    live(results, run.state().is_active)(run)
     settings(run)

@@ -16,7 +16,7 @@ from pages.parts.command import command_line
 from pages.parts.forms import config_form
 from pages.parts.home import home
 from pages.parts.images import picture
-from pages.parts.runs import LIVE_SECONDS, config_of, run_header, run_picker, start
+from pages.parts.runs import config_of, live, run_header, run_picker, start
 from pages.parts.words import amount, duration
 
 MAIN_FIELDS = ["kimg", "architecture", "batch"]
@@ -182,9 +182,9 @@ if not ready and not runs:
 
 view = NEW
 if runs:
-    if st.session_state.pop("train-started", False):
+    if st.session_state.pop("train-started", False) or "train-view" not in st.session_state:
         st.session_state["train-view"] = WATCH
-    view = st.segmented_control("View", [WATCH, NEW], default=WATCH, key="train-view", label_visibility="collapsed")
+    view = st.segmented_control("View", [WATCH, NEW], key="train-view", label_visibility="collapsed")
 if view == NEW:
     if not ready:
         st.info("There is no frozen data set to train on; import one on the Datasets page.")
@@ -192,7 +192,7 @@ if view == NEW:
     plan(ready)
 elif (run := run_picker("train", "train")) is not None:
     run_header(run)
-    st.fragment(watch, run_every=LIVE_SECONDS if run.state().is_active else None)(run)
+    live(watch, run.state().is_active)(run)
     if (run.path / "generator.onnx").is_file():
         st.page_link(
             "pages/generate.py", label="Generate with it", icon=":material/auto_awesome:", query_params={"run": run.id}

@@ -1,0 +1,65 @@
+"""The command line that a page shows gives exactly the run that the page would start."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from engine.cli import main as cli
+from engine.configs import Config, DcganConfig, PoolConfig, SweepConfig
+from engine.presets import PRESETS
+from engine.store.home import Home
+from engine.store.runs import Run, create_run
+from pages.parts.command import command_line
+
+
+def read_back(line: str, monkeypatch: pytest.MonkeyPatch) -> list[Config]:
+    """The configs that the command line would submit."""
+    submitted: list[Config] = []
+
+    def submit(home: Home, config: Config) -> Run:
+        submitted.append(config)
+        return create_run(home, config.plain(), "test")
+
+    monkeypatch.setattr(cli.jobs, "submit", submit)
+    words = shlex.split(line)
+    assert words[:3] == ["python", "-m", "engine"]
+    answer = CliRunner().invoke(cli.app, [*words[3:], "--detach"])
+    assert answer.exit_code == 0, answer.output
+    return submitted
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"class_name": "a b", "kimg": 2.5, "mirror": True, "g_lr": 1e-5},
+        {"conditional": True, "precision": "bf16", "ema_kimg": 0.0},
+        *[preset.train for preset in PRESETS.values()],
+    ],
+)
+def test_train(settings: dict[str, Any], home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = DcganConfig.build({"class_name": "x", **settings, "dataset": "my-set"} | _no_class(settings))
+    assert read_back(command_line(config), monkeypatch) == [config]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"ratios": (0.1, 0.25, 2.0), "arms": ("real", "real+synthetic"), "seeds": 12},
+        {"classifier": "resnet50", "weights": "/some where/weights.pth", "lr": 1e-4, "dropout": 0.0},
+        *[preset.sweep for preset in PRESETS.values()],
+    ],
+)
+def test_sweep(settings: dict[str, Any], home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    generators = [{"run": "r"}]
+    pool = create_run(home, PoolConfig.build({"name": "p", "dataset": "d", "generators": generators}).plain(), "pool")
+    config = SweepConfig.build({**settings, "name": "my-sweep", "dataset": "d", "pool": pool.id})
+    assert read_back(command_line(config), monkeypatch) == [config]
+
+
+def _no_class(settings: dict[str, Any]) -> dict[str, Any]:
+    return {"class_name": ""} if settings.get("conditional") else {}

@@ -1,0 +1,169 @@
+"""The Evaluate page in the states that a person can meet it in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from engine.configs import SweepConfig
+from engine.report.html import write_report
+from engine.store.errors import AlreadyActive
+from engine.store.home import Home
+from engine.store.runs import Run, State, create_run, list_runs
+from tests.fabricated import CLASSES, make_dataset, make_everything, make_pool_run, make_sweep, make_training
+from tests.pages.conftest import OpenPage, texts
+
+
+def plots(app: AppTest) -> dict[str, dict]:
+    """The figures on the page by title."""
+    found = [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
+    return {figure["layout"]["title"]["text"]: figure for figure in found}
+
+
+def single_trials(figure: dict) -> int:
+    return sum(len(trace["customdata"]) for trace in figure["data"] if trace["name"].endswith(", trials"))
+
+
+def view(app: AppTest, name: str) -> AppTest:
+    app.get("button_group")[0].set_value(name).run()
+    assert not app.exception, app.exception
+    return app
+
+
+@pytest.fixture
+def pool(home: Home) -> Run:
+    make_dataset(home)
+    return make_pool_run(home, [make_training(home, name) for name in CLASSES])
+
+
+def test_empty_home_says_what_is_missing(home: Home, open_page: OpenPage) -> None:
+    app = open_page("evaluate")
+    assert "there is no pool yet" in texts(app)
+    assert not app.button
+
+
+def test_finished_shows_the_verdict_first_then_everything_behind_it(home: Home, open_page: OpenPage) -> None:
+    run = make_everything(home)
+    write_report(run)
+    app = open_page("evaluate", run=run.id)
+    sentence = run.status().result["sentence"]
+    assert [box.value for box in app.info] == [f"**Verdict: no evidence.** {sentence}"]
+    assert "Phantom data" in texts(app)
+    figure = plots(app)["Accuracy against synthetic images added"]
+    assert single_trials(figure) == 80
+    assert "Accuracy: paired differences of real + synthetic" in plots(app)
+    assert [len(table.value) for table in app.dataframe] == [12, 10]
+    labels = [button.label for button in app.get("download_button")]
+    assert labels == ["Report (HTML)", "cells.csv", "class_counts.csv", "comparisons.csv", "training.csv", "trials.csv"]
+    assert "Stop" not in [button.label for button in app.button]
+
+
+def test_the_metric_is_chosen_in_the_url(home: Home, open_page: OpenPage) -> None:
+    run = make_everything(home)
+    app = open_page("evaluate", run=run.id, metric="Brier score")
+    assert "Brier score against synthetic images added" in plots(app)
+    box = next(box for box in app.selectbox if box.label == "Metric")
+    box.set_value("auroc").run()
+    assert "AUROC against synthetic images added" in plots(app)
+    assert app.query_params["run"] == run.id
+
+
+def test_running_shows_the_trials_so_far_and_new_ones(
+    home: Home, pool: Run, hold: Callable[[Run], Run], open_page: OpenPage
+) -> None:
+    run = hold(make_sweep(home, pool, State.RUNNING))
+    app = open_page("evaluate", run=run.id)
+    title = "Accuracy against synthetic images added"
+    assert single_trials(plots(app)[title]) == 40
+    assert "Stop" in [button.label for button in app.button]
+    assert not app.get("download_button")
+    finished = make_sweep(home, pool)
+    (run.path / "trials.parquet").write_bytes((finished.path / "trials.parquet").read_bytes())
+    assert single_trials(plots(app.run())[title]) == 80
+    assert not app.exception
+
+
+def test_running_without_a_trial_yet(home: Home, pool: Run, hold: Callable[[Run], Run], open_page: OpenPage) -> None:
+    run = hold(make_sweep(home, pool, State.RUNNING))
+    (run.path / "trials.parquet").unlink()
+    assert "first trials appear here" in texts(open_page("evaluate", run=run.id))
+
+
+def test_failed_keeps_its_trials_and_says_why(home: Home, pool: Run, open_page: OpenPage) -> None:
+    run = make_sweep(home, pool, State.FAILED, error="The memory ran out; choose a smaller batch.")
+    app = open_page("evaluate", run=run.id)
+    assert [error.value for error in app.error] == ["The memory ran out; choose a smaller batch."]
+    assert "Resume" in [button.label for button in app.button]
+    assert single_trials(plots(app)["Accuracy against synthetic images added"]) == 40
+
+
+@pytest.mark.parametrize(("seed", "count"), [(3, 1), (None, 8)])
+def test_a_clicked_point_shows_its_confusion_matrix(
+    home: Home, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch, seed: int | None, count: int
+) -> None:
+    run = make_everything(home)
+    original = st.plotly_chart
+    points = [{"customdata": ["real+synthetic", 0.5, seed]}]
+    clicked = SimpleNamespace(selection=SimpleNamespace(points=points))
+
+    def plotly_chart(*args: Any, **kwargs: Any) -> Any:  # AppTest cannot click into a chart
+        drawn = original(*args, **kwargs)
+        return clicked if "on_select" in kwargs else drawn
+
+    monkeypatch.setattr(st, "plotly_chart", plotly_chart)
+    app = open_page("evaluate", run=run.id)
+    title = next(title for title in plots(app) if title.startswith("Confusion matrix"))
+    cells = [int(text.split("<br>")[0]) for row in plots(app)[title]["data"][0]["text"] for text in row]
+    assert sum(cells) == 24 * count
+    assert "Real + synthetic, 50 % added" in texts(app)
+
+
+def test_the_plan_shows_what_it_can_detect_before_it_starts(home: Home, pool: Run, open_page: OpenPage) -> None:
+    app = open_page("evaluate")
+    metrics = {metric.label: metric.value for metric in app.metric}
+    assert metrics == {
+        "Test images": "24",
+        "Smallest difference it can show": "± 14.1 points",
+        "Smallest p of 8 seeds": "0.031",
+        "Trials": "80",
+    }
+
+
+def test_start_submits_the_plan_and_shows_the_run(
+    home: Home, pool: Run, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submitted: list[SweepConfig] = []
+
+    def submit(home: Home, config: SweepConfig) -> Run:
+        submitted.append(config)
+        return create_run(home, config.plain(), "sweep")
+
+    monkeypatch.setattr("pages.parts.runs.submit", submit)
+    app = open_page("evaluate")
+    next(box for box in app.number_input if box.label.startswith("Seeds")).set_value(10)
+    next(button for button in app.button if button.label == "Start sweep").click().run()
+    assert not app.exception
+    assert [(config.pool, config.seeds, config.steps) for config in submitted] == [(pool.id, 10, 200)]
+    assert app.query_params["run"] == list_runs(home, "sweep")[0].id
+    assert app.get("button_group")[0].value == "Read"
+
+
+def test_a_second_press_finds_the_first_run(
+    home: Home, pool: Run, hold: Callable[[Run], Run], open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = hold(make_sweep(home, pool, State.RUNNING))
+
+    def submit(home: Home, config: SweepConfig) -> Run:
+        raise AlreadyActive(run.id)
+
+    monkeypatch.setattr("pages.parts.runs.submit", submit)
+    app = view(open_page("evaluate", run=run.id), "New sweep")
+    next(button for button in app.button if button.label == "Start sweep").click().run()
+    assert app.get("button_group")[0].value == "Read"
+    assert any("already in progress" in toast.value for toast in app.toast)
