@@ -43,7 +43,7 @@ class ImportConfig(Config):
     resize: Literal["pad", "crop", "stretch"] = "pad"
     """How images become square: zero-pad, centre crop or stretch; the same for all images."""
     window: tuple[float, float] | None = None
-    """DICOM window as centre and width in output units (HU); none: each file's own, else one range for the whole set."""
+    """DICOM window as centre and width in output units (HU); none: each file's own, else one range for all."""
     split: Literal["auto", "given", "random"] = "auto"
     """Keep the source's splits (given), draw them (random), or given where they exist (auto)."""
     train_share: float = Field(default=0.7, gt=0, lt=1)
