@@ -282,7 +282,9 @@ def confirm(config: ImportConfig) -> None:
     counts.index.name = "class"
     left.dataframe(counts)
     sizes = list(seen["sizes"].items())
-    kinds = {**dict(sizes[:5]), **({f"{len(sizes) - 5} other sizes": sum(n for _, n in sizes[5:])} if sizes[5:] else {})}
+    kinds = dict(sizes[:5])
+    if others := sizes[5:]:
+        kinds[f"{len(others)} other sizes"] = sum(count for _, count in others)
     kinds |= {**seen["modes"], **{f"{bits} bits": count for bits, count in seen["bits"].items()}}
     right.dataframe(pd.DataFrame({"size, mode, depth": list(kinds), "images": list(kinds.values())}), hide_index=True)
     for note in seen["notes"]:

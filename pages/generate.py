@@ -19,7 +19,7 @@ from engine.store.runs import Run, State, list_runs
 from pages.parts.forms import config_form
 from pages.parts.home import home
 from pages.parts.images import enlarged, picture_wall, png, png_zip, wall
-from pages.parts.runs import config_of, run_header, run_in_url, run_picker, start, title
+from pages.parts.runs import config_of, live, run_header, run_in_url, run_picker, start, title
 
 PAGE = 48
 """Pictures of a pool on one page of its wall."""
@@ -48,7 +48,6 @@ def facts(info: dict[str, Any]) -> str:
     return f"{info['gan']} · {info['size']}×{info['size']} {info['mode']} · makes {makes} · {info['kimg']:g} kimg"
 
 
-@st.fragment
 def explore(run: Run) -> None:
     """The picture of a seed, its neighbours, and the walk from one seed to another."""
     opened = sampler(run.path, (run.path / GENERATOR_FILE).stat().st_mtime)
@@ -217,4 +216,4 @@ if view == "Pools":
 else:
     generator = run_picker("train", "generator", label="Generator", runs=ready)
     if generator is not None:
-        explore(generator)
+        live(explore, active=False)(generator)

@@ -11,7 +11,7 @@ from engine.presets import PRESETS
 from engine.store.runs import Run, State, list_runs
 from pages.parts.home import home
 from pages.parts.machine import machine
-from pages.parts.runs import LIVE_SECONDS, config_of, run_header, run_link, run_row, start, title
+from pages.parts.runs import config_of, live, run_header, run_link, run_row, start, title
 from pages.parts.words import gib
 
 STEPS = (
@@ -90,7 +90,7 @@ def show_journey(journey: Run) -> None:
     if preset == "demo":
         st.badge("Phantom: drawn by the program, not by a scanner", icon=":material/science:", color="orange")
     run_header(journey)
-    st.fragment(show_children, run_every=LIVE_SECONDS if journey.state().is_active else None)(journey)
+    live(show_children, journey.state().is_active)(journey)
 
 
 def offer_demo() -> None:

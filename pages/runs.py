@@ -14,7 +14,7 @@ from engine.jobs.submit import delete, move
 from engine.store.errors import ErsatzError
 from engine.store.runs import ACTIVE, Run, State, list_runs
 from pages.parts.home import home
-from pages.parts.runs import LIVE_SECONDS, config_of, run_header, run_in_url, run_link, title
+from pages.parts.runs import config_of, live, run_header, run_in_url, run_link, title
 from pages.parts.words import amount, duration, moment
 
 LOG_BYTES = 20_000
@@ -133,7 +133,7 @@ def delete_dialog(run: Run) -> None:
         )
     st.write("This cannot be undone.")
     with st.container(horizontal=True):
-        if st.button("Delete", type="primary", icon=":material/delete:"):
+        if st.button("Delete it", type="primary", icon=":material/delete:"):
             try:
                 delete(run)
             except ErsatzError as error:
@@ -168,7 +168,7 @@ def details(run: Run) -> None:
             delete_dialog(run)
     log, settings, command = st.tabs(["Log", "Settings", "Command line"])
     with log:
-        st.fragment(log_tail, run_every=LIVE_SECONDS if state.is_active else None)(run)
+        live(log_tail, state.is_active)(run)
     with settings:
         st.json(config_of(run))
     with command:
@@ -187,7 +187,7 @@ chosen_states = left.multiselect("State", [state.value for state in State], plac
 chosen_kinds = middle.multiselect("Kind", KINDS, placeholder="All kinds")
 search = right.text_input("Search", placeholder="name or id")
 now_active = active_runs()
-st.fragment(live_table, run_every=LIVE_SECONDS if now_active else None)(chosen_states, chosen_kinds, search, now_active)
+live(live_table, bool(now_active))(chosen_states, chosen_kinds, search, now_active)
 
 if len(queued := waiting(home())) > 1:
     queue(queued)

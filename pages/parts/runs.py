@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any, Literal
 
@@ -134,10 +136,23 @@ def start(config: Config) -> Run | None:
     return run
 
 
+def live(part: Callable[..., None], active: bool) -> Callable[..., None]:
+    """`part` as a fragment that is drawn again every two seconds while `active`; a user's errors are one sentence."""
+
+    @wraps(part)
+    def drawn(*arguments: Any) -> None:
+        try:
+            part(*arguments)
+        except ErsatzError as error:
+            st.error(str(error), icon=":material/error:")
+
+    return st.fragment(drawn, run_every=LIVE_SECONDS if active else None)
+
+
 def run_header(run: Run) -> None:
     """State, progress, time left, alarms and error of a run, live while it is active; then Stop or Resume."""
     state = run.state()
-    st.fragment(run_progress, run_every=LIVE_SECONDS if state.is_active else None)(run, state)
+    live(run_progress, state.is_active)(run, state)
     # outside of the live part: a dialog would close at its next turn
     run_actions(run, state)
 

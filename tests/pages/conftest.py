@@ -66,3 +66,15 @@ def texts(app: AppTest) -> str:
     kinds = ("title", "subheader", "markdown", "caption", "info", "warning", "error", "success", "metric")
     found = [str(element.value) for kind in kinds for element in getattr(app, kind)]
     return "\n".join([*found, *(str(element.label) for element in app.button)])
+
+
+def press(app: AppTest, *labels: str) -> AppTest:
+    """Press the buttons of these labels and wait for the page.
+
+    A button in a dialog is pressed together with the one that opens it: AppTest knows whole runs only.
+    """
+    for label in labels:
+        next(button for button in app.button if button.label == label).click()
+    app.run()
+    assert not app.exception, app.exception
+    return app

@@ -94,5 +94,5 @@ def test_a_second_press_is_refused_in_a_sentence(
     monkeypatch.setattr(parts, "submit", submit)
     next(button for button in app.button if button.label == "Try the demo").click().run()
     assert not app.exception
-    assert "already in progress" in texts(app)
+    assert "already in progress" in app.toast[0].value
     assert "Stop" in [button.label for button in app.button]
