@@ -17,6 +17,7 @@ from engine.report.tables import (
     METRICS,
     comparison_table,
     confusion_of,
+    mistakes,
     present_metrics,
     readable_cells,
     readable_comparisons,
@@ -29,9 +30,12 @@ from engine.sweep.statistics import ALPHA, detectable
 from pages.parts.command import command_line
 from pages.parts.forms import config_form
 from pages.parts.home import home
+from pages.parts.images import picture_wall
 from pages.parts.runs import config_of, live, run_header, run_picker, start
 
 MAIN_FIELDS = ["name", "classifier", "ratios", "seeds", "steps", "batch"]
+MISTAKES = 12
+"""Most test images shown of those that a trial got wrong."""
 READ, NEW = "Read", "New sweep"
 VERDICTS = {
     "helps": (st.success, ":material/trending_up:"),
@@ -192,6 +196,35 @@ def drill_down(run: Run, trials: pd.DataFrame, summary: dict[str, Any] | None, p
             if seed is None:
                 facts.pop("Best step (validation)")
             st.dataframe(pd.DataFrame({"": facts.keys(), "Value": facts.values()}), hide_index=True, height="content")
+        show_mistakes(run, arm, ratio, seed, len(chosen))
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def read_mistakes(
+    path: Path, written: float, size: int, classes: list[str], arm: str, ratio: float, seed: int | None
+) -> pd.DataFrame:
+    """The test images that one trial, or all trials of a cell, got wrong."""
+    wanted = [("arm", "=", arm), ("ratio", "=", ratio), *([] if seed is None else [("seed", "=", seed)])]
+    trials = pd.read_parquet(path, columns=["scores"], filters=wanted)
+    test_images = pd.read_csv(path.with_name("test_images.csv"), dtype=str, keep_default_na=False)
+    return mistakes(trials, test_images, classes)
+
+
+def show_mistakes(run: Run, arm: str, ratio: float, seed: int | None, count: int) -> None:
+    """Pictures of the test images that were got wrong; none when the data set is not the sweep's any more."""
+    config = config_of(run)
+    dataset = next((found for found in list_datasets(home()) if found.name == config["dataset"]), None)
+    if dataset is None or dataset.fingerprint != config["dataset_fingerprint"]:
+        return
+    wrong = read_mistakes(*stamp(run.path / "trials.parquet"), dataset.classes, arm, ratio, seed)
+    often = "" if seed is not None else f", those wrong in most of the {count} trials first"
+    st.markdown(f"**{len(wrong)} test images got wrong**{often}")
+    shown = wrong.head(MISTAKES)
+    captions = [
+        f"{row['class']} called {row.predicted}" + ("" if seed is not None else f", {row.wrong} of {count}")
+        for _, row in shown.iterrows()
+    ]
+    picture_wall([dataset.path / path for path in shown["path"]], captions, width=128)
 
 
 def tables(trials: pd.DataFrame, summary: dict[str, Any], metric: str) -> None:
@@ -216,6 +249,8 @@ def tables(trials: pd.DataFrame, summary: dict[str, Any], metric: str) -> None:
 def downloads(run: Run) -> None:
     """The report and the numbers behind every figure."""
     files = [run.path / "report.html", *sorted(run.path.glob("*.csv"))]
+    if not files[0].is_file() and run.state() is State.FINISHED:
+        st.caption(f"The report is not there; `python -m engine report {run.id}` writes it.")
     with st.container(horizontal=True):
         for path in files:
             if path.is_file():

@@ -231,6 +231,7 @@ def make_sweep(home: Home, pool: Run, state: State = State.FINISHED, seeds: int 
     finished = state is State.FINISHED
     kept = trials if finished else trials.iloc[: len(trials) // 2]
     kept.to_parquet(run.path / "trials.parquet")
+    dataset.rows("test")[["path", "class", "group", "sha256"]].to_csv(run.path / "test_images.csv", index=False)
     result = {}
     if finished:
         summary = summarise(config, dataset, trials, {"name": "small-cnn"})

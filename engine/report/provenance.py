@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 from engine.report.sources import Sources
+from engine.store.hashing import sha256_file
 from engine.store.runs import Status
 
 PACKAGES = ("torch", "torchvision", "onnxruntime-gpu", "onnxruntime", "numpy", "scipy", "scikit-learn", "plotly")
@@ -32,7 +33,7 @@ def parents(sources: Sources) -> list[Parent]:
     config = sources.config
     seeds = f"{config.first_seed} to {config.first_seed + config.seeds - 1}"
     chain = [
-        _parent("Sweep", sources.run.id, "", seeds, sources.status),
+        _parent("Sweep", sources.run.id, sha256_file(sources.run.path / "trials.parquet"), seeds, sources.status),
         _parent("Pool", config.pool, config.pool_sha256, "one per image", sources.pool_status),
     ]
     for generator in sources.generators:

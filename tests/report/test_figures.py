@@ -17,7 +17,15 @@ from engine.report.figures import (
     figure_sizes,
     figure_sweep,
 )
-from engine.report.tables import METRICS, all_cells, cell_table, comparison_table, readable_cells, readable_comparisons
+from engine.report.tables import (
+    METRICS,
+    all_cells,
+    cell_table,
+    comparison_table,
+    mistakes,
+    readable_cells,
+    readable_comparisons,
+)
 from engine.report.training_figures import MAX_POINTS, thinned
 from engine.sweep.comparisons import compare
 from tests.fabricated import make_trials
@@ -159,3 +167,11 @@ def test_counts_leave_excluded_images_out() -> None:
     bars = {trace.name: dict(zip(trace.x, trace.y, strict=True)) for trace in figure_class_counts(manifest).data}
     assert bars == {"train": {"a": 1, "b": 1}, "test": {"a": 1, "b": 0}}
     assert [sorted(trace.x) for trace in figure_sizes(manifest).data] == [[10, 20, 30, 40], [10, 10, 10, 10]]
+
+
+def test_mistakes_are_counted_over_trials() -> None:
+    test_images = pd.DataFrame({"path": ["p0", "p1", "p2"], "class": ["a", "b", "b"]})
+    trials = pd.DataFrame({"scores": [[0.9, 0.1, 0.8, 0.2, 0.1, 0.9], [0.4, 0.6, 0.7, 0.3, 0.2, 0.8]]})
+    wrong = mistakes(trials, test_images, ["a", "b"])
+    assert wrong.to_numpy().tolist() == [["p1", "b", "a", 2], ["p0", "a", "b", 1]]
+    assert mistakes(trials.head(1), test_images, ["a", "b"])["path"].tolist() == ["p1"]
