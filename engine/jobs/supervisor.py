@@ -102,29 +102,34 @@ def _cores() -> int:
 def _watch(worker: subprocess.Popen[bytes], run: Run) -> bool:
     """Wait for the worker's end; whether it had to be forced, since it did not heed a stop request in time."""
     grace = float(os.environ.get("ERSATZ_STOP_GRACE", STOP_GRACE_SECONDS))
-    deadlines = [(grace, "SIGTERM"), (grace + min(grace, KILL_GRACE_SECONDS), "SIGKILL")]
     asked: float | None = None
+    terminated: float | None = None
     while True:
         with suppress(subprocess.TimeoutExpired):
             worker.wait(POLL_SECONDS)
             break
-        if asked is None and (run.stop_requested() or not run.exists()):
-            asked = time.monotonic()
-        if asked is not None and deadlines and time.monotonic() - asked > deadlines[0][0]:
-            _signal_group(worker.pid, deadlines.pop(0)[1])
-    _signal_group(worker.pid, "SIGKILL")  # whatever it started and left behind
-    return len(deadlines) < 2
+        now = time.monotonic()
+        if asked is None:
+            asked = now if run.stop_requested() or not run.exists() else None
+        elif terminated is None:
+            if now - asked > grace:
+                worker.terminate()  # it alone: it may need its helpers to save what it has
+                terminated = now
+        elif now - terminated > min(grace, KILL_GRACE_SECONDS):
+            _kill_group(worker.pid)
+    _kill_group(worker.pid)  # whatever it started and left behind
+    return terminated is not None
 
 
-def _signal_group(pid: int, name: str) -> None:
-    """Signal the worker and what it started; those ended already do not matter."""
+def _kill_group(pid: int) -> None:
+    """Kill the worker and what it started; those ended already do not matter."""
     if sys.platform == "win32":
         with suppress(psutil.NoSuchProcess):
             for process in [*psutil.Process(pid).children(recursive=True), psutil.Process(pid)]:
                 process.kill()
     else:
         with suppress(ProcessLookupError):
-            os.killpg(pid, getattr(signal, name))
+            os.killpg(pid, signal.SIGKILL)
 
 
 def _record_end(run: Run, returncode: int, forced: bool) -> None:

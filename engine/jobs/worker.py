@@ -6,15 +6,18 @@ trace of an error to the log alone.
 
 from __future__ import annotations
 
+import shutil
 import signal
 import sys
 import time
 import traceback
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from engine.configs import Config, DcganConfig, ImportConfig, JourneyConfig, PoolConfig, SweepConfig, parse_config
 from engine.store.errors import ErsatzError, RunDeleted
-from engine.store.files import disk_errors, read_json
+from engine.store.files import disk_errors, is_leftover, read_json
 from engine.store.home import Home
 from engine.store.locks import is_held
 from engine.store.progress import Outcome, Progress, Report, ShouldStop
@@ -37,6 +40,7 @@ def work(home: Home, run_id: str) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, hooks.on_signal)
     print(f"=== {time.strftime('%Y-%m-%d %H:%M:%S')} {config.plain()['kind']} {run_id}", flush=True)
+    _clear(run.path.rglob(".*"))
     try:
         try:
             with disk_errors(run.path):
@@ -49,7 +53,9 @@ def work(home: Home, run_id: str) -> None:
             if not run.exists():
                 raise RunDeleted(run_id) from failure
             traceback.print_exc()
-            state, error = State.FAILED, sentence(failure, run)
+            # What breaks while everything is being ended, such as the helpers of a sweep, is no failure of the run.
+            state = State.STOPPED if hooks.stopping else State.FAILED
+            error = sentence(failure, run)
         run.update(state=state, ended=time.time(), error=error)
         print(f"=== {time.strftime('%Y-%m-%d %H:%M:%S')} {state} {error}".rstrip(), flush=True)
     except RunDeleted:
@@ -77,12 +83,18 @@ def do(run: Run, config: Config, report: Report, should_stop: ShouldStop) -> Out
 
 
 def _import(run: Run, config: ImportConfig, report: Report, should_stop: ShouldStop) -> Outcome:
+    from engine.datasets.each import ImportStopped
     from engine.datasets.importing import import_dataset
 
-    # A worker may have been killed between the last step of the import and its record of it.
-    description = run.home.dataset(config.name) / "dataset.json"
-    if not description.exists() or ImportConfig.build(read_json(description)["config"]) != config:
+    folder = run.home.dataset(config.name)
+    # The former worker may have been killed half-way, or between the last step of the import and its record of it.
+    _clear(folder.parent.glob(".*"), of=folder)
+    if folder.exists() and ImportConfig.build(read_json(folder / "dataset.json")["config"]) == config:
+        return "finished"
+    try:
         import_dataset(run.home, config, report, should_stop)
+    except ImportStopped:
+        return "stopped"
     return "finished"
 
 
@@ -108,6 +120,13 @@ def _sweep(run: Run, config: SweepConfig, report: Report, should_stop: ShouldSto
     return outcome
 
 
+def _clear(paths: Iterable[Path], of: Path | None = None) -> None:
+    """Remove what a former worker that was killed left half-written."""
+    for path in list(paths):
+        if is_leftover(path, of):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
 class Hooks:
     """`report` and `should_stop` of one run, both cheap enough for an inner loop."""
 
@@ -116,7 +135,7 @@ class Hooks:
         self._pending: Progress | None = None
         self._stage = ""
         self._reported = self._looked = 0.0
-        self._stopping = False
+        self.stopping = False
 
     def report(self, progress: Progress) -> None:
         """Write progress to `status.json`, a few times a second at most, and a new stage at once."""
@@ -133,16 +152,16 @@ class Hooks:
 
     def should_stop(self) -> bool:
         """Whether somebody asked for a stop; looks at the disk a few times a second at most."""
-        if not self._stopping and time.monotonic() - self._looked > LOOK_SECONDS:
+        if not self.stopping and time.monotonic() - self._looked > LOOK_SECONDS:
             if not self._run.exists():
                 raise RunDeleted(self._run.id)
-            self._stopping = self._run.stop_requested()
+            self.stopping = self._run.stop_requested()
             self._looked = time.monotonic()
-        return self._stopping
+        return self.stopping
 
     def on_signal(self, *_: Any) -> None:
         """SIGTERM and SIGINT are requests to stop too: a machine that shuts down loses nothing."""
-        self._stopping = True
+        self.stopping = True
 
 
 def sentence(error: Exception, run: Run) -> str:

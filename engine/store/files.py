@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import secrets
 import shutil
 import tempfile
@@ -70,6 +71,12 @@ def new_folder(path: Path) -> Iterator[Path]:
                 raise
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def is_leftover(path: Path, of: Path | None = None) -> bool:
+    """Whether `path` is what a killed process left of something half-written (of `of`, if given)."""
+    name = r".+" if of is None else re.escape(of.name)
+    return re.fullmatch(rf"\.{name}\.[a-z0-9_]{{8}}", path.name) is not None
 
 
 def _taken(path: Path) -> ErsatzError:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
 
 from engine.store.home import Home
 from tests.jobs.scene import SCRIPTED, make_dataset, processes_of
+
+
+@pytest.fixture(autouse=True)
+def signals() -> Iterator[None]:
+    """A worker takes over SIGTERM and Ctrl-C; one that runs inside a test gives them back."""
+    handlers = {name: signal.getsignal(name) for name in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for name, handler in handlers.items():
+        signal.signal(name, handler)
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -59,8 +57,8 @@ def worker_of(run: Run) -> psutil.Process:
 
 
 def kill(process: psutil.Process) -> None:
-    os.kill(process.pid, signal.SIGKILL)
-    with suppress(psutil.Error):
+    with suppress(psutil.NoSuchProcess):
+        process.kill()
         process.wait(10)
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from engine.jobs import submit as jobs
 from engine.store.errors import ErsatzError
+from engine.store.files import write_text
 from engine.store.home import REPOSITORY, Home
 from engine.store.locks import is_held
 from engine.store.runs import Run, State
@@ -128,11 +129,16 @@ def test_a_worker_that_does_not_heed_is_ended_by_force(scripted: Home, monkeypat
     until(lambda: not worker.is_running() and not child.is_running())
 
 
-def test_a_deleted_folder_ends_the_run_and_stays_deleted(scripted: Home) -> None:
-    run = jobs.submit(scripted, training("patient"))
+@pytest.mark.parametrize("behaviour", ["patient", "deaf"])
+def test_a_deleted_folder_ends_the_run_and_stays_deleted(
+    behaviour: str, scripted: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ERSATZ_STOP_GRACE", "0.5")
+    run = jobs.submit(scripted, training(behaviour))
     worker_of(run)
     shutil.rmtree(run.path, ignore_errors=True)  # the worker writes meanwhile
     shutil.rmtree(run.path, ignore_errors=True)
+    write_text(run.path / "samples" / "late.txt", "from a worker that has not noticed")
     until(lambda: not any(run.id in p.cmdline() for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"]))
     assert list(scripted.runs.iterdir()) == []
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
+from contextlib import ExitStack
 
 import pytest
 
-from engine.configs import ImportConfig, PoolConfig, SweepConfig
+from engine.configs import Config, ImportConfig, PoolConfig, SweepConfig
 from engine.jobs import slots
 from engine.jobs import submit as jobs
-from engine.jobs.queue import waiting
+from engine.jobs.queue import take_slot, waiting
+from engine.store import index
 from engine.store.errors import AlreadyActive, ErsatzError
 from engine.store.home import REPOSITORY, Home
+from engine.store.locks import FileLock
 from engine.store.runs import State, create_run, list_runs
 from tests.jobs.scene import ended, finish, kill, make_dataset, supervisor_of, training, until, worker_of
 
@@ -44,8 +48,32 @@ def test_queue_keeps_its_order_and_can_be_changed(scripted: Home) -> None:
     assert waiting(scripted) == []
 
 
-def test_two_people_pressing_train_at_once_start_one_run(scripted: Home) -> None:
+def test_only_the_first_in_the_queue_takes_a_slot(scripted: Home) -> None:
+    runs = [create_run(scripted, training("quick", seed).plain(), "train") for seed in range(3)]
+    with ExitStack() as supervisors:
+        for run in runs:
+            supervisors.enter_context(FileLock(run.lock_path))
+            index.enqueue(scripted, run.id)
+        assert take_slot(runs[1], [slots.CPU]) is None
+        other_device = slots.Slot("cuda:0")
+        assert take_slot(runs[1], [other_device]) is not None  # nobody before it waits for that one
+        taken = take_slot(runs[0], [slots.CPU])
+        assert taken is not None
+        assert waiting(scripted) == [runs[2]]
+        assert take_slot(runs[2], [slots.CPU]) is None  # it is busy
+        taken[1].release()
+        assert take_slot(runs[2], [slots.CPU]) is not None
+
+
+def test_two_people_pressing_train_at_once_start_one_run(scripted: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     outcomes: list[object] = []
+    look = jobs._refuse_twin
+
+    def look_long(home: Home, config: Config) -> None:
+        look(home, config)
+        time.sleep(0.5)  # time enough for the other one to look too
+
+    monkeypatch.setattr(jobs, "_refuse_twin", look_long)
 
     def press() -> None:
         try:

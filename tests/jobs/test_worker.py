@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import signal
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from engine.jobs import worker
-from engine.store.errors import ErsatzError
+from engine.store.errors import ErsatzError, RunDeleted
 from engine.store.home import Home
 from engine.store.locks import FileLock
-from engine.store.progress import Progress
+from engine.store.progress import Outcome, Progress, ShouldStop
 from engine.store.runs import Run, State, Status, create_run
 from tests.jobs.scene import training
 
@@ -20,12 +20,9 @@ from tests.jobs.scene import training
 @pytest.fixture
 def run(home: Home) -> Iterator[Run]:
     """A run whose lock this process holds, as its supervisor would."""
-    handlers = {name: signal.getsignal(name) for name in (signal.SIGTERM, signal.SIGINT)}
     made = create_run(home, training("patient").plain(), "train")
     with FileLock(made.lock_path):
         yield made
-    for name, handler in handlers.items():
-        signal.signal(name, handler)
 
 
 def end_with(run: Run, monkeypatch: pytest.MonkeyPatch, error: Exception) -> Status:
@@ -75,6 +72,30 @@ def test_a_full_disk_is_a_sentence(run: Run, monkeypatch: pytest.MonkeyPatch) ->
     assert all("is full; nothing was half-written" in sentence for sentence in sentences)
 
 
+def test_what_a_killed_worker_left_half_written_is_cleared_away(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "do", lambda *_: "finished")
+    (run.path / "snapshots").mkdir()
+    half = [run.path / ".status.json.0123abcd", run.path / "snapshots" / ".network-000000100.safetensors.89abcdef"]
+    kept = [run.path / "snapshots" / "network-000000099.safetensors", run.path / ".keep"]
+    for path in half + kept:
+        path.touch()
+    worker.work(run.home, run.id)
+    assert not any(path.exists() for path in half)
+    assert all(path.exists() for path in kept)
+
+
+def test_what_breaks_while_stopping_is_no_failure(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def do(_run: Run, _config: object, _report: object, should_stop: ShouldStop) -> Outcome:
+        run.request_stop()
+        should_stop()
+        raise RuntimeError("a helper process is gone")
+
+    monkeypatch.setattr(worker, "do", do)
+    worker.work(run.home, run.id)
+    assert run.status().state is State.STOPPED
+    assert "a helper process is gone" in run.status().error
+
+
 def test_a_worker_without_a_supervisor_does_not_start(home: Home) -> None:
     orphan = create_run(home, training("patient").plain(), "train")
     with pytest.raises(ErsatzError, match="has no supervisor"):
@@ -114,3 +135,9 @@ def test_hooks_notice_a_stop_and_a_deleted_folder(run: Run) -> None:
     asked_by_signal = worker.Hooks(run)
     asked_by_signal.on_signal()
     assert asked_by_signal.should_stop()
+    hooks = worker.Hooks(run)
+    shutil.rmtree(run.path)
+    with pytest.raises(RunDeleted):
+        hooks.should_stop()
+    with pytest.raises(RunDeleted):
+        hooks.report(Progress("training", 1, 2, "kimg"))
