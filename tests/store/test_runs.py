@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -9,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from engine.store import runs
 from engine.store.errors import ErsatzError, RunDeleted
-from engine.store.files import new_folder, replacing, write_text
+from engine.store.files import disk_errors, new_folder, replacing, write_text
 from engine.store.home import Home
 from engine.store.locks import FileLock, is_held
 from engine.store.runs import Run, State, create_run
@@ -80,6 +82,19 @@ def test_a_deleted_run_is_not_made_again(run: Run) -> None:
     write_text(run.path / "samples" / "late.txt", "written by a worker that has not noticed")
     run.remove_leftovers()
     assert not run.path.exists()
+
+
+def test_the_end_of_a_run_is_told_on_a_full_disk(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, _: object) -> None:
+        with disk_errors(path):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(runs, "write_json", full)
+    with pytest.raises(ErsatzError, match="is full"):
+        run.update(stage="training", done=1.0)
+    run.update(state=State.FAILED, error="The disk is full.")
+    assert run.status().state is State.FAILED
+    assert run.status().error == "The disk is full."
 
 
 def test_metrics_are_read_from_where_one_was(run: Run) -> None:
