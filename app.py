@@ -1,10 +1,15 @@
 """The dashboard: `streamlit run app.py`."""
 
+from pathlib import Path
+
 import streamlit as st
 
 from engine.store.errors import ErsatzError
 
-st.set_page_config(page_title="Ersatz", page_icon=":material/radiology:", layout="wide")
+# a picture of our own: Streamlit would fetch a named icon for the browser's tab from the network
+ICON = Path(__file__).with_name("pages") / "icon.svg"
+st.set_page_config(page_title="Ersatz", page_icon=ICON, layout="wide")
+st.logo(ICON, size="large")
 
 page = st.navigation(
     [
