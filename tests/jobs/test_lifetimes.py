@@ -84,7 +84,7 @@ def test_both_killed_is_interrupted_and_resumes_to_the_end(scripted: Home) -> No
     assert run.state() is State.INTERRUPTED
     done = int((run.path / "steps").read_text())
     assert jobs.ensure(scripted, training("patient")) == run
-    until(lambda: int((run.path / "steps").read_text() or 0) > done)
+    until(lambda: int((run.path / "steps").read_text()) > done)
     finish(scripted)
     assert ended(run) is State.FINISHED
     assert int((run.path / "steps").read_text()) > done

@@ -15,16 +15,22 @@ def train(run, config, report, should_stop):
     return BEHAVIOURS[config.class_name](run, report, should_stop)
 
 
+def write(path, number):
+    """Whole or not at all, since the test reads it and kills this process at any moment."""
+    path.with_suffix(".new").write_text(str(number))
+    path.with_suffix(".new").replace(path)
+
+
 def patient(run, report, should_stop):
     """Works until it is asked to stop or told to finish, and goes on from where it was."""
     from engine.store.progress import Progress
 
     steps = run.path / "steps"
     done = int(steps.read_text()) if steps.exists() else 0
+    write(run.path / "worker.pid", os.getpid())
     while True:
         done += 1
-        steps.write_text(str(done))
-        (run.path / "worker.pid").write_text(str(os.getpid()))
+        write(steps, done)
         report(Progress("training", done, 0, "kimg"))
         if should_stop():
             return "stopped"
@@ -37,8 +43,8 @@ def deaf(run, report, should_stop):
     """Heeds neither the stop flag nor SIGTERM, and has a child that does not either."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     child = subprocess.Popen(["sleep", "600"])
-    (run.path / "child.pid").write_text(str(child.pid))
-    (run.path / "worker.pid").write_text(str(os.getpid()))
+    write(run.path / "child.pid", child.pid)
+    write(run.path / "worker.pid", os.getpid())
     time.sleep(600)
 
 
