@@ -147,7 +147,13 @@ def resume(run: Run, players: DcganPlayers, digest: str) -> tuple[int, float]:
                 f"{path} was made with other settings than this run's; a snapshot of the same run was expected. "
                 "Move it out of the snapshots folder and resume."
             )
-        players.load_state(tensors)
+        try:
+            players.load_state(tensors)
+        except (KeyError, RuntimeError) as error:
+            raise ErsatzError(
+                f"{path} does not hold the networks of this run ({error}); a snapshot of the same run was expected. "
+                "Move it out of the snapshots folder and resume."
+            ) from error
         return metadata["images_seen"], metadata["seconds"]
     return 0, 0.0
 
