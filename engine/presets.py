@@ -68,7 +68,7 @@ PRESETS: dict[str, Preset] = {
             "dropout": 0.4,
         },
         pool={"images_per_class": 200},
-        sweep={"classifier": "resnet50", "batch": 32, "dropout": 0.4},
+        sweep={"classifier": "resnet50", "batch": 32, "lr": 1e-3, "dropout": 0.4},
     ),
     "brain-mri": Preset(
         title="Brain MRI (DCGAN 64x64)",
@@ -79,7 +79,7 @@ PRESETS: dict[str, Preset] = {
         importing={"name": "brain-mri", "layout": "folder", "size": 64, "mode": "RGB", "resize": "crop"},
         train={"architecture": "recipe", "kimg": 100.0, "batch": 16},
         pool={"images_per_class": 500},
-        sweep={"classifier": "resnet50"},
+        sweep={"classifier": "resnet50", "lr": 1e-3},
     ),
 }
 

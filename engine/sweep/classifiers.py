@@ -13,21 +13,21 @@ LARGEST_SIZE = 64
 
 
 class SmallCnn(nn.Sequential):
-    """Four strided 3x3 convolutions with batch norm, global average, dropout, linear: 79,000 parameters.
+    """Four convolutions with batch norm and pooling, then the largest response of each channel: 79,000 parameters.
 
-    Images `[N, C, S, S]` in [-1, 1], S up to 64 -> logits `[N, classes]`. Small enough for 100 images a class, and
-    a step of 32 images takes some milliseconds on one core.
+    Images `[N, C, S, S]` in [-1, 1], S up to 64 -> logits `[N, classes]`. The maximum over places suits findings that
+    are small and may lie anywhere; a step of 32 images takes some milliseconds on one core.
     """
 
     def __init__(self, channels: int, classes: int, dropout: float):
-        layers: list[nn.Module] = []
-        before = channels
-        for width in WIDTHS:
-            layers += [nn.Conv2d(before, width, 3, 2, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
+        stem, *widths = WIDTHS
+        layers: list[nn.Module] = [nn.Conv2d(channels, stem, 5, 2, 2, bias=False), nn.BatchNorm2d(stem), nn.ReLU()]
+        before = stem
+        for width in widths:
+            layers += [nn.Conv2d(before, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
+            layers += [nn.MaxPool2d(2)] if width != widths[-1] else [nn.AdaptiveMaxPool2d(1)]
             before = width
-        super().__init__(
-            *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(dropout), nn.Linear(before, classes)
-        )
+        super().__init__(*layers, nn.Flatten(), nn.Dropout(dropout), nn.Linear(before, classes))
 
 
 class Heads(nn.Module):

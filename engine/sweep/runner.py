@@ -16,7 +16,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -112,8 +111,7 @@ def _train(
         if should_stop():
             return
         if config.classifier == "small-cnn":
-            with _reproducible():
-                yield [train_small_cnn(trial, inputs, config) for trial in group]
+            yield [train_small_cnn(trial, inputs, config) for trial in group]
         else:
             yield train_heads(group, inputs, config)
 
@@ -147,7 +145,7 @@ _worker_inputs: tuple[Inputs, SweepConfig]
 def _begin_worker(inputs: Inputs, config: SweepConfig) -> None:
     """Keep what every trial reads; leave when the parent is gone, however it went."""
     global _worker_inputs
-    torch.set_num_threads(1)
+    torch.set_num_threads(1)  # before the first product, so that no idle threads are started
     _worker_inputs = inputs, config
     parent = multiprocessing.parent_process()
     assert parent is not None
@@ -161,18 +159,6 @@ def _begin_worker(inputs: Inputs, config: SweepConfig) -> None:
 
 def _train_in_worker(trial: Trial) -> Result:
     return train_small_cnn(trial, *_worker_inputs)
-
-
-@contextmanager
-def _reproducible() -> Iterator[None]:
-    """One thread and deterministic convolutions, as in the worker processes."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
-        try:
-            yield
-        finally:
-            torch.set_num_threads(threads)
 
 
 def _row(result: Result, labels: np.ndarray, positive: int, steps: int) -> dict[str, Any]:

@@ -98,6 +98,7 @@ def detectable(n_test: int, seeds: int, ratios: int) -> dict[str, float]:
     p = smallest_sign_flip_p(seeds)
     return {
         "half_width": (interval.high - interval.low) / 2,
+        "at": 0.85,
         "n_test": n_test,
         "smallest_p": p,
         "smallest_p_holm": min(1.0, p * ratios),
