@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -17,14 +18,16 @@ from tests.e2e.conftest import Dashboard, Tab
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
+T = TypeVar("T")
 SMALL = {
+    "import": {"remedies": ["drop-conflicts"]},
     "train": {"kimg": 4.0, "g_channels": 16, "d_channels": 16, "tick_kimg": 0.1, "snapshot_ticks": 5},
     "pool": {"images_per_class": 150},
     "sweep": {"steps": 10, "seeds": 2, "ratios": [0.5, 1.0]},
 }
 
 
-def wait_for(what: Callable[[], object], seconds: float = 120) -> object:
+def wait_for(what: Callable[[], T], seconds: float = 120) -> T:
     """The first true answer of `what`."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -32,6 +35,12 @@ def wait_for(what: Callable[[], object], seconds: float = 120) -> object:
             return answer
         time.sleep(0.2)
     raise AssertionError("it did not happen in time")
+
+
+def training_of(journey: Run) -> Run | None:
+    """The journey's first training once it has begun; a journey that ended before is a failure."""
+    assert journey.state().is_active, journey.status().error
+    return next((run for run in list_runs(journey.home, "train") if run.status().done > 0), None)
 
 
 def stop_all(home: Home) -> None:
@@ -70,8 +79,7 @@ def test_the_journey_survives_tab_and_server(dashboard: Dashboard, home: Home, c
         page = tab.open(dashboard.url(f"?run={journey.id}"))
         expect(page.get_by_role("button", name="Stop", exact=True)).to_be_visible()
 
-        training = wait_for(lambda: next((run for run in list_runs(home, "train") if run.status().done > 0), None))
-        assert isinstance(training, Run)
+        training = wait_for(lambda: training_of(journey))
         page = tab.open(dashboard.url(f"train?run={training.id}"))
         expect(page.get_by_text("Losses").first).to_be_visible()
         tab.screenshot("train-running")
