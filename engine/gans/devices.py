@@ -50,8 +50,8 @@ def cpu_multiplies_bf16() -> bool:
 def allow_fast_arithmetic(device: torch.device) -> None:
     """TF32 for what stays fp32, and cuDNN's fastest convolutions for the ever-same shapes."""
     if device.type == "cuda":
-        torch.backends.cuda.matmul.allow_tf32 = True
-        torch.backends.cudnn.allow_tf32 = True
+        torch.backends.cuda.matmul.fp32_precision = "tf32"
+        torch.backends.cudnn.conv.fp32_precision = "tf32"
         torch.backends.cudnn.benchmark = True
 
 

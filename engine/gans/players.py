@@ -128,9 +128,9 @@ class DcganPlayers:
         for name, optimizer in (("G", self.g_optimizer), ("D", self.d_optimizer)):
             for key, parameter, entry in _adam_entries(optimizer):
                 value = tensors[f"{name}.optimizer.{key}"]
-                # Adam wants its averages laid out in memory like the parameter (channels last).
-                like = torch.empty_like(parameter) if entry != "step" else torch.empty_like(value)
-                optimizer.state[parameter][entry] = like.copy_(value)
+                # Adam wants its averages laid out in memory like the parameter (channels last), its counter beside it.
+                like = value.to(self.device) if entry == "step" else torch.empty_like(parameter)
+                optimizer.state[parameter][entry] = like.detach().copy_(value)
 
     def networks(self) -> dict[str, nn.Module]:
         return {"G": self.g, "D": self.d, "G_ema": self.g_ema}
