@@ -96,7 +96,7 @@ def walk(opened: Sampler, class_name: str | None, seed: int) -> None:
     a, b = latents([seed, other], opened.info["z_dim"])
     stops = np.append(np.linspace(0, 1, 11), share / 100)
     images = opened.draw(slerp(a, b, stops), class_name)
-    wall(images[:-1], [f"{stop:.0%}" for stop in stops[:-1]], width=96)
+    wall(images[:-1], [f"{stop:.0%}" for stop in stops[:-1]], width=84)
     st.image(enlarged(images[-1], 256), width=256, caption=f"{share} % of the way from seed {seed} to {other}")
 
 

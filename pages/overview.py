@@ -74,13 +74,13 @@ def show_verdict(sweep: Run) -> None:
 
 
 def show_children(journey: Run) -> None:
-    """The runs of a journey as they come, and the verdict at its end."""
+    """The verdict once there is one, and the runs of a journey as they come."""
     children = journey_children(journey.status().result)
-    for child in children:
-        run_row(child)
     for child in children:
         if config_of(child)["kind"] == "sweep":
             show_verdict(child)
+    for child in children:
+        run_row(child)
 
 
 def show_journey(journey: Run) -> None:
@@ -119,11 +119,11 @@ def machine_state(runs: list[Run]) -> None:
     now = machine()
     states = [run.state() for run in runs]
     running, queued = sum(s in (State.RUNNING, State.STOPPING) for s in states), states.count(State.QUEUED)
-    left, right = st.columns(2)
-    left.metric("Device", now.device, help=now.detail)
-    right.metric("Queue", f"{running} running, {queued} waiting")
-    left.metric("Memory in use", f"{gib(now.memory_used)}", help=f"of {gib(now.memory_total)}")
-    right.metric("Disk free", gib(now.disk_free), help=f"of {gib(now.disk_total)}, at {home().root}")
+    st.markdown(f":material/developer_board: **Device**: {now.device} ({now.detail})")
+    st.markdown(f":material/memory: **Memory**: {gib(now.memory_used)} of {gib(now.memory_total)} in use")
+    st.markdown(f":material/hard_drive: **Disk**: {gib(now.disk_free)} of {gib(now.disk_total)} free")
+    st.markdown(f":material/hourglass: **Queue**: {running} running, {queued} waiting")
+    st.caption(f"Everything is kept in {home().root}")
 
 
 st.title("Ersatz: do synthetic images help your classifier?")

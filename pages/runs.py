@@ -83,7 +83,7 @@ def table(states: list[str], kinds: list[str], text: str) -> None:
                 color=list(STATE_COLOURS.values()),
                 width=110,
             ),
-            "what": st.column_config.TextColumn("Run", width="large"),
+            "what": st.column_config.TextColumn("Run", width="medium"),
             "progress": st.column_config.ProgressColumn("Progress", format="%.0f %%", min_value=0, max_value=100),
             "started": "Started",
             "duration": "Duration",

@@ -216,7 +216,7 @@ def stop_dialog(run: Run) -> None:
 
 
 def _facts(state: State, status: Status) -> str:
-    facts = [f"started {moment(status.started or status.created)}"]
+    facts = [f"started {moment(status.started)}" if status.started else f"waiting since {moment(status.created)}"]
     if status.started:
         end = status.ended if state.is_final and status.ended else time.time()
         if state is not State.INTERRUPTED:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +91,22 @@ def test_a_path_is_previewed_then_imported(
     assert not home.datasets.exists(), "a preview writes nothing"
     press(app, "Start import")
     assert [(config.name, config.source) for config in submitted] == [("scans", str(folder))]
+
+
+def test_an_upload_is_previewed_and_a_hostile_one_refused(open_page: OpenPage, home: Home, folder: Path) -> None:
+    archive = Path(shutil.make_archive(str(folder), "zip", folder)).read_bytes()
+    app = open_page("datasets")
+    next(group for group in app.segmented_control if group.label == "Where the images are").set_value("Upload").run()
+    app.file_uploader[0].set_value(
+        [("scans.zip", archive, "application/zip"), ("more.zip", archive, "application/zip")]
+    )
+    app.run()
+    assert "one ZIP or .npz alone is expected" in texts(app)
+    assert not (home.root / "uploads").exists()
+    app.file_uploader[0].set_value([("../scans.zip", archive, "application/zip")]).run()
+    press(app, "Preview")
+    assert [metric.value for metric in app.metric] == ["48", "2", "unknown"]
+    assert next(field for field in app.text_input if field.label == "Name").value == "scans"
 
 
 def test_a_wrong_path_is_said_in_a_sentence(open_page: OpenPage) -> None:
