@@ -1,0 +1,113 @@
+"""Weights are found where the notes say, and their absence is one sentence."""
+
+from __future__ import annotations
+
+import io
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from engine.features.weights import load_weights, resolve_weights
+from engine.store.errors import ErsatzError
+from engine.store.hashing import sha256_file
+
+NAME = "resnet50-0676ba61.pth"
+
+
+@pytest.fixture(autouse=True)
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No weights in the environment, an empty hub cache and no internet."""
+    monkeypatch.delenv("ERSATZ_WEIGHTS", raising=False)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+
+    def offline(*_: Any, **__: Any) -> None:
+        raise urllib.error.URLError("no route to host")
+
+    monkeypatch.setattr(urllib.request, "urlopen", offline)
+
+
+def touch(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"x")
+    return path
+
+
+def test_order_of_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cached = touch(tmp_path / "torch" / "hub" / "checkpoints" / NAME)
+    assert resolve_weights("resnet50") == cached
+    folder = touch(tmp_path / "folder" / "resnet50-11ad3fa6.pth").parent
+    monkeypatch.setenv("ERSATZ_WEIGHTS", str(folder))
+    assert resolve_weights("resnet50") == folder / "resnet50-11ad3fa6.pth"
+    monkeypatch.setenv("ERSATZ_WEIGHTS", str(touch(tmp_path / "mine.pth")))
+    assert resolve_weights("resnet50") == tmp_path / "mine.pth"
+    assert resolve_weights("resnet50", str(cached)) == cached
+
+
+def test_absent_and_offline_is_one_sentence_with_the_file_the_place_and_the_way_out(tmp_path: Path) -> None:
+    with pytest.raises(ErsatzError) as caught:
+        resolve_weights("resnet50")
+    sentence = str(caught.value)
+    for part in (NAME, str(tmp_path / "torch" / "hub" / "checkpoints"), "ERSATZ_WEIGHTS", "small-cnn"):
+        assert part in sentence
+    assert not list(tmp_path.rglob("*.pth"))
+
+
+def test_a_wrong_path_is_not_passed_over_in_silence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch(tmp_path / "torch" / "hub" / "checkpoints" / NAME)
+    with pytest.raises(ErsatzError, match=r"the setting weights names .*absent\.pth, which does not exist"):
+        resolve_weights("resnet50", str(tmp_path / "absent.pth"))
+    monkeypatch.setenv("ERSATZ_WEIGHTS", str(tmp_path))
+    with pytest.raises(ErsatzError, match=r"ERSATZ_WEIGHTS names .*, which holds no such file"):
+        resolve_weights("resnet50")
+
+
+@pytest.mark.parametrize("failure", ["torn", "reset"])
+def test_a_broken_download_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: str) -> None:
+    class Answer(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            if failure == "reset" and self.tell():
+                raise ConnectionResetError("reset by peer")
+            return super().read(size)
+
+    monkeypatch.setattr(urllib.request, "urlopen", lambda *_, **__: Answer(b"not the weights" * 100_000))
+    expected = f"{NAME} is damaged" if failure == "torn" else "could not be downloaded"
+    with pytest.raises(ErsatzError, match=expected):
+        resolve_weights("resnet50")
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_good_file_is_read_with_its_hash(tmp_path: Path) -> None:
+    torch.save({"weight": torch.ones(3)}, tmp_path / "plain.pth")
+    state, digest = load_weights(tmp_path / "plain.pth")
+    assert state["weight"].tolist() == [1, 1, 1]
+    assert digest == sha256_file(tmp_path / "plain.pth")
+    (tmp_path / "plain.pth").rename(tmp_path / f"net-{digest[:8]}.pth")
+    assert load_weights(tmp_path / f"net-{digest[:8]}.pth")[1] == digest
+
+
+class Evil:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (Path("ran"),)
+
+
+def test_damaged_and_foreign_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.save({"weight": torch.ones(3000)}, "whole.pth")
+    Path("torn.pth").write_bytes(Path("whole.pth").read_bytes()[:5000])
+    Path("empty.pth").touch()
+    Path("text.pth").write_text("hello")
+    torch.save(Evil(), "evil.pth")
+    torch.save([1, 2], "list.pth")
+    for name in ("torn.pth", "empty.pth", "text.pth", "evil.pth"):
+        with pytest.raises(ErsatzError, match=f"{name} cannot be read as PyTorch weights"):
+            load_weights(Path(name))
+    assert not Path("ran").exists()
+    with pytest.raises(ErsatzError, match=r"list\.pth holds something other"):
+        load_weights(Path("list.pth"))
+    Path("whole.pth").rename("resnet50-0676ba61.pth")
+    with pytest.raises(ErsatzError, match=r"resnet50-0676ba61\.pth is damaged: its SHA-256 begins with .* 0676ba61"):
+        load_weights(Path("resnet50-0676ba61.pth"))

@@ -1,0 +1,73 @@
+"""Sweeps that would prove nothing are refused before the first trial, each with its reason."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from engine.configs import SweepConfig
+from engine.datasets.dataset import Dataset
+from engine.sampling.pools import Pool
+from engine.store.errors import ErsatzError
+from engine.store.runs import Run
+from engine.sweep.leaks import refuse_unsound
+from engine.sweep.runner import run_sweep
+
+NewSweep = Callable[..., tuple[Run, SweepConfig]]
+
+
+def refused(new_sweep: NewSweep, **changes: str) -> str:
+    """The sentence with which the sweep is refused; nothing must be left half-written."""
+    run, config = new_sweep(**changes)
+    with pytest.raises(ErsatzError) as caught:
+        run_sweep(run, config, workers=1)
+    assert {path.name for path in run.path.iterdir()} == {"config.json", "status.json", "log.txt", "lock"}
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(("split", "name"), [("test", "test"), ("valid", "validation")])
+def test_a_generator_that_saw_held_out_images(
+    new_sweep: NewSweep, dataset: Dataset, pool: Pool, split: str, name: str
+) -> None:
+    with (pool.path / "training_images.txt").open("a") as file:
+        file.write("\n".join(dataset.rows(split)["sha256"][:2]) + "\n")
+    assert f"trained on 2 of the {len(dataset.rows(split))} different {name} images" in refused(new_sweep)
+
+
+def test_a_pool_with_a_test_image_in_it(new_sweep: NewSweep, dataset: Dataset, pool: Pool) -> None:
+    manifest = pool.manifest.copy()
+    manifest.loc[3, "sha256"] = dataset.rows("test")["sha256"].iloc[0]
+    manifest.to_csv(pool.path / "manifest.csv", index=False)
+    assert "1 images of the pool are identical to test images" in refused(new_sweep)
+
+    manifest.loc[3, "excluded"] = "copy"
+    manifest.to_csv(pool.path / "manifest.csv", index=False)
+    run, config = new_sweep()
+    refuse_unsound(config, dataset, Pool.open(Run(run.home, config.pool)))
+
+
+def test_a_pool_of_another_split(new_sweep: NewSweep, pool: Pool) -> None:
+    info = json.loads((pool.path / "pool.json").read_text())
+    (pool.path / "pool.json").write_text(json.dumps({**info, "dataset_fingerprint": "b" * 64}))
+    assert "another split (bbbbbbbbbbbb...)" in refused(new_sweep)
+
+
+def test_a_pool_or_data_set_changed_since_the_sweep_was_set_up(new_sweep: NewSweep) -> None:
+    assert "The pool" in refused(new_sweep, pool_sha256="c" * 64)
+    assert "The data set spots was changed" in refused(new_sweep, dataset_fingerprint="c" * 64)
+
+
+def test_a_data_set_that_is_not_frozen(new_sweep: NewSweep, dataset: Dataset) -> None:
+    (dataset.path / "dataset.json").write_text(json.dumps({**dataset.info, "frozen": None}))
+    assert "not frozen" in refused(new_sweep)
+
+
+def test_a_test_set_without_one_of_the_classes(new_sweep: NewSweep, dataset: Dataset) -> None:
+    manifest = dataset.manifest.copy()
+    manifest.loc[(manifest["split"] == "test") & (manifest["class"] == "bleed"), "excluded"] = "drop-copies"
+    manifest.to_csv(dataset.path / "manifest.csv", index=False)
+    (dataset.path / "dataset.json").write_text(json.dumps({**dataset.info, "frozen": None}))
+    Dataset.open(dataset.home, "spots").freeze()
+    assert "test part of spots has no image of the class bleed" in refused(new_sweep)

@@ -1,0 +1,71 @@
+"""Metrics against scikit-learn, two classes and more."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn import metrics as sk
+
+from engine.sweep.metrics import majority_accuracy, metrics, positive_class
+
+
+def draw(classes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    labels = rng.choice(classes, size=60, p=np.arange(1, classes + 1) / np.arange(1, classes + 1).sum())
+    scores = rng.dirichlet(np.ones(classes), size=60) + np.eye(classes)[labels] * 0.4
+    return labels, scores / scores.sum(1, keepdims=True)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("classes", [2, 4])
+def test_agrees_with_scikit_learn(classes: int, seed: int) -> None:
+    labels, scores = draw(classes, seed)
+    predicted = scores.argmax(1)
+    found = metrics(labels, scores, positive=0)
+    assert found["accuracy"] == pytest.approx(sk.accuracy_score(labels, predicted))
+    assert found["balanced_accuracy"] == pytest.approx(sk.balanced_accuracy_score(labels, predicted))
+    assert found["macro_f1"] == pytest.approx(sk.f1_score(labels, predicted, average="macro"))
+    brier = sk.brier_score_loss(labels, scores[:, 1] if classes == 2 else scores, scale_by_half=classes == 2)
+    assert found["brier"] == pytest.approx(brier)
+    if classes == 2:
+        assert found["auroc"] == pytest.approx(sk.roc_auc_score(labels, scores[:, 1]))
+        assert found["sensitivity"] == pytest.approx(sk.recall_score(labels, predicted, pos_label=0))
+        assert found["specificity"] == pytest.approx(sk.recall_score(labels, predicted, pos_label=1))
+    else:
+        assert found["auroc"] == pytest.approx(sk.roc_auc_score(labels, scores, multi_class="ovr"))
+        one_vs_rest = [sk.recall_score(labels != k, predicted != k) for k in range(classes)]
+        assert found["specificity"] == pytest.approx(np.mean(one_vs_rest))
+
+
+def test_accuracy_lies_between_sensitivity_and_specificity() -> None:
+    for seed in range(20):
+        found = metrics(*draw(2, seed), positive=1)
+        low, high = sorted((found["sensitivity"], found["specificity"]))
+        assert low - 1e-12 <= found["accuracy"] <= high + 1e-12
+
+
+def test_a_test_set_of_one_class_has_no_auroc() -> None:
+    found = metrics(np.zeros(4, int), np.tile([0.7, 0.3], (4, 1)), positive=1)
+    assert np.isnan(found["auroc"])
+    assert found["accuracy"] == 1
+
+
+@pytest.mark.parametrize(
+    ("classes", "expected"),
+    [
+        (["hemorrhage", "normal"], "hemorrhage"),
+        (["normal", "pneumonia"], "pneumonia"),
+        (["no", "yes"], "yes"),
+        (["no_tumour", "tumour"], "tumour"),
+        (["benign", "malignant"], "malignant"),
+        (["0", "1"], "1"),
+        (["cat", "dog"], "dog"),
+        (["nodule", "none"], "nodule"),
+    ],
+)
+def test_the_positive_class_is_the_diseased_one(classes: list[str], expected: str) -> None:
+    assert classes[positive_class(classes)] == expected
+
+
+def test_majority_names_the_class_most_frequent_in_training() -> None:
+    assert majority_accuracy(np.array([0, 1, 1]), np.array([0, 0, 0, 1])) == 0.25
