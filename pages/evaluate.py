@@ -31,6 +31,7 @@ from pages.parts.command import command_line
 from pages.parts.forms import config_form
 from pages.parts.home import home
 from pages.parts.images import picture_wall
+from pages.parts.phantom import phantom_badge
 from pages.parts.runs import config_of, live, run_header, run_picker, start
 
 MAIN_FIELDS = ["name", "classifier", "ratios", "seeds", "steps", "batch"]
@@ -78,6 +79,7 @@ def new_sweep(datasets: dict[str, Dataset], pools: list[Run]) -> None:
     )
     own = [preset for preset in PRESETS.values() if preset.importing.get("name") == name]
     base = {**(own[0].sweep if own else {}), "name": name, "dataset": name, "pool": pool}
+    phantom_badge(name)
     show_detectable(datasets[name], SweepConfig.build(base))
     omitted = {"kind", "dataset", "dataset_fingerprint", "pool", "pool_sha256", *MAIN_FIELDS}
     values = config_form(
@@ -125,15 +127,13 @@ def show_detectable(dataset: Dataset, config: SweepConfig) -> None:
         )
 
 
-def show_verdict(summary: dict[str, Any], phantom: bool) -> None:
+def show_verdict(summary: dict[str, Any]) -> None:
     """The verdict in words, on top of everything else."""
     verdict = summary["verdict"]
     box, icon = VERDICTS.get(verdict["verdict"], VERDICTS["no evidence"])
     box(f"**Verdict: {verdict['verdict']}.** {verdict['sentence']}", icon=icon)
     if verdict.get("needed"):
         st.caption(f"What it would need to tell: {verdict['needed']}")
-    if phantom:
-        st.badge("Phantom data: says nothing about patients", icon=":material/science:", color="orange")
 
 
 def results(run: Run) -> None:
@@ -141,7 +141,8 @@ def results(run: Run) -> None:
     trials_path, summary_path = run.path / "trials.parquet", run.path / "summary.json"
     summary = read_summary(*stamp(summary_path)) if summary_path.is_file() else None
     if summary is not None:
-        show_verdict(summary, is_phantom(config_of(run)["dataset"]))
+        show_verdict(summary)
+    phantom_badge(config_of(run)["dataset"])
     if not trials_path.is_file():
         st.info("The first trials appear here as soon as they are done.", icon=":material/hourglass_top:")
         return
@@ -264,12 +265,6 @@ def downloads(run: Run) -> None:
                     on_click="ignore",
                     type="primary" if path.suffix == ".html" else "secondary",
                 )
-
-
-@st.cache_data(max_entries=64, show_spinner=False, ttl=60)
-def is_phantom(dataset: str) -> bool:
-    path = home().dataset(dataset) / "dataset.json"
-    return path.is_file() and bool(read_json(path).get("phantom"))
 
 
 @st.cache_data(max_entries=64, show_spinner=False, ttl=60)

@@ -12,13 +12,13 @@ import streamlit as st
 from engine.configs import GeneratorReference, PoolConfig
 from engine.sampling.pools import Pool, pool_zip
 from engine.sampling.sampler import GENERATOR_FILE, INFO_FILE, Sampler, latents, slerp
-from engine.store.errors import ErsatzError
 from engine.store.files import read_json
 from engine.store.home import NAME_PATTERN
 from engine.store.runs import Run, State, list_runs
 from pages.parts.forms import config_form
 from pages.parts.home import home
 from pages.parts.images import enlarged, picture_wall, png, png_zip, wall
+from pages.parts.phantom import phantom_badge
 from pages.parts.runs import config_of, live, run_header, run_in_url, run_picker, start, title
 
 PAGE = 48
@@ -55,8 +55,7 @@ def explore(run: Run) -> None:
     controls, picture = st.columns([2, 3], gap="large")
     with controls:
         st.caption(facts(info))
-        if config_of(run)["dataset"] and is_phantom(config_of(run)["dataset"]):
-            st.badge("Trained on the phantom", icon=":material/science:", color="orange")
+        phantom_badge(config_of(run)["dataset"])
         several = info["conditional"] and len(opened.classes) > 1
         class_name = st.segmented_control("Class", opened.classes, default=opened.classes[0]) if several else None
         seed = st.slider("Seed", 0, 999, key="seed", bind="query-params", help="The same seed gives the same picture.")
@@ -98,15 +97,6 @@ def walk(opened: Sampler, class_name: str | None, seed: int) -> None:
     images = opened.draw(slerp(a, b, stops), class_name)
     wall(images[:-1], [f"{stop:.0%}" for stop in stops[:-1]], width=84)
     st.image(enlarged(images[-1], 256), width=256, caption=f"{share} % of the way from seed {seed} to {other}")
-
-
-@st.cache_data(max_entries=64, show_spinner=False, ttl=60)
-def is_phantom(dataset: str) -> bool:
-    """Whether a data set was drawn by the program; False when it is gone."""
-    try:
-        return bool(read_json(home().dataset(dataset) / "dataset.json").get("phantom"))
-    except ErsatzError:
-        return False
 
 
 def suggested(available: list[Run]) -> list[Run]:

@@ -16,6 +16,7 @@ from pages.parts.command import command_line
 from pages.parts.forms import config_form
 from pages.parts.home import home
 from pages.parts.images import picture
+from pages.parts.phantom import phantom_badge
 from pages.parts.runs import config_of, live, run_header, run_picker, start
 from pages.parts.words import amount, duration
 
@@ -49,6 +50,7 @@ def plan(frozen: list[Dataset]) -> None:
         key=f"way-{name}",
         help="One each: the classes are trained one after the other, as runs of their own.",
     )
+    phantom_badge(name)
     if preset_name != OWN:
         st.caption(PRESETS[preset_name].story)
     base = {**({} if preset_name == OWN else PRESETS[preset_name].train), "dataset": name}
@@ -117,7 +119,7 @@ def numbers(run: Run, rows: list[dict[str, Any]]) -> None:
     left = max(0.0, config_of(run)["kimg"] - last["kimg"]) * 1000 / speed if speed else None
     shown, rate, time_left, memory = st.columns(4)
     shown.metric("Shown", f"{amount(last['kimg'])} of {amount(status.total)} kimg", border=True)
-    rate.metric("Speed", f"{speed / 1000:.3f} kimg/s", help=f"{speed:.0f} images a second", border=True)
+    rate.metric("Speed", f"{speed / 1000:.2g} kimg/s", help=f"{speed:.0f} images a second", border=True)
     if state is State.RUNNING and left is not None:
         time_left.metric("Time left", f"about {duration(left)}", border=True)
     else:
@@ -139,6 +141,7 @@ def sample_wall(run: Run) -> None:
     if not grids:
         return
     st.subheader("Samples")
+    phantom_badge(config_of(run)["dataset"])
     moments = list(grids)
     key, newest = f"moment-{run.id}", f"newest-{run.id}"
     if st.session_state.get(key) == st.session_state.get(newest):

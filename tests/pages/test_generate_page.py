@@ -36,7 +36,7 @@ def test_a_generator_paints_at_once(open_page: OpenPage, trainings: list[Run]) -
     app = open_page("generate", run=trainings[0].id, seed="7")
     assert len(app.image) == 1 + 16 + 11 + 1, "the picture, its neighbours, the walk, and where the walk stands"
     assert "makes bleed" in texts(app)
-    assert ":orange-badge[:material/science: Trained on the phantom]" in texts(app)
+    assert ":orange-badge[:material/science: Phantom data: says nothing about patients]" in texts(app)
     assert f"sample {trainings[0].id} --seeds 7-22" in app.code[0].value
 
 

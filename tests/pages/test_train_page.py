@@ -62,6 +62,7 @@ def test_running_shows_curves_samples_speed_and_stop(running: Run, open_page: Op
     assert metrics["Speed"].endswith(" kimg/s")
     assert "Stop" in [button.label for button in app.button]
     assert len(app.get("image")) == 2
+    assert "Phantom data" in text(app)
 
 
 def test_new_rows_and_samples_appear_and_a_shortened_file_starts_again(running: Run, open_page: OpenPage) -> None:
