@@ -16,10 +16,10 @@ from scipy.ndimage import gaussian_filter
 from engine.datasets.phantom_anatomy import FINE, SIZE, Bleed, Patient, draw
 
 _SLICES_PER_PATIENT = [3] * 20 + [4] * 40 + [5] * 20
-_BLEED_PATIENTS = 46
+_BLEED_PATIENTS = 44
 
 _KINDS = ("epidural", "subdural", "intracerebral", "subarachnoid", "intraventricular")
-_KIND_SHARES = (0.18, 0.26, 0.32, 0.14, 0.10)
+_KIND_SHARES = (0.20, 0.20, 0.45, 0.05, 0.10)
 
 
 @dataclass(frozen=True)
@@ -60,27 +60,27 @@ def _draw_patient(rng: np.random.Generator, bleeds: bool) -> Patient:
         [gaussian_filter(rng.standard_normal((FINE, FINE)), s, mode="wrap") * s for s in (2.6, 5, 12)]
     ) * (2 * np.sqrt(np.pi))
     return Patient(
-        width=rng.uniform(0.68, 0.80),
-        length=rng.uniform(0.85, 0.95),
+        width=rng.uniform(0.71, 0.78),
+        length=rng.uniform(0.875, 0.935),
         outline=np.stack([rng.normal(0, 1, 4) * (0.012, 0.015, 0.008, 0.005), rng.uniform(0, 2 * np.pi, 4)]),
-        skull=rng.uniform(0.045, 0.085),
-        scalp=rng.uniform(0.025, 0.06),
+        skull=rng.uniform(0.05, 0.072),
+        scalp=rng.uniform(0.03, 0.065),
         atrophy=atrophy,
         ventricles=0.75 + 0.85 * atrophy + rng.normal(0, 0.12),
         asymmetry=rng.normal(0, 0.12),
-        turn=rng.normal(0, 0.10),
-        shift=(rng.normal(0, 0.03), rng.normal(0, 0.015)),
-        tilt=rng.gamma(1.0, 0.02),
+        turn=rng.normal(0, 0.06),
+        shift=(rng.normal(0, 0.015), rng.normal(0, 0.012)),
+        tilt=rng.gamma(1.0, 0.012),
         tilt_side=rng.uniform(0, 2 * np.pi),
-        contrast=rng.uniform(0.7, 1.3),
-        calcified=(rng.random() < 0.45, rng.random() < 0.4, rng.random() < 0.12),
-        falx=rng.uniform(0, 22),
+        contrast=rng.uniform(0.8, 1.3),
+        calcified=(rng.random() < 0.35, rng.random() < 0.2, rng.random() < 0.06),
+        falx=rng.uniform(0, 16),
         infarct=(rng.choice([-1, 1]) * rng.uniform(0.2, 0.4), rng.uniform(-0.4, 0.5), rng.uniform(0.08, 0.2))
         if rng.random() < 0.15
         else None,
-        noise=rng.uniform(1.2, 4.0),
+        noise=rng.uniform(1.0, 3.0),
         blur=rng.uniform(0.25, 0.6),
-        window=(rng.uniform(32, 42), rng.uniform(64, 92)),
+        window=(rng.uniform(38, 42), rng.uniform(86, 98)),
         texture=texture,
         bleed=_draw_bleed(rng) if bleeds else None,
     )
@@ -93,12 +93,12 @@ def _draw_bleed(rng: np.random.Generator) -> Bleed:
         kind=str(rng.choice(_KINDS, p=_KIND_SHARES)),
         angle=angle if side > 0 else np.pi - angle,
         side=side,
-        size=rng.uniform(0.45, 1.25),
-        density=rng.uniform(48, 74),
+        size=rng.uniform(0.8, 1.65),
+        density=rng.uniform(58, 83),
         level=rng.uniform(0.35, 0.75),
-        extent=rng.uniform(0.14, 0.3),
+        extent=rng.uniform(0.2, 0.36),
         place=(side * rng.uniform(0.12, 0.42), rng.uniform(-0.45, 0.5)),
-        stretch=rng.uniform(0.7, 1.4),
+        stretch=rng.uniform(0.8, 1.25),
     )
 
 

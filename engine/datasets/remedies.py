@@ -18,12 +18,15 @@ def apply(manifest: pd.DataFrame, remedies: Sequence[str]) -> pd.DataFrame:
     """The manifest after each remedy, always in the order in which they make sense, whatever order is given.
 
     `drop-blank`, `drop-conflicts` and `drop-copies` write their name into `excluded`; `group-by-name` and `join-groups`
-    change `group`, which every later split honours, and `join-groups` moves images between given splits.
+    change `group`, which every later split honours, and `join-groups` moves images between given splits (column `given`
+    keeps the source's own).
     Expects the columns that `copies.measure` adds. Raises `ErsatzError` for a remedy that does not exist.
     """
     if unknown := set(remedies) - set(_REMEDIES):
         raise ErsatzError(f"There is no remedy {sorted(unknown)[0]!r}; expected one of {', '.join(_REMEDIES)}.")
     manifest = manifest.copy()
+    if "given" not in manifest:
+        manifest["given"] = manifest["split"]
     for name, remedy in _REMEDIES.items():
         if name in remedies:
             remedy(manifest)

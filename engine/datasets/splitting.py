@@ -28,7 +28,8 @@ def assign(manifest: pd.DataFrame, config: ImportConfig) -> pd.DataFrame:
     Raises `ErsatzError` when no sound split exists.
     """
     manifest = manifest.copy()
-    manifest["given"] = manifest["split"]
+    if "given" not in manifest:
+        manifest["given"] = manifest["split"]
     used = manifest["excluded"] == ""
     rows = manifest[used]
     if rows["class"].nunique() < 2:
@@ -46,7 +47,9 @@ def assign(manifest: pd.DataFrame, config: ImportConfig) -> pd.DataFrame:
     if given and config.split != "random":
         manifest.loc[used, "split"] = _given(rows, config)
     else:
-        manifest.loc[used, "split"] = _drawn(rows, _shares(len(rows), config), config)
+        manifest.loc[used, "split"] = _drawn(
+            rows, _shares(len(rows), config), config.seed, config.split_counts is not None
+        )
     _check(manifest[used])
     return manifest
 
@@ -68,7 +71,7 @@ def _given(rows: pd.DataFrame, config: ImportConfig) -> pd.Series:
     if not (split == "valid").any():
         train = rows[split == "train"]
         valid = max(1, round(len(train) * config.valid_share / (config.train_share + config.valid_share)))
-        split[train.index] = _drawn(train, (len(train) - valid, valid, 0), config)
+        split[train.index] = _drawn(train, (len(train) - valid, valid, 0), config.seed)
     return split
 
 
@@ -88,8 +91,11 @@ def _shares(total: int, config: ImportConfig) -> tuple[int, int, int]:
     return config.split_counts
 
 
-def _drawn(rows: pd.DataFrame, totals: tuple[int, int, int], config: ImportConfig) -> pd.Series:
-    """A random split of `rows` into `totals` images, stratified by class, no unit in two splits."""
+def _drawn(rows: pd.DataFrame, totals: tuple[int, int, int], seed: int, exact: bool = False) -> pd.Series:
+    """A random split of `rows` into `totals` images, stratified by class, no unit in two splits.
+
+    Groups may not allow the totals; then the nearest found is taken, or with `exact` an `ErsatzError` raised.
+    """
     codes, classes = pd.factorize(rows["class"], sort=True)
     copies = [rows[column] for column in ("group", "sha256", "near") if column in rows]
     units = joined(len(rows), *copies)
@@ -98,11 +104,11 @@ def _drawn(rows: pd.DataFrame, totals: tuple[int, int, int], config: ImportConfi
     splits = sum(total > 0 for total in totals)
     _enough(counts, list(classes), splits)
     targets = _targets(counts.sum(axis=0), totals)
-    order = np.random.default_rng(config.seed).permutation(len(counts))
+    order = np.random.default_rng(seed).permutation(len(counts))
     chosen = np.empty(len(counts), np.int64)
     chosen[order] = _improve(counts[order], _deal(counts[order], targets), targets)
     reached = tuple(int(counts[chosen == split].sum()) for split in range(3))
-    if config.split_counts is not None and reached != totals:
+    if exact and reached != totals:
         raise ErsatzError(
             f"Groups cannot be divided into exactly {'/'.join(map(str, totals))} images; the nearest found is "
             f"{'/'.join(map(str, reached))} (train/valid/test). Use these counts, or leave them out to split by shares."

@@ -12,6 +12,7 @@ from PIL import Image
 
 from engine.configs import ImportConfig
 from engine.datasets.importing import import_dataset
+from engine.datasets.phantom import PhantomImage, phantom
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
 
@@ -21,6 +22,12 @@ def blobs(seed: int, size: int = 24, channels: int = 0) -> np.ndarray:
     shape = (6, 6, channels) if channels else (6, 6)
     small = np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
     return small.repeat(size // 6, axis=0).repeat(size // 6, axis=1)
+
+
+@pytest.fixture(scope="session")
+def heads() -> list[PhantomImage]:
+    """The demo set of seed 0."""
+    return phantom()
 
 
 @pytest.fixture(name="blobs")
