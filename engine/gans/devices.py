@@ -51,7 +51,7 @@ def allow_fast_arithmetic(device: torch.device) -> None:
     """TF32 for what stays fp32, and cuDNN's fastest convolutions for the ever-same shapes."""
     if device.type == "cuda":
         torch.backends.cuda.matmul.fp32_precision = "tf32"
-        torch.backends.cudnn.conv.fp32_precision = "tf32"
+        torch.backends.cudnn.conv.fp32_precision = "tf32"  # type: ignore[attr-defined]
         torch.backends.cudnn.benchmark = True
 
 

@@ -60,7 +60,7 @@ def _train(run: Run, config: DcganConfig, device: torch.device, report: Report, 
     made = [config.class_name] if config.class_name else dataset.classes
     facts = describe_snapshot(config, digest, pictures, made)
     images_seen, seconds = resume(run, players, digest)
-    run.keep_metrics(lambda row: row["kimg"] * 1000 <= images_seen)
+    run.keep_metrics(lambda row: round(row["kimg"] * 1000) <= images_seen)
     total, tick_images = length(config, len(images))
     print(
         f"{config.gan} {config.architecture}, {len(images)} images of {pictures.size}x{pictures.size}x"
@@ -71,55 +71,53 @@ def _train(run: Run, config: DcganConfig, device: torch.device, report: Report, 
     # What the loop shows.
     z, labels = (t.to(device) for t in fixed_latents(config.seed, config.grid, config.z_dim, pictures.classes))
     samples = run.path / "samples"
-    events = SummaryWriter(str(run.path / "events"), purge_step=images_seen + 1)
     if images_seen == 0:
         save_grid(samples / "reals.png", images.examples(config.grid, config.seed))
         save_grid(samples / f"fakes-{0:09d}.png", to_bytes(players.sample(z, labels)))
     report(Progress("training", images_seen / 1000, total / 1000, "kimg"))
 
     iterate = graphed(lambda rows: players.iterate(*images.batch(rows, config.mirror)), device)
-    while images_seen < total:
-        # One tick of iterations, without waiting for the device.
-        started, seen_before = time.perf_counter(), images_seen
-        until = min(images_seen + tick_images, total)
-        shown = rows_shown(config.seed, images_seen, until - images_seen, len(images))
-        for rows in torch.from_numpy(shown).to(device).split(config.batch):
-            torch.manual_seed(draws_seed(config.seed, images_seen))
-            iterate(rows)
-            images_seen += config.batch
+    with SummaryWriter(str(run.path / "events"), purge_step=images_seen + 1) as events:
+        while images_seen < total:
+            # One tick of iterations, without waiting for the device.
+            started, seen_before = time.perf_counter(), images_seen
+            until = min(images_seen + tick_images, total)
+            shown = rows_shown(config.seed, images_seen, until - images_seen, len(images))
+            for rows in torch.from_numpy(shown).to(device).split(config.batch):
+                torch.manual_seed(draws_seed(config.seed, images_seen))
+                iterate(rows)
+                images_seen += config.batch
 
-        # Read the meters (this waits for the device), and refuse numbers that exploded.
-        meters = players.read_meters()
-        elapsed = time.perf_counter() - started
-        seconds += elapsed
-        refuse_explosion(run, meters, images_seen)
+            # Read the meters (this waits for the device), and refuse numbers that exploded.
+            meters = players.read_meters()
+            elapsed = time.perf_counter() - started
+            seconds += elapsed
+            refuse_explosion(run, meters, images_seen)
 
-        # Metrics.
-        kimg = images_seen / 1000
-        speed = (images_seen - seen_before) / elapsed
-        row = {"kimg": kimg, "seconds": seconds, **meters, "images_per_second": speed}
-        run.append_metrics({**row, "memory_gib": memory_gib(device), "time": time.time()})
-        for name, value in row.items():
-            events.add_scalar(f"train/{name}", value, images_seen)
-        print(
-            f"kimg {kimg:g} of {total / 1000:g}, {speed:.0f} images/s, "
-            + ", ".join(f"{name} {value:.3f}" for name, value in meters.items()),
-            flush=True,
-        )
+            # Metrics.
+            kimg = images_seen / 1000
+            speed = (images_seen - seen_before) / elapsed
+            row = {"kimg": kimg, "seconds": seconds, **meters, "images_per_second": speed}
+            run.append_metrics({**row, "memory_gib": memory_gib(device), "time": time.time()})
+            for name, value in row.items():
+                events.add_scalar(f"train/{name}", value, images_seen)
+            print(
+                f"kimg {kimg:g} of {total / 1000:g}, {speed:.0f} images/s, "
+                + ", ".join(f"{name} {value:.3f}" for name, value in meters.items()),
+                flush=True,
+            )
 
-        # Samples and snapshot: every few ticks, at the end, and when asked to stop.
-        stopping = should_stop()
-        finished = images_seen >= total
-        if stopping or finished or (images_seen // tick_images) % config.snapshot_ticks == 0:
-            grid = save_grid(samples / f"fakes-{images_seen:09d}.png", to_bytes(players.sample(z, labels)))
-            events.add_image("samples", grid, images_seen, dataformats="HWC")
-            events.flush()
-            save_snapshot(run.path, players.state(), {**facts, "images_seen": images_seen, "seconds": seconds})
-        report(Progress("training", kimg, total / 1000, "kimg"))
-        if stopping and not finished:
-            events.close()
-            return "stopped"
-    events.close()
+            # Samples and snapshot: every few ticks, at the end, and when asked to stop.
+            stopping = should_stop()
+            finished = images_seen >= total
+            if stopping or finished or (images_seen // tick_images) % config.snapshot_ticks == 0:
+                grid = save_grid(samples / f"fakes-{images_seen:09d}.png", to_bytes(players.sample(z, labels)))
+                events.add_image("samples", grid, images_seen, dataformats="HWC")
+                events.flush()
+                save_snapshot(run.path, players.state(), {**facts, "images_seen": images_seen, "seconds": seconds})
+            report(Progress("training", kimg, total / 1000, "kimg"))
+            if stopping and not finished:
+                return "stopped"
     return "finished"
 
 

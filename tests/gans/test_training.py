@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from typing import Any
 
 import numpy as np
@@ -102,6 +103,7 @@ def test_killed_and_resumed_equals_never_stopped(make_run: MakeRun) -> None:
     assert len(comparable(killed)) == 5
     with killed.metrics_path.open("a") as file:
         file.write('{"kimg": 0.048, "seco')
+    time.sleep(1)  # event files are read in the order of their names, which hold the second
     assert train(killed, config) == "finished"
     assert_same_end(killed, straight)
     events = EventAccumulator(str(killed.path / "events")).Reload()
