@@ -21,7 +21,7 @@ from engine.store.runs import Run, State
 from pages.parts.forms import config_form
 from pages.parts.home import home
 from pages.parts.images import picture_wall
-from pages.parts.runs import config_of, run_header, run_in_url, start, title
+from pages.parts.runs import choice_in_url, config_of, run_header, run_in_url, start, title
 
 PAGE = 60
 """Images on one page of the wall."""
@@ -38,6 +38,7 @@ REMEDIES = {
     "group-by-name": "Group by file name",
     "drop-blank": "Drop the blank images",
 }
+VIEWS = ("Data sets", "Import")
 OWN = "No preset"
 PATH, UPLOAD, PHANTOM = "Path on this machine", "Upload", "Phantom (demo)"
 FORM_FIELDS = ["name", "size", "mode", "resize", "group_column", "label_column"]
@@ -310,13 +311,11 @@ datasets = {dataset.name: dataset for dataset in list_datasets(home())}
 followed = followed_import()
 if followed and followed.state() is State.FINISHED and (imported := config_of(followed)["name"]) in datasets:
     st.query_params.from_dict({"dataset": str(imported)})
+    st.session_state["datasets-view"] = VIEWS[0]
     followed = None
 
-VIEWS = ["Data sets", "Import"]
-importing = followed is not None or not datasets
-view = st.segmented_control(
-    "View", VIEWS, default=VIEWS[importing], required=True, label_visibility="collapsed", key=f"view-{importing}"
-)
+st.session_state.setdefault("datasets-view", VIEWS[followed is not None or not datasets])
+view = st.segmented_control("View", VIEWS, required=True, label_visibility="collapsed", key="datasets-view")
 if view == "Import":
     if followed is not None:
         with st.container(border=True):
@@ -329,15 +328,7 @@ elif datasets:
     wanted = st.query_params.get("dataset")
     if wanted and wanted not in datasets:
         st.warning(f"There is no data set {wanted} here; this is another one.", icon=":material/link_off:")
-    shown = wanted if wanted in datasets else next(iter(datasets))
-    name = st.selectbox(
-        "Data set",
-        list(datasets),
-        index=list(datasets).index(shown),
-        format_func=lambda name: datasets[name].label,
-        key=f"dataset-{shown}",
-    )
-    st.query_params["dataset"] = name
-    show_dataset(datasets[name])
+    chosen = choice_in_url("Data set", list(datasets), "dataset", "dataset", lambda name: datasets[name].label)
+    show_dataset(datasets[chosen])
 else:
     st.info("There is no data set yet. Choose Import above.", icon=":material/photo_library:")

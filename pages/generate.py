@@ -21,6 +21,7 @@ from pages.parts.images import enlarged, picture_wall, png, png_zip, wall
 from pages.parts.phantom import phantom_badge
 from pages.parts.runs import config_of, live, run_header, run_in_url, run_picker, start, title
 
+VIEWS = ("Explore", "Pools")
 PAGE = 48
 """Pictures of a pool on one page of its wall."""
 
@@ -193,11 +194,8 @@ if not ready:
     st.stop()
 
 pool_runs = list_runs(home(), "pool")
-VIEWS = ["Explore", "Pools"]
-pooling = run_in_url() in pool_runs
-view = st.segmented_control(
-    "View", VIEWS, default=VIEWS[pooling], required=True, label_visibility="collapsed", key=f"view-{pooling}"
-)
+st.session_state.setdefault("generate-view", VIEWS[run_in_url() in pool_runs])
+view = st.segmented_control("View", VIEWS, required=True, label_visibility="collapsed", key="generate-view")
 if view == "Pools":
     with st.expander("New pool", icon=":material/add:", expanded=not pool_runs):
         new_pool(ready)

@@ -93,9 +93,9 @@ def table(states: list[str], kinds: list[str], text: str) -> None:
     )
 
 
-def live_table(states: list[str], kinds: list[str], text: str, active: frozenset[str]) -> None:
-    """The table while something is active; the page is drawn again once a run begins or ends."""
-    if active != active_runs():
+def live_table(states: list[str], kinds: list[str], text: str, active: frozenset[str], chosen: str | None) -> None:
+    """The table; the page is drawn again once a run begins, ends or is chosen."""
+    if active != active_runs() or chosen != st.query_params.get("run"):
         st.rerun()
     table(states, kinds, text)
 
@@ -187,7 +187,7 @@ chosen_states = left.multiselect("State", [state.value for state in State], plac
 chosen_kinds = middle.multiselect("Kind", KINDS, placeholder="All kinds")
 search = right.text_input("Search", placeholder="name or id")
 now_active = active_runs()
-live(live_table, bool(now_active))(chosen_states, chosen_kinds, search, now_active)
+live(live_table, bool(now_active))(chosen_states, chosen_kinds, search, now_active, st.query_params.get("run"))
 
 if len(queued := waiting(home())) > 1:
     queue(queued)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any, Literal
@@ -102,18 +102,31 @@ def run_picker(kind: str, key: str, *, label: str = "Run", runs: list[Run] | Non
     wanted = st.query_params.get("run")
     if wanted and run_in_url() is None:
         st.warning(f"There is no run {wanted} here; this is the newest instead.", icon=":material/link_off:")
-    shown = wanted if wanted in among else next(iter(among))
-    # the key holds what the URL says, so that a followed link is never overruled by an older choice
-    chosen = st.selectbox(
+    chosen = choice_in_url(
         label,
         list(among),
-        index=list(among).index(shown),
-        format_func=lambda run_id: f"{title(among[run_id])} · {moment(among[run_id].status().created)}",
-        key=f"{key}-{shown}",
+        "run",
+        key,
+        lambda run_id: f"{title(among[run_id])} · {moment(among[run_id].status().created)}",
     )
-    if chosen != wanted:
-        st.query_params["run"] = chosen
     return among[chosen]
+
+
+def choice_in_url(
+    label: str, options: Sequence[str], parameter: str, key: str, format_func: Callable[[str], str] = str
+) -> str:
+    """A choice that the URL holds: a link sets it, a choice changes the link; the first option when it says neither."""
+    wanted = st.query_params.get(parameter)
+    shown = wanted if wanted in options else options[0]
+    st.session_state[key] = shown
+
+    def choose() -> None:
+        st.query_params[parameter] = st.session_state[key]
+
+    chosen = st.selectbox(label, options, format_func=format_func, key=key, on_change=choose)
+    if chosen != wanted:
+        st.query_params[parameter] = chosen
+    return chosen
 
 
 def start(config: Config) -> Run | None:

@@ -20,7 +20,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 T = TypeVar("T")
 SMALL = {
-    "import": {"remedies": ["drop-conflicts"]},
     "train": {"kimg": 4.0, "g_channels": 16, "d_channels": 16, "tick_kimg": 0.1, "snapshot_ticks": 5},
     "pool": {"images_per_class": 150},
     "sweep": {"steps": 10, "seeds": 2, "ratios": [0.5, 1.0]},
@@ -125,6 +124,36 @@ def test_the_seed_slider_paints_at_once_and_lives_in_the_url(dashboard: Dashboar
     page.keyboard.press("ArrowRight")
     expect(picture).not_to_have_attribute("src", before or "")
     expect(page).to_have_url(dashboard.url(f"generate?run={training.id}&seed=1"))
+
+
+def test_a_click_in_the_table_shows_the_run_and_its_link(dashboard: Dashboard, home: Home, tab: Tab) -> None:
+    fabricated.make_dataset(home)
+    older, _ = (fabricated.make_training(home, class_name) for class_name in fabricated.CLASSES)
+    page = tab.open(dashboard.url("runs"))
+    table = page.get_by_test_id("stDataFrame").bounding_box()
+    assert table is not None
+    page.mouse.click(table["x"] + 16, table["y"] + 35 + 1.5 * 35)  # the box of the second row; the table is a canvas
+    expect(page).to_have_url(dashboard.url(f"runs?run={older.id}"))
+    page.get_by_role("link", name="Open on its page").click()
+    expect(page).to_have_url(dashboard.url(f"train?run={older.id}"))
+
+
+def test_every_choice_counts_and_the_link_follows(dashboard: Dashboard, home: Home, tab: Tab) -> None:
+    """One click each: a choice must not be lost because the link changed with the one before."""
+    fabricated.make_everything(home)
+    pool = list_runs(home, "pool")[0]
+    bleed, normal = sorted(list_runs(home, "train"), key=lambda run: run.config()["class_name"])
+    page = tab.open(dashboard.url(f"generate?run={bleed.id}"))
+    for run, name in ((normal, "normal"), (bleed, "bleed"), (normal, "normal")):
+        page.get_by_role("combobox", name="Generator").click()
+        page.get_by_role("option", name=f"Train phantom · {name}").click()
+        expect(page).to_have_url(dashboard.url(f"generate?run={run.id}"))
+        expect(page.get_by_text(f"makes {name}")).to_be_visible()
+    for _ in range(2):
+        page.get_by_text("Pools", exact=True).click()
+        expect(page).to_have_url(dashboard.url(f"generate?run={pool.id}"))
+        page.get_by_text("Explore", exact=True).click()
+        expect(page).to_have_url(dashboard.url(f"generate?run={normal.id}"))
 
 
 def test_a_run_is_deleted_after_asking(dashboard: Dashboard, home: Home, tab: Tab) -> None:
