@@ -91,12 +91,12 @@ def new_sweep(datasets: dict[str, Dataset], pools: list[Run]) -> None:
         labels={"ratios": "Shares of synthetic images", "seeds": "Seeds (paired repetitions)"},
         submit="Start sweep",
     )
-    st.caption("The same from the command line (settings changed above show after the start):")
-    st.code(command_line(SweepConfig.build(base)), "bash", wrap_lines=True)
     if values is not None and (run := start(SweepConfig.build(values))) is not None:
         st.query_params["run"] = run.id
         st.session_state["sweep-started"] = True
         st.rerun()
+    st.caption("The same from the command line (settings changed above show after the start):")
+    st.code(command_line(SweepConfig.build(base)), "bash", wrap_lines=True)
 
 
 def show_detectable(dataset: Dataset, config: SweepConfig) -> None:
@@ -301,7 +301,7 @@ view = NEW
 if runs:
     if st.session_state.pop("sweep-started", False) or "sweep-view" not in st.session_state:
         st.session_state["sweep-view"] = READ
-    view = st.segmented_control("View", [READ, NEW], key="sweep-view", label_visibility="collapsed")
+    view = st.segmented_control("View", [READ, NEW], required=True, key="sweep-view", label_visibility="collapsed")
 if view == NEW:
     if not pools:
         st.info("There is no finished pool of a frozen data set; save one on the Generate page.")

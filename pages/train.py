@@ -66,15 +66,15 @@ def plan(frozen: list[Dataset]) -> None:
         submit="Start training",
     )
     class_names = dataset.classes if way == ONE_EACH else [only.get(way, "")]
-    st.caption(_budget(dataset, class_names, float(base.get("kimg", 100.0))))
-    st.caption("The same from the command line (settings changed above show after the start):")
-    st.code(command_line(DcganConfig.build({**base, "class_name": only.get(way, "")})), "bash", wrap_lines=True)
     if values is not None:
         started = [start(DcganConfig.build({**values, "class_name": class_name})) for class_name in class_names]
         if all(started):
             st.query_params["run"] = started[0].id
             st.session_state["train-started"] = True
             st.rerun()
+    st.caption(_budget(dataset, class_names, float(base.get("kimg", 100.0))))
+    st.caption("The same from the command line (settings changed above show after the start):")
+    st.code(command_line(DcganConfig.build({**base, "class_name": only.get(way, "")})), "bash", wrap_lines=True)
 
 
 def _budget(dataset: Dataset, class_names: list[str], kimg: float) -> str:
@@ -105,7 +105,8 @@ def watch(run: Run) -> None:
     """Numbers, curves and pictures of one training."""
     rows = read_rows(run)
     if not rows:
-        st.info("The first numbers come after the first tick.", icon=":material/hourglass_top:")
+        tick = config_of(run)["tick_kimg"]
+        st.info(f"The first numbers come after {tick:g} kimg.", icon=":material/hourglass_top:")
     else:
         numbers(run, rows)
         curves(run, rows)
@@ -187,7 +188,7 @@ view = NEW
 if runs:
     if st.session_state.pop("train-started", False) or "train-view" not in st.session_state:
         st.session_state["train-view"] = WATCH
-    view = st.segmented_control("View", [WATCH, NEW], key="train-view", label_visibility="collapsed")
+    view = st.segmented_control("View", [WATCH, NEW], required=True, key="train-view", label_visibility="collapsed")
 if view == NEW:
     if not ready:
         st.info("There is no frozen data set to train on; import one on the Datasets page.")
