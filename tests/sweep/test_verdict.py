@@ -123,7 +123,7 @@ def test_differences_are_paired_by_seed_at_the_same_ratio() -> None:
 @pytest.mark.slow
 def test_on_null_data_the_verdict_claims_in_at_most_five_percent() -> None:
     sweeps = 200
-    claims = sum(verdict_of(simulate(1000 + seed)).verdict != "no evidence" for seed in range(sweeps))
+    claims = sum(verdict_of(simulate(1000 + seed, n_test=2000)).verdict != "no evidence" for seed in range(sweeps))
     # 17 of 200 is the 97.5 % quantile of Binomial(200, 0.05): the tolerance of so small a simulation.
     assert claims <= stats.binom.ppf(0.975, sweeps, 0.05)
 
