@@ -103,7 +103,8 @@ def list_(as_json: Json = False) -> None:
 
 
 def _values(dataset: Dataset) -> dict[str, Any]:
-    counts = dataset.rows().groupby(["split", "class"]).size()
+    rows = dataset.rows()
+    counts = (rows["split"] + "/" + rows["class"]).value_counts().sort_index()
     return {
         "name": dataset.name,
         "path": str(dataset.path),
@@ -113,7 +114,7 @@ def _values(dataset: Dataset) -> dict[str, Any]:
         "frozen": dataset.frozen,
         "fingerprint": dataset.fingerprint,
         "phantom": dataset.is_phantom,
-        "counts": {f"{split}/{name}": int(count) for (split, name), count in counts.items()},
+        "counts": {str(cell): int(count) for cell, count in counts.items()},
         "findings": dataset.info["audit"]["findings"],
     }
 
