@@ -2,7 +2,8 @@
 
 Every number is drawn from one PCG64 stream and every picture is plain float64 NumPy, so that a seed gives the same set
 anywhere. It has the nuisances that make the real task hard (pose, slice level, age, window, calcifications, bright
-falx and sinus, partial volume of the skull, noise), and no more: an accuracy on it says nothing about patients.
+falx and sinus, partial volume of the skull, noise), and no more: an accuracy on it says nothing about patients. The ranges below are set so that the small network,
+trained on 70 % of the patients, is right for about 84 % of the test images (75 to 92 % over sets and seeds).
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def _draw_patient(rng: np.random.Generator, bleeds: bool) -> Patient:
         [gaussian_filter(rng.standard_normal((FINE, FINE)), s, mode="wrap") * s for s in (2.6, 5, 12)]
     ) * (2 * np.sqrt(np.pi))
     return Patient(
-        width=rng.uniform(0.71, 0.78),
+        width=rng.uniform(0.713, 0.777),
         length=rng.uniform(0.875, 0.935),
         outline=np.stack([rng.normal(0, 1, 4) * (0.012, 0.015, 0.008, 0.005), rng.uniform(0, 2 * np.pi, 4)]),
         skull=rng.uniform(0.05, 0.072),
@@ -69,7 +70,7 @@ def _draw_patient(rng: np.random.Generator, bleeds: bool) -> Patient:
         ventricles=0.75 + 0.85 * atrophy + rng.normal(0, 0.12),
         asymmetry=rng.normal(0, 0.12),
         turn=rng.normal(0, 0.06),
-        shift=(rng.normal(0, 0.015), rng.normal(0, 0.012)),
+        shift=(rng.normal(0, 0.013), rng.normal(0, 0.012)),
         tilt=rng.gamma(1.0, 0.012),
         tilt_side=rng.uniform(0, 2 * np.pi),
         contrast=rng.uniform(0.8, 1.3),
@@ -93,8 +94,8 @@ def _draw_bleed(rng: np.random.Generator) -> Bleed:
         kind=str(rng.choice(_KINDS, p=_KIND_SHARES)),
         angle=angle if side > 0 else np.pi - angle,
         side=side,
-        size=rng.uniform(0.8, 1.65),
-        density=rng.uniform(58, 83),
+        size=rng.uniform(0.85, 1.7),
+        density=rng.uniform(60, 85),
         level=rng.uniform(0.35, 0.75),
         extent=rng.uniform(0.2, 0.36),
         place=(side * rng.uniform(0.12, 0.42), rng.uniform(-0.45, 0.5)),
