@@ -73,8 +73,10 @@ def _finding(
 def _copies(rows: pd.DataFrame, key: str, kind: str) -> Iterator[Finding]:
     """Sets of copies, told apart by what they spoil: labels, splits, or only the count of images."""
     members = rows[rows[key] != ""]
-    if key == "near":  # a set whose members are all the same to the pixel is told as exact copies
-        members = members[members.groupby("near")["sha256"].transform("nunique") > 1]
+    if key == "near":  # told elsewhere or harmless: members that are the same to the pixel, or of one known group
+        sets = members.groupby("near")
+        joined = (sets["group"].transform("nunique") == 1) & (members["group"] != "")
+        members = members[(sets["sha256"].transform("nunique") > 1) & ~joined]
     members = members[members.groupby(key)["path"].transform("size") > 1]
     if members.empty:
         return
@@ -89,22 +91,26 @@ def _copies(rows: pd.DataFrame, key: str, kind: str) -> Iterator[Finding]:
             f"{kind}-copies-across-classes",
             "conflict",
             len(found),
-            f"{len(found)} images in {found[key].nunique()} sets are {what} with different labels; "
+            f"{_in_sets(found[key])} are {what} with different labels; "
             "at most one label can be right, so drop them or correct the labels.",
             _pairs(found, key, "class"),
             "drop-conflicts",
         )
     if leaking.any():
         found = members[leaking]
-        mend = "keep one of each, in the test set first" if kind == "exact" else "join each set in one split"
+        remedy, mend = "join-groups", "join each set in one split"
+        if conflicting[leaking].all():
+            remedy, mend = "drop-conflicts", "their labels differ too, so drop them"
+        elif kind == "exact":
+            remedy, mend = "drop-copies", "keep one of each, in the test set first"
         yield _finding(
             f"{kind}-copies-across-splits",
             "leak",
             len(found),
-            f"{len(found)} images in {found[key].nunique()} sets are {what} in different splits, "
+            f"{_in_sets(found[key])} are {what} in different splits, "
             f"which lets a classifier recognise test images; {mend}.",
             _pairs(found, key, "split"),
-            "drop-copies" if kind == "exact" else "join-groups",
+            remedy,
         )
     plain = members[~conflicting & ~leaking]
     if len(plain):
@@ -114,11 +120,16 @@ def _copies(rows: pd.DataFrame, key: str, kind: str) -> Iterator[Finding]:
             f"{kind}-copies",
             "warning",
             len(plain),
-            f"{len(plain)} images in {plain[key].nunique()} sets are {what}, "
+            f"{_in_sets(plain[key])} are {what}, "
             f"so the set holds {extra} fewer different pictures than it seems; {mend}.",
             _pairs(plain, key, "path"),
             "drop-copies" if kind == "exact" else "join-groups",
         )
+
+
+def _in_sets(key: pd.Series) -> str:
+    sets = key.nunique()
+    return f"{len(key)} images in {sets} set{'s' * (sets != 1)}"
 
 
 def _splits(rows: pd.DataFrame) -> pd.Series:

@@ -2,8 +2,9 @@
 
 Every number is drawn from one PCG64 stream and every picture is plain float64 NumPy, so that a seed gives the same set
 anywhere. It has the nuisances that make the real task hard (pose, slice level, age, window, calcifications, bright
-falx and sinus, partial volume of the skull, noise), and no more: an accuracy on it says nothing about patients. The ranges below are set so that the small network,
-trained on 70 % of the patients, is right for about 84 % of the test images (75 to 92 % over sets and seeds).
+falx and sinus, partial volume of the skull, noise), and no more: an accuracy on it says nothing about patients. The
+ranges below are set so that the small network, trained on 70 % of the patients, is right for about 84 % of the test
+images (75 to 92 % over sets and seeds).
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from PIL import Image
 from engine.datasets.audit import audit, blocking
 from engine.datasets.copies import measure, near_pairs, perceptual_hash, read_thumbnails
 from engine.datasets.phantom import PhantomImage
+from engine.datasets.remedies import apply
 from engine.store.hashing import sha256_pixels
 
 
@@ -144,6 +145,37 @@ def test_near_copies_across_splits_and_classes(shelf: Shelf, heads: list[Phantom
     assert findings["near-copies-across-splits"]["examples"] == [["00000.png", "00001.png"]]
     assert findings["near-copies-across-classes"]["severity"] == "conflict"
     assert findings["near-copies-across-classes"]["examples"] == [["00002.png", "00003.png"]]
+
+
+def test_a_leak_with_two_labels_names_the_remedy_that_mends_it(shelf: Shelf, heads: list[PhantomImage]) -> None:
+    shelf.put(heads[0].pixels, "a", "train")
+    shelf.put(heads[0].pixels, "b", "test")
+    assert shelf.findings()["exact-copies-across-splits"]["remedy"] == "drop-conflicts"
+    shelf.put(heads[40].pixels, "a", "train")
+    shelf.put(heads[40].pixels, "a", "test")
+    assert shelf.findings()["exact-copies-across-splits"]["remedy"] == "drop-copies"
+
+
+def test_the_remedies_named_mend_all_that_was_found(shelf: Shelf, heads: list[PhantomImage]) -> None:
+    a, b, c, d = (heads[number].pixels for number in (0, 40, 80, 120))
+    for pixels, name, split, group in (
+        (a, "a", "train", ""), (a, "a", "test", ""), (b, "a", "train", ""), (jpeg(b, 75), "a", "test", ""),
+        (c, "a", "train", ""), (c, "b", "test", ""), (d, "a", "train", "P1"), (heads[200].pixels, "a", "test", "P1"),
+        (np.zeros((64, 64), np.uint8), "b", "train", ""),
+    ):  # fmt: skip
+        shelf.put(pixels, name, split, group)
+    measured = measure(shelf.manifest, shelf.folder)
+    findings = [finding for finding in audit(measured, shelf.folder) if finding["remedy"]]
+    assert {finding["name"] for finding in findings} == {
+        "exact-copies-across-classes",
+        "exact-copies-across-splits",
+        "near-copies-across-splits",
+        "group-across-splits",
+        "near-blank",
+    }
+    mended = audit(apply(measured, [finding["remedy"] for finding in findings]), shelf.folder)
+    assert not blocking(mended)
+    assert not any(finding["remedy"] for finding in mended)
 
 
 def test_nothing_crosses_splits_before_there_are_any(shelf: Shelf, heads: list[PhantomImage]) -> None:
