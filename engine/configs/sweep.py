@@ -48,7 +48,7 @@ class SweepConfig(Config):
     dropout: float = Field(default=0.4, ge=0, lt=1)
     """Dropout before the last layer."""
     validations: int = Field(default=10, ge=1)
-    """Times that the validation set is read during a trial; the best one gives the trial's weights."""
+    """Times that the validation set is read during a trial; the latest within a standard error of the best is used."""
     views: int = Field(default=8, ge=1)
     """Recorded random views per image that a frozen backbone sees in the arm real+classical."""
     device: Literal["auto", "cpu", "cuda"] = "auto"

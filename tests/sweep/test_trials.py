@@ -9,7 +9,7 @@ import torch
 from engine.configs import SweepConfig
 from engine.sweep.arms import Stream, Trial, batches, plan, torch_seed, training_set
 from engine.sweep.classifiers import SmallCnn, to_network_size
-from engine.sweep.trials import Inputs, train_heads, train_small_cnn
+from engine.sweep.trials import Inputs, pick, train_heads, train_small_cnn
 
 CONFIG = SweepConfig(name="s", dataset="d", pool="p", seeds=2, ratios=(0.5, 1.0), steps=30, batch=8, validations=5)
 
@@ -119,3 +119,11 @@ def test_small_cnn_takes_all_sizes(channels: int, size: int) -> None:
     net = SmallCnn(channels, 3, 0.0)
     assert 60_000 <= sum(p.numel() for p in net.parameters()) <= 100_000
     assert net(images.float()).shape == (2, 3)
+
+
+def test_the_latest_step_within_one_standard_error_of_the_best_is_picked() -> None:
+    few = np.array([0.60, 0.75, 0.70, 0.50])
+    assert pick(few, 40) == 2  # one standard error of 75 % on 40 images: 6.8 points
+    assert pick(few, 4000) == 1
+    assert pick(np.array([0.9, 0.9, 0.9]), 40) == 2
+    assert pick(np.array([1.0, 0.95]), 40) == 0
