@@ -25,6 +25,7 @@ ONE_EACH, TOGETHER = "One for each class", "One for all classes (conditional)"
 OWN = "No preset"
 WATCH, NEW = "Watch", "New training"
 WALL_PIXELS = 480
+RECENT_TICKS = 5
 
 
 def plan(frozen: list[Dataset]) -> None:
@@ -116,7 +117,7 @@ def watch(run: Run) -> None:
 def numbers(run: Run, rows: list[dict[str, Any]]) -> None:
     """Progress, speed, time left and memory."""
     last, status, state = rows[-1], run.status(), run.state()
-    speed = last["images_per_second"]
+    speed = recent_speed(rows)
     left = max(0.0, config_of(run)["kimg"] - last["kimg"]) * 1000 / speed if speed else None
     shown, rate, time_left, memory = st.columns(4)
     shown.metric("Shown", f"{amount(last['kimg'])} of {amount(status.total)} kimg", border=True)
@@ -126,6 +127,12 @@ def numbers(run: Run, rows: list[dict[str, Any]]) -> None:
     else:
         time_left.metric("Trained for", duration(last["seconds"]), border=True)
     memory.metric("Memory", f"{last['memory_gib']:.1f} GiB", border=True)
+
+
+def recent_speed(rows: list[dict[str, Any]]) -> float:
+    """Images a second over the last ticks; one tick alone would make the time left jump about."""
+    recent = rows[-RECENT_TICKS:]
+    return sum(row["images_per_second"] for row in recent) / len(recent)
 
 
 def curves(run: Run, rows: list[dict[str, Any]]) -> None:

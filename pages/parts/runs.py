@@ -219,7 +219,7 @@ def stop_dialog(run: Run) -> None:
     if queued:
         st.write("It waits in the queue and has done nothing yet. It can be started again later.")
     else:
-        st.write("It saves what it has done and ends within moments. It can be resumed later from there.")
+        st.write("It ends at its next safe point with everything saved. It can be resumed later from there.")
     with st.container(horizontal=True):
         if st.button("Cancel the run" if queued else "Stop the run", type="primary", icon=":material/stop:"):
             cancel(run) if queued else stop(run)
