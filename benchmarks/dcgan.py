@@ -109,7 +109,7 @@ def our_loop(setting: Setting, device: torch.device) -> Callable[[], None]:
     pixels = np.random.default_rng(0).integers(0, 256, (count, pictures.size, pictures.size, pictures.channels))
     images = TrainingImages(pixels.astype(np.uint8), np.zeros(count), [], device)
     players = DcganPlayers(config, pictures, device, choose_precision("auto", device))
-    run = graphed(lambda rows: players.iterate(*images.batch(rows, config.mirror)), device)
+    run = graphed(lambda rows: players.iterate(*images.batch(rows, config.mirror)), device, config.cuda_graphs)
     rows = torch.from_numpy(rows_shown(0, 0, 64 * config.batch, count)).to(device).split(config.batch)
     iterations = 0
 

@@ -79,6 +79,7 @@ PRESETS: dict[str, Preset] = {
             "soft_labels": 0.1,
             "flip_probability": 0.05,
             "dropout": 0.4,
+            "tick_kimg": 0.25,
         },
         pool={"images_per_class": 200},
         sweep={"classifier": "resnet50", "batch": 32, "lr": 1e-3, "dropout": 0.4},

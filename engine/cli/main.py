@@ -13,7 +13,7 @@ from engine.cli import datasets
 from engine.cli.follow import follow_to_end
 from engine.cli.options import assignments, with_options
 from engine.cli.output import Detach, Json, console, notices, show, table
-from engine.cli.serve import serve
+from engine.cli.serve import require_free_port, serve
 from engine.configs import DcganConfig, GeneratorReference, JourneyConfig, PoolConfig, SweepConfig, parse_config
 from engine.datasets.dataset import Dataset
 from engine.jobs import submit as jobs
@@ -80,6 +80,9 @@ def demo(
         }
     )
     home = Home.from_environment()
+    serves = served and not detach and not as_json
+    if serves:
+        require_free_port(port)  # now, and not after minutes of work
     run = jobs.ensure(home, config)
     if detach:
         show({"run": run.id}, as_json, f"On its way in the background as {run.id}.")
@@ -87,10 +90,9 @@ def demo(
     follow_to_end(run, preset_name)
     result = run.status().result
     show({"run": run.id, **result}, as_json, f"\n[bold]{result['verdict'].capitalize()}.[/bold] {result['sentence']}")
-    if as_json:
-        return
-    console.print(f"Report: {Run(home, result['sweep']).path / 'report.html'}", soft_wrap=True)
-    if served:
+    if not as_json:
+        console.print(f"Report: {Run(home, result['sweep']).path / 'report.html'}", soft_wrap=True)
+    if serves:
         serve(home, port, f"evaluate?run={result['sweep']}")
 
 

@@ -28,13 +28,18 @@ def port_is_free(port: int, address: str = ADDRESS) -> bool:
     return True
 
 
-def serve(home: Home, port: int, page: str = "", address: str = ADDRESS, open_browser: bool = True) -> None:
-    """Run the dashboard until Ctrl-C; `page` is the path and query to open first."""
+def require_free_port(port: int, address: str = ADDRESS) -> None:
+    """Raise `ErsatzError` when another program listens there."""
     if not port_is_free(port, address):
         raise ErsatzError(
-            f"Port {port} is in use by another program; a free one is expected. "
-            f"Stop that program, or choose another port with --port {port + 1}."
+            f"Port {port} is in use by another program (perhaps the dashboard is open already); a free one is "
+            f"expected. Stop that program, or choose another port with --port {port + 1}."
         )
+
+
+def serve(home: Home, port: int, page: str = "", address: str = ADDRESS, open_browser: bool = True) -> None:
+    """Run the dashboard until Ctrl-C; `page` is the path and query to open first."""
+    require_free_port(port, address)
     url = f"http://{address}:{port}/{page}"
     command = [sys.executable, "-m", "streamlit", "run", str(REPOSITORY / "app.py")]
     command += [f"--server.port={port}", f"--server.address={address}", "--server.headless=true"]

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from engine.store.errors import ErsatzError
+
 Iteration = Callable[[Tensor], None]
 
 WARM_UP = 4
@@ -48,10 +50,19 @@ class GraphedIteration:
     def _record(self, rows: Tensor) -> None:
         self.rows = rows.clone()
         self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph, stream=self.stream):
-            self.iteration(self.rows)
+        try:
+            with torch.cuda.graph(self.graph, stream=self.stream):
+                self.iteration(self.rows)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:  # a failed recording leaves the device in a state that only a new process mends
+            reason = str(error).splitlines()[0]
+            raise ErsatzError(
+                f"This GPU and driver could not record the training iteration as a CUDA graph ({reason}). "
+                "Train with --no-cuda-graphs, which gives the same numbers more slowly."
+            ) from error
 
 
-def graphed(iteration: Iteration, device: torch.device) -> Iteration:
-    """The iteration as a CUDA graph on a GPU, and as it is elsewhere."""
-    return GraphedIteration(iteration) if device.type == "cuda" else iteration
+def graphed(iteration: Iteration, device: torch.device, wanted: bool) -> Iteration:
+    """The iteration as a CUDA graph on a GPU if `wanted`, and as it is elsewhere."""
+    return GraphedIteration(iteration) if wanted and device.type == "cuda" else iteration

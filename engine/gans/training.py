@@ -76,7 +76,7 @@ def _train(run: Run, config: DcganConfig, device: torch.device, report: Report, 
         save_grid(samples / f"fakes-{0:09d}.png", to_bytes(players.sample(z, labels)))
     report(Progress("training", images_seen / 1000, total / 1000, "kimg"))
 
-    iterate = graphed(lambda rows: players.iterate(*images.batch(rows, config.mirror)), device)
+    iterate = graphed(lambda rows: players.iterate(*images.batch(rows, config.mirror)), device, config.cuda_graphs)
     with SummaryWriter(str(run.path / "events"), purge_step=images_seen + 1) as events:
         while images_seen < total:
             # One tick of iterations, without waiting for the device.
