@@ -74,3 +74,14 @@ def test_failed_step_names_itself_in_the_journey(quiet_home: Home) -> None:
     assert ended(run, PATIENCE_SECONDS) is State.FAILED
     assert "'Import' did not finish" in run.status().error
     assert "There is no" in run.status().error
+
+
+def test_missing_weights_stop_a_journey_before_its_first_step(
+    quiet_home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ERSATZ_WEIGHTS", str(quiet_home.root / "nowhere"))
+    resnet = {**BRIEF.overrides, "sweep": {"classifier": "resnet50"}}
+    run = ensure(quiet_home, BRIEF.model_copy(update={"overrides": resnet}))
+    assert ended(run, PATIENCE_SECONDS) is State.FAILED
+    assert "ERSATZ_WEIGHTS" in run.status().error
+    assert [listed.kind for listed in list_runs(quiet_home)] == ["journey"]
