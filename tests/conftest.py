@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from engine.store.home import REPOSITORY, Home
+
+# Several tests run side by side, and threads that wait for each other's cores are slower than one thread each.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 REAL_DATA = REPOSITORY.parent / "shared" / "data"
 

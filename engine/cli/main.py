@@ -89,7 +89,7 @@ def demo(
         return
     follow_to_end(run, preset_name)
     result = run.status().result
-    show({"run": run.id, **result}, as_json, f"\n[bold]{result['verdict'].capitalize()}.[/bold] {result['sentence']}")
+    show({"run": run.id, **result}, as_json, f"\n[bold]Verdict: {result['verdict']}.[/bold]\n{result['sentence']}")
     if not as_json:
         console.print(f"Report: {Run(home, result['sweep']).path / 'report.html'}", soft_wrap=True)
     if serves:
