@@ -71,7 +71,6 @@ class _Journey:
 def run_journey(run: Run, config: JourneyConfig, report: Report, should_stop: ShouldStop) -> Outcome:
     """Import, train a generator a class, sample a pool, sweep and report; returns how it ended."""
     settings = step_settings(config)
-    _require_weights(settings["sweep"])
     journey = _Journey(run, report, should_stop)
     try:
         dataset = _import(journey, settings["import"])
@@ -81,14 +80,6 @@ def run_journey(run: Run, config: JourneyConfig, report: Report, should_stop: Sh
     except _StopRequested:
         return "stopped"
     return "finished"
-
-
-def _require_weights(settings: dict[str, Any]) -> None:
-    """Find (or download) the backbone's weights now: their lack must not show after hours of training."""
-    if settings.get("classifier", "small-cnn") != "small-cnn":
-        from engine.features.weights import resolve_weights  # needs torch, which a journey otherwise does without
-
-        resolve_weights(settings["classifier"], settings.get("weights", ""))
 
 
 def _import(journey: _Journey, settings: dict[str, Any]) -> Dataset:

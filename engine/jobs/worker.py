@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.configs import Config, DcganConfig, ImportConfig, JourneyConfig, PoolConfig, SweepConfig, parse_config
+from engine.presets import step_settings
 from engine.store.errors import ErsatzError, RunDeleted
 from engine.store.files import disk_errors, is_leftover, read_json
 from engine.store.home import Home
@@ -76,9 +77,7 @@ def do(run: Run, config: Config, report: Report, should_stop: ShouldStop) -> Out
         case SweepConfig():
             return _sweep(run, config, report, should_stop)
         case JourneyConfig():
-            from engine.jobs.journey import run_journey
-
-            return run_journey(run, config, report, should_stop)
+            return _journey(run, config, report, should_stop)
     raise TypeError(f"no way to do {type(config).__name__}")
 
 
@@ -125,6 +124,18 @@ def _clear(paths: Iterable[Path], of: Path | None = None) -> None:
     for path in list(paths):
         if is_leftover(path, of):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _journey(run: Run, config: JourneyConfig, report: Report, should_stop: ShouldStop) -> Outcome:
+    from engine.jobs.journey import run_journey
+
+    sweep = step_settings(config)["sweep"]
+    if sweep.get("classifier", "small-cnn") != "small-cnn":
+        from engine.features.weights import resolve_weights
+
+        # Found or downloaded now: their lack must not show after hours of training.
+        resolve_weights(sweep["classifier"], sweep.get("weights", ""))
+    return run_journey(run, config, report, should_stop)
 
 
 class Hooks:
