@@ -40,7 +40,7 @@ PRESETS: dict[str, Preset] = {
         # Without the gradient penalty the discriminator wins within 1 kimg and every sample is the same head.
         train={
             "architecture": "recipe",
-            "kimg": 20.0,
+            "kimg": 18.0,
             "batch": 16,
             "g_channels": 32,
             "d_channels": 32,
