@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -44,6 +45,7 @@ def serve(home: Home, port: int, page: str = "", address: str = ADDRESS, open_br
     command = [sys.executable, "-m", "streamlit", "run", str(REPOSITORY / "app.py")]
     command += [f"--server.port={port}", f"--server.address={address}", "--server.headless=true"]
     environment = {**os.environ, "ERSATZ_HOME": str(home.root)}
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C: the server must not stay behind
     with subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=subprocess.DEVNULL) as server:
         try:
             while server.poll() is None and port_is_free(port, address):
