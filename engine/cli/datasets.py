@@ -66,8 +66,9 @@ def audit(
     dataset = Dataset.open(Home.from_environment(), name)
     if fix:
         editing.apply_remedies(dataset, fix)
-        dataset = Dataset.open(dataset.home, name)
-    _show_dataset(dataset, as_json)
+    else:
+        editing.reaudit(dataset)
+    _show_dataset(Dataset.open(dataset.home, name), as_json)
 
 
 @app.command("split")

@@ -252,12 +252,14 @@ def resume(
 def delete(
     run_id: Annotated[str, typer.Argument(metavar="RUN")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Delete a run's folder with everything in it."""
     run = _run(run_id)
     if not yes:
         typer.confirm(f"Delete {run.path} and everything in it?", abort=True)
     jobs.delete(run)
+    show({"deleted": run.id}, as_json, f"Deleted {run.id}.")
 
 
 def _run(run_id: str, kind: str = "") -> Run:

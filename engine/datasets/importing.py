@@ -19,7 +19,7 @@ from engine.datasets.copies import perceptual_hash
 from engine.datasets.dataset import COLUMNS, SPLITS, Dataset
 from engine.datasets.each import each
 from engine.datasets.naming import Naming, name_classes
-from engine.datasets.preprocess import depth_range, has_colour, in_mode, scaled, squared
+from engine.datasets.preprocess import depth_range, has_colour, in_mode, to_stored
 from engine.datasets.reading.items import Facts, Item, Reading, bad_pictures
 from engine.datasets.reading.source import open_source
 from engine.datasets.settling import settle, write_settled
@@ -183,11 +183,8 @@ def _store(
 
     def store(number: int, item: Item) -> dict[str, Any]:
         decoded = item.picture.decode(config.max_pixels)
-        pixels = decoded.pixels
-        if pixels.dtype != np.uint8:
-            low, high = decoded.window or depth or (0.0, 255.0)
-            pixels = scaled(pixels, low, high, decoded.inverted)
-        stored = in_mode(squared(pixels, config.size, config.resize), config.mode)
+        levels = decoded.window or depth or (0.0, 255.0)
+        stored = to_stored(decoded.pixels, config.size, config.mode, config.resize, levels, decoded.inverted)
         class_name, fact = naming.classes[item.label], facts[number]
         path = f"images/{class_name}/{number:05d}.png"
         Image.fromarray(stored).save(folder / path)

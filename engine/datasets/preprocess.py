@@ -120,24 +120,17 @@ def in_mode(stored: np.ndarray, mode: str) -> np.ndarray:
 
 
 def to_stored(
-    image: Image.Image | np.ndarray,
+    pixels: np.ndarray,
     size: int,
-    mode: Literal["auto", "L", "RGB"] = "auto",
+    mode: str = "auto",
     resize: Resize = "pad",
-    window: tuple[float, float] | None = None,
+    levels: tuple[float, float] = (0.0, 255.0),
     inverted: bool = False,
 ) -> np.ndarray:
-    """The whole way: uint8 `[size, size]` or `[size, size, 3]`.
+    """Steps 5 to 7 on what `plain_pixels` or `plain_array` gave: uint8 `[size, size]` or `[size, size, 3]`.
 
-    `window` holds the values that become 0 and 255 in images of more than 8 bits; without it the image's own range
-    is taken by `depth_range`.
+    `levels` are the values that become 0 and 255 in images of more than 8 bits.
     """
-    pixels = plain_pixels(image) if isinstance(image, Image.Image) else plain_array(image)
     if pixels.dtype != np.uint8:
-        if window is None:
-            finite = pixels[np.isfinite(pixels)]
-            window = depth_range(float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
-        pixels = scaled(pixels, *window, inverted)
-    elif inverted:
-        pixels = 255 - pixels
+        pixels = scaled(pixels, *levels, inverted)
     return in_mode(squared(pixels, size, resize), mode)

@@ -51,11 +51,6 @@ def save_snapshot(run_path: Path, tensors: dict[str, Tensor], metadata: dict[str
     return path
 
 
-def read_metadata(path: Path) -> dict[str, Any]:
-    """What a snapshot says about itself, without reading its tensors."""
-    return _read(path, "")[1]
-
-
 def load_snapshot(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """All tensors (on the CPU) and the metadata of a snapshot."""
     return _read(path, "G", "D")
@@ -76,8 +71,7 @@ def load_generator(path: Path) -> tuple[nn.Module, dict[str, Any]]:
 
 
 def _read(path: Path, *prefixes: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors whose names begin with one of the prefixes (none for an empty prefix), and the metadata."""
-    wanted = tuple(filter(None, prefixes))
+    """The tensors whose names begin with one of the prefixes, and the metadata."""
     try:
         with safe_open(path, framework="pt") as file:
             metadata = json.loads((file.metadata() or {}).get("ersatz", "{}"))
@@ -86,7 +80,7 @@ def _read(path: Path, *prefixes: str) -> tuple[dict[str, Tensor], dict[str, Any]
                     f"{path} is a safetensors file, but not a snapshot of this program's training; "
                     "expected a network-*.safetensors from the snapshots folder of a training run. Choose another."
                 )
-            return {name: file.get_tensor(name) for name in file.keys() if name.startswith(wanted)}, metadata  # noqa: SIM118
+            return {name: file.get_tensor(name) for name in file.keys() if name.startswith(prefixes)}, metadata  # noqa: SIM118
     except FileNotFoundError as error:
         raise ErsatzError(f"{path} is missing; expected a snapshot of a training run. Choose another one.") from error
     except (SafetensorError, OSError, ValueError) as error:

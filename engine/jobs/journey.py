@@ -96,8 +96,7 @@ def _import(journey: _Journey, settings: dict[str, Any]) -> Dataset:
         journey.note(**{"import": child.id})
         journey.follow(child, "Import")
         dataset = Dataset.open(journey.home, config.name)
-    if not dataset.frozen:
-        dataset.require_frozen()
+    dataset.require_frozen()
     journey.note(dataset=dataset.name)
     return dataset
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine.datasets.preprocess import depth_range, has_colour, in_mode, plain_pixels, squared, to_stored
+from engine.datasets.preprocess import depth_range, has_colour, in_mode, plain_array, plain_pixels, squared, to_stored
 
 
 def test_alpha_is_composited_on_black_in_every_mode_that_has_it():
@@ -43,7 +43,7 @@ def test_every_mode_becomes_8_bit_grey_or_rgb(mode: str):
         image = image.convert("LA" if mode == "La" else "RGBA").convert(mode)
     else:
         image = image.convert(mode)
-    stored = to_stored(image, 4, "L", "stretch")
+    stored = to_stored(plain_pixels(image), 4, "L", "stretch")
     assert stored.dtype == np.uint8
     assert np.abs(stored.astype(int) - grey).max() <= 2
 
@@ -52,8 +52,8 @@ def test_rgb_with_equal_channels_is_grey_and_stays_the_same_in_both_modes():
     grey = np.random.default_rng(0).integers(0, 256, (16, 16), dtype=np.uint8)
     rgb = Image.fromarray(np.repeat(grey[..., None], 3, axis=2))
     assert plain_pixels(rgb).ndim == 2
-    assert np.array_equal(to_stored(rgb, 16, "L"), grey)
-    assert np.array_equal(to_stored(rgb, 16, "RGB"), np.repeat(grey[..., None], 3, axis=2))
+    assert np.array_equal(to_stored(plain_pixels(rgb), 16, "L"), grey)
+    assert np.array_equal(to_stored(plain_pixels(rgb), 16, "RGB"), np.repeat(grey[..., None], 3, axis=2))
 
 
 def test_grey_by_way_of_rgb_equals_grey_at_once():
@@ -94,18 +94,18 @@ def test_depth_range(low: float, high: float, expected: tuple[float, float]):
 
 def test_16_bit_grey_keeps_its_order_and_scale():
     values = np.linspace(0, 65535, 64).astype(np.uint16).reshape(8, 8)
-    stored = to_stored(Image.fromarray(values), 8, "L", "stretch")
+    stored = to_stored(plain_pixels(Image.fromarray(values)), 8, "L", "stretch", levels=depth_range(0, 65535))
     assert np.array_equal(stored, np.rint(values / 257).astype(np.uint8))
 
 
 def test_float_with_not_a_number_and_infinity():
     values = np.array([[0, 0.5], [np.nan, np.inf]], np.float32)
-    assert to_stored(values, 2, "L", "stretch", window=(0, 1)).tolist() == [[0, 128], [0, 255]]
+    assert to_stored(values, 2, "L", "stretch", levels=(0, 1)).tolist() == [[0, 128], [0, 255]]
 
 
 def test_inverted_is_white_for_low_values():
     values = np.array([[0, 4095]], np.uint16).repeat(2, axis=0)
-    assert to_stored(values, 2, "L", "stretch", window=(0, 4095), inverted=True).tolist() == [[255, 0]] * 2
+    assert to_stored(plain_array(values), 2, "L", "stretch", levels=(0, 4095), inverted=True).tolist() == [[255, 0]] * 2
 
 
 def test_pad_crop_stretch():
