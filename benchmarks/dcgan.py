@@ -24,10 +24,11 @@ from torch import nn
 from engine.configs import DcganConfig
 from engine.gans.cuda_graphs import graphed
 from engine.gans.data import TrainingImages, draws_seed, rows_shown
-from engine.gans.dcgan import Discriminator, Generator, Pictures
+from engine.gans.dcgan.losses import gradient_penalty
+from engine.gans.dcgan.networks import Discriminator, Generator
+from engine.gans.dcgan.players import DcganPlayers
 from engine.gans.devices import allow_fast_arithmetic, choose_precision
-from engine.gans.losses import gradient_penalty
-from engine.gans.players import DcganPlayers
+from engine.gans.pictures import Pictures
 
 AIMS = {"cpu": 1.6, "cuda": 3.0}
 TURNS = 15

@@ -19,7 +19,8 @@ import onnxruntime
 import torch
 
 from engine.configs import DcganConfig
-from engine.gans.dcgan import Generator, Pictures
+from engine.gans.dcgan.networks import Generator
+from engine.gans.pictures import Pictures
 from engine.sampling.export import to_onnx
 from engine.sampling.graphs import Graph
 from engine.sampling.sampler import latents

@@ -18,6 +18,7 @@ LAYERS = [
     {"gans"},
     {"sampling"},
     {"features"},
+    {"projection"},
     {"quality"},
     {"sweep"},
     {"report"},

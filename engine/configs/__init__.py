@@ -5,16 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 from engine.configs.base import Config
+from engine.configs.dry_run import DryRunConfig
 from engine.configs.importing import ImportConfig
 from engine.configs.journey import JourneyConfig
+from engine.configs.network import NetworkConfig
 from engine.configs.pool import GeneratorReference, PoolConfig
+from engine.configs.projection import ProjectionConfig
+from engine.configs.stylegan2 import StyleganConfig
 from engine.configs.sweep import SweepConfig
-from engine.configs.train import DcganConfig
+from engine.configs.train import DcganConfig, TrainConfig
+from engine.configs.training import GANS, TrainingConfig, parse_training
 from engine.store.errors import ErsatzError
 
 CONFIGS: dict[str, type[Config]] = {
     "import": ImportConfig,
-    "train": DcganConfig,
+    "train": TrainConfig,
+    "dry-run": DryRunConfig,
+    "network": NetworkConfig,
+    "projection": ProjectionConfig,
     "pool": PoolConfig,
     "sweep": SweepConfig,
     "journey": JourneyConfig,
@@ -22,14 +30,22 @@ CONFIGS: dict[str, type[Config]] = {
 
 __all__ = [
     "CONFIGS",
+    "GANS",
     "Config",
     "DcganConfig",
+    "DryRunConfig",
     "GeneratorReference",
     "ImportConfig",
     "JourneyConfig",
+    "NetworkConfig",
     "PoolConfig",
+    "ProjectionConfig",
+    "StyleganConfig",
     "SweepConfig",
+    "TrainConfig",
+    "TrainingConfig",
     "parse_config",
+    "parse_training",
 ]
 
 
@@ -38,4 +54,4 @@ def parse_config(values: dict[str, Any]) -> Config:
     kind = values.get("kind")
     if kind not in CONFIGS:
         raise ErsatzError(f"The kind of run is {kind!r}; expected one of {', '.join(CONFIGS)}.")
-    return CONFIGS[kind].build(values)
+    return parse_training(values) if kind == "train" else CONFIGS[kind].build(values)

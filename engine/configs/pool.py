@@ -34,5 +34,11 @@ class PoolConfig(Config):
     """Images to sample for each class."""
     first_seed: int = Field(default=0, ge=0)
     """Seed of the first image; the following count up."""
+    psi: float = Field(default=1.0, ge=0, le=2)
+    """Truncation of StyleGAN2 generators: below 1 typical images, less varied; 1 as trained."""
+    psi_cutoff: int = Field(default=0, ge=0)
+    """Truncate only this many of the first layers; 0: all."""
+    noise: Literal["const", "random", "none"] = "const"
+    """Noise planes of StyleGAN2 generators: fixed, drawn from each seed, or none."""
     batch: int = Field(default=64, ge=1)
     """Images sampled at once."""

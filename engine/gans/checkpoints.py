@@ -17,7 +17,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from engine.configs import DcganConfig, parse_config
-from engine.gans.dcgan import Generator, Pictures
+from engine.gans.dcgan.networks import Generator
+from engine.gans.pictures import Pictures
 from engine.store.errors import ErsatzError
 from engine.store.files import replacing
 

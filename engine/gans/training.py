@@ -16,7 +16,7 @@ from engine.configs import DcganConfig
 from engine.gans.checkpoints import describe_snapshot, list_snapshots, load_snapshot, save_snapshot
 from engine.gans.cuda_graphs import graphed
 from engine.gans.data import draws_seed, open_training_set, read_training_images, rows_shown
-from engine.gans.dcgan import Pictures
+from engine.gans.dcgan.players import DcganPlayers
 from engine.gans.devices import (
     allow_fast_arithmetic,
     choose_device,
@@ -26,7 +26,7 @@ from engine.gans.devices import (
     memory_gib,
 )
 from engine.gans.grids import fixed_latents, save_grid, to_bytes
-from engine.gans.players import DcganPlayers
+from engine.gans.pictures import Pictures
 from engine.store.errors import ErsatzError
 from engine.store.files import disk_errors, write_text
 from engine.store.hashing import sha256_value

@@ -14,7 +14,8 @@ from torch import nn
 
 from engine.configs import DcganConfig
 from engine.gans.checkpoints import describe_snapshot, save_snapshot
-from engine.gans.dcgan import Generator, Pictures
+from engine.gans.dcgan.networks import Generator
+from engine.gans.pictures import Pictures
 from engine.sampling import export
 from engine.sampling.export import TOLERANCE, export_generator
 from engine.sampling.sampler import Sampler, latents

@@ -10,7 +10,6 @@ constant plane a class (1 for the image's own, else 0) behind the colour channel
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 from math import log2
 
@@ -18,25 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from engine.configs import DcganConfig
-from engine.store.errors import ErsatzError
+from engine.gans.pictures import Pictures
 
 SIZES = (32, 64, 128)
-
-
-@dataclass(frozen=True)
-class Pictures:
-    """What a generator makes: `size` x `size` pixels, 1 or 3 channels; `classes` is 0 for an unconditional one."""
-
-    size: int
-    channels: int
-    classes: int = 0
-
-    def __post_init__(self) -> None:
-        if self.size not in SIZES:
-            raise ErsatzError(
-                f"The data set's images are {self.size} px wide; a DCGAN can make {', '.join(map(str, SIZES))} px. "
-                "Import the data set again with one of these sizes."
-            )
 
 
 class Generator(nn.Module):
@@ -46,6 +29,7 @@ class Generator(nn.Module):
 
     def __init__(self, config: DcganConfig, pictures: Pictures):
         super().__init__()
+        pictures.require_size("a DCGAN", SIZES)
         self.z_dim = config.z_dim
         # A row of this table is a class's one-hot vector; not part of the state dict.
         self.register_buffer("one_hot", torch.eye(pictures.classes), persistent=False)

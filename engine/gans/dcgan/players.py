@@ -9,14 +9,15 @@ import torch
 from torch import Tensor, nn
 
 from engine.configs import DcganConfig
-from engine.gans.dcgan import Discriminator, Generator, Pictures
-from engine.gans.losses import (
+from engine.gans.dcgan.losses import (
     adversarial_loss,
     generator_loss,
     gradient_penalty,
     noisy_targets,
     probability_real,
 )
+from engine.gans.dcgan.networks import Discriminator, Generator
+from engine.gans.pictures import Pictures
 
 Network = TypeVar("Network", bound=nn.Module)
 METERS = ("g_loss", "d_loss", "d_real", "d_fake", "g_grad_norm", "d_grad_norm")

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from engine.gans.losses import (
+from engine.gans.dcgan.losses import (
     adversarial_loss,
     clean_targets,
     generator_loss,

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from engine.configs import DcganConfig
-from engine.gans.dcgan import Pictures
+from engine.gans.dcgan.players import DcganPlayers
 from engine.gans.grids import fixed_latents, tile, to_bytes
-from engine.gans.players import DcganPlayers
+from engine.gans.pictures import Pictures
 
 CPU = torch.device("cpu")
 

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from engine.configs import DcganConfig
-from engine.gans.dcgan import SIZES, Discriminator, Generator, Pictures
+from engine.gans.dcgan.networks import SIZES, Discriminator, Generator
+from engine.gans.pictures import Pictures
 from engine.store.errors import ErsatzError
 
 
@@ -58,7 +59,7 @@ def test_the_class_changes_picture_and_judgement(architecture: str) -> None:
 
 def test_other_sizes_are_refused_with_the_remedy() -> None:
     with pytest.raises(ErsatzError, match=r"16 px wide; a DCGAN can make 32, 64, 128 px\. Import the data set again"):
-        Pictures(16, 1)
+        networks("recipe", Pictures(16, 1))
 
 
 def test_recipe_is_initialised_as_published() -> None:

@@ -1,0 +1,1 @@
+"""StyleGAN2-ADA: networks, losses, and one iteration of their game."""
