@@ -54,7 +54,7 @@ def plan(frozen: list[Dataset]) -> None:
     phantom_badge(name)
     if preset_name != OWN:
         st.caption(PRESETS[preset_name].story)
-    base = {**({} if preset_name == OWN else PRESETS[preset_name].train), "dataset": name}
+    base = {**({} if preset_name == OWN else PRESETS[preset_name].train_settings("dcgan")), "dataset": name}
     base["conditional"] = way == TOGETHER
     omitted = {"kind", "gan", "dataset", "dataset_fingerprint", "class_name", "conditional", *MAIN_FIELDS}
     values = config_form(

@@ -19,7 +19,8 @@ def test_head_ct_is_the_published_system() -> None:
     published = preset("head-ct")
     assert published.importing["split_counts"] == (144, 34, 22)
     assert (published.importing["size"], published.importing["resize"]) == (32, "pad")
-    train = published.train
+    train = published.train_settings()
+    assert train["gan"] == "dcgan"
     assert (train["batch"], train["soft_labels"], train["flip_probability"]) == (16, 0.1, 0.05)
 
 

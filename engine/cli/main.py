@@ -14,7 +14,17 @@ from engine.cli.follow import follow_to_end
 from engine.cli.options import assignments, with_options
 from engine.cli.output import Detach, Json, console, notices, show, table
 from engine.cli.serve import require_free_port, serve
-from engine.configs import DcganConfig, GeneratorReference, JourneyConfig, PoolConfig, SweepConfig, parse_config
+from engine.configs import (
+    GANS,
+    DcganConfig,
+    GeneratorReference,
+    JourneyConfig,
+    PoolConfig,
+    StyleganConfig,
+    SweepConfig,
+    parse_config,
+    parse_training,
+)
 from engine.datasets.dataset import Dataset
 from engine.jobs import submit as jobs
 from engine.presets import PRESETS, preset
@@ -61,6 +71,7 @@ def doctor(port: Port = 8501, as_json: Json = False) -> None:
 def demo(
     preset_name: PresetName = "demo",
     source: Annotated[str, typer.Option(help="Folder or file with the preset's data; the demo needs none.")] = "",
+    gan: Annotated[str, typer.Option(help=f"{' or '.join(GANS)} [default: the preset's own]")] = "",
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="Change a setting, as in --set train.kimg=5.")
     ] = None,
@@ -76,6 +87,7 @@ def demo(
         {
             "preset": preset_name,
             "source": source,
+            "gan": gan,
             "overrides": assignments(changes or []),
         }
     )
@@ -108,9 +120,10 @@ def app_(
 
 
 @app.command()
-@with_options(DcganConfig, omit=("dataset", "dataset_fingerprint", "gan"))
+@with_options(DcganConfig, StyleganConfig, omit=("dataset", "dataset_fingerprint", "start_sha256", "gan"))
 def train(
     dataset: Annotated[str, typer.Argument(help="A frozen data set; `dataset list` shows them.")],
+    gan: Annotated[str, typer.Option(help=f"{' or '.join(GANS)} [default: the preset's, or dcgan]")] = "",
     preset_name: PresetName = "",
     detach: Detach = False,
     as_json: Json = False,
@@ -119,10 +132,11 @@ def train(
 ) -> None:
     """Train a generator for each class (or for --class-name, or one for all with --conditional)."""
     home = Home.from_environment()
-    values = {**(preset(preset_name).train if preset_name else {}), **settings, "dataset": dataset}
+    base = preset(preset_name).train_settings(gan) if preset_name else {"gan": gan or "dcgan"}
+    values = {**base, **settings, "dataset": dataset}
     one = values.get("conditional") or values.get("class_name")
     names = [values.get("class_name", "")] if one else Dataset.open(home, dataset).classes
-    configs = [DcganConfig.build({**values, "class_name": name}) for name in names]
+    configs = [parse_training({**values, "class_name": name}) for name in names]
     runs = [jobs.submit(home, config) for config in configs]
     _finish(runs, detach, as_json)
 

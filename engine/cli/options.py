@@ -11,28 +11,34 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
 
-from engine.configs.base import Config
+from engine.configs import Config, StyleganConfig
+from engine.configs.stylegan2 import BY_CONFIGURATION
 from engine.store.errors import ErsatzError
 
 
-def with_options(config: type[Config], omit: Iterable[str] = ()) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Give a Typer command one option per field of `config`, but for the fields in `omit`.
+def with_options(
+    *configs: type[Config], omit: Iterable[str] = ()
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a Typer command one option per field of the configs, but for the fields in `omit`.
 
-    The command receives those that were given on the command line as a dict in its argument `settings`.
+    The command receives those that were given on the command line as a dict in its argument `settings`. With several
+    configs, which a field of the first (`gan`) chooses between, the help says what belongs to one of them alone.
     """
     omitted = {"kind", *omit}
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         signature = inspect.signature(command, eval_str=True)
         own = [parameter for name, parameter in signature.parameters.items() if name != "settings"]
-        fields = [name for name in config.model_fields if name not in omitted]
+        owners = {name: config for config in configs for name in config.model_fields if name not in omitted}
 
         def run(**values: Any) -> Any:
-            given = {name: values.pop(name) for name in fields}
-            settings = {name: _value(config, name, value) for name, value in given.items() if value not in (None, [])}
+            given = {name: values.pop(name) for name in owners}
+            settings = {
+                name: _value(owners[name], name, value) for name, value in given.items() if value not in (None, [])
+            }
             return command(**values, settings=settings)
 
-        options = [_option(config, name) for name in fields]
+        options = [_option(config, name, _remark(configs, name)) for name, config in owners.items()]
         parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in [*own, *options]]
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
@@ -55,19 +61,41 @@ def assignments(values: Iterable[str]) -> dict[str, dict[str, Any]]:
     return settings
 
 
-def _option(config: type[Config], name: str) -> inspect.Parameter:
+def _option(config: type[Config], name: str, remark: str) -> inspect.Parameter:
     field = config.model_fields[name]
     kind, is_list = _command_line_type(field.annotation)
-    default = "" if field.is_required() else field.get_default(call_default_factory=True)
-    shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
-    help_text = field.description or ""
-    if shown not in ("", None, {}):
-        help_text += f" [default: {str(shown).lower() if isinstance(shown, bool) else shown}]"
     flag = "--" + name.replace("_", "-")
     declaration = f"{flag}/--no-{flag[2:]}" if kind is bool else flag
-    option = typer.Option(declaration, help=help_text, show_default=False)
+    option = typer.Option(declaration, help=f"{field.description or ''}{remark}", show_default=False)
     annotation = Annotated[list[kind] | None if is_list else kind | None, option]  # type: ignore[valid-type]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+def _remark(configs: Iterable[type[Config]], name: str) -> str:
+    """What follows an option's help: whose it is, and its default where there is one."""
+    configs = list(configs)
+    having = [config for config in configs if name in config.model_fields]
+    defaults = [_shown_default(config, name) for config in having]
+    if len(configs) == 1:
+        return f" [default: {defaults[0]}]" if defaults[0] else ""
+    names = [config.model_fields["gan"].default for config in having]
+    if len(having) == 1:
+        return f" [{names[0]}" + (f"; default: {defaults[0]}]" if defaults[0] else "]")
+    if len(set(defaults)) == 1:
+        return f" [default: {defaults[0]}]" if defaults[0] else ""
+    return " [default: " + "; ".join(f"{gan} {default}" for gan, default in zip(names, defaults, strict=True)) + "]"
+
+
+def _shown_default(config: type[Config], name: str) -> str:
+    if config is StyleganConfig and name in BY_CONFIGURATION:
+        return "by cfg"
+    field = config.model_fields[name]
+    default = "" if field.is_required() else field.get_default(call_default_factory=True)
+    if isinstance(default, bool):
+        return str(default).lower()
+    if isinstance(default, tuple):
+        return ",".join(map(str, default))
+    return "" if default in (None, {}) else str(default)
 
 
 def _command_line_type(annotation: Any) -> tuple[Any, bool]:

@@ -17,5 +17,7 @@ class JourneyConfig(Config):
     """Name of the preset."""
     source: str = ""
     """Folder or file with the data; empty: the preset's own (only the demo has one)."""
+    gan: str = ""
+    """GAN to train (dcgan, stylegan2-ada); empty: the one that the preset was published with."""
     overrides: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Changed settings by step (import, train, pool, sweep) and field."""

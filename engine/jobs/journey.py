@@ -10,7 +10,15 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.configs import Config, DcganConfig, GeneratorReference, ImportConfig, JourneyConfig, PoolConfig, SweepConfig
+from engine.configs import (
+    Config,
+    GeneratorReference,
+    ImportConfig,
+    JourneyConfig,
+    PoolConfig,
+    SweepConfig,
+    parse_training,
+)
 from engine.datasets.dataset import Dataset
 from engine.jobs.submit import ensure, stop
 from engine.presets import step_settings
@@ -105,7 +113,7 @@ def _train(journey: _Journey, settings: dict[str, Any], dataset: Dataset) -> lis
     names = [""] if settings.get("conditional") else dataset.classes
     generators = []
     for index, name in enumerate(names, start=1):
-        child = journey.start(DcganConfig.build({**settings, "dataset": dataset.name, "class_name": name}))
+        child = journey.start(parse_training({**settings, "dataset": dataset.name, "class_name": name}))
         generators.append(child)
         journey.note(train=[generator.id for generator in generators])
         journey.follow(child, f"Train generator {index} of {len(names)}" + (f" ({name})" if name else ""))

@@ -3,8 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from engine.configs import Config, DcganConfig, GeneratorReference, ImportConfig, JourneyConfig, PoolConfig, SweepConfig
+from engine.configs import (
+    Config,
+    DcganConfig,
+    DryRunConfig,
+    GeneratorReference,
+    ImportConfig,
+    JourneyConfig,
+    NetworkConfig,
+    PoolConfig,
+    ProjectionConfig,
+    StyleganConfig,
+    SweepConfig,
+    TrainingConfig,
+    parse_training,
+)
 from engine.datasets.dataset import Dataset
 from engine.presets import step_settings
 from engine.sampling.pools import Pool
@@ -22,10 +37,16 @@ def prepare(home: Home, config: Config) -> Config:
         case ImportConfig():
             home.dataset(config.name)  # the name must do for a folder
             return config.model_copy(update={"source": _absolute(config.source), "csv": _absolute(config.csv)})
-        case DcganConfig():
-            dataset = _frozen_dataset(home, config)
-            _check_class(dataset, config)
-            return config.model_copy(update={"dataset_fingerprint": dataset.fingerprint})
+        case DcganConfig() | StyleganConfig():
+            return _prepare_training(home, config)
+        case DryRunConfig():
+            training = _prepare_training(home, parse_training(config.training))
+            return config.model_copy(update={"training": training.plain()})
+        case NetworkConfig():
+            source = _file(config.source, "network file")
+            return config.model_copy(update={"source": str(source), "source_sha256": sha256_file(source)})
+        case ProjectionConfig():
+            return _prepare_projection(home, config)
         case PoolConfig():
             dataset = _frozen_dataset(home, config)
             generators = tuple(_generator(home, reference, dataset) for reference in config.generators)
@@ -46,7 +67,15 @@ def _absolute(path: str) -> str:
     return str(Path(path).expanduser().resolve())
 
 
-def _frozen_dataset(home: Home, config: DcganConfig | PoolConfig | SweepConfig) -> Dataset:
+def _file(path: str, what: str) -> Path:
+    """The absolute path of a file that a run will read."""
+    file = Path(_absolute(path))
+    if not file.is_file():
+        raise ErsatzError(f"There is no file {path or '(no name given)'}; a {what} is expected. Correct the path.")
+    return file
+
+
+def _frozen_dataset(home: Home, config: TrainingConfig | PoolConfig | SweepConfig) -> Dataset:
     dataset = Dataset.open(home, config.dataset)
     dataset.require_frozen()
     if config.dataset_fingerprint not in ("", dataset.fingerprint):
@@ -57,7 +86,15 @@ def _frozen_dataset(home: Home, config: DcganConfig | PoolConfig | SweepConfig) 
     return dataset
 
 
-def _check_class(dataset: Dataset, config: DcganConfig) -> None:
+def _prepare_training(home: Home, config: TrainingConfig) -> TrainingConfig:
+    dataset = _frozen_dataset(home, config)
+    _check_class(dataset, config)
+    if isinstance(config, StyleganConfig):
+        config = config.completed(dataset.size)
+    return config.model_copy(update={"dataset_fingerprint": dataset.fingerprint})
+
+
+def _check_class(dataset: Dataset, config: TrainingConfig) -> None:
     if config.class_name and config.class_name not in dataset.classes:
         raise ErsatzError(
             f"The data set {dataset.name} has no class {config.class_name!r}; expected one of "
@@ -67,8 +104,27 @@ def _check_class(dataset: Dataset, config: DcganConfig) -> None:
 
 def _generator(home: Home, reference: GeneratorReference, dataset: Dataset) -> GeneratorReference:
     run = Run(home, reference.run)
-    if run.kind != "train":
-        raise ErsatzError(f"Run {run.id} is a {run.kind} run and has no generator; a training run is expected.")
+    info = _exported(run)
+    sha256 = info["sha256"]
+    if reference.sha256 not in ("", sha256):
+        raise ErsatzError(
+            f"The generator of run {run.id} was exported again since these settings were made (its hash is "
+            f"{sha256[:12]}..., expected {reference.sha256[:12]}...). Set the pool up anew."
+        )
+    if info["dataset_fingerprint"] != dataset.fingerprint:
+        raise ErsatzError(
+            f"The generator of run {run.id} was trained on another split than {dataset.name} has now; the same is "
+            "expected, or test images may leak into the pool. Train a generator on this split."
+        )
+    return GeneratorReference(run=run.id, sha256=sha256)
+
+
+def _exported(run: Run) -> dict[str, Any]:
+    """generator.json of a run whose exported files are those that it names."""
+    if run.kind not in ("train", "network"):
+        raise ErsatzError(
+            f"Run {run.id} is a {run.kind} run and has no generator; a training run or an imported network is expected."
+        )
     network = run.path / "generator.onnx"
     if not (run.path / "generator.json").is_file() or not network.is_file():
         raise ErsatzError(
@@ -81,17 +137,24 @@ def _generator(home: Home, reference: GeneratorReference, dataset: Dataset) -> G
             f"{network} is not the file that was exported (its hash is {sha256[:12]}..., expected "
             f"{info['sha256'][:12]}...). Export it again with `python -m engine export {run.id}`."
         )
-    if reference.sha256 not in ("", sha256):
+    return info
+
+
+def _prepare_projection(home: Home, config: ProjectionConfig) -> ProjectionConfig:
+    run = Run(home, config.generator)
+    info = _exported(run)
+    if info["gan"] != "stylegan2-ada":
         raise ErsatzError(
-            f"The generator of run {run.id} was exported again since these settings were made (its hash is "
-            f"{sha256[:12]}..., expected {reference.sha256[:12]}...). Set the pool up anew."
+            f"The generator of run {run.id} is a {info['gan']}, which has no w to project into; a StyleGAN2-ADA is "
+            "expected. Choose another generator."
         )
-    if info["dataset_fingerprint"] != dataset.fingerprint:
+    if info["conditional"] and config.class_name not in info["classes"]:
         raise ErsatzError(
-            f"The generator of run {run.id} was trained on another split than {dataset.name} has now; the same is "
-            "expected, or test images may leak into the pool. Train a generator on this split."
+            f"The class is {config.class_name!r}; the generator of run {run.id} makes {', '.join(info['classes'])}. "
+            "Choose one of these."
         )
-    return GeneratorReference(run=run.id, sha256=sha256)
+    image = _file(config.image, "picture")
+    return config.model_copy(update={"image": str(image), "generator_sha256": info["sha256"]})
 
 
 def _prepare_sweep(home: Home, config: SweepConfig) -> SweepConfig:

@@ -18,7 +18,7 @@ from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.locks import FileLock
 
-NEEDS_NO_SLOT = frozenset({"import", "journey"})
+NEEDS_NO_SLOT = frozenset({"import", "journey", "network"})
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def slots_for(config: dict[str, Any]) -> list[Slot]:
     """The slots of which a run of this config needs one; empty if it needs none."""
     if config["kind"] in NEEDS_NO_SLOT:
         return []
-    device = config.get("device", "auto")
+    device = config.get("training", config).get("device", "auto")
     gpus = cuda_slots()
     if device == "cuda" and not gpus:
         raise ErsatzError(

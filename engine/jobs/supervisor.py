@@ -66,7 +66,7 @@ def _supervise_to_the_end(run: Run, lock: FileLock) -> None:
 
 def _start_worker(run: Run, slot: Slot | None, inherited: list[int]) -> subprocess.Popen[bytes]:
     threads = max(1, _cores() // max(1, len(cuda_slots())))
-    if run.kind == "train":
+    if run.kind in ("train", "dry-run", "projection"):
         # Its threads meet after every layer, so whoever takes one core for a moment (the dashboard, a browser) holds
         # up all of them; with a core to spare for others it keeps its pace.
         threads = max(1, threads - 1)

@@ -15,7 +15,20 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from engine.configs import Config, DcganConfig, ImportConfig, JourneyConfig, PoolConfig, SweepConfig, parse_config
+from engine.configs import (
+    Config,
+    DcganConfig,
+    DryRunConfig,
+    ImportConfig,
+    JourneyConfig,
+    NetworkConfig,
+    PoolConfig,
+    ProjectionConfig,
+    StyleganConfig,
+    SweepConfig,
+    TrainingConfig,
+    parse_config,
+)
 from engine.presets import step_settings
 from engine.store.errors import ErsatzError, RunDeleted
 from engine.store.files import disk_errors, is_leftover, read_json
@@ -68,8 +81,18 @@ def do(run: Run, config: Config, report: Report, should_stop: ShouldStop) -> Out
     match config:
         case ImportConfig():
             return _import(run, config, report, should_stop)
-        case DcganConfig():
+        case DcganConfig() | StyleganConfig():
             return _train(run, config, report, should_stop)
+        case DryRunConfig():
+            from engine.gans.dry_run import dry_run
+
+            return dry_run(run, config, report, should_stop)
+        case NetworkConfig():
+            return _import_network(run, config, report, should_stop)
+        case ProjectionConfig():
+            from engine.projection.projecting import project
+
+            return project(run, config, report, should_stop)
         case PoolConfig():
             from engine.sampling.pools import make_pool
 
@@ -97,7 +120,7 @@ def _import(run: Run, config: ImportConfig, report: Report, should_stop: ShouldS
     return "finished"
 
 
-def _train(run: Run, config: DcganConfig, report: Report, should_stop: ShouldStop) -> Outcome:
+def _train(run: Run, config: TrainingConfig, report: Report, should_stop: ShouldStop) -> Outcome:
     from engine.gans.training import train
     from engine.sampling.export import export_generator
 
@@ -105,6 +128,16 @@ def _train(run: Run, config: DcganConfig, report: Report, should_stop: ShouldSto
     if outcome == "finished":
         kimg = run.status().total
         report(Progress("exporting", kimg, kimg, "kimg"))
+        export_generator(run)
+    return outcome
+
+
+def _import_network(run: Run, config: NetworkConfig, report: Report, should_stop: ShouldStop) -> Outcome:
+    from engine.gans.exchange.importing import import_network
+    from engine.sampling.export import export_generator
+
+    outcome = import_network(run, config, report, should_stop)
+    if outcome == "finished":
         export_generator(run)
     return outcome
 

@@ -5,18 +5,34 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from engine.configs import Config, DcganConfig, SweepConfig
+from engine.configs import Config, DcganConfig, StyleganConfig, SweepConfig
+from engine.configs.stylegan2 import BY_CONFIGURATION
 
-FILLED_IN = {"kind", "gan", "dataset_fingerprint", "pool_sha256"}
+FILLED_IN = {"kind", "dataset_fingerprint", "pool_sha256", "start_sha256"}
 """Fields that submitting a run fills in."""
 
 
-def command_line(config: Config) -> str:
-    """`python -m engine train phantom --kimg 12`: the settings that differ from the config's defaults."""
+def command_line(config: Config, size: int = 0) -> str:
+    """`python -m engine train phantom --kimg 12`: the settings that differ from the config's defaults.
+
+    For a StyleGAN2-ADA many defaults depend on its `cfg` and the `size` of the images in pixels; without a size these
+    settings are all named.
+    """
+    defaults: Config | None = None
     match config:
         case DcganConfig():
             words = ["train", config.dataset]
             named = {"dataset"}
+        case StyleganConfig():
+            words = ["train", config.dataset, "--gan", config.gan]
+            named = {"dataset", "gan"}
+            if size:
+                decisive = {name: getattr(config, name) for name in ("dataset", "cfg", "gpus", "start_from")}
+                defaults = StyleganConfig.model_construct(**decisive).completed(size)
+                if config.batch != defaults.batch:  # then the pieces are no longer the configuration's
+                    defaults = defaults.model_copy(update={"batch_gpu": 0})
+            else:
+                defaults = config.model_copy(update=dict.fromkeys(BY_CONFIGURATION))
         case SweepConfig():
             words = ["sweep", config.pool]
             named = {"pool", "dataset"}
@@ -24,7 +40,10 @@ def command_line(config: Config) -> str:
             raise TypeError(f"no command line is written for {type(config).__name__}")
     for name, field in type(config).model_fields.items():
         value = getattr(config, name)
-        if name in FILLED_IN | named or value == field.get_default(call_default_factory=True):
+        default = field.get_default(call_default_factory=True)
+        if defaults and name in BY_CONFIGURATION:
+            default = getattr(defaults, name)
+        if name in FILLED_IN | named or value == default or name == "gan":
             continue
         words += _option("--" + name.replace("_", "-"), value)
     return shlex.join(["python", "-m", "engine", *words])

@@ -59,6 +59,12 @@ def title(run: Run) -> str:
             return f"Train {config['dataset']} · {config['class_name'] or 'all classes'}"
         case "import":
             return f"Import {config['name']}"
+        case "dry-run":
+            return f"Dry run {config['training']['gan']} · {config['training']['dataset']}"
+        case "network":
+            return f"Network {config['name']}"
+        case "projection":
+            return f"Projection {Path(config['image']).name}"
         case "pool":
             return f"Pool {config['name']} · {config['images_per_class']} a class"
         case "sweep":

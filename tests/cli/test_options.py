@@ -9,18 +9,18 @@ import typer
 from typer.testing import CliRunner
 
 from engine.cli.options import assignments, with_options
-from engine.configs import DcganConfig, ImportConfig, SweepConfig
+from engine.configs import DcganConfig, ImportConfig, ProjectionConfig, StyleganConfig, SweepConfig
 from engine.configs.base import Config
 from engine.store.errors import ErsatzError
 
 
-def parse(config: type[Config], *arguments: str) -> dict[str, Any]:
+def parse(config: type[Config], *arguments: str, others: tuple[type[Config], ...] = ()) -> dict[str, Any]:
     """The settings a command receives for these arguments."""
     received: dict[str, Any] = {}
     app = typer.Typer()
 
     @app.command()
-    @with_options(config)
+    @with_options(config, *others)
     def command(settings: dict[str, Any]) -> None:
         received.update(settings)
 
@@ -33,6 +33,11 @@ def test_only_given_options_arrive() -> None:
     assert parse(DcganConfig) == {}
     assert parse(DcganConfig, "--kimg", "2.5", "--mirror") == {"kimg": 2.5, "mirror": True}
     assert parse(DcganConfig, "--no-mirror", "--dropout", "0") == {"mirror": False, "dropout": 0.0}
+
+
+def test_two_configs_share_one_command() -> None:
+    given = parse(DcganConfig, "--gamma", "3", "--dropout", "0.1", "--metrics", "kid,fid", others=(StyleganConfig,))
+    assert given == {"gamma": 3.0, "dropout": 0.1, "metrics": ["kid", "fid"]}
 
 
 def test_compound_values_validate() -> None:
@@ -50,7 +55,7 @@ def test_class_names_are_pairs() -> None:
 
 
 def test_every_field_has_help() -> None:
-    for config in (ImportConfig, DcganConfig, SweepConfig):
+    for config in (ImportConfig, DcganConfig, StyleganConfig, ProjectionConfig, SweepConfig):
         without = [
             name for name, field in config.model_fields.items() if name not in ("kind", "gan") and not field.description
         ]

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from engine.cli import main as cli
-from engine.configs import Config, DcganConfig, PoolConfig, SweepConfig
+from engine.configs import Config, PoolConfig, StyleganConfig, SweepConfig, parse_training
 from engine.presets import PRESETS
 from engine.store.home import Home
 from engine.store.runs import Run, create_run
@@ -38,12 +38,19 @@ def read_back(line: str, monkeypatch: pytest.MonkeyPatch) -> list[Config]:
         {},
         {"class_name": "a b", "kimg": 2.5, "mirror": True, "g_lr": 1e-5},
         {"conditional": True, "precision": "bf16", "ema_kimg": 0.0},
-        *[preset.train for preset in PRESETS.values()],
+        *[preset.train_settings(gan) for preset in PRESETS.values() for gan in preset.train],
     ],
 )
 def test_train(settings: dict[str, Any], home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = DcganConfig.build({"class_name": "x", **settings, "dataset": "my-set"} | _no_class(settings))
-    assert read_back(command_line(config), monkeypatch) == [config]
+    config = parse_training({"class_name": "x", **settings, "dataset": "my-set"} | _no_class(settings))
+    if not isinstance(config, StyleganConfig):
+        assert read_back(command_line(config), monkeypatch) == [config]
+        return
+    for size in (0, 64, 256):  # what is left out is what the configuration says for the size
+        complete = config.completed(size or 128)
+        (read,) = read_back(command_line(complete, size), monkeypatch)
+        assert isinstance(read, StyleganConfig)
+        assert read.completed(size or 128) == complete
 
 
 @pytest.mark.parametrize(
