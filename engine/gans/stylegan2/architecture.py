@@ -1,0 +1,94 @@
+"""What shapes the two networks of StyleGAN2: sizes, widths, depths and forms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import log2
+from typing import Literal, Self
+
+from engine.configs import StyleganConfig
+from engine.configs.stylegan2 import SIZES
+from engine.gans.pictures import Pictures
+
+Form = Literal["skip", "orig", "resnet"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Architecture:
+    """Everything that must be known to build a generator or a discriminator that fits a file's weights."""
+
+    size: int
+    """Pixels of an image's side, a power of two of at least 8."""
+    channels: int
+    """1 (grey) or 3 (RGB)."""
+    classes: int = 0
+    """Length of the condition vector; 0: unconditional."""
+    z_dim: int = 512
+    """Length of the latent vector z."""
+    w_dim: int = 512
+    """Length of the intermediate latent vector w."""
+    mapping_layers: int = 8
+    """Layers of the generator's mapping network."""
+    channel_base: int = 32768
+    """Channels at a resolution are this divided by it."""
+    channel_max: int = 512
+    """Most channels at any resolution."""
+    g_architecture: Form = "skip"
+    """How the generator's blocks reach the image."""
+    d_architecture: Form = "resnet"
+    """How the discriminator's blocks follow each other."""
+    num_fp16_res: int = 0
+    """How many of the highest resolutions run in low precision, where one is set (`set_precision`)."""
+    conv_clamp: float | None = None
+    """Clamp of the convolutions' outputs to +- this; None: no clamp."""
+    mbstd_group: int | None = 4
+    """Images over which minibatch-std takes the standard deviation; None: the whole batch."""
+    mbstd_channels: int = 1
+    """Channels that minibatch-std appends; 0: no minibatch-std."""
+    freeze_d: int = 0
+    """How many of the discriminator's first layers are buffers instead of parameters."""
+    d_mapping_layers: int = 8
+    """Layers of a conditional discriminator's mapping network."""
+
+    def __post_init__(self) -> None:
+        if self.size < 8 or self.size & (self.size - 1):
+            raise ValueError(f"size {self.size} is not a power of two of at least 8")
+
+    @classmethod
+    def from_config(cls, config: StyleganConfig, pictures: Pictures) -> Self:
+        """The networks that a run trains; as published, pure fp32 has no clamp either."""
+        pictures.require_size("StyleGAN2-ADA", SIZES)
+        fp32 = config.precision == "fp32"
+        return cls(
+            size=pictures.size,
+            channels=pictures.channels,
+            classes=pictures.classes,
+            z_dim=config.z_dim,
+            w_dim=config.w_dim,
+            mapping_layers=config.mapping_layers,
+            channel_base=config.channel_base,
+            channel_max=config.channel_max,
+            d_architecture=config.d_architecture,
+            num_fp16_res=0 if fp32 else config.num_fp16_res,
+            conv_clamp=None if fp32 else config.conv_clamp or None,
+            mbstd_group=config.mbstd_group,
+            freeze_d=config.freeze_d,
+        )
+
+    @property
+    def resolutions(self) -> tuple[int, ...]:
+        """4, 8, ..., size: one block of either network for each."""
+        return tuple(2**k for k in range(2, int(log2(self.size)) + 1))
+
+    @property
+    def num_ws(self) -> int:
+        """How many w the synthesis network takes: one for each convolution and one for the last ToRGB."""
+        return 2 * len(self.resolutions)
+
+    def channels_at(self, resolution: int) -> int:
+        """Width of both networks at a resolution."""
+        return min(self.channel_base // resolution, self.channel_max)
+
+    def in_low_precision(self, resolution: int) -> bool:
+        """Whether the block of this resolution is among those that `set_precision` lowers."""
+        return resolution >= max(self.size * 2 // 2**self.num_fp16_res, 8)
