@@ -21,19 +21,26 @@ def ordered(home: Home) -> FileLock:
     return FileLock(home.locks / "queue")
 
 
-def take_slot(run: Run, slots: list[Slot]) -> tuple[Slot, FileLock] | None:
-    """A free slot of `slots`, locked, if no run before this one waits for any of them; else None."""
+def take_slots(run: Run, slots: list[Slot], count: int = 1) -> tuple[list[Slot], list[FileLock]] | None:
+    """`count` free ones of `slots`, locked, if no run before this one waits for any of them; else None."""
     with ordered(run.home):
         for other in waiting(run.home):
             if other.id == run.id:
                 break
             if _wants_any(other, slots):
                 return None
+        taken: list[Slot] = []
+        locks: list[FileLock] = []
         for slot in slots:
             lock = slot.lock(run.home)
             if lock.acquire():
+                taken.append(slot)
+                locks.append(lock)
+            if len(taken) == count:
                 index.leave_queue(run.home, run.id)
-                return slot, lock
+                return taken, locks
+        for lock in locks:  # too few; whoever holds some and waits for others would hold up everybody
+            lock.release()
     return None
 
 

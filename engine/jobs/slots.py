@@ -1,7 +1,8 @@
 """Device slots: one file lock per CUDA GPU, or one for the processor where there is no GPU.
 
-A slot is held by the supervisor and inherited by its worker, so that a crash of both frees it and a crash of one
-does not. Nothing here imports torch.
+A run on several GPUs holds as many slots; on the processor all its ranks share the one there is. A slot is held by the
+supervisor and inherited by its worker, so that a crash of both frees it and a crash of one does not. Nothing here
+imports torch.
 """
 
 from __future__ import annotations
@@ -36,17 +37,38 @@ CPU = Slot("cpu", {"CUDA_VISIBLE_DEVICES": ""})
 
 
 def slots_for(config: dict[str, Any]) -> list[Slot]:
-    """The slots of which a run of this config needs one; empty if it needs none."""
+    """The slots of which a run of this config needs `slots_needed`; empty if it needs none."""
     if config["kind"] in NEEDS_NO_SLOT:
         return []
     device = config.get("training", config).get("device", "auto")
     gpus = cuda_slots()
+    if device != "cpu" and len(gpus) < (wanted := config.get("gpus", 1)) > 1:
+        raise too_few_gpus(wanted, len(gpus))
     if device == "cuda" and not gpus:
         raise ErsatzError(
             "The run asks for a CUDA GPU, but nvidia-smi shows none here; choose the device auto or cpu, "
             "or look at CUDA_VISIBLE_DEVICES and the driver."
         )
     return gpus if gpus and device != "cpu" else [CPU]
+
+
+def slots_needed(config: dict[str, Any], slots: list[Slot]) -> int:
+    """How many of `slots` a run of this config holds at once."""
+    return 1 if slots == [CPU] else config.get("gpus", 1)
+
+
+def combined(slots: list[Slot]) -> Slot:
+    """Several GPUs as one slot that shows a worker them all."""
+    visible = ",".join(slot.environment["CUDA_VISIBLE_DEVICES"] for slot in slots)
+    return Slot(", ".join(slot.name for slot in slots), {**slots[0].environment, "CUDA_VISIBLE_DEVICES": visible})
+
+
+def too_few_gpus(wanted: int, found: int) -> ErsatzError:
+    """The one sentence for a run on more GPUs than there are."""
+    return ErsatzError(
+        f"The run asks for {wanted} GPUs, and {found} can be used here; train with --gpus {max(1, found)}, "
+        "or look at CUDA_VISIBLE_DEVICES and the driver. (--device cpu shares each batch between processes instead.)"
+    )
 
 
 @cache

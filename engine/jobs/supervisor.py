@@ -19,8 +19,8 @@ from typing import Any
 
 import psutil
 
-from engine.jobs.queue import take_slot
-from engine.jobs.slots import Slot, cuda_slots, slots_for
+from engine.jobs.queue import take_slots
+from engine.jobs.slots import Slot, combined, cuda_slots, slots_for, slots_needed
 from engine.store import index
 from engine.store.errors import ErsatzError, RunDeleted
 from engine.store.home import REPOSITORY, Home
@@ -35,16 +35,17 @@ READY = "ready"
 
 def supervise(run: Run, lock: FileLock) -> None:
     """Bring a queued run to its end; `lock` is the run's, held by this process."""
-    slots = slots_for(run.config())
+    config = run.config()
+    slots = slots_for(config)
     slot: Slot | None = None
     locks = [lock]
     if slots:
         while not run.stop_requested():
             if not run.exists():
                 raise RunDeleted(run.id)
-            if taken := take_slot(run, slots):
-                slot, slot_lock = taken
-                locks.append(slot_lock)
+            if taken := take_slots(run, slots, slots_needed(config, slots)):
+                slot = combined(taken[0])
+                locks += taken[1]
                 break
             time.sleep(POLL_SECONDS)
     if run.stop_requested():
@@ -126,12 +127,13 @@ def _watch(worker: subprocess.Popen[bytes], run: Run) -> bool:
 
 
 def _kill_group(pid: int) -> None:
-    """Kill the worker and what it started; those ended already do not matter."""
-    if sys.platform == "win32":
-        with suppress(psutil.NoSuchProcess):
-            for process in [*psutil.Process(pid).children(recursive=True), psutil.Process(pid)]:
+    """Kill the worker and what it started, in other sessions too; those ended already do not matter."""
+    with suppress(psutil.NoSuchProcess):
+        worker = psutil.Process(pid)
+        for process in [*worker.children(recursive=True), worker]:
+            with suppress(psutil.NoSuchProcess):
                 process.kill()
-    else:
+    if sys.platform != "win32":
         with suppress(ProcessLookupError):
             os.killpg(pid, signal.SIGKILL)
 

@@ -121,15 +121,26 @@ def _import(run: Run, config: ImportConfig, report: Report, should_stop: ShouldS
 
 
 def _train(run: Run, config: TrainingConfig, report: Report, should_stop: ShouldStop) -> Outcome:
-    from engine.gans.training import train
     from engine.sampling.export import export_generator
 
-    outcome = train(run, config, report, should_stop)
+    if isinstance(config, StyleganConfig) and config.gpus > 1:
+        from engine.jobs.ranks import train_on_ranks
+
+        outcome = train_on_ranks(run, config, report, should_stop)
+    else:
+        outcome = train_here(run, config, report, should_stop)
     if outcome == "finished":
         kimg = run.status().total
         report(Progress("exporting", kimg, kimg, "kimg"))
         export_generator(run)
     return outcome
+
+
+def train_here(run: Run, config: TrainingConfig, report: Report, should_stop: ShouldStop) -> Outcome:
+    """Train in this process, which is the worker or one of its ranks."""
+    from engine.gans.training import train
+
+    return train(run, config, report, should_stop)
 
 
 def _import_network(run: Run, config: NetworkConfig, report: Report, should_stop: ShouldStop) -> Outcome:

@@ -13,7 +13,7 @@ import pytest
 from engine.configs import Config, ImportConfig, PoolConfig, SweepConfig
 from engine.jobs import slots
 from engine.jobs import submit as jobs
-from engine.jobs.queue import take_slot, waiting
+from engine.jobs.queue import take_slots, waiting
 from engine.store import index
 from engine.store.errors import AlreadyActive, ErsatzError
 from engine.store.home import REPOSITORY, Home
@@ -54,15 +54,15 @@ def test_only_the_first_in_the_queue_takes_a_slot(scripted: Home) -> None:
         for run in runs:
             supervisors.enter_context(FileLock(run.lock_path))
             index.enqueue(scripted, run.id)
-        assert take_slot(runs[1], [slots.CPU]) is None
+        assert take_slots(runs[1], [slots.CPU]) is None
         other_device = slots.Slot("cuda:0")
-        assert take_slot(runs[1], [other_device]) is not None  # nobody before it waits for that one
-        taken = take_slot(runs[0], [slots.CPU])
+        assert take_slots(runs[1], [other_device]) is not None  # nobody before it waits for that one
+        taken = take_slots(runs[0], [slots.CPU])
         assert taken is not None
         assert waiting(scripted) == [runs[2]]
-        assert take_slot(runs[2], [slots.CPU]) is None  # it is busy
-        taken[1].release()
-        assert take_slot(runs[2], [slots.CPU]) is not None
+        assert take_slots(runs[2], [slots.CPU]) is None  # it is busy
+        taken[1][0].release()
+        assert take_slots(runs[2], [slots.CPU]) is not None
 
 
 def test_two_people_pressing_train_at_once_start_one_run(scripted: Home, monkeypatch: pytest.MonkeyPatch) -> None:
