@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import errno
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
-from engine.configs import DcganConfig
+from engine.configs import DcganConfig, StyleganConfig, TrainingConfig
 from engine.datasets.dataset import Dataset
-from engine.gans.data import TrainingImages, draws_seed, open_training_set, read_training_images, rows_shown
+from engine.gans import data
+from engine.gans.data import (
+    MappedImages,
+    TrainingImages,
+    draws_seed,
+    open_training_set,
+    read_training_images,
+    rows_shown,
+    to_input,
+)
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
 
@@ -77,3 +89,80 @@ def test_one_image_is_refused(discs: Dataset, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(Dataset, "rows", lambda *_: rows)
     with pytest.raises(ErsatzError, match="has 1 training image of class a; a generator needs at least 2"):
         read_training_images(discs, DcganConfig(dataset="discs", class_name="a"), CPU)
+
+
+def mapped(discs: Dataset, config: TrainingConfig, monkeypatch: pytest.MonkeyPatch) -> TrainingImages:
+    """The images as they are read where there is no memory for them."""
+    with monkeypatch.context() as little:
+        little.setattr(data, "free_memory", lambda _: 100)
+        return read_training_images(discs, config, CPU)
+
+
+@pytest.mark.parametrize("class_name", ["", "b"])
+def test_mapped_images_are_the_resident_ones(
+    discs: Dataset, class_name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = DcganConfig(dataset="discs", class_name=class_name)
+    from_file, resident = mapped(discs, config, monkeypatch), read_training_images(discs, config, CPU)
+    assert isinstance(from_file, MappedImages) and not isinstance(resident, MappedImages)
+    assert "more than half of the 0.00 GiB" in capsys.readouterr().out
+    assert len(from_file) == len(resident)
+    assert from_file.sha256 == resident.sha256
+    assert (from_file.examples(5, seed=1) == resident.examples(5, seed=1)).all()
+    for count in (1, 2, 3, 4, 9):  # fewer and more than are read ahead
+        pieces = [rows_shown(0, 5 * i, 5, len(resident)) for i in range(count)]
+        for ours, theirs in zip(from_file.stream(pieces), resident.stream(pieces), strict=True):
+            assert torch.equal(ours[0], theirs[0]) and torch.equal(ours[1], theirs[1])
+    assert list(from_file.stream([])) == list(resident.stream([])) == []
+
+
+def test_the_file_is_made_once_and_never_half(discs: Dataset, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data, "CHUNK", 10)
+    config, progress = DcganConfig(dataset="discs"), []
+    pixels, read = Dataset.pixels, []
+
+    def fails_late(self: Dataset, rows: pd.DataFrame) -> np.ndarray:
+        read.append(len(rows))
+        if len(read) == 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return pixels(self, rows)
+
+    monkeypatch.setattr(Dataset, "pixels", fails_late)
+    with pytest.raises(ErsatzError, match="is full; nothing was half-written"):
+        mapped(discs, config, monkeypatch)
+    assert list((home.cache / "images").iterdir()) == []
+    images = MappedImages(data.mapped_file(discs, progress.append), np.arange(24), np.zeros(24), [""] * 24, CPU)
+    assert [(p.done, p.total) for p in progress] == [(0, 24), (10, 24), (20, 24)]
+    assert (images.read(np.arange(24)) == pixels(discs, discs.rows("train"))).all()
+    mapped(discs, config, monkeypatch)
+    assert read == [10, 10, 4, 10, 10, 4]  # not once more
+    (file,) = (home.cache / "images").iterdir()
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(ErsatzError, match=r"is damaged .* delete it and start again"):
+        mapped(discs, config, monkeypatch)
+
+
+def test_a_subset_is_drawn_by_the_seed_and_keeps_its_order(discs: Dataset) -> None:
+    every = discs.rows("train")["sha256"].tolist()
+
+    def hashes(**changes: object) -> list[str]:
+        config = StyleganConfig.build({"dataset": "discs", "subset": 7, **changes})
+        return read_training_images(discs, config, CPU).sha256
+
+    assert hashes(seed=3) == [every[row] for row in sorted(np.random.RandomState(3).permutation(24)[:7])]
+    assert hashes(seed=4) != hashes(seed=3)
+    assert hashes(subset=0) == hashes(subset=24) == hashes(subset=100) == every
+    of_b = discs.rows("train", "b")["sha256"].tolist()
+    assert [sha for sha in of_b if sha in hashes(class_name="b")] == hashes(class_name="b")
+
+
+def test_mirroring_is_drawn_for_each_axis_apart() -> None:
+    corner = torch.zeros(1, 4, 4, 1, dtype=torch.uint8)
+    corner[0, 0, 0] = 255
+    torch.manual_seed(0)
+    images = to_input(corner.expand(800, 4, 4, 1), mirror=True, mirror_vertical=True)
+    corners = images[:, 0, ::3, ::3].flatten(1).argmax(1).bincount(minlength=4)
+    assert corners.tolist() == pytest.approx([200] * 4, abs=45)
+    only_vertical = to_input(corner.expand(50, 4, 4, 1), mirror=False, mirror_vertical=True)
+    assert (only_vertical[:, 0, :, 3] == -1).all()
+    assert images.is_contiguous(memory_format=torch.channels_last)
