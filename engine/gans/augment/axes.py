@@ -42,6 +42,7 @@ PAD = len(LOWPASS) // 4
 class AxisMap:
     """A matrix [rows, columns] that is applied along the height or the width of images."""
 
+    @torch.inference_mode(False)  # a matrix is kept, and may be needed with gradients later
     def __init__(self, matrix: np.ndarray, dtype: torch.dtype, device: torch.device):
         self.shape = matrix.shape
         self.blocks: list[tuple[int, int, Tensor]] = []
@@ -73,8 +74,9 @@ def reflected(index: np.ndarray, size: int) -> np.ndarray:
 def upsampling(size: int, before: int, after: int) -> np.ndarray:
     """Reflect by `before` and `after` pixels, then upsample x2 with zeros beyond: [2 (before+size+after), size]."""
     padded = before + size + after
-    plain = _upsampling_of(np.arange(2 * padded), 0, padded)
-    return _folded(plain, np.arange(padded) - before, size)
+    pixels, weights = _upsampling_of(np.arange(2 * padded))
+    weights[(pixels < 0) | (pixels >= padded)] = 0
+    return _matrix(reflected(pixels - before, size), weights, size)
 
 
 def endless_upsampling(size: int) -> np.ndarray:
@@ -82,9 +84,8 @@ def endless_upsampling(size: int) -> np.ndarray:
 
     [4 size - 3, size]. The filter is not symmetric, so the upsampled axis is periodic but is not itself a reflection.
     """
-    rows = np.arange(4 * (size - 1) + 1)
-    first, last = -len(LOWPASS), 2 * size + len(LOWPASS)
-    return _folded(_upsampling_of(rows, first, last), np.arange(first, last), size)
+    pixels, weights = _upsampling_of(np.arange(4 * (size - 1) + 1))
+    return _matrix(reflected(pixels, size), weights, size)
 
 
 def downsampling(size: int) -> np.ndarray:
@@ -101,25 +102,23 @@ def downsampling(size: int) -> np.ndarray:
 def filtering(size: int, taps: np.ndarray) -> np.ndarray:
     """Correlate an axis, reflected at its ends, with an odd number of taps [T]: [size, size]."""
     reach = len(taps) // 2
-    rows, offsets = np.arange(size)[:, None], np.arange(-reach, reach + 1)
-    matrix = np.zeros((size, size))
-    np.add.at(matrix, (np.broadcast_to(rows, (size, len(taps))), reflected(rows + offsets, size)), taps)
-    return matrix
+    pixels = np.arange(size)[:, None] + np.arange(-reach, reach + 1)
+    return _matrix(reflected(pixels, size), np.broadcast_to(taps, pixels.shape), size)
 
 
-def _upsampling_of(rows: np.ndarray, first: int, last: int) -> np.ndarray:
-    """What each row of the upsampled axis takes from the pixels `first` to `last` (exclusive) of an endless axis.
+def _upsampling_of(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The pixels that make each row [R] of an upsampled axis, and their weights: both [R, 6].
 
     A pixel i becomes the sample 2i among zeros; padding by (6, 5) and convolving with the 12 taps puts tap t of row k
     on sample k + 5 - t. The gain of 2 makes up for the zeros.
     """
-    taps = rows[:, None] + len(LOWPASS) // 2 - 1 - 2 * np.arange(first, last)
-    inside = (taps >= 0) & (taps < len(LOWPASS))
-    return np.where(inside, 2 * LOWPASS[np.clip(taps, 0, len(LOWPASS) - 1)], 0.0)
+    reach = len(LOWPASS) // 2
+    pixels = ((rows + reach - 1) // 2)[:, None] - np.arange(reach)
+    return pixels, 2 * LOWPASS[rows[:, None] + reach - 1 - 2 * pixels]
 
 
-def _folded(matrix: np.ndarray, index: np.ndarray, size: int) -> np.ndarray:
-    """Add up the columns [rows, L] whose indices [L] are the same pixel of the reflected axis: [rows, size]."""
-    folded = np.zeros((len(matrix), size))
-    np.add.at(folded.T, reflected(index, size), matrix.T)
-    return folded
+def _matrix(columns: np.ndarray, weights: np.ndarray, size: int) -> np.ndarray:
+    """The matrix [R, size] with the weights [R, T] in these columns [R, T]; those that meet add up."""
+    matrix = np.zeros((len(columns), size))
+    np.add.at(matrix, (np.arange(len(columns))[:, None], columns), weights)
+    return matrix

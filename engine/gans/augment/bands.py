@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 import torch
@@ -59,7 +59,8 @@ def filtered(images: Tensor, gains: Tensor) -> Tensor:
     return tall[:, None] @ (images @ wide.mT[:, None])
 
 
-@lru_cache(maxsize=8)
+@cache
+@torch.inference_mode(False)
 def _bank(size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """The four filters as matrices along an axis that is reflected at its ends: [4, size, size]."""
     matrices = np.stack([filtering(size, taps) for taps in FILTER_BANK])

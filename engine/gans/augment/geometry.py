@@ -1,13 +1,14 @@
 """Geometric augmentation: one random affine transform a sample, and resampling without aliasing.
 
 A transform is [N, 2, 3] and maps an output pixel to the input pixel that it shows; the origin is the image's centre,
-y points down, the unit is a pixel (arXiv 2006.06676, appendix B).
+y points down, the unit is a pixel (arXiv 2006.06676, appendix B). Positions are computed without matrix products, whose
+TF32 on a GPU would move them by parts of a pixel; pixels are resampled with them, to within 1e-3 where TF32 is allowed.
 """
 
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -26,7 +27,7 @@ def draw_transform(draws: Draws, operations: frozenset[str], strengths: Strength
     if "xflip" in operations:
         linear = _scaled(linear, draws.gated(1 - 2 * torch.floor(2 * draws.uniform()), 1.0), one)
     if "rotate90" in operations:
-        linear = linear @ _rotation(draws.gated(torch.floor(4 * draws.uniform()), 0.0) * (math.pi / 2))
+        linear = _turned(linear, draws.gated(torch.floor(4 * draws.uniform()), 0.0) * (math.pi / 2))
     if "xint" in operations:
         across, down = _gated_pair(draws, 2 * draws.uniform() - 1, 2 * draws.uniform() - 1)
         far = strengths.xint
@@ -37,12 +38,12 @@ def draw_transform(draws: Draws, operations: frozenset[str], strengths: Strength
     if "rotate" in operations:
         # Two rotations around the stretch, which together leave an image unrotated with probability 1 - p.
         probability = 1 - torch.sqrt(1 - draws.p.clamp(0, 1))
-        linear = linear @ _rotation(draws.gated((2 * draws.uniform() - 1) * math.pi, 0.0, probability))
+        linear = _turned(linear, draws.gated((2 * draws.uniform() - 1) * math.pi, 0.0, probability))
     if "aniso" in operations:
         stretch = torch.exp2(draws.gated(draws.normal(), 0.0) * strengths.aniso)
         linear = _scaled(linear, 1 / stretch, stretch)
     if "rotate" in operations and draws.percentile is None:
-        linear = linear @ _rotation(draws.gated((2 * draws.uniform() - 1) * math.pi, 0.0, probability))
+        linear = _turned(linear, draws.gated((2 * draws.uniform() - 1) * math.pi, 0.0, probability))
     if "xfrac" in operations:
         across, down = _gated_pair(draws, draws.normal(), draws.normal())
         shift = shift - _applied(linear, across * strengths.xfrac * width, down * strengths.xfrac * height)
@@ -53,13 +54,14 @@ def _scaled(linear: Tensor, x: Tensor, y: Tensor) -> Tensor:
     return linear * torch.stack([x, y], 1)[:, None, :]
 
 
-def _rotation(angle: Tensor) -> Tensor:
-    cos, sin = torch.cos(angle), torch.sin(angle)
-    return torch.stack([cos, -sin, sin, cos], 1).unflatten(1, (2, 2))
+def _turned(linear: Tensor, angle: Tensor) -> Tensor:
+    cos, sin = torch.cos(angle)[:, None], torch.sin(angle)[:, None]
+    x, y = linear.unbind(2)
+    return torch.stack([x * cos + y * sin, y * cos - x * sin], 2)
 
 
 def _applied(linear: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    return (linear @ torch.stack([x, y], 1)[:, :, None])[:, :, 0]
+    return linear[:, :, 0] * x[:, None] + linear[:, :, 1] * y[:, None]
 
 
 def _gated_pair(draws: Draws, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
@@ -110,9 +112,9 @@ def warp_static(images: Tensor, transform: Tensor) -> Tensor:
 def _margins(transform: Tensor, height: int, width: int) -> tuple[int, int, int, int]:
     """Pixels by which the batch reaches beyond left, right, top and bottom of its images, with the filters' reach."""
     x, y = (width - 1) / 2, (height - 1) / 2
-    corners = transform.new_tensor([[-x, -y, 1], [x, -y, 1], [x, y, 1], [-x, y, 1]])
-    reached = transform @ corners.T
-    far = torch.stack([-reached.amin((0, 2)), reached.amax((0, 2))], 1)
+    # The farthest of the four corners, each way.
+    reach = transform[:, :, 0].abs() * x + transform[:, :, 1].abs() * y
+    far = torch.stack([(reach - transform[:, :, 2]).amax(0), (reach + transform[:, :, 2]).amax(0)], 1)
     most = transform.new_tensor([[width - 1], [height - 1]])
     margins = torch.minimum((far + 2 * PAD - most / 2).clamp(min=0), most).ceil()
     (left, right), (top, bottom) = margins.int().tolist()  # the host waits for the device here
@@ -145,11 +147,11 @@ def _resampled(images: Tensor, tall: AxisMap, wide: AxisMap, grid: Tensor, align
     return _downsampling(height, images.dtype, images.device).along_height(narrow).unflatten(0, (count, channels))
 
 
-@lru_cache(maxsize=8)
+@cache
 def _endless(size: int, dtype: torch.dtype, device: torch.device) -> AxisMap:
     return AxisMap(endless_upsampling(size), dtype, device)
 
 
-@lru_cache(maxsize=8)
+@cache
 def _downsampling(size: int, dtype: torch.dtype, device: torch.device) -> AxisMap:
     return AxisMap(downsampling(size), dtype, device)
