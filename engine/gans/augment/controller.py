@@ -22,16 +22,15 @@ class AdaController:
     """Moves the pipe's p so that r_t, the mean sign of D's logits on augmented reals, meets its target.
 
     r_t near 0: D cannot tell training images from fakes; near 1: it knows the training images by heart. All of it
-    stays on the device. With `aug` fixed or noaug only r_t is measured, and p stays as it is.
+    stays on the device. With `aug` fixed or noaug only r_t is measured, and p stays as it was set.
     """
 
-    def __init__(self, pipe: AugmentPipe | None, config: StyleganConfig):
-        self.p = pipe.p if pipe is not None and config.aug == "ada" else None
+    def __init__(self, pipe: AugmentPipe, config: StyleganConfig):
+        self.pipe, self.adapts = pipe, config.aug == "ada"
         self.target, self.images_to_one = config.ada_target, config.ada_kimg * 1000
-        device = pipe.p.device if pipe is not None else None
-        self.observed = torch.zeros(2, device=device)
+        self.observed = torch.zeros(2, device=pipe.p.device)
         """Sum of the signs and number of the logits since the last update [2]; ranks sum or average it before that."""
-        self.r_t = torch.zeros([], device=device)
+        self.r_t = torch.zeros([], device=pipe.p.device)
         """r_t of the last update."""
 
     @torch.no_grad()
@@ -48,9 +47,9 @@ class AdaController:
         """
         signs, count = self.observed
         self.r_t.copy_(torch.where(count > 0, signs / count.clamp(min=1e-3), self.r_t))
-        if self.p is not None:
+        if self.adapts:
             step = torch.sign(self.r_t - self.target) * (images / self.images_to_one)
-            self.p.copy_((self.p + torch.where(count > 0, step, 0.0)).clamp(min=0))
+            self.pipe.p.copy_((self.pipe.p + torch.where(count > 0, step, 0.0)).clamp(min=0))
         self.observed.zero_()
 
     def state(self) -> dict[str, Tensor]:
@@ -72,20 +71,20 @@ def ada_sentence(rows: Sequence[Mapping[str, Any]]) -> tuple[str, str] | None:
     told = f" (r_t is {r_t:.2f})" if _is_number(r_t) else ""
     if p >= SATURATED_FROM:
         return "ada-saturated", (
-            f"ADA has raised p to {p:.2f}{told}: augmentation alone no longer keeps the discriminator from overfitting, "
-            f"and from about {SATURATED_FROM} on augmentations begin to leak into the samples. Add images or --mirror "
-            "where anatomy allows it, start from a trained network (--start-from) with --freeze-d, double gamma, or "
-            "take an earlier snapshot, by its KID."
+            f"ADA has raised p to {p:.2f}{told}: augmentation alone no longer keeps the discriminator from "
+            f"overfitting, and from about {SATURATED_FROM} on augmentations begin to leak into the samples. Add images "
+            "(or mirror them, where anatomy allows it), start from a trained network with some of its discriminator "
+            "frozen, double gamma, or take an earlier snapshot, by its KID."
         )
     since = last["kimg"] - OFF_KIMG
     recent = [row for row in known if row["kimg"] >= since]
     if known[0]["kimg"] > since or max(row["augment_p"] for row in recent) >= OFF_BELOW:
         return None
     return "ada-off", (
-        f"ADA is in effect off: p has stayed below {OFF_BELOW} for {OFF_KIMG:.0f} kimg{told}. The discriminator does not "
-        "overfit: if the samples get better, nothing is wrong, and --aug noaug would be faster. If they do not, it is "
-        "too weak: lower gamma or raise channel-base. If held-out logits or KID say that it does overfit, lower "
-        "ada-target (to 0.4, say), or lower ada-kimg so that p moves faster."
+        f"ADA is in effect off: p has stayed below {OFF_BELOW} for {OFF_KIMG:.0f} kimg{told}. The discriminator does "
+        "not overfit: if the samples get better, nothing is wrong, and aug noaug would be faster. If they do not, it "
+        "is too weak: lower gamma or raise channel_base. If held-out logits or KID say that it does overfit, lower "
+        "ada_target (to 0.4, say), or lower ada_kimg so that p moves faster."
     )
 
 
