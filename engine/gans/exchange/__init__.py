@@ -1,0 +1,1 @@
+"""Networks from other programs' files: read without running anything in them."""
