@@ -1,13 +1,15 @@
 """Snapshots: everything needed to resume or to sample, in one safetensors file; nothing in it is ever executed.
 
-A snapshot holds the tensors `G.*`, `D.*`, `G_ema.*` and `*.optimizer.*`, and under the metadata key `ersatz` one
-JSON object: the run's config and its digest, the counters, what the pictures are and where they came from. There
-is no state of random generators, since every draw derives from the seed and the number of images seen.
+A snapshot holds the tensors `G.*`, `D.*`, `G_ema.*`, `*.optimizer.*` and the GAN's own, and under the metadata key
+`ersatz` one JSON object: the run's config and its digest, the counters, what the networks and the pictures are and
+where they came from. There is no state of random generators, since every draw derives from the seed and the number of
+images seen.
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from engine.configs import DcganConfig, parse_config
-from engine.gans.dcgan.networks import Generator
+from engine.configs import DcganConfig, TrainingConfig, parse_config
+from engine.gans.dcgan import networks as dcgan
 from engine.gans.pictures import Pictures
+from engine.gans.stylegan2 import generator as stylegan2
+from engine.gans.stylegan2.architecture import Architecture
 from engine.store.errors import ErsatzError
 from engine.store.files import replacing
 
@@ -54,16 +58,13 @@ def save_snapshot(run_path: Path, tensors: dict[str, Tensor], metadata: dict[str
 
 def load_snapshot(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """All tensors (on the CPU) and the metadata of a snapshot."""
-    return _read(path, "G", "D")
+    return _read(path, "")
 
 
 def load_generator(path: Path) -> tuple[nn.Module, dict[str, Any]]:
     """The averaged generator of a snapshot (fp32, eval mode, on the CPU) and the snapshot's metadata."""
     tensors, metadata = _read(path, "G_ema.")
-    config = parse_config(metadata["config"])
-    assert isinstance(config, DcganConfig)
-    classes = len(metadata["classes"]) if metadata["conditional"] else 0
-    generator = Generator(config, Pictures(metadata["size"], metadata["channels"], classes))
+    generator = _build_generator(metadata)
     try:
         generator.load_state_dict({name.removeprefix("G_ema."): tensor for name, tensor in tensors.items()})
     except RuntimeError as error:
@@ -71,8 +72,17 @@ def load_generator(path: Path) -> tuple[nn.Module, dict[str, Any]]:
     return generator.eval().requires_grad_(False), metadata
 
 
-def _read(path: Path, *prefixes: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors whose names begin with one of the prefixes, and the metadata."""
+def _build_generator(metadata: dict[str, Any]) -> nn.Module:
+    if metadata["gan"] == "stylegan2-ada":
+        return stylegan2.Generator(Architecture(**metadata["g_architecture"]))
+    config = parse_config(metadata["config"])
+    assert isinstance(config, DcganConfig)
+    classes = len(metadata["classes"]) if metadata["conditional"] else 0
+    return dcgan.Generator(config, Pictures(metadata["size"], metadata["channels"], classes))
+
+
+def _read(path: Path, prefix: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors whose names begin with the prefix, and the metadata."""
     try:
         with safe_open(path, framework="pt") as file:
             metadata = json.loads((file.metadata() or {}).get("ersatz", "{}"))
@@ -81,7 +91,7 @@ def _read(path: Path, *prefixes: str) -> tuple[dict[str, Tensor], dict[str, Any]
                     f"{path} is a safetensors file, but not a snapshot of this program's training; "
                     "expected a network-*.safetensors from the snapshots folder of a training run. Choose another."
                 )
-            return {name: file.get_tensor(name) for name in file.keys() if name.startswith(prefixes)}, metadata  # noqa: SIM118
+            return {name: file.get_tensor(name) for name in file.keys() if name.startswith(prefix)}, metadata  # noqa: SIM118
     except FileNotFoundError as error:
         raise ErsatzError(f"{path} is missing; expected a snapshot of a training run. Choose another one.") from error
     except (SafetensorError, OSError, ValueError) as error:
@@ -95,11 +105,16 @@ def _damaged(path: Path, reason: str) -> ErsatzError:
     )
 
 
-def describe_snapshot(config: DcganConfig, digest: str, pictures: Pictures, classes: list[str]) -> dict[str, Any]:
+def describe_snapshot(config: TrainingConfig, digest: str, pictures: Pictures, classes: list[str]) -> dict[str, Any]:
     """The part of the metadata that stays the same throughout a run; `classes` are those the generator can make."""
+    if isinstance(config, DcganConfig):
+        shape: dict[str, Any] = {"architecture": config.architecture}
+    else:
+        architecture = Architecture.from_config(config, pictures)
+        shape = {"architecture": config.cfg, **describe_networks(architecture, architecture)}
     return {
         "gan": config.gan,
-        "architecture": config.architecture,
+        **shape,
         "config": config.plain(),
         "config_sha256": digest,
         "z_dim": config.z_dim,
@@ -112,3 +127,11 @@ def describe_snapshot(config: DcganConfig, digest: str, pictures: Pictures, clas
         "dataset_fingerprint": config.dataset_fingerprint,
         "torch": torch.__version__,
     }
+
+
+def describe_networks(g: Architecture, d: Architecture) -> dict[str, Any]:
+    """What a StyleGAN2 snapshot says of its networks: enough to build both (`Architecture(**facts["g_architecture"])`).
+
+    The two differ in an imported file at most.
+    """
+    return {"w_dim": g.w_dim, "num_ws": g.num_ws, "g_architecture": asdict(g), "d_architecture": asdict(d)}

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import psutil
 import torch
+from torch import nn
 
 from engine.configs.train import TrainConfig
 from engine.store.errors import ErsatzError
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -29,13 +33,24 @@ def describe(device: torch.device) -> str:
     return f"CPU, {torch.get_num_threads()} threads"
 
 
-def choose_precision(wanted: str, device: torch.device) -> torch.dtype:
-    """bfloat16 where the hardware multiplies it (not where it is only emulated), else float32, unless told."""
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def choose_precision(wanted: str, device: torch.device, older_gpus: torch.dtype = torch.float32) -> torch.dtype:
+    """bfloat16 where the hardware multiplies it (not where it is only emulated), else float32, unless told.
+
+    `older_gpus` is for GPUs that cannot: float16 for what was written to stay within its range.
+    """
     if wanted != "auto":
-        return torch.bfloat16 if wanted == "bf16" else torch.float32
+        return PRECISIONS[wanted]
     on_gpu = device.type == "cuda"
     pays = torch.cuda.is_bf16_supported(including_emulation=False) if on_gpu else cpu_multiplies_bf16()
-    return torch.bfloat16 if pays else torch.float32
+    return torch.bfloat16 if pays else older_gpus if on_gpu else torch.float32
+
+
+def on_device(network: Network, device: torch.device) -> Network:
+    """The network with its convolutions channels last: the layout in which CPUs and GPUs convolve fastest."""
+    return network.to(device).to(memory_format=torch.channels_last)
 
 
 def cpu_multiplies_bf16() -> bool:

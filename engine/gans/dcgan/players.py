@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
-from typing import TypeVar
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from engine.configs import DcganConfig
+from engine.gans.cuda_graphs import graphed
+from engine.gans.data import Shown, draws_seed, to_input
 from engine.gans.dcgan.losses import (
     adversarial_loss,
     generator_loss,
@@ -17,9 +19,10 @@ from engine.gans.dcgan.losses import (
     probability_real,
 )
 from engine.gans.dcgan.networks import Discriminator, Generator
+from engine.gans.devices import on_device
+from engine.gans.optimizers import adam_state, gradient_norm, load_adam_state, start_adam
 from engine.gans.pictures import Pictures
 
-Network = TypeVar("Network", bound=nn.Module)
 METERS = ("g_loss", "d_loss", "d_real", "d_fake", "g_grad_norm", "d_grad_norm")
 
 
@@ -38,6 +41,16 @@ class DcganPlayers:
         self.g_optimizer = adam(self.g, config.g_lr, config, device)
         self.d_optimizer = adam(self.d, config.d_lr, config, device)
         self.meters = torch.zeros(len(METERS) + 1, device=device)  # the last entry counts iterations
+        self.offsets = range(0, config.batch, config.batch)
+        self.graphed = graphed(
+            lambda pixels, labels: self.iterate(to_input(pixels, config.mirror), labels), device, config.cuda_graphs
+        )
+
+    def play(self, pieces: Sequence[Shown], images_seen: int) -> None:
+        """One iteration on a whole batch, replayed as one CUDA graph where there is a GPU."""
+        ((pixels, labels),) = pieces
+        torch.manual_seed(draws_seed(self.config.seed, images_seen))
+        self.graphed(pixels, labels)
 
     def iterate(self, reals: Tensor, labels: Tensor) -> None:
         """One step of each player on real images [N, C, H, W] in [-1, 1] of classes `labels` [N]."""
@@ -107,8 +120,11 @@ class DcganPlayers:
         return {name: total / iterations for name, total in zip(METERS, sums, strict=True)}
 
     @torch.no_grad()
-    def sample(self, z: Tensor, labels: Tensor) -> Tensor:
-        """Images [N, C, H, W] of the averaged generator in fp32, for z [N, z_dim] and labels [N]."""
+    def sample(self, z: Tensor, labels: Tensor, noise: str = "none") -> Tensor:
+        """Images [N, C, H, W] of the averaged generator in fp32, for z [N, z_dim] and labels [N].
+
+        A DCGAN has no noise planes, so that `noise` changes nothing.
+        """
         pieces = zip(z.split(self.config.batch), labels.split(self.config.batch), strict=True)
         return torch.cat([self.g_ema(z, labels if self.config.conditional else None) for z, labels in pieces])
 
@@ -118,8 +134,7 @@ class DcganPlayers:
         for name, network in self.networks().items():
             tensors |= {f"{name}.{key}": value for key, value in network.state_dict().items()}
         for name, optimizer in (("G", self.g_optimizer), ("D", self.d_optimizer)):
-            for key, parameter, entry in _adam_entries(optimizer):
-                tensors[f"{name}.optimizer.{key}"] = optimizer.state[parameter][entry]
+            tensors |= adam_state(name, optimizer)
         return tensors
 
     def load_state(self, tensors: dict[str, Tensor]) -> None:
@@ -127,33 +142,15 @@ class DcganPlayers:
         for name, network in self.networks().items():
             network.load_state_dict({key: tensors[f"{name}.{key}"] for key in network.state_dict()})
         for name, optimizer in (("G", self.g_optimizer), ("D", self.d_optimizer)):
-            for key, parameter, entry in _adam_entries(optimizer):
-                value = tensors[f"{name}.optimizer.{key}"]
-                # Adam wants its averages laid out in memory like the parameter (channels last), its counter beside it.
-                like = value.to(self.device) if entry == "step" else torch.empty_like(parameter)
-                optimizer.state[parameter][entry] = like.detach().copy_(value)
+            load_adam_state(name, optimizer, tensors)
 
     def networks(self) -> dict[str, nn.Module]:
         return {"G": self.g, "D": self.d, "G_ema": self.g_ema}
 
 
-def on_device(network: Network, device: torch.device) -> Network:
-    """The network with its convolutions channels last: the layout in which CPUs and GPUs convolve fastest."""
-    return network.to(device).to(memory_format=torch.channels_last)
-
-
 def adam(network: nn.Module, lr: float, config: DcganConfig, device: torch.device) -> torch.optim.Adam:
     """Adam in one pass over the parameters, its step counter on the device so that CUDA graphs can hold it."""
     betas = (config.beta1, config.beta2)
-    return torch.optim.Adam(network.parameters(), lr, betas, fused=True, capturable=device.type == "cuda")
-
-
-def _adam_entries(optimizer: torch.optim.Adam) -> list[tuple[str, nn.Parameter, str]]:
-    parameters = optimizer.param_groups[0]["params"]
-    return [(f"{i}.{entry}", p, entry) for i, p in enumerate(parameters) for entry in ("step", "exp_avg", "exp_avg_sq")]
-
-
-@torch.no_grad()
-def gradient_norm(network: nn.Module) -> Tensor:
-    """Length of the gradient over all parameters; a scalar on the device."""
-    return nn.utils.get_total_norm([p.grad for p in network.parameters() if p.grad is not None])
+    optimizer = torch.optim.Adam(network.parameters(), lr, betas, fused=True, capturable=device.type == "cuda")
+    start_adam(optimizer)
+    return optimizer

@@ -1,0 +1,66 @@
+"""What the training loop knows of a GAN's two players, and who plays for which config."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from engine.configs import DcganConfig, TrainingConfig
+from engine.gans.data import Shown
+from engine.gans.dcgan.players import DcganPlayers
+from engine.gans.devices import choose_precision
+from engine.gans.pictures import Pictures
+from engine.gans.stylegan2.layers import Noise
+from engine.gans.stylegan2.players import StyleganPlayers
+
+
+class Players(Protocol):
+    """Everything that one iteration changes: both networks, their optimisers, the average, the meters.
+
+    An iteration never waits for the device: the meters add up there and are read once a tick.
+    """
+
+    precision: torch.dtype
+    offsets: range
+    """Where in a batch the pieces begin that this rank takes at once."""
+
+    def play(self, pieces: Sequence[Shown], images_seen: int) -> None:
+        """One iteration on this rank's pieces of a batch, by the number of images seen before it."""
+        ...
+
+    def read_meters(self) -> dict[str, float]:
+        """Means since the last call. This waits for the device."""
+        ...
+
+    def sample(self, z: Tensor, labels: Tensor, noise: Noise = "const") -> Tensor:
+        """Images [N, C, H, W] of the averaged generator in fp32, for z [N, z_dim] and labels [N].
+
+        `noise` is for generators that have noise planes.
+        """
+        ...
+
+    def state(self) -> dict[str, Tensor]:
+        """Every tensor that the following iterations depend on, by name, as a snapshot holds them."""
+        ...
+
+    def load_state(self, tensors: dict[str, Tensor]) -> None:
+        """The inverse of `state`. KeyError or RuntimeError if the tensors do not fit."""
+        ...
+
+    def networks(self) -> dict[str, nn.Module]:
+        """`G`, `D` and `G_ema`."""
+        ...
+
+
+def make_players(config: TrainingConfig, pictures: Pictures, labels: Tensor, device: torch.device) -> Players:
+    """The players at the start of their game, their weights drawn from the config's seed.
+
+    `labels` int64 [N] are those of all training images, on the device.
+    """
+    if isinstance(config, DcganConfig):
+        return DcganPlayers(config, pictures, device, choose_precision(config.precision, device))
+    precision = choose_precision(config.precision, device, older_gpus=torch.float16)
+    return StyleganPlayers(config, pictures, labels, device, precision)
