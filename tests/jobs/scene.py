@@ -17,7 +17,7 @@ from engine.store.home import Home
 from engine.store.runs import Run, State, list_runs
 
 SCRIPTED = Path(__file__).parent / "scripted"
-BEHAVIOURS = ("patient", "deaf", "quick")
+BEHAVIOURS = ("patient", "deaf", "quick", "team")
 
 
 def make_dataset(home: Home, name: str = "empty", frozen: bool = True) -> None:

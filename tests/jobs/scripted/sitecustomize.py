@@ -54,7 +54,37 @@ def quick(run, report, should_stop):
     return "finished"
 
 
-BEHAVIOURS = {"patient": patient, "deaf": deaf, "quick": quick}
+def team(run, report, should_stop):
+    """Like patient, in step with the other ranks; the last one fails or dies when told to."""
+    import torch
+
+    from engine.gans.distributed import first_decides, is_first, rank, total, world
+    from engine.store.errors import ErsatzError
+    from engine.store.progress import Progress
+
+    steps = run.path / "steps"
+    done = int(steps.read_text()) if steps.exists() else 0
+    write(run.path / f"rank-{rank()}.pid", os.getpid())
+    while True:
+        done += 1
+        ranks = torch.ones(1)
+        total(ranks)
+        assert ranks.item() == world() > 1
+        if is_first():
+            write(steps, done)
+        report(Progress("training", done, 0, "kimg"))
+        if first_decides(should_stop()):
+            return "stopped"
+        if first_decides((run.home.root / "finish").exists()):
+            return "finished"
+        if not is_first() and (run.home.root / "fail").exists():
+            raise ErsatzError("Rank 1 found a, expected b; do c.")
+        if not is_first() and (run.home.root / "die").exists():
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(0.05)
+
+
+BEHAVIOURS = {"patient": patient, "deaf": deaf, "quick": quick, "team": team}
 
 training = types.ModuleType("engine.gans.training")
 training.train = train
