@@ -22,7 +22,7 @@ from datetime import timedelta
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import Tensor
 
 PATIENCE = timedelta(days=1)
 """How long a rank waits for the others: rank 0 may score or write for long, and a dead one is noticed by torchrun."""
@@ -73,20 +73,6 @@ def joined(device_type: str) -> Iterator[None]:
 
 
 @torch.no_grad()
-def sum_gradients(parameters: Iterable[nn.Parameter]) -> None:
-    """Average the gradients of `parameters` over all ranks in one flat all-reduce; the same in any number of them.
-
-    A parameter that this phase did not touch gets a gradient of zeros, with one rank too, so that Adam counts the
-    step for it as well.
-    """
-    parameters = list(parameters)
-    for parameter in parameters:
-        if parameter.grad is None:
-            parameter.grad = torch.zeros_like(parameter)
-    average([parameter.grad for parameter in parameters if parameter.grad is not None])
-
-
-@torch.no_grad()
 def average(tensors: Iterable[Tensor]) -> None:
     """Replace each tensor by its mean over the ranks, all of them in one all-reduce. They share type and device."""
     if world() == 1:
@@ -97,12 +83,6 @@ def average(tensors: Iterable[Tensor]) -> None:
     flat /= world()
     pieces = flat.split([tensor.numel() for tensor in tensors])
     torch._foreach_copy_(tensors, [piece.view(t.shape) for piece, t in zip(pieces, tensors, strict=True)])
-
-
-def total(tensor: Tensor) -> None:
-    """Replace the tensor by its sum over the ranks."""
-    if world() > 1:
-        dist.all_reduce(tensor)
 
 
 @torch.no_grad()

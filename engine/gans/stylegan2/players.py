@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from engine.configs import StyleganConfig
 from engine.gans.augment.controller import AdaController
 from engine.gans.augment.pipe import AugmentPipe
+from engine.gans.cuda_graphs import Recorder, Work
 from engine.gans.data import Shown, draws_seed, to_input
 from engine.gans.devices import on_device
 from engine.gans.distributed import average, own_pieces
@@ -61,7 +62,8 @@ METERS = (
     "real_logits",
     "fake_logits",
 )
-GRADIENT_METERS = {"g_main": "g_grad_norm", "d_main": "d_grad_norm"}
+Name = Literal["g_main", "g_reg", "d_main", "d_reg"]
+GRADIENT_METERS: dict[Name, str] = {"g_main": "g_grad_norm", "d_main": "d_grad_norm"}
 ADA_INTERVAL = 4
 """Iterations between steps of p."""
 
@@ -70,10 +72,10 @@ ADA_INTERVAL = 4
 class Phase:
     """Gradients of one loss, added up piece by piece, and a step of the network that they are for."""
 
-    name: str
     network: Literal["G", "D"]
+    interval: int
     add_gradients: Callable[[Tensor, Tensor], None]
-    interval: int = 1
+    step: Callable[[], None]
 
 
 class StyleganPlayers:
@@ -105,7 +107,8 @@ class StyleganPlayers:
             "D": lazy_adam(self.d, config.d_lr, config.d_reg_interval, device),
         }
         static = config.aug_margins == "static" or (config.aug_margins == "auto" and device.type == "cuda")
-        self.augment = AugmentPipe(config.augpipe, pictures.channels, "static" if static else "exact").to(device)
+        augmentations: str | frozenset[str] = frozenset() if config.aug == "noaug" else config.augpipe
+        self.augment = AugmentPipe(augmentations, pictures.channels, "static" if static else "exact").to(device)
         self.augment.p.fill_(config.aug_p)
         self.ada = AdaController(self.augment, config)
         self.pl_mean = torch.zeros((), device=device)
@@ -114,17 +117,23 @@ class StyleganPlayers:
         # Means over the pieces of a phase, on their way to w_avg and pl_mean.
         self.w_mean = torch.zeros(config.w_dim, device=device)
         self.pl_moved = torch.zeros((), device=device)
-        self.phases = self.all_phases()
+        # Exact margins have the host wait for the draws, which no CUDA graph can hold.
+        self.phases = self.all_phases(Recorder(device, config.cuda_graphs and (static or config.aug == "noaug")))
 
-    def all_phases(self) -> list[Phase]:
-        """The phases in their order; a penalty without weight has none."""
+    def all_phases(self, recorder: Recorder) -> list[Phase]:
+        """The phases in their order; a penalty without weight has none. On a GPU each is two CUDA graphs."""
         config = self.config
-        phases = [Phase("g_main", "G", self.g_main)]
+
+        def phase(name: Name, network: Literal["G", "D"], interval: int, add_gradients: Work) -> Phase:
+            step = recorder.graphed(lambda: self.step(name, network))
+            return Phase(network, interval, recorder.graphed(add_gradients), step)
+
+        phases = [phase("g_main", "G", 1, self.g_main)]
         if config.pl_weight:
-            phases.append(Phase("g_reg", "G", self.g_reg, config.g_reg_interval))
-        phases.append(Phase("d_main", "D", self.d_main))
+            phases.append(phase("g_reg", "G", config.g_reg_interval, self.g_reg))
+        phases.append(phase("d_main", "D", 1, self.d_main))
         if config.gamma:
-            phases.append(Phase("d_reg", "D", self.d_reg, config.d_reg_interval))
+            phases.append(phase("d_reg", "D", config.d_reg_interval, self.d_reg))
         return phases
 
     def play(self, pieces: Sequence[Shown], images_seen: int) -> None:
@@ -142,7 +151,7 @@ class StyleganPlayers:
                     torch.manual_seed(draws_seed(config.seed, images_seen + offset, number))
                     phase.add_gradients(*piece)
                 self.share(phase)
-                self.step(phase)
+                phase.step()
         move_average(self.g_ema, self.g, share_kept(config.batch, images_seen, config.ema_kimg, config.ema_ramp))
         if (iteration + 1) % ADA_INTERVAL == 0:
             self.ada.update(config.batch * ADA_INTERVAL)
@@ -216,7 +225,7 @@ class StyleganPlayers:
 
     def see(self, images: Tensor, c: Tensor | None) -> Tensor:
         """Logits [N, 1] of images as the discriminator sees them in training: augmented."""
-        return self.d(images if self.config.aug == "noaug" else self.augment(images), c)
+        return self.d(self.augment(images), c)
 
     def backward(self, loss: Tensor) -> None:
         """Add the gradients of a piece's loss to those of the batch, of which it is a part."""
@@ -234,16 +243,16 @@ class StyleganPlayers:
         """Average over the ranks what the pieces added up: one all-reduce."""
         average([self.gradients[phase.network].flat, self.w_mean, self.pl_moved, self.ada.observed])
 
-    def step(self, phase: Phase) -> None:
+    def step(self, name: Name, network: Literal["G", "D"]) -> None:
         """Use what the pieces of all ranks added up."""
-        gradients = self.gradients[phase.network]
-        if phase.name in GRADIENT_METERS:
-            self.meters.add_finite(**{GRADIENT_METERS[phase.name]: gradients.norm()})
+        gradients = self.gradients[network]
+        if name in GRADIENT_METERS:
+            self.meters.add_finite(**{GRADIENT_METERS[name]: gradients.norm()})
         gradients.mend()
-        self.optimizers[phase.network].step()
-        if phase.name != "d_reg":
+        self.optimizers[network].step()
+        if name != "d_reg":
             self.g.mapping.track(self.w_mean[None, None])
-        if phase.name == "g_reg":
+        if name == "g_reg":
             self.pl_mean.copy_(self.pl_moved)
 
     # What the loop asks for between iterations.
@@ -254,7 +263,9 @@ class StyleganPlayers:
         A gradient's length is that before `mend`, over the finite ones; it is nan when none was.
         """
         average([self.meters.sums])
-        means = dict.fromkeys(GRADIENT_METERS.values(), math.nan) | self.meters.read()
+        means = self.meters.read()
+        for name in GRADIENT_METERS.values():
+            means.setdefault(name, math.nan)
         return means | {"augment_p": self.augment.p.item(), "r_t": self.ada.r_t.item()}
 
     @torch.no_grad()
