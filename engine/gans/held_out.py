@@ -29,7 +29,7 @@ class HeldOut:
         group = min(config.mbstd_group, self.at_once)
         count = count // group * group or count  # whole groups of minibatch-std, unless there is not even one
         chosen = valid.iloc[rows_shown(config.seed, 0, count, len(valid)) if count else []]
-        self.pixels, self.labels = dataset.pixels(chosen), dataset.labels(chosen)
+        self.pixels, self.labels = dataset.pixels(chosen), torch.tensor(dataset.labels(chosen))
         self.rows = rows_shown(config.seed, 0, count, len(images)) if count else np.zeros(0, np.int64)
 
     def scores(self) -> dict[str, float]:
@@ -39,7 +39,7 @@ class HeldOut:
         of_valid, of_train = [], []
         for start in range(0, len(self.rows), self.at_once):
             piece = slice(start, start + self.at_once)
-            of_valid.append(self.logits(self.pixels[piece], torch.from_numpy(self.labels[piece])))
+            of_valid.append(self.logits(self.pixels[piece], self.labels[piece]))
             rows = self.rows[piece]
             of_train.append(self.logits(self.images.read(rows), self.images.labels.cpu()[rows]))
         return {"valid_logits": torch.cat(of_valid).mean().item(), "train_logits": torch.cat(of_train).mean().item()}
