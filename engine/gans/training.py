@@ -27,6 +27,7 @@ from engine.gans.pictures import Pictures
 from engine.gans.players import Players, make_players
 from engine.gans.recording import Recording
 from engine.gans.resuming import Position, exploded, go_back, may_return, resume
+from engine.gans.starting import TRAINING_FILE, begin
 from engine.gans.stylegan2.players import StyleganPlayers
 from engine.store.files import disk_errors, write_text
 from engine.store.hashing import sha256_value
@@ -77,11 +78,16 @@ def _train(
     digest = sha256_value(config.plain())
     made = [config.class_name] if config.class_name else dataset.classes
     facts = describe_snapshot(config, digest, pictures, made)
-    at = resume(run, players, digest) or Position()
+    found = resume(run, players, digest)
+    origin = begin(run, config, players.networks(), fresh=found is None)
+    if origin:
+        facts["start"] = origin.facts()
+    at = found or Position()
     take_from_first(players.state().values())
     total, tick_images = length(config, len(images))
     if is_first():
-        write_text(run.path / "training_images.txt", "".join(f"{digest}\n" for digest in images.sha256))
+        known = dict.fromkeys([*images.sha256, *(origin.training_images if origin else [])])
+        write_text(run.path / TRAINING_FILE, "".join(f"{digest}\n" for digest in known))
         print(
             f"{config.gan} {facts['architecture']}, {len(images)} images of {pictures.size}x{pictures.size}x"
             f"{pictures.channels}, {describe(device)}, {players.precision}, from {at.images_seen / 1000:g} "

@@ -21,6 +21,8 @@ from engine.configs import (
     parse_training,
 )
 from engine.datasets.dataset import Dataset
+from engine.gans.exchange.contents import class_names, read_contents
+from engine.gans.starts import resolve_start
 from engine.presets import step_settings
 from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
@@ -44,6 +46,8 @@ def prepare(home: Home, config: Config) -> Config:
             return config.model_copy(update={"training": training.plain()})
         case NetworkConfig():
             source = _file(config.source, "network file")
+            contents = read_contents(source)  # one that is refused leaves no run behind
+            class_names(source, contents.g_architecture.classes, config.class_names)
             return config.model_copy(update={"source": str(source), "source_sha256": sha256_file(source)})
         case ProjectionConfig():
             return _prepare_projection(home, config)
@@ -91,6 +95,9 @@ def _prepare_training(home: Home, config: TrainingConfig) -> TrainingConfig:
     _check_class(dataset, config)
     if isinstance(config, StyleganConfig):
         config = config.completed(dataset.size)
+        if config.start_from:
+            start = resolve_start(home, config.start_from, config.start_sha256)
+            config = config.model_copy(update={"start_from": start.text, "start_sha256": start.sha256})
     return config.model_copy(update={"dataset_fingerprint": dataset.fingerprint})
 
 
@@ -104,6 +111,11 @@ def _check_class(dataset: Dataset, config: TrainingConfig) -> None:
 
 def _generator(home: Home, reference: GeneratorReference, dataset: Dataset) -> GeneratorReference:
     run = Run(home, reference.run)
+    if run.kind == "network":
+        raise ErsatzError(
+            f"Run {run.id} is an imported network, and nobody knows whether it was trained on test images of "
+            f"{dataset.name}; a pool needs a generator of this data set. Train one, which may start from {run.id}."
+        )
     info = _exported(run)
     sha256 = info["sha256"]
     if reference.sha256 not in ("", sha256):
