@@ -23,7 +23,7 @@ from engine.gans.dcgan.networks import Generator
 from engine.gans.pictures import Pictures
 from engine.sampling.export import to_onnx
 from engine.sampling.graphs import Graph
-from engine.sampling.sampler import latents
+from engine.sampling.latents import latents
 
 AIMS = {1: 1.8, 64: 1.0}
 REPEATS = {1: 200, 64: 20}

@@ -10,8 +10,10 @@ import numpy as np
 import streamlit as st
 
 from engine.configs import GeneratorReference, PoolConfig
+from engine.sampling.exported import INFO_FILE, has_generator
+from engine.sampling.latents import latents, slerp
 from engine.sampling.pools import Pool, pool_zip
-from engine.sampling.sampler import GENERATOR_FILE, INFO_FILE, Sampler, latents, slerp
+from engine.sampling.sampler import Sampler
 from engine.store.files import read_json
 from engine.store.home import NAME_PATTERN
 from engine.store.runs import Run, State, list_runs
@@ -40,7 +42,7 @@ def packed(run_id: str, written: float) -> bytes:
 
 def generators() -> list[Run]:
     """Training runs with an exported generator, newest first."""
-    return [run for run in list_runs(home(), "train") if (run.path / GENERATOR_FILE).is_file()]
+    return [run for run in list_runs(home(), "train") if has_generator(run.path)]
 
 
 def facts(info: dict[str, Any]) -> str:
@@ -51,7 +53,7 @@ def facts(info: dict[str, Any]) -> str:
 
 def explore(run: Run) -> None:
     """The picture of a seed, its neighbours, and the walk from one seed to another."""
-    opened = sampler(run.path, (run.path / GENERATOR_FILE).stat().st_mtime)
+    opened = sampler(run.path, (run.path / INFO_FILE).stat().st_mtime)
     info = opened.info
     controls, picture = st.columns([2, 3], gap="large")
     with controls:
@@ -79,8 +81,9 @@ def explore(run: Run) -> None:
             "application/zip",
             icon=":material/folder_zip:",
         )
-        model = run.path / GENERATOR_FILE
-        st.download_button("Generator (ONNX)", model.read_bytes, f"{run.id}.onnx", icon=":material/memory:")
+        for name in info.get("files", ("generator.onnx",)):
+            label = "Generator (ONNX)" if name == "generator.onnx" else f"{Path(name).stem.capitalize()} (ONNX)"
+            st.download_button(label, (run.path / name).read_bytes, f"{run.id}-{name}", icon=":material/memory:")
     with st.expander("The same from the command line", icon=":material/terminal:"):
         command = f"python -m engine sample {shlex.quote(run.id)} --seeds {seeds[0]}-{seeds[-1]} --out pictures"
         st.code(command + (f" --class-name {shlex.quote(class_name)}" if class_name else ""), "bash")

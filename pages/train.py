@@ -11,6 +11,7 @@ from engine.configs import DcganConfig, parse_config
 from engine.datasets.dataset import Dataset, list_datasets
 from engine.presets import PRESETS
 from engine.report.figures import figure_d_outputs, figure_gradients, figure_losses, figure_throughput
+from engine.sampling.exported import has_generator
 from engine.store.runs import Run, State, list_runs
 from pages.parts.command import command_line
 from pages.parts.forms import config_form
@@ -204,7 +205,7 @@ if view == NEW:
 elif (run := run_picker("train", "train")) is not None:
     run_header(run)
     live(watch, run.state().is_active)(run)
-    if (run.path / "generator.onnx").is_file():
+    if has_generator(run.path):
         st.page_link(
             "pages/generate.py", label="Generate with it", icon=":material/auto_awesome:", query_params={"run": run.id}
         )

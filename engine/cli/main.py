@@ -150,7 +150,7 @@ def export(
     """Export a generator to ONNX, checked against torch."""
     from engine.sampling.export import export_generator
 
-    path = export_generator(_run(run_id, "train"), Path(snapshot) if snapshot else None)
+    path = export_generator(_run(run_id, "train", "network"), Path(snapshot) if snapshot else None)
     show({"path": str(path)}, as_json, str(path))
 
 
@@ -164,18 +164,26 @@ def sample(
     out: Annotated[Path | None, typer.Option(help="Write single images into this folder instead of a pool.")] = None,
     seeds: Annotated[str, typer.Option(help="Seeds as 0-15 or 1,5,7-9; a pool counts up from the first.")] = "0-15",
     class_name: Annotated[str, typer.Option(help="Class to sample (conditional generators with --out).")] = "",
+    with_w: Annotated[bool, typer.Option("--with-w", help="With --out: the w of each image beside it (.npz).")] = False,
     detach: Detach = False,
     as_json: Json = False,
     *,
     settings: dict[str, Any],
 ) -> None:
     """Sample images by seed: into a folder (--out), or as a pool for a sweep (--name)."""
-    from engine.sampling.sampler import Sampler, parse_seeds, save_images
+    from engine.sampling.latents import parse_seeds
+    from engine.sampling.sampler import Sampler, save_images
 
     numbers = parse_seeds(seeds)
-    runs = [_run(run_id, "train") for run_id in run_ids]
+    runs = [_run(run_id, "train", *(["network"] if out is not None else [])) for run_id in run_ids]
     if out is not None:
-        paths = [path for run in runs for path in save_images(Sampler.open(run.path), numbers, class_name or None, out)]
+        look = {"psi": settings.get("psi", 1.0), "cutoff": settings.get("psi_cutoff", 0)}
+        look |= {"noise": settings.get("noise", "const"), "batch": settings.get("batch", 64), "with_w": with_w}
+        paths = [
+            path
+            for run in runs
+            for path in save_images(Sampler.open(run.path), numbers, class_name or None, out, **look)
+        ]
         show([str(path) for path in paths], as_json, f"{len(paths)} images in {out}.")
         return
     if not name:
@@ -276,13 +284,14 @@ def delete(
     show({"deleted": run.id}, as_json, f"Deleted {run.id}.")
 
 
-def _run(run_id: str, kind: str = "") -> Run:
-    """The run of that id; an `ErsatzError` when there is none or it is of another kind."""
+def _run(run_id: str, *kinds: str) -> Run:
+    """The run of that id; an `ErsatzError` when there is none or it is of none of these kinds."""
     run = Run(Home.from_environment(), run_id)
     found = run.config()["kind"]
-    if kind and found != kind:
+    if kinds and found not in kinds:
         raise ErsatzError(
-            f"{run_id} is a {found} run; a {kind} run is expected. `python -m engine runs --kind {kind}` lists them."
+            f"{run_id} is a {found} run; a {' or '.join(kinds)} run is expected. "
+            f"`python -m engine runs --kind {kinds[0]}` lists them."
         )
     return run
 

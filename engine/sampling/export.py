@@ -1,9 +1,12 @@
-"""Export of a training run's averaged generator to ONNX, checked against torch before it is written."""
+"""Export of a run's averaged generator to ONNX, checked against torch before it is written.
+
+A DCGAN becomes one graph, generator.onnx; a StyleGAN2 two, mapping.onnx and synthesis.onnx (`stylegan2_onnx`).
+"""
 
 from __future__ import annotations
 
-import hashlib
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +17,26 @@ from torch import Tensor, nn
 
 from engine.configs import parse_config
 from engine.gans.checkpoints import latest_snapshot, load_generator
+from engine.gans.stylegan2.generator import Generator
+from engine.gans.stylegan2.mapping import one_hot
+from engine.sampling.exported import GENERATOR_FILE, INFO_FILE, MAPPING_FILE, SYNTHESIS_FILE, combined, digests
 from engine.sampling.graphs import Graph
-from engine.sampling.sampler import GENERATOR_FILE, INFO_FILE, latents
+from engine.sampling.latents import latents, noise_planes
+from engine.sampling.stylegan2_onnx import mapping_graph, noise_resolutions, synthesis_graph
 from engine.store.errors import ErsatzError
 from engine.store.files import write_bytes, write_json
 from engine.store.runs import Run
 
 TOLERANCE = 1e-4
-"""Largest difference accepted between torch and ONNX Runtime, on the scale [-1, 1]: 1/78 of an 8-bit level."""
+"""Largest difference accepted between torch and ONNX Runtime, on the scale [-1, 1]: 1/78 of an 8-bit level.
+
+Of a network whose numbers go beyond 1 (images of one hardly trained, or its w), it is a share of the largest.
+"""
 CHECKED_BATCHES = (1, 2, 7)
 
 
 def export_generator(run: Run, snapshot: Path | None = None) -> Path:
-    """Write generator.onnx and generator.json into the run folder; returns the path of the former.
+    """Write the ONNX graphs and generator.json into the run folder; returns the path of the latter.
 
     `snapshot`: the run's newest, if left out. Raises `ErsatzError` when there is none, when the file is no snapshot
     of Ersatz, or when ONNX Runtime's images differ from torch's by more than `TOLERANCE`.
@@ -42,19 +52,26 @@ def export_generator(run: Run, snapshot: Path | None = None) -> Path:
             f"{snapshot} is a snapshot of another training than run {run.id}; one of its own is expected, because the "
             "run's list of training images must fit. Export the run that the snapshot belongs to."
         )
-    content = to_onnx(generator, _example(metadata, batch=2), "images")
-    path = run.path / GENERATOR_FILE
-    agreement = _agreement(generator, metadata, Graph(content, path, device="cpu"))
+    contents = _contents(generator, metadata)
+    graphs = {name: Graph(content, run.path / name, device="cpu") for name, content in contents.items()}
+    agreement = _agreement(generator, metadata, graphs)
     if not agreement <= TOLERANCE:  # NaN must fail too
         raise ErsatzError(
             f"The ONNX export of {snapshot} differs from torch by {agreement:.2g} on the scale [-1, 1]; at most "
             f"{TOLERANCE:g} is expected. Nothing was exported; choose another snapshot, or other versions of torch and "
             "onnxruntime."
         )
-    info = _info(run, snapshot, metadata, hashlib.sha256(content).hexdigest(), agreement)
-    write_bytes(path, content)
-    write_json(run.path / INFO_FILE, info)
-    return path
+    for name, content in contents.items():
+        write_bytes(run.path / name, content)
+    write_json(run.path / INFO_FILE, _info(run, snapshot, generator, metadata, digests(contents), agreement))
+    return run.path / INFO_FILE
+
+
+def _contents(generator: nn.Module, metadata: dict[str, Any]) -> dict[str, bytes]:
+    """The graphs by the names of their files."""
+    if isinstance(generator, Generator):
+        return {MAPPING_FILE: mapping_graph(generator), SYNTHESIS_FILE: synthesis_graph(generator)}
+    return {GENERATOR_FILE: to_onnx(generator, _example(metadata, batch=2), "images")}
 
 
 def to_onnx(module: nn.Module, inputs: dict[str, Tensor], output: str) -> bytes:
@@ -99,30 +116,74 @@ def _example(metadata: dict[str, Any], batch: int) -> dict[str, Tensor]:
 
 
 @torch.inference_mode()
-def _agreement(generator: nn.Module, metadata: dict[str, Any], graph: Graph) -> float:
-    """Largest absolute difference between torch and ONNX Runtime over several batch sizes."""
+def _agreement(generator: nn.Module, metadata: dict[str, Any], graphs: dict[str, Graph]) -> float:
+    """Largest difference between torch and ONNX Runtime over several batch sizes, as `TOLERANCE` means it."""
+    compare = _compare_stylegan if isinstance(generator, Generator) else _compare
     differences = []
     for batch in CHECKED_BATCHES:
-        inputs = _example(metadata, batch)
-        found = graph.run({name: value.numpy() for name, value in inputs.items()}).numpy()
-        differences.append(np.abs(found - generator(*inputs.values()).numpy()).max())
+        for found, expected in compare(generator, _example(metadata, batch), graphs):  # type: ignore[arg-type]
+            differences.append(np.abs(found - expected).max() / max(1.0, np.abs(expected).max()))
     return float(np.max(differences))
 
 
-def _info(run: Run, snapshot: Path, metadata: dict[str, Any], sha256: str, agreement: float) -> dict[str, Any]:
+Pairs = Iterator[tuple[np.ndarray, np.ndarray]]
+
+
+def _compare(generator: nn.Module, inputs: dict[str, Tensor], graphs: dict[str, Graph]) -> Pairs:
+    found = graphs[GENERATOR_FILE].run({name: value.numpy() for name, value in inputs.items()}).numpy()
+    yield found, generator(*inputs.values()).numpy()
+
+
+def _compare_stylegan(generator: Generator, inputs: dict[str, Tensor], graphs: dict[str, Graph]) -> Pairs:
+    """w, with another psi and cutoff for each image, and the images of that w with each kind of noise."""
+    architecture, batch = generator.architecture, len(inputs["z"])
+    psi = np.linspace(1, -0.5, batch, dtype=np.float32)
+    cutoff = architecture.num_ws - np.arange(batch) % (architecture.num_ws + 1)
+    arrays = {name: value.numpy() for name, value in inputs.items()}
+    w = graphs[MAPPING_FILE].run({**arrays, "psi": psi, "cutoff": cutoff}, "w").numpy()
+    c = one_hot(inputs.get("label"), architecture.classes)
+    expected = [
+        generator.mapping(inputs["z"][i : i + 1], None if c is None else c[i : i + 1], float(psi[i]), int(cutoff[i]))
+        for i in range(batch)
+    ]
+    yield w, torch.cat(expected).numpy()
+
+    resolutions = noise_resolutions(architecture)
+    drawn = noise_planes(range(batch), sum(resolution**2 for resolution in resolutions))
+    rows = torch.from_numpy(drawn).split([resolution**2 for resolution in resolutions], dim=1)
+    planes = [row.unflatten(1, (1, resolution, -1)) for row, resolution in zip(rows, resolutions, strict=True)]
+    for given, noise in [({}, "const"), ({"noise": np.zeros_like(drawn[:1])}, "none"), ({"noise": drawn}, planes)]:
+        found = graphs[SYNTHESIS_FILE].run({"w": w, **given}).numpy()
+        yield found, generator.synthesis(torch.from_numpy(w), noise).numpy()
+
+
+def _info(
+    run: Run,
+    snapshot: Path,
+    generator: nn.Module,
+    metadata: dict[str, Any],
+    files: dict[str, str],
+    agreement: float,
+) -> dict[str, Any]:
     """The content of generator.json. The order of `classes` is that of the labels of a conditional generator.
 
     A generator trained on several classes without labels makes images of no known class.
     """
     labelled = metadata["conditional"] or len(metadata["classes"]) == 1
+    shape: dict[str, Any] = {}
+    if isinstance(generator, Generator):
+        architecture = generator.architecture
+        shape = {"w_dim": architecture.w_dim, "num_ws": architecture.num_ws, "noise": noise_resolutions(architecture)}
     return {
         "gan": metadata["gan"],
         "architecture": metadata["architecture"],
-        "sha256": sha256,
+        "files": files,
+        "sha256": combined(files),
         "run": run.id,
         "snapshot": snapshot.name,
         "kimg": metadata["images_seen"] / 1000,
         "z_dim": metadata["z_dim"],
+        **shape,
         "size": metadata["size"],
         "channels": metadata["channels"],
         "mode": "L" if metadata["channels"] == 1 else "RGB",

@@ -4,7 +4,7 @@
     images/<class>/<seed>.png   8-bit grey or RGB, the stored form of the data set
     manifest.csv                path, class, seed, generator, generator_sha256, sha256, excluded
     training_images.txt         SHA-256 of every real image that the generators saw
-    pool.json                   the generators, written first, so that a resumed pool stays with them
+    pool.json                   the generators and how they are sampled, written first: a resumed pool stays with them
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def make_pool(run: Run, config: PoolConfig, report: Report = silent, should_stop
             if should_stop():
                 return "stopped"
             seeds = range(first, min(first + config.batch, last))
-            rows += _make_batch(run.path, maker[name], name, seeds)
+            rows += _make_batch(run.path, config, maker[name], name, seeds)
     with replacing(run.path / MANIFEST_FILE) as temporary:
         pd.DataFrame(rows, columns=COLUMNS).to_csv(temporary, index=False)
     report(Progress("sampling", total, total, "images"))
@@ -189,6 +189,7 @@ def _check_generators(config: PoolConfig, samplers: list[Sampler], dataset: Data
                     "one generator a class is expected. Leave one of them out."
                 )
             makers[name] = sampler.info["run"]
+            sampler.sample([], name, config.psi, config.psi_cutoff, config.noise)  # refuses what it cannot do
     missing = [name for name in dataset.classes if name not in makers]
     if missing:  # also when there is no generator, or only one trained on all classes without labels
         raise ErsatzError(
@@ -208,6 +209,9 @@ def _begin(run: Run, config: PoolConfig, samplers: list[Sampler], dataset: Datas
         "mode": dataset.mode,
         "classes": dataset.classes,
         "generators": [{key: sampler.info[key] for key in ("run", "sha256", "classes")} for sampler in samplers],
+        "psi": config.psi,
+        "psi_cutoff": config.psi_cutoff,
+        "noise": config.noise,
     }
     if (run.path / INFO_FILE).exists() and read_json(run.path / INFO_FILE) != info:
         raise ErsatzError(
@@ -229,13 +233,13 @@ def _begin(run: Run, config: PoolConfig, samplers: list[Sampler], dataset: Datas
         leftover.unlink()
 
 
-def _make_batch(folder: Path, sampler: Sampler, name: str, seeds: range) -> list[dict[str, Any]]:
+def _make_batch(folder: Path, config: PoolConfig, sampler: Sampler, name: str, seeds: range) -> list[dict[str, Any]]:
     """Manifest rows of one batch; its images are made unless a former attempt finished all of them."""
     paths = [f"images/{name}/{seed:06d}.png" for seed in seeds]
     kept = [_read(folder / path) for path in paths]
     stored = [pixels for pixels in kept if pixels is not None]
     if len(stored) < len(seeds):
-        images = sampler.sample(seeds, name)
+        images = sampler.sample(seeds, name, config.psi, config.psi_cutoff, config.noise)
         for path, pixels in zip(paths, images, strict=True):
             write_png(folder / path, pixels)
         stored = [pixels[:, :, 0] if pixels.shape[2] == 1 else pixels for pixels in images]

@@ -2,60 +2,50 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
 
+from engine.sampling.exported import GENERATOR_FILE, MAPPING_FILE, SYNTHESIS_FILE, read_generator
 from engine.sampling.graphs import Graph, cuda_works
+from engine.sampling.latents import latents, noise_planes, save_w
 from engine.store.errors import ErsatzError
-from engine.store.files import read_json, replacing
+from engine.store.files import replacing
 
-GENERATOR_FILE = "generator.onnx"
-INFO_FILE = "generator.json"
-KEYS = {"run", "sha256", "z_dim", "size", "channels", "mode", "classes", "conditional", "dataset_fingerprint"}
-MOST_SEEDS = 1_000_000
+Noise = Literal["const", "random", "none"]
+PIXELS_AT_ONCE = 2**21
+"""Bounds the memory of synthesis: 32 images of 256 px at once, 2 of 1024 px."""
 
 
 class Sampler:
-    """A generator of one training run, open for sampling; safe to share between threads."""
+    """A generator of one run, open for sampling; safe to share between threads.
 
-    def __init__(self, graph: Graph, info: dict[str, Any]):
-        self.graph = graph
+    This is a DCGAN's, one graph from z to the image. `StyleganSampler` has the same methods and makes full use of
+    them; here those that need w, and truncation and noise other than as trained, are refused with a sentence.
+    """
+
+    has_w = False
+    """Whether there is an intermediate latent w: truncation, style mixing, projection and files of w need it."""
+
+    def __init__(self, graphs: dict[str, Graph], info: dict[str, Any]):
+        self.graphs = graphs
         self.info = info
 
     @staticmethod
     def open(run_path: Path, device: str = "auto") -> Sampler:
-        """The exported generator below `run_path`.
+        """The exported generator below `run_path`, of whichever GAN.
 
         Raises `ErsatzError` when there is none, or when its files are damaged or do not belong together.
         """
-        path = run_path / GENERATOR_FILE
-        if not path.is_file() or not (run_path / INFO_FILE).is_file():
-            raise ErsatzError(
-                f"Run {run_path.name} has no exported generator; a finished training has one. "
-                f"Wait until the training ends, or export it with `python -m engine export {run_path.name}`."
-            )
-        info = read_json(run_path / INFO_FILE)
-        if missing := KEYS - set(info):
-            raise ErsatzError(
-                f"{run_path / INFO_FILE} lacks {', '.join(sorted(missing))}; it was changed by hand. "
-                f"Export it again with `python -m engine export {run_path.name}`."
-            )
-        content = path.read_bytes()
-        found, expected = hashlib.sha256(content).hexdigest(), info["sha256"]
-        if found != expected:
-            raise ErsatzError(
-                f"{path} was changed after its export (SHA-256 {found[:12]}..., {INFO_FILE} says {expected[:12]}...). "
-                f"Export it again with `python -m engine export {run_path.name}`."
-            )
-        graph = Graph(content, path, device)
-        _check(graph, info)
-        return Sampler(graph, info)
+        info, contents = read_generator(run_path)
+        graphs = {name: Graph(content, run_path / name, device) for name, content in contents.items()}
+        sampler = StyleganSampler(graphs, info) if MAPPING_FILE in graphs else Sampler(graphs, info)
+        sampler.check()
+        return sampler
 
     @property
     def classes(self) -> list[str]:
@@ -65,35 +55,175 @@ class Sampler:
     @property
     def provider(self) -> str:
         """ONNX Runtime's name of what computes: CUDAExecutionProvider or CPUExecutionProvider."""
-        return self.graph.provider
+        return next(iter(self.graphs.values())).provider
 
-    def sample(self, seeds: Sequence[int], class_name: str | None = None) -> np.ndarray:
+    def sample(
+        self,
+        seeds: Sequence[int],
+        class_name: str | None = None,
+        psi: float | Sequence[float] = 1.0,
+        cutoff: int = 0,
+        noise: Noise = "const",
+    ) -> np.ndarray:
         """One image for each seed: uint8 `[N, H, W, C]`.
 
         A seed gives the same image whatever else is in the batch. `class_name` may be left out unless the generator
-        is class-conditional.
+        is class-conditional. `psi` (one, or one an image) truncates the first `cutoff` layers, 0 for all; random
+        noise is drawn from the image's seed.
         """
-        return self.draw(latents(seeds, self.info["z_dim"]), class_name)
+        return self.draw(latents(seeds, self.info["z_dim"]), class_name, psi, cutoff, noise, seeds)
 
-    def draw(self, z: np.ndarray, class_name: str | None = None) -> np.ndarray:
-        """One image for each latent vector of `z` `[N, z_dim]`: uint8 `[N, H, W, C]`; else like `sample`."""
-        label = self._label(class_name)
+    def draw(
+        self,
+        z: np.ndarray,
+        class_name: str | None = None,
+        psi: float | Sequence[float] = 1.0,
+        cutoff: int = 0,
+        noise: Noise = "const",
+        noise_seeds: Sequence[int] = (0,),
+    ) -> np.ndarray:
+        """One image for each latent vector of `z` `[N, z_dim]`: uint8 `[N, H, W, C]`; else like `sample`.
+
+        Random noise is drawn from `noise_seeds`, one an image, or one for all.
+        """
+        if np.any(np.asarray(psi) != 1) or cutoff or noise != "const":
+            raise self._refusal("truncation (psi) and noise can only be chosen for StyleGAN2; leave them out")
+        inputs: dict[str, Any] = {"z": z.astype(np.float32), **self._label(class_name, len(z))}
         if not len(z):
-            return np.empty((0, self.info["size"], self.info["size"], self.info["channels"]), np.uint8)
-        inputs: dict[str, Any] = {"z": z.astype(np.float32)}
-        if self.info["conditional"]:
-            inputs["label"] = np.full(len(z), label, np.int64)
-        return to_pixels(self.graph.run(inputs).numpy())
+            return self._no_images()
+        return to_pixels(self.graphs[GENERATOR_FILE].run(inputs, "images").numpy())
 
-    def _label(self, class_name: str | None) -> int:
+    def map(
+        self,
+        z: np.ndarray | Sequence[int],
+        class_name: str | None = None,
+        psi: float | Sequence[float] = 1.0,
+        cutoff: int = 0,
+    ) -> np.ndarray:
+        """w, float32 `[N, num_ws, w_dim]`, of latent vectors `[N, z_dim]` or of seeds; `psi` and `cutoff` as above."""
+        raise self._refusal("it has no intermediate latent w; choose a StyleGAN2 generator")
+
+    def synthesize(self, w: np.ndarray, noise: Noise = "const", noise_seeds: Sequence[int] = (0,)) -> np.ndarray:
+        """One image for each w `[N, num_ws, w_dim]`: uint8 `[N, H, W, C]`; noise as in `draw`."""
+        raise self._refusal("it has no intermediate latent w; choose a StyleGAN2 generator")
+
+    @property
+    def w_avg(self) -> np.ndarray:
+        """The mean w, float32 `[w_dim]`, towards which psi truncates."""
+        raise self._refusal("it has no intermediate latent w; choose a StyleGAN2 generator")
+
+    def check(self) -> None:
+        """Raise `ErsatzError` unless the graphs have the inputs and outputs that generator.json promises."""
+        self._check(GENERATOR_FILE, self._drawn(), self._made())
+
+    def _drawn(self) -> dict[str, list[int]]:
+        """Inputs of the first graph, and their shapes behind the batch."""
+        return {"z": [self.info["z_dim"]], **({"label": []} if self.info["conditional"] else {})}
+
+    def _made(self) -> dict[str, list[int]]:
+        """The output of the last graph, and its shape behind the batch."""
+        return {"images": [self.info["channels"], self.info["size"], self.info["size"]]}
+
+    def _check(self, name: str, inputs: dict[str, list[int]], outputs: dict[str, list[int]]) -> None:
+        graph = self.graphs[name]
+        found = [{key: shape[1:] for key, shape in values.items()} for values in (graph.inputs, graph.outputs)]
+        if found != [inputs, outputs]:
+            raise ErsatzError(
+                f"{graph.path} takes {graph.inputs} and gives {graph.outputs}; expected {inputs} and {outputs} behind "
+                "the batch. Export the training run again."
+            )
+
+    def _label(self, class_name: str | None, batch: int) -> dict[str, np.ndarray]:
+        """The input `label` `[batch]` of a conditional generator; none for others, of whose class it must be."""
         if class_name is None and not self.info["conditional"]:
-            return 0
+            return {}
         if class_name not in self.classes:
             raise ErsatzError(
                 f"The generator of run {self.info['run']} was asked for class {class_name!r}; "
                 f"expected one of {', '.join(self.classes) or 'none (it was trained without classes)'}."
             )
-        return self.classes.index(class_name)
+        return {"label": np.full(batch, self.classes.index(class_name), np.int64)} if self.info["conditional"] else {}
+
+    def _no_images(self) -> np.ndarray:
+        return np.empty((0, self.info["size"], self.info["size"], self.info["channels"]), np.uint8)
+
+    def _refusal(self, reason: str) -> ErsatzError:
+        return ErsatzError(f"The generator of run {self.info['run']} is a DCGAN: {reason}.")
+
+
+class StyleganSampler(Sampler):
+    """A StyleGAN2 generator: a graph from z to w, and one from w to the image."""
+
+    has_w = True
+
+    def draw(
+        self,
+        z: np.ndarray,
+        class_name: str | None = None,
+        psi: float | Sequence[float] = 1.0,
+        cutoff: int = 0,
+        noise: Noise = "const",
+        noise_seeds: Sequence[int] = (0,),
+    ) -> np.ndarray:
+        return self.synthesize(self.map(z, class_name, psi, cutoff), noise, noise_seeds)
+
+    def map(
+        self,
+        z: np.ndarray | Sequence[int],
+        class_name: str | None = None,
+        psi: float | Sequence[float] = 1.0,
+        cutoff: int = 0,
+    ) -> np.ndarray:
+        layers = self.info["num_ws"]
+        if not 0 <= cutoff <= layers:
+            raise ErsatzError(
+                f"The truncation's cutoff is {cutoff}; the generator of run {self.info['run']} has {layers} layers, "
+                f"and a number from 0 (all of them) to {layers} is expected."
+            )
+        if np.ndim(z) == 1:
+            z = latents(z, self.info["z_dim"])  # type: ignore[arg-type]  # one axis: seeds
+        z = np.asarray(z, np.float32)
+        label = self._label(class_name, len(z))
+        if not len(z):
+            return np.empty((0, layers, self.info["w_dim"]), np.float32)
+        psis = np.atleast_1d(np.asarray(psi, np.float32))
+        inputs: dict[str, Any] = {"z": z, "psi": psis, "cutoff": np.array([cutoff or layers]), **label}
+        return self.graphs[MAPPING_FILE].run(inputs, "w").numpy()
+
+    def synthesize(self, w: np.ndarray, noise: Noise = "const", noise_seeds: Sequence[int] = (0,)) -> np.ndarray:
+        at_once = max(1, PIXELS_AT_ONCE // self.info["size"] ** 2)
+        parts = [self._no_images()]
+        for first in range(0, len(w), at_once):
+            end = first + at_once
+            seeds = noise_seeds[first:end] if len(noise_seeds) > 1 else noise_seeds
+            parts.append(to_pixels(self.images(w[first:end], self._noise(noise, seeds))))
+        return np.concatenate(parts)
+
+    def images(self, w: np.ndarray, noise: np.ndarray | None) -> np.ndarray:
+        """The network's own output, float32 `[N, C, H, W]`; `noise` `[N or 1, total]`, None for the constant planes."""
+        planes = {} if noise is None else {"noise": noise}
+        return self.graphs[SYNTHESIS_FILE].run({"w": w.astype(np.float32), **planes}, "images").numpy()
+
+    @cached_property
+    def w_avg(self) -> np.ndarray:
+        z = np.zeros((1, self.info["z_dim"]), np.float32)
+        return self.map(z, self.classes[0] if self.info["conditional"] else None, psi=0)[0, 0]
+
+    def check(self) -> None:
+        w = {"w": [self.info["num_ws"], self.info["w_dim"]]}
+        self._check(MAPPING_FILE, self._drawn(), w)
+        self._check(SYNTHESIS_FILE, w, self._made())
+
+    def _noise(self, noise: Noise, seeds: Sequence[int]) -> np.ndarray | None:
+        total = sum(resolution**2 for resolution in self.info["noise"])
+        match noise:
+            case "const":
+                return None
+            case "none":
+                return np.zeros((1, total), np.float32)
+            case "random":
+                return noise_planes(seeds, total)
+        raise ErsatzError(f"The noise is {noise!r}; expected const, random or none.")
 
 
 def available_provider() -> str:
@@ -102,15 +232,31 @@ def available_provider() -> str:
 
 
 def save_images(
-    sampler: Sampler, seeds: Sequence[int], class_name: str | None, folder: Path, batch: int = 64
+    sampler: Sampler,
+    seeds: Sequence[int],
+    class_name: str | None,
+    folder: Path,
+    batch: int = 64,
+    *,
+    psi: float = 1.0,
+    cutoff: int = 0,
+    noise: Noise = "const",
+    with_w: bool = False,
 ) -> list[Path]:
-    """Write one PNG a seed into `folder`, named by run, class and seed; returns the paths."""
+    """Write one PNG a seed into `folder`, named by run, class and seed; returns the paths.
+
+    `with_w` writes the w of each beside it, as .npz.
+    """
     name = class_name or "-".join(sampler.classes) or "all"
     paths = [folder / f"{sampler.info['run']}-{name}-{seed:06d}.png" for seed in seeds]
     for start in range(0, len(seeds), batch):
-        images = sampler.sample(seeds[start : start + batch], class_name)
+        some = seeds[start : start + batch]
+        images = sampler.sample(some, class_name, psi, cutoff, noise)
         for path, pixels in zip(paths[start : start + batch], images, strict=True):
             write_png(path, pixels)
+        if with_w:
+            for path, w in zip(paths[start : start + batch], sampler.map(some, class_name, psi, cutoff), strict=True):
+                save_w(path.with_suffix(".npz"), w[None])
     return paths
 
 
@@ -120,43 +266,6 @@ def write_png(path: Path, pixels: np.ndarray) -> None:
         Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(temporary, "png")
 
 
-def latents(seeds: Sequence[int], z_dim: int) -> np.ndarray:
-    """Latent vectors z ~ N(0, 1), float32 `[N, z_dim]`, each drawn from its own seed (0 to 2**32 - 1)."""
-    z = np.empty((len(seeds), z_dim), np.float32)
-    for row, seed in zip(z, seeds, strict=True):
-        if not 0 <= seed < 2**32:
-            raise ErsatzError(f"The seed is {seed}; expected a whole number from 0 to {2**32 - 1}.")
-        row[:] = np.random.RandomState(seed).randn(z_dim)
-    return z
-
-
-def slerp(a: np.ndarray, b: np.ndarray, stops: np.ndarray) -> np.ndarray:
-    """Latents `[T, z_dim]` on the arc from `a` to `b` `[z_dim]` at the shares `stops` `[T]` (0 is a, 1 is b).
-
-    Gaussian vectors lie near a sphere; a straight line between two would cut through its empty inside.
-    """
-    share = np.asarray(stops, np.float64)[:, None]
-    angle = np.arccos(np.clip(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)), -1, 1))
-    if np.sin(angle) < 1e-6:  # the arc between (anti)parallel vectors is a line, or not defined
-        return ((1 - share) * a + share * b).astype(np.float32)
-    return ((np.sin((1 - share) * angle) * a + np.sin(share * angle) * b) / np.sin(angle)).astype(np.float32)
-
-
-def parse_seeds(text: str) -> list[int]:
-    """Seeds of a list with ranges, such as `0-15` or `1,5,7-9`, in the order given."""
-    seeds: list[int] = []
-    for part in text.split(","):
-        match = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", part)
-        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
-        if not first <= last < 2**32 or len(seeds) + last - first >= MOST_SEEDS:
-            raise ErsatzError(
-                f"The seeds are {text!r}; expected whole numbers and growing ranges such as 0-15 or 1,5,7-9, "
-                f"each from 0 to {2**32 - 1} and at most {MOST_SEEDS} in all."
-            )
-        seeds += range(first, last + 1)
-    return seeds
-
-
 def to_pixels(images: np.ndarray) -> np.ndarray:
     """Float `[N, C, H, W]` in [-1, 1] to uint8 `[N, H, W, C]`: the nearest of the 256 levels that training reads.
 
@@ -164,15 +273,3 @@ def to_pixels(images: np.ndarray) -> np.ndarray:
     """
     levels = np.rint((images + 1) * 127.5)
     return np.clip(levels, 0, 255).astype(np.uint8).transpose(0, 2, 3, 1)
-
-
-def _check(graph: Graph, info: dict[str, Any]) -> None:
-    """Raise `ErsatzError` unless the graph has the inputs and the output that generator.json promises."""
-    size, channels = info["size"], info["channels"]
-    inputs = {"z", "label"} if info["conditional"] else {"z"}
-    found = graph.outputs.get("images", [])
-    if set(graph.inputs) != inputs or graph.inputs["z"][1:] != [info["z_dim"]] or found[1:] != [channels, size, size]:
-        raise ErsatzError(
-            f"{graph.path} takes {graph.inputs} and gives {graph.outputs}; expected z of {info['z_dim']} numbers and "
-            f"images of {channels} x {size} x {size}. Export the training run again."
-        )

@@ -15,7 +15,8 @@ from PIL import Image
 
 from engine.sampling import graphs
 from engine.sampling.graphs import Graph
-from engine.sampling.sampler import Sampler, available_provider, latents, parse_seeds, save_images, slerp, to_pixels
+from engine.sampling.latents import latents, parse_seeds, slerp
+from engine.sampling.sampler import Sampler, available_provider, save_images, to_pixels
 from engine.store.errors import ErsatzError
 from engine.store.files import write_json
 from engine.store.hashing import sha256_file
@@ -57,7 +58,7 @@ def test_the_value_of_one_graph_feeds_the_next(make_generator):
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     mapping = Graph(model.SerializeToString(), Path("mapping.onnx"))
     latent = latents([1, 2], 8)
-    images = sampler.graph.run({"z": mapping.run({"z": latent}, "w")}).numpy()
+    images = sampler.graphs["generator.onnx"].run({"z": mapping.run({"z": latent}, "w")}).numpy()
     np.testing.assert_array_equal(to_pixels(images), sampler.draw(-latent))
 
 
@@ -161,7 +162,7 @@ def test_exhausted_memory_is_a_sentence(make_generator, monkeypatch):
     def exhausted(_):
         raise RuntimeError("[ONNXRuntimeError] : Failed to allocate memory for requested buffer of size 1")
 
-    monkeypatch.setattr(sampler.graph.session, "run_with_iobinding", exhausted)
+    monkeypatch.setattr(sampler.graphs["generator.onnx"].session, "run_with_iobinding", exhausted)
     with pytest.raises(ErsatzError, match="sample fewer images at once"):
         sampler.sample([1])
 
