@@ -21,9 +21,10 @@ Margins = Literal["exact", "static"]
 class AugmentPipe(nn.Module):
     """Random augmentations of images [N, C, H, W] in [-1, 1], each applied to each sample with probability `p`.
 
-    `preset` is a name of `PRESETS` or a set of operations; the empty set leaves images as they are. `margins` "exact" pads geometry as published; "static" does
-    the same with shapes that never change and no synchronisation of host and device, so that a CUDA graph can hold it.
-    The images may be differentiated through twice. `p` is changed in place by the controller; above 1 it is like 1.
+    `preset` is a name of `PRESETS` or a set of operations; the empty set leaves images as they are. `margins` "exact"
+    pads geometry as published; "static" does the same with shapes that never change and without the host waiting for
+    the device, so that a CUDA graph can hold it. The images may be differentiated through twice. `p` is changed in
+    place by the controller; above 1 it is like 1.
     """
 
     p: Tensor
@@ -45,8 +46,8 @@ class AugmentPipe(nn.Module):
 
         With `debug_percentile` nothing is drawn: all operations take that percentile, and the noise is `debug_noise`.
         """
-        count, channels, height, width = images.shape
-        require_augmentable(self.operations, min(height, width), channels)
+        count, _, height, width = images.shape
+        require_augmentable(self.operations, min(height, width), self.channels)
         if not self.operations:
             return images
         with torch.autocast(images.device.type, enabled=False):  # positions need more digits than bf16 has

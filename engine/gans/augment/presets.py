@@ -90,10 +90,10 @@ def require_augmentable(operations: frozenset[str], size: int, channels: int) ->
     if "imgfilter" in operations and size <= FILTER_REACH:
         raise ErsatzError(
             f"The images are {size} px wide, and the augmentation filter needs more than {FILTER_REACH} px. "
-            "Choose an augmentation without f, such as bgc, or import the data set at 32 px or more."
+            "Choose an augpipe without f, such as bgc, or import the data set at 32 px or more."
         )
     if operations & COLOUR and channels not in (1, 3):
         raise ErsatzError(
             f"The images have {channels} channels, and colour augmentation expects 1 or 3. "
-            "Choose an augmentation without c, such as bg."
+            "Choose an augpipe without c, such as bg."
         )
