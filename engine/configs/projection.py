@@ -27,6 +27,8 @@ class ProjectionConfig(Config):
     """Seed of the noise that the optimisation adds."""
     loss: Literal["auto", "lpips", "pixels"] = "auto"
     """lpips: perceptual distance (VGG16); pixels: pixel differences at several scales; auto: the former if here."""
+    weights: str = ""
+    """File with VGG16's weights for lpips; empty: looked for in ERSATZ_WEIGHTS, a package, the cache, then fetched."""
     video: bool = True
     """Keep a video of the optimisation."""
     device: Literal["auto", "cpu", "cuda"] = "auto"

@@ -24,6 +24,7 @@ from engine.datasets.dataset import Dataset
 from engine.gans.exchange.contents import class_names, read_contents
 from engine.gans.starts import resolve_start
 from engine.presets import step_settings
+from engine.projection.target import preparation, read_target
 from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
 from engine.store.files import read_json
@@ -94,7 +95,7 @@ def _prepare_training(home: Home, config: TrainingConfig) -> TrainingConfig:
     dataset = _frozen_dataset(home, config)
     _check_class(dataset, config)
     if isinstance(config, StyleganConfig):
-        config = config.completed(dataset.size)
+        config = config.completed(dataset.size).model_copy(update={"metric_weights": _absolute(config.metric_weights)})
         if config.start_from:
             start = resolve_start(home, config.start_from, config.start_sha256)
             config = config.model_copy(update={"start_from": start.text, "start_sha256": start.sha256})
@@ -166,7 +167,10 @@ def _prepare_projection(home: Home, config: ProjectionConfig) -> ProjectionConfi
             "Choose one of these."
         )
     image = _file(config.image, "picture")
-    return config.model_copy(update={"image": str(image), "generator_sha256": info["sha256"]})
+    # One that cannot be read is refused before there is a run.
+    read_target(image, preparation(home, info["dataset"], info["size"], info["mode"]))
+    update = {"image": str(image), "generator_sha256": info["sha256"], "weights": _absolute(config.weights)}
+    return config.model_copy(update=update)
 
 
 def _prepare_sweep(home: Home, config: SweepConfig) -> SweepConfig:

@@ -1,0 +1,38 @@
+"""`python -m engine project`: a real image into a generator's w."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from engine.cli.follow import follow_to_end
+from engine.cli.options import with_options
+from engine.cli.output import Detach, Json, show
+from engine.configs import ProjectionConfig
+from engine.jobs import submit as jobs
+from engine.store.home import Home
+
+
+@with_options(ProjectionConfig, omit=("generator", "generator_sha256", "image"))
+def project(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="A StyleGAN2-ADA training or an imported network.")],
+    image: Annotated[Path, typer.Argument(help="Picture to project: PNG, JPEG, TIFF, DICOM, ...")],
+    detach: Detach = False,
+    as_json: Json = False,
+    *,
+    settings: dict[str, Any],
+) -> None:
+    """Find the w whose image comes nearest to a real image: projected.png, w.npz and a video."""
+    config = ProjectionConfig.build({**settings, "generator": run_id, "image": str(image)})
+    run = jobs.submit(Home.from_environment(), config)
+    if detach:
+        show({"run": run.id}, as_json, f"On its way in the background as {run.id}.")
+        return
+    follow_to_end(run, f"project {image.name}")
+    result = run.status().result
+    lines = [f"Distance ({result['loss']}) {result['distance']:.4g}, of w alone {result['distance_of_w_alone']:.4g}."]
+    lines += [result["notice"]] if result["notice"] else []
+    lines += [f"The images, w.npz and the video are in {run.path}."]
+    show({"run": run.id, "path": str(run.path), **result}, as_json, "\n".join(lines))
