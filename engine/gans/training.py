@@ -135,6 +135,8 @@ def _train(
             kimg, speed = until / 1000, (until - begun) / elapsed
             regular = until >= total or (until // tick_images) % config.snapshot_ticks == 0
             row = {"seconds": at.seconds, **meters, "images_per_second": speed, "memory_gib": memory_gib(device)}
+            if may_return(config):
+                row["returns"] = at.returns
             if is_first():
                 scores = held_out.scores() if held_out and regular else {}
                 if score and regular:

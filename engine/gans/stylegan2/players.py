@@ -169,7 +169,7 @@ class StyleganPlayers:
     def g_reg(self, reals: Tensor, labels: Tensor) -> None:
         """Path length penalty on half as many images, which is enough for its mean (appendix B of the paper)."""
         ws, _ = self.draw_ws(max(1, len(reals) // 2))
-        noise = torch.randn(len(ws), *reals.shape[1:], device=self.device)
+        noise = self.draw(len(ws), *reals.shape[1:])
         lengths = path_lengths(lambda ws: self.g.synthesis(ws, "random"), ws, noise)
         penalty, mean = path_penalty(lengths, self.pl_mean)
         self.backward(penalty.mean() * self.config.pl_weight * self.config.g_reg_interval)
@@ -210,15 +210,16 @@ class StyleganPlayers:
     def draw_ws(self, count: int) -> tuple[Tensor, Tensor | None]:
         """ws [count, num_ws, w_dim] of fresh latents with style mixing, and conditions of random training images."""
         c = self.condition(self.labels[torch.randint(len(self.labels), (count,), device=self.device)])
-        ws = self.g.mapping(self.draw_z(count), c)
+        ws = self.g.mapping(self.draw(count, self.config.z_dim), c)
         self.w_mean += ws[:, 0].detach().mean(0) / len(self.offsets)
         if self.config.style_mixing:
             cutoff = draw_cutoff(ws.shape[1], self.config.style_mixing, self.device)
-            ws = mixed(ws, self.g.mapping(self.draw_z(count), c), cutoff)
+            ws = mixed(ws, self.g.mapping(self.draw(count, self.config.z_dim), c), cutoff)
         return ws, c
 
-    def draw_z(self, count: int) -> Tensor:
-        return torch.randn(count, self.config.z_dim, device=self.device)
+    def draw(self, *shape: int) -> Tensor:
+        """Normal numbers: latents, and the noise of path lengths."""
+        return torch.randn(shape, device=self.device)
 
     def condition(self, labels: Tensor) -> Tensor | None:
         return one_hot(labels, self.g.architecture.classes)
