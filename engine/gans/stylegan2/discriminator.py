@@ -52,7 +52,7 @@ class DiscriminatorBlock(Block):
             assert image is not None
             seen = self.fromrgb(self.in_precision(image))
             x = seen if x is None else x + seen
-            image = downsampled(image, self.resample_filter) if self.images_pass else None
+            image = downsampled(image) if self.images_pass else None
         assert x is not None
         y = self.conv1(self.conv0(x))
         return y + self.skip(x) if self.residual else y, image

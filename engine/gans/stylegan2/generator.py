@@ -55,7 +55,7 @@ class SynthesisBlock(Block):
             if shortcut is not None:
                 x = x + shortcut
         if image is not None:
-            image = upsampled(image, self.resample_filter)
+            image = upsampled(image)
         if self.to_image:
             rgb = self.torgb(x, ws[-1]).to(self.resample_filter.dtype)
             image = rgb if image is None else image + rgb

@@ -32,7 +32,7 @@ def activated(x: Tensor, activation: Activation, clamp: float | None = None) -> 
     """The activation without its gain, then the clamp to +- `clamp`."""
     if activation == "lrelu":
         x = F.leaky_relu(x, SLOPE)
-    return x if clamp is None else x.clamp(-clamp, clamp)
+    return x if clamp is None else F.hardtanh(x, -clamp, clamp)  # a clamp whose backward is one pass
 
 
 class FullyConnected(nn.Module):
@@ -103,11 +103,11 @@ class Convolution(nn.Module):
         kernel = weight.shape[-1]
         if self.resample == "down":
             if kernel == 1:
-                x = F.conv2d(downsampled(x, self.resample_filter), weight, bias)
+                x = F.conv2d(downsampled(x), weight, bias)
             else:
-                x = F.conv2d(blurred(x, self.resample_filter, 2), weight, bias, stride=2)
+                x = F.conv2d(blurred(x, 2), weight, bias, stride=2)
         elif self.resample == "up":  # only the 1x1 skips of a 'resnet' generator
-            x = upsampled(F.conv2d(x, weight, bias), self.resample_filter)
+            x = upsampled(F.conv2d(x, weight, bias))
         else:
             x = F.conv2d(x, weight, bias, padding=kernel // 2)
         return activated(x, self.activation, self.clamp)
@@ -157,7 +157,7 @@ class SynthesisLayer(nn.Module):
         weight = weight.to(x.dtype)
         if self.up:
             x = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
-            x = blurred(x, self.resample_filter * 4, 1)
+            x = blurred(x, 1, gain=4.0)
         else:
             x = F.conv2d(x, weight, padding=1)
         bias = (self.bias * self.gain).to(x.dtype)[:, None, None]
