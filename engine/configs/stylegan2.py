@@ -98,6 +98,8 @@ class StyleganConfig(TrainConfig):
     """Scores computed at every snapshot: kid, fid (KID is the one to trust on small sets)."""
     metric_extractor: Literal["inception", "resnet50"] = "inception"
     """Network whose features the scores compare."""
+    metric_weights: str = ""
+    """Weights of that network: a file, or a folder with it; empty: ERSATZ_WEIGHTS, the torch hub cache, a download."""
     metric_images: int = Field(default=2000, ge=10, le=50000)
     """Synthetic images that each score takes."""
     on_explosion: Literal["stop", "return"] = "stop"

@@ -137,10 +137,22 @@ def _train(run: Run, config: TrainingConfig, report: Report, should_stop: Should
 
 
 def train_here(run: Run, config: TrainingConfig, report: Report, should_stop: ShouldStop) -> Outcome:
-    """Train in this process, which is the worker or one of its ranks."""
+    """Train in this process, which is the worker or one of its ranks; the first of them alone computes scores."""
+    from engine.gans.distributed import is_first
     from engine.gans.training import train
 
-    return train(run, config, report, should_stop)
+    if not (isinstance(config, StyleganConfig) and config.metrics and is_first()):
+        return train(run, config, report, should_stop)
+
+    from engine.datasets.dataset import Dataset
+    from engine.gans.devices import choose_device
+    from engine.quality.training_scores import training_scores
+
+    dataset = Dataset.open(run.home, config.dataset)
+    score = training_scores(config, dataset, choose_device(config.device), report, should_stop)
+    if score:
+        run.update(result={"scores": score.facts})
+    return train(run, config, report, should_stop, score)
 
 
 def _import_network(run: Run, config: NetworkConfig, report: Report, should_stop: ShouldStop) -> Outcome:

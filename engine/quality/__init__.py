@@ -1,0 +1,1 @@
+"""Scores of generated images: pure functions of feature arrays."""
