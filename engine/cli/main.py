@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from engine.cli import datasets
+from engine.cli import datasets, explore
 from engine.cli.follow import follow_to_end
 from engine.cli.options import assignments, with_options
 from engine.cli.output import Detach, Json, console, notices, show, table
@@ -39,6 +39,7 @@ app = typer.Typer(
     help="Do synthetic images help your classifier? Train a GAN on the training part, sample it, and measure.",
 )
 app.add_typer(datasets.app, name="dataset")
+app.add_typer(explore.app, name="explore")
 
 Port = Annotated[int, typer.Option(help="Port of the dashboard.")]
 PresetName = Annotated[str, typer.Option("--preset", help=f"Start from the settings of {', '.join(PRESETS)}.")]
@@ -155,7 +156,7 @@ def export(
 
 
 @app.command()
-@with_options(PoolConfig, omit=("name", "dataset", "dataset_fingerprint", "generators", "first_seed"))
+@with_options(PoolConfig, omit=("name", "dataset", "dataset_fingerprint", "generators", "first_seed", "psi_cutoff"))
 def sample(
     run_ids: Annotated[
         list[str], typer.Argument(metavar="RUN...", help="Training runs: one a class, or a conditional one.")
@@ -164,6 +165,9 @@ def sample(
     out: Annotated[Path | None, typer.Option(help="Write single images into this folder instead of a pool.")] = None,
     seeds: Annotated[str, typer.Option(help="Seeds as 0-15 or 1,5,7-9; a pool counts up from the first.")] = "0-15",
     class_name: Annotated[str, typer.Option(help="Class to sample (conditional generators with --out).")] = "",
+    cutoff: Annotated[
+        int, typer.Option("--cutoff", "--psi-cutoff", help=PoolConfig.model_fields["psi_cutoff"].description)
+    ] = 0,
     with_w: Annotated[bool, typer.Option("--with-w", help="With --out: the w of each image beside it (.npz).")] = False,
     detach: Detach = False,
     as_json: Json = False,
@@ -177,7 +181,7 @@ def sample(
     numbers = parse_seeds(seeds)
     runs = [_run(run_id, "train", *(["network"] if out is not None else [])) for run_id in run_ids]
     if out is not None:
-        look = {"psi": settings.get("psi", 1.0), "cutoff": settings.get("psi_cutoff", 0)}
+        look = {"psi": settings.get("psi", 1.0), "cutoff": cutoff}
         look |= {"noise": settings.get("noise", "const"), "batch": settings.get("batch", 64), "with_w": with_w}
         paths = [
             path
@@ -193,6 +197,7 @@ def sample(
     config = PoolConfig.build(
         {
             **settings,
+            "psi_cutoff": cutoff,
             "name": name,
             "dataset": runs[0].config()["dataset"],
             "generators": tuple(GeneratorReference(run=run.id) for run in runs),

@@ -25,9 +25,9 @@ from engine.gans.exchange.contents import class_names, read_contents
 from engine.gans.starts import resolve_start
 from engine.presets import step_settings
 from engine.projection.target import preparation, read_target
+from engine.sampling.exported import has_generator, read_generator
 from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
-from engine.store.files import read_json
 from engine.store.hashing import sha256_file
 from engine.store.home import Home
 from engine.store.runs import Run, State
@@ -138,18 +138,12 @@ def _exported(run: Run) -> dict[str, Any]:
         raise ErsatzError(
             f"Run {run.id} is a {run.kind} run and has no generator; a training run or an imported network is expected."
         )
-    network = run.path / "generator.onnx"
-    if not (run.path / "generator.json").is_file() or not network.is_file():
+    if not has_generator(run.path):
         raise ErsatzError(
             f"Run {run.id} is {run.state()} and has no exported generator; a finished training run is expected. "
             f"Let it finish, or export its newest snapshot with `python -m engine export {run.id}`."
         )
-    info, sha256 = read_json(run.path / "generator.json"), sha256_file(network)
-    if sha256 != info["sha256"]:
-        raise ErsatzError(
-            f"{network} is not the file that was exported (its hash is {sha256[:12]}..., expected "
-            f"{info['sha256'][:12]}...). Export it again with `python -m engine export {run.id}`."
-        )
+    info, _ = read_generator(run.path)
     return info
 
 

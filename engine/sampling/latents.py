@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import zipfile
 import zlib
@@ -12,7 +13,7 @@ from typing import IO
 import numpy as np
 
 from engine.store.errors import ErsatzError
-from engine.store.files import replacing
+from engine.store.files import write_bytes
 
 MOST_SEEDS = 1_000_000
 NOISE_STREAM = 1
@@ -74,10 +75,16 @@ def parse_seeds(text: str) -> list[int]:
     return seeds
 
 
+def w_content(w: np.ndarray) -> bytes:
+    """w `[1, num_ws, w_dim]` as key `w` of an .npz, the form that NVIDIA's programs read and write too."""
+    content = io.BytesIO()
+    np.savez(content, w=w.astype(np.float32))
+    return content.getvalue()
+
+
 def save_w(path: Path, w: np.ndarray) -> None:
-    """Write w `[1, num_ws, w_dim]` as key `w` of an .npz, the form that NVIDIA's programs read and write too."""
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, w=w.astype(np.float32))
+    """Write w `[1, num_ws, w_dim]` as an .npz file."""
+    write_bytes(path, w_content(w))
 
 
 def load_w(source: Path | IO[bytes], num_ws: int, w_dim: int) -> np.ndarray:

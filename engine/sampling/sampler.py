@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 import numpy as np
 from PIL import Image
 
 from engine.sampling.exported import GENERATOR_FILE, MAPPING_FILE, SYNTHESIS_FILE, read_generator
 from engine.sampling.graphs import Graph, cuda_works
-from engine.sampling.latents import latents, noise_planes, save_w
+from engine.sampling.latents import latents, load_w, noise_planes, save_w
 from engine.store.errors import ErsatzError
 from engine.store.files import replacing
 
@@ -105,6 +105,10 @@ class Sampler:
 
     def synthesize(self, w: np.ndarray, noise: Noise = "const", noise_seeds: Sequence[int] = (0,)) -> np.ndarray:
         """One image for each w `[N, num_ws, w_dim]`: uint8 `[N, H, W, C]`; noise as in `draw`."""
+        raise self._refusal("it has no intermediate latent w; choose a StyleGAN2 generator")
+
+    def load_w(self, source: Path | IO[bytes]) -> np.ndarray:
+        """w `[1, num_ws, w_dim]` of an .npz file; an `ErsatzError` when it is no such file, or of another shape."""
         raise self._refusal("it has no intermediate latent w; choose a StyleGAN2 generator")
 
     @property
@@ -203,6 +207,9 @@ class StyleganSampler(Sampler):
         """The network's own output, float32 `[N, C, H, W]`; `noise` `[N or 1, total]`, None for the constant planes."""
         planes = {} if noise is None else {"noise": noise}
         return self.graphs[SYNTHESIS_FILE].run({"w": w.astype(np.float32), **planes}, "images").numpy()
+
+    def load_w(self, source: Path | IO[bytes]) -> np.ndarray:
+        return load_w(source, self.info["num_ws"], self.info["w_dim"])
 
     @cached_property
     def w_avg(self) -> np.ndarray:
