@@ -83,7 +83,7 @@ class Options:
         """Refuse what is left, unless it means nothing or what this program does anyway."""
         for name, value in self.values.items():
             if name not in FREE and not (name in FIXED and _same(value, FIXED[name])):
-                raise Refusal(f"has a network with the option {shown(name)} {shown(value)}, which is not known here")
+                raise Refusal(f"has a network with the option {name[:60]!r} = {shown(value)}, which is not known here")
 
 
 def _same(value: Any, expected: Any) -> bool:

@@ -157,7 +157,10 @@ def dumped(value: Any, protocol: int = 4, numpy_core: str = "numpy._core.multiar
 @contextmanager
 def named_modules() -> Iterator[None]:
     """Modules of NVIDIA's names that hold nothing but what is named."""
-    named = {"torch_utils.persistence": ("_reconstruct_persistent_obj", reconstruct), "dnnlib.util": ("EasyDict", EasyDict)}
+    named = {
+        "torch_utils.persistence": ("_reconstruct_persistent_obj", reconstruct),
+        "dnnlib.util": ("EasyDict", EasyDict),
+    }
     before = [(value, value.__module__, value.__qualname__) for _, value in named.values()]
     added = []
     try:
