@@ -10,6 +10,7 @@ import psutil
 import torch
 from torch import nn
 
+from engine.configs import StyleganConfig
 from engine.configs.train import TrainConfig
 from engine.store.errors import ErsatzError
 
@@ -81,17 +82,24 @@ def memory_errors(config: TrainConfig, device: torch.device) -> Iterator[None]:
     """Turn exhausted memory into one sentence with a remedy."""
     try:
         yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise _out_of_memory(config, device) from error
-    except RuntimeError as error:
-        if "can't allocate memory" in str(error):  # what torch's CPU allocator says
+    except (MemoryError, RuntimeError) as error:
+        if is_out_of_memory(error):
             raise _out_of_memory(config, device) from error
         raise
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether the error is Python's, the GPU's or torch's for exhausted memory."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
 def _out_of_memory(config: TrainConfig, device: torch.device) -> ErsatzError:
+    at_once, remedy = config.batch, f"batch to {max(2, config.batch // 2)}"
+    if isinstance(config, StyleganConfig):
+        at_once = config.batch_gpu or config.batch // config.gpus
+        remedy = f"batch_gpu to {max(1, at_once // 2)} (train --dry-run finds the largest that fits)"
     return ErsatzError(
-        f"The memory of the device ({describe(device)}) is full with batch {config.batch}; it must hold both networks, "
-        f"their optimisers and all training images. Set batch to {max(2, config.batch // 2)}, import smaller images, "
+        f"The memory of the device ({describe(device)}) is full with batch {at_once}; it must hold both networks, "
+        f"their optimisers and all training images. Set {remedy}, import smaller images, "
         f"or end other programs{' on the GPU, or choose device cpu' if device.type == 'cuda' else ''}."
     )

@@ -61,6 +61,11 @@ def make_players(config: TrainingConfig, pictures: Pictures, labels: Tensor, dev
     `labels` int64 [N] are those of all training images, on the device.
     """
     if isinstance(config, DcganConfig):
-        return DcganPlayers(config, pictures, device, choose_precision(config.precision, device))
-    precision = choose_precision(config.precision, device, older_gpus=torch.float16)
-    return StyleganPlayers(config, pictures, labels, device, precision)
+        return DcganPlayers(config, pictures, device, precision_of(config, device))
+    return StyleganPlayers(config, pictures, labels, device, precision_of(config, device))
+
+
+def precision_of(config: TrainingConfig, device: torch.device) -> torch.dtype:
+    """What the players' networks compute in; only StyleGAN2 was made to stay within the range of float16."""
+    older_gpus = torch.float32 if isinstance(config, DcganConfig) else torch.float16
+    return choose_precision(config.precision, device, older_gpus)

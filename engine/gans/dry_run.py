@@ -1,0 +1,257 @@
+"""What a training would cost, measured by a few of its iterations: memory, time, disk. Nothing of it is kept."""
+
+from __future__ import annotations
+
+import gc
+import math
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+import psutil
+import torch
+
+from engine.configs import DcganConfig, DryRunConfig, StyleganConfig, TrainingConfig, parse_training
+from engine.gans.checkpoints import KEEP
+from engine.gans.cuda_graphs import WARM_UP
+from engine.gans.data import TrainingImages, free_memory, open_training_set, read_training_images, rows_shown
+from engine.gans.devices import allow_fast_arithmetic, choose_device, describe, is_out_of_memory
+from engine.gans.grids import fixed_latents, to_bytes
+from engine.gans.pictures import Pictures
+from engine.gans.players import Players, make_players, precision_of
+from engine.gans.stylegan2.players import StyleganPlayers
+from engine.gans.training import length
+from engine.store.errors import ErsatzError
+from engine.store.progress import Outcome, Progress, Report, ShouldStop
+from engine.store.runs import Run
+
+GIB = 2**30
+TYPICAL_P = 0.5
+"""p of adaptive augmentation while it is measured: a training begins at 0, where much of the work is skipped."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What a dry run found, as `status.json` keeps it under `result`; sizes in GiB, times in seconds."""
+
+    fits: bool
+    """Whether the memory was enough."""
+    remedy: str
+    """What to set when it was not; empty when it was, or when nothing helps."""
+    device: str
+    precision: str
+    gpus: int
+    images: int
+    g_parameters: int
+    d_parameters: int
+    memory_gib: float
+    """Peak of one process: all of it on the CPU, the GPU's share of it on a GPU. 0 when it did not fit."""
+    memory_free_gib: float
+    """What was free when it began."""
+    images_per_second: float
+    seconds_per_kimg: float
+    kimg: float
+    """Length of the whole training."""
+    seconds: float
+    """Time for the whole training, its sample grids included, its scores not."""
+    disk_gib: float
+    """Snapshots, sample grids and exported generator of the whole training."""
+    disk_free_gib: float
+    room: bool
+    """Whether the disk has room for that."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Seconds of an iteration, seconds of a sample grid, peak memory in bytes."""
+
+    iteration: float
+    grid: float
+    memory: float
+
+
+class _Stopped(Exception):
+    """Somebody asked for a stop."""
+
+
+def dry_run(run: Run, config: DryRunConfig, report: Report, should_stop: ShouldStop) -> Outcome:
+    """Measure the training of `config` on its device; the answer is the `result` of the run, with a `sentence`.
+
+    Memory that does not suffice is an answer too, with the largest `batch_gpu` (or batch of a DCGAN) that does.
+    """
+    training = parse_training(config.training)
+    device = choose_device(training.device)
+    allow_fast_arithmetic(device)
+    dataset = open_training_set(run.home, training)
+    pictures = Pictures(dataset.size, dataset.channels, len(dataset.classes) if training.conditional else 0)
+    report(Progress("reading images", 0, 1, "images"))
+    free = free_memory(device) + (0 if device.type == "cuda" else psutil.Process().memory_info().rss)
+    images = read_training_images(dataset, training, device, report)
+    share = of_one_rank(training)
+    total, tick = length(training, len(images))
+
+    players = make_players(share, pictures, images.labels.cpu(), torch.device("cpu"))
+    state = sum(tensor.numel() * tensor.element_size() for tensor in players.state().values())
+    networks = {name: sum(p.numel() for p in network.parameters()) for name, network in players.networks().items()}
+    del players
+
+    def measure(candidate: TrainingConfig, iterations: int) -> Measured | None:
+        return _measure(candidate, pictures, images, device, iterations, report, should_stop)
+
+    try:
+        measured = measure(share, config.iterations)
+        remedy = "" if measured else next((text for text, smaller in remedies(share) if measure(smaller, 0)), "")
+    except _Stopped:
+        return "stopped"
+
+    grids = 2 + math.ceil(total / (tick * training.snapshot_ticks))
+    disk = state * (KEEP + 1) + 4 * networks["G"] + grids * training.grid * pictures.size**2 * pictures.channels
+    disk_free = shutil.disk_usage(run.path).free
+    per_image = measured.iteration / training.batch if measured else 0.0
+    cost = Cost(
+        fits=measured is not None,
+        remedy=remedy,
+        device=describe(device),
+        precision=str(precision_of(training, device)).removeprefix("torch."),
+        gpus=training.gpus if isinstance(training, StyleganConfig) else 1,
+        images=len(images),
+        g_parameters=networks["G"],
+        d_parameters=networks["D"],
+        memory_gib=measured.memory / GIB if measured else 0.0,
+        memory_free_gib=free / GIB,
+        images_per_second=1 / per_image if measured else 0.0,
+        seconds_per_kimg=1000 * per_image,
+        kimg=total / 1000,
+        seconds=total * per_image + grids * measured.grid if measured else 0.0,
+        disk_gib=disk / GIB,
+        disk_free_gib=disk_free / GIB,
+        room=disk < disk_free,
+    )
+    run.update(result={**asdict(cost), "sentence": sentence(cost)})
+    return "finished"
+
+
+def of_one_rank(training: TrainingConfig) -> TrainingConfig:
+    """The training as one of its ranks sees it: with its share of each batch."""
+    if isinstance(training, DcganConfig) or training.gpus == 1:
+        return training
+    return type(training).build({**training.plain(), "batch": training.batch // training.gpus, "gpus": 1})
+
+
+def remedies(training: TrainingConfig) -> Iterator[tuple[str, TrainingConfig]]:
+    """Ever smaller pieces of a batch, or batches, with how to ask for them."""
+    name = "batch" if isinstance(training, DcganConfig) else "batch_gpu"
+    at_once = training.batch if isinstance(training, DcganConfig) else training.batch_gpu or training.batch
+    while at_once > 1:
+        at_once //= 2
+        try:
+            yield f"{name} {at_once}", type(training).build({**training.plain(), name: at_once})
+        except ErsatzError:  # does not divide the batch
+            continue
+
+
+def _measure(
+    training: TrainingConfig,
+    pictures: Pictures,
+    images: TrainingImages,
+    device: torch.device,
+    iterations: int,
+    report: Report,
+    should_stop: ShouldStop,
+) -> Measured | None:
+    """Play so many iterations after one with every phase; None if the memory does not suffice."""
+    try:
+        return _play_through(training, pictures, images, device, iterations, report, should_stop)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+    gc.collect()  # only now, when the error and its stack are gone, can what they held be freed
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    return None
+
+
+def _play_through(
+    training: TrainingConfig,
+    pictures: Pictures,
+    images: TrainingImages,
+    device: torch.device,
+    iterations: int,
+    report: Report,
+    should_stop: ShouldStop,
+) -> Measured:
+    on_gpu = device.type == "cuda"
+    if on_gpu:
+        torch.cuda.reset_peak_memory_stats(device)
+    players = make_players(training, pictures, images.labels, device)
+    if isinstance(players, StyleganPlayers) and players.config.aug == "ada":
+        players.augment.p.fill_(TYPICAL_P)
+    # As if at the very start, again and again: there every phase is due, and has its graph recorded after a while.
+    for _ in range(WARM_UP + 1 if on_gpu and iterations else 1):
+        _play(players, training, images, 0)
+    _wait_for(device)
+    seconds = 0.0
+    for number in range(1, iterations + 1):
+        report(Progress("measuring", number - 1, iterations, "iterations"))
+        if should_stop():
+            raise _Stopped
+        started = time.perf_counter()
+        _play(players, training, images, number * training.batch)
+        _wait_for(device)
+        seconds += time.perf_counter() - started
+    z, labels = (t.to(device) for t in fixed_latents(0, training.grid, training.z_dim, pictures.classes))
+    started = time.perf_counter()
+    to_bytes(players.sample(z, labels))
+    return Measured(seconds / max(1, iterations), time.perf_counter() - started, peak_memory(device))
+
+
+def _play(players: Players, training: TrainingConfig, images: TrainingImages, images_seen: int) -> None:
+    rows = rows_shown(training.seed, images_seen, training.batch, len(images))
+    pieces = [rows[start : start + players.offsets.step] for start in players.offsets]
+    players.play(list(images.stream(pieces)), images_seen)
+
+
+def _wait_for(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def peak_memory(device: torch.device) -> float:
+    """Bytes that torch took from the GPU at most, or that the process had in memory at most."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_reserved(device)
+    if sys.platform == "win32":
+        return psutil.Process().memory_info().peak_wset
+    import resource  # there is none on Windows
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
+
+
+def sentence(cost: Cost) -> str:
+    """What a person wants to know first."""
+    if not cost.fits:
+        remedy = (
+            f"Set {cost.remedy}, with which it fits"
+            if cost.remedy
+            else "Not even the smallest batch fits; import smaller images, or lower the networks' channels"
+        )
+        return f"It does not fit: the memory of {cost.device}, {cost.memory_free_gib:.1f} GiB, is too small. {remedy}."
+    each = f" on each of {cost.gpus} devices (without what they tell each other)" if cost.gpus > 1 else ""
+    room = "" if cost.room else " The disk is too full for that: free some space first."
+    return (
+        f"{cost.kimg:g} kimg take about {duration(cost.seconds)}: {cost.images_per_second:.3g} images/s, "
+        f"{cost.seconds_per_kimg:.3g} s/kimg, {cost.precision} on {cost.device}{each}. Memory "
+        f"{cost.memory_gib:.1f} of {cost.memory_free_gib:.1f} GiB free; disk {cost.disk_gib:.1f} of "
+        f"{cost.disk_free_gib:.1f} GiB free.{room}"
+    )
+
+
+def duration(seconds: float) -> str:
+    """Such as 40 s, 12 min, 3.5 h or 4.2 days."""
+    for unit, size in (("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.{0 if unit == 'min' else 1}f} {unit}"
+    return f"{seconds:.0f} s"
