@@ -12,8 +12,9 @@ import onnx.parser
 import pandas as pd
 from PIL import Image
 
-from engine.configs import DcganConfig, GeneratorReference, ImportConfig, PoolConfig, SweepConfig
+from engine.configs import DcganConfig, GeneratorReference, ImportConfig, PoolConfig, StyleganConfig, SweepConfig
 from engine.datasets.dataset import Dataset, frozen_now, write_manifest
+from engine.sampling.exported import combined, digests
 from engine.store.files import write_json
 from engine.store.hashing import sha256_file, sha256_pixels
 from engine.store.home import Home
@@ -252,12 +253,118 @@ def _network(class_name: str) -> bytes:
     """An ONNX generator without training: a picture of its class, with a random pattern on it."""
     pattern = np.random.default_rng(1).normal(0, 0.04, (100, SIZE * SIZE)).astype(np.float32)
     base = (picture(0, class_name).reshape(1, -1) / 127.5 - 1).astype(np.float32)
-    graph = onnx.parser.parse_graph(
+    return _model(
         f"g (float[N, 100] z) => (float[N, 1, {SIZE}, {SIZE}] images) {{\n"
-        "  patterned = MatMul(z, pattern)\n  flat = Add(patterned, base)\n  images = Reshape(flat, shape)\n}"
+        "  patterned = MatMul(z, pattern)\n  flat = Add(patterned, base)\n  images = Reshape(flat, shape)\n}",
+        pattern=pattern,
+        base=base,
+        shape=np.array([-1, 1, SIZE, SIZE]),
     )
-    shape = np.array([-1, 1, SIZE, SIZE])
-    for name, value in (("pattern", pattern), ("base", base), ("shape", shape)):
+
+
+def make_stylegan(home: Home, state: State = State.FINISHED, done: float = 12.0, **changes: Any) -> Run:
+    """A conditional StyleGAN2-ADA training with its curves, its sample grids and, once finished, its generator."""
+    config = StyleganConfig(dataset="phantom", dataset_fingerprint=fingerprint(home), conditional=True, kimg=12.0)
+    run = create_run(home, config.completed(SIZE).plain(), "train phantom stylegan2")
+    rng = np.random.default_rng(0)
+    for tick in np.arange(0.5, done + 0.01, 0.5):
+        row = {
+            "kimg": float(tick),
+            "seconds": 20.0 * float(tick),
+            "g_loss": 1.2 + rng.normal(0, 0.1),
+            "d_loss": 1.1 + rng.normal(0, 0.1),
+            "d_real": 0.62 + rng.normal(0, 0.02),
+            "d_fake": 0.38 + rng.normal(0, 0.02),
+            "g_grad_norm": 2.0 + rng.random(),
+            "d_grad_norm": 1.0 + rng.random(),
+            "r1": 0.1 + 0.02 * rng.random(),
+            "pl": 0.02 + 0.01 * rng.random(),
+            "real_logits": 0.6 + rng.normal(0, 0.05),
+            "fake_logits": -0.6 + rng.normal(0, 0.05),
+            "augment_p": 0.02 * float(tick),
+            "r_t": 0.6 + rng.normal(0, 0.1),
+            "images_per_second": 50.0 + rng.normal(0, 2),
+            "memory_gib": 0.9,
+            "time": time.time(),
+        }
+        if tick % 2 == 0:
+            kid = 0.2 * float(np.exp(-tick / 4)) + 0.02
+            row |= {"kid": kid, "kid_low": kid - 0.01, "kid_high": kid + 0.01, "fid": 900 * kid}
+            row |= {"train_logits": 0.7, "valid_logits": 0.7 - 0.02 * float(tick)}
+        run.append_metrics(row)
+    (run.path / "samples").mkdir()
+    _grid(CLASSES[0], 0, 0.0).save(run.path / "samples" / "reals.png")
+    for images in range(0, int(done * 1000) + 1, 2000):
+        _grid(CLASSES[0], 1000, 60 * np.exp(-images / 4000)).save(run.path / "samples" / f"fakes-{images:09d}.png")
+    if state is State.FINISHED:
+        contents = {"mapping.onnx": _mapping(), "synthesis.onnx": _synthesis()}
+        for name, content in contents.items():
+            (run.path / name).write_bytes(content)
+        files = digests(contents)
+        write_json(
+            run.path / "generator.json",
+            {
+                "gan": "stylegan2-ada",
+                "architecture": "auto",
+                "files": files,
+                "sha256": combined(files),
+                "run": run.id,
+                "snapshot": f"network-{int(done * 1000):09d}.safetensors",
+                "kimg": done,
+                "z_dim": 100,
+                "w_dim": 100,
+                "num_ws": 4,
+                "noise": [SIZE],
+                "size": SIZE,
+                "channels": 1,
+                "mode": "L",
+                "classes": list(CLASSES),
+                "dataset_classes": list(CLASSES),
+                "conditional": True,
+                "class_name": "",
+                "dataset": "phantom",
+                "dataset_fingerprint": fingerprint(home),
+                "agreement": 1e-6,
+            },
+        )
+    return set_state(run, state, stage="Training", done=done, total=12.0, unit="kimg", **changes)
+
+
+def _mapping() -> bytes:
+    """An ONNX mapping without training: w is z, moved by the class and truncated towards 0, in every layer."""
+    return _model(
+        "m (float[N, 100] z, int64[N] label, float[P] psi, int64[K] cutoff) => (float[N, 4, 100] w) {\n"
+        "  row = Unsqueeze(z, one)\n  every = Expand(row, layers)\n  share = Unsqueeze(psi, ends)\n"
+        "  truncated = Mul(every, share)\n  number = Cast<to = 1>(label)\n  moved = Unsqueeze(number, ends)\n"
+        "  number_k = Cast<to = 1>(cutoff)\n  nothing = Mul(number_k, zero)\n  still = Unsqueeze(nothing, ends)\n"
+        "  shifted = Add(truncated, moved)\n  w = Add(shifted, still)\n}",
+        psi=np.ones(1, np.float32),
+        cutoff=np.array([4]),
+        one=np.array([1]),
+        layers=np.array([1, 4, 1]),
+        ends=np.array([1, 2]),
+        zero=np.zeros(1, np.float32),
+    )
+
+
+def _synthesis() -> bytes:
+    """An ONNX synthesis without training: a picture with a pattern of the mean w, and noise, on it."""
+    return _model(
+        f"s (float[N, 4, 100] w, float[M, {SIZE * SIZE}] noise) => (float[N, 1, {SIZE}, {SIZE}] images) {{\n"
+        "  mean = ReduceMean<axes = [1], keepdims = 0>(w)\n  patterned = MatMul(mean, pattern)\n"
+        "  flat = Add(patterned, base)\n  fine = Mul(noise, strength)\n  noisy = Add(flat, fine)\n"
+        "  images = Reshape(noisy, shape)\n}",
+        noise=np.random.default_rng(2).normal(0, 1, (1, SIZE * SIZE)).astype(np.float32),
+        pattern=np.random.default_rng(1).normal(0, 0.04, (100, SIZE * SIZE)).astype(np.float32),
+        base=(picture(0, CLASSES[0]).reshape(1, -1) / 127.5 - 1).astype(np.float32),
+        strength=np.array([0.02], np.float32),
+        shape=np.array([-1, 1, SIZE, SIZE]),
+    )
+
+
+def _model(text: str, **initializers: np.ndarray) -> bytes:
+    graph = onnx.parser.parse_graph(text)
+    for name, value in initializers.items():
         graph.initializer.append(onnx.numpy_helper.from_array(value, name))
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=10)
     return model.SerializeToString()

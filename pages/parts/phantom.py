@@ -20,5 +20,5 @@ def is_phantom(dataset: str) -> bool:
 
 def phantom_badge(dataset: str) -> None:
     """A badge, when the data set is a phantom."""
-    if is_phantom(dataset):
+    if dataset and is_phantom(dataset):
         st.badge("Phantom data: says nothing about patients", icon=":material/science:", color="orange")

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+import shutil
 
-from engine.configs import PoolConfig
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from engine.configs import PoolConfig, ProjectionConfig
+from engine.sampling.latents import save_w
 from engine.store.home import Home
 from engine.store.runs import Run, State, create_run
 from pages.parts import runs as parts
@@ -34,7 +39,7 @@ def test_without_a_generator_it_says_what_to_do(open_page: OpenPage, home: Home)
 
 def test_a_generator_paints_at_once(open_page: OpenPage, trainings: list[Run]) -> None:
     app = open_page("generate", run=trainings[0].id, seed="7")
-    assert len(app.image) == 1 + 16 + 11 + 1, "the picture, its neighbours, the walk, and where the walk stands"
+    assert len(app.image) == 1 + 16, "the picture, and those after it"
     assert "makes bleed" in texts(app)
     assert ":orange-badge[:material/science: Phantom data: says nothing about patients]" in texts(app)
     assert f"sample {trainings[0].id} --seeds 7-22" in app.code[0].value
@@ -44,6 +49,92 @@ def test_moving_the_seed_paints_another_picture(open_page: OpenPage, trainings: 
     app = open_page("generate", run=trainings[0].id)
     app.slider(key="seed").set_value(42).run()
     assert "--seeds 42-57" in app.code[0].value
+
+
+def test_a_dcgan_morphs_and_says_that_it_has_no_w(open_page: OpenPage, trainings: list[Run]) -> None:
+    app = open_page("generate", run=trainings[0].id)
+    view(app, "Morph")
+    assert len(app.image) == 11 + 1, "the way, and where it stands"
+    assert "--space z" in app.code[0].value
+    view(app, "Style mixing")
+    assert "has no intermediate latent w" in texts(app)
+
+
+@pytest.fixture
+def stylegan(home: Home) -> Run:
+    fabricated.make_dataset(home)
+    return fabricated.make_stylegan(home)
+
+
+def view(app: AppTest, name: str) -> None:
+    app.segmented_control(key="generate-view").set_value(name).run()
+    assert not app.exception
+
+
+def test_truncation_class_and_noise_are_in_the_command(open_page: OpenPage, stylegan: Run) -> None:
+    app = open_page("generate", run=stylegan.id)
+    assert len(app.image) == 1 + 16 + 8, "the picture, those after it, and the truncation sweep"
+    app.slider(key="psi").set_value(0.5)
+    app.slider(key="cutoff-4").set_value(2)
+    app.segmented_control(key="noise").set_value("random").run()
+    assert app.code[0].value.endswith(
+        f"sample {stylegan.id} --seeds 0-15 --out pictures --class-name bleed --psi 0.5 --cutoff 2 --noise random"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "pictures"), [("Morph", 12), ("Style mixing", 1), ("Neighbours", 1 + 16), ("Walk", 0), ("Projection", 1)]
+)
+def test_every_tool_paints(open_page: OpenPage, stylegan: Run, name: str, pictures: int) -> None:
+    app = open_page("generate", run=stylegan.id)
+    view(app, name)
+    assert len(app.image) == pictures
+    assert not app.error
+
+
+def test_what_a_tool_cannot_do_is_a_sentence(open_page: OpenPage, stylegan: Run) -> None:
+    app = open_page("generate", run=stylegan.id)
+    view(app, "Style mixing")
+    app.text_input(key="mix-rows").set_value("a-b").run()
+    assert "The seeds are 'a-b'" in texts(app)
+    app.text_input(key="mix-rows").set_value("0-99").run()
+    assert "at most 256 are painted here" in texts(app)
+
+
+def test_a_walk_becomes_a_video(open_page: OpenPage, stylegan: Run) -> None:
+    app = open_page("generate", run=stylegan.id)
+    view(app, "Walk")
+    app.slider(key="walk-frames").set_value(6)
+    app.text_input(key="walk-seeds").set_value("1,2").run()
+    press(app, "Make the video")
+    assert len(app.get("video")) == 1
+    assert "Made with other settings" not in texts(app)
+
+
+def projection(home: Home, generator: Run, state: State, **changes: object) -> Run:
+    config = ProjectionConfig(generator=generator.id, image=str(generator.path / "samples" / "reals.png"))
+    run = create_run(home, config.plain(), "projection")
+    for name in ("target.png", "projected.png"):
+        shutil.copy(generator.path / "samples" / "reals.png", run.path / name)
+    save_w(run.path / "w.npz", np.zeros((1, 4, 100)))
+    return fabricated.set_state(run, state, **changes)
+
+
+def test_a_projection_is_shown_and_serves_a_morph(open_page: OpenPage, home: Home, stylegan: Run) -> None:
+    result = {"loss": "pixels", "distance": 0.25, "notice": "No VGG16 here."}
+    run = projection(home, stylegan, State.FINISHED, result=result)
+    app = open_page("generate", run=run.id)
+    assert len(app.image) == 1 + 2, "what could be projected next, the target, and what was found"
+    assert "Distance (pixels): 0.25. No VGG16 here." in texts(app)
+    view(app, "Morph")
+    app.segmented_control(key="end-To").set_value("Projection").run()
+    assert not app.exception
+    assert len(app.image) == 12
+
+
+def test_a_failed_projection_says_why(open_page: OpenPage, home: Home, stylegan: Run) -> None:
+    run = projection(home, stylegan, State.FAILED, error="This picture is broken.")
+    assert "This picture is broken." in texts(open_page("generate", run=run.id))
 
 
 def test_a_damaged_generator_is_said_in_a_sentence(open_page: OpenPage, trainings: list[Run]) -> None:

@@ -1,0 +1,1 @@
+"""The views of the Generate page: exploring, latent tools, projections and pools."""

@@ -1,0 +1,129 @@
+"""Projection: the w of a generator that comes nearest to a real image, searched by a job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from engine.configs import ProjectionConfig
+from engine.datasets.dataset import Dataset
+from engine.datasets.uploads import PICTURES, safe_name, save_upload
+from engine.sampling.sampler import Sampler
+from engine.store.errors import ErsatzError
+from engine.store.runs import Run, State, list_runs
+from pages.generating.opened import opened
+from pages.parts.forms import config_form
+from pages.parts.home import home
+from pages.parts.images import picture
+from pages.parts.runs import config_of, live, run_header, start, title
+from pages.parts.words import moment
+
+FROM_DATASET, UPLOADED = "From the data set", "Upload"
+SHOWN = 288
+LINKED = "projection-linked"
+"""Where the page leaves the projection that a link names."""
+
+
+def project(generator: Run) -> None:
+    """Start projections into this generator, and look at those there are."""
+    sampler = opened(generator)
+    done = [run for run in list_runs(home(), "projection") if config_of(run)["generator"] == generator.id]
+    with st.expander("New projection", icon=":material/add:", expanded=not done):
+        new_projection(generator, sampler)
+    if not done:
+        st.caption(
+            "A projection shows what this generator can say of a real image, and gives its w to the other tools."
+        )
+        return
+    names = {run.id: run for run in done}
+    linked = st.session_state.pop(LINKED, "")
+    if linked in names:
+        st.session_state[f"projection-{generator.id}"] = linked
+    chosen = st.selectbox(
+        "Projection",
+        list(names),
+        format_func=lambda run_id: f"{title(names[run_id])} · {moment(names[run_id].status().created)}",
+        key=f"projection-{generator.id}",
+    )
+    run = names[chosen]
+    run_header(run)
+    live(show, run.state().is_active)(run)
+
+
+def new_projection(generator: Run, sampler: Sampler) -> None:
+    """Choose an image of the data set, or upload one, and start."""
+    path = _image(generator, sampler)
+    if path is None:
+        return
+    base: dict[str, Any] = {"generator": generator.id, "image": str(path)}
+    several = sampler.info["conditional"]
+    values = config_form(
+        ProjectionConfig,
+        [*(["class_name"] if several else []), "steps", "loss"],
+        base,
+        key=f"project-{generator.id}",
+        more=["weights", "seed", "video", "device"],
+        choices={"class_name": sampler.classes},
+        submit="Project",
+        icon=":material/center_focus_strong:",
+    )
+    if values is not None and start(ProjectionConfig.build(values)):
+        st.rerun()
+
+
+def _image(generator: Run, sampler: Sampler) -> Path | None:
+    """The file of the image to project."""
+    dataset = _dataset(sampler.info["dataset"])
+    sources = [FROM_DATASET, UPLOADED] if dataset else [UPLOADED]
+    source = st.segmented_control("Image", sources, default=sources[0], key=f"project-source-{generator.id}")
+    if source == FROM_DATASET and dataset is not None:
+        left, middle, right = st.columns(3, vertical_alignment="bottom")
+        class_name = left.selectbox("Its class", dataset.classes, key="project-class")
+        split = middle.selectbox("Split", ("test", "valid", "train"), key="project-split", help="Test: never seen.")
+        rows = dataset.rows(split, class_name)
+        if rows.empty:
+            st.info(f"There is no image of {class_name} in the split {split}; choose another.")
+            return None
+        number = right.number_input("Number", 1, len(rows), 1, key="project-number")
+        path = dataset.path / rows.iloc[number - 1]["path"]
+        st.image(picture(path, path.stat().st_mtime, 128), width=128)
+        return path
+    upload = st.file_uploader("Picture", PICTURES, key=f"project-upload-{generator.id}")
+    if upload is None:
+        return None
+    try:
+        return save_upload(home(), [upload]) / safe_name(upload.name)
+    except ErsatzError as error:
+        st.error(str(error), icon=":material/error:")
+        return None
+
+
+def _dataset(name: str) -> Dataset | None:
+    try:
+        return Dataset.open(home(), name) if name else None
+    except ErsatzError:  # deleted since
+        return None
+
+
+def show(run: Run) -> None:
+    """Target beside projection, and what came out."""
+    columns = st.columns(3, gap="medium")
+    for column, name, caption in zip(
+        columns, ("target.png", "projected.png"), ("The real image", "Its nearest picture"), strict=False
+    ):
+        path = run.path / name
+        if path.is_file():
+            column.image(picture(path, path.stat().st_mtime, SHOWN), caption=caption, width=SHOWN)
+    video = run.path / "projection.mp4"
+    if video.is_file():
+        columns[2].video(video.read_bytes(), loop=True, autoplay=True, muted=True)
+        columns[2].caption("The search")
+    if run.state() is not State.FINISHED:
+        return
+    result = run.status().result
+    st.caption(f"Distance ({result['loss']}): {result['distance']:.4g}. {result.get('notice', '')}")
+    with st.container(horizontal=True):
+        st.download_button("w (.npz)", (run.path / "w.npz").read_bytes, f"{run.id}-w.npz", icon=":material/download:")
+        st.caption("Choose it as an end of a morph in the view Morph.")
