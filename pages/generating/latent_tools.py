@@ -41,7 +41,10 @@ def morphing(run: Run) -> None:
         return
     with controls:
         share = st.slider("Way", 0, 100, 50, format="%d %%", help="0 % is the first end, 100 % the other one.")
-        ends = [_end(run, sampler, look, name, default) for name, default in (("From", 0), ("To", 1))]
+        ends = []
+        for column, name, default in zip(st.columns(2), ("From", "To"), (0, 1), strict=True):
+            with column:
+                ends.append(_end(run, sampler, name, default))
     if any(end is None for end in ends):
         return
     seeds = [end for end in ends if isinstance(end, int)]
@@ -60,7 +63,7 @@ def morphing(run: Run) -> None:
         images = sampler.synthesize(lerp(w[0][0], w[1][0], stops), look.noise)
     with picture:
         st.image(enlarged(images[-1], LARGE), width=LARGE, caption=f"{share} % of the way")
-    wall(images[:-1], [f"{stop:.0%}" for stop in stops[:-1]], width=84)
+        wall(images[:-1], [f"{stop:.0%}" for stop in stops[:-1]], width=84)
     if len(seeds) == 2:
         command(
             f"explore morph {shlex.quote(run.id)} --seeds {seeds[0]},{seeds[1]} --space {space} --out morph.png"
@@ -68,12 +71,12 @@ def morphing(run: Run) -> None:
         )
 
 
-def _end(run: Run, sampler: Sampler, look: Look, name: str, default: int) -> int | np.ndarray | None:
+def _end(run: Run, sampler: Sampler, name: str, default: int) -> int | np.ndarray | None:
     """One end of a morph: a seed, or a w `[1, num_ws, w_dim]`; None as long as none is chosen."""
     sources = ["Seed", *(["Projection", "w file"] if sampler.has_w else [])]
     source = sources[0]
     if len(sources) > 1:
-        source = st.segmented_control(name, sources, default=sources[0], key=f"end-{name}") or sources[0]
+        source = st.selectbox(name, sources, key=f"end-{name}")
     if source == "Seed":
         label = name if len(sources) == 1 else f"{name} seed"
         return int(st.number_input(label, 0, 2**32 - 1, default, key=f"end-seed-{name}"))
@@ -139,7 +142,7 @@ def around(run: Run) -> None:
     images = neighbours(sampler, seed, count, distance, space, look)
     with picture:
         st.image(enlarged(images[0], LARGE), width=LARGE, caption=f"Seed {seed}")
-    wall(images[1:], [f"towards {seed + step}" for step in range(1, count + 1)], width=96)
+        wall(images[1:], [f"to {seed + step}" for step in range(1, count + 1)], width=84)
     command(
         f"explore neighbours {shlex.quote(run.id)} --seed {seed} --count {count} --distance {distance:g} "
         f"--space {space} --out neighbours.png{options(look)}"

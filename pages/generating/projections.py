@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from engine.datasets.uploads import PICTURES, safe_name, save_upload
 from engine.sampling.sampler import Sampler
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run, State, list_runs
-from pages.generating.opened import opened
+from pages.generating.opened import command, opened
 from pages.parts.forms import config_form
 from pages.parts.home import home
 from pages.parts.images import picture
@@ -71,6 +72,8 @@ def new_projection(generator: Run, sampler: Sampler) -> None:
     )
     if values is not None and start(ProjectionConfig.build(values)):
         st.rerun()
+    class_name = f" --class-name {shlex.quote(sampler.classes[0])}" if several else ""
+    command(f"project {shlex.quote(generator.id)} {shlex.quote(str(path))}{class_name}")
 
 
 def _image(generator: Run, sampler: Sampler) -> Path | None:

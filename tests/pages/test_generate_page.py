@@ -127,7 +127,7 @@ def test_a_projection_is_shown_and_serves_a_morph(open_page: OpenPage, home: Hom
     assert len(app.image) == 1 + 2, "what could be projected next, the target, and what was found"
     assert "Distance (pixels): 0.25. No VGG16 here." in texts(app)
     view(app, "Morph")
-    app.segmented_control(key="end-To").set_value("Projection").run()
+    app.selectbox(key="end-To").set_value("Projection").run()
     assert not app.exception
     assert len(app.image) == 12
 
