@@ -1,4 +1,4 @@
-"""Files that a browser sent: believed to be hostile, and kept below the home only until their import has ended."""
+"""Files that a browser sent: believed to be hostile, and kept below the home only until their reader ended."""
 
 from __future__ import annotations
 
@@ -21,11 +21,15 @@ ARCHIVES = (".zip", ".npz")
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".dcm")
 TABLES = (".csv", ".tsv")
 SUFFIXES = (*ARCHIVES, *TABLES, *PICTURES)
+"""Files of a data set."""
+NETWORKS = (".pkl",)
 MAX_FILES = 5000
 MAX_BYTES = 2**29
 """The same as `server.maxUploadSize` of the dashboard, but for all files together."""
 KEPT_SECONDS = 86_400.0
 """An upload that nobody imports is removed after a day."""
+READERS = {"import": "source", "network": "source", "projection": "image"}
+"""Kinds of runs that read uploads, and the setting that names the file or its folder."""
 
 
 class Upload(Protocol):
@@ -37,16 +41,16 @@ class Upload(Protocol):
     def getbuffer(self) -> memoryview: ...
 
 
-def save_upload(home: Home, files: Sequence[Upload]) -> Path:
+def save_upload(home: Home, files: Sequence[Upload], suffixes: tuple[str, ...] = SUFFIXES) -> Path:
     """Write `files` below the home and return what an import takes as source: one archive, or a folder.
 
-    Saving the same files again returns the same path. Raises `ErsatzError` for names, kinds, numbers or sizes that
-    are not accepted; then nothing is written.
+    Saving the same files again returns the same path. Raises `ErsatzError` for names, kinds (other than `suffixes`),
+    numbers or sizes that are not accepted; then nothing is written.
     """
     if not files:
         raise ErsatzError("No file was chosen; expected one ZIP or .npz, or images, with a CSV or without.")
     names = [safe_name(file.name) for file in files]
-    _check(files, names)
+    _check(files, names, suffixes)
     digest = sha256_value(sorted([name, _digest(file)] for name, file in zip(names, files, strict=True)))
     folder = home.root / FOLDER / digest[:16]
     if not folder.exists():
@@ -68,20 +72,22 @@ def safe_name(name: str) -> str:
 
 
 def remove_old_uploads(home: Home) -> None:
-    """Remove uploads whose import has finished, and those that no import is using since a day."""
+    """Remove uploads whose reader has finished, and those that no run is using since a day."""
     uploads = home.root / FOLDER
     if not uploads.is_dir():
         return
-    imports = [(run, str(run.config().get("source", ""))) for run in list_runs(home, "import")]
+    readers = [
+        (run, str(run.config().get(field, ""))) for kind, field in READERS.items() for run in list_runs(home, kind)
+    ]
     for folder in uploads.iterdir():
-        states = [run.state() for run, source in imports if Path(source).is_relative_to(folder)]
+        states = [run.state() for run, source in readers if Path(source).is_relative_to(folder)]
         if any(state.is_active for state in states):
             continue
         if "finished" in states or time.time() - folder.stat().st_mtime > KEPT_SECONDS:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _check(files: Sequence[Upload], names: list[str]) -> None:
+def _check(files: Sequence[Upload], names: list[str], suffixes: tuple[str, ...]) -> None:
     total = sum(file.size for file in files)
     if len(files) > MAX_FILES or total > MAX_BYTES:
         raise ErsatzError(
@@ -89,9 +95,9 @@ def _check(files: Sequence[Upload], names: list[str]) -> None:
             f"{MAX_BYTES / 2**20:.0f} MiB are accepted. Copy them to this machine and import the folder by its path."
         )
     for name in names:
-        if not name.lower().endswith(SUFFIXES):
+        if not name.lower().endswith(suffixes):
             raise ErsatzError(
-                f"{name} is of a kind that is not accepted; expected {', '.join(SUFFIXES)}. Leave it out."
+                f"{name} is of a kind that is not accepted; expected {', '.join(suffixes)}. Leave it out."
             )
     if len(names) > 1 and any(name.lower().endswith(ARCHIVES) for name in names):
         raise ErsatzError(

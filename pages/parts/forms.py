@@ -14,6 +14,8 @@ from pydantic.fields import FieldInfo
 from engine.configs import Config
 from engine.store.errors import ErsatzError
 
+MORE = "More settings"
+
 
 def config_form(
     config_class: type[Config],
@@ -35,7 +37,46 @@ def config_form(
     `labels` better words than the field's name. Changed `defaults` show when `key` changes with them.
     Values that the config refuses are shown as its one sentence, and None is returned.
     """
+    pressed = grouped_form(
+        config_class,
+        fields,
+        defaults,
+        key,
+        groups={MORE: more},
+        choices=choices,
+        labels=labels,
+        buttons={submit: icon},
+        disabled=disabled,
+        columns=columns,
+    )
+    return pressed[1] if pressed else None
+
+
+def grouped_form(
+    config_class: type[Config],
+    fields: Sequence[str],
+    defaults: Mapping[str, Any],
+    key: str,
+    *,
+    groups: Mapping[str, Sequence[str]],
+    buttons: Mapping[str, str],
+    given: Mapping[str, Any] | None = None,
+    choices: Mapping[str, Sequence[Any]] | None = None,
+    labels: Mapping[str, str] | None = None,
+    disabled: bool = False,
+    columns: int = 3,
+) -> tuple[str, dict[str, Any]] | None:
+    """As `config_form`, with further fields in `groups` (title of an expander -> fields), and with several `buttons`
+    (label -> icon, the first the main one); the label that was pressed, and the values.
+
+    With `given`, an entered value that is still the default counts as not entered, and the values are `given` and
+    what was changed: for a config that completes what is left unset.
+    """
     entered: dict[str, Any] = {}
+
+    def default_of(name: str) -> Any:
+        field = config_class.model_fields[name]
+        return defaults.get(name, None if field.is_required() else field.get_default(call_default_factory=True))
 
     def inputs(names: Sequence[str]) -> None:
         for start in range(0, len(names), columns):
@@ -43,26 +84,40 @@ def config_form(
                 with column:
                     label = (labels or {}).get(name) or name.replace("_", " ").capitalize()
                     field = config_class.model_fields[name]
-                    default = defaults.get(
-                        name, None if field.is_required() else field.get_default(call_default_factory=True)
-                    )
-                    entered[name] = _input(field, label, default, f"{key}-{name}", (choices or {}).get(name))
+                    options = (choices or {}).get(name)
+                    entered[name] = _input(field, label, default_of(name), f"{key}-{name}", options)
 
     with st.form(key):
         inputs(fields)
-        if more:
-            with st.expander("More settings", icon=":material/tune:"):
-                inputs(more)
-        pressed = st.form_submit_button(submit, type="primary", icon=icon, disabled=disabled)
+        for title, names in groups.items():
+            if names:
+                with st.expander(title, icon=":material/tune:"):
+                    inputs(names)
+        with st.container(horizontal=True):
+            pressed = [
+                label
+                for label, icon in buttons.items()
+                if st.form_submit_button(
+                    label, type="primary" if label == next(iter(buttons)) else "secondary", icon=icon, disabled=disabled
+                )
+            ]
     if not pressed:
         return None
-    values = {**defaults, **entered}
+    if given is None:
+        values = {**defaults, **entered}
+    else:
+        values = {**given, **{name: value for name, value in entered.items() if not _same(value, default_of(name))}}
     try:
         config_class.build(values)
     except ErsatzError as error:
         st.error(str(error), icon=":material/error:")
         return None
-    return values
+    return pressed[0], values
+
+
+def _same(value: Any, default: Any) -> bool:
+    """Whether a widget still shows its default; JSON knows no tuples."""
+    return value == (tuple(default) if isinstance(default, list) else default)
 
 
 def _input(field: FieldInfo, label: str, default: Any, key: str, choices: Sequence[Any] | None) -> Any:

@@ -1,0 +1,104 @@
+"""Networks to start from: earlier trainings and imported files, and the import of such a file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+from safetensors import SafetensorError, safe_open
+
+from engine.configs import NetworkConfig
+from engine.datasets.uploads import NETWORKS, remove_old_uploads, safe_name, save_upload
+from engine.store.errors import ErsatzError
+from engine.store.runs import Run, list_runs
+from pages.parts.home import home
+from pages.parts.runs import config_of, run_row, start, title
+from pages.parts.words import moment
+
+SCRATCH = "From scratch"
+SHAPE = ("z_dim", "w_dim", "mapping_layers", "channel_base", "channel_max")
+"""Settings that must be those of the networks that a training starts from."""
+SHOWN_NETWORKS = 5
+
+
+def newest_snapshot(run: Run) -> Path | None:
+    """The newest snapshot of a StyleGAN2-ADA run, trained here or imported; None for other runs."""
+    config = config_of(run)
+    if config["kind"] != "network" and not (config["kind"] == "train" and config.get("gan") == "stylegan2-ada"):
+        return None
+    return max((run.path / "snapshots").glob("network-*.safetensors"), default=None)
+
+
+def choose_start(wanted: str) -> Run | None:
+    """The run to start from; None for random weights. `wanted` is the id of the one to offer first."""
+    runs = {run.id: run for run in [*list_runs(home(), "network"), *list_runs(home(), "train")] if newest_snapshot(run)}
+    options = ["", *runs]
+    chosen = st.selectbox(
+        "Start from",
+        options,
+        index=options.index(wanted) if wanted in options else 0,
+        format_func=lambda run_id: (
+            f"{title(runs[run_id])} · {moment(runs[run_id].status().created)}" if run_id else SCRATCH
+        ),
+        key=f"start-from-{wanted}",
+        help="Transfer: begin with the newest networks of another training, or of an imported file.",
+    )
+    return runs.get(chosen)
+
+
+def shape_of(run: Run) -> dict[str, Any]:
+    """The settings that give a training networks of the same shape as this run's newest snapshot."""
+    path = newest_snapshot(run)
+    return _shape(path, path.stat().st_mtime) if path else {}
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _shape(path: Path, written: float) -> dict[str, Any]:
+    try:
+        with safe_open(path, framework="numpy") as file:
+            facts = json.loads((file.metadata() or {})["ersatz"])
+    except (OSError, SafetensorError, ValueError, KeyError):  # gone or damaged: the start will say so
+        return {}
+    generator, discriminator = facts["g_architecture"], facts["d_architecture"]
+    return {**{name: generator[name] for name in SHAPE}, "d_architecture": discriminator["d_architecture"]}
+
+
+def import_network() -> None:
+    """Import a .pkl as a run of its own, by upload or by path."""
+    remove_old_uploads(home())
+    st.caption(
+        "A StyleGAN2 network file (.pkl) of NVIDIA's format becomes a run of its own: a generator, and a start for "
+        "trainings. It is read without running anything in it; whatever else it may hold is refused."
+    )
+    with st.form("import-network"):
+        left, right = st.columns(2)
+        upload = left.file_uploader("File", [suffix.removeprefix(".") for suffix in NETWORKS], key="network-upload")
+        path = right.text_input("or its path on this machine", key="network-path").strip()
+        name = right.text_input("Name", key="network-name", help="Empty: that of the file.").strip()
+        classes = right.text_input(
+            "Names of its classes", key="network-classes", help="In the order of their labels, separated by commas."
+        )
+        pressed = st.form_submit_button("Import", icon=":material/upload_file:")
+    if pressed and (config := _network_config(upload, path, name, classes)) and start(config):
+        st.rerun()
+    for run in list_runs(home(), "network")[:SHOWN_NETWORKS]:
+        run_row(run)
+        if error := run.status().error:
+            st.error(error, icon=":material/error:")
+
+
+def _network_config(upload: Any, path: str, name: str, classes: str) -> NetworkConfig | None:
+    try:
+        if upload is not None:
+            source = save_upload(home(), [upload], NETWORKS) / safe_name(upload.name)
+        elif path:
+            source = Path(path)
+        else:
+            raise ErsatzError("No file was chosen; a .pkl is expected. Upload one, or give its path on this machine.")
+        class_names = [part.strip() for part in classes.split(",") if part.strip()]
+        return NetworkConfig.build({"name": name or source.stem, "source": str(source), "class_names": class_names})
+    except ErsatzError as error:
+        st.error(str(error), icon=":material/error:")
+        return None
