@@ -132,17 +132,24 @@ def _read(start: Start) -> Source:
             f"{start.path} is a snapshot of a {facts.get('gan')} training; one of StyleGAN2-ADA is expected. Choose "
             "another start."
         )
-    networks = {}
-    for name in ("G", "D", "G_ema"):
-        own = {key.removeprefix(f"{name}."): tensor for key, tensor in tensors.items() if key.startswith(f"{name}.")}
-        if own := {key: tensor for key, tensor in own.items() if not key.startswith("optimizer.")}:
-            networks[name] = own
-    networks.setdefault("G", networks["G_ema"])
+    try:
+        g_architecture, d_architecture = (Architecture(**facts[f"{name}_architecture"]) for name in ("g", "d"))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ErsatzError(
+            f"{start.path} does not say what its networks are ({error}); a snapshot as this program writes it is "
+            "expected. Choose another start."
+        ) from error
+    networks: dict[str, dict[str, Tensor]] = {"G": {}, "D": {}, "G_ema": {}}
+    for key, tensor in tensors.items():
+        name, _, rest = key.partition(".")
+        if name in networks and not rest.startswith("optimizer."):
+            networks[name][rest] = tensor
+    networks["G"] = networks["G"] or networks["G_ema"]
     seen = _seen_by_run_of(start.path)
     return Source(
-        networks=networks,
-        g_architecture=Architecture(**facts["g_architecture"]),
-        d_architecture=Architecture(**facts["d_architecture"]),
+        networks={name: state for name, state in networks.items() if state},
+        g_architecture=g_architecture,
+        d_architecture=d_architecture,
         training_images=seen or [],
         unknown_images=seen is None or facts.get("start", {}).get("unknown_images", False),
     )
