@@ -1,18 +1,27 @@
-"""Tiny exported generators, made without torch: what the sampler and the pools need and no more."""
+"""Tiny generators: DCGANs exported without torch, and StyleGAN2s with weights as if trained a while."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import onnx
 import pandas as pd
 import pytest
+import torch
 from onnx import TensorProto, helper, numpy_helper
+from torch import nn
 
-from engine.configs import DcganConfig
+from engine.configs import DcganConfig, NetworkConfig, StyleganConfig
 from engine.datasets.dataset import COLUMNS, Dataset, write_manifest
+from engine.gans.checkpoints import describe_networks, describe_snapshot, save_snapshot
+from engine.gans.pictures import Pictures
+from engine.gans.stylegan2.architecture import Architecture
+from engine.gans.stylegan2.generator import Generator
+from engine.sampling.export import export_generator
+from engine.sampling.sampler import Sampler, StyleganSampler
 from engine.store.files import write_bytes, write_json, write_text
 from engine.store.hashing import sha256_file
 from engine.store.home import Home
@@ -95,6 +104,91 @@ def make_generator(home: Home) -> MakeGenerator:
         }
         write_json(run.path / "generator.json", {**info, **changes})
         write_text(run.path / "training_images.txt", f"{class_name or 'both'}-1\n{class_name or 'both'}-2\n")
+        return run
+
+    return make
+
+
+CLASSES = ["bleed", "normal"]
+SMALL = {"z_dim": 20, "w_dim": 24, "channel_base": 512, "channel_max": 32}
+
+MakeStylegan = Callable[..., tuple[Run, Generator]]
+
+
+def used(generator: Generator) -> Generator:
+    """The generator with every parameter and buffer as if it had been trained a while."""
+    for name, parameter in generator.named_parameters():
+        if name.endswith("bias"):
+            nn.init.normal_(parameter, 1.0 if "affine" in name else 0.0, 0.2)
+        elif name.endswith("noise_strength"):
+            nn.init.constant_(parameter, 0.3)
+    nn.init.normal_(generator.mapping.w_avg)
+    return generator.eval()
+
+
+def averaged(generator: Generator) -> dict[str, torch.Tensor]:
+    return {f"G_ema.{name}": tensor for name, tensor in generator.state_dict().items()}
+
+
+def imported_network(home: Home, **changes: Any) -> tuple[Run, Generator]:
+    """The run of an imported network with one snapshot, not exported, and its generator."""
+    architecture = Architecture(**{"size": 16, "channels": 1, "mapping_layers": 3, **SMALL, **changes})
+    torch.manual_seed(1)
+    generator = used(Generator(architecture))
+    config = NetworkConfig(name="faces", source="faces.pkl")
+    run = create_run(home, config.plain(), "network")
+    facts = {
+        "gan": "stylegan2-ada",
+        "architecture": "imported",
+        **describe_networks(architecture, architecture),
+        "config": config.plain(),
+        "z_dim": architecture.z_dim,
+        "size": architecture.size,
+        "channels": architecture.channels,
+        "classes": CLASSES[: architecture.classes],
+        "conditional": architecture.classes > 0,
+        "class_name": "",
+        "dataset": "",
+        "dataset_fingerprint": "",
+        "images_seen": 0,
+    }
+    save_snapshot(run.path, averaged(generator), facts)
+    return run, generator
+
+
+@pytest.fixture
+def imported(home: Home) -> MakeStylegan:
+    """Makes the run of an imported network: `imported(size=32, classes=2, ...)`."""
+    return partial(imported_network, home)
+
+
+@pytest.fixture
+def stylegan(imported: MakeStylegan) -> StyleganSampler:
+    """A sampler of 16 px grey images without classes: 6 layers of w, 24 numbers each."""
+    run, _ = imported()
+    export_generator(run)
+    sampler = Sampler.open(run.path, device="cpu")
+    assert isinstance(sampler, StyleganSampler)
+    return sampler
+
+
+@pytest.fixture
+def trained_stylegan(home: Home) -> Callable[[], Run]:
+    """Makes a conditional training on the data set `tiny`, exported."""
+
+    def make() -> Run:
+        fingerprint = Dataset.open(home, "tiny").fingerprint
+        config = StyleganConfig(
+            dataset="tiny", dataset_fingerprint=fingerprint, conditional=True, mapping_layers=2, **SMALL
+        )
+        run = create_run(home, config.plain(), "train")
+        pictures = Pictures(16, 1, len(CLASSES))
+        torch.manual_seed(0)
+        generator = used(Generator(Architecture.from_config(config, pictures)))
+        facts = describe_snapshot(config, "digest", pictures, CLASSES)
+        save_snapshot(run.path, averaged(generator), {**facts, "images_seen": 4000, "seconds": 1.0})
+        export_generator(run)
+        write_text(run.path / "training_images.txt", "a\nb\n")
         return run
 
     return make

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 import torch
-from torch import nn
 
-from engine.configs import NetworkConfig, PoolConfig, StyleganConfig
-from engine.gans.checkpoints import describe_networks, describe_snapshot, save_snapshot
-from engine.gans.pictures import Pictures
-from engine.gans.stylegan2.architecture import Architecture
+from engine.configs import PoolConfig
 from engine.gans.stylegan2.generator import Generator
 from engine.sampling import export
 from engine.sampling.export import TOLERANCE, export_generator
@@ -23,57 +18,10 @@ from engine.sampling.latents import latents, noise_planes
 from engine.sampling.pools import Pool, make_pool
 from engine.sampling.sampler import Sampler, StyleganSampler, save_images, to_pixels
 from engine.store.errors import ErsatzError
-from engine.store.files import read_json, write_text
-from engine.store.home import Home
+from engine.store.files import read_json
 from engine.store.runs import Run, create_run
 
-CLASSES = ["bleed", "normal"]
-SMALL = {"z_dim": 20, "w_dim": 24, "channel_base": 512, "channel_max": 32}
 SEEDS = range(100, 107)
-
-MakeStylegan = Callable[..., tuple[Run, Generator]]
-
-
-def used(generator: Generator) -> Generator:
-    """The generator with every parameter and buffer as if it had been trained a while."""
-    for name, parameter in generator.named_parameters():
-        if name.endswith("bias"):
-            nn.init.normal_(parameter, 1.0 if "affine" in name else 0.0, 0.2)
-        elif name.endswith("noise_strength"):
-            nn.init.constant_(parameter, 0.3)
-    nn.init.normal_(generator.mapping.w_avg)
-    return generator.eval()
-
-
-@pytest.fixture
-def imported(home: Home) -> MakeStylegan:
-    """Makes the run of an imported network with one snapshot: `imported(size=32, classes=2, ...)`."""
-
-    def make(**changes: Any) -> tuple[Run, Generator]:
-        architecture = Architecture(**{"size": 16, "channels": 1, "mapping_layers": 3, **SMALL, **changes})
-        torch.manual_seed(1)
-        generator = used(Generator(architecture))
-        config = NetworkConfig(name="faces", source="faces.pkl")
-        run = create_run(home, config.plain(), "network")
-        facts = {
-            "gan": "stylegan2-ada",
-            "architecture": "imported",
-            **describe_networks(architecture, architecture),
-            "config": config.plain(),
-            "z_dim": architecture.z_dim,
-            "size": architecture.size,
-            "channels": architecture.channels,
-            "classes": CLASSES[: architecture.classes],
-            "conditional": architecture.classes > 0,
-            "class_name": "",
-            "dataset": "",
-            "dataset_fingerprint": "",
-            "images_seen": 0,
-        }
-        save_snapshot(run.path, {f"G_ema.{key}": value for key, value in generator.state_dict().items()}, facts)
-        return run, generator
-
-    return make
 
 
 def opened(made: tuple[Run, Generator]) -> tuple[StyleganSampler, Generator]:
@@ -246,19 +194,9 @@ def test_an_export_that_disagrees_is_not_written(imported, monkeypatch, name, wr
     assert not has_generator(run.path)
 
 
-def test_pools_are_made_as_their_config_says(home, make_generator):
-    config = StyleganConfig(dataset="tiny", conditional=True, mapping_layers=2, **SMALL)
-    run = create_run(home, config.plain(), "train")
-    pictures = Pictures(16, 1, 2)
-    torch.manual_seed(0)
-    generator = used(Generator(Architecture.from_config(config, pictures)))
-    facts = describe_snapshot(config, "digest", pictures, CLASSES)
-    facts |= {"dataset_fingerprint": read_json(make_generator("bleed").path / "generator.json")["dataset_fingerprint"]}
-    tensors = {f"G_ema.{name}": tensor for name, tensor in generator.state_dict().items()}
-    save_snapshot(run.path, tensors, {**facts, "images_seen": 4000, "seconds": 1.0})
-    export_generator(run)
-    write_text(run.path / "training_images.txt", "a\nb\n")
-
+def test_pools_are_made_as_their_config_says(home, make_generator, trained_stylegan):
+    make_generator("bleed")  # for its data set
+    run = trained_stylegan()
     look = {"psi": 0.6, "psi_cutoff": 2, "noise": "random"}
     references = [{"run": run.id, "sha256": read_json(run.path / "generator.json")["sha256"]}]
     values = {"name": "pool", "dataset": "tiny", "generators": references, "images_per_class": 6, "batch": 4, **look}
