@@ -9,10 +9,12 @@ from typing import Annotated, Any
 
 import typer
 
-from engine.cli import datasets, explore
+from engine.cli import datasets, explore, network
+from engine.cli.dry_run import dry_run_command
 from engine.cli.follow import follow_to_end
 from engine.cli.options import assignments, with_options
 from engine.cli.output import Detach, Json, console, notices, show, table
+from engine.cli.projection import project
 from engine.cli.serve import require_free_port, serve
 from engine.configs import (
     GANS,
@@ -39,6 +41,7 @@ app = typer.Typer(
     help="Do synthetic images help your classifier? Train a GAN on the training part, sample it, and measure.",
 )
 app.add_typer(datasets.app, name="dataset")
+app.add_typer(network.app, name="network")
 app.add_typer(explore.app, name="explore")
 
 Port = Annotated[int, typer.Option(help="Port of the dashboard.")]
@@ -126,6 +129,9 @@ def train(
     dataset: Annotated[str, typer.Argument(help="A frozen data set; `dataset list` shows them.")],
     gan: Annotated[str, typer.Option(help=f"{' or '.join(GANS)} [default: the preset's, or dcgan]")] = "",
     preset_name: PresetName = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what it would cost, measured by a few iterations.")
+    ] = False,
     detach: Detach = False,
     as_json: Json = False,
     *,
@@ -138,6 +144,9 @@ def train(
     one = values.get("conditional") or values.get("class_name")
     names = [values.get("class_name", "")] if one else Dataset.open(home, dataset).classes
     configs = [parse_training({**values, "class_name": name}) for name in names]
+    if dry_run:
+        dry_run_command(home, configs, as_json)
+        return
     runs = [jobs.submit(home, config) for config in configs]
     _finish(runs, detach, as_json)
 
@@ -205,6 +214,9 @@ def sample(
         }
     )
     _finish([jobs.submit(Home.from_environment(), config)], detach, as_json)
+
+
+app.command()(project)
 
 
 @app.command()
