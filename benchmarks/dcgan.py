@@ -22,8 +22,7 @@ import torch
 from torch import nn
 
 from engine.configs import DcganConfig
-from engine.gans.cuda_graphs import graphed
-from engine.gans.data import TrainingImages, draws_seed, rows_shown
+from engine.gans.data import TrainingImages, rows_shown
 from engine.gans.dcgan.losses import gradient_penalty
 from engine.gans.dcgan.networks import Discriminator, Generator
 from engine.gans.dcgan.players import DcganPlayers
@@ -110,14 +109,15 @@ def our_loop(setting: Setting, device: torch.device) -> Callable[[], None]:
     pixels = np.random.default_rng(0).integers(0, 256, (count, pictures.size, pictures.size, pictures.channels))
     images = TrainingImages(pixels.astype(np.uint8), np.zeros(count), [], device)
     players = DcganPlayers(config, pictures, device, choose_precision("auto", device))
-    run = graphed(lambda rows: players.iterate(*images.batch(rows, config.mirror)), device, config.cuda_graphs)
-    rows = torch.from_numpy(rows_shown(0, 0, 64 * config.batch, count)).to(device).split(config.batch)
+    rows = np.split(rows_shown(0, 0, 64 * config.batch, count), 64)
     iterations = 0
+    pieces = images.stream([])
 
     def iterate() -> None:
-        nonlocal iterations
-        torch.manual_seed(draws_seed(0, iterations * config.batch))
-        run(rows[iterations % len(rows)])
+        nonlocal iterations, pieces
+        if iterations % len(rows) == 0:
+            pieces = images.stream(rows)
+        players.play([next(pieces)], iterations * config.batch)
         iterations += 1
 
     return iterate

@@ -64,10 +64,6 @@ class TrainingImages:
         for piece in rows.split([len(piece) for piece in pieces]):
             yield self.pixels[piece], self.labels[piece]
 
-    def batch(self, rows: Tensor, mirror: bool) -> Shown:
-        """Images [n, C, H, W] float32 in [-1, 1] and labels [n], for int64 rows [n] on the device."""
-        return to_input(self.pixels[rows], mirror), self.labels[rows]
-
 
 class MappedImages(TrainingImages):
     """Training images that would not fit: in a file that the operating system pages in, and read ahead by a thread.

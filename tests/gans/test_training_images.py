@@ -49,14 +49,15 @@ def test_a_batch_is_scaled_and_mirrored_by_halves() -> None:
     pixels[0, :, 0] = 255  # white left edge
     pixels[1, 0, :, 2] = 255  # blue top edge
     images = TrainingImages(pixels, np.array([0, 1]), ["x", "y"], CPU)
-    batch, labels = images.batch(torch.tensor([1, 0]), mirror=False)
+    ((shown, labels),) = images.stream([np.array([1, 0])])
+    batch = to_input(shown, mirror=False)
     assert batch.shape == (2, 3, 4, 4)
     assert labels.tolist() == [1, 0]
     assert batch[1, :, :, 0].unique().tolist() == [1]
     assert batch[1, :, :, 1:].unique().tolist() == [-1]
     assert batch[0, 2, 0].unique().tolist() == [1]
     torch.manual_seed(0)
-    many, _ = images.batch(torch.zeros(400, dtype=torch.int64), mirror=True)
+    many = to_input(shown[1:].expand(400, 4, 4, 3), mirror=True)
     on_the_right = (many[:, 0, 0, 3] == 1).float().mean().item()
     assert on_the_right == pytest.approx(0.5, abs=0.08)
     assert (many[:, 0, 0, 0] != many[:, 0, 0, 3]).all()

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from engine.configs import StyleganConfig
-from engine.gans.data import TrainingImages, rows_shown
+from engine.gans.data import TrainingImages, rows_shown, to_input
 from engine.gans.pictures import Pictures
 from engine.gans.stylegan2.averaging import share_kept
 from engine.gans.stylegan2.gradients import FlatGradients
@@ -75,7 +75,8 @@ def gradients_of(game: Game, phase: str) -> dict[str, Tensor]:
     rows = torch.from_numpy(rows_shown(0, 0, game.config.batch, len(game.images)))
     players.begin(next(p for p in players.phases if p.network == phase[0].upper()))
     for start in players.offsets:
-        getattr(players, phase)(*game.images.batch(rows[start : start + players.offsets.step], mirror=False))
+        piece = rows[start : start + players.offsets.step]
+        getattr(players, phase)(to_input(game.images.pixels[piece], mirror=False), game.images.labels[piece])
     return {name: p.grad.clone() for name, p in network.named_parameters() if p.grad is not None}
 
 
@@ -244,7 +245,7 @@ def test_reals_are_mirrored_when_asked(mirror: bool, vertical: bool, monkeypatch
     object.__setattr__(phase, "add_gradients", lambda reals, labels: (seen.append(reals), d_main(reals, labels))[1])
     game.play(4)
     shown = torch.cat(seen)
-    originals = game.images.batch(torch.from_numpy(rows_shown(0, 0, 32, 24)), mirror=False)[0]
+    originals = to_input(game.images.pixels[rows_shown(0, 0, 32, 24)], mirror=False)
     axes = [a for a, wanted in ((3, mirror), (2, vertical)) if wanted]
     same = (shown == originals).flatten(1).all(1)
     turned = (shown == originals.flip(axes)).flatten(1).all(1)
