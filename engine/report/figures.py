@@ -2,15 +2,32 @@
 
 from engine.report.dataset_figures import figure_class_counts, figure_sizes
 from engine.report.sweep_figures import figure_confusion, figure_differences, figure_sweep
-from engine.report.training_figures import figure_d_outputs, figure_gradients, figure_losses, figure_throughput
+from engine.report.training_figures import (
+    figure_augmentation,
+    figure_d_outputs,
+    figure_diversity,
+    figure_fid,
+    figure_gradients,
+    figure_held_out,
+    figure_kid,
+    figure_losses,
+    figure_penalties,
+    figure_throughput,
+)
 
 __all__ = [
+    "figure_augmentation",
     "figure_class_counts",
     "figure_confusion",
     "figure_d_outputs",
     "figure_differences",
+    "figure_diversity",
+    "figure_fid",
     "figure_gradients",
+    "figure_held_out",
+    "figure_kid",
     "figure_losses",
+    "figure_penalties",
     "figure_sizes",
     "figure_sweep",
     "figure_throughput",

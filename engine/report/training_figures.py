@@ -7,7 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from engine.report.style import BLUE, GREEN, GREY, LINE, ORANGE, PINK, styled
+from engine.report.style import BLUE, GREEN, GREY, LINE, ORANGE, PINK, styled, translucent
 
 Rows = Sequence[dict[str, Any]]
 
@@ -57,14 +57,89 @@ def figure_throughput(rows: Rows) -> go.Figure:
     return figure.update_layout(showlegend=False).update_yaxes(rangemode="tozero")
 
 
-def _curve(rows: Rows, field: str, name: str, color: str) -> go.Scatter:
+def figure_augmentation(rows: Rows) -> go.Figure:
+    """ADA against kimg: the probability p of each augmentation, and r_t, how surely the discriminator knows reals."""
+    figure = go.Figure([_curve(rows, "augment_p", "p", BLUE), _curve(rows, "r_t", "r_t", ORANGE)])
+    styled(figure, title="Augmentation", x=SHOWN, y="p, and r_t from -1 to 1", keep_zoom="augmentation")
+    return figure.update_yaxes(rangemode="tozero")
+
+
+def figure_kid(rows: Rows) -> go.Figure:
+    """KID of the snapshots against kimg, with its 95 % interval; 0 is no difference, and less can only be chance."""
+    scored = [row for row in rows if row.get("kid") is not None]
+    figure = _score(scored, "kid", "KID", BLUE)
+    both = [row for row in scored if row.get("kid_low") is not None and row.get("kid_high") is not None]
+    if both:
+        there, back = thinned(both), thinned(both)[::-1]
+        band = go.Scatter(
+            x=[row["kimg"] for row in (*there, *back)],
+            y=[*(row["kid_high"] for row in there), *(row["kid_low"] for row in back)],
+            fill="toself",
+            fillcolor=translucent(BLUE, 0.18),
+            line={"width": 0},
+            mode="lines",
+            name="95 % interval",
+            hoverinfo="skip",
+        )
+        figure.add_trace(band)
+    figure.add_hline(y=0, line={"color": LINE, "width": 1})
+    return styled(figure, title="KID", x=SHOWN, y="KID to the training images", keep_zoom="kid")
+
+
+def figure_fid(rows: Rows) -> go.Figure:
+    """FID of the snapshots against kimg."""
+    figure = _score([row for row in rows if row.get("fid") is not None], "fid", "FID", GREEN)
+    x = SHOWN + "<br>Too high with fewer than 2048 images on either side; comparable within this run all the same"
+    styled(figure, title="FID", x=x, y="FID to the training images", keep_zoom="fid", footer=True)
+    return figure.update_layout(showlegend=False).update_yaxes(rangemode="tozero")
+
+
+def figure_held_out(rows: Rows) -> go.Figure:
+    """Mean logits of the discriminator on training, held-out and generated images against kimg.
+
+    Held-out images begin beside the training images; where they drift towards the generated ones, it overfits.
+    """
+    judged = [row for row in rows if row.get("valid_logits") is not None]
+    fields = (
+        ("train_logits", "Training images", BLUE),
+        ("valid_logits", "Held-out images", GREEN),
+        ("fake_logits", "Generated images", PINK),
+    )
+    figure = go.Figure([_curve(judged, field, name, color, markers=True) for field, name, color in fields])
+    return styled(figure, title="D on images it never saw", x=SHOWN, y="Mean logit", keep_zoom="held-out")
+
+
+def figure_penalties(rows: Rows) -> go.Figure:
+    """R1 and path length penalties, before their weights (logarithmic), against kimg."""
+    known = [row for row in rows if row.get("r1") is not None or row.get("pl") is not None]
+    figure = go.Figure([_curve(known, "r1", "R1", ORANGE), _curve(known, "pl", "Path length", BLUE)])
+    styled(figure, title="Penalties", x=SHOWN, y="Penalty (log scale)", keep_zoom="penalties")
+    return figure.update_yaxes(type="log")
+
+
+def figure_diversity(rows: Rows) -> go.Figure:
+    """How much the images of the sample grid differ, as a share of how much real ones do, against kimg."""
+    figure = _score([row for row in rows if row.get("diversity") is not None], "diversity", "Diversity", PINK)
+    figure.add_hline(
+        y=1, line={"dash": "dash", "color": LINE, "width": 1}, annotation={"text": "real images", "font": {"size": 11}}
+    )
+    styled(figure, title="Diversity of the samples", x=SHOWN, y="Mean distance, real = 1", keep_zoom="diversity")
+    return figure.update_layout(showlegend=False).update_yaxes(rangemode="tozero")
+
+
+def _score(rows: Rows, field: str, name: str, color: str) -> go.Figure:
+    """A curve over snapshots, each with its marker."""
+    return go.Figure([_curve(rows, field, name, color, markers=True)])
+
+
+def _curve(rows: Rows, field: str, name: str, color: str, markers: bool = False) -> go.Scatter:
     kept = thinned(rows)
     return go.Scatter(
         x=[row["kimg"] for row in kept],
         y=[row.get(field) for row in kept],
         customdata=[[row["kimg"]] for row in kept],
         name=name,
-        mode="lines+markers" if len(kept) == 1 else "lines",
+        mode="lines+markers" if markers or len(kept) == 1 else "lines",
         line={"color": color, "width": 2},
         hovertemplate="%{y:.3g} at %{x:.2f} kimg<extra>" + name + "</extra>",
     )
