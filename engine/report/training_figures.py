@@ -66,9 +66,8 @@ def figure_augmentation(rows: Rows) -> go.Figure:
 
 def figure_kid(rows: Rows) -> go.Figure:
     """KID of the snapshots against kimg, with its 95 % interval; 0 is no difference, and less can only be chance."""
-    scored = [row for row in rows if row.get("kid") is not None]
-    figure = _score(scored, "kid", "KID", BLUE)
-    both = [row for row in scored if row.get("kid_low") is not None and row.get("kid_high") is not None]
+    figure = _scores(rows, "kid", "KID", BLUE)
+    both = _known(_known(rows, "kid_low"), "kid_high")
     if both:
         there, back = thinned(both), thinned(both)[::-1]
         band = go.Scatter(
@@ -88,7 +87,7 @@ def figure_kid(rows: Rows) -> go.Figure:
 
 def figure_fid(rows: Rows) -> go.Figure:
     """FID of the snapshots against kimg."""
-    figure = _score([row for row in rows if row.get("fid") is not None], "fid", "FID", GREEN)
+    figure = _scores(rows, "fid", "FID", GREEN)
     x = SHOWN + "<br>Too high with fewer than 2048 images on either side; comparable within this run all the same"
     styled(figure, title="FID", x=x, y="FID to the training images", keep_zoom="fid", footer=True)
     return figure.update_layout(showlegend=False).update_yaxes(rangemode="tozero")
@@ -99,7 +98,7 @@ def figure_held_out(rows: Rows) -> go.Figure:
 
     Held-out images begin beside the training images; where they drift towards the generated ones, it overfits.
     """
-    judged = [row for row in rows if row.get("valid_logits") is not None]
+    judged = _known(rows, "valid_logits")
     fields = (
         ("train_logits", "Training images", BLUE),
         ("valid_logits", "Held-out images", GREEN),
@@ -111,15 +110,16 @@ def figure_held_out(rows: Rows) -> go.Figure:
 
 def figure_penalties(rows: Rows) -> go.Figure:
     """R1 and path length penalties, before their weights (logarithmic), against kimg."""
-    known = [row for row in rows if row.get("r1") is not None or row.get("pl") is not None]
-    figure = go.Figure([_curve(known, "r1", "R1", ORANGE), _curve(known, "pl", "Path length", BLUE)])
+    figure = go.Figure(
+        [_curve(_known(rows, "r1"), "r1", "R1", ORANGE), _curve(_known(rows, "pl"), "pl", "Path length", BLUE)]
+    )
     styled(figure, title="Penalties", x=SHOWN, y="Penalty (log scale)", keep_zoom="penalties")
     return figure.update_yaxes(type="log")
 
 
 def figure_diversity(rows: Rows) -> go.Figure:
     """How much the images of the sample grid differ, as a share of how much real ones do, against kimg."""
-    figure = _score([row for row in rows if row.get("diversity") is not None], "diversity", "Diversity", PINK)
+    figure = _scores(rows, "diversity", "Diversity", PINK)
     figure.add_hline(
         y=1, line={"dash": "dash", "color": LINE, "width": 1}, annotation={"text": "real images", "font": {"size": 11}}
     )
@@ -127,9 +127,14 @@ def figure_diversity(rows: Rows) -> go.Figure:
     return figure.update_layout(showlegend=False).update_yaxes(rangemode="tozero")
 
 
-def _score(rows: Rows, field: str, name: str, color: str) -> go.Figure:
-    """A curve over snapshots, each with its marker."""
-    return go.Figure([_curve(rows, field, name, color, markers=True)])
+def _scores(rows: Rows, field: str, name: str, color: str) -> go.Figure:
+    """A curve over the snapshots, each with its marker."""
+    return go.Figure([_curve(_known(rows, field), field, name, color, markers=True)])
+
+
+def _known(rows: Rows, field: str) -> list[dict[str, Any]]:
+    """The rows that have the field: not every tick has every number, and a line would break at those without."""
+    return [row for row in rows if row.get(field) is not None]
 
 
 def _curve(rows: Rows, field: str, name: str, color: str, markers: bool = False) -> go.Scatter:
