@@ -146,7 +146,7 @@ def test_sampling_imports_no_torch_and_prints_nothing(make_generator):
     run = make_generator("bleed")
     script = (
         "import sys; from pathlib import Path\n"
-        "import engine.sampling.pools\n"
+        "import engine.sampling.exploring, engine.sampling.pools, engine.sampling.video, engine.sampling.walks\n"
         "from engine.sampling.sampler import Sampler\n"
         f"assert Sampler.open(Path({str(run.path)!r})).sample([1, 2]).shape == (2, 16, 16, 1)\n"
         "found = {'torch', 'torchvision', 'onnx', 'onnxscript'} & set(sys.modules)\n"

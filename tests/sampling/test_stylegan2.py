@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -98,6 +99,14 @@ def test_a_seed_gives_the_same_image_in_every_batch(imported, noise):
         apart = np.concatenate([sampler.sample(part, "bleed", 0.7, 5, noise) for part in parts])
         np.testing.assert_array_equal(apart, together)
     np.testing.assert_array_equal(sampler.sample(SEEDS[::-1], "bleed", 0.7, 5, noise)[::-1], together)
+
+
+def test_threads_may_share_a_sampler(stylegan):
+    expected = stylegan.sample(range(24), psi=0.7, noise="random")
+    with ThreadPoolExecutor(8) as threads:
+        parts = threads.map(lambda first: stylegan.sample(range(first, first + 4), psi=0.7, noise="random"), range(20))
+        for first, images in enumerate(parts):
+            np.testing.assert_array_equal(images, expected[first : first + 4])
 
 
 def test_memory_is_bounded_by_sampling_in_parts(imported, monkeypatch):
