@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
 
-from engine.configs import StyleganConfig
+from engine.configs import ImportConfig, StyleganConfig
+from engine.datasets.dataset import Dataset
+from engine.datasets.importing import import_dataset
 from engine.jobs import slots
 from engine.jobs import submit as jobs
 from engine.jobs.queue import take_slots
@@ -17,7 +21,8 @@ from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.locks import is_held
 from engine.store.runs import Run, State, create_run
-from tests.jobs.scene import ended, kill, supervisor_of, until
+from tests.gans.conftest import write_pictures
+from tests.jobs.scene import ended, kill, processes_of, supervisor_of, until
 
 
 def shared_training(**settings: object) -> StyleganConfig:
@@ -33,7 +38,7 @@ def start(run: Run) -> list[psutil.Process]:
     if not run.state().is_active:
         jobs.resume(run)
     pids = [run.path / f"rank-{rank}.pid" for rank in range(2)]
-    until(lambda: all(path.exists() for path in pids), 60)
+    until(lambda: all(path.exists() for path in pids), 120)
     ranks = [psutil.Process(int(path.read_text())) for path in pids]
     torchrun = ranks[0].parent()
     assert torchrun is not None
@@ -86,6 +91,37 @@ def test_nobody_outlives_a_killed_process(scripted: Home) -> None:
     all_gone(processes)
     assert run.state() is State.INTERRUPTED
     assert not is_held(run.lock_path)
+
+
+@pytest.fixture
+def discs(home: Home, tmp_path: Path) -> Iterator[Home]:
+    """A home with the frozen data set "discs" of 16 px, whose workers train in earnest; nothing is left running."""
+    source = str(write_pictures(tmp_path / "source", 16))
+    import_dataset(home, ImportConfig(name="discs", source=source, layout="folder", size=16, mode="L", split="given"))
+    Dataset.open(home, "discs").freeze(accept_findings=True)
+    yield home
+    for process in processes_of(home):
+        process.kill()
+
+
+@pytest.mark.slow
+def test_two_ranks_train_in_earnest_through_a_stop(discs: Home) -> None:
+    """From the submission to the exported generator, by the real workers."""
+    small = {"dataset": "discs", "class_name": "a", "channel_base": 128, "channel_max": 8, "z_dim": 8, "w_dim": 8}
+    small |= {"kimg": 0.512, "batch": 8, "tick_kimg": 0.008, "precision": "fp32", "grid": 4}
+    run = jobs.submit(discs, shared_training(**small))
+    until(lambda: len(run.read_metrics()[0]) > 0, 120)
+    jobs.stop(run)
+    assert ended(run, 60) is State.STOPPED
+    assert run.status().error == ""
+    stopped_at = run.read_metrics()[0][-1]["kimg"]
+    jobs.resume(run)
+    assert ended(run, 120) is State.FINISHED, run.status().error
+    assert [row["kimg"] for row in run.read_metrics()[0]] == pytest.approx([0.008 * i for i in range(1, 65)])
+    assert f"from {stopped_at:g} to 0.512 kimg" in run.log_path.read_text()
+    assert run.status().done == pytest.approx(0.512)
+    assert (run.path / "generator.json").is_file()
+    assert len((run.path / "training_images.txt").read_text().split()) == 12
 
 
 def two_gpus(monkeypatch: pytest.MonkeyPatch) -> list[Slot]:
