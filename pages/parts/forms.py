@@ -80,7 +80,9 @@ def grouped_form(
 
     def inputs(names: Sequence[str]) -> None:
         for start in range(0, len(names), columns):
-            for column, name in zip(st.columns(columns), names[start : start + columns], strict=False):
+            for column, name in zip(
+                st.columns(columns, vertical_alignment="bottom"), names[start : start + columns], strict=False
+            ):
                 with column:
                     label = (labels or {}).get(name) or name.replace("_", " ").capitalize()
                     field = config_class.model_fields[name]

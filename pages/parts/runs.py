@@ -24,6 +24,9 @@ BADGE_WIDTH = 110
 PAGES = {
     "import": "pages/datasets.py",
     "train": "pages/train.py",
+    "dry-run": "pages/train.py",
+    "network": "pages/generate.py",
+    "projection": "pages/generate.py",
     "pool": "pages/generate.py",
     "sweep": "pages/evaluate.py",
     "journey": "pages/overview.py",
@@ -56,7 +59,8 @@ def title(run: Run) -> str:
     config = config_of(run)
     match config["kind"]:
         case "train":
-            return f"Train {config['dataset']} · {config['class_name'] or 'all classes'}"
+            what = f"{config['dataset']} · {config['class_name'] or 'all classes'}"
+            return f"Train {what} · StyleGAN2-ADA" if config.get("gan") == "stylegan2-ada" else f"Train {what}"
         case "import":
             return f"Import {config['name']}"
         case "dry-run":
@@ -190,7 +194,9 @@ def run_progress(run: Run, shown: State) -> None:
     for alarm in status.alarms:
         if alarm["sentence"] == status.error:
             continue  # said once, below
-        st.warning(alarm["sentence"], icon=":material/warning:")
+        since = f" (at {amount(alarm['kimg'])} kimg)" if "kimg" in alarm else ""
+        name = alarm["name"].replace("-", " ").capitalize()
+        st.warning(f"**{name}**{since}: {alarm['sentence']}", icon=":material/warning:")
     if status.error:
         st.error(status.error, icon=":material/error:")
     if state is State.INTERRUPTED:

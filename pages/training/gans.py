@@ -46,7 +46,7 @@ LAYOUTS = {
     "stylegan2-ada": Layout(
         main=("kimg", "batch", "gamma", "aug", "augpipe", "mirror"),
         groups={
-            "Augmentation": ("ada_target", "ada_kimg", "aug_p", "aug_margins", "mirror_vertical"),
+            "More on augmentation": ("ada_target", "ada_kimg", "aug_p", "aug_margins", "mirror_vertical"),
             "Snapshots and scores": (
                 "tick_kimg",
                 "snapshot_ticks",
@@ -83,7 +83,7 @@ LAYOUTS = {
             "kimg": "Budget, kimg",
             "gamma": "Gamma (R1)",
             "aug": "Augmentation",
-            "augpipe": "Augmentations",
+            "augpipe": "Augmentation pipe",
             "ada_target": "Target r_t (ada)",
             "ada_kimg": "Speed, kimg (ada)",
             "aug_p": "p (fixed)",

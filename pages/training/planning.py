@@ -19,7 +19,7 @@ from pages.parts.phantom import phantom_badge
 from pages.parts.runs import config_of, start
 from pages.parts.words import amount
 from pages.training.dry_runs import show_dry_run
-from pages.training.gans import FOR_TRANSFER, LAYOUTS, NAMES
+from pages.training.gans import CHOSEN_ABOVE, FOR_TRANSFER, LAYOUTS, NAMES
 from pages.training.starts import choose_start, import_network, shape_of
 
 ONE_EACH, TOGETHER = "One for each class", "One for all classes (conditional)"
@@ -32,11 +32,12 @@ def plan(frozen: list[Dataset], linked: Run | None) -> None:
     """Choose data, preset, GAN and settings; one press starts a run for each generator, or measures the first."""
     origin = _origin()
     dataset, preset_name, gan, way = _choices(frozen, origin)
-    settings = {} if preset_name == OWN else PRESETS[preset_name].train_settings(gan)
+    settings = _of_origin(origin) if preset_name == OWN else PRESETS[preset_name].train_settings(gan)
     base = {**settings, "gan": gan, "dataset": dataset.name, "conditional": way == TOGETHER}
     only = {f"Only {class_name}": class_name for class_name in dataset.classes}
     class_names = dataset.classes if way == ONE_EACH else [only.get(way, "")]
-    base = _with_configuration(base, origin) if gan == "stylegan2-ada" else base
+    if gan == "stylegan2-ada":
+        base = _with_configuration(base, origin)
     _remarks(dataset, preset_name, gan)
     try:
         shown = _completed(base, dataset)
@@ -73,6 +74,14 @@ def _origin() -> Run | None:
     wanted = st.query_params.get("from", "")
     runs = [*list_runs(home(), "train"), *list_runs(home(), "network")]
     return next((run for run in runs if run.id == wanted), None)
+
+
+def _of_origin(origin: Run | None) -> dict[str, Any]:
+    """The settings of a training that is to be fine-tuned, but for those that a transfer has of its own."""
+    if origin is None or config_of(origin)["kind"] != "train":
+        return {}
+    omitted = (CHOSEN_ABOVE - {"cfg"}) | {"ada_kimg", "ema_ramp"}
+    return {name: value for name, value in config_of(origin).items() if name not in omitted}
 
 
 def _choices(frozen: list[Dataset], origin: Run | None) -> tuple[Dataset, str, str, str]:

@@ -12,9 +12,9 @@ from safetensors import SafetensorError, safe_open
 from engine.configs import NetworkConfig
 from engine.datasets.uploads import NETWORKS, remove_old_uploads, safe_name, save_upload
 from engine.store.errors import ErsatzError
-from engine.store.runs import Run, list_runs
+from engine.store.runs import Run, State, list_runs
 from pages.parts.home import home
-from pages.parts.runs import config_of, run_row, start, title
+from pages.parts.runs import config_of, live, run_row, start, title
 from pages.parts.words import moment
 
 SCRATCH = "From scratch"
@@ -83,7 +83,16 @@ def import_network() -> None:
         pressed = st.form_submit_button("Import", icon=":material/upload_file:")
     if pressed and (config := _network_config(upload, path, name, classes)) and start(config):
         st.rerun()
-    for run in list_runs(home(), "network")[:SHOWN_NETWORKS]:
+    imported = list_runs(home(), "network")[:SHOWN_NETWORKS]
+    states = [run.state() for run in imported]
+    live(_network_rows, any(state.is_active for state in states))(imported, states)
+
+
+def _network_rows(runs: list[Run], shown: list[State]) -> None:
+    """Imported networks; the whole page is drawn again when one has come or failed."""
+    if [run.state() for run in runs] != shown:
+        st.rerun()
+    for run in runs:
         run_row(run)
         if error := run.status().error:
             st.error(error, icon=":material/error:")

@@ -63,7 +63,7 @@ def numbers(run: Run, rows: list[dict[str, Any]]) -> None:
     """Progress, speed, time left and memory; of StyleGAN2-ADA also its augmentation and scores."""
     last, status, state = rows[-1], run.status(), run.state()
     speed = recent_speed(rows)
-    left = max(0.0, status.total - last["kimg"]) * 1000 / speed if speed else None
+    left = seconds_left(rows, status.total)
     shown, rate, time_left, memory = st.columns(4)
     shown.metric("Shown", f"{amount(last['kimg'])} of {amount(status.total)} kimg", border=True)
     rate.metric("Speed", f"{speed / 1000:.2g} kimg/s", help=f"{speed:.3g} images a second", border=True)
@@ -89,10 +89,11 @@ def stylegan_numbers(run: Run, rows: list[dict[str, Any]]) -> None:
     p.metric("Augment p", f"{last['augment_p']:.3f}", help="Probability of each augmentation.", border=True)
     judged = [row for row in rows if "valid_logits" in row]
     if judged:
+        gap_now = judged[-1]["valid_logits"] - judged[-1]["train_logits"]
         gap.metric(
             "D on held-out images",
             f"{judged[-1]['valid_logits']:.2f}",
-            f"{judged[-1]['valid_logits'] - judged[-1]['train_logits']:+.2f} to training images",
+            f"{abs(gap_now):.2f} {'below' if gap_now < 0 else 'above'} training images",
             delta_color="off",
             delta_arrow="off",
             help="Mean logit on validation images. Far below that of training images, D knows these by heart.",
@@ -118,6 +119,13 @@ def recent_speed(rows: list[dict[str, Any]]) -> float:
     """Images a second over the last ticks; one tick alone would make the time left jump about."""
     recent = rows[-RECENT_TICKS:]
     return sum(row["images_per_second"] for row in recent) / len(recent)
+
+
+def seconds_left(rows: list[dict[str, Any]], total: float) -> float | None:
+    """Until `total` kimg, at the pace of the last ticks with all that happens between them; None before two ticks."""
+    recent = rows[-RECENT_TICKS - 1 :]
+    shown = recent[-1]["kimg"] - recent[0]["kimg"]
+    return max(0.0, total - recent[-1]["kimg"]) * (recent[-1]["time"] - recent[0]["time"]) / shown if shown else None
 
 
 def curves(run: Run, rows: list[dict[str, Any]]) -> None:

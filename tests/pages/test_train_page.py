@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 from streamlit.testing.v1 import AppTest
 
-from engine.configs import DcganConfig
+from engine.configs import GANS, Config, DcganConfig, DryRunConfig, NetworkConfig, StyleganConfig
 from engine.store.errors import AlreadyActive, ErsatzError
 from engine.store.home import Home
-from engine.store.runs import Run, State, create_run
-from tests.fabricated import CLASSES, make_dataset, make_training
-from tests.pages.conftest import OpenPage
+from engine.store.runs import Run, State, create_run, list_runs
+from pages.training.gans import CHOSEN_ABOVE, LAYOUTS
+from tests.fabricated import CLASSES, make_dataset, make_stylegan, make_training, set_state
+from tests.pages.conftest import OpenPage, press
 
 
 def clean(app: AppTest) -> AppTest:
@@ -122,15 +126,15 @@ class Submissions:
     """Stands in for `submit`: remembers the configs, and may refuse."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, refusal: ErsatzError | None = None):
-        self.configs: list[DcganConfig] = []
+        self.configs: list[Any] = []
         self.refusal = refusal
         monkeypatch.setattr("pages.parts.runs.submit", self)
 
-    def __call__(self, home: Home, config: DcganConfig) -> Run:
+    def __call__(self, home: Home, config: Config) -> Run:
         if self.refusal is not None:
             raise self.refusal
         self.configs.append(config)
-        return create_run(home, config.plain(), "train")
+        return create_run(home, config.plain(), "a run")
 
 
 def press_start(app: AppTest) -> AppTest:
@@ -177,3 +181,209 @@ def test_a_second_press_finds_the_first_run(running: Run, monkeypatch: pytest.Mo
     assert app.query_params["run"] == running.id
     assert app.get("button_group")[0].value == "Watch"
     assert any("already in progress" in toast.value for toast in app.toast)
+
+
+def choose(app: AppTest, label: str, value: str) -> AppTest:
+    return clean(next(box for box in app.selectbox if box.label == label).set_value(value).run())
+
+
+def entered(app: AppTest, label: str) -> Any:
+    """The widget of the form with that label."""
+    return next(
+        widget for kind in (app.number_input, app.selectbox, app.toggle) for widget in kind if widget.label == label
+    )
+
+
+def buttons(app: AppTest) -> list[str]:
+    return [button.label for button in app.button]
+
+
+def write_snapshot(run: Run, **changes: Any) -> None:
+    """The header of a snapshot, which is all that a page reads of it."""
+    generator = {"z_dim": 64, "w_dim": 32, "mapping_layers": 3, "channel_base": 512, "channel_max": 16, **changes}
+    facts = {"g_architecture": generator, "d_architecture": {**generator, "d_architecture": "orig"}}
+    path = run.path / "snapshots" / "network-000012000.safetensors"
+    path.parent.mkdir(exist_ok=True)
+    save_file({"x": np.zeros(1, np.float32)}, path, {"ersatz": json.dumps(facts)})
+
+
+@pytest.fixture
+def stylegan_form(home: Home, open_page: OpenPage) -> AppTest:
+    """A new StyleGAN2-ADA without a preset, for images of 32 px."""
+    make_dataset(home)
+    app = choose(open_page("train"), "Preset", "No preset")
+    return choose(app, "GAN", "stylegan2-ada")
+
+
+def test_the_form_shows_what_the_configuration_says_for_this_size(stylegan_form: AppTest) -> None:
+    app = stylegan_form
+    expected = StyleganConfig(dataset="phantom").completed(32)
+    shown = {label: entered(app, label).value for label in ("Budget, kimg", "Batch", "Gamma (R1)")}
+    assert shown == {"Budget, kimg": expected.kimg, "Batch": expected.batch, "Gamma (R1)": expected.gamma}
+    app = choose(app, "Configuration", "cifar")
+    expected = StyleganConfig(dataset="phantom", cfg="cifar").completed(32)
+    assert (entered(app, "Gamma (R1)").value, entered(app, "Form of D").value) == (expected.gamma, "orig")
+    assert "--cfg cifar" in text(app)
+    assert "Samples become reasonable" in text(app)
+
+
+def test_every_setting_of_both_gans_is_in_its_form() -> None:
+    for gan, layout in LAYOUTS.items():
+        groups = layout.rest(gan, layout.main)
+        named = [*layout.main, *(name for names in groups.values() for name in names)]
+        assert len(named) == len(set(named))
+        assert {*named} | CHOSEN_ABOVE >= {*GANS[gan].model_fields}
+
+
+def test_what_was_not_changed_stays_to_be_filled_in(stylegan_form: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    submissions = Submissions(monkeypatch)
+    app = stylegan_form
+    entered(app, "Batch").set_value(16)
+    entered(app, "Augmentation pipe").set_value("medical")
+    press_start(app)
+    assert [config.class_name for config in submissions.configs] == list(CLASSES)
+    first = submissions.configs[0]
+    assert first.model_fields_set >= {"batch", "augpipe"}
+    assert not first.model_fields_set & {"gamma", "batch_gpu", "kimg", "ema_kimg"}
+    completed = first.completed(32)
+    assert (completed.batch, completed.batch_gpu, completed.augpipe) == (16, 0, "medical")
+
+
+def test_values_that_do_not_fit_together_are_one_sentence(
+    stylegan_form: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submissions = Submissions(monkeypatch)
+    entered(stylegan_form, "p (fixed)").set_value(0.3)
+    app = press_start(stylegan_form)
+    assert any("aug_p is for aug fixed" in error.value for error in app.error)
+    assert not submissions.configs
+
+
+def test_presets_bring_their_gan_and_their_way(home: Home, open_page: OpenPage) -> None:
+    make_dataset(home)
+    app = choose(open_page("train"), "Preset", "skin-lesions")
+    assert entered(app, "GAN").value == "stylegan2-ada"
+    assert entered(app, "Generators").value == "One for all classes (conditional)"
+    assert entered(app, "Mirror").value is True
+    app = choose(app, "GAN", "dcgan")
+    assert "says nothing about DCGAN" in text(app)
+
+
+def test_another_configuration_replaces_the_presets_values(home: Home, open_page: OpenPage) -> None:
+    make_dataset(home)
+    app = choose(open_page("train"), "Preset", "chest-ct")
+    assert (entered(app, "Gamma (R1)").value, entered(app, "Budget, kimg").value) == (50.0, 80.0)
+    app = choose(app, "Configuration", "auto")
+    assert entered(app, "Gamma (R1)").value == StyleganConfig(dataset="phantom").completed(32).gamma
+    assert entered(app, "Budget, kimg").value == 80.0
+
+
+def test_a_dry_run_is_submitted_shown_and_can_be_started(
+    stylegan_form: AppTest, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submissions = Submissions(monkeypatch)
+    app = press(stylegan_form, "Dry run")
+    config = submissions.configs[0]
+    assert isinstance(config, DryRunConfig)
+    assert (config.training["gan"], config.training["class_name"]) == ("stylegan2-ada", CLASSES[0])
+    run = Run(home, app.query_params["run"])
+    complete = StyleganConfig.build(config.training).completed(32)
+    (run.path / "config.json").write_text(json.dumps({**config.plain(), "training": complete.plain()}))
+    cost = {"fits": True, "room": True, "kimg": 25000.0, "seconds": 86400.0 * 3, "seconds_per_kimg": 10.4}
+    cost |= {"memory_gib": 1.5, "memory_free_gib": 8.0, "disk_gib": 0.5, "disk_free_gib": 100.0, "sentence": "It fits."}
+    set_state(run, State.FINISHED, result=cost)
+    app = clean(app.run())
+    assert {metric.label: metric.value for metric in app.metric} == {
+        "For 25,000 kimg": "3 d 0 h",
+        "One kimg": "10 s",
+        "Memory": "1.5 of 8.0 GiB",
+        "Disk": "512 MiB of 100.0 GiB",
+    }
+    assert "It fits." in text(app)
+    press(app, "Start this training")
+    assert submissions.configs[-1] == complete
+
+
+def test_a_dry_run_that_does_not_fit_says_what_to_set(home: Home, open_page: OpenPage) -> None:
+    make_dataset(home)
+    training = StyleganConfig(dataset="phantom").completed(32).plain()
+    run = create_run(home, DryRunConfig(training=training).plain(), "dry run")
+    sentence = "It does not fit: the memory is too small. Set batch_gpu 4, with which it fits."
+    cost = {"fits": False, "room": True, "disk_gib": 0.5, "disk_free_gib": 100.0, "sentence": sentence}
+    set_state(run, State.FINISHED, result=cost)
+    app = open_page("train", run=run.id)
+    assert sentence in [warning.value for warning in app.warning]
+
+
+def test_stylegan_running_shows_augmentation_scores_and_alarms(
+    home: Home, hold: Callable[[Run], Run], open_page: OpenPage
+) -> None:
+    make_dataset(home)
+    alarm = {"name": "ada-saturated", "sentence": "p has reached 1. Lower gamma.", "time": 0.0, "kimg": 5.0}
+    run = hold(make_stylegan(home, State.RUNNING, done=6, alarms=[alarm]))
+    app = open_page("train", run=run.id)
+    assert set(plots(app)) >= {"Losses", "D outputs", "Gradient norms", "Throughput"}
+    metrics = {metric.label: (metric.value, metric.delta) for metric in app.metric}
+    assert metrics["Augment p"][0] == "0.120"
+    assert metrics["r_t"][0].endswith("(target 0.6)")
+    assert metrics["D on held-out images"] == ("0.58", "0.12 below training images")
+    assert metrics["KID"][1].startswith("best ")
+    assert [box.value for box in app.warning] == ["**Ada saturated** (at 5 kimg): p has reached 1. Lower gamma."]
+    assert "Stop" in buttons(app)
+    assert "Fine-tune from this" not in buttons(app), "there is no snapshot yet"
+
+
+def test_stylegan_failed_shows_its_sentence_once(home: Home, open_page: OpenPage) -> None:
+    make_dataset(home)
+    sentence = "Training exploded before 3 kimg: g_loss became infinite; train again with a larger gamma."
+    alarm = {"name": "explosion", "sentence": sentence, "time": 0.0, "kimg": 3.0}
+    run = make_stylegan(home, State.FAILED, done=3, error=sentence, alarms=[alarm])
+    app = open_page("train", run=run.id)
+    assert [error.value for error in app.error] == [sentence]
+    assert not app.warning
+    assert "Resume" in buttons(app)
+
+
+def test_fine_tuning_begins_with_the_runs_settings_and_shapes(
+    home: Home, monkeypatch: pytest.MonkeyPatch, open_page: OpenPage
+) -> None:
+    make_dataset(home)
+    run = make_stylegan(home)
+    write_snapshot(run)
+    submissions = Submissions(monkeypatch)
+    app = open_page("train", run=run.id)
+    assert [link.proto.label for link in app.get("page_link")] == ["Generate with it"]
+    assert "python -m engine train phantom --gan stylegan2-ada --conditional --kimg 12" in text(app)
+    app = press(app, "Fine-tune from this")
+    assert (entered(app, "GAN").value, entered(app, "Start from").value) == ("stylegan2-ada", run.id)
+    assert entered(app, "Generators").value == "One for all classes (conditional)"
+    assert (entered(app, "Budget, kimg").value, entered(app, "Speed, kimg (ada)").value) == (12.0, 100.0)
+    assert (entered(app, "Channel max").value, entered(app, "Form of D").value) == (16, "orig")
+    entered(app, "Frozen layers of D").set_value(4)
+    app = press_start(app)
+    (config,) = submissions.configs
+    assert (config.start_from, config.conditional, config.freeze_d) == (run.id, True, 4)
+    assert (config.z_dim, config.channel_base, config.d_architecture) == (64, 512, "orig")
+    assert "from" not in app.query_params
+
+
+def test_a_network_file_becomes_a_run_to_start_from(
+    stylegan_form: AppTest, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submissions = Submissions(monkeypatch)
+    app = press(stylegan_form, "Import")
+    assert any("No file was chosen" in error.value for error in app.error)
+    inputs = {field.label: field for field in app.text_input}
+    inputs["or its path on this machine"].set_value("/files/faces.pkl")
+    inputs["Names of its classes"].set_value("a, b")
+    app = press(app, "Import")
+    (config,) = submissions.configs
+    assert config == NetworkConfig(name="faces", source="/files/faces.pkl", class_names=("a", "b"))
+    (run,) = list_runs(home, "network")
+    set_state(run, State.FINISHED)
+    write_snapshot(run, z_dim=512)
+    app = clean(app.run())
+    (box,) = [box for box in app.selectbox if box.label == "Start from"]
+    assert [option.partition(" · ")[0] for option in box.options] == ["From scratch", "Network faces"]
+    app = clean(box.set_value(run.id).run())
+    assert (entered(app, "Length of z").value, entered(app, "Channel max").value) == (512, 16)
