@@ -255,7 +255,15 @@ def test_the_machine_reads_harmless_values(tmp_path: Path) -> None:
     parts = {"number": call(SCALAR, F8 + F8_STATE + b"b", raw_bytes(struct.pack("<d", 2.5)))}
     parts |= {"tensor": tensor(1, (2, 1), (2, 1)), "set": call(SET, b"](" + text("a") + b"e")}
     parts |= {"dict": EASY_DICT + b")\x81" + text("a") + b"K\x07s", "size": call(name("torch", "Size"), b"(K\x02t")}
-    parts |= {"old": call(name("torch._utils", "_rebuild_tensor"), load(storage()), b"K\x00", b"(K\x04t", b"(K\x01t")}
+    parts |= {
+        "old": call(
+            name("torch._utils", "_rebuild_tensor"),
+            load(storage(location=text("cuda:0"))),
+            b"K\x00",
+            b"(K\x04t",
+            b"(K\x01t",
+        )
+    }
     path.write_bytes(P2 + b"}(" + b"".join(text(key) + value for key, value in parts.items()) + b"u" + STOP)
     found = read_pickle(path)
     assert found["tensor"].tolist() == [[1.0], [3.0]]

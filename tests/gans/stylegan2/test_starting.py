@@ -45,9 +45,11 @@ def values(players: dict[str, nn.Module]) -> dict[str, torch.Tensor]:
     return {f"{n}.{key}": value.clone() for n, net in players.items() for key, value in net.state_dict().items()}
 
 
-def test_all_three_networks_are_taken_over(tmp_path: Path) -> None:
-    (g, d), (averaged, _) = small_networks(seed=1), small_networks(seed=2)
-    players = networks()
+@pytest.mark.parametrize(("theirs", "ours"), [(0, 0), (0, 4), (4, 0)])
+def test_all_three_networks_are_taken_over(tmp_path: Path, theirs: int, ours: int) -> None:
+    """Whichever of the discriminator's layers are frozen, there or here."""
+    (g, d), (averaged, _) = small_networks(seed=1, freeze_d=theirs), small_networks(seed=2)
+    players = networks(freeze_d=ours)
     started = start_players(players, write(tmp_path / "x.pkl", content(g, d, averaged=averaged)))
     for name, network in {"G": g, "D": d, "G_ema": averaged}.items():
         assert all(torch.equal(value, values(players)[f"{name}.{key}"]) for key, value in network.state_dict().items())
