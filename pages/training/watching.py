@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import plotly.graph_objects as go
 import streamlit as st
 
 from engine.configs import parse_config
 from engine.datasets.dataset import Dataset
-from engine.report.figures import figure_d_outputs, figure_gradients, figure_losses, figure_throughput
+from engine.report.figures import (
+    figure_augmentation,
+    figure_d_outputs,
+    figure_diversity,
+    figure_fid,
+    figure_gradients,
+    figure_held_out,
+    figure_kid,
+    figure_losses,
+    figure_penalties,
+    figure_throughput,
+)
 from engine.sampling.exported import has_generator
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run, State
@@ -26,10 +39,19 @@ RECENT_TICKS = 5
 FIGURES = {
     figure_losses: "g_loss",
     figure_d_outputs: "d_real",
+    figure_augmentation: "augment_p",
+    figure_held_out: "valid_logits",
+    figure_kid: "kid",
+    figure_fid: "fid",
+    figure_diversity: "diversity",
+    figure_penalties: "r1",
     figure_gradients: "g_grad_norm",
     figure_throughput: "images_per_second",
 }
 """In the order of the page, with the field that the rows must have."""
+DETAILS = (figure_penalties, figure_gradients, figure_throughput)
+"""Folded away where there are others to look at first."""
+FEW = 4
 SCORES = ("kid", "fid")
 
 
@@ -130,11 +152,19 @@ def seconds_left(rows: list[dict[str, Any]], total: float) -> float | None:
 
 def curves(run: Run, rows: list[dict[str, Any]]) -> None:
     """Every figure that the rows have numbers for, two in a row."""
-    known = {name for row in rows for name in row} | {"" for row in rows for name in SCORES if name in row}
-    built = [(build.__name__, build(rows)) for build, name in FIGURES.items() if name in known]
-    for start in range(0, len(built), 2):
-        for column, (name, figure) in zip(st.columns(2, gap="medium"), built[start : start + 2], strict=False):
-            column.plotly_chart(figure, key=f"{name}-{run.id}")
+    fields = {name for row in rows for name in row}
+    known = [build for build, field in FIGURES.items() if field in fields]
+    folded = [build for build in known if build in DETAILS] if len(known) > FEW else []
+    _pairs(run, rows, [build for build in known if build not in folded])
+    if folded:
+        with st.expander("Penalties, gradients and speed", icon=":material/monitoring:"):
+            _pairs(run, rows, folded)
+
+
+def _pairs(run: Run, rows: list[dict[str, Any]], builders: list[Callable[..., go.Figure]]) -> None:
+    for start in range(0, len(builders), 2):
+        for column, build in zip(st.columns(2, gap="medium"), builders[start : start + 2], strict=False):
+            column.plotly_chart(build(rows), key=f"{build.__name__}-{run.id}")
 
 
 def sample_wall(run: Run) -> None:

@@ -322,7 +322,10 @@ def test_stylegan_running_shows_augmentation_scores_and_alarms(
     alarm = {"name": "ada-saturated", "sentence": "p has reached 1. Lower gamma.", "time": 0.0, "kimg": 5.0}
     run = hold(make_stylegan(home, State.RUNNING, done=6, alarms=[alarm]))
     app = open_page("train", run=run.id)
-    assert set(plots(app)) >= {"Losses", "D outputs", "Gradient norms", "Throughput"}
+    shown = plots(app)
+    assert [*shown][:6] == ["Losses", "D outputs", "Augmentation", "D on images it never saw", "KID", "FID"]
+    assert {*shown} > {"Penalties", "Gradient norms", "Throughput"}
+    assert [trace["name"] for trace in shown["Augmentation"]["data"]] == ["p", "r_t"]
     metrics = {metric.label: (metric.value, metric.delta) for metric in app.metric}
     assert metrics["Augment p"][0] == "0.120"
     assert metrics["r_t"][0].endswith("(target 0.6)")
