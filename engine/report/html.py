@@ -103,7 +103,7 @@ def _content(sources: Sources, csv_names: list[str]) -> dict[str, Any]:
         "findings": _findings(sources),
         "generators": [_generator(generator) for generator in sources.generators],
         "walls": _walls(sources),
-        "limits": limits(sources.config, summary, phantom),
+        "limits": limits(sources.config, summary, phantom, sources.unknown_start),
         "missing": sources.missing,
         "parents": parents(sources),
         "machine": machine(),

@@ -13,9 +13,15 @@ PHANTOM = (
 )
 
 
-def limits(config: SweepConfig, summary: dict[str, Any], phantom: bool) -> list[str]:
+UNKNOWN_START = (
+    "A generator began with networks of which nobody here knows what images they were trained on. If images of the test "
+    "set were among them, the verdict is too favourable."
+)
+
+
+def limits(config: SweepConfig, summary: dict[str, Any], phantom: bool, unknown_start: bool = False) -> list[str]:
     """One sentence a limit, the most important first."""
-    sentences = [PHANTOM] if phantom else []
+    sentences = [sentence for sentence, holds in ((PHANTOM, phantom), (UNKNOWN_START, unknown_start)) if holds]
     sentences.append(
         f"It holds for this data set and split, this classifier ({config.classifier}), this pool and these settings. "
         "Another generator, a longer training or more real images may give another answer."

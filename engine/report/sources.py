@@ -42,6 +42,12 @@ class Sources:
     generators: list[GeneratorSource]
     missing: list[str] = field(default_factory=list)
 
+    @property
+    def unknown_start(self) -> bool:
+        """Whether a generator began with networks whose training images are not known."""
+        starts = (source.info.get("start") or {} for source in self.generators)
+        return any(start.get("unknown_images") for start in starts)
+
 
 def read_sources(run: Run) -> Sources:
     """Read a sweep's folder and those of its parents; an `ErsatzError` unless it is a sweep that has finished."""

@@ -194,5 +194,6 @@ def _info(
         "class_name": metadata["class_name"],
         "dataset": metadata["dataset"],
         "dataset_fingerprint": metadata["dataset_fingerprint"],
+        "start": metadata.get("start"),  # the networks that a transfer began with
         "agreement": agreement,
     }

@@ -50,6 +50,15 @@ def test_a_report_is_complete_and_stands_alone(home: Home) -> None:
     assert not re.search(r"<script[^>]+src=", html)
 
 
+def test_a_start_from_unknown_images_is_told(home: Home) -> None:
+    run = make_everything(home)
+    assert "nobody here knows" not in text_of(write_report(run).read_text())
+    pool = Run(home, run.config()["pool"])
+    path = Run(home, pool.config()["generators"][0]["run"]).path / "generator.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "start": {"unknown_images": True}}))
+    assert "nobody here knows what images they were trained on" in text_of(write_report(run).read_text())
+
+
 def test_the_csv_files_hold_the_numbers_of_the_figures(home: Home) -> None:
     run = make_everything(home)
     write_report(run)
