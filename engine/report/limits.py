@@ -14,8 +14,8 @@ PHANTOM = (
 
 
 UNKNOWN_START = (
-    "A generator began with networks of which nobody here knows what images they were trained on. If images of the test "
-    "set were among them, the verdict is too favourable."
+    "A generator began with networks of which nobody here knows what images they were trained on. If images of the "
+    "test set were among them, the verdict is too favourable."
 )
 
 
