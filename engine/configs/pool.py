@@ -15,7 +15,7 @@ class GeneratorReference(Config):
     run: str
     """Id of the training run."""
     sha256: str = ""
-    """Hash of its generator.onnx; filled in when the run is submitted."""
+    """Hash of its exported files; filled in when the run is submitted."""
 
 
 class PoolConfig(Config):
