@@ -100,9 +100,9 @@ def figure_held_out(rows: Rows) -> go.Figure:
     """
     judged = _known(rows, "valid_logits")
     fields = (
-        ("train_logits", "Training images", BLUE),
-        ("valid_logits", "Held-out images", GREEN),
-        ("fake_logits", "Generated images", PINK),
+        ("train_logits", "Training", BLUE),
+        ("valid_logits", "Held-out", GREEN),
+        ("fake_logits", "Generated", PINK),
     )
     figure = go.Figure([_curve(judged, field, name, color, markers=True) for field, name, color in fields])
     return styled(figure, title="D on images it never saw", x=SHOWN, y="Mean logit", keep_zoom="held-out")

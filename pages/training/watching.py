@@ -35,7 +35,7 @@ from pages.parts.words import amount, duration
 from pages.training.starts import newest_snapshot
 
 WALL_PIXELS = 480
-RECENT_TICKS = 5
+RECENT_TICKS, PACE_TICKS = 5, 50
 FIGURES = {
     figure_losses: "g_loss",
     figure_d_outputs: "d_real",
@@ -85,7 +85,7 @@ def numbers(run: Run, rows: list[dict[str, Any]]) -> None:
     """Progress, speed, time left and memory; of StyleGAN2-ADA also its augmentation and scores."""
     last, status, state = rows[-1], run.status(), run.state()
     speed = recent_speed(rows)
-    left = seconds_left(rows, status.total)
+    left = seconds_left([row for row in rows if row["time"] >= (status.started or 0)], status.total)
     shown, rate, time_left, memory = st.columns(4)
     shown.metric("Shown", f"{amount(last['kimg'])} of {amount(status.total)} kimg", border=True)
     rate.metric("Speed", f"{speed / 1000:.2g} kimg/s", help=f"{speed:.3g} images a second", border=True)
@@ -101,25 +101,35 @@ def numbers(run: Run, rows: list[dict[str, Any]]) -> None:
 def stylegan_numbers(run: Run, rows: list[dict[str, Any]]) -> None:
     last, config = rows[-1], config_of(run)
     r_t, p, gap, score = st.columns(4)
-    confident = f"{last['r_t']:.2f}" if "r_t" in last else "–"
     r_t.metric(
         "r_t",
-        f"{confident} (target {config['ada_target']:g})" if config["aug"] == "ada" else confident,
+        f"{last['r_t']:.2f}" if "r_t" in last else "–",
+        f"target {config['ada_target']:g}" if config["aug"] == "ada" else None,
+        delta_color="off",
+        delta_arrow="off",
         help="Share of confident outputs of D on real images, from -1 to 1: high means that it learns them by heart.",
         border=True,
+        height="stretch",
     )
-    p.metric("Augment p", f"{last['augment_p']:.3f}", help="Probability of each augmentation.", border=True)
+    p.metric(
+        "Augment p",
+        f"{last['augment_p']:.3f}",
+        help="Probability of each augmentation.",
+        border=True,
+        height="stretch",
+    )
     judged = [row for row in rows if "valid_logits" in row]
     if judged:
         gap_now = judged[-1]["valid_logits"] - judged[-1]["train_logits"]
         gap.metric(
             "D on held-out images",
             f"{judged[-1]['valid_logits']:.2f}",
-            f"{abs(gap_now):.2f} {'below' if gap_now < 0 else 'above'} training images",
+            f"{abs(gap_now):.2f} {'below' if gap_now < 0 else 'above'} training",
             delta_color="off",
             delta_arrow="off",
             help="Mean logit on validation images. Far below that of training images, D knows these by heart.",
             border=True,
+            height="stretch",
         )
     for name in SCORES:
         scored = [row for row in rows if name in row]
@@ -133,6 +143,7 @@ def stylegan_numbers(run: Run, rows: list[dict[str, Any]]) -> None:
                 delta_arrow="off",
                 help="Distance between synthetic and training images; lower is better.",
                 border=True,
+                height="stretch",
             )
             break
 
@@ -144,10 +155,12 @@ def recent_speed(rows: list[dict[str, Any]]) -> float:
 
 
 def seconds_left(rows: list[dict[str, Any]], total: float) -> float | None:
-    """Until `total` kimg, at the pace of the last ticks with all that happens between them; None before two ticks."""
-    recent = rows[-RECENT_TICKS - 1 :]
-    shown = recent[-1]["kimg"] - recent[0]["kimg"]
-    return max(0.0, total - recent[-1]["kimg"]) * (recent[-1]["time"] - recent[0]["time"]) / shown if shown else None
+    """Until `total` kimg, at the pace of the last ticks with snapshots and scores between them; None before two."""
+    recent = rows[-PACE_TICKS:]
+    if len(recent) < 2:
+        return None
+    pace = (recent[-1]["time"] - recent[0]["time"]) / (recent[-1]["kimg"] - recent[0]["kimg"])
+    return max(0.0, total - recent[-1]["kimg"]) * pace
 
 
 def curves(run: Run, rows: list[dict[str, Any]]) -> None:
