@@ -242,11 +242,16 @@ def sentence(cost: Cost) -> str:
     each = f" on each of {cost.gpus} devices (without what they tell each other)" if cost.gpus > 1 else ""
     room = "" if cost.room else " The disk is too full for that: free some space first."
     return (
-        f"{cost.kimg:g} kimg take about {duration(cost.seconds)}: {cost.images_per_second:.3g} images/s, "
-        f"{cost.seconds_per_kimg:.3g} s/kimg, {cost.precision} on {cost.device}{each}. Memory "
+        f"{cost.kimg:g} kimg take about {duration(cost.seconds)}: {figure(cost.images_per_second)} images/s, "
+        f"{figure(cost.seconds_per_kimg)} s/kimg, {cost.precision} on {cost.device}{each}. Memory "
         f"{cost.memory_gib:.1f} of {cost.memory_free_gib:.1f} GiB free; disk {cost.disk_gib:.1f} of "
         f"{cost.disk_free_gib:.1f} GiB free.{room}"
     )
+
+
+def figure(number: float) -> str:
+    """Three digits, but no fewer than the number has before its point."""
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
 
 
 def duration(seconds: float) -> str:

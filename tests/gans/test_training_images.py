@@ -21,8 +21,11 @@ from engine.gans.data import (
     rows_shown,
     to_input,
 )
+from engine.gans.training import train
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
+from tests.gans.conftest import MakeRun
+from tests.gans.test_training import assert_same_end
 
 CPU = torch.device("cpu")
 
@@ -167,3 +170,13 @@ def test_mirroring_is_drawn_for_each_axis_apart() -> None:
     only_vertical = to_input(corner.expand(50, 4, 4, 1), mirror=False, mirror_vertical=True)
     assert (only_vertical[:, 0, :, 3] == -1).all()
     assert images.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_training_from_the_file_ends_in_the_same_bits(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    resident, config = make_run(class_name="", mirror=True)
+    train(resident, config)
+    from_file, _ = make_run(class_name="", mirror=True)
+    monkeypatch.setattr(data, "free_memory", lambda _: 100)
+    train(from_file, config)
+    assert len(list((from_file.home.cache / "images").iterdir())) == 1
+    assert_same_end(from_file, resident)
