@@ -9,7 +9,7 @@ import typer
 
 from engine.cli.follow import follow_to_end
 from engine.cli.options import with_options
-from engine.cli.output import Detach, Json, show
+from engine.cli.output import Detach, Json, console, show
 from engine.configs import ProjectionConfig
 from engine.jobs import submit as jobs
 from engine.store.home import Home
@@ -34,5 +34,6 @@ def project(
     result = run.status().result
     lines = [f"Distance ({result['loss']}) {result['distance']:.4g}, of w alone {result['distance_of_w_alone']:.4g}."]
     lines += [result["notice"]] if result["notice"] else []
-    lines += [f"The images, w.npz and the video are in {run.path}."]
     show({"run": run.id, "path": str(run.path), **result}, as_json, "\n".join(lines))
+    if not as_json:
+        console.print(f"Images and w: {run.path}", soft_wrap=True)
