@@ -37,7 +37,7 @@ def quantile(q: float) -> float:
 
 @pytest.mark.parametrize("q", [0.1, 0.6, 0.95])
 @pytest.mark.parametrize(
-    "operations", [COLOUR, *({name} for name in sorted(COLOUR))], ids=lambda found: "+".join(found)
+    "operations", [COLOUR, *({name} for name in sorted(COLOUR))], ids=lambda found: "+".join(sorted(found))
 )
 def test_colours_are_the_product_of_the_operations(operations: set[str], q: float) -> None:
     images, n = noise(2, 3, 4, 4), quantile(q)
