@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import pytest
 
-from engine.configs import ImportConfig
+from engine.configs import ImportConfig, NetworkConfig, ProjectionConfig
 from engine.datasets import uploads
 from engine.datasets.uploads import remove_old_uploads, save_upload
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
+from engine.store.locks import FileLock
 from engine.store.runs import State, create_run
 
 
@@ -90,3 +91,29 @@ def test_an_upload_goes_once_its_import_has_finished_or_a_day_has_passed(home: H
     os.utime(old.parent, (yesterday, yesterday))
     remove_old_uploads(home)
     assert (done.exists(), failed.exists(), old.exists()) == (False, True, False), "a failed import can be resumed"
+
+
+def test_a_network_is_accepted_where_one_is_asked_for(home: Home) -> None:
+    folder = save_upload(home, [Sent("faces.pkl")], uploads.NETWORKS)
+    assert [path.name for path in folder.iterdir()] == ["faces.pkl"]
+    with pytest.raises(ErsatzError, match=r"a.png is of a kind that is not accepted; expected .pkl"):
+        save_upload(home, [Sent("a.png")], uploads.NETWORKS)
+
+
+def test_uploads_wait_for_networks_and_projections_that_read_them(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = save_upload(home, [Sent("faces.pkl")], uploads.NETWORKS) / "faces.pkl"
+    image = save_upload(home, [Sent("a.png")]) / "a.png"
+    configs = [NetworkConfig(name="faces", source=str(network)), ProjectionConfig(generator="g", image=str(image))]
+    runs = [create_run(home, config.plain(), config.kind) for config in configs]
+    monkeypatch.setattr(uploads, "KEPT_SECONDS", -1.0)
+    locks = [FileLock(run.lock_path) for run in runs]
+    for lock in locks:
+        assert lock.acquire()
+    remove_old_uploads(home)
+    assert network.exists()
+    assert image.exists()
+    for lock in locks:
+        lock.release()
+    runs[0].update(state=State.FINISHED)
+    remove_old_uploads(home)
+    assert not network.exists()
