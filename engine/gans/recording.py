@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from torch.utils.tensorboard import SummaryWriter
@@ -20,11 +20,14 @@ class Recording:
 
     def __init__(self, run: Run, images_seen: int):
         self.run = run
+        self.rows: list[dict[str, Any]] = []
+        """All rows of the run so far."""
         self._begin(images_seen)
 
     def _begin(self, images_seen: int) -> None:
         if is_first():
             self.run.keep_metrics(lambda row: round(row["kimg"] * 1000) <= images_seen)
+            self.rows, _ = self.run.read_metrics()
             self.events = SummaryWriter(str(self.run.path / "events"), purge_step=images_seen + 1)
 
     def rewind(self, images_seen: int) -> None:
@@ -34,9 +37,10 @@ class Recording:
 
     def add(self, images_seen: int, values: dict[str, float], scores: dict[str, float]) -> None:
         """One row for the tick that ended at `images_seen`; `scores` are those that only some ticks have."""
-        row = {"kimg": images_seen / 1000, **values}
-        self.run.append_metrics({**row, "time": time.time(), **scores})
-        for name, value in row.items():
+        values = {"kimg": images_seen / 1000, **values}
+        self.rows.append({**values, "time": time.time(), **scores})
+        self.run.append_metrics(self.rows[-1])
+        for name, value in values.items():
             self.events.add_scalar(f"train/{name}", value, images_seen)
         for name, value in scores.items():
             self.events.add_scalar(f"scores/{name}", value, images_seen)

@@ -29,6 +29,7 @@ from engine.gans.recording import Recording
 from engine.gans.resuming import Position, exploded, go_back, may_return, resume
 from engine.gans.starting import TRAINING_FILE, begin
 from engine.gans.stylegan2.players import StyleganPlayers
+from engine.gans.watch import Watch
 from engine.store.files import disk_errors, write_text
 from engine.store.hashing import sha256_value
 from engine.store.progress import Outcome, Progress, Report, ShouldStop, never, silent
@@ -98,16 +99,20 @@ def _train(
     # What the loop shows and keeps.
     z, labels = (t.to(device) for t in fixed_latents(config.seed, config.grid, config.z_dim, pictures.classes))
     samples = run.path / "samples"
+    watch = Watch(run, config, images, total / 1000)
 
-    def show() -> np.ndarray:
-        return save_grid(samples / f"fakes-{at.images_seen:09d}.png", to_bytes(players.sample(z, labels)))
+    def grid() -> np.ndarray:
+        return to_bytes(players.sample(z, labels))
+
+    def sample(seeds: Sequence[int]) -> np.ndarray:
+        return seeded_samples(players, images, config.z_dim, seeds)
 
     def keep() -> None:
         save_snapshot(run.path, players.state(), {**facts, **asdict(at)})
 
     if at.images_seen == 0 and is_first():
         save_grid(samples / "reals.png", images.examples(config.grid, config.seed))
-        show()
+        save_grid(samples / f"fakes-{0:09d}.png", grid())
         if may_return(config):
             keep()
     report(Progress("training", at.images_seen / 1000, total / 1000, "kimg"))
@@ -131,27 +136,32 @@ def _train(
                 recording.rewind(at.images_seen)
                 continue
 
-            # Metrics, and at regular snapshots the scores.
+            # Metrics, at regular snapshots the scores, and what they say is wrong.
             kimg, speed = until / 1000, (until - begun) / elapsed
             regular = until >= total or (until // tick_images) % config.snapshot_ticks == 0
             row = {"seconds": at.seconds, **meters, "images_per_second": speed, "memory_gib": memory_gib(device)}
             if may_return(config):
                 row["returns"] = at.returns
             if is_first():
-                scores = held_out.scores() if held_out and regular else {}
-                if score and regular:
-                    scores |= score(lambda seeds: seeded_samples(players, images, config.z_dim, seeds))
+                scores: dict[str, float] = {}
+                if regular:
+                    fakes = grid()
+                    scores |= held_out.scores() if held_out else {}
+                    scores |= watch.scores(fakes, sample, meters.get("augment_p", 0.0))
+                    scores |= score(sample) if score else {}
                 recording.add(until, row, scores)
                 print(
                     f"kimg {kimg:g} of {total / 1000:g}, {speed:.0f} images/s, "
                     + ", ".join(f"{name} {value:.3f}" for name, value in {**meters, **scores}.items()),
                     flush=True,
                 )
+                watch.raise_alarms(recording.rows)
 
             # Samples and snapshot: every few ticks, at the end, and when asked to stop.
             stopping = first_decides(should_stop())
             if is_first() and (stopping or regular):
-                recording.show(until, show())
+                shown = save_grid(samples / f"fakes-{until:09d}.png", fakes if regular else grid())
+                recording.show(until, shown)
                 keep()
             report(Progress("training", kimg, total / 1000, "kimg"))
             if stopping and until < total:

@@ -119,7 +119,7 @@ def test_a_row_says_what_happened(make_run: MakeRun) -> None:
     meters = "g_loss d_loss d_real d_fake g_grad_norm d_grad_norm real_logits fake_logits augment_p r_t"
     assert all(row.keys() >= {"kimg", *meters.split()} for row in rows)
     assert all(("pl" in row, "r1" in row) == (True, True) for row in rows[::3])
-    at_snapshots = {"valid_logits", "train_logits", "kid"}
+    at_snapshots = {"valid_logits", "train_logits", "diversity", "kid"}
     assert [at_snapshots & row.keys() for row in rows] == [set(), at_snapshots] * 3
     assert len(asked) == 3 and all(first == again for first, again in asked)
     assert asked[0] != asked[2]
@@ -233,3 +233,18 @@ def test_rows_are_plain_json(make_run: MakeRun) -> None:
 
     for line in run.metrics_path.read_text().splitlines():
         json.loads(line, parse_constant=refuse)
+
+
+def test_what_the_rows_say_is_wrong_becomes_an_alarm(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A discriminator that is certain from the first tick on, by rows written before a kill too."""
+    run, config = make_run(aug="noaug")
+    read = StyleganPlayers.read_meters
+    monkeypatch.setattr(StyleganPlayers, "read_meters", lambda players: {**read(players), "r_t": 0.99})
+    assert train(run, config, should_stop=StopAfter(3)) == "stopped"
+    assert run.status().alarms == []
+    assert train(run, config) == "finished"
+    (alarm,) = run.status().alarms
+    assert alarm["name"] == "overfitting" and "Train with aug ada" in alarm["sentence"]
+    assert capsys.readouterr().out.count(alarm["sentence"]) == 1
