@@ -6,9 +6,12 @@ leaked. Cross-validation keeps the classifier from knowing the images that set i
 
 What this cannot see: operations that do not change these images visibly (mirroring symmetric anatomy; such groups are
 reported as not visible), leaks in a smaller share of the fakes than chance allows for the number of images, and the
-reason of a difference. Poor samples also differ from real images, and some differ the way an augmentation would:
-blur looks like a filter, and a lost mode may look like a shift. So it is evidence, to be looked at together with p
-(leaks are expected from about 0.8 on) and with the samples themselves.
+reason of a difference. Samples that are a little too dark, or all alike, can look augmented too. So it is evidence, to
+be looked at together with p (leaks are expected from about 0.8 on) and with the samples themselves.
+
+Measured: with other real images in the place of the fakes, 0 alarms in 200 trials (chest X-rays of 32 px, 100 with 200
+reals and bgc and 60 with 100 reals and bgcfnc; skin of 64 px, 40 with 300 reals and bgcfnc; 400 fakes each). With the
+fakes of 6 small DCGANs that never saw an augmentation, 1 alarm, of brightness, for a generator with a wrong brightness.
 """
 
 from __future__ import annotations
