@@ -261,7 +261,8 @@ def _progress_text(run: Run, status: Status) -> str:
 
 def _seconds_left(run: Run, status: Status) -> float | None:
     """Time left in this stage at the speed seen since this browser first looked at it; None until that is known."""
-    first = st.session_state.setdefault(f"seen-{run.id}-{status.stage}", (time.time(), status.done))
+    # a resumed run starts anew: the pause must not count
+    first = st.session_state.setdefault(f"seen-{run.id}-{status.started}-{status.stage}", (time.time(), status.done))
     elapsed, done = time.time() - first[0], status.done - first[1]
     if elapsed < 4 or done <= 0:
         return None
