@@ -21,6 +21,8 @@ from engine.configs import (
     parse_training,
 )
 from engine.datasets.dataset import Dataset
+from engine.gans.augment.presets import PRESETS as AUGPIPES
+from engine.gans.augment.presets import require_augmentable
 from engine.gans.exchange.contents import class_names, read_contents
 from engine.gans.starts import resolve_start
 from engine.presets import step_settings
@@ -95,6 +97,8 @@ def _prepare_training(home: Home, config: TrainingConfig) -> TrainingConfig:
     dataset = _frozen_dataset(home, config)
     _check_class(dataset, config)
     if isinstance(config, StyleganConfig):
+        if config.aug != "noaug":
+            require_augmentable(AUGPIPES[config.augpipe], dataset.size, dataset.channels)
         config = config.completed(dataset.size).model_copy(update={"metric_weights": _absolute(config.metric_weights)})
         if config.start_from:
             start = resolve_start(home, config.start_from, config.start_sha256)
