@@ -14,8 +14,6 @@ import scipy.linalg
 from engine.store.errors import ErsatzError
 
 BLOCK = 2048
-FID_IMAGES = 2048
-"""Below this many images on either side, the Frechet distance is biased upwards so much that it must be said."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +32,7 @@ def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
     |mean(a) - mean(b)|^2 + Tr(A + B - 2 (A B)^1/2) with covariances A, B over N - 1 and M - 1. The trace term is taken
     as the sum of the singular values of F_A F_B^T for any F with F^T F = covariance: the same number, but real and
     non-negative by construction, also where there are fewer samples than dimensions and a matrix square root breaks.
+    With fewer than some 2048 images on either side it is biased upwards, and only comparable at equal counts.
     Raises `ErsatzError` for features that are not finite, do not match, or overflow.
     """
     _require_features(a, b)

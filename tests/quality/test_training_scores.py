@@ -14,12 +14,12 @@ import torch
 from engine.configs import DcganConfig, ImportConfig, StyleganConfig
 from engine.datasets.dataset import Dataset
 from engine.datasets.importing import import_dataset
-from engine.gans.training import train
+from engine.jobs.worker import train_here
 from engine.quality import training_scores as module
 from engine.quality.training_scores import TrainingScores, training_scores
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
-from engine.store.progress import Progress
+from engine.store.progress import Progress, never, silent
 from engine.store.runs import create_run
 from tests.gans.conftest import write_pictures
 from tests.gans.stylegan2.conftest import TINY
@@ -146,8 +146,17 @@ def test_a_stop_is_not_kept_waiting(dataset: Dataset, extractor: Quadrants) -> N
 def test_scores_join_the_metrics_at_snapshots(home: Home, dataset: Dataset, extractor: Quadrants) -> None:
     settings = config(class_name="a", metric_images=20)
     run = create_run(home, settings.plain(), "train")
-    assert train(run, settings, score=training_scores(settings, dataset, CPU)) == "finished"
+    assert train_here(run, settings, silent, never) == "finished"
     rows, _ = run.read_metrics()
     assert len(rows) == 6
     assert [number for number, row in enumerate(rows, 1) if "kid" in row] == [2, 4, 6]
     assert all(row["kid_low"] <= row["kid"] <= row["kid_high"] and row["fid"] >= 0 for row in rows[1::2])
+    assert run.status().result["scores"]["extractor"] == "quadrants"
+
+
+def test_a_run_without_its_weights_ends_before_the_training(home: Home, dataset: Dataset, tmp_path: Path) -> None:
+    settings = config(metric_weights=str(tmp_path / "absent.pth"))
+    run = create_run(home, settings.plain(), "train")
+    with pytest.raises(ErsatzError, match=r"absent\.pth"):
+        train_here(run, settings, silent, never)
+    assert not (run.path / "samples").exists()
