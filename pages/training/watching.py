@@ -85,9 +85,11 @@ def numbers(run: Run, rows: list[dict[str, Any]]) -> None:
     """Progress, speed, time left and memory; of StyleGAN2-ADA also its augmentation and scores."""
     last, status, state = rows[-1], run.status(), run.state()
     speed = recent_speed(rows)
-    left = seconds_left([row for row in rows if row["time"] >= (status.started or 0)], status.total)
+    # While scores are computed the status counts pictures, not kimg.
+    total = status.total if status.unit == "kimg" else config_of(run)["kimg"]
+    left = seconds_left([row for row in rows if row["time"] >= (status.started or 0)], total)
     shown, rate, time_left, memory = st.columns(4)
-    shown.metric("Shown", f"{amount(last['kimg'])} of {amount(status.total)} kimg", border=True)
+    shown.metric("Shown", f"{amount(last['kimg'])} of {amount(total)} kimg", border=True)
     rate.metric("Speed", f"{speed / 1000:.2g} kimg/s", help=f"{speed:.3g} images a second", border=True)
     if state is State.RUNNING and left is not None:
         time_left.metric("Time left", f"about {duration(left)}", border=True)

@@ -336,6 +336,16 @@ def test_stylegan_running_shows_augmentation_scores_and_alarms(
     assert "Fine-tune from this" not in buttons(app), "there is no snapshot yet"
 
 
+def test_while_scores_are_computed_the_budget_stays_the_trainings(
+    home: Home, open_page: OpenPage, hold: Callable[[Run], Run]
+) -> None:
+    make_dataset(home)
+    run = hold(make_stylegan(home, State.RUNNING, done=6))
+    run.update(stage="features of the real images", done=512, total=4682, unit="images")
+    shown = next(metric for metric in open_page("train", run=run.id).metric if metric.label == "Shown")
+    assert shown.value == "6 of 12 kimg"
+
+
 def test_stylegan_failed_shows_its_sentence_once(home: Home, open_page: OpenPage) -> None:
     make_dataset(home)
     sentence = "Training exploded before 3 kimg: g_loss became infinite; train again with a larger gamma."
