@@ -152,9 +152,9 @@ def collapse(rows: Rows) -> str:
     if len(known) < COLLAPSE_LOOKS or max(known) >= COLLAPSED or known[-1] > STILL_RISING * known[0]:
         return ""
     return (
-        f"The generator has collapsed to few kinds of images: those of the sample grid differ {known[-1]:.0%} as much "
-        "as real ones do. Take an earlier snapshot with a varied grid, or train again with lower learning rates, a "
-        "larger batch or a larger gamma."
+        f"The generator has collapsed to few kinds of images: those of the sample grid differ from each other only "
+        f"{known[-1]:.0%} as much as real ones do. Take an earlier snapshot with a varied grid, or train again with "
+        "other learning rates (lower, unless the grid was never varied), a larger batch or a larger gamma."
     )
 
 
