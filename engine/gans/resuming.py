@@ -101,7 +101,7 @@ def _slow_down(run: Run, config: TrainingConfig, broken: list[str], at: Position
             f"{happened} It went on from {snapshot.name} with half the learning rates, for the {at.returns + 1}. of at "
             f"most {MOST_RETURNS} times; if this repeats, train with a larger gamma or batch."
         )
-        run.raise_alarm("explosion", sentence, kimg=kimg)
+        run.raise_alarm(f"return-{at.returns + 1}-after-explosion", sentence, kimg=kimg)
         print(sentence, flush=True)
         return
     kept = f"The last good snapshot is {snapshot.name}" if snapshot else "There is no snapshot yet"

@@ -18,10 +18,12 @@ from PIL import Image
 
 from engine.report.dataset_figures import class_counts
 from engine.report.figures import (
+    figure_augmentation,
     figure_class_counts,
     figure_confusion,
     figure_d_outputs,
     figure_differences,
+    figure_kid,
     figure_losses,
     figure_sweep,
 )
@@ -144,14 +146,18 @@ def _findings(sources: Sources) -> list[dict[str, Any]]:
 
 def _generator(generator: GeneratorSource) -> dict[str, Any]:
     last = generator.rows[-1] if generator.rows else {}
+    figures = [figure_losses, figure_d_outputs]
+    figures += [figure_augmentation] if "augment_p" in last else []
+    figures += [figure_kid] if any("kid" in row for row in generator.rows) else []
     return {
+        "gan": generator.info["gan"],
         "title": f"{generator.info['architecture']} · {', '.join(generator.info['classes'])}",
         "info": generator.info,
         "config": generator.config,
         "status": generator.status,
         "kimg": generator.info["kimg"],
         "minutes": last.get("seconds", 0.0) / 60,
-        "figures": [_inline(figure_losses(generator.rows)), _inline(figure_d_outputs(generator.rows))],
+        "figures": [_inline(build(generator.rows)) for build in figures],
     }
 
 

@@ -58,6 +58,22 @@ def test_journey_killed_in_every_step_completes_and_repeats_nothing(quiet_home: 
 
 
 @pytest.mark.slow
+def test_journey_with_the_other_gan(quiet_home: Home) -> None:
+    """One class-conditional StyleGAN2-ADA instead of a DCGAN a class, to the same end."""
+    narrow = {"channel_base": 128, "channel_max": 8, "z_dim": 16, "w_dim": 16, "batch": 8, "mbstd_group": 4}
+    train = {**narrow, "conditional": True, "kimg": 0.064, "tick_kimg": 0.032, "snapshot_ticks": 1}
+    overrides = {**BRIEF.overrides, "train": train}
+    run = ensure(quiet_home, BRIEF.model_copy(update={"gan": "stylegan2-ada", "overrides": overrides}))
+    assert ended(run, PATIENCE_SECONDS) is State.FINISHED, run.status().error
+    result = run.status().result
+    (training,) = (Run(quiet_home, run_id) for run_id in result["train"])
+    assert training.config()["gan"] == "stylegan2-ada"
+    assert (training.path / "synthesis.onnx").is_file()
+    text = (Run(quiet_home, result["sweep"]).path / "report.html").read_text()
+    assert "stylegan2-ada" in text
+
+
+@pytest.mark.slow
 def test_stopped_journey_stops_its_step(quiet_home: Home) -> None:
     run = ensure(quiet_home, BRIEF.model_copy(update={"overrides": {**BRIEF.overrides, "train": {"kimg": 100.0}}}))
     until(lambda: "train" in run.status().result or run.state().is_final, PATIENCE_SECONDS)

@@ -191,8 +191,9 @@ def test_an_explosion_can_be_gone_back_from(
     tensors = snapshot_of(run)
     assert tensors["G.optimizer.lr"].item() == pytest.approx(config.g_lr * 2 / 3 / 4)
     assert tensors["D.optimizer.lr"].item() == pytest.approx(config.d_lr * 3 / 4 / 4)
-    (alarm,) = run.status().alarms
-    assert alarm["name"] == "explosion" and "network-000000000" in alarm["sentence"]
+    alarms = {alarm["name"]: alarm["sentence"] for alarm in run.status().alarms}
+    assert list(alarms) == ["return-1-after-explosion", "return-2-after-explosion"]
+    assert "network-000000000" in alarms["return-1-after-explosion"]
     assert "network-000000016.safetensors with half the learning rates" in capsys.readouterr().out
     path = latest_snapshot(run.path)
     assert path is not None and load_snapshot(path)[1]["returns"] == 2
