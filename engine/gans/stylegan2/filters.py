@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 Use = Literal["blur", "up", "down"]
+ADJOINTS: dict[Use, Use] = {"blur": "blur", "up": "down", "down": "up"}
 
 
 def resample_filter() -> Tensor:
@@ -75,9 +76,5 @@ class _Filtering(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
-        adjoint: tuple[Use, int] = {
-            "blur": ("blur", 3 - ctx.padding),
-            "up": ("down", 1),
-            "down": ("up", 1),
-        }[ctx.use]
-        return _filtered(grad, *adjoint, ctx.gain), None, None, None
+        padding = 3 - ctx.padding if ctx.use == "blur" else ctx.padding
+        return _filtered(grad, ADJOINTS[ctx.use], padding, ctx.gain), None, None, None

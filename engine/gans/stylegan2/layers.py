@@ -9,12 +9,13 @@ than images do: LeakyReLU(g x) = g LeakyReLU(x) for g > 0.
 from __future__ import annotations
 
 from math import sqrt
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engine.gans.stylegan2.convolutions import convolved
 from engine.gans.stylegan2.filters import blurred, downsampled, resample_filter, upsampled
 
 Activation = Literal["linear", "lrelu"]
@@ -29,10 +30,31 @@ def norm2(x: Tensor) -> Tensor:
 
 
 def activated(x: Tensor, activation: Activation, clamp: float | None = None) -> Tensor:
-    """The activation without its gain, then the clamp to +- `clamp`."""
+    """The activation without its gain, in place, then the clamp to +- `clamp`."""
     if activation == "lrelu":
-        x = F.leaky_relu(x, SLOPE)
+        x = F.leaky_relu_(x, SLOPE)
     return x if clamp is None else F.hardtanh(x, -clamp, clamp)  # a clamp whose backward is one pass
+
+
+def cast_with_energy(weight: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """weight [o, i, k, k] as `dtype`, and the sum of its squares over each kernel, [o, i]."""
+    if torch.is_grad_enabled():
+        return _CastWithEnergy.apply(weight, dtype)
+    return weight.to(dtype), weight.square().sum((2, 3))
+
+
+class _CastWithEnergy(torch.autograd.Function):
+    """Both in one, because the gradients of both then come together in one pass over the weight."""
+
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        ctx.save_for_backward(weight)
+        return weight.to(dtype, copy=True), weight.square().sum((2, 3))
+
+    @staticmethod
+    def backward(ctx: Any, of_cast: Tensor, of_energy: Tensor) -> tuple[Tensor, None]:
+        (weight,) = ctx.saved_tensors
+        return torch.addcmul(of_cast.to(weight.dtype), weight, 2 * of_energy[:, :, None, None]), None
 
 
 class FullyConnected(nn.Module):
@@ -53,10 +75,9 @@ class FullyConnected(nn.Module):
         self.bias = nn.Parameter(torch.full([outputs], initial_bias))
 
     def forward(self, x: Tensor) -> Tensor:
-        gain = GAINS[self.activation]
-        weight = self.weight * (gain * self.lr / sqrt(self.weight.shape[1]))
-        bias = self.bias * (gain * self.lr)
-        return activated(torch.addmm(bias, x, weight.T), self.activation)
+        gain = GAINS[self.activation] * self.lr
+        x = x * (gain / sqrt(self.weight.shape[1]))  # smaller than the weight
+        return activated(torch.addmm(self.bias * gain, x, self.weight.T), self.activation)
 
 
 class Convolution(nn.Module):
@@ -103,13 +124,13 @@ class Convolution(nn.Module):
         kernel = weight.shape[-1]
         if self.resample == "down":
             if kernel == 1:
-                x = F.conv2d(downsampled(x), weight, bias)
+                x = convolved(downsampled(x), weight, bias)
             else:
-                x = F.conv2d(blurred(x, 2), weight, bias, stride=2)
+                x = convolved(blurred(x, 2), weight, bias, stride=2)
         elif self.resample == "up":  # only the 1x1 skips of a 'resnet' generator
-            x = upsampled(F.conv2d(x, weight, bias))
+            x = upsampled(convolved(x, weight, bias))
         else:
-            x = F.conv2d(x, weight, bias, padding=kernel // 2)
+            x = convolved(x, weight, bias, padding=kernel // 2)
         return activated(x, self.activation, self.clamp)
 
 
@@ -151,15 +172,14 @@ class SynthesisLayer(nn.Module):
         if x.dtype == torch.float16:  # keeps sums in range; cancelled by the demodulation
             weight = weight / (weight.abs().amax((1, 2, 3), keepdim=True) * sqrt(weight[0].numel()))
             styles = styles / styles.abs().amax(1, keepdim=True)
-        demodulation = (styles.square() @ weight.square().sum((2, 3)).T + 1e-8).rsqrt() * self.gain  # [N, o]
+        weight, energy = cast_with_energy(weight, x.dtype)
+        demodulation = (styles.square() @ energy.T + 1e-8).rsqrt() * self.gain  # [N, o]
 
         x = x * styles.to(x.dtype)[:, :, None, None]
-        weight = weight.to(x.dtype)
         if self.up:
-            x = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
-            x = blurred(x, 1, gain=4.0)
+            x = blurred(convolved(x, weight.transpose(0, 1), stride=2, transposed=True), 1, gain=4.0)
         else:
-            x = F.conv2d(x, weight, padding=1)
+            x = convolved(x, weight, padding=1)
         bias = (self.bias * self.gain).to(x.dtype)[:, None, None]
         x = torch.addcmul(bias, x, demodulation.to(x.dtype)[:, :, None, None])
         plane = self.noise_plane(noise, len(x))
@@ -191,5 +211,5 @@ class ToRGB(nn.Module):
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         styles = (self.affine(w) * self.style_gain).to(x.dtype)
-        x = F.conv2d(x * styles[:, :, None, None], self.weight.to(x.dtype), self.bias.to(x.dtype))
+        x = convolved(x * styles[:, :, None, None], self.weight.to(x.dtype), self.bias.to(x.dtype))
         return activated(x, "linear", self.clamp)

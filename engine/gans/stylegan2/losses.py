@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from engine.gans.stylegan2.convolutions import gradients_of_images_only
+
 See = Callable[[Tensor], Tensor]
 """Images [N, C, H, W] in [-1, 1] -> logits [N, 1]."""
 Synthesise = Callable[[Tensor], Tensor]
@@ -44,7 +46,8 @@ def gradient_penalty(see: See, reals: Tensor) -> tuple[Tensor, Tensor]:
     """
     reals = reals.detach().requires_grad_()
     logits = see(reals)
-    (gradient,) = torch.autograd.grad(logits.sum(), reals, create_graph=True)
+    with gradients_of_images_only():
+        (gradient,) = torch.autograd.grad(logits.sum(), reals, create_graph=True)
     return gradient.square().sum((1, 2, 3)), logits
 
 
@@ -55,7 +58,8 @@ def path_lengths(synthesise: Synthesise, ws: Tensor, noise: Tensor) -> Tensor:
     """
     images = synthesise(ws)
     y = noise / sqrt(images.shape[2] * images.shape[3])
-    (gradient,) = torch.autograd.grad((images * y).sum(), ws, create_graph=True)
+    with gradients_of_images_only():
+        (gradient,) = torch.autograd.grad((images * y).sum(), ws, create_graph=True)
     return gradient.square().sum(2).mean(1).sqrt()
 
 

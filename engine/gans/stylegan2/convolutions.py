@@ -1,0 +1,105 @@
+"""Convolutions whose double backward is as fast as their backward.
+
+A convolution and the transposed one with the same weight are each other's adjoint, and a weight's gradient is linear in
+both of what it is made of; so all derivatives of any order are calls of the same three operators. torch's own double
+backward instead takes an image for a kernel as large as itself, which takes two or three times as long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+_weights_too = True
+
+
+@contextmanager
+def gradients_of_images_only() -> Iterator[None]:
+    """Leave out the gradients of weights in a backward pass that ends at images or at w.
+
+    torch does so by itself for its own operators, but tells no other operator what a pass is for. (Not a thread's own
+    state, because on a GPU another thread does the pass.)
+    """
+    global _weights_too
+    _weights_too = False
+    try:
+        yield
+    finally:
+        _weights_too = True
+
+
+def convolved(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    *,
+    stride: int = 1,
+    padding: int = 0,
+    transposed: bool = False,
+) -> Tensor:
+    """x [N, i, h, w] by weight [o, i, k, k], or transposed by weight [i, o, k, k]; bias [o].
+
+    A transposed convolution gives the smallest size that the plain one would make x from.
+    """
+    if torch.is_grad_enabled():
+        return _Convolution.apply(x, weight, bias, stride, padding, transposed)
+    return _apply(x, weight, bias, stride, padding, transposed)
+
+
+def _apply(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: int, transposed: bool) -> Tensor:
+    operator = F.conv_transpose2d if transposed else F.conv2d
+    return operator(x, weight, bias, stride=stride, padding=padding)
+
+
+class _Convolution(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: int, transposed: bool
+    ) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.form = stride, padding, transposed
+        return _apply(x, weight, bias, stride, padding, transposed)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        stride, padding, transposed = ctx.form
+        of_x = of_weight = of_bias = None
+        if ctx.needs_input_grad[0]:
+            of_x = convolved(grad, weight, stride=stride, padding=padding, transposed=not transposed)
+        if ctx.needs_input_grad[1] and _weights_too:
+            of_weight = _WeightGradient.apply(grad, x, weight.detach(), stride, padding, transposed)
+        if ctx.needs_input_grad[2] and _weights_too:
+            of_bias = grad.sum((0, 2, 3))
+        return of_x, of_weight, of_bias, None, None, None
+
+
+class _WeightGradient(torch.autograd.Function):
+    """The gradient of a weight, of which only the shape is used, from that of the output and from the input."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, grad: Tensor, x: Tensor, weight: Tensor, stride: int, padding: int, transposed: bool
+    ) -> Tensor:
+        ctx.save_for_backward(grad, x)
+        ctx.form = stride, padding, transposed
+        only_weight = [False, True, False]
+        return torch.ops.aten.convolution_backward(
+            grad, x, weight, None, [stride] * 2, [padding] * 2, [1, 1], transposed, [0, 0], 1, only_weight
+        )[1]
+
+    @staticmethod
+    def backward(ctx: Any, of_weight: Tensor) -> tuple[Tensor | None, ...]:
+        grad, x = ctx.saved_tensors
+        stride, padding, transposed = ctx.form
+        of_grad = of_x = None
+        if ctx.needs_input_grad[0]:
+            of_grad = convolved(x, of_weight, stride=stride, padding=padding, transposed=transposed)
+        if ctx.needs_input_grad[1]:
+            of_x = convolved(grad, of_weight, stride=stride, padding=padding, transposed=not transposed)
+        return of_grad, of_x, None, None, None, None
