@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
-from engine.configs import JourneyConfig
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from engine.configs import ImportConfig, JourneyConfig, StyleganConfig
+from engine.datasets.importing import import_dataset
 from engine.presets import PRESETS, STEPS, preset, step_settings
 from engine.store.errors import ErsatzError
+from engine.store.home import Home
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -38,3 +45,57 @@ def test_published_presets_ask_for_their_files() -> None:
         step_settings(JourneyConfig(preset="head-ct"))
     with pytest.raises(ErsatzError, match="expected one of demo, head-ct"):
         step_settings(JourneyConfig(preset="chest-xray"))
+
+
+def test_chest_ct_is_the_published_training() -> None:
+    """One unconditional network a class: cfg stylegan2, batch 8, gamma 50, 80 kimg, snapshots every ten ticks."""
+    settings = preset("chest-ct").train_settings()
+    config = StyleganConfig.build({**settings, "dataset": "chest-ct"}).completed(256)
+    assert (config.batch, config.gamma, config.kimg, config.g_lr, config.d_lr) == (8, 50, 80, 0.002, 0.002)
+    assert (config.tick_kimg, config.snapshot_ticks, config.mirror, config.augpipe) == (4, 10, False, "bgc")
+    assert (config.channel_base, config.mapping_layers, config.ada_target, config.conditional) == (32768, 8, 0.6, False)
+    together = StyleganConfig.build({**settings, "dataset": "chest-ct", "conditional": True}).completed(256)
+    assert together == config.model_copy(update={"conditional": True})
+
+
+def test_skin_lesions_is_one_conditional_network_without_augmented_colour() -> None:
+    config = StyleganConfig.build({**preset("skin-lesions").train_settings(), "dataset": "isic"}).completed(256)
+    assert (config.conditional, config.mirror, config.mirror_vertical, config.augpipe) == (True, True, True, "bg")
+    assert (config.cfg, config.batch, config.gamma) == ("auto", 16, pytest.approx(0.8192))
+    assert set(config.metrics) == {"kid", "fid"}
+    one_each = {**preset("skin-lesions").train_settings(), "conditional": False, "class_name": "melanoma"}
+    assert StyleganConfig.build({**one_each, "dataset": "isic"}).class_name == "melanoma"
+
+
+def test_chest_ct_joins_the_folder_names_of_the_published_set(home: Home, tmp_path: Path) -> None:
+    """The cancer's folder has a staging suffix in train and valid and none in test; two more classes are left out."""
+    staged = "squamous.cell.carcinoma_left.hilum_T1_N2_M0_IIIa"
+    folders = {"train": (staged, "normal", "adenocarcinoma_left.lower.lobe_T2_N0_M0_Ib"), "valid": (staged, "normal")}
+    folders["test"] = ("squamous.cell.carcinoma", "normal", "adenocarcinoma")
+    rng = np.random.default_rng(0)
+    for split, names in folders.items():
+        for name in names:
+            (tmp_path / split / name).mkdir(parents=True)
+            for i in range(3):
+                pixels = rng.integers(0, 255, (4, 5)).repeat(12, 0).repeat(12, 1).astype(np.uint8)
+                Image.fromarray(pixels).save(tmp_path / split / name / f"{i}.png")
+    settings = {**preset("chest-ct").importing, "source": str(tmp_path), "size": 32}
+    dataset = import_dataset(home, ImportConfig.build(settings))
+    assert dataset.classes == ["normal", "squamous-cell-carcinoma"]
+    counts = dataset.rows().groupby(["split", "class"]).size()
+    assert counts.to_dict() == {(split, name): 3 for split in folders for name in dataset.classes}
+
+
+def test_skin_lesions_reads_the_published_table(home: Home, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = []
+    for number in range(24):
+        name = f"ISIC_{number:07d}"
+        pixels = rng.integers(0, 255, (4, 4, 3)).repeat(16, 0).repeat(16, 1).astype(np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+        rows.append({"image_name": name, "patient_id": f"IP_{number // 2:07d}", "target": number // 2 % 2})
+    pd.DataFrame(rows).to_csv(tmp_path / "train.csv", index=False)
+    settings = {**preset("skin-lesions").importing, "source": str(tmp_path), "size": 32}
+    dataset = import_dataset(home, ImportConfig.build(settings))
+    assert dataset.classes == ["melanoma", "other"]
+    assert (dataset.rows().groupby("group")["split"].nunique() == 1).all(), "patients stay in one split"
