@@ -212,7 +212,7 @@ class Run:
 def create_run(home: Home, config: dict[str, Any], label: str) -> Run:
     """Make a run folder for a complete config; `label` becomes part of the id."""
     slug = re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")[:40]
-    run = Run(home, f"{time.strftime('%Y%m%d-%H%M%S')}-{slug}-{secrets.token_hex(2)}")
+    run = Run(home, f"{time.strftime('%Y%m%d-%H%M%S')}-{slug}-{secrets.token_hex(4)}")
     with new_folder(run.path) as folder:
         write_json(folder / "config.json", config)
         write_json(folder / "status.json", asdict(Status(label=label, created=time.time())))

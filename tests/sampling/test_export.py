@@ -120,6 +120,7 @@ def test_generator_json_says_what_the_generator_is(home):
         "class_name": "bleed",
         "dataset": "brains",
         "dataset_fingerprint": "f" * 64,
+        "start": None,
     }
 
 
