@@ -88,7 +88,7 @@ def figure_kid(rows: Rows) -> go.Figure:
 def figure_fid(rows: Rows) -> go.Figure:
     """FID of the snapshots against kimg."""
     figure = _scores(rows, "fid", "FID", GREEN)
-    x = SHOWN + "<br>Too high with fewer than 2048 images on either side; comparable within this run all the same"
+    x = SHOWN + "<br>Too high below 2048 images; compare within this run only"
     styled(figure, title="FID", x=x, y="FID to the training images", keep_zoom="fid", footer=True)
     return figure.update_layout(showlegend=False).update_yaxes(rangemode="tozero")
 
