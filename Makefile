@@ -22,6 +22,7 @@ lint: .venv/installed-dev
 bench: .venv/installed
 	mkdir -p test-artefacts
 	$(BIN)/python -m benchmarks.dcgan --out test-artefacts/dcgan.json
+	$(BIN)/python -m benchmarks.stylegan2 --out test-artefacts/stylegan2.json
 	$(BIN)/python -m benchmarks.sampling --out test-artefacts/sampling.json
 	$(BIN)/python -m benchmarks.sweep --out test-artefacts/sweep.json
 

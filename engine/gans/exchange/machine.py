@@ -35,12 +35,11 @@ class DictClass:
     """Stands in for a class of dicts, of which the file makes empty instances (NEWOBJ)."""
 
 
-@dataclass(eq=False)
 class Buildable:
-    """Base of the values that a file may complete (BUILD)."""
+    """Base of the values that a file may complete (BUILD); each kind takes over the state in its own way, or refuses."""
 
     def complete(self, state: Any) -> None:
-        raise NotImplementedError
+        raise Refusal("completes a value that needs nothing more")
 
 
 class Allowance:
