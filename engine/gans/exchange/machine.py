@@ -36,7 +36,7 @@ class DictClass:
 
 
 class Buildable:
-    """Base of the values that a file may complete (BUILD); each kind takes over the state in its own way, or refuses."""
+    """Base of the values that a file may complete (BUILD); each kind takes over the state in its own way."""
 
     def complete(self, state: Any) -> None:
         raise Refusal("completes a value that needs nothing more")
