@@ -62,9 +62,11 @@ PRESETS: dict[str, Preset] = {
             # both classes, because each class teaches it what heads look like.
             "stylegan2-ada": {
                 "conditional": True,
-                "kimg": 24.0,
+                "kimg": 40.0,
                 "batch": 16,
-                "gamma": 0.5,
+                "gamma": 0.1,
+                "pl_weight": 0.0,
+                "style_mixing": 0.0,
                 "z_dim": 128,
                 "w_dim": 128,
                 "channel_base": 1024,
