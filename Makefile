@@ -12,7 +12,7 @@ app: .venv/installed
 	$(BIN)/python -m engine app --port $(PORT)
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest -n auto --dist loadfile --durations 10
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --durations 10
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
