@@ -11,10 +11,10 @@ import math
 from functools import cache
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from engine.gans.augment.axes import PAD, AxisMap, downsampling, endless_upsampling, upsampling
+from engine.gans.augment.bilinear import bilinear_samples
 from engine.gans.augment.draws import Draws
 from engine.gans.augment.presets import Strengths
 
@@ -143,7 +143,7 @@ def _resampled(images: Tensor, tall: AxisMap, wide: AxisMap, grid: Tensor, align
     """Upsample [N, C, H, W], look at the points of the grid, and downsample to [N, C, H, W]."""
     count, channels, height, width = images.shape
     upsampled = wide.along_width(tall.along_height(images.flatten(0, 1))).unflatten(0, (count, channels))
-    sampled = F.grid_sample(upsampled, grid, mode="bilinear", padding_mode="zeros", align_corners=align_corners)
+    sampled = bilinear_samples(upsampled, grid, align_corners)
     narrow = _downsampling(width, images.dtype, images.device).along_width(sampled.flatten(0, 1))
     return _downsampling(height, images.dtype, images.device).along_height(narrow).unflatten(0, (count, channels))
 
