@@ -1,8 +1,8 @@
 """Bilinear sampling whose second derivative every supported torch has.
 
 The samples are linear in the image, and a grid of random transforms needs no gradient. So the gradient of the image is
-the adjoint of sampling, and its own derivative is sampling again. (torch 2.11 has no derivative for the backward pass of
-its own operator, which R1 needs.)
+the adjoint of sampling, and its own derivative is sampling again. (torch 2.11 has no derivative for the backward pass
+of its own operator, which R1 needs.)
 """
 
 from __future__ import annotations
