@@ -30,10 +30,33 @@ def norm2(x: Tensor) -> Tensor:
 
 
 def activated(x: Tensor, activation: Activation, clamp: float | None = None) -> Tensor:
-    """The activation without its gain, in place, then the clamp to +- `clamp`."""
-    if activation == "lrelu":
-        x = F.leaky_relu_(x, SLOPE)
-    return x if clamp is None else F.hardtanh(x, -clamp, clamp)  # a clamp whose backward is one pass
+    """The activation without its gain, then the clamp to +- `clamp`. It may overwrite x."""
+    if activation == "linear":
+        return x if clamp is None else F.hardtanh(x, -clamp, clamp)  # a clamp whose backward is one pass
+    if clamp is None:
+        return F.leaky_relu_(x, SLOPE)
+    if torch.is_grad_enabled() and x.requires_grad:
+        return _ClampedLeakyReLU.apply(x, clamp)
+    return F.hardtanh_(F.leaky_relu_(x, SLOPE), -clamp, clamp)
+
+
+class _ClampedLeakyReLU(torch.autograd.Function):
+    """In place; its output alone tells its slope, so that nothing else is kept for backward."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, clamp: float) -> Tensor:
+        F.hardtanh_(F.leaky_relu_(x, SLOPE), -clamp, clamp)
+        ctx.mark_dirty(x)
+        ctx.save_for_backward(x)
+        ctx.clamp = clamp
+        return x
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        (y,) = ctx.saved_tensors
+        y = y.detach()  # it is made of straight pieces: the slope does not change with y
+        grad = torch.ops.aten.hardtanh_backward(grad, y, -ctx.clamp, ctx.clamp)
+        return torch.ops.aten.leaky_relu_backward(grad, y, SLOPE, True), None
 
 
 def cast_with_energy(weight: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
@@ -184,7 +207,7 @@ class SynthesisLayer(nn.Module):
         x = torch.addcmul(bias, x, demodulation.to(x.dtype)[:, :, None, None])
         plane = self.noise_plane(noise, len(x))
         if plane is not None:
-            x = x + (plane * (self.noise_strength * self.gain)).to(x.dtype)
+            x += (plane * (self.noise_strength * self.gain)).to(x.dtype)
         return activated(x, "lrelu", self.clamp)
 
     def noise_plane(self, noise: Noise | Tensor, batch: int) -> Tensor | None:

@@ -12,6 +12,7 @@ from scipy.signal import convolve2d
 from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
+from engine.gans.stylegan2 import convolutions
 from engine.gans.stylegan2.convolutions import convolved, gradients_of_images_only
 from engine.gans.stylegan2.filters import blurred, downsampled, resample_filter, upsampled
 from engine.gans.stylegan2.layers import SynthesisLayer
@@ -124,6 +125,56 @@ def test_convolutions_can_be_differentiated_any_number_of_times(how: dict[str, i
         )
 
     assert gradgradcheck(slope, (x, weight), fast_mode=True)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "kernel", "how"),
+    [
+        (4, 6, 3, {"stride": 1, "padding": 1}),
+        (4, 6, 3, {"stride": 2}),
+        (4, 6, 3, {"stride": 2, "transposed": True}),
+        (1, 6, 1, {}),
+        (6, 1, 1, {}),
+        (3, 6, 1, {}),
+    ],
+)
+def test_convolutions_are_torchs_in_any_precision_and_keep_the_layout(
+    inputs: int, outputs: int, kernel: int, how: dict[str, int], dtype: torch.dtype
+) -> None:
+    """Some are computed in other ways where that is faster."""
+    torch.manual_seed(0)
+    shape = (inputs, outputs) if how.get("transposed") else (outputs, inputs)
+    x = torch.randn(3, inputs, 7, 7).to(dtype, memory_format=torch.channels_last).requires_grad_()
+    weight = torch.randn(*shape, kernel, kernel).to(dtype).requires_grad_()
+    bias = torch.randn(outputs).to(dtype).requires_grad_()
+    found = convolved(x, weight, bias, **how)
+    assert found.is_contiguous(memory_format=torch.channels_last)
+
+    plain = {name: value for name, value in how.items() if name != "transposed"}
+    operator = torch.nn.functional.conv_transpose2d if how.get("transposed") else torch.nn.functional.conv2d
+    expected = operator(*(tensor.double() for tensor in (x, weight, bias)), **plain)
+    tolerance = {"rtol": 1e-5, "atol": 1e-5} if dtype == torch.float32 else {"rtol": 0.02, "atol": 0.1}
+    torch.testing.assert_close(found.double(), expected, **tolerance)
+    upstream = torch.randn_like(found)
+    ours = torch.autograd.grad(found, (x, weight, bias), upstream)
+    theirs = torch.autograd.grad(expected, (x, weight, bias), upstream.double())
+    for mine, reference in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(mine.double(), reference.double(), **tolerance)
+
+
+def test_a_weights_gradient_does_not_depend_on_how_many_patches_are_made_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    torch.manual_seed(0)
+    x, weight = torch.randn(5, 4, 9, 9).bfloat16(), torch.randn(6, 4, 3, 3).bfloat16().requires_grad_()
+
+    def gradient() -> Tensor:
+        return torch.autograd.grad(convolved(x, weight, stride=2).sum(), weight)[0].float()
+
+    whole = gradient()
+    monkeypatch.setattr(convolutions, "AT_ONCE", 2 * 4 * 4 * 9 * 4 * 2)  # of two images
+    torch.testing.assert_close(gradient(), whole, rtol=0.02, atol=0.1)
 
 
 def test_a_pass_for_images_only_leaves_weights_out_and_second_derivatives_in() -> None:
