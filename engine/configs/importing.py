@@ -32,6 +32,8 @@ class ImportConfig(Config):
     """CSV column with the patient or other group that must stay in one split; empty: none."""
     split_column: str = ""
     """CSV column with the split (train, valid, test); empty: none."""
+    metadata_columns: tuple[str, ...] = ()
+    """CSV columns to keep for subgroups in the evaluation, such as sex, age group or scanner."""
     class_names: dict[str, str] = Field(default_factory=dict)
     """Labels or folder names to rename, as found -> wanted; several may share one name (aliases)."""
     only_classes: tuple[str, ...] = ()
@@ -52,6 +54,8 @@ class ImportConfig(Config):
     """Share of images for validation in a random split; the rest is the test set."""
     split_counts: tuple[int, int, int] | None = None
     """Exact numbers of training, validation and test images of a random split; overrides the shares."""
+    train_per_class: int = Field(default=0, ge=0)
+    """Keep at most this many training images of each class, drawn by the seed, to study small sets; 0: all."""
     seed: int = Field(default=0, ge=0)
     """Seed of the random split and of the phantom."""
     remedies: tuple[Remedy, ...] = ()

@@ -12,7 +12,7 @@ from engine.datasets.settling import settle, write_settled
 from engine.store.errors import ErsatzError
 from engine.store.files import write_json
 
-SPLIT_SETTINGS = frozenset({"split", "train_share", "valid_share", "split_counts", "seed"})
+SPLIT_SETTINGS = frozenset({"split", "train_share", "valid_share", "split_counts", "train_per_class", "seed"})
 
 
 def apply_remedies(dataset: Dataset, names: Sequence[str]) -> Dataset:

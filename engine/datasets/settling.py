@@ -29,6 +29,7 @@ def settle(manifest: pd.DataFrame, config: ImportConfig, folder: Path) -> tuple[
     measured = copies.measure(manifest, folder)
     found = audit(measured, folder)
     measured = splitting.assign(remedies.apply(measured, config.remedies), config)
+    measured = splitting.cut_training(measured, config.train_per_class, config.seed)
     record = {"found": found, "remedies": list(config.remedies), "findings": audit(measured, folder)}
     return measured.drop(columns=list(MEASURED)), record
 

@@ -54,6 +54,22 @@ def assign(manifest: pd.DataFrame, config: ImportConfig) -> pd.DataFrame:
     return manifest
 
 
+def cut_training(manifest: pd.DataFrame, per_class: int, seed: int) -> pd.DataFrame:
+    """The manifest with all but `per_class` training images of each class excluded, drawn by `seed`; 0 keeps all.
+
+    A class that has fewer keeps what it has. Cuts of one seed are nested: the 50 images are among the 100.
+    """
+    if not per_class:
+        return manifest
+    manifest = manifest.copy()
+    training = manifest[(manifest["split"] == "train") & (manifest["excluded"] == "")]
+    for number, name in enumerate(sorted(training["class"].unique())):
+        rows = training.index[training["class"] == name]
+        drawn = np.random.default_rng([seed, number]).permutation(rows)
+        manifest.loc[drawn[per_class:], "excluded"] = "train-per-class"
+    return manifest
+
+
 def _given(rows: pd.DataFrame, config: ImportConfig) -> pd.Series:
     """The source's splits, with validation images drawn from the training images if it has none."""
     split = rows["split"].copy()

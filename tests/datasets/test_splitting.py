@@ -8,7 +8,7 @@ import pytest
 
 from engine.configs.importing import ImportConfig
 from engine.datasets.phantom import PhantomImage
-from engine.datasets.splitting import assign
+from engine.datasets.splitting import assign, cut_training
 from engine.store.errors import ErsatzError
 
 
@@ -152,3 +152,20 @@ def test_where_no_sound_split_exists_a_sentence_says_why(
 ) -> None:
     with pytest.raises(ErsatzError, match=sentence):
         assign(table, config(**settings))
+
+
+def test_training_cut_down_is_nested_and_leaves_validation_and_test_alone():
+    manifest = pd.DataFrame(
+        {"class": ["a", "b"] * 20, "split": ["train"] * 30 + ["valid"] * 4 + ["test"] * 6, "excluded": ""}
+    )
+    manifest.loc[0, "excluded"] = "drop-copies"
+    kept = {
+        n: set(cut.index[(cut["excluded"] == "") & (cut["split"] == "train")])
+        for n in (3, 8, 100)
+        for cut in [cut_training(manifest, n, seed=4)]
+    }
+    assert kept[3] < kept[8] < kept[100] == set(range(1, 30))
+    assert [sum(row % 2 for row in kept[n]) for n in (3, 8)] == [3, 8]
+    cut = cut_training(manifest, 3, seed=4)
+    assert (cut["excluded"] == "train-per-class").sum() == 29 - 6
+    assert (cut.loc[30:, "excluded"] == "").all()
