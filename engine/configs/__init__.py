@@ -11,8 +11,9 @@ from engine.configs.journey import JourneyConfig
 from engine.configs.network import NetworkConfig
 from engine.configs.pool import GeneratorReference, PoolConfig
 from engine.configs.projection import ProjectionConfig
+from engine.configs.quality import QualityConfig, RankingConfig
 from engine.configs.stylegan2 import StyleganConfig
-from engine.configs.sweep import SweepConfig
+from engine.configs.sweep import Fold, SweepConfig
 from engine.configs.train import DcganConfig, TrainConfig
 from engine.configs.training import GANS, TrainingConfig, parse_training
 from engine.store.errors import ErsatzError
@@ -24,6 +25,8 @@ CONFIGS: dict[str, type[Config]] = {
     "network": NetworkConfig,
     "projection": ProjectionConfig,
     "pool": PoolConfig,
+    "quality": QualityConfig,
+    "ranking": RankingConfig,
     "sweep": SweepConfig,
     "journey": JourneyConfig,
 }
@@ -34,12 +37,15 @@ __all__ = [
     "Config",
     "DcganConfig",
     "DryRunConfig",
+    "Fold",
     "GeneratorReference",
     "ImportConfig",
     "JourneyConfig",
     "NetworkConfig",
     "PoolConfig",
     "ProjectionConfig",
+    "QualityConfig",
+    "RankingConfig",
     "StyleganConfig",
     "SweepConfig",
     "TrainConfig",

@@ -19,5 +19,9 @@ class JourneyConfig(Config):
     """Folder or file with the data; empty: the preset's own (only the demo has one)."""
     gan: str = ""
     """GAN to train (dcgan, stylegan2-ada); empty: the one that the preset was published with."""
+    protocol: Literal["both", "sound", "published"] = "both"
+    """Sweep as published, as is sound, or both side by side; a preset that repeats nothing published has only sound."""
+    folds: int = Field(default=0, ge=0, le=20)
+    """Cross-validate with so many folds, each with generators of its own; 0: the data set's split, once."""
     overrides: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    """Changed settings by step (import, train, pool, sweep) and field."""
+    """Changed settings by step (import, train, pool, quality, sweep, published) and field."""

@@ -8,7 +8,58 @@ from pydantic import Field, field_validator, model_validator
 
 from engine.configs.base import Config
 
-Arm = Literal["real", "real+classical", "real+duplicates", "real+synthetic"]
+Arm = Literal[
+    "real",
+    "real+duplicates",
+    "real+synthetic",
+    "replaced+duplicates",
+    "replaced+synthetic",
+    "synthetic",
+    "real+classical",
+    "real+duplicates+classical",
+    "real+synthetic+classical",
+    "replaced+duplicates+classical",
+    "replaced+synthetic+classical",
+    "synthetic+classical",
+]
+"""What a trial trains on: the real images, as they are (`real`), with more (`real+...`) or with some replaced
+(`replaced+...`), or synthetic images alone; `+classical` augments all of them as they are drawn."""
+
+Metric = Literal[
+    "accuracy", "balanced_accuracy", "sensitivity", "specificity", "macro_f1", "auroc", "average_precision"
+]  # fmt: skip
+"""Metrics that a verdict may be about: higher is better."""
+
+Flaw = Literal["test-is-validation", "augmented-test", "synthetic-in-test", "dropped-runs"]
+
+BACKBONES = (
+    "resnet18",
+    "resnet50",
+    "efficientnet_b0",
+    "efficientnet_b2",
+    "densenet121",
+    "convnext_tiny",
+    "vit_b_16",
+    "dinov2",
+    "inception",
+)
+"""Pretrained networks by name: torchvision's with ImageNet weights, DINOv2 (ViT-S/14) and the Inception of the FID."""
+
+TIMM = "timm:"
+"""Before the name of any network of timm, where that package is installed."""
+
+
+class Fold(Config):
+    """One fold of a cross-validation: a data set of its own, and the pool whose generators saw its training part."""
+
+    dataset: str
+    """Name of the fold's frozen data set."""
+    dataset_fingerprint: str = ""
+    """Hash of its frozen split; filled in when the run is submitted."""
+    pool: str
+    """Id of the pool run made for this fold."""
+    pool_sha256: str = ""
+    """Hash of the pool's manifest; filled in when the run is submitted."""
 
 
 class SweepConfig(Config):
@@ -21,38 +72,97 @@ class SweepConfig(Config):
     """Name of a frozen data set."""
     dataset_fingerprint: str = ""
     """Hash of the frozen split; filled in when the run is submitted."""
-    pool: str
-    """Id of the pool run with the synthetic images."""
+    pool: str = ""
+    """Id of the pool run with the synthetic images; empty only with folds."""
     pool_sha256: str = ""
     """Hash of the pool's manifest; filled in when the run is submitted."""
-    classifier: Literal["small-cnn", "resnet50"] = "small-cnn"
-    """small-cnn: trained from scratch; resnet50: frozen ImageNet backbone with a trained head."""
+    folds: tuple[Fold, ...] = ()
+    """Cross-validation: every fold's data set and pool; empty: the data set's own split, once."""
+    quality: str = ""
+    """Id of the quality run that the report shows; empty: the newest one of the pool."""
+    beside: str = ""
+    """Id of another sweep to show beside this one in the report, such as the published protocol's."""
+    classifier: str = "small-cnn"
+    """small-cnn (from scratch), resnet18, resnet50, efficientnet_b0, efficientnet_b2, densenet121, convnext_tiny,
+    vit_b_16, dinov2, inception, or timm:NAME."""
+    training: Literal["frozen", "fine-tuned"] = "frozen"
+    """Train a head on a pretrained backbone's features (frozen), or the whole network (fine-tuned)."""
     weights: str = ""
     """File with the backbone's weights; empty: looked for in ERSATZ_WEIGHTS, the torch hub cache, then downloaded."""
+    head: Literal["linear", "probe", "head-ct", "chest-ct", "skin-lesions"] = "linear"
+    """linear: dropout and one dense layer; probe: logistic regression on frozen features; or a published head."""
     arms: tuple[Arm, ...] = ("real", "real+classical", "real+duplicates", "real+synthetic")
-    """What to compare; real is always needed, real+duplicates decides whether synthetic images help."""
+    """What to compare; real is always needed, duplicates decide whether synthetic images help."""
     ratios: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0)
-    """Synthetic images added per real training image of each class; 0 is the arm real."""
-    seeds: int = Field(default=8, ge=2)
+    """Synthetic images per real training image of each class: added, or in place of it in the replaced arms."""
+    ratio_of: Literal["class", "gap"] = "class"
+    """What a ratio counts: the class's own real images, or what it lacks to the largest class (1 balances them)."""
+    extra_classes: tuple[str, ...] = ()
+    """Add images to these classes only (top-up); empty: to all."""
+    seeds: int = Field(default=8, ge=1)
     """Paired repetitions; 8 can claim a difference, 3 are a quick look that claims nothing."""
     first_seed: int = Field(default=0, ge=0)
     """First of the consecutive seeds."""
     steps: int = Field(default=300, ge=1)
     """Optimiser steps of every trial."""
+    epochs: int = Field(default=0, ge=0)
+    """Passes over each trial's own training set instead of equal steps, as publications count; 0: equal steps."""
     batch: int = Field(default=32, ge=2)
     """Images per step."""
-    lr: float = Field(default=3e-3, gt=0)
-    """Learning rate (AdamW): 0.003 suits small-cnn, 0.001 was published for the frozen backbone."""
+    optimizer: Literal["adamw", "adam", "rmsprop"] = "adamw"
+    """Optimiser."""
+    lr: float = Field(default=0.0, ge=0)
+    """Learning rate; 0: 0.003 for small-cnn, 0.001 for a frozen backbone, 0.0001 to fine-tune."""
     weight_decay: float = Field(default=1e-4, ge=0)
     """Decoupled weight decay (AdamW)."""
+    schedule: Literal["auto", "constant", "cosine", "plateau"] = "auto"
+    """Learning rate over time; auto: constant for a frozen backbone, else cosine to 0; plateau: times 0.2 when the
+    validation loss has not fallen for 2 looks at it."""
     dropout: float = Field(default=0.4, ge=0, lt=1)
     """Dropout before the last layer."""
     validations: int = Field(default=10, ge=1)
-    """Times that the validation set is read during a trial; the latest within a standard error of the best is used."""
+    """Times that the validation set is read during a trial; with epochs, once after each."""
+    patience: int = Field(default=0, ge=0)
+    """Stop after so many looks at the validation set without a lower loss; 0: always to the end."""
+    select: Literal["within-error", "best-accuracy", "best-loss", "last"] = "within-error"
+    """Which look at the (real) validation set gives the weights; within-error: the latest within a standard error of
+    the best accuracy."""
+    augmentation: Literal["head-ct", "skin-lesions", "mild"] = "head-ct"
+    """Classical augmentation: as published for head CT (rotation 40, shifts, shear, zoom, flip) or skin lesions
+    (rotation 30, both flips), or mild (rotation 10, small shifts and zoom, no flip: for anatomy with sides)."""
     views: int = Field(default=8, ge=1)
-    """Recorded random views per image that a frozen backbone sees in the arm real+classical."""
+    """Recorded random views per image that a frozen backbone sees in arms with classical augmentation."""
+    metric: Metric = "accuracy"
+    """What the verdict is about, chosen before the sweep."""
+    level: Literal["image", "patient"] = "image"
+    """Judge by image, or by patient (mean score of a group's images)."""
+    subgroups: tuple[str, ...] = ()
+    """Metadata columns of the data set by whose values the results are shown apart."""
+    flaws: tuple[Flaw, ...] = ()
+    """Flaws of a published protocol to repeat, for comparison only: always labelled, and never a verdict."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to train; auto takes a CUDA GPU when there is one."""
+    """Where to train; auto takes every CUDA GPU there is."""
+
+    @property
+    def claims(self) -> bool:
+        """Whether the protocol is sound enough for a verdict: no flaw, and equal steps in every arm."""
+        return not self.flaws and not self.epochs
+
+    def completed(self) -> Self:
+        """With what the classifier decides (lr, schedule) filled in; the same again when it is."""
+        scratch, frozen = self.classifier == "small-cnn", self.training == "frozen"
+        lr = self.lr or (3e-3 if scratch else 1e-3 if frozen else 1e-4)
+        schedule = self.schedule
+        if schedule == "auto":
+            schedule = "constant" if frozen and not scratch else "cosine"
+        return self.model_copy(update={"lr": lr, "schedule": schedule})
+
+    @field_validator("classifier")
+    @classmethod
+    def _known_classifier(cls, name: str) -> str:
+        if name != "small-cnn" and name not in BACKBONES and not (name.startswith(TIMM) and len(name) > len(TIMM)):
+            raise ValueError(f"expected small-cnn, {', '.join(BACKBONES)}, or timm:NAME")
+        return name
 
     @field_validator("ratios")
     @classmethod
@@ -67,4 +177,26 @@ class SweepConfig(Config):
             raise ValueError("arms must contain real: every other arm is compared with it")
         if len(set(self.arms)) != len(self.arms):
             raise ValueError("arms are named twice")
+        if any(arm.startswith("replaced") for arm in self.arms):
+            if min(self.ratios) >= 1:
+                raise ValueError("the replaced arms need a ratio below 1: at 1 no real image is left")
+            if self.ratio_of == "gap":
+                raise ValueError("the replaced arms keep the total; they need ratio_of class")
+        return self
+
+    @model_validator(mode="after")
+    def _has_images(self) -> Self:
+        if bool(self.pool) == bool(self.folds):
+            raise ValueError("name either a pool, or folds that have one each")
+        if len(self.folds) == 1:
+            raise ValueError("a cross-validation needs at least two folds")
+        return self
+
+    @model_validator(mode="after")
+    def _fitting_head(self) -> Self:
+        if self.classifier == "small-cnn":
+            if self.training != "frozen" or self.head != "linear":
+                raise ValueError("small-cnn is trained from scratch and has its own head; leave training and head")
+        elif self.training == "fine-tuned" and self.head == "probe":
+            raise ValueError("head probe is fitted to frozen features; choose training frozen or the head linear")
         return self

@@ -183,4 +183,4 @@ def _prepare_sweep(home: Home, config: SweepConfig) -> SweepConfig:
         "pool_sha256": pool.sha256,
         "weights": _absolute(config.weights),
     }
-    return config.model_copy(update=update)
+    return config.completed().model_copy(update=update)

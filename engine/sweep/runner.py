@@ -57,6 +57,7 @@ def run_sweep(
     each, so that a trial's numbers depend on neither its neighbours nor a restart. Raises `ErsatzError` for leaks and
     for pools that do not fit.
     """
+    config = config.completed()
     dataset = Dataset.open(run.home, config.dataset)
     pool = Pool.open(Run(run.home, config.pool))
     refuse_unsound(config, dataset, pool)

@@ -95,7 +95,7 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(
 
 def test_wrong_usage_is_exit_code_2(command: Command) -> None:
     assert command("train").code == 2
-    assert command("sweep", "pool", "--classifier", "resnet51").code == 2
+    assert command("sweep", "pool", "--training", "thawed").code == 2
 
 
 def test_port_in_use_is_named(command: Command) -> None:

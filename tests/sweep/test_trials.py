@@ -11,7 +11,9 @@ from engine.sweep.arms import Stream, Trial, batches, plan, torch_seed, training
 from engine.sweep.classifiers import SmallCnn, to_network_size
 from engine.sweep.trials import Inputs, pick, train_heads, train_small_cnn
 
-CONFIG = SweepConfig(name="s", dataset="d", pool="p", seeds=2, ratios=(0.5, 1.0), steps=30, batch=8, validations=5)
+CONFIG = SweepConfig(
+    name="s", dataset="d", pool="p", seeds=2, ratios=(0.5, 1.0), steps=30, batch=8, validations=5
+).completed()
 
 
 def feature_inputs(dim: int = 24, views: int = 3) -> Inputs:
