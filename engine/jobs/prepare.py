@@ -15,6 +15,8 @@ from engine.configs import (
     NetworkConfig,
     PoolConfig,
     ProjectionConfig,
+    QualityConfig,
+    RankingConfig,
     StyleganConfig,
     SweepConfig,
     TrainingConfig,
@@ -59,6 +61,10 @@ def prepare(home: Home, config: Config) -> Config:
             generators = tuple(_generator(home, reference, dataset) for reference in config.generators)
             update = {"dataset_fingerprint": dataset.fingerprint, "generators": generators}
             return config.model_copy(update=update)
+        case QualityConfig():
+            return _prepare_quality(home, config)
+        case RankingConfig():
+            return _prepare_ranking(home, config)
         case SweepConfig():
             return _prepare_sweep(home, config)
         case JourneyConfig():
@@ -82,7 +88,7 @@ def _file(path: str, what: str) -> Path:
     return file
 
 
-def _frozen_dataset(home: Home, config: TrainingConfig | PoolConfig | SweepConfig) -> Dataset:
+def _frozen_dataset(home: Home, config: TrainingConfig | PoolConfig | QualityConfig | SweepConfig) -> Dataset:
     dataset = Dataset.open(home, config.dataset)
     dataset.require_frozen()
     if config.dataset_fingerprint not in ("", dataset.fingerprint):
@@ -171,12 +177,40 @@ def _prepare_projection(home: Home, config: ProjectionConfig) -> ProjectionConfi
     return config.model_copy(update=update)
 
 
-def _prepare_sweep(home: Home, config: SweepConfig) -> SweepConfig:
+def _prepare_quality(home: Home, config: QualityConfig) -> QualityConfig:
     dataset = _frozen_dataset(home, config)
-    run = Run(home, config.pool)
+    pool = _finished_pool(home, config.pool)
+    pool.require_made_for(dataset)
+    update = {
+        "dataset_fingerprint": dataset.fingerprint,
+        # Without the exclusions: a check that excludes copies is still the same check when it is asked for again.
+        "pool_sha256": pool.images_sha256,
+        "weights": _absolute(config.weights),
+    }
+    return config.model_copy(update=update)
+
+
+def _prepare_ranking(home: Home, config: RankingConfig) -> RankingConfig:
+    run = Run(home, config.run)
+    if run.kind != "train":
+        raise ErsatzError(f"Run {run.id} is a {run.kind} run and has no snapshots to rank; a training is expected.")
+    if not any((run.path / "snapshots").glob("network-*.safetensors")):
+        raise ErsatzError(
+            f"Run {run.id} is {run.state()} and has no snapshot yet; at least one is expected. Wait for its first."
+        )
+    return config.model_copy(update={"weights": _absolute(config.weights)})
+
+
+def _finished_pool(home: Home, run_id: str) -> Pool:
+    run = Run(home, run_id)
     if run.kind != "pool" or run.state() is not State.FINISHED:
         raise ErsatzError(f"Run {run.id} is a {run.kind} run and {run.state()}; a finished pool is expected.")
-    pool = Pool.open(run)
+    return Pool.open(run)
+
+
+def _prepare_sweep(home: Home, config: SweepConfig) -> SweepConfig:
+    dataset = _frozen_dataset(home, config)
+    pool = _finished_pool(home, config.pool)
     refuse_unsound(config, dataset, pool)
     update = {
         "dataset_fingerprint": dataset.fingerprint,

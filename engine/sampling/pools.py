@@ -26,7 +26,7 @@ from engine.datasets.dataset import Dataset
 from engine.sampling.sampler import Sampler, write_png
 from engine.store.errors import ErsatzError
 from engine.store.files import read_json, replacing, write_json, write_text
-from engine.store.hashing import sha256_file, sha256_pixels
+from engine.store.hashing import sha256_file, sha256_pixels, sha256_value
 from engine.store.progress import Outcome, Progress, Report, ShouldStop, never, silent
 from engine.store.runs import Run
 
@@ -112,6 +112,26 @@ class Pool:
     def sha256(self) -> str:
         """Hash of the manifest, which holds the hash of every image."""
         return sha256_file(self.path / MANIFEST_FILE)
+
+    @property
+    def images_sha256(self) -> str:
+        """Hash of the images alone: the same whichever of them are excluded."""
+        return sha256_value(self.manifest[["path", "class", "sha256"]].to_numpy(dtype=object).tolist())
+
+    def require_made_for(self, dataset: Dataset) -> None:
+        """Raise `ErsatzError` unless the pool was made for this data set, on the split that it has now."""
+        made_for = self.info["dataset_fingerprint"]
+        if made_for != dataset.fingerprint:
+            raise ErsatzError(
+                f"The pool {self.run.id} was made for another split ({made_for[:12]}...) than {dataset.name} has now "
+                f"({dataset.fingerprint[:12]}...). Train generators on this split and make a pool from them."
+            )
+        size, channels = self.info["size"], self.info["channels"]
+        if (size, channels) != (dataset.size, dataset.channels):
+            raise ErsatzError(
+                f"The pool's images are {size} px with {channels} channel(s), those of {dataset.name} {dataset.size} "
+                f"px with {dataset.channels}; the same form is expected. Make a pool from a generator of this data set."
+            )
 
     @cached_property
     def training_hashes(self) -> set[str]:

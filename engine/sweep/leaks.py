@@ -13,18 +13,7 @@ def refuse_unsound(config: SweepConfig, dataset: Dataset, pool: Pool) -> None:
     dataset.require_frozen()
     _refuse_changed(config, dataset, pool)
     _refuse_small(dataset)
-    made_for = pool.info["dataset_fingerprint"]
-    if made_for != dataset.fingerprint:
-        raise ErsatzError(
-            f"The pool {config.pool} was made for another split ({made_for[:12]}...) than {dataset.name} has now "
-            f"({dataset.fingerprint[:12]}...). Train generators on this split and make a pool from them."
-        )
-    size, channels = pool.info["size"], pool.info["channels"]
-    if (size, channels) != (dataset.size, dataset.channels):
-        raise ErsatzError(
-            f"The pool's images are {size} px with {channels} channel(s), those of {dataset.name} {dataset.size} px "
-            f"with {dataset.channels}; the same form is expected. Make a pool from a generator of this data set."
-        )
+    pool.require_made_for(dataset)
     for split in ("test", "valid"):
         _refuse_leak(dataset, pool, split)
 
