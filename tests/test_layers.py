@@ -13,7 +13,7 @@ import pytest
 from engine.store.home import REPOSITORY
 
 LAYERS = [
-    {"store", "configs", "presets"},
+    {"store", "configs", "presets", "published"},
     {"datasets"},
     {"gans"},
     {"sampling"},

@@ -82,6 +82,8 @@ class SweepConfig(Config):
     """Id of the quality run that the report shows; empty: the newest one of the pool."""
     beside: str = ""
     """Id of another sweep to show beside this one in the report, such as the published protocol's."""
+    repeats: str = ""
+    """Preset whose publication the report compares this sweep with; empty: none."""
     classifier: str = "small-cnn"
     """small-cnn (from scratch), resnet18, resnet50, efficientnet_b0, efficientnet_b2, densenet121, convnext_tiny,
     vit_b_16, dinov2, inception, or timm:NAME."""
