@@ -1,6 +1,13 @@
 """All figures of pages and reports: pure functions from tables to Plotly figures, no files and no Streamlit."""
 
 from engine.report.dataset_figures import figure_class_counts, figure_sizes
+from engine.report.quality_figures import (
+    figure_embedding,
+    figure_neighbour_distances,
+    figure_neighbour_map,
+    figure_ranking,
+    figure_scores,
+)
 from engine.report.sweep_figures import figure_confusion, figure_differences, figure_sweep
 from engine.report.training_figures import (
     figure_augmentation,
@@ -22,12 +29,17 @@ __all__ = [
     "figure_d_outputs",
     "figure_differences",
     "figure_diversity",
+    "figure_embedding",
     "figure_fid",
     "figure_gradients",
     "figure_held_out",
     "figure_kid",
     "figure_losses",
+    "figure_neighbour_distances",
+    "figure_neighbour_map",
     "figure_penalties",
+    "figure_ranking",
+    "figure_scores",
     "figure_sizes",
     "figure_sweep",
     "figure_throughput",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 BLUE, ORANGE, GREEN, PINK, GREY = "#2b83c6", "#e69f00", "#009e73", "#cc79a7", "#8c8c8c"
+RED, SKY = "#d55e00", "#56b4e9"
 """From the palette of Okabe and Ito (2008), the blue a little lighter so that it also reads on a dark page."""
 
 GRID = "rgba(128, 128, 128, 0.25)"
@@ -15,11 +16,12 @@ LINE = "rgba(128, 128, 128, 0.8)"
 
 @dataclass(frozen=True)
 class ArmStyle:
-    """How an arm of a sweep looks: told apart by symbol as well as by colour."""
+    """How an arm of a sweep looks: told apart by symbol as well as by colour, classical augmentation by its dashes."""
 
     title: str
     color: str
     symbol: str
+    dash: str = "solid"
 
 
 ARMS: dict[str, ArmStyle] = {
@@ -27,8 +29,24 @@ ARMS: dict[str, ArmStyle] = {
     "real+classical": ArmStyle("Real + classical augmentation", PINK, "square"),
     "real+duplicates": ArmStyle("Real + duplicates of the reals", ORANGE, "diamond"),
     "real+synthetic": ArmStyle("Real + synthetic", BLUE, "triangle-up"),
+    "replaced+duplicates": ArmStyle("Reals replaced by duplicates", RED, "hexagon"),
+    "replaced+synthetic": ArmStyle("Reals replaced by synthetic", GREEN, "triangle-down"),
+    "synthetic": ArmStyle("Synthetic only", SKY, "star"),
+    "real+duplicates+classical": ArmStyle("Real + duplicates, classical", ORANGE, "diamond-open", "dash"),
+    "real+synthetic+classical": ArmStyle("Real + synthetic, classical", BLUE, "triangle-up-open", "dash"),
+    "replaced+duplicates+classical": ArmStyle("Replaced by duplicates, classical", RED, "hexagon-open", "dash"),
+    "replaced+synthetic+classical": ArmStyle("Replaced by synthetic, classical", GREEN, "triangle-down-open", "dash"),
+    "synthetic+classical": ArmStyle("Synthetic only, classical", SKY, "star-open", "dash"),
 }
-"""In the order of the legend."""
+"""In the order of the legend and of tables."""
+
+FLAGS: dict[str, tuple[str, str, str]] = {
+    "": ("not flagged", BLUE, "circle"),
+    "repeat": ("repeat of another", GREEN, "square"),
+    "near-copy": ("near copy", ORANGE, "diamond"),
+    "copy": ("copy", RED, "x"),
+}
+"""Title, colour and symbol of the flags of a quality run, the worst last, so that it lies on top."""
 
 SPLITS: dict[str, str] = {"train": BLUE, "valid": ORANGE, "test": GREEN}
 

@@ -1,0 +1,227 @@
+"""Figures of a quality run: scores beside their floors, neighbours, and the map of features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from engine.report.quality_tables import score_of
+from engine.report.style import BLUE, FLAGS, GREEN, GREY, LINE, ORANGE, styled, translucent
+
+MAX_CLASSES = 6
+"""Most classes shown beside the whole pool in the figure of scores."""
+MAX_POINTS = 4000
+"""Most points of a map; the browser stays quick and the file small."""
+COLUMNS = 4
+
+
+def figure_scores(scores: pd.DataFrame, class_name: str = "") -> go.Figure:
+    """Every score as a small panel: synthetic images with their interval, beside the floor of real against real.
+
+    `scores` are the rows `scores` of `scores.json`. The whole pool and its classes, or `class_name` alone; each panel
+    has its own unit.
+    """
+    classes = [class_name] if class_name else ["", *sorted(set(scores["class"]) - {""})[:MAX_CLASSES]]
+    shown = scores[scores["class"].isin(classes)]
+    metrics = list(dict.fromkeys(shown["metric"]))
+    rows = max(1, -(-len(metrics) // COLUMNS))
+    figure = make_subplots(
+        rows=rows,
+        cols=COLUMNS,
+        subplot_titles=[_panel_title(metric) for metric in metrics],
+        shared_yaxes=True,
+        horizontal_spacing=0.05,
+        vertical_spacing=min(0.3, 0.42 / rows),
+    )
+    names = [name or "all" for name in classes]
+    for place, metric in enumerate(metrics):
+        own = shown[shown["metric"] == metric].set_index("class").reindex(classes)
+        row, column = divmod(place, COLUMNS)
+        for value, low, high, label, color, symbol in (
+            ("floor", "floor_low", "floor_high", "Real against real", GREY, "diamond"),
+            ("value", "low", "high", "Synthetic against real", BLUE, "circle"),
+        ):
+            trace = _dots(own, metric, (value, low, high), names, label, color, symbol)
+            figure.add_trace(trace.update(showlegend=place == 0), row=row + 1, col=column + 1)
+    height = 120 + rows * (90 + 30 * len(classes))
+    styled(figure, title="Scores beside their floors", x="", y="", keep_zoom="scores", height=height)
+    figure.update_layout(margin={"t": 112, "b": 36}, legend={"y": 1.0, "yref": "container", "yanchor": "top", "x": 0})
+    figure.update_layout(legend={"y": (height - 34) / height})
+    figure.update_annotations(font={"size": 13})
+    figure.update_xaxes(nticks=4, zeroline=False)
+    return figure.update_yaxes(type="category", categoryorder="array", categoryarray=names[::-1])
+
+
+def _panel_title(metric: str) -> str:
+    score = score_of(metric)
+    unit = ", %" if score.percent else ""
+    better = {"lower": "lower is better", "higher": "higher is better", "near": "as real is best"}[score.better]
+    return f"{score.title}{unit}<br><span style='font-size: 11px'>{better}</span>"
+
+
+def _dots(
+    own: pd.DataFrame, metric: str, fields: tuple[str, str, str], names: list[str], label: str, color: str, symbol: str
+) -> go.Scatter:
+    score = score_of(metric)
+    scale = 100.0 if score.percent else 1.0
+    value, low, high = (pd.to_numeric(own[name], errors="coerce") * scale for name in fields)
+    return go.Scatter(
+        x=value,
+        y=names,
+        error_x={"array": (high - value).fillna(0), "arrayminus": (value - low).fillna(0), "thickness": 2, "width": 4},
+        mode="markers",
+        marker={"color": color, "symbol": symbol, "size": 10},
+        name=label,
+        legendgroup=label,
+        customdata=[
+            [score.show(v / scale), score.show_interval(lo / scale, hi / scale)]
+            for v, lo, hi in zip(value, low, high, strict=True)
+        ],
+        hovertemplate=(
+            f"{score.title}, {label.lower()}<br>%{{customdata[0]}} (95 %: %{{customdata[1]}})<extra>%{{y}}</extra>"
+        ),
+    )
+
+
+def figure_neighbour_distances(neighbours: pd.DataFrame) -> go.Figure:
+    """How far synthetic images lie from their nearest training image, beside how far those lie from their own nearest.
+
+    A heap of synthetic images left of the training images' own distances is what copying looks like.
+    """
+    ends = neighbours[["distance", "own_distance"]].to_numpy(float)
+    bins = {"start": 0.0, "end": float(np.nanmax(ends)) * 1.001, "size": float(np.nanmax(ends)) / 30 or 1.0}
+    figure = go.Figure(
+        [
+            go.Histogram(
+                x=neighbours[field],
+                xbins=bins,
+                name=title,
+                marker={"color": translucent(color, 0.6)},
+                hovertemplate="%{x}: %{y} images<extra>" + title + "</extra>",
+            )
+            for field, title, color in (
+                ("own_distance", "That training image to its nearest other one", GREY),
+                ("distance", "Synthetic image to its nearest training image", BLUE),
+            )
+        ]
+    )
+    styled(
+        figure,
+        title="Distance to the nearest training image",
+        x="Distance of the features",
+        y="Images",
+        keep_zoom="neighbour-distances",
+    )
+    return figure.update_layout(barmode="overlay")
+
+
+def figure_neighbour_map(neighbours: pd.DataFrame) -> go.Figure:
+    """Every pool image by its distance in features and in pixels to the training images: copies lie at the lower left.
+
+    `customdata` of a dot is `[path, neighbour]`.
+    """
+    figure = go.Figure()
+    for flag, (title, color, symbol) in FLAGS.items():
+        own = _thinned(neighbours[neighbours["flag"] == flag])
+        if own.empty:
+            continue
+        figure.add_trace(
+            go.Scattergl(
+                x=own["distance"],
+                y=own["pixel_distance"],
+                mode="markers",
+                name=title,
+                marker={"color": color, "symbol": symbol, "size": 10 if flag else 6, "opacity": 0.9 if flag else 0.45},
+                customdata=own[["path", "neighbour"]].to_numpy().tolist(),
+                hovertemplate="%{customdata[0]}<br>nearest: %{customdata[1]}<extra>" + title + "</extra>",
+            )
+        )
+    styled(
+        figure,
+        title="Nearest training image of every synthetic one",
+        x="Distance of the features",
+        y="Distance of the pixels",
+        keep_zoom="neighbour-map",
+        height=420,
+    )
+    figure.update_xaxes(rangemode="tozero").update_yaxes(rangemode="tozero")
+    return figure.update_layout(clickmode="event+select")
+
+
+def figure_embedding(embedding: pd.DataFrame, class_name: str = "") -> go.Figure:
+    """The map of features in the plane: real images hollow, synthetic ones filled, a colour a class.
+
+    `embedding` has `path, class, split ("train" or "synthetic"), x, y`; `customdata` of a dot is `[path, split]`.
+    """
+    shown = embedding if not class_name else embedding[embedding["class"] == class_name]
+    colors = (ORANGE, BLUE, GREEN, "#cc79a7", "#d55e00", "#56b4e9", "#f0e442", GREY)
+    figure = go.Figure()
+    for place, name in enumerate(sorted(set(embedding["class"]))):
+        for split, symbol, title in (("train", "circle-open", "real"), ("synthetic", "triangle-up", "synthetic")):
+            own = _thinned(shown[(shown["class"] == name) & (shown["split"] == split)])
+            if own.empty:
+                continue
+            figure.add_trace(
+                go.Scattergl(
+                    x=own["x"],
+                    y=own["y"],
+                    mode="markers",
+                    name=f"{name}, {title}",
+                    marker={"color": colors[place % len(colors)], "symbol": symbol, "size": 7, "opacity": 0.75},
+                    customdata=own[["path", "split"]].to_numpy().tolist(),
+                    hovertemplate="%{customdata[0]}<extra>" + f"{name}, {title}" + "</extra>",
+                )
+            )
+    styled(figure, title="Map of the features", x="", y="", keep_zoom="embedding", height=460)
+    figure.update_xaxes(showticklabels=False, zeroline=False, showgrid=False, showline=True, mirror=True)
+    figure.update_yaxes(showticklabels=False, zeroline=False, showgrid=False, showline=True, mirror=True)
+    return figure.update_layout(clickmode="event+select")
+
+
+def figure_ranking(rows: Sequence[dict[str, Any]]) -> go.Figure:
+    """KID of each snapshot to the validation images against kimg, the best one marked.
+
+    `customdata` of a dot is `[snapshot]`.
+    """
+    kimg, kid = [row["kimg"] for row in rows], [row["kid"] for row in rows]
+    best = int(np.argmin(kid))
+    figure = go.Figure(
+        go.Scatter(
+            x=kimg,
+            y=kid,
+            error_y={
+                "array": [row["high"] - row["kid"] for row in rows],
+                "arrayminus": [row["kid"] - row["low"] for row in rows],
+                "thickness": 1.5,
+                "width": 4,
+            },
+            mode="lines+markers",
+            line={"color": BLUE, "width": 2},
+            marker={
+                "color": [GREEN if i == best else BLUE for i in range(len(kid))],
+                "size": [14 if i == best else 8 for i in range(len(kid))],
+                "symbol": ["star" if i == best else "circle" for i in range(len(kid))],
+            },
+            customdata=[[row["snapshot"]] for row in rows],
+            hovertemplate="%{customdata[0]}<br>KID %{y:.4f} at %{x:g} kimg<extra></extra>",
+            showlegend=False,
+        )
+    )
+    figure.add_hline(y=0, line={"color": LINE, "width": 1})
+    figure.add_annotation(x=kimg[best], y=kid[best], text="best", showarrow=False, yshift=-18, font={"size": 12})
+    return styled(
+        figure,
+        title="Snapshots by their distance to the validation images",
+        x="Real images shown, kimg",
+        y="KID (95 % interval)",
+        keep_zoom="ranking",
+    )
+
+
+def _thinned(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows if len(rows) <= MAX_POINTS else rows.sample(MAX_POINTS, random_state=0)

@@ -1,0 +1,134 @@
+"""The scores and neighbours of a quality run as tables for people, and what each score means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from engine.report.style import FLAGS
+
+
+@dataclass(frozen=True)
+class Score:
+    """How a score of generated images is shown."""
+
+    title: str
+    meaning: str
+    better: Literal["lower", "higher", "near"]
+    digits: int = 2
+    percent: bool = False
+
+    def show(self, value: float | None) -> str:
+        """`value` with its unit, or a dash when it is not defined."""
+        if value is None or not np.isfinite(value):
+            return "–"
+        return f"{100 * value:.0f} %" if self.percent else f"{value:.{self.digits}f}"
+
+    def show_interval(self, low: float | None, high: float | None) -> str:
+        if low is None or high is None or not (np.isfinite(low) and np.isfinite(high)):
+            return "–"
+        return f"{self.show(low)} to {self.show(high)}"
+
+
+SCORES: dict[str, Score] = {
+    "kid": Score("KID", "distance of the features, kernel form; 0 is no difference, fit for few images", "lower", 4),
+    "fid": Score("FID", "distance of the features, Frechet form; too high below 2048 images", "lower", 1),
+    "precision": Score("Precision", "share of synthetic images that lie among the real ones", "higher", 2, True),
+    "recall": Score("Recall", "share of real images that lie among the synthetic ones", "higher", 2, True),
+    "density": Score("Density", "how deep the synthetic images lie among the real ones", "higher"),
+    "coverage": Score("Coverage", "share of real images with a synthetic one beside them", "higher", 2, True),
+    "two_sample": Score(
+        "Told apart", "how often a classifier tells synthetic from real; 50 % is indistinguishable", "lower", 2, True
+    ),
+    "diversity": Score("Diversity", "how much the images differ; the real ones are 1", "near"),
+    "authpct": Score(
+        "Authentic (AuthPct)",
+        "share of synthetic images farther from their nearest training image than that one is from its own",
+        "higher",
+        2,
+        True,
+    ),
+    "dcr_share": Score(
+        "Nearer to training (DCR)",
+        "share nearer to a training than to a held-out image; 50 % is clean",
+        "lower",
+        2,
+        True,
+    ),
+    "c_t": Score("Copying test (C_T)", "z of the distances to training images; far below 0 is copying", "higher", 1),
+    "copy_ratio": Score(
+        "Copy ratio", "distance to the nearest over that to the next training images; near 0 is a copy", "higher"
+    ),
+}
+"""Scores and measures of memorisation by the name they have in `scores.json`."""
+
+
+def score_of(name: str) -> Score:
+    """How the score of that name is shown; one unknown here keeps its own name."""
+    return SCORES.get(name) or Score(name.replace("_", " ").capitalize(), "", "near", 3)
+
+
+def readable_scores(quality: dict[str, Any], class_name: str = "") -> pd.DataFrame:
+    """The scores of the whole pool, or of one class, beside the floor of real images against real images."""
+    rows = [row for row in quality["scores"] if row["class"] == class_name]
+    shown = [score_of(row["metric"]) for row in rows]
+    table = {
+        "Score": [score.title for score in shown],
+        "Synthetic": [score.show(row["value"]) for score, row in zip(shown, rows, strict=True)],
+        "95 % interval": [
+            score.show_interval(row.get("low"), row.get("high")) for score, row in zip(shown, rows, strict=True)
+        ],
+        "Real against real": [score.show(row.get("floor")) for score, row in zip(shown, rows, strict=True)],
+        "Images": [f"{row['n_synthetic']} against {row['n_real']}" for row in rows],
+        "What it says": [
+            ". ".join(part for part in (score.meaning, row.get("note") or "") if part)
+            for score, row in zip(shown, rows, strict=True)
+        ],
+    }
+    return pd.DataFrame(table)
+
+
+def readable_memorisation(quality: dict[str, Any], class_name: str = "") -> pd.DataFrame:
+    """The measures of memorisation of the whole pool, or of one class, beside what a clean generator would show."""
+    rows = [row for row in quality["memorisation"] if row["class"] == class_name]
+    shown = [score_of(row["measure"]) for row in rows]
+    table = {
+        "Measure": [score.title for score in shown],
+        "Found": [score.show(row["value"]) for score, row in zip(shown, rows, strict=True)],
+        "95 % interval": [
+            score.show_interval(row.get("low"), row.get("high")) for score, row in zip(shown, rows, strict=True)
+        ],
+        "Without copying": [_expected(score, row.get("expected")) for score, row in zip(shown, rows, strict=True)],
+        "Images": [row["n"] for row in rows],
+        "What it says": [
+            ". ".join(part for part in (score.meaning, row.get("note") or "") if part)
+            for score, row in zip(shown, rows, strict=True)
+        ],
+    }
+    return pd.DataFrame(table)
+
+
+def _expected(score: Score, expected: float | str | None) -> str:
+    return expected if isinstance(expected, str) else score.show(expected)
+
+
+def worst_pairs(neighbours: pd.DataFrame, count: int) -> pd.DataFrame:
+    """The pool images most like a training image: flagged ones first, then by the copy ratio."""
+    severity = neighbours["flag"].map({flag: rank for rank, flag in enumerate(FLAGS)}).fillna(0)
+    order = neighbours.assign(severity=severity).sort_values(["severity", "ratio"], ascending=[False, True])
+    return order.drop(columns="severity").head(count)
+
+
+def describe_pair(row: pd.Series) -> str:
+    """What ties a pool image to its neighbour, in a few words for a caption."""
+    words = [FLAGS[row["flag"]][0] if row["flag"] in FLAGS else str(row["flag"])]
+    words.append(f"ratio {row['ratio']:.2f}")
+    words.append(f"pixels {row['pixel_distance']:.3f}")
+    moved = (int(row["shift_x"]), int(row["shift_y"]))
+    words += [f"moved by {moved[0]}, {moved[1]} px"] if any(moved) else []
+    words += ["mirrored"] if row["mirrored"] else []
+    words += [f"neighbour of class {row['neighbour_class']}"] if row["neighbour_class"] != row["class"] else []
+    return ", ".join(words)
