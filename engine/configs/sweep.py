@@ -182,8 +182,8 @@ class SweepConfig(Config):
         if any(arm.startswith("replaced") for arm in self.arms):
             if min(self.ratios) >= 1:
                 raise ValueError("the replaced arms need a ratio below 1: at 1 no real image is left")
-            if self.ratio_of == "gap":
-                raise ValueError("the replaced arms keep the total; they need ratio_of class")
+        if self.ratio_of == "gap" and any(arm.startswith(("replaced", "synthetic")) for arm in self.arms):
+            raise ValueError("the replaced and synthetic arms leave real images out; they need ratio_of class")
         return self
 
     @model_validator(mode="after")

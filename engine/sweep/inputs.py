@@ -20,7 +20,7 @@ from engine.sampling.pools import Pool
 from engine.store.files import replacing
 from engine.store.progress import Report, ShouldStop
 from engine.store.runs import Run
-from engine.sweep.arms import RULES, Trial, require_enough, training_set
+from engine.sweep.arms import Trial, arm_rule, require_enough, training_set
 from engine.sweep.classifiers import to_network_size
 from engine.sweep.trials import Inputs
 
@@ -53,7 +53,7 @@ def load_inputs(
     pool_rows = pool_rows[pool_rows["class"].isin(dataset.classes)]
     pool_labels = np.array([dataset.classes.index(name) for name in pool_rows["class"]], np.int64)
     require_enough(config, _counts(dataset, real.labels), _counts(dataset, pool_labels))
-    used = _used_pool_rows(trials, real.labels, pool_labels)
+    used = _used_pool_rows(trials, real.labels, pool_labels, config)
     synthetic = Table(pool.pixels(pool_rows.iloc[used]), list(pool_rows["sha256"].iloc[used]), pool_labels)
     labels = real.labels, pool_labels, valid.labels, len(dataset.classes)
 
@@ -68,7 +68,7 @@ def load_inputs(
     def features(table: Table, views: int = 0) -> torch.Tensor:
         return torch.from_numpy(cache.features(table.images, table.hashes, views, report, should_stop))
 
-    classical = any(RULES[arm].classical for arm in config.arms)
+    classical = any(arm_rule(arm).classical for arm in config.arms)
     train = _scatter(features(real), features(synthetic), used, len(pool_labels))
     views = features(real, config.views) if classical else None
     if classical:
@@ -92,9 +92,11 @@ def _counts(dataset: Dataset, labels: np.ndarray) -> dict[str, int]:
     return dict(zip(dataset.classes, counts.tolist(), strict=True))
 
 
-def _used_pool_rows(trials: Sequence[Trial], real_labels: np.ndarray, pool_labels: np.ndarray) -> np.ndarray:
+def _used_pool_rows(
+    trials: Sequence[Trial], real_labels: np.ndarray, pool_labels: np.ndarray, config: SweepConfig
+) -> np.ndarray:
     """Rows of the pool that some trial sees; the others are not read."""
-    seen = [training_set(trial, real_labels, pool_labels).rows for trial in trials]
+    seen = [training_set(trial, real_labels, pool_labels, config).rows for trial in trials]
     rows = np.unique(np.concatenate(seen))
     return rows[rows >= len(real_labels)] - len(real_labels)
 

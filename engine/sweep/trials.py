@@ -82,7 +82,7 @@ def train_small_cnn(trial: Trial, inputs: Inputs, config: SweepConfig) -> Result
     """
     began = time.monotonic()
     device = inputs.train.device
-    chosen = training_set(trial, inputs.real_labels, inputs.pool_labels)
+    chosen = training_set(trial, inputs.real_labels, inputs.pool_labels, config)
     order = chosen.rows[batches(len(chosen.rows), config.batch, config.steps, trial.seed)]
     labels = torch.from_numpy(inputs.train_labels[order]).to(device)
     rows = torch.from_numpy(order).to(device)
@@ -140,7 +140,7 @@ def train_heads(trials: list[Trial], inputs: Inputs, config: SweepConfig) -> lis
     began = time.monotonic()
     (seed,) = {trial.seed for trial in trials}
     device, dim = inputs.train.device, inputs.train.shape[1]
-    sets = [training_set(trial, inputs.real_labels, inputs.pool_labels) for trial in trials]
+    sets = [training_set(trial, inputs.real_labels, inputs.pool_labels, config) for trial in trials]
     order = np.stack([s.rows[batches(len(s.rows), config.batch, config.steps, seed)] for s in sets], axis=1)
     labels = torch.from_numpy(inputs.train_labels[order]).to(device)  # [steps, T, B]
     table, rows = _with_views(inputs, order, [s.classical for s in sets], seed)

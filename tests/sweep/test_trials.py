@@ -58,7 +58,7 @@ def test_a_head_is_the_plain_model_that_it_says_it_is() -> None:
     config = CONFIG.model_copy(update={"dropout": 0.0, "validations": 1})
     inputs, trial = feature_inputs(), Trial("real+synthetic", 0.5, 1)
     (found,) = train_heads([trial], inputs, config)
-    chosen = training_set(trial, inputs.real_labels, inputs.pool_labels).rows
+    chosen = training_set(trial, inputs.real_labels, inputs.pool_labels, CONFIG).rows
     limit = (6 / (24 + 2)) ** 0.5
     uniform = torch.rand(24, 2, generator=torch.Generator().manual_seed(torch_seed(1, Stream.WEIGHTS)))
     linear = torch.nn.Linear(24, 2)
@@ -94,8 +94,8 @@ def test_synthetic_images_equal_to_the_duplicates_give_equal_trials() -> None:
     inputs = feature_inputs()
     duplicates = train_heads([Trial("real+duplicates", 1.0, 3)], inputs, CONFIG)[0]
 
-    reals = training_set(Trial("real+duplicates", 1.0, 3), inputs.real_labels, inputs.pool_labels).rows
-    chosen = training_set(Trial("real+synthetic", 1.0, 3), inputs.real_labels, inputs.pool_labels).rows
+    reals = training_set(Trial("real+duplicates", 1.0, 3), inputs.real_labels, inputs.pool_labels, CONFIG).rows
+    chosen = training_set(Trial("real+synthetic", 1.0, 3), inputs.real_labels, inputs.pool_labels, CONFIG).rows
     inputs.train[chosen] = inputs.train[reals].clone()
     synthetic = train_heads([Trial("real+synthetic", 1.0, 3)], inputs, CONFIG)[0]
     assert np.array_equal(duplicates.scores, synthetic.scores)
