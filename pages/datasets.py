@@ -43,8 +43,9 @@ OWN = "No preset"
 PATH, UPLOAD, PHANTOM = "Path on this machine", "Upload", "Phantom (demo)"
 FORM_FIELDS = ["name", "size", "mode", "resize", "group_column", "label_column"]
 MORE_FIELDS = [
-    *("layout", "csv", "image_column", "split_column", "class_names", "only_classes", "window", "split"),
-    *("train_share", "valid_share", "split_counts", "seed", "remedies", "max_pixels", "freeze"),
+    *("layout", "csv", "image_column", "split_column", "metadata_columns", "class_names", "only_classes", "window"),
+    *("split", "train_share", "valid_share", "split_counts", "train_per_class", "seed", "remedies", "max_pixels"),
+    "freeze",
 ]
 
 
@@ -288,6 +289,9 @@ def confirm(config: ImportConfig) -> None:
         kinds[f"{len(others)} other sizes"] = sum(count for _, count in others)
     kinds |= {**seen["modes"], **{f"{bits} bits": count for bits, count in seen["bits"].items()}}
     right.dataframe(pd.DataFrame({"size, mode, depth": list(kinds), "images": list(kinds.values())}), hide_index=True)
+    for name, values in seen["metadata"].items():
+        told = ", ".join(f"{value or 'unknown'} ({count})" for value, count in list(values.items())[:8])
+        st.caption(f"Kept for subgroups: **{name}**: {told}{', …' if len(values) > 8 else ''}")
     for note in seen["notes"]:
         st.info(note, icon=":material/info:")
     if seen["problems"]:

@@ -94,6 +94,11 @@ class Dataset:
         return self.info.get("label") or self.name
 
     @property
+    def metadata(self) -> list[str]:
+        """Columns of the manifest that were kept for subgroups."""
+        return self.info["config"].get("metadata_columns", [])
+
+    @property
     def frozen(self) -> bool:
         return self.info["frozen"] is not None
 

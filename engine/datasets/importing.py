@@ -18,16 +18,20 @@ from engine.configs import ImportConfig
 from engine.datasets.copies import perceptual_hash
 from engine.datasets.dataset import COLUMNS, SPLITS, Dataset
 from engine.datasets.each import each
+from engine.datasets.metadata import keep_metadata, metadata_counts
 from engine.datasets.naming import Naming, name_classes
 from engine.datasets.preprocess import depth_range, has_colour, in_mode, to_stored
 from engine.datasets.reading.items import Facts, Item, Reading, bad_pictures
 from engine.datasets.reading.source import open_source
-from engine.datasets.settling import settle, write_settled
+from engine.datasets.settling import MEASURED, settle, write_settled
 from engine.store.errors import ErsatzError
 from engine.store.files import new_folder
 from engine.store.hashing import sha256_pixels
 from engine.store.home import Home
 from engine.store.progress import Progress, Report, ShouldStop, never, silent
+
+OWN_COLUMNS = (*COLUMNS, "given", *MEASURED, "colour", "stored_mode", "fold")
+"""Names that no column of metadata may have."""
 
 
 def import_dataset(
@@ -46,7 +50,7 @@ def import_dataset(
         )
     began = time.time()
     with open_source(config, home.cache, report) as reading:
-        naming = name_classes(reading, config)
+        naming = _named(reading, config)
         facts = look(naming.items, config, report, should_stop)
         depth = _depth(naming.items, facts, config, report, should_stop)
         with new_folder(path) as folder:
@@ -86,6 +90,8 @@ class Preview:
     bits: dict[str, int]
     groups: int
     """Patients or other groups; 0 if unknown."""
+    metadata: dict[str, dict[str, int]]
+    """Images by value of each metadata column that is kept for subgroups."""
     notes: list[str]
     problems: dict[str, str]
     """Images that cannot be used: name -> reason. An import stops at them."""
@@ -102,6 +108,9 @@ class Preview:
             told = ", ".join(f"{kind} ({count})" for kind, count in list(counts.items())[:5])
             lines.append(f"{what}: {told}{', ...' if len(counts) > 5 else ''}.")
         lines.append(f"Patients or groups: {self.groups or 'unknown'}.")
+        for name, counts in self.metadata.items():
+            told = ", ".join(f"{value or 'unknown'} ({count})" for value, count in list(counts.items())[:8])
+            lines.append(f"{name}: {told}{', ...' if len(counts) > 8 else ''}.")
         lines += self.notes
         lines += [f"Cannot be used: {name} {reason}." for name, reason in list(self.problems.items())[:10]]
         if len(self.problems) > 10:
@@ -112,7 +121,7 @@ class Preview:
 def preview(config: ImportConfig, home: Home | None = None) -> Preview:
     """What would be imported; an `ErsatzError` when the layout is not understood."""
     with open_source(config, (home or Home.from_environment()).cache) as reading:
-        naming = name_classes(reading, config)
+        naming = _named(reading, config)
         found, problems = each(
             lambda _, item: (item, item.picture.facts(config.max_pixels)), naming.items, "look at files", silent, never
         )
@@ -130,9 +139,16 @@ def preview(config: ImportConfig, home: Home | None = None) -> Preview:
         modes=_frequent(fact.mode for fact in facts),
         bits=_frequent(str(fact.bits) for fact in facts),
         groups=len({item.group or fact.group for item, fact in found} - {""}),
+        metadata=metadata_counts(items, config.metadata_columns),
         notes=notes_on(reading, replace(naming, items=items), facts),
         problems=problems,
     )
+
+
+def _named(reading: Reading, config: ImportConfig) -> Naming:
+    """The items with their classes, and with the metadata columns that are to be kept."""
+    naming = name_classes(reading, config)
+    return replace(naming, items=keep_metadata(naming.items, config.metadata_columns, OWN_COLUMNS))
 
 
 def _frequent(values: Iterable[str]) -> dict[str, int]:

@@ -47,10 +47,10 @@ def assign(manifest: pd.DataFrame, config: ImportConfig) -> pd.DataFrame:
     if given and config.split != "random":
         manifest.loc[used, "split"] = _given(rows, config)
     else:
-        manifest.loc[used, "split"] = _drawn(
+        manifest.loc[used, "split"] = drawn(
             rows, _shares(len(rows), config), config.seed, config.split_counts is not None
         )
-    _check(manifest[used])
+    check(manifest[used])
     return manifest
 
 
@@ -87,7 +87,7 @@ def _given(rows: pd.DataFrame, config: ImportConfig) -> pd.Series:
     if not (split == "valid").any():
         train = rows[split == "train"]
         valid = max(1, round(len(train) * config.valid_share / (config.train_share + config.valid_share)))
-        split[train.index] = _drawn(train, (len(train) - valid, valid, 0), config.seed)
+        split[train.index] = drawn(train, (len(train) - valid, valid, 0), config.seed)
     return split
 
 
@@ -107,7 +107,7 @@ def _shares(total: int, config: ImportConfig) -> tuple[int, int, int]:
     return config.split_counts
 
 
-def _drawn(rows: pd.DataFrame, totals: tuple[int, int, int], seed: int, exact: bool = False) -> pd.Series:
+def drawn(rows: pd.DataFrame, totals: tuple[int, int, int], seed: int, exact: bool = False) -> pd.Series:
     """A random split of `rows` into `totals` images, stratified by class, no unit in two splits.
 
     Groups may not allow the totals; then the nearest found is taken, or with `exact` an `ErsatzError` raised.
@@ -215,7 +215,7 @@ def _cost(reached: np.ndarray, targets: np.ndarray) -> np.ndarray:
     return np.abs(error).sum(axis=(-1, -2)) + 3 * np.abs(error.sum(axis=-2)).sum(axis=-1) + 1000 * lacking
 
 
-def _check(rows: pd.DataFrame) -> None:
+def check(rows: pd.DataFrame) -> None:
     """Every class needs an image in each split and two for training; a frozen split without them is of no use."""
     counts = pd.crosstab(rows["class"], rows["split"]).reindex(columns=list(SPLITS), fill_value=0)
     for name, row in counts.iterrows():
