@@ -17,6 +17,7 @@ page = st.navigation(
         st.Page("pages/datasets.py", title="Datasets", icon=":material/photo_library:", url_path="datasets"),
         st.Page("pages/train.py", title="Train", icon=":material/model_training:", url_path="train"),
         st.Page("pages/generate.py", title="Generate", icon=":material/auto_awesome:", url_path="generate"),
+        st.Page("pages/quality.py", title="Quality", icon=":material/fact_check:", url_path="quality"),
         st.Page("pages/evaluate.py", title="Evaluate", icon=":material/query_stats:", url_path="evaluate"),
         st.Page("pages/runs.py", title="Runs", icon=":material/list_alt:", url_path="runs"),
     ],

@@ -18,7 +18,7 @@ from pages.parts.runs import config_of, live, run_header, run_in_url, run_link, 
 from pages.parts.words import amount, duration, moment
 
 LOG_BYTES = 20_000
-KINDS = ("journey", "import", "dry-run", "train", "network", "projection", "pool", "sweep")
+KINDS = ("journey", "import", "dry-run", "train", "network", "projection", "pool", "quality", "ranking", "sweep")
 STATE_COLOURS = {
     State.QUEUED: "#8a97a1",
     State.RUNNING: "#3a8fc4",

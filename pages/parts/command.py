@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from engine.configs import Config, DcganConfig, StyleganConfig, SweepConfig
+from engine.configs import Config, DcganConfig, QualityConfig, RankingConfig, StyleganConfig, SweepConfig
 from engine.configs.stylegan2 import BY_CONFIGURATION
 
 FILLED_IN = {"kind", "dataset_fingerprint", "pool_sha256", "start_sha256"}
@@ -34,8 +34,14 @@ def command_line(config: Config, size: int = 0) -> str:
             else:
                 defaults = config.model_copy(update=dict.fromkeys(BY_CONFIGURATION))
         case SweepConfig():
-            words = ["sweep", config.pool]
+            words = ["sweep", *([fold.pool for fold in config.folds] or [config.pool])]
+            named = {"pool", "dataset", "folds"}
+        case QualityConfig():
+            words = ["quality", config.pool]
             named = {"pool", "dataset"}
+        case RankingConfig():
+            words = ["rank", config.run]
+            named = {"run"}
         case _:
             raise TypeError(f"no command line is written for {type(config).__name__}")
     for name, field in type(config).model_fields.items():

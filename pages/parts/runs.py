@@ -28,6 +28,8 @@ PAGES = {
     "network": "pages/generate.py",
     "projection": "pages/generate.py",
     "pool": "pages/generate.py",
+    "quality": "pages/quality.py",
+    "ranking": "pages/quality.py",
     "sweep": "pages/evaluate.py",
     "journey": "pages/overview.py",
 }
@@ -71,6 +73,11 @@ def title(run: Run) -> str:
             return f"Projection {Path(config['image']).name}"
         case "pool":
             return f"Pool {config['name']} · {config['images_per_class']} a class"
+        case "quality":
+            return f"Quality {config['name']} · {config['extractor']}"
+        case "ranking":
+            training = Run(run.home, config["run"])
+            return f"Ranking · {title(training) if training.exists() else config['run']}"
         case "sweep":
             return f"Sweep {config['name']} · {config['classifier']}"
         case "journey":

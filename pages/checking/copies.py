@@ -1,0 +1,207 @@
+"""Pairs of synthetic images and their nearest training images, and what may leave the pool for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from engine.datasets.dataset import Dataset
+from engine.report.figures import figure_neighbour_distances, figure_neighbour_map
+from engine.sampling.pools import Pool
+from engine.store.errors import ErsatzError
+from engine.store.runs import Run, list_runs
+from pages.parts.home import home
+from pages.parts.images import picture
+from pages.parts.runs import config_of, title
+
+PAGE = 12
+"""Pairs on one page of the gallery."""
+WIDTH = 132
+"""Pixels of a picture."""
+PAIR = 2 * WIDTH + 52
+FLAGS = {"copy": "Copies", "near-copy": "Near copies", "repeat": "Repeats", "": "Not flagged"}
+"""In the order of the gallery, the worst first."""
+COLOURS = {"copy": "red", "near-copy": "orange", "repeat": "violet", "": "gray"}
+FEATURES, PIXELS = "Features", "Pixels"
+
+
+def copies(run: Run, neighbours: pd.DataFrame | None, pool: Pool | None) -> None:
+    """The gallery of pairs, filtered by flag and class, and the buttons that take images out of the pool."""
+    if neighbours is None:
+        st.info("This check wrote no table of nearest neighbours.")
+        return
+    folder = _training_folder(run)
+    if pool is None or folder is None:
+        st.info("The pool or the data set of this check was deleted since, so that no pictures can be shown.")
+        return
+    excluded = pool.manifest.set_index("path")["excluded"]
+    table = neighbours.assign(excluded=neighbours["path"].map(excluded).fillna(""))
+    shown, by = filtered(run, table)
+    with_buttons(run, pool, shown)
+    if shown.empty:
+        st.caption("No image passes this filter.")
+        return
+    with st.expander("All images by their distances", icon=":material/scatter_plot:"):
+        left, right = st.columns(2, gap="medium")
+        left.plotly_chart(figure_neighbour_map(neighbours), key=f"neighbour-map-{run.id}")
+        right.plotly_chart(figure_neighbour_distances(neighbours), key=f"neighbour-distances-{run.id}")
+    page = _page(run, len(shown))
+    with st.container(horizontal=True, gap="small"):
+        for row in shown.iloc[page * PAGE : (page + 1) * PAGE].to_dict("records"):
+            pair(run, row, by, pool, folder)
+    st.caption(
+        "Ratio: distance to the nearest training image over the mean distance to those behind it; far below 1, one "
+        "training image is much nearer than all others. Pixel distance: after the best small shift and mirroring."
+    )
+
+
+def filtered(run: Run, table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """The rows that the reader asks for, the worst first, and which neighbour to show beside them."""
+    counts = table["flag"].value_counts()
+    present = [flag for flag in FLAGS if counts.get(flag, 0)]
+    worst = [flag for flag in present if flag] or present
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        flags = st.pills(
+            "Show",
+            present,
+            selection_mode="multi",
+            default=worst,
+            format_func=lambda flag: f"{FLAGS[flag]} ({counts[flag]})",
+            key=f"flags-{run.id}",
+        )
+        classes = ["", *sorted(table["class"].unique())]
+        name = st.selectbox("Class", classes, format_func=lambda name: name or "All", key=f"class-{run.id}", width=180)
+        by = st.segmented_control(
+            "Nearest by",
+            [FEATURES, PIXELS],
+            default=FEATURES,
+            required=True,
+            key=f"by-{run.id}",
+            help="Features find the same content, pixels the same picture.",
+        )
+    order = {flag: place for place, flag in enumerate(FLAGS)}
+    wanted = table[table["flag"].isin(flags or present)]
+    if name:
+        wanted = wanted[wanted["class"] == name]
+    nearness = "ratio" if by == FEATURES else "pixel_distance"
+    return wanted.assign(order=wanted["flag"].map(order)).sort_values(["order", nearness], kind="stable"), by
+
+
+def with_buttons(run: Run, pool: Pool, shown: pd.DataFrame) -> None:
+    """Exclude or restore everything that the filter shows."""
+    here = shown.loc[shown["excluded"] == "", "path"].tolist()
+    gone = shown.loc[shown["excluded"] != "", "path"].tolist()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if here and st.button(f"Exclude these {len(here)}…", icon=":material/block:", key=f"exclude-{run.id}"):
+            flags = [FLAGS[flag].lower() for flag in dict.fromkeys(shown["flag"])]
+            exclude_dialog(pool, here, f"{' and '.join(flags)}, seen by {run.id}")
+        if gone and st.button(f"Restore these {len(gone)}…", icon=":material/undo:", key=f"restore-{run.id}"):
+            restore_dialog(pool, gone)
+
+
+def pair(run: Run, row: dict[str, Any], by: str, pool: Pool, folder: Path) -> None:
+    """A synthetic image beside its nearest training image."""
+    neighbour = row["neighbour"] if by == FEATURES else row["pixel_neighbour"]
+    with st.container(border=True, width=PAIR, gap="small"):
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+            st.badge(row["flag"] or "not flagged", color=COLOURS[row["flag"]])
+            if row["excluded"]:
+                pressed = st.button("Restore", icon=":material/undo:", key=f"back-{run.id}-{row['path']}")
+            else:
+                pressed = st.button("Exclude", icon=":material/block:", key=f"out-{run.id}-{row['path']}")
+        with st.container(horizontal=True, gap="small"):
+            for path, caption in ((pool.path / row["path"], "Synthetic"), (folder / neighbour, "Nearest real")):
+                if path.is_file():
+                    st.image(picture(path, path.stat().st_mtime, WIDTH), caption=caption, width=WIDTH)
+        st.caption(_facts(row, by))
+    if pressed and row["excluded"]:
+        restore_dialog(pool, [row["path"]])
+    elif pressed:
+        exclude_dialog(pool, [row["path"]], f"{row['flag'] or 'judged by eye'}, seen by {run.id}")
+
+
+def _facts(row: dict[str, Any], by: str) -> str:
+    facts = [f"{row['class']} {Path(row['path']).stem}", f"ratio {row['ratio']:.2f}"]
+    if by == PIXELS:
+        moved = f", moved by {row['shift_x']}, {row['shift_y']}" if row["shift_x"] or row["shift_y"] else ""
+        facts.append(f"pixel distance {row['pixel_distance']:.3f}{moved}{', mirrored' if row['mirrored'] else ''}")
+    if row["excluded"]:
+        facts.append(f"**excluded**: {row['excluded']}")
+    return " · ".join(facts)
+
+
+@st.dialog("Exclude from the pool?")
+def exclude_dialog(pool: Pool, paths: list[str], reason: str) -> None:
+    """Ask for the reason, then take images out of the pool."""
+    st.write(
+        f"**{_images(len(paths))}** will be left out of sweeps that start from now on, and these say so. "
+        "Nothing is deleted: the files stay, and Restore takes them back."
+    )
+    _warn_of_sweeps(pool)
+    given = st.text_input("Reason", reason, max_chars=200).strip()
+    with st.container(horizontal=True):
+        if st.button("Exclude", type="primary", icon=":material/block:", disabled=not given, key="exclude-now"):
+            _change(lambda: pool.exclude(paths, given), f"{_images(len(paths))} excluded")
+        if st.button("Keep", key="exclude-not"):
+            st.rerun()
+
+
+@st.dialog("Restore to the pool?")
+def restore_dialog(pool: Pool, paths: list[str]) -> None:
+    """Ask, then take excluded images back."""
+    st.write(f"**{_images(len(paths))}** will be in the pool again, for sweeps that start from now on.")
+    _warn_of_sweeps(pool)
+    with st.container(horizontal=True):
+        if st.button("Restore", type="primary", icon=":material/undo:", key="restore-now"):
+            _change(lambda: pool.restore(paths), f"{_images(len(paths))} restored")
+        if st.button("Leave out", key="restore-not"):
+            st.rerun()
+
+
+def _change(change: Any, done: str) -> None:
+    try:
+        change()
+    except ErsatzError as error:
+        st.error(str(error), icon=":material/error:")
+        return
+    st.toast(done, icon=":material/check:")
+    st.rerun()
+
+
+def _warn_of_sweeps(pool: Pool) -> None:
+    """A sweep that is on its way was begun with the pool as it is."""
+    for sweep in list_runs(home(), "sweep"):
+        config = config_of(sweep)
+        pools = {config["pool"], *(fold["pool"] for fold in config.get("folds", ()))}
+        if pool.run.id in pools and sweep.state().is_active:
+            st.warning(
+                f"{title(sweep)} is on its way with this pool as it is now. If it is stopped and resumed after this "
+                "change, it will refuse to go on.",
+                icon=":material/warning:",
+            )
+
+
+def _images(count: int) -> str:
+    return "1 image" if count == 1 else f"{count} images"
+
+
+def _page(run: Run, count: int) -> int:
+    """The page of the gallery, from 0."""
+    pages = -(-count // PAGE)
+    if pages == 1:
+        return 0
+    number = st.number_input("Page", 1, pages, 1, key=f"page-{run.id}", help=f"{count} pairs on {pages} pages.")
+    return int(number) - 1
+
+
+def _training_folder(run: Run) -> Path | None:
+    """The folder of the data set that the neighbours lie in, as long as it is still the same."""
+    config = config_of(run)
+    try:
+        dataset = Dataset.open(home(), config["dataset"])
+    except ErsatzError:
+        return None
+    return dataset.path if dataset.fingerprint == config["dataset_fingerprint"] else None

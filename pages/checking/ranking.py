@@ -1,0 +1,186 @@
+"""The snapshots of a training ranked by KID to the validation images, and the export of one of them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from engine.configs import RankingConfig
+from engine.report.figures import figure_ranking
+from engine.sampling.exported import INFO_FILE
+from engine.store.files import read_json
+from engine.store.home import REPOSITORY
+from engine.store.runs import Run, State, list_runs
+from pages.parts.command import command_line
+from pages.parts.files import json_of
+from pages.parts.forms import config_form
+from pages.parts.home import home
+from pages.parts.phantom import phantom_badge
+from pages.parts.runs import config_of, live, run_header, start, title
+from pages.parts.words import amount, moment
+
+SNAPSHOTS = "network-*.safetensors"
+EXPORT_SECONDS = 600
+LABELS = {"images": "Images of each snapshot", "snapshots": "Only the newest", "extractor": "By the features of"}
+
+
+def with_snapshots() -> list[Run]:
+    """The trainings that have a snapshot to rank, newest first."""
+    return [run for run in list_runs(home(), "train") if any((run.path / "snapshots").glob(SNAPSHOTS))]
+
+
+def rankings_of(training: Run) -> list[Run]:
+    """The rankings of a training's snapshots, newest first."""
+    return [run for run in list_runs(home(), "ranking") if config_of(run)["run"] == training.id]
+
+
+def snapshots(trainings: list[Run], linked: Run | None) -> None:
+    """Choose a training, rank its snapshots, and read the newest ranking."""
+    st.write(
+        "The last snapshot of a training is not always its best. A ranking samples every snapshot and measures the "
+        "distance (KID) of its images to the validation images, which no generator has seen."
+    )
+    by_id = {run.id: run for run in trainings}
+    wanted = "" if linked is None else config_of(linked).get("run", linked.id)
+    chosen = st.selectbox(
+        "Training",
+        list(by_id),
+        index=list(by_id).index(wanted) if wanted in by_id else 0,
+        format_func=lambda run_id: f"{title(by_id[run_id])} · {moment(by_id[run_id].status().created)}",
+        key=f"ranked-{wanted}",
+    )
+    training = by_id[chosen]
+    phantom_badge(config_of(training)["dataset"])
+    made = rankings_of(training)
+    if made:
+        ranking = linked if linked is not None and linked.id in {run.id for run in made} else made[0]
+        run_header(ranking)
+        live(show_ranking, ranking.state().is_active)(ranking, training)
+    with st.expander("New ranking", icon=":material/add:", expanded=not made):
+        new_ranking(training)
+
+
+def new_ranking(training: Run) -> None:
+    """Settings of a ranking, and its start."""
+    base: dict[str, Any] = {"run": training.id}
+    values = config_form(
+        RankingConfig,
+        ["images", "snapshots", "extractor"],
+        base,
+        key=f"rank-{training.id}",
+        more=["weights", "seed", "device"],
+        labels=LABELS,
+        submit="Rank the snapshots",
+        icon=":material/leaderboard:",
+    )
+    if values is not None and start(RankingConfig.build(values)) is not None:
+        st.rerun()
+    st.caption("The same from the command line:")
+    st.code(command_line(RankingConfig.build(base)), "bash", wrap_lines=True)
+
+
+def show_ranking(ranking: Run, training: Run) -> None:
+    """KID against kimg, and the export of a snapshot."""
+    rows = read_ranking(ranking)
+    if not rows:
+        if ranking.state().is_active:
+            st.info("The first snapshot appears here as soon as it is scored.", icon=":material/hourglass_top:")
+        return
+    st.plotly_chart(figure_ranking(rows), key=f"ranking-{ranking.id}")
+    if sentence := ranking.status().result.get("sentence"):
+        st.info(sentence, icon=":material/leaderboard:")
+    best, exported = best_of(rows), exported_snapshot(training)
+    table = pd.DataFrame(
+        {
+            "Snapshot": [row["snapshot"] for row in rows],
+            "kimg": [amount(row["kimg"]) for row in rows],
+            "KID": [f"{row['kid']:.4f}" for row in rows],
+            "95 % interval": [f"{row['low']:.4f} to {row['high']:.4f}" for row in rows],
+            "": [_remark(row["snapshot"], best["snapshot"], exported) for row in rows],
+        }
+    )
+    st.dataframe(table, hide_index=True, height="content")
+    if ranking.state() is State.FINISHED:
+        export(training, rows, best["snapshot"], exported)
+
+
+def export(training: Run, rows: list[dict[str, Any]], best: str, exported: str) -> None:
+    """Make one of the snapshots the training's generator."""
+    names = [row["snapshot"] for row in rows if (training.path / "snapshots" / row["snapshot"]).is_file()]
+    if not names:
+        st.caption("The snapshots were deleted since, so that none can be exported.")
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        chosen = st.selectbox(
+            "Snapshot", names, index=names.index(best) if best in names else 0, key=f"export-{training.id}", width=360
+        )
+        pressed = st.button("Export this one…", icon=":material/memory:", disabled=chosen == exported)
+    if chosen == exported:
+        st.caption("This snapshot is the training's generator already.")
+    if pressed:
+        export_dialog(training, chosen, exported)
+
+
+@st.dialog("Export this snapshot?")
+def export_dialog(training: Run, snapshot: str, exported: str) -> None:
+    """Ask, then export in a process of its own: the dashboard itself never loads torch."""
+    st.write(f"**{snapshot}** becomes the generator of {title(training)}.")
+    if exported:
+        st.write(f"It takes the place of {exported}. Pools that exist stay as they are; new ones are made with this.")
+    with st.container(horizontal=True):
+        if st.button("Export", type="primary", icon=":material/memory:", key="export-now"):
+            with st.spinner("Exporting, and holding it against torch…"):
+                error = run_export(training, snapshot)
+            if error:
+                st.error(error, icon=":material/error:")
+                return
+            st.toast(f"{snapshot} is the generator now", icon=":material/check:")
+            st.rerun()
+        if st.button("Leave it", key="export-not"):
+            st.rerun()
+
+
+def run_export(training: Run, snapshot: str) -> str:
+    """Export by the command line; the sentence of its error, or ""."""
+    path = training.path / "snapshots" / snapshot
+    try:
+        answer = subprocess.run(
+            [sys.executable, "-m", "engine", "export", training.id, "--snapshot", str(path)],
+            cwd=REPOSITORY,
+            env={**os.environ, "ERSATZ_HOME": str(home().root)},
+            capture_output=True,
+            text=True,
+            timeout=EXPORT_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"The export took more than {EXPORT_SECONDS // 60} minutes and was ended. Export on the command line."
+    lines = answer.stderr.strip().splitlines()
+    return "" if answer.returncode == 0 else lines[-1] if lines else "The export ended without a word. Try it again."
+
+
+def read_ranking(ranking: Run) -> list[dict[str, Any]]:
+    """The rows of a ranking as far as it has come, by kimg."""
+    path = ranking.path / "ranking.json"
+    return sorted(json_of(path), key=lambda row: row["kimg"]) if path.is_file() else []
+
+
+def best_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """The snapshot with the smallest KID."""
+    return min(rows, key=lambda row: row["kid"])
+
+
+def exported_snapshot(training: Run) -> str:
+    """The snapshot behind the training's generator; "" before an export."""
+    path = training.path / INFO_FILE
+    return read_json(path).get("snapshot", "") if path.is_file() else ""
+
+
+def _remark(snapshot: str, best: str, exported: str) -> str:
+    remarks = {"best": snapshot == best, "exported": snapshot == exported}
+    return ", ".join(name for name, holds in remarks.items() if holds)

@@ -1,0 +1,59 @@
+"""Scores beside their floors, and what speaks for or against memorisation, as figures and as tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from engine.report.figures import figure_scores
+from engine.report.quality_tables import readable_memorisation, readable_scores
+from engine.store.runs import Run
+from pages.parts.files import bytes_of
+
+ALL = "All classes"
+MEANING = "What it says"
+
+
+def scores(run: Run, found: dict[str, Any]) -> None:
+    """Every score beside what real images give against real images, then the distances to the training images."""
+    st.plotly_chart(figure_scores(pd.DataFrame(found["scores"])), key=f"scores-{run.id}")
+    class_name = _class(run, found)
+    _table(readable_scores(found, class_name))
+    st.caption(
+        "Real against real: halves of the real images at the same counts. No generator can be expected to come nearer "
+        "than that, and small sets give high floors."
+    )
+    st.subheader("Does it copy?")
+    _table(readable_memorisation(found, class_name))
+    with st.container(horizontal=True):
+        for name in ("scores.json", "neighbours.parquet", "embedding.parquet"):
+            path = run.path / name
+            if path.is_file():
+                st.download_button(
+                    name, bytes_of(path), f"{run.id}-{name}", icon=":material/download:", on_click="ignore"
+                )
+
+
+def _table(table: pd.DataFrame) -> None:
+    """The numbers as a table, and below it in whole sentences what each of them says."""
+    st.dataframe(table.drop(columns=MEANING), hide_index=True, height="content")
+    meanings = zip(table.iloc[:, 0], table[MEANING], strict=True)
+    with st.expander("What these numbers say", icon=":material/help:"):
+        st.markdown("\n".join(f"* **{name}**: {meaning}" for name, meaning in meanings if meaning))
+
+
+def _class(run: Run, found: dict[str, Any]) -> str:
+    """The class whose numbers the tables show; "" for the whole pool."""
+    classes = list(dict.fromkeys(row["class"] for row in found["scores"]))
+    if len(classes) < 2:
+        return classes[0] if classes else ""
+    return st.segmented_control(
+        "Tables of",
+        classes,
+        default=classes[0],
+        required=True,
+        format_func=lambda name: name or ALL,
+        key=f"scores-class-{run.id}",
+    )

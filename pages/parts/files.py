@@ -1,0 +1,47 @@
+"""Files of run folders, read once for as long as they stay the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from engine.store.files import read_json
+
+
+def stamp(path: Path) -> tuple[Path, float, int]:
+    """A file with its time and size: the key under which its content is cached."""
+    stat = path.stat()
+    return path, stat.st_mtime, stat.st_size
+
+
+def json_of(path: Path) -> Any:
+    """The content of a JSON file."""
+    return _json(*stamp(path))
+
+
+def table_of(path: Path, omit: tuple[str, ...] = ()) -> pd.DataFrame:
+    """The content of a Parquet file without the columns in `omit`."""
+    return _table(*stamp(path), omit)
+
+
+def bytes_of(path: Path) -> bytes:
+    """The content of a file, for a download."""
+    return _bytes(*stamp(path))
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _json(path: Path, written: float, size: int) -> Any:
+    return read_json(path)
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _table(path: Path, written: float, size: int, omit: tuple[str, ...]) -> pd.DataFrame:
+    return pd.read_parquet(path).drop(columns=list(omit), errors="ignore")
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _bytes(path: Path, written: float, size: int) -> bytes:
+    return path.read_bytes()

@@ -1,0 +1,244 @@
+"""The Quality page in the states that a person can meet it in."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from engine.configs import Config, QualityConfig, RankingConfig
+from engine.sampling.pools import Pool
+from engine.store.home import Home
+from engine.store.runs import Run, State, create_run, list_runs
+from pages.checking import ranking as ranking_part
+from tests import fabricated
+from tests.pages.conftest import OpenPage, press, texts
+
+
+@pytest.fixture
+def trainings(home: Home) -> list[Run]:
+    fabricated.make_dataset(home)
+    return [fabricated.make_training(home, name) for name in fabricated.CLASSES]
+
+
+@pytest.fixture
+def pool(home: Home, trainings: list[Run]) -> Run:
+    return fabricated.make_pool_run(home, trainings)
+
+
+@pytest.fixture
+def check(home: Home, pool: Run) -> Run:
+    return fabricated.make_quality(home, pool)
+
+
+def titles(app: AppTest) -> list[str]:
+    return [json.loads(chart.proto.spec)["layout"]["title"]["text"] for chart in app.get("plotly_chart")]
+
+
+def badges(app: AppTest) -> list[str]:
+    """The flags on the pairs of the gallery."""
+    known = ("copy]", "near-copy]", "repeat]", "not flagged]")
+    found = [element.value for element in app.markdown if element.value.endswith(known)]
+    return [text.split("[")[1].rstrip("]") for text in found if "badge" in text]
+
+
+@pytest.fixture
+def submitted(home: Home, monkeypatch: pytest.MonkeyPatch) -> list[Config]:
+    """What the page would start; the runs stay queued."""
+    configs: list[Config] = []
+
+    def submit(home: Home, config: Config) -> Run:
+        configs.append(config)
+        return create_run(home, config.plain(), "made")
+
+    monkeypatch.setattr("pages.parts.runs.submit", submit)
+    return configs
+
+
+def test_empty_home_says_what_is_missing(home: Home, open_page: OpenPage) -> None:
+    app = open_page("quality")
+    assert "there is no pool yet" in texts(app)
+    assert not app.button
+
+
+def test_finished_says_the_worst_first_then_scores_beside_floors(check: Run, open_page: OpenPage) -> None:
+    app = open_page("quality", run=check.id)
+    assert [box.value for box in app.warning] == [f"**{check.status().result['sentence']}**"]
+    assert {metric.label: metric.value for metric in app.metric} == {
+        "Copies": "2 of 32",
+        "Near copies": "1 of 32",
+        "Repeats": "2 of 32",
+        "In the pool now": "32 of 32",
+    }
+    assert titles(app) == ["Scores beside their floors"]
+    scores, measures = (table.value for table in app.dataframe)
+    assert list(scores["Score"])[:2] == ["FID", "KID"]
+    assert scores.loc[1, "Real against real"] == "0.0010"
+    assert len(measures) == 4
+    assert "not privacy guarantees" in texts(app)
+    assert "Phantom data" in texts(app)
+
+
+def test_tables_of_one_class(check: Run, open_page: OpenPage) -> None:
+    app = open_page("quality", run=check.id)
+    app.segmented_control(key=f"scores-class-{check.id}").set_value("bleed").run()
+    assert set(app.dataframe[0].value["Images"]) == {"16 against 20"}
+
+
+def test_the_gallery_shows_flagged_pairs_the_worst_first(check: Run, open_page: OpenPage) -> None:
+    app = open_page("quality", run=check.id, part="Nearest neighbours")
+    assert badges(app) == ["copy", "copy", "near-copy", "repeat", "repeat"]
+    assert sum(len(image.proto.imgs) for image in app.get("image")) == 10, "each beside its nearest real image"
+    app.get("button_group")[1].set_value(["near-copy"]).run()
+    assert badges(app) == ["near-copy"]
+
+
+def test_a_pool_without_flags_shows_its_nearest_pairs(home: Home, pool: Run, open_page: OpenPage) -> None:
+    check = fabricated.make_quality(home, pool, flags=False)
+    app = open_page("quality", run=check.id, part="Nearest neighbours")
+    assert not app.warning
+    assert len(badges(app)) == 12, "one page of all 32"
+    ratios = pd.read_parquet(check.path / "neighbours.parquet")["ratio"]
+    assert f"ratio {ratios.min():.2f}" in next(caption.value for caption in app.caption if "ratio" in caption.value)
+
+
+def test_a_copy_leaves_the_pool_and_comes_back(check: Run, pool: Run, open_page: OpenPage) -> None:
+    copied = pd.read_parquet(check.path / "neighbours.parquet").query("flag == 'copy'")["path"].iloc[0]
+    app = open_page("quality", run=check.id, part="Nearest neighbours")
+    first = next(button for button in app.button if button.label == "Exclude")
+    first.click().run()
+    assert "Nothing is deleted" in texts(app)
+    app.text_input[0].set_value("looks like P001")
+    both(app, first.key, "exclude-now")
+    manifest = Pool.open(pool).manifest.set_index("path")["excluded"]
+    assert manifest[copied] == "looks like P001"
+    assert (manifest != "").sum() == 1
+
+    app = open_page("quality", run=check.id, part="Nearest neighbours")
+    assert {metric.label: metric.value for metric in app.metric}["In the pool now"] == "31 of 32"
+    assert "**excluded**: looks like P001" in texts(app)
+    both(app, f"back-{check.id}-{copied}", "restore-now")
+    assert (Pool.open(pool).manifest["excluded"] == "").all()
+
+
+def test_all_that_the_filter_shows_leaves_at_once(check: Run, pool: Run, open_page: OpenPage) -> None:
+    app = open_page("quality", run=check.id, part="Nearest neighbours")
+    app.get("button_group")[1].set_value(["copy"]).run()
+    app.button(key=f"exclude-{check.id}").click().run()
+    both(app, f"exclude-{check.id}", "exclude-now")
+    reasons = Pool.open(pool).manifest["excluded"]
+    assert set(reasons) == {"", f"copies, seen by {check.id}"}
+    assert (reasons != "").sum() == 2
+
+
+def both(app: AppTest, opener: str, key: str) -> None:
+    """Press a button of a dialog together with the one that opens it: AppTest knows whole runs only."""
+    app.button(key=opener).click()
+    if not any(button.key == key for button in app.button):
+        app.run()
+        app.button(key=opener).click()
+    app.button(key=key).click()
+    app.run()
+    assert not app.exception, app.exception
+
+
+def test_a_clicked_point_opens_its_image(check: Run, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = pd.read_parquet(check.path / "neighbours.parquet")["path"].iloc[0]
+    original = st.plotly_chart
+    clicked = SimpleNamespace(selection=SimpleNamespace(points=[{"customdata": [path, "synthetic"]}]))
+
+    def plotly_chart(*args: Any, **kwargs: Any) -> Any:  # AppTest cannot click into a chart
+        drawn = original(*args, **kwargs)
+        return clicked if "on_select" in kwargs else drawn
+
+    monkeypatch.setattr(st, "plotly_chart", plotly_chart)
+    app = open_page("quality", run=check.id, part="Feature map")
+    captions = [image.proto.imgs[0].caption for image in app.get("image")]
+    assert captions[0] == f"Synthetic: {path}"
+    assert captions[1].startswith("Its nearest training image: images/bleed/")
+
+
+def test_running_and_failed(home: Home, pool: Run, hold: Callable[[Run], Run], open_page: OpenPage) -> None:
+    running = hold(fabricated.make_quality(home, pool, State.RUNNING))
+    app = open_page("quality", run=running.id)
+    assert "scores appear here" in texts(app)
+    assert "Stop" in [button.label for button in app.button]
+    failed = fabricated.make_quality(home, pool, State.FAILED, error="The disk is full; make room and resume.")
+    app = open_page("quality", run=failed.id)
+    assert [error.value for error in app.error] == ["The disk is full; make room and resume."]
+    assert "Resume" in [button.label for button in app.button]
+
+
+def test_numbers_stay_when_pool_and_data_are_deleted(check: Run, pool: Run, home: Home, open_page: OpenPage) -> None:
+    shutil.rmtree(pool.path)
+    shutil.rmtree(home.dataset("phantom"))
+    app = open_page("quality", run=check.id)
+    assert {metric.label: metric.value for metric in app.metric}["In the pool now"] == "–"
+    assert "Scores beside their floors" in titles(app)
+    assert "was deleted since" in texts(open_page("quality", run=check.id, part="Nearest neighbours"))
+    open_page("quality", run=check.id, part="Feature map")
+
+
+def test_a_link_to_a_pool_plans_its_check(pool: Run, submitted: list[Config], open_page: OpenPage) -> None:
+    app = open_page("quality", run=pool.id)
+    assert f"engine quality {pool.id}" in app.code[0].value
+    press(app, "Start check")
+    (config,) = submitted
+    assert isinstance(config, QualityConfig)
+    assert (config.pool, config.dataset, config.exclude) == (pool.id, "phantom", "nothing")
+    assert app.query_params["run"] == list_runs(pool.home, "quality")[0].id
+
+
+@pytest.fixture
+def ranked(home: Home, trainings: list[Run]) -> Run:
+    """A training with ranked snapshots."""
+    run = trainings[0]
+    (run.path / "snapshots").mkdir()
+    for images in range(2000, 12001, 2000):
+        (run.path / "snapshots" / f"network-{images:09d}.safetensors").touch()
+    fabricated.make_ranking(home, run)
+    return run
+
+
+def test_a_training_without_ranking_offers_one(
+    trainings: list[Run], submitted: list[Config], open_page: OpenPage
+) -> None:
+    (trainings[1].path / "snapshots").mkdir()
+    (trainings[1].path / "snapshots" / "network-000002000.safetensors").touch()
+    app = press(open_page("quality", run=trainings[1].id), "Rank the snapshots")
+    (config,) = submitted
+    assert isinstance(config, RankingConfig)
+    assert config.run == trainings[1].id
+    assert list_runs(trainings[1].home, "ranking")[0].id == app.query_params["run"]
+
+
+def test_the_best_snapshot_is_exported_after_asking(
+    ranked: Run, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exported: list[str] = []
+    monkeypatch.setattr(ranking_part, "run_export", lambda training, snapshot: exported.append(snapshot) or "")
+    app = open_page("quality", run=list_runs(ranked.home, "ranking")[0].id)
+    assert "Snapshots by their distance to the validation images" in titles(app)
+    remarks = app.dataframe[0].value.set_index("Snapshot")[""]
+    assert remarks["network-000010000.safetensors"] == "best"
+    assert remarks["network-000012000.safetensors"] == "exported"
+    press(app, "Export this one…")
+    assert "takes the place of network-000012000" in texts(app)
+    assert not exported
+    press(app, "Export this one…", "Export")
+    assert exported == ["network-000010000.safetensors"]
+
+
+def test_a_failed_export_is_one_sentence(home: Home, ranked: Run) -> None:
+    """The snapshots are empty files, which the command line refuses."""
+    error = ranking_part.run_export(ranked, "network-000010000.safetensors")
+    assert "network-000010000.safetensors" in error
+    assert "Traceback" not in error
+    assert ranking_part.exported_snapshot(ranked) == "network-000012000.safetensors"
