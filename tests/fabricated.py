@@ -312,7 +312,8 @@ def _neighbours(home: Home, pool: Run, flags: bool) -> pd.DataFrame:
         row |= {"neighbour_class": real["class"], "distance": distance, "ratio": near * rng.uniform(0.7, 0.98)}
         row |= {"own_distance": rng.uniform(2.2, 4.2), "pixel_neighbour": real["path"]}
         row |= {"pixel_distance": near * rng.uniform(0.08, 0.2), "shift_x": int(rng.integers(-2, 3))}
-        rows.append({**row, "shift_y": int(rng.integers(-2, 3)), "mirrored": bool(place % 5 == 0), "flag": flag})
+        row |= {"shift_y": int(rng.integers(-2, 3)), "mirrored": bool(place % 5 == 0)}
+        rows.append({**row, "twin": images["path"].iloc[0] if flag == "repeat" else "", "flag": flag})
     return pd.DataFrame(rows)
 
 
@@ -332,7 +333,7 @@ def _scores_json(config: QualityConfig, neighbours: pd.DataFrame) -> dict[str, A
     scores = []
     for class_name in ("", *CLASSES):
         for place, (metric, (value, floor, half)) in enumerate(SCORES.items()):
-            shown = value * (1 + 0.04 * len(class_name) * (-1) ** place)
+            shown = value * (1 + 0.02 * len(class_name) * (-1) ** place)
             row = {"class": class_name, "metric": metric, "value": shown, "low": shown - half, "high": shown + half}
             row |= {"n_real": 20 if class_name else 40, "n_synthetic": 16 if class_name else 32, "floor": floor}
             row |= {"floor_low": floor - half / 2, "floor_high": floor + half / 2, "note": ""}

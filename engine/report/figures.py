@@ -1,5 +1,11 @@
 """All figures of pages and reports: pure functions from tables to Plotly figures, no files and no Streamlit."""
 
+from engine.report.comparison_figures import (
+    figure_confusion,
+    figure_differences,
+    figure_reliability,
+    figure_subgroups,
+)
 from engine.report.dataset_figures import figure_class_counts, figure_sizes
 from engine.report.quality_figures import (
     figure_embedding,
@@ -8,7 +14,7 @@ from engine.report.quality_figures import (
     figure_ranking,
     figure_scores,
 )
-from engine.report.sweep_figures import figure_confusion, figure_differences, figure_sweep
+from engine.report.sweep_figures import figure_sweep
 from engine.report.training_figures import (
     figure_augmentation,
     figure_d_outputs,
@@ -39,8 +45,10 @@ __all__ = [
     "figure_neighbour_map",
     "figure_penalties",
     "figure_ranking",
+    "figure_reliability",
     "figure_scores",
     "figure_sizes",
+    "figure_subgroups",
     "figure_sweep",
     "figure_throughput",
 ]

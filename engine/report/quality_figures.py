@@ -30,13 +30,15 @@ def figure_scores(scores: pd.DataFrame, class_name: str = "") -> go.Figure:
     shown = scores[scores["class"].isin(classes)]
     metrics = list(dict.fromkeys(shown["metric"]))
     rows = max(1, -(-len(metrics) // COLUMNS))
+    panel, gap = 30 + 26 * len(classes), 92  # pixels
+    plot = rows * panel + (rows - 1) * gap
     figure = make_subplots(
         rows=rows,
         cols=COLUMNS,
         subplot_titles=[_panel_title(metric) for metric in metrics],
         shared_yaxes=True,
         horizontal_spacing=0.05,
-        vertical_spacing=min(0.3, 0.42 / rows),
+        vertical_spacing=gap / plot,
     )
     names = [name or "all" for name in classes]
     for place, metric in enumerate(metrics):
@@ -48,10 +50,11 @@ def figure_scores(scores: pd.DataFrame, class_name: str = "") -> go.Figure:
         ):
             trace = _dots(own, metric, (value, low, high), names, label, color, symbol)
             figure.add_trace(trace.update(showlegend=place == 0), row=row + 1, col=column + 1)
-    height = 120 + rows * (90 + 30 * len(classes))
-    styled(figure, title="Scores beside their floors", x="", y="", keep_zoom="scores", height=height)
-    figure.update_layout(margin={"t": 112, "b": 36}, legend={"y": 1.0, "yref": "container", "yanchor": "top", "x": 0})
-    figure.update_layout(legend={"y": (height - 34) / height})
+    margin = {"t": 104, "b": 76}
+    styled(
+        figure, title="Scores beside their floors", x="", y="", keep_zoom="scores", height=plot + sum(margin.values())
+    )
+    figure.update_layout(margin=margin, legend={"yref": "container", "y": 0.0, "yanchor": "bottom"})
     figure.update_annotations(font={"size": 13})
     figure.update_xaxes(nticks=4, zeroline=False)
     return figure.update_yaxes(type="category", categoryorder="array", categoryarray=names[::-1])

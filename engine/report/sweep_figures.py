@@ -1,4 +1,4 @@
-"""Figures of a sweep: what adding synthetic images did to the classifier, beside its controls."""
+"""The figure of a sweep: what synthetic images did to the classifier, beside its controls."""
 
 from __future__ import annotations
 
@@ -9,42 +9,48 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from engine.configs import SweepConfig
 from engine.report.style import ARMS, GREY, LINE, styled, translucent
-from engine.report.tables import METRICS, cell_table, show_p, show_share
+from engine.report.tables import METRICS, cell_table, show_share
+from engine.sweep.arms import baseline_of, has_ratios
 
-SHARE = (
-    "Images added per class, % of its real training images"
-    "<br><span style='font-size: 11px'>Added to the real images, never instead of them: "
-    "100 % = one synthetic image for each real one. All arms take equally many optimiser steps.</span>"
-)
 # Places along x, in 25ths of the gap between two ratios (points of percentage at 0, 25, 50, 75 and 100 %).
-OFFSETS = {"real": 0.0, "real+classical": -6.0, "real+duplicates": 1.2, "real+synthetic": -1.2}
-"""Place of an arm's mean beside its percentage, so that intervals do not hide each other."""
-TRIALS = {"real": -2.0, "real+classical": -8.0, "real+duplicates": 3.4, "real+synthetic": -3.4}
-"""Middle of the place of its single trials."""
-JITTER = 1.1
+ROOM = 18.0
+"""What the arms at one ratio take together at most."""
+WIDEST = 4.6
+"""What one arm takes at most: its mean, and beside it its trials."""
+CLASSICAL_AT = -7.0
+"""Place of the arm real+classical, which has no ratio."""
 
 
 def figure_sweep(
-    trials: pd.DataFrame, summary: dict[str, Any] | None = None, metric: str = "accuracy", title: str = ""
+    trials: pd.DataFrame,
+    summary: dict[str, Any] | None = None,
+    metric: str = "accuracy",
+    title: str = "",
+    *,
+    arms: Sequence[str] | None = None,
+    config: SweepConfig | None = None,
 ) -> go.Figure:
     """A metric of the classifier against the synthetic percentage: means with intervals, and every trial as a dot.
 
     `customdata` of every dot is `[arm, ratio, seed]`. Works on the trials of a sweep that is still running;
-    `summary` adds the majority baseline.
+    `summary` adds the majority baseline, `arms` shows some only, `config` says what a percentage counts.
     """
     measure = METRICS[metric]
+    if arms is not None:
+        trials = trials[trials["arm"].isin(arms)]
     cells = cell_table(trials, metric)
+    shown = [arm for arm in ARMS if (cells["arm"] == arm).any()]
     ratios = sorted({0.0, *trials["ratio"]})
     gap = 4 * min(np.diff(ratios), default=0.25)
+    places = {arm: (centre * gap, width * gap) for arm, (centre, width) in _places(shown).items()}
     figure = go.Figure()
     _band_of_real(figure, cells, measure.scale)
-    for arm in ARMS:
-        if (cells["arm"] == arm).any():
-            figure.add_trace(_trials(trials[trials["arm"] == arm], metric, gap))
-    for arm in ARMS:
-        if (cells["arm"] == arm).any():
-            figure.add_trace(_means(cells, arm, metric, gap))
+    for arm in shown:
+        figure.add_trace(_trials(trials[trials["arm"] == arm], metric, *places[arm]))
+    for arm in shown:
+        figure.add_trace(_means(cells, arm, metric, places))
     baseline = chance_level(metric, summary)
     levels = [] if baseline is None else [baseline[0] * measure.scale]
     if baseline is not None:
@@ -55,17 +61,25 @@ def figure_sweep(
             annotation={"text": f"{words} ({measure.show(value)})", "font": {"size": 12}},
             annotation_position="top right",
         )
+    many = len(shown) > 4
     styled(
         figure,
-        title=title or f"{measure.title} against synthetic images added",
-        x=SHARE,
+        title=title or f"{measure.title} against the share of synthetic images",
+        x=_share_words(shown, config),
         y=f"{measure.title}{', %' if measure.percent else ''} (real test images)",
         keep_zoom=metric,
-        height=480,
+        height=560 if many else 480,
         footer=True,
     )
+    if many:  # the legend takes several lines; below the axis it has room for them
+        figure.update_layout(
+            margin={"t": 56, "b": 170},
+            legend={"yref": "container", "y": 0.0, "yanchor": "bottom", "font": {"size": 12}},
+        )
+    left = min(centre - width for centre, width in places.values()) if places else 0.0
+    right = max((centre + width for arm, (centre, width) in places.items() if has_ratios(arm)), default=gap)
     figure.update_xaxes(tickvals=[100 * ratio for ratio in ratios], ticktext=[show_share(ratio) for ratio in ratios])
-    figure.update_xaxes(range=[-11 * gap, 100 * max(ratios) + 6 * gap], showgrid=False, zeroline=False)
+    figure.update_xaxes(range=[left - gap, 100 * max(ratios) + right + gap], showgrid=False, zeroline=False)
     values = trials[metric].dropna() * measure.scale
     lowest, highest = min([*values, *levels]), max([*values, *levels])
     room = 0.06 * (highest - lowest or measure.scale)
@@ -86,100 +100,51 @@ def chance_level(metric: str, summary: dict[str, Any] | None) -> tuple[float, st
     return None if value is None else (float(value), words)
 
 
-def figure_differences(comparisons: pd.DataFrame, metric: str = "accuracy") -> go.Figure:
-    """Paired differences of real+synthetic to its controls with their intervals and Holm-corrected p."""
-    measure = METRICS[metric]
-    rows = comparisons[comparisons["metric"] == metric].sort_values(["ratio", "against"], ascending=[False, True])
-    labels = [f"+{show_share(ratio)} against {arm}" for ratio, arm in zip(rows["ratio"], rows["against"], strict=True)]
-    figure = go.Figure()
-    for arm, style in ARMS.items():
-        chosen = (rows["against"] == arm).to_numpy()
-        if not chosen.any():
-            continue
-        part = rows[chosen]
-        mean = part["mean_difference"] * measure.scale
-        figure.add_trace(
-            go.Scatter(
-                x=mean,
-                y=[label for label, wanted in zip(labels, chosen, strict=True) if wanted],
-                error_x={
-                    "array": part["high"] * measure.scale - mean,
-                    "arrayminus": mean - part["low"] * measure.scale,
-                    "thickness": 2,
-                    "width": 5,
-                },
-                mode="markers",
-                marker={"color": style.color, "symbol": style.symbol, "size": 11},
-                name=f"against {style.title.lower()}",
-                customdata=[
-                    [ratio, arm, measure.show_difference(low), measure.show_difference(high), show_p(p), show_p(holm)]
-                    for ratio, low, high, p, holm in zip(
-                        part["ratio"], part["low"], part["high"], part["p"], part["p_holm"], strict=True
-                    )
-                ],
-                hovertemplate=(
-                    "%{x:+.2f}" + measure.difference_unit + " (%{customdata[2]} to %{customdata[3]})<br>"
-                    "p %{customdata[4]}, Holm %{customdata[5]}<extra>%{y}</extra>"
-                ),
-            )
+def _share_words(arms: Sequence[str], config: SweepConfig | None) -> str:
+    """The title of the x axis, and below it what a percentage counts in this sweep."""
+    gap = config is not None and config.ratio_of == "gap"
+    lines = []
+    if any(arm.startswith("real+") and has_ratios(arm) for arm in arms) or not any(map(has_ratios, arms)):
+        one = "all that a class lacks to the largest one" if gap else "one synthetic image for each real one"
+        lines.append(f"Added to the real images, never instead of them: 100 % = {one}.")
+    if any(arm.startswith("replaced") for arm in arms):
+        lines.append("In the replaced arms so many reals give way, and the total stays.")
+    if any(arm.startswith("synthetic") for arm in arms):
+        lines.append("Synthetic only: 100 % = as many as there are reals.")
+    if config is not None and config.extra_classes:
+        lines.append(f"Only {' and '.join(config.extra_classes)} gets images.")
+    if config is not None and config.epochs:
+        lines.append(
+            f"Every trial passes {config.epochs} times over its own images: larger sets are trained for longer."
         )
-    for label, holm in zip(labels, rows["p_holm"], strict=True):
-        figure.add_annotation(
-            x=1.0, xref="paper", xanchor="left", y=label, text=f"  {show_p(holm)}", showarrow=False, font={"size": 12}
-        )
-    figure.add_annotation(
-        x=1.0, xref="paper", xanchor="left", y=1.0, yref="paper", yanchor="bottom", text="  p (Holm)", showarrow=False
-    )
-    figure.add_vline(x=0, line={"color": LINE, "width": 1.5})
-    styled(
-        figure,
-        title=f"{measure.title}: paired differences of real + synthetic",
-        x=f"Difference{',' if measure.percent else ''}{measure.difference_unit} (95 % interval over seeds)",
-        y="",
-        keep_zoom=metric,
-        height=190 + 34 * len(rows),
-    )
-    return figure.update_layout(margin={"r": 90}).update_yaxes(
-        categoryorder="array", categoryarray=labels, showgrid=False
-    )
+    else:
+        lines.append("All arms take equally many optimiser steps.")
+    note = " ".join(lines)
+    if len(lines) > 2:
+        half = sum(map(len, lines[: len(lines) // 2])) + len(lines) // 2 - 1
+        note = f"{note[:half]}<br>{note[half + 1 :]}"
+    unit = "Share of what a class lacks, %" if gap else "Images per class, % of its real training images"
+    return f"{unit}<br><span style='font-size: 11px'>{note}</span>"
 
 
-def figure_confusion(matrix: np.ndarray, classes: Sequence[str], title: str = "Confusion matrix") -> go.Figure:
-    """Heat map of a confusion matrix `[true class, predicted class]`: share of the true class, and counts."""
-    matrix = np.asarray(matrix)
-    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    figure = go.Figure(
-        go.Heatmap(
-            z=100 * share,
-            x=list(classes),
-            y=list(classes),
-            zmin=0,
-            zmax=100,
-            text=[
-                [f"{n}<br>{show_share(s)}" for n, s in zip(*rows, strict=True)]
-                for rows in zip(matrix, share, strict=True)
-            ],
-            texttemplate="%{text}",
-            colorscale="Cividis",
-            xgap=2,
-            ygap=2,
-            colorbar={"title": {"text": "% of true class"}, "thickness": 12},
-            hovertemplate="%{y} called %{x}: %{text}<extra></extra>",
-        )
-    )
-    styled(figure, title=title, x="Predicted class", y="True class", keep_zoom="confusion")
-    figure.update_xaxes(type="category", showgrid=False)
-    return figure.update_yaxes(type="category", autorange="reversed", showgrid=False)
+def _places(arms: Sequence[str]) -> dict[str, tuple[float, float]]:
+    """For each arm the middle of its place beside a percentage, and half the width of that place."""
+    side_by_side = [arm for arm in arms if has_ratios(arm)]
+    width = min(WIDEST, ROOM / max(1, len(side_by_side)))
+    places = {arm: (width * (index - (len(side_by_side) - 1) / 2), width / 2) for index, arm in enumerate(side_by_side)}
+    return {"real": (0.0, WIDEST / 2), "real+classical": (CLASSICAL_AT, WIDEST / 2)} | places
 
 
-def _means(cells: pd.DataFrame, arm: str, metric: str, gap: float) -> go.Scatter:
+def _means(cells: pd.DataFrame, arm: str, metric: str, places: dict[str, tuple[float, float]]) -> go.Scatter:
     measure, style = METRICS[metric], ARMS[arm]
     own = cells[cells["arm"] == arm]
-    position = own["ratio"] * 100 + OFFSETS[arm] * gap
-    if arm in ("real+duplicates", "real+synthetic"):
-        # Both begin at 0 % added, which is the arm real.
-        own = pd.concat([cells[cells["arm"] == "real"], own])
-        position = pd.concat([pd.Series([0.0] * int((cells["arm"] == "real").sum())), position])
+    centre, half = places[arm]
+    position = own["ratio"] * 100 + centre - half * 0.4
+    if has_ratios(arm) and arm.startswith(("real", "replaced")):
+        # At 0 % these arms are the real images alone, augmented as they are themselves.
+        begin = cells[cells["arm"] == baseline_of(arm)]
+        own = pd.concat([begin, own])
+        position = pd.concat([pd.Series([places[baseline_of(arm) or ""][0]] * len(begin), dtype=float), position])
     mean = own["mean"] * measure.scale
     shown = own["arm"] == arm
     return go.Scatter(
@@ -192,7 +157,7 @@ def _means(cells: pd.DataFrame, arm: str, metric: str, gap: float) -> go.Scatter
             "width": 5,
         },
         mode="lines+markers",
-        line={"color": style.color, "width": 2.5},
+        line={"color": style.color, "width": 2.5, "dash": style.dash},
         marker={"symbol": style.symbol, "size": [11 if own_point else 0 for own_point in shown], "color": style.color},
         unselected={"marker": {"opacity": 1}},
         name=style.title,
@@ -205,20 +170,21 @@ def _means(cells: pd.DataFrame, arm: str, metric: str, gap: float) -> go.Scatter
         ],
         hoverlabel={"bgcolor": style.color, "font": {"color": "white"}},
         hovertemplate=(
-            style.title + ", %{customdata[3]} trials<br>mean %{y:.2f}" + measure.unit + "<br>"
+            style.title + ", %{customdata[3]} seeds<br>mean %{y:.2f}" + measure.unit + "<br>"
             "95 % interval %{customdata[4]} to %{customdata[5]}<extra></extra>"
         ),
     )
 
 
-def _trials(trials: pd.DataFrame, metric: str, gap: float) -> go.Scatter:
+def _trials(trials: pd.DataFrame, metric: str, centre: float, half: float) -> go.Scatter:
     """Every trial as a dot; a seed has the same place in every cell, so that pairs can be followed."""
     measure = METRICS[metric]
     arm = str(trials["arm"].iloc[0])
     seeds = sorted(set(trials["seed"]))
-    place = {seed: (i / max(len(seeds) - 1, 1) - 0.5) * 2 * JITTER for i, seed in enumerate(seeds)}
+    jitter = 0.45 * half
+    place = {seed: (i / max(len(seeds) - 1, 1) - 0.5) * 2 * jitter for i, seed in enumerate(seeds)}
     return go.Scatter(
-        x=trials["ratio"] * 100 + (TRIALS[arm] + trials["seed"].map(place)) * gap,
+        x=trials["ratio"] * 100 + centre + 0.5 * half + trials["seed"].map(place),
         y=trials[metric] * measure.scale,
         mode="markers",
         marker={"color": translucent(ARMS[arm].color, 0.55), "symbol": ARMS[arm].symbol, "size": 7},

@@ -66,7 +66,9 @@ METRICS: dict[str, Measure] = {
     ),
     "macro_f1": Measure("Macro F1", True, "mean over the classes of the F1 score"),
     "auroc": Measure("AUROC", False, "area under the ROC curve, one class against the rest; 0.5 is chance"),
+    "average_precision": Measure("Average precision", False, "area under the precision-recall curve"),
     "brier": Measure("Brier score", False, "mean squared error of the probabilities; lower is better"),
+    "ece": Measure("Calibration error", False, "gap of confidence and accuracy over 15 bins (ECE); lower is better"),
 }
 
 
@@ -75,10 +77,29 @@ def present_metrics(trials: pd.DataFrame) -> list[str]:
     return [name for name in METRICS if name in trials and trials[name].notna().any()]
 
 
+def per_seed(trials: pd.DataFrame) -> pd.DataFrame:
+    """The trials with the folds of a cross-validation brought together: one row an arm, ratio and seed."""
+    if "fold" not in trials or trials["fold"].nunique() <= 1:
+        return trials
+    return trials.groupby(["arm", "ratio", "seed"], as_index=False)[present_metrics(trials)].mean()
+
+
+def level_trials(metrics: pd.DataFrame, level: str = "image", subgroup: str = "", value: str = "") -> pd.DataFrame:
+    """One row an arm, ratio and seed with the metrics of that level and subgroup, from the sweep's `metrics.parquet`.
+
+    The table looks like that of the trials, so that every figure and table of trials shows it too; folds are one.
+    """
+    kept = metrics[(metrics["level"] == level) & (metrics["subgroup"] == subgroup)]
+    if subgroup:
+        kept = kept[kept["value"] == value]
+    wide = kept.pivot_table(index=["arm", "ratio", "seed"], columns="metric", values="score", sort=True)
+    return wide.reset_index().rename_axis(columns=None)
+
+
 def cell_table(trials: pd.DataFrame, metric: str = "accuracy") -> pd.DataFrame:
     """One row an arm and ratio: `arm, ratio, n, mean, low, high` with the 95 % interval over the seeds."""
     rows = []
-    for (arm, ratio), cell in trials.groupby(["arm", "ratio"], sort=True):
+    for (arm, ratio), cell in per_seed(trials).groupby(["arm", "ratio"], sort=True):
         values = cell[metric].dropna().to_numpy(dtype=float)
         if len(values) == 0:
             continue
@@ -101,15 +122,15 @@ def readable_cells(trials: pd.DataFrame, metric: str = "accuracy") -> pd.DataFra
     table = pd.DataFrame(
         {
             "Arm": [ARMS[arm].title for arm in cells["arm"]],
-            "Added": [show_share(ratio) for ratio in cells["ratio"]],
-            "Trials": cells["n"].to_numpy(),
+            "Share": [show_share(ratio) if ratio else "–" for ratio in cells["ratio"]],
+            "Seeds": cells["n"].to_numpy(),
             measure.title: [measure.show(mean) for mean in cells["mean"]],
             "95 % interval": [
                 measure.show_interval(low, high) for low, high in zip(cells["low"], cells["high"], strict=True)
             ],
         }
     )
-    means = trials.groupby(["arm", "ratio"])[present_metrics(trials)].mean()
+    means = per_seed(trials).groupby(["arm", "ratio"])[present_metrics(trials)].mean()
     for other in present_metrics(trials):
         if other != metric:
             values = [means.loc[(arm, ratio), other] for arm, ratio in zip(cells["arm"], cells["ratio"], strict=True)]
@@ -117,33 +138,46 @@ def readable_cells(trials: pd.DataFrame, metric: str = "accuracy") -> pd.DataFra
     return table
 
 
+COMPARISON = ["arm", "ratio", "against", "metric"]
+NUMBERS = ["mean_difference", "low", "high", "low_total", "high_total", "p", "p_holm"]
+
+
 def comparison_table(summary: dict[str, Any]) -> pd.DataFrame:
-    """The paired comparisons of a sweep: `ratio, against, metric, mean_difference, low, high, p, p_holm, n`."""
-    numbers = ["mean_difference", "low", "high", "p", "p_holm"]
-    table = pd.DataFrame(summary["comparisons"], columns=["ratio", "against", "metric", *numbers, "n"])
-    return table.astype(dict.fromkeys(numbers, float))  # what could not be computed is null in JSON, NaN here
+    """The paired comparisons of a sweep: `arm, ratio, against, metric, mean_difference, low, high, p, p_holm, n`.
+
+    `low_total` and `high_total` bound the difference under both kinds of noise, seeds and test images; sweeps of
+    before have none.
+    """
+    table = pd.DataFrame(summary["comparisons"]).reindex(columns=[*COMPARISON, *NUMBERS, "n"])
+    table["arm"] = table["arm"].fillna("real+synthetic")
+    return table.astype(dict.fromkeys(NUMBERS, float))  # what could not be computed is null in JSON, NaN here
 
 
 def readable_comparisons(comparisons: pd.DataFrame) -> pd.DataFrame:
     """`comparison_table` in words and units."""
     measures = [METRICS[metric] for metric in comparisons["metric"]]
-    return pd.DataFrame(
-        {
-            "Synthetic added": [show_share(ratio) for ratio in comparisons["ratio"]],
-            "Compared with": [ARMS[arm].title for arm in comparisons["against"]],
-            "Metric": [measure.title for measure in measures],
-            "Mean difference": [
-                m.show_difference(v) for m, v in zip(measures, comparisons["mean_difference"], strict=True)
-            ],
-            "95 % interval": [
-                m.show_interval(low, high, signed=True)
-                for m, low, high in zip(measures, comparisons["low"], comparisons["high"], strict=True)
-            ],
-            "p": [show_p(p) for p in comparisons["p"]],
-            "p (Holm)": [show_p(p) for p in comparisons["p_holm"]],
-            "Seeds": comparisons["n"].to_numpy(),
-        }
-    )
+
+    def intervals(low: str, high: str) -> list[str]:
+        ends = zip(measures, comparisons[low], comparisons[high], strict=True)
+        return [measure.show_interval(low, high, signed=True) for measure, low, high in ends]
+
+    table = {
+        "Arm": [ARMS[arm].title for arm in comparisons["arm"]],
+        "Share": [show_share(ratio) for ratio in comparisons["ratio"]],
+        "Compared with": [ARMS[arm].title for arm in comparisons["against"]],
+        "Metric": [measure.title for measure in measures],
+        "Mean difference": [
+            m.show_difference(v) for m, v in zip(measures, comparisons["mean_difference"], strict=True)
+        ],
+        "95 % over seeds": intervals("low", "high"),
+        "95 % over seeds and test images": intervals("low_total", "high_total"),
+        "p": [show_p(p) for p in comparisons["p"]],
+        "p (Holm)": [show_p(p) for p in comparisons["p_holm"]],
+        "Seeds": comparisons["n"].to_numpy(),
+    }
+    if not comparisons["low_total"].notna().any():
+        del table["95 % over seeds and test images"]
+    return pd.DataFrame(table)
 
 
 def show_share(share: float) -> str:
