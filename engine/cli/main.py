@@ -11,6 +11,7 @@ import typer
 
 from engine.cli import datasets, explore, network
 from engine.cli.dry_run import dry_run_command
+from engine.cli.folds import folds as make_folds
 from engine.cli.follow import follow_to_end
 from engine.cli.options import assignments, with_options
 from engine.cli.output import Detach, Json, console, notices, show, table
@@ -19,6 +20,7 @@ from engine.cli.serve import require_free_port, serve
 from engine.configs import (
     GANS,
     DcganConfig,
+    Fold,
     GeneratorReference,
     JourneyConfig,
     PoolConfig,
@@ -28,6 +30,7 @@ from engine.configs import (
     parse_training,
 )
 from engine.datasets.dataset import Dataset
+from engine.datasets.folds import parent_of_folds
 from engine.jobs import submit as jobs
 from engine.presets import PRESETS, preset
 from engine.store.errors import ErsatzError
@@ -40,6 +43,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Do synthetic images help your classifier? Train a GAN on the training part, sample it, and measure.",
 )
+datasets.app.command("folds")(make_folds)
 app.add_typer(datasets.app, name="dataset")
 app.add_typer(network.app, name="network")
 app.add_typer(explore.app, name="explore")
@@ -76,6 +80,8 @@ def demo(
     preset_name: PresetName = "demo",
     source: Annotated[str, typer.Option(help="Folder or file with the preset's data; the demo needs none.")] = "",
     gan: Annotated[str, typer.Option(help=f"{' or '.join(GANS)} [default: the preset's own]")] = "",
+    protocol: Annotated[str, typer.Option(help=JourneyConfig.model_fields["protocol"].description)] = "both",
+    folds: Annotated[int, typer.Option(help=JourneyConfig.model_fields["folds"].description)] = 0,
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="Change a setting, as in --set train.kimg=5.")
     ] = None,
@@ -92,6 +98,8 @@ def demo(
             "preset": preset_name,
             "source": source,
             "gan": gan,
+            "protocol": protocol,
+            "folds": folds,
             "overrides": assignments(changes or []),
         }
     )
@@ -220,21 +228,46 @@ app.command()(project)
 
 
 @app.command()
-@with_options(SweepConfig, omit=("name", "dataset", "dataset_fingerprint", "pool", "pool_sha256"))
+@with_options(SweepConfig, omit=("name", "dataset", "dataset_fingerprint", "pool", "pool_sha256", "folds"))
 def sweep(
-    pool: Annotated[str, typer.Argument(metavar="POOL", help="The run id of a pool.")],
+    pools: Annotated[
+        list[str],
+        typer.Argument(metavar="POOL...", help="The run id of a pool; of one for each fold to cross-validate."),
+    ],
     name: Annotated[str, typer.Option(help="Name of the sweep; empty: the data set's.")] = "",
     preset_name: PresetName = "",
+    published: Annotated[
+        bool, typer.Option("--published", help="With --preset: the protocol as it was published, which claims nothing.")
+    ] = False,
     detach: Detach = False,
     as_json: Json = False,
     *,
     settings: dict[str, Any],
 ) -> None:
     """Train the classifier with growing shares of synthetic images, and the controls, to a verdict."""
-    dataset = _run(pool, "pool").config()["dataset"]
-    base = preset(preset_name).sweep if preset_name else {}
-    values = {**base, **settings, "name": name or dataset, "dataset": dataset, "pool": pool}
-    _finish([jobs.submit(Home.from_environment(), SweepConfig.build(values))], detach, as_json)
+    home = Home.from_environment()
+    base = _sweep_settings(preset_name, published)
+    datasets = [_run(pool, "pool").config()["dataset"] for pool in pools]
+    if len(pools) == 1:
+        images: dict[str, Any] = {"dataset": datasets[0], "pool": pools[0]}
+    else:
+        folds = tuple(Fold(dataset=dataset, pool=pool) for dataset, pool in zip(datasets, pools, strict=True))
+        images = {"dataset": parent_of_folds(home, datasets), "folds": folds}
+    values = {**base, **settings, "name": name or images["dataset"], **images}
+    _finish([jobs.submit(home, SweepConfig.build(values))], detach, as_json)
+
+
+def _sweep_settings(preset_name: str, published: bool) -> dict[str, Any]:
+    """The sweep of a preset: the sound one, or the one that was published."""
+    if not published:
+        return preset(preset_name).sweep if preset_name else {}
+    settings = preset(preset_name).published if preset_name else {}
+    if not settings:
+        raise ErsatzError(
+            "--published needs a --preset that repeats a published classifier; expected one of "
+            f"{', '.join(name for name, chosen in PRESETS.items() if chosen.published)}. Name it, or leave it out."
+        )
+    return settings
 
 
 @app.command()

@@ -36,6 +36,7 @@ from engine.store.hashing import sha256_file
 from engine.store.home import Home
 from engine.store.runs import Run, State
 from engine.sweep.leaks import refuse_unsound
+from engine.sweep.splits import named_splits, open_splits, pinned
 
 
 def prepare(home: Home, config: Config) -> Config:
@@ -210,11 +211,9 @@ def _finished_pool(home: Home, run_id: str) -> Pool:
 
 def _prepare_sweep(home: Home, config: SweepConfig) -> SweepConfig:
     dataset = _frozen_dataset(home, config)
-    pool = _finished_pool(home, config.pool)
-    refuse_unsound(config, dataset, pool)
-    update = {
-        "dataset_fingerprint": dataset.fingerprint,
-        "pool_sha256": pool.sha256,
-        "weights": _absolute(config.weights),
-    }
-    return config.completed().model_copy(update=update)
+    for named in named_splits(config):
+        _finished_pool(home, named.pool)
+    splits = open_splits(home, config)
+    refuse_unsound(config, splits)
+    update = {"dataset_fingerprint": dataset.fingerprint, "weights": _absolute(config.weights)}
+    return pinned(config.completed(), splits).model_copy(update=update)

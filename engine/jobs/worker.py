@@ -24,6 +24,8 @@ from engine.configs import (
     NetworkConfig,
     PoolConfig,
     ProjectionConfig,
+    QualityConfig,
+    RankingConfig,
     StyleganConfig,
     SweepConfig,
     TrainingConfig,
@@ -97,6 +99,14 @@ def do(run: Run, config: Config, report: Report, should_stop: ShouldStop) -> Out
             from engine.sampling.pools import make_pool
 
             return make_pool(run, config, report, should_stop)
+        case QualityConfig():
+            from engine.quality.running import check_quality
+
+            return check_quality(run, config, report, should_stop)
+        case RankingConfig():
+            from engine.quality.ranking import rank_snapshots
+
+            return rank_snapshots(run, config, report, should_stop)
         case SweepConfig():
             return _sweep(run, config, report, should_stop)
         case JourneyConfig():
