@@ -96,8 +96,8 @@ class StyleganConfig(TrainConfig):
     """Processes that share each batch, one a GPU (torchrun)."""
     metrics: tuple[Metric, ...] = ()
     """Scores computed at every snapshot: kid, fid (KID is the one to trust on small sets)."""
-    metric_extractor: Literal["inception", "resnet50"] = "inception"
-    """Network whose features the scores compare."""
+    metric_extractor: Literal["inception", "resnet50", "pixels"] = "inception"
+    """Network whose features the scores compare; pixels: the images shrunk, which needs no weights."""
     metric_weights: str = ""
     """Weights of that network: a file, or a folder with it; empty: ERSATZ_WEIGHTS, the torch hub cache, a download."""
     metric_images: int = Field(default=2000, ge=10, le=50000)

@@ -35,7 +35,7 @@ def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
     With fewer than some 2048 images on either side it is biased upwards, and only comparable at equal counts.
     Raises `ErsatzError` for features that are not finite, do not match, or overflow.
     """
-    _require_features(a, b)
+    require_features(a, b)
     mean_a, mean_b = a.mean(0, dtype=np.float64), b.mean(0, dtype=np.float64)
     root_a, root_b = _covariance_root(a, mean_a), _covariance_root(b, mean_b)
     product = root_a @ root_b.T
@@ -58,7 +58,7 @@ def kernel_distance(a: np.ndarray, b: np.ndarray, seed: int = 0, resamples: int 
     else resampling would shift the number. Near 0, where the sets are alike, the interval is too wide, never too
     narrow. Raises `ErsatzError` for features that are not finite or do not match.
     """
-    _require_features(a, b)
+    require_features(a, b)
     draw = np.random.default_rng(seed)
     # Each column says how often each row is taken; the first takes every row once and gives the value itself.
     of_a, of_b = (
@@ -118,7 +118,8 @@ def _blocks(n: int) -> Iterator[slice]:
     return (slice(start, min(start + BLOCK, n)) for start in range(0, n, BLOCK))
 
 
-def _require_features(a: np.ndarray, b: np.ndarray) -> None:
+def require_features(a: np.ndarray, b: np.ndarray) -> None:
+    """Raise `ErsatzError` unless features [N, D] and [M, D] are finite, of one width and of 2 images at least."""
     for x in (a, b):
         if x.ndim != 2 or len(x) < 2:
             raise ErsatzError(

@@ -1,0 +1,182 @@
+"""Check a pool: scores beside their floors, a search for copies, and a map of the features.
+
+<run>/
+    neighbours.parquet   one row a pool image: its nearest training image in features and in pixels, and its flag
+    embedding.parquet    path, class, split (train, valid or synthetic), sha256, flag, x, y
+    scores.json          scores, measures of memorisation, flags, sentences, limits; written last
+
+Images of the test part are never read.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from engine.configs import QualityConfig
+from engine.datasets.dataset import Dataset
+from engine.features.backbones import Backbone
+from engine.features.cache import FeatureCache, Interrupted
+from engine.features.extractors import open_extractor
+from engine.gans.devices import choose_device, describe
+from engine.quality.copies import Features, find_copies
+from engine.quality.embedding import MOST, feature_map
+from engine.quality.scores import Images, pool_scores
+from engine.quality.sentences import in_words, limits
+from engine.sampling.pools import Pool
+from engine.store.errors import ErsatzError
+from engine.store.files import read_json, replacing, write_json
+from engine.store.progress import Outcome, Progress, Report, ShouldStop, never, silent
+from engine.store.runs import Run
+
+SCORES_FILE = "scores.json"
+NEIGHBOURS_FILE = "neighbours.parquet"
+EMBEDDING_FILE = "embedding.parquet"
+
+
+def check_quality(run: Run, config: QualityConfig, report: Report = silent, should_stop: ShouldStop = never) -> Outcome:
+    """Score the pool, search it for copies, and take those out of it if the config says so.
+
+    Features are cached, so that a run stopped or killed computes none twice. Raises `ErsatzError` when the pool does
+    not belong to the data set, when its generators saw validation images, or when there are too few images.
+    """
+    pool = Pool.open(Run(run.home, config.pool))
+    if not (run.path / SCORES_FILE).is_file():  # else all but the last step was done before
+        dataset = Dataset.open(run.home, config.dataset)
+        _refuse_unsound(config, dataset, pool)
+        device = choose_device(config.device)
+        extractor = open_extractor(config.extractor, device, config.weights)
+        run.update(device=describe(device))
+        try:
+            _check(run, config, dataset, pool, extractor, report, should_stop)
+        except Interrupted:
+            return "stopped"
+    scores = read_json(run.path / SCORES_FILE)
+    if config.exclude == "copies":
+        flags = pd.read_parquet(run.path / NEIGHBOURS_FILE, columns=["path", "flag"])
+        pool.exclude(list(flags["path"][flags["flag"] == "copy"]), f"copy of a training image ({run.id})")
+    run.update(
+        result={
+            "sentence": scores["sentences"][0],
+            "flags": scores["flags"],
+            "excluded": scores["excluded"],
+            "extractor": scores["extractor"]["name"],
+        }
+    )
+    return "finished"
+
+
+def _refuse_unsound(config: QualityConfig, dataset: Dataset, pool: Pool) -> None:
+    dataset.require_frozen()
+    if config.dataset_fingerprint not in ("", dataset.fingerprint):
+        raise ErsatzError(
+            f"The data set {dataset.name} was changed since this check was set up; the split "
+            f"{config.dataset_fingerprint[:12]}... was expected. Set up a new check."
+        )
+    if config.pool_sha256 not in ("", pool.images_sha256):
+        raise ErsatzError(
+            f"The images of the pool {config.pool} were made again since this check was set up. Set up a new check."
+        )
+    pool.require_made_for(dataset)
+    seen = len(set(dataset.rows("valid")["sha256"]) & pool.training_hashes)
+    if seen:
+        raise ErsatzError(
+            f"Leak: the generators of the pool were trained on {seen} validation images of {dataset.name}, which then "
+            "cannot show how near an unseen image comes; none is allowed. Train generators on the training part."
+        )
+
+
+def _check(
+    run: Run,
+    config: QualityConfig,
+    dataset: Dataset,
+    pool: Pool,
+    extractor: Backbone,
+    report: Report,
+    should_stop: ShouldStop,
+) -> None:
+    """Everything up to `scores.json`."""
+    cache = FeatureCache(run.home, extractor)
+
+    def part(rows: pd.DataFrame, pixels: np.ndarray) -> Features:
+        found = cache.features(pixels, list(rows["sha256"]), report=report, should_stop=should_stop)
+        return Features(found, pixels, rows.reset_index(drop=True))
+
+    def step(done: int, total: int) -> None:
+        if should_stop():
+            raise Interrupted
+        report(Progress("scores", done, total, "steps"))
+
+    train, valid = (part(rows, dataset.pixels(rows)) for rows in (dataset.rows("train"), dataset.rows("valid")))
+    pool_rows = pool.rows()
+    fakes = part(pool_rows, pool.pixels(pool_rows))
+
+    # Copies first: they matter most.
+    copies = find_copies(train, fakes, valid, config, report, should_stop)
+    _write_table(run, NEIGHBOURS_FILE, copies.table)
+
+    # Scores: each real picture once.
+    reals = pd.concat((train.rows.assign(split="train"), valid.rows.assign(split="valid")), ignore_index=True)
+    features = np.concatenate((train.features, valid.features))
+    first = ~reals.duplicated("sha256").to_numpy()
+    real = Images(features[first], dataset.labels(reals[first]), reals["group"][first].to_numpy(str))
+    synthetic = Images(fakes.features, dataset.labels(fakes.rows), np.full(len(fakes), ""))
+    scores, skipped = pool_scores(real, synthetic, dataset.classes, config.k, config.seed, step)
+
+    # Map and summary.
+    report(Progress("map", 0, 1, "steps"))
+    shown = pd.concat((reals, fakes.rows.assign(split="synthetic", flag=copies.table["flag"])), ignore_index=True)
+    _write_table(run, EMBEDDING_FILE, _map(shown, np.concatenate((features, fakes.features)), config.seed))
+    excluded = copies.flags.get("copy", 0) if config.exclude == "copies" else 0
+    write_json(
+        run.path / SCORES_FILE,
+        {
+            "pool": pool.run.id,
+            "dataset": dataset.name,
+            "dataset_fingerprint": dataset.fingerprint,
+            "pool_sha256": pool.images_sha256,
+            "extractor": _described(extractor),
+            "counts": _counts(train, valid, fakes, pool),
+            "scores": scores,
+            "memorisation": copies.measures,
+            "flags": copies.flags,
+            "sentences": [*copies.sentences, *in_words(scores)],
+            "limits": limits(extractor.name, skipped, int((~first).sum())),
+            "excluded": excluded,
+        },
+    )
+
+
+def _described(extractor: Backbone) -> dict[str, str]:
+    return {
+        "name": extractor.name,
+        "weights": extractor.weights_file,
+        "weights_sha256": extractor.weights_sha256,
+        "input": extractor.preprocessing,
+    }
+
+
+def _counts(train: Features, valid: Features, fakes: Features, pool: Pool) -> dict[str, int]:
+    before = int((pool.manifest["excluded"] != "").sum())
+    return {"train": len(train), "valid": len(valid), "pool": len(fakes), "excluded_before": before}
+
+
+def _map(shown: pd.DataFrame, features: np.ndarray, seed: int) -> pd.DataFrame:
+    """Rows of embedding.parquet: all images, or a random choice where there are many; flagged ones always."""
+    draw = np.random.default_rng(seed)
+    table = shown[["path", "class", "split", "sha256"]].assign(flag=shown["flag"].fillna(""))
+    chosen = []
+    for synthetic in (False, True):
+        rows = draw.permutation(np.flatnonzero((table["split"] == "synthetic") == synthetic))
+        flagged = (table["flag"].iloc[rows] != "").to_numpy()
+        chosen.append(rows[np.argsort(~flagged, kind="stable")][:MOST])
+    rows = np.sort(np.concatenate(chosen))
+    places: dict[str, Any] = dict(zip("xy", feature_map(features[rows], seed).T, strict=True))
+    return table.iloc[rows].reset_index(drop=True).assign(**places)
+
+
+def _write_table(run: Run, name: str, table: pd.DataFrame) -> None:
+    with replacing(run.path / name) as temporary:
+        table.to_parquet(temporary, index=False)

@@ -1,0 +1,145 @@
+"""What the scores of a pool mean, in plain words and the worst first; and what no score here can say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+Row = dict[str, Any]
+
+LOWER_IS_BETTER = ("fid", "kid", "two_sample")
+
+NAMES = {
+    "fid": "Frechet distance (FID)",
+    "kid": "Kernel distance (KID)",
+    "precision": "Precision",
+    "recall": "Recall",
+    "density": "Density",
+    "coverage": "Coverage",
+    "two_sample": "Two-sample classifier",
+    "diversity": "Diversity",
+}
+
+
+def is_worse(row: Row) -> bool:
+    """Whether a score's whole interval lies on the bad side of all that real images score against real ones."""
+    if row["floor"] is None:
+        return False
+    if row["metric"] in LOWER_IS_BETTER:
+        return row["low"] > row["floor_high"]
+    return row["high"] < row["floor_low"]
+
+
+def in_words(scores: Sequence[Row]) -> list[str]:
+    """A sentence for each metric, those worse than their floor first: over all classes, with the classes that are."""
+    bad: list[str] = []
+    good: list[str] = []
+    for metric in ORDER:
+        rows = [row for row in scores if row["metric"] == metric and row["floor"] is not None]
+        if not rows:
+            continue
+        shown = next((row for row in rows if row["class"] == ""), rows[0])
+        worse = [row for row in rows if is_worse(row)]
+        if worse and shown not in worse:
+            shown = worse[0]
+        where = "" if shown["class"] == "" else f" in class {shown['class']}"
+        classes = [row["class"] for row in worse if row["class"] not in ("", shown["class"])]
+        also = f" Worse than real images in class {', '.join(classes)}." if worse and classes else ""
+        (bad if worse else good).append(WORDS[metric](shown, where, bool(worse)) + also)
+    return bad + good
+
+
+def limits(extractor: str, skipped: Sequence[str], copies: int) -> list[str]:
+    """What the numbers do not say. `skipped`: sentences on scores left out; `copies`: repeated reals left out."""
+    said = [
+        "These are screens, not privacy guarantees: an image may give a patient away that no score here finds.",
+        "No score of images predicts whether they help a classifier; FID does not either. The sweep measures that.",
+        _about(extractor),
+        "The real images are those of training and validation. Test images are never looked at here.",
+    ]
+    if copies:
+        said.append(f"{copies} real images that are exact copies of others were left out of the scores.")
+    return said + list(skipped)
+
+
+def _about(extractor: str) -> str:
+    if extractor == "pixels":
+        return (
+            "The extractor pixels compares shrunk images pixel by pixel: it sees layout and tone, no finer content. "
+            "Scores by a network (dinov2, inception) say more where its weights are at hand."
+        )
+    return (
+        f"Scores hold for the extractor {extractor}, which was trained on photographs, and for these numbers of "
+        "images; they compare with nothing measured otherwise."
+    )
+
+
+def _two_sample(row: Row, where: str, worse: bool) -> str:
+    told = "tells synthetic from real images" if worse else "hardly tells synthetic from real images"
+    copies = " Far below 50 % means that the pool holds near-copies of real images." * (row["high"] < 0.45)
+    return (
+        f"A simple classifier {told}{where} in {_percent(row['value'])} of cases (95 % interval {_percent(row['low'])} "
+        f"to {_percent(row['high'])}); 50 % is chance, and two halves of the real images give "
+        f"{_percent(row['floor'])}.{copies}"
+    )
+
+
+def _share(begin: str, bad: str, good: str) -> Callable[[Row, str, bool], str]:
+    def sentence(row: Row, where: str, worse: bool) -> str:
+        return (
+            f"{_percent(row['value'])} of the {begin}{where} ({_percent(row['low'])} to {_percent(row['high'])}; "
+            f"real against real {_percent(row['floor'])}): {bad if worse else good}."
+        )
+
+    return sentence
+
+
+def _ratio(name: str, bad: str, good: str) -> Callable[[Row, str, bool], str]:
+    def sentence(row: Row, where: str, worse: bool) -> str:
+        return (
+            f"{name} {row['value']:.2f}{where} ({row['low']:.2f} to {row['high']:.2f}; real against real "
+            f"{row['floor']:.2f}): {bad if worse else good}."
+        )
+
+    return sentence
+
+
+def _distance(name: str) -> Callable[[Row, str, bool], str]:
+    def sentence(row: Row, where: str, worse: bool) -> str:
+        told = (
+            "farther from the real images than these are from each other" if worse else "within what real images give"
+        )
+        return (
+            f"{name} {row['value']:.3g}{where} ({row['low']:.3g} to {row['high']:.3g}; real against real "
+            f"{row['floor']:.3g}): {told}."
+        )
+
+    return sentence
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+WORDS: dict[str, Callable[[Row, str, bool], str]] = {
+    "coverage": _share(
+        "real images have a synthetic one near them", "some kinds of images are missing", "as real images would"
+    ),
+    "recall": _share(
+        "real images lie where the pool does", "the pool does not reach all kinds of images", "as real images would"
+    ),
+    "diversity": _ratio(
+        "Diversity", "the pool varies less than the real images", "the pool varies about as much as the real images"
+    ),
+    "precision": _share(
+        "synthetic images lie where real ones do", "the others look unlike real images", "as real images would"
+    ),
+    "density": _ratio(
+        "Density", "synthetic images lie where real ones are rare", "synthetic images lie among the real ones"
+    ),
+    "two_sample": _two_sample,
+    "kid": _distance("KID"),
+    "fid": _distance("FID"),
+}
+ORDER = ("coverage", "diversity", "recall", "precision", "density", "two_sample", "kid", "fid")
+"""Missing kinds of images first: they teach a classifier the wrong world; then unreal ones, then what only differs."""
