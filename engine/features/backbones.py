@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +13,10 @@ import torch.nn.functional as F
 import torchvision
 from torch import Tensor, nn
 
-from engine.features import inception
+from engine.configs.sweep import TIMM
+from engine.features import dinov2, inception
 from engine.features.classical import apply_maps, seeded_maps
+from engine.features.sources import import_timm, timm_config
 from engine.features.weights import load_weights
 from engine.gans.devices import choose_precision
 from engine.store.errors import ErsatzError
@@ -46,12 +49,14 @@ class Backbone:
     weights_sha256: str
     device: torch.device
     precision: torch.dtype
+    pooling: str = "average pool"
+    """How the network makes one vector of an image."""
 
     @property
     def preprocessing(self) -> str:
         """One line that names how images become features; part of the cache's key."""
         precision = str(self.precision).removeprefix("torch.")
-        return f"{self.preparation.words}, average pool, {precision} {self.device.type}"
+        return f"{self.preparation.words}, {self.pooling}, {precision} {self.device.type}"
 
     @torch.inference_mode()
     def features(self, images: np.ndarray, view_seeds: list[int] | None = None) -> np.ndarray:
@@ -79,54 +84,124 @@ class Backbone:
 
 
 def open_backbone(name: str, weights: Path, device: torch.device) -> Backbone:
-    """Load a frozen backbone; an `ErsatzError` when the weights file is damaged or belongs to another network."""
-    module, dim, preparation, digest = _BUILDERS[name](weights)
+    """Load a frozen backbone, one of `configs.sweep.BACKBONES` or `timm:NAME`.
+
+    An `ErsatzError` when the weights file is damaged or belongs to another network.
+    """
+    if name == "inception":
+        module, digest = inception.inception_network(weights)
+        dim, preparation = inception.DIM, FID
+    elif name == "dinov2":
+        module, digest = dinov2.dinov2_network(weights)
+        dim, preparation = dinov2.DIM, imagenet(dinov2.INPUT_SIZE, "bicubic")
+    elif name.startswith(TIMM):
+        module, dim, preparation, digest = _from_timm(name, weights)
+    else:
+        module, digest = _from_torchvision(name, weights)
+        dim, preparation = TORCHVISION[name].dim, imagenet(TORCHVISION[name].size, TORCHVISION[name].mode)
     module.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     precision = choose_precision("auto", device)
     if preparation is FID and device.type == "cuda":
         precision = torch.float32  # as published figures have it; a GPU is fast enough
-    return Backbone(name, module, dim, preparation, weights.name, digest, device, precision)
+    pooling = "timm's pooling" if name.startswith(TIMM) else POOLING.get(name, "average pool")
+    return Backbone(name, module, dim, preparation, weights.name, digest, device, precision, pooling)
 
 
-Built = tuple[nn.Module, int, Preparation, str]
+@dataclass(frozen=True)
+class Torchvision:
+    """One of torchvision's networks: what is cut off it, and how its weights were trained to see images."""
+
+    classifier: str
+    """The last layer, after whose removal the network returns pooled features."""
+    dim: int
+    size: int = INPUT_SIZE
+    mode: str = "bilinear"
 
 
-def _resnet50(weights: Path) -> Built:
+TORCHVISION = {
+    "resnet18": Torchvision("fc", 512),
+    "resnet50": Torchvision("fc", 2048),
+    "efficientnet_b0": Torchvision("classifier", 1280, mode="bicubic"),
+    "efficientnet_b2": Torchvision("classifier", 1408, 288, "bicubic"),
+    "densenet121": Torchvision("classifier", 1024),
+    "convnext_tiny": Torchvision("classifier.2", 768),  # its normalisation of the pooled features stays
+    "vit_b_16": Torchvision("heads", 768),
+}
+
+POOLING = {"vit_b_16": "class token", "dinov2": "class token"}
+
+
+def _from_torchvision(name: str, weights: Path) -> tuple[nn.Module, str]:
     state, digest = load_weights(weights)
     with torch.device("meta"):
-        module = torchvision.models.resnet50()
-    module.fc = nn.Identity()
-    state = {key: value for key, value in state.items() if not key.startswith("fc.")}
+        module = torchvision.models.get_model(name, weights=None)
+    cut = TORCHVISION[name].classifier
+    module.set_submodule(cut, nn.Identity())
+    state = {
+        # densenet's published file has the names that its layers had before torch 0.4
+        re.sub(r"(denselayer\d+\.(?:norm|conv))\.(\d)", r"\1\2", key): value
+        for key, value in state.items()
+        if not key.startswith(f"{cut}.")
+    }
     try:
         module.to_empty(device="cpu").load_state_dict(state)
     except RuntimeError as error:
+        raise _other_network(weights, name, "torchvision") from error
+    return module, digest
+
+
+def _from_timm(name: str, weights: Path) -> tuple[nn.Module, int, Preparation, str]:
+    """One of timm's networks without its classifier, shown what its pretrained weights were trained on."""
+    config, timm = timm_config(name), import_timm()
+    state, digest = load_weights(weights)
+    try:
+        # With its classes, because timm lets layers be missing when another number is asked for.
+        module = timm.create_model(
+            name.removeprefix(TIMM),
+            pretrained=True,
+            num_classes=config["num_classes"],
+            pretrained_cfg_overlay={"state_dict": state},
+        )
+    except (RuntimeError, KeyError) as error:
+        raise _other_network(weights, name, "timm") from error
+    module.reset_classifier(0)
+    _, height, width = config["input_size"]
+    if height != width or config["interpolation"] not in ("bilinear", "bicubic"):
         raise ErsatzError(
-            f"{weights} does not hold the weights of resnet50: other layers were found than torchvision's resnet50 "
-            "has. Name the right file, or choose the classifier small-cnn, which needs none."
-        ) from error
-    return module, 2048, IMAGENET, digest
+            f"{name} wants images of {height} x {width} px, resized by the method {config['interpolation']}; square "
+            "ones, resized bilinearly or bicubically, were expected. Choose another network."
+        )
+    preparation = imagenet(height, config["interpolation"], config["mean"], config["std"])
+    return module, module.head_hidden_size, preparation, digest
 
 
-def _inception(weights: Path) -> Built:
-    module, digest = inception.inception_network(weights)
-    return module, inception.DIM, FID, digest
+def _other_network(weights: Path, name: str, library: str) -> ErsatzError:
+    return ErsatzError(
+        f"{weights} does not hold the weights of {name}: other layers were found than {library}'s "
+        f"{name.removeprefix(TIMM)} "
+        "has. Name the right file, or choose the classifier small-cnn, which needs none."
+    )
 
 
-def _imagenet_resize(images: Tensor) -> Tensor:
-    return F.interpolate(images / 255, (INPUT_SIZE, INPUT_SIZE), mode="bilinear", antialias=True).clamp(0, 1)
+def imagenet(
+    size: int, mode: str = "bilinear", mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD
+) -> Preparation:
+    """The whole image resized to `size` (nothing is cropped: a finding may lie at the edge), then normalised."""
+
+    def resize(images: Tensor) -> Tensor:
+        return F.interpolate(images / 255, (size, size), mode=mode, antialias=True).clamp(0, 1)
+
+    def normalise(images: Tensor) -> Tensor:
+        return (images - images.new_tensor(mean).view(3, 1, 1)) / images.new_tensor(std).view(3, 1, 1)
+
+    words = "ImageNet mean and std"
+    if (tuple(mean), tuple(std)) != (IMAGENET_MEAN, IMAGENET_STD):
+        words = f"mean {', '.join(f'{v:g}' for v in mean)}, std {', '.join(f'{v:g}' for v in std)}"
+    return Preparation(f"resize {size} {mode} antialias, {words}", resize, normalise)
 
 
-def _imagenet_normalise(images: Tensor) -> Tensor:
-    mean, std = (images.new_tensor(values).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
-    return (images - mean) / std
-
-
-IMAGENET = Preparation(
-    f"resize {INPUT_SIZE} bilinear antialias, ImageNet mean and std", _imagenet_resize, _imagenet_normalise
-)
 FID = Preparation(
     f"resize {inception.INPUT_SIZE} bilinear as TensorFlow 1, (x - 128) / 128",
     inception.resize_as_published,
     lambda images: (images - 128) / 128,
 )
-_BUILDERS: dict[str, Callable[[Path], Built]] = {"inception": _inception, "resnet50": _resnet50}
