@@ -141,13 +141,18 @@ def ratios_of(arm: str, config: SweepConfig) -> tuple[float, ...]:
     return tuple(ratio for ratio in config.ratios if rule.base != "replaced" or ratio < 1)
 
 
+def extra_count(n: int, ratio: float) -> int:
+    """The share `ratio` of so many images (halves round up)."""
+    return int(np.floor(n * ratio + 0.5))
+
+
 def extra_counts(arm: str, ratio: float, real_counts: np.ndarray, config: SweepConfig) -> np.ndarray:
-    """Images `[classes]` that the classes with so many real ones get at this ratio (halves round up).
+    """Images `[classes]` that the classes with so many real ones get at this ratio.
 
     A replaced arm leaves at least one real image of a class, and the arm `synthetic` has at least one image of each.
     """
     basis = real_counts.max() - real_counts if config.ratio_of == "gap" else real_counts
-    counts = np.floor(basis * ratio + 0.5).astype(np.int64)
+    counts = np.array([extra_count(n, ratio) for n in basis])
     base = arm_rule(arm).base
     if base == "replaced":
         return np.minimum(counts, np.maximum(real_counts - 1, 0))
@@ -201,8 +206,9 @@ def require_enough(config: SweepConfig, real_counts: dict[str, int], pool_counts
         for name, need, n_real in zip(names, extra_counts(arm, ratio, counts, config), counts, strict=True):
             have = pool_counts.get(name, 0)
             if have < need and name in (config.extra_classes or names):
+                beside = " beside those set aside for the test set" if "synthetic-in-test" in config.flaws else ""
                 raise ErsatzError(
-                    f"The pool has {have} images of the class {name}, but the ratio {ratio:g} needs {need} "
+                    f"The pool has {have} images of the class {name}{beside}, but the ratio {ratio:g} needs {need} "
                     f"({n_real} real training images). Make a larger pool, or leave out the high ratios."
                 )
 

@@ -1,4 +1,4 @@
-"""From a frozen data set and a pool to what the trials read: images for the small network, else cached features."""
+"""From a split to what the trials read: images for networks that are trained, else features from the cache."""
 
 from __future__ import annotations
 
@@ -13,83 +13,123 @@ from engine.configs import SweepConfig
 from engine.datasets.dataset import Dataset
 from engine.features.backbones import open_backbone
 from engine.features.cache import FeatureCache
-from engine.features.classical import view_seed
+from engine.features.classical import apply_maps, seeded_maps, view_seed
 from engine.features.weights import resolve_weights
 from engine.gans.devices import choose_device
-from engine.sampling.pools import Pool
 from engine.store.files import replacing
+from engine.store.home import Home
 from engine.store.progress import Report, ShouldStop
 from engine.store.runs import Run
-from engine.sweep.arms import Trial, arm_rule, require_enough, training_set
+from engine.sweep.arms import Trial, arm_rule, training_set
 from engine.sweep.classifiers import to_network_size
+from engine.sweep.splits import Split, pool_part
 from engine.sweep.trials import Inputs
+
+VIEWS_FILE = "views.csv"
 
 
 @dataclass(frozen=True)
 class Table:
-    """Images of one part in a fixed order, their hashes and class indices."""
+    """Images of one part in a fixed order, their paths and hashes, and their class indices."""
 
     images: np.ndarray
+    paths: list[str]
     hashes: list[str]
     labels: np.ndarray
 
 
-def load_inputs(
-    run: Run,
-    config: SweepConfig,
-    dataset: Dataset,
-    pool: Pool,
-    trials: Sequence[Trial],
-    report: Report,
-    should_stop: ShouldStop,
-) -> tuple[Inputs, dict[str, str]]:
-    """What the trials read, on the device that trains, and a description of the classifier for the summary.
+def open_cache(home: Home, config: SweepConfig) -> tuple[FeatureCache | None, dict[str, str]]:
+    """The cache of the classifier's frozen features, None for networks that see images; and the classifier in words.
 
-    Raises `features.cache.Interrupted` when asked to stop while features are computed.
+    The description goes into the summary: name, training, head, and the weights with their hash.
     """
-    device = choose_device(config.device)
-    real, valid, test = (_part(dataset, split) for split in ("train", "valid", "test"))
-    pool_rows = pool.rows()
-    pool_rows = pool_rows[pool_rows["class"].isin(dataset.classes)]
-    pool_labels = np.array([dataset.classes.index(name) for name in pool_rows["class"]], np.int64)
-    require_enough(config, _counts(dataset, real.labels), _counts(dataset, pool_labels))
-    used = _used_pool_rows(trials, real.labels, pool_labels, config)
-    synthetic = Table(pool.pixels(pool_rows.iloc[used]), list(pool_rows["sha256"].iloc[used]), pool_labels)
-    labels = real.labels, pool_labels, valid.labels, len(dataset.classes)
-
     if config.classifier == "small-cnn":
-        train = _scatter(_tensor(real.images), _tensor(synthetic.images), used, len(pool_labels))
-        inputs = Inputs(train, _tensor(valid.images), _tensor(test.images), *labels)
-        return inputs.to(device), {"name": "small-cnn", "input": f"{train.shape[-1]} px"}
-
-    backbone = open_backbone(config.classifier, resolve_weights(config.classifier, config.weights), device)
-    cache = FeatureCache(run.home, backbone)
-
-    def features(table: Table, views: int = 0) -> torch.Tensor:
-        return torch.from_numpy(cache.features(table.images, table.hashes, views, report, should_stop))
-
-    classical = any(arm_rule(arm).classical for arm in config.arms)
-    train = _scatter(features(real), features(synthetic), used, len(pool_labels))
-    views = features(real, config.views) if classical else None
-    if classical:
-        _write_views(run, dataset, config.views)
-    inputs = Inputs(train, features(valid), features(test), *labels, views)
-    return inputs.to(device), {
+        return None, {"name": "small-cnn"}
+    weights = resolve_weights(config.classifier, config.weights)
+    backbone = open_backbone(config.classifier, weights, choose_device(config.device))
+    description = {
         "name": backbone.name,
+        "training": config.training,
+        "head": config.head,
         "weights": backbone.weights_file,
         "weights_sha256": backbone.weights_sha256,
         "input": backbone.preprocessing,
     }
+    return (FeatureCache(home, backbone) if config.training == "frozen" else None), description
 
 
-def _part(dataset: Dataset, split: str) -> Table:
-    rows = dataset.rows(split)
-    return Table(dataset.pixels(rows), list(rows["sha256"]), np.array(dataset.labels(rows)))  # a writable copy
+def load_inputs(
+    run: Run,
+    split: Split,
+    cache: FeatureCache | None,
+    config: SweepConfig,
+    trials: Sequence[Trial],
+    report: Report,
+    should_stop: ShouldStop,
+) -> Inputs:
+    """What the trials of one split read, in the memory of the CPU.
+
+    Raises `features.cache.Interrupted` when asked to stop while features are computed.
+    """
+    dataset = split.dataset
+    real, valid, test = (_part(dataset, part) for part in ("train", "valid", "test"))
+    pool_rows, in_test = pool_part(split, config)
+    test = _joined(test, _synthetic(split, in_test))
+    pool_labels = dataset.labels(pool_rows)
+    used = _used_pool_rows(trials, real.labels, pool_labels, config)
+    synthetic = _synthetic(split, pool_rows.iloc[used])
+
+    def shown(table: Table, augmented: bool = False) -> torch.Tensor:
+        """Images as the network takes them or their features, seen through their first random view if augmented."""
+        if cache is None:
+            images = _tensor(table.images, config)
+            return _first_views(images, table.hashes, config) if augmented else images
+        if augmented:
+            return features(table, 1)[:, 0]
+        return torch.from_numpy(cache.features(table.images, table.hashes, report=report, should_stop=should_stop))
+
+    def features(table: Table, views: int) -> torch.Tensor:
+        assert cache is not None
+        found = cache.features(table.images, table.hashes, views, report=report, should_stop=should_stop)
+        return torch.from_numpy(found)
+
+    train = _scatter(shown(real), shown(synthetic), used, len(pool_labels))
+    test_shown = shown(test, augmented="augmented-test" in config.flaws)
+    views, seen = None, [test] if "augmented-test" in config.flaws else []
+    if cache is not None and any(arm_rule(trial.arm).classical for trial in trials):
+        views, seen = features(real, config.views), [*seen, real]
+        if any(arm_rule(trial.arm).classical and arm_rule(trial.arm).extra == "synthetic" for trial in trials):
+            views = _scatter(views, features(synthetic, config.views), used, len(pool_labels))
+            seen.append(synthetic)
+    if seen:
+        _write_views(run, split, seen, config.views if cache is not None else 1)
+    if "test-is-validation" in config.flaws:
+        valid, valid_shown = test, test_shown
+    else:
+        valid_shown = shown(valid)
+    return Inputs(
+        train, valid_shown, test_shown, real.labels, pool_labels, valid.labels, len(dataset.classes), views
+    )  # fmt: skip
 
 
-def _counts(dataset: Dataset, labels: np.ndarray) -> dict[str, int]:
-    counts = np.bincount(labels, minlength=len(dataset.classes))
-    return dict(zip(dataset.classes, counts.tolist(), strict=True))
+def _part(dataset: Dataset, part: str) -> Table:
+    rows = dataset.rows(part)
+    return Table(dataset.pixels(rows), list(rows["path"]), list(rows["sha256"]), np.array(dataset.labels(rows)))
+
+
+def _synthetic(split: Split, rows: pd.DataFrame) -> Table:
+    """Images of the pool; their paths begin with the id of its run."""
+    paths = [f"{split.pool.run.id}/{path}" for path in rows["path"]]
+    return Table(split.pool.pixels(rows), paths, list(rows["sha256"]), np.array(split.dataset.labels(rows)))
+
+
+def _joined(one: Table, other: Table) -> Table:
+    return Table(
+        np.concatenate((one.images, other.images)),
+        one.paths + other.paths,
+        one.hashes + other.hashes,
+        np.concatenate((one.labels, other.labels)),
+    )
 
 
 def _used_pool_rows(
@@ -109,21 +149,35 @@ def _scatter(real: torch.Tensor, synthetic: torch.Tensor, used: np.ndarray, n_po
     return table
 
 
-def _tensor(images: np.ndarray) -> torch.Tensor:
-    """uint8 `[N, H, W, C]` -> `[N, C, S, S]` of the size that the small network takes."""
-    return to_network_size(torch.from_numpy(images).permute(0, 3, 1, 2))
+def _tensor(images: np.ndarray, config: SweepConfig) -> torch.Tensor:
+    """uint8 `[N, H, W, C]` -> `[N, C, S, S]`; for the small network of the size that it takes."""
+    found = torch.from_numpy(images).permute(0, 3, 1, 2)
+    return to_network_size(found) if config.classifier == "small-cnn" else found.contiguous()
 
 
-def _write_views(run: Run, dataset: Dataset, views: int) -> None:
-    """Record the seed of every random view that the arm real+classical saw: views.csv (path, sha256, view, seed)."""
-    rows = dataset.rows("train")
-    table = pd.DataFrame(
-        [
-            (path, sha, view, view_seed(sha, view))
-            for path, sha in zip(rows["path"], rows["sha256"], strict=True)
-            for view in range(views)
-        ],
-        columns=["path", "sha256", "view", "seed"],
-    )
-    with replacing(run.path / "views.csv") as temporary:
-        table.to_csv(temporary, index=False)
+def _first_views(images: torch.Tensor, hashes: Sequence[str], config: SweepConfig) -> torch.Tensor:
+    """Images uint8 `[N, C, S, S]` through the first of their recorded random views."""
+    seeds = [view_seed(sha, 0) for sha in hashes]
+    found = torch.empty_like(images)
+    for start in range(0, len(images), 256):
+        part = slice(start, start + 256)
+        warped = apply_maps(images[part].float(), seeded_maps(seeds[part]))
+        found[part] = warped.round().clamp(0, 255).byte()
+    return found
+
+
+def _write_views(run: Run, split: Split, tables: Sequence[Table], views: int) -> None:
+    """Record the seed of every random view of the split in views.csv: fold, path, sha256, view, seed."""
+    rows = [
+        (split.fold, path, sha, view, view_seed(sha, view))
+        for table in tables
+        for path, sha in zip(table.paths, table.hashes, strict=True)
+        for view in range(views)
+    ]
+    found = pd.DataFrame(rows, columns=["fold", "path", "sha256", "view", "seed"])
+    if (run.path / VIEWS_FILE).exists():
+        before = pd.read_csv(run.path / VIEWS_FILE, dtype={"path": str, "sha256": str})
+        if "fold" in before:
+            found = pd.concat([before[before["fold"] < split.fold], found])
+    with replacing(run.path / VIEWS_FILE) as temporary:
+        found.to_csv(temporary, index=False)

@@ -1,34 +1,87 @@
-"""What a sweep refuses to start on: leaks between generator and test, and pools of another data set."""
+"""What a sweep refuses to start on: leaks between generator and test, pools of another data set, folds that overlap."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import combinations
+
 from engine.configs import SweepConfig
+from engine.configs.sweep import Fold
 from engine.datasets.dataset import Dataset
 from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
+from engine.sweep.arms import require_enough
+from engine.sweep.splits import Split, named_splits, pool_part
 
 
-def refuse_unsound(config: SweepConfig, dataset: Dataset, pool: Pool) -> None:
-    """Raise `ErsatzError` with the reason when a sweep on this data set and pool would prove nothing."""
-    dataset.require_frozen()
-    _refuse_changed(config, dataset, pool)
-    _refuse_small(dataset)
-    pool.require_made_for(dataset)
-    for split in ("test", "valid"):
-        _refuse_leak(dataset, pool, split)
+def refuse_unsound(config: SweepConfig, splits: Sequence[Split]) -> None:
+    """Raise `ErsatzError` with the reason when a sweep on these data sets and pools would prove nothing."""
+    for named, split in zip(named_splits(config), splits, strict=True):
+        dataset, pool = split.dataset, split.pool
+        dataset.require_frozen()
+        _refuse_changed(named, dataset, pool)
+        _refuse_small(dataset)
+        _refuse_unknown(config, dataset)
+        pool.require_made_for(dataset)
+        for part in ("test", "valid"):
+            _refuse_leak(dataset, pool, part)
+        counts = {name: len(dataset.rows("train", name)) for name in dataset.classes}
+        in_pool = pool_part(split, config)[0]["class"]
+        available = {name: int((in_pool == name).sum()) for name in dataset.classes}
+        require_enough(config, counts, available)
+    _refuse_overlap([split.dataset for split in splits])
 
 
-def _refuse_changed(config: SweepConfig, dataset: Dataset, pool: Pool) -> None:
-    if config.dataset_fingerprint and config.dataset_fingerprint != dataset.fingerprint:
+def _refuse_changed(named: Fold, dataset: Dataset, pool: Pool) -> None:
+    if named.dataset_fingerprint and named.dataset_fingerprint != dataset.fingerprint:
         raise ErsatzError(
             f"The data set {dataset.name} was changed since this sweep was set up; the split "
-            f"{config.dataset_fingerprint[:12]}... was expected. Set up a new sweep."
+            f"{named.dataset_fingerprint[:12]}... was expected. Set up a new sweep."
         )
-    if config.pool_sha256 and config.pool_sha256 != pool.sha256:
+    if named.pool_sha256 and named.pool_sha256 != pool.sha256:
         raise ErsatzError(
-            f"The pool {config.pool} was changed since this sweep was set up (images made again or excluded). "
+            f"The pool {named.pool} was changed since this sweep was set up (images made again or excluded). "
             "Set up a new sweep."
         )
+
+
+def _refuse_unknown(config: SweepConfig, dataset: Dataset) -> None:
+    """Classes, metadata columns or patients that the config names and the data set does not have."""
+    if unknown := [name for name in config.extra_classes if name not in dataset.classes]:
+        raise ErsatzError(
+            f"extra_classes names {', '.join(unknown)}; {dataset.name} has the classes {', '.join(dataset.classes)}. "
+            "Name some of these, or none for all."
+        )
+    if unknown := [name for name in config.subgroups if name not in dataset.manifest]:
+        raise ErsatzError(
+            f"subgroups names {', '.join(unknown)}, which is no metadata column of {dataset.name}. "
+            "Import the data with these metadata columns, or leave the subgroups out."
+        )
+    if config.level == "patient" and not (dataset.rows("test")["group"] != "").any():
+        raise ErsatzError(
+            f"level is patient, but {dataset.name} knows the patient of no test image. "
+            "Import it with a group column, or set level to image."
+        )
+
+
+def _refuse_overlap(folds: Sequence[Dataset]) -> None:
+    """Folds must be splits of the same images, and each image be tested in one of them at most."""
+    first = folds[0]
+    images = [set(fold.rows()["sha256"]) for fold in folds]
+    for fold, found in zip(folds, images, strict=True):
+        same_form = (fold.classes, fold.size, fold.mode) == (first.classes, first.size, first.mode)
+        if not same_form or found != images[0]:
+            raise ErsatzError(
+                f"The folds {first.name} and {fold.name} are not splits of the same images; a cross-validation tests "
+                "each image of one data set once. Make the folds from one data set."
+            )
+    for one, other in combinations(folds, 2):
+        both = set(one.rows("test")["sha256"]) & set(other.rows("test")["sha256"])
+        if both:
+            raise ErsatzError(
+                f"{len(both)} images are in the test parts of both {one.name} and {other.name}; in a cross-validation "
+                "each image is tested once at most. Make the folds from one data set."
+            )
 
 
 def _refuse_small(dataset: Dataset) -> None:

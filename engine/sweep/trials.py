@@ -57,6 +57,7 @@ class Result:
     valid_accuracy: float
     seconds: float
     scores: np.ndarray = field(repr=False)
+    valid_loss: float = float("nan")
 
 
 @contextmanager
@@ -72,6 +73,18 @@ def reproducible() -> Iterator[None]:
             yield
     finally:
         torch.set_num_threads(threads)
+
+
+def trains_together(config: SweepConfig) -> bool:
+    """Whether all trials of a seed (and fold) train at once: heads on cached features do."""
+    return config.classifier != "small-cnn"
+
+
+def train_group(trials: list[Trial], inputs: Inputs, config: SweepConfig) -> list[Result]:
+    """Train trials that go together: one of the small network, or heads of one seed."""
+    if trains_together(config):
+        return train_heads(trials, inputs, config)
+    return [train_small_cnn(trial, inputs, config) for trial in trials]
 
 
 @reproducible()

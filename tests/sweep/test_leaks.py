@@ -14,6 +14,7 @@ from engine.store.errors import ErsatzError
 from engine.store.runs import Run
 from engine.sweep.leaks import refuse_unsound
 from engine.sweep.runner import run_sweep
+from engine.sweep.splits import open_splits
 
 NewSweep = Callable[..., tuple[Run, SweepConfig]]
 
@@ -45,7 +46,7 @@ def test_a_pool_with_a_test_image_in_it(new_sweep: NewSweep, dataset: Dataset, p
     manifest.loc[3, "excluded"] = "copy"
     manifest.to_csv(pool.path / "manifest.csv", index=False)
     run, config = new_sweep()
-    refuse_unsound(config, dataset, Pool.open(Run(run.home, config.pool)))
+    refuse_unsound(config, open_splits(run.home, config))
 
 
 def test_a_pool_of_another_split(new_sweep: NewSweep, pool: Pool) -> None:

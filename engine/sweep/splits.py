@@ -1,0 +1,88 @@
+"""The splits that a sweep reads: one data set with its pool, or one of each for every fold of a cross-validation.
+
+Free of torch: what a sweep would read is known, and refused if unsound, before it starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from engine.configs import SweepConfig
+from engine.configs.sweep import Fold
+from engine.datasets.dataset import Dataset
+from engine.sampling.pools import Pool
+from engine.store.home import Home
+from engine.store.runs import Run
+from engine.sweep.arms import extra_count
+
+
+@dataclass(frozen=True)
+class Split:
+    """A frozen data set and the pool made for it; a sweep without folds has one, number 0."""
+
+    fold: int
+    dataset: Dataset
+    pool: Pool
+
+
+def named_splits(config: SweepConfig) -> tuple[Fold, ...]:
+    """What the config says of each split; the fixed split is written like a fold."""
+    fixed = Fold(
+        dataset=config.dataset,
+        dataset_fingerprint=config.dataset_fingerprint,
+        pool=config.pool,
+        pool_sha256=config.pool_sha256,
+    )
+    return config.folds or (fixed,)
+
+
+def open_splits(home: Home, config: SweepConfig) -> list[Split]:
+    """The sweep's data sets and pools; an `ErsatzError` when one is absent or not finished."""
+    return [
+        Split(fold, Dataset.open(home, named.dataset), Pool.open(Run(home, named.pool)))
+        for fold, named in enumerate(named_splits(config))
+    ]
+
+
+def pinned(config: SweepConfig, splits: Sequence[Split]) -> SweepConfig:
+    """The config with the hashes of what is there now, so that a later change is noticed."""
+    hashes = [{"dataset_fingerprint": split.dataset.fingerprint, "pool_sha256": split.pool.sha256} for split in splits]
+    if not config.folds:
+        return config.model_copy(update=hashes[0])
+    folds = tuple(fold.model_copy(update=update) for fold, update in zip(config.folds, hashes, strict=True))
+    return config.model_copy(update={"folds": folds})
+
+
+def pool_part(split: Split, config: SweepConfig) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Rows of the pool that trials may train on, and rows set aside for the test set (none in a sound sweep).
+
+    Excluded images are in neither. The flaw synthetic-in-test puts so many images of each class among the test images
+    as the largest ratio says of the real ones there; they are the last of the pool, and no trial trains on them.
+    """
+    rows = split.pool.rows()
+    rows = rows[rows["class"].isin(config.extra_classes or split.dataset.classes)]
+    if "synthetic-in-test" not in config.flaws:
+        return rows, rows.iloc[:0]
+    reals = split.dataset.rows("test")["class"].value_counts()
+    aside = [of_class.tail(extra_count(reals[name], max(config.ratios))) for name, of_class in rows.groupby("class")]
+    set_aside = pd.concat(aside) if aside else rows.iloc[:0]
+    return rows.drop(set_aside.index), set_aside
+
+
+def test_table(splits: Sequence[Split], config: SweepConfig) -> pd.DataFrame:
+    """The test images in the order of the scores, fold by fold: the content of `test_images.csv`.
+
+    Columns: path, class, group, sha256, the metadata columns of `config.subgroups`, fold, and synthetic (0 or 1). The
+    path of a synthetic image begins with the id of its pool's run.
+    """
+    tables = []
+    for split in splits:
+        real = split.dataset.rows("test")[["path", "class", "group", "sha256", *config.subgroups]]
+        _, aside = pool_part(split, config)
+        synthetic = aside[["path", "class", "sha256"]].assign(path=f"{split.pool.run.id}/" + aside["path"])
+        both = pd.concat([real.assign(synthetic=0), *([synthetic.assign(synthetic=1)] if len(synthetic) else [])])
+        tables.append(both.fillna("").assign(fold=split.fold))
+    return pd.concat(tables, ignore_index=True)
