@@ -59,9 +59,9 @@ class Backbone:
         return f"{self.preparation.words}, {self.pooling}, {precision} {self.device.type}"
 
     @torch.inference_mode()
-    def features(self, images: np.ndarray, view_seeds: list[int] | None = None) -> np.ndarray:
+    def features(self, images: np.ndarray, view_seeds: list[int] | None = None, policy: str = "head-ct") -> np.ndarray:
         """Features `[N, dim]` float32 of images uint8 `[N, H, W, C]`, C = 1 or 3, each seen through its random view
-        when `view_seeds` are given."""
+        of a `policy` of classical augmentation when `view_seeds` are given."""
         out = np.empty((len(images), self.dim), np.float32)
         for start in range(0, len(images), BATCH):
             part = images[start : start + BATCH]
@@ -69,7 +69,7 @@ class Backbone:
             x = torch.from_numpy(np.ascontiguousarray(part)).to(self.device).permute(0, 3, 1, 2).float()
             x = self.preparation.resize(x)
             if view_seeds is not None:
-                x = apply_maps(x, seeded_maps(view_seeds[start : start + BATCH]))
+                x = apply_maps(x, seeded_maps(view_seeds[start : start + BATCH], policy))
             x = self.preparation.normalise(x.expand(n, 3, -1, -1))
             x = torch.cat((x, x.new_zeros(BATCH - n, *x.shape[1:])))
             with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):

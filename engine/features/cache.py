@@ -53,13 +53,15 @@ class FeatureCache:
         views: int = 0,
         report: Report = silent,
         should_stop: ShouldStop = never,
+        policy: str = "head-ct",
     ) -> np.ndarray:
         """Features of images uint8 `[N, H, W, C]` whose pixel hashes are given; only what is missing is computed.
 
-        Returns `[N, D]` float32, or `[N, views, D]` of the recorded random views when `views` is above 0.
+        Returns `[N, D]` float32, or `[N, views, D]` of the recorded random views, drawn as the
+        `policy` of classical augmentation says, when `views` is above 0.
         Raises `Interrupted` when `should_stop` says so; `report` counts images (or views).
         """
-        seeds = [view_seed(sha, view) for sha in hashes for view in range(views)]
+        seeds = [view_seed(sha, view, policy) for sha in hashes for view in range(views)]
         per_image = max(1, views)
         keys = (
             [f"{sha}/{seed}" for sha, seed in zip(np.repeat(hashes, per_image), seeds, strict=True)]
@@ -76,9 +78,9 @@ class FeatureCache:
                     raise Interrupted
                 report(Progress("features", start, len(missing), "views" if views else "images"))
                 rows = missing[start : start + STEP]
-                values = self.backbone.features(
-                    images[np.asarray(rows) // per_image], [seeds[row] for row in rows] if views else None
-                )
+                part = images[np.asarray(rows) // per_image]
+                seen = ([seeds[row] for row in rows], policy) if views else ()
+                values = self.backbone.features(part, *seen)
                 fresh = {keys[row]: value for row, value in zip(rows, values, strict=True)}
                 with db:  # one transaction
                     db.executemany(

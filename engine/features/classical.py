@@ -1,35 +1,57 @@
 """Classical augmentation as random affine maps with mirroring, applied to whole batches on the device.
 
-The ranges are those of the published head-CT system: rotation up to 40 degrees, shifts, shear and zoom up to 0.2,
-horizontal flip. Shear is a slope here (x moves by up to 0.2 of y), and what enters at the edges repeats the border.
+Shear is a slope here (x moves by up to 0.2 of y), and what enters at the edges repeats the border.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 
-ROTATION_DEGREES = 40.0
-SHIFT = 0.2
-SHEAR = 0.2
-ZOOM = 0.2
+
+@dataclass(frozen=True)
+class Policy:
+    """How far an image may be moved; 0: not at all."""
+
+    rotation: float
+    """Degrees, to both sides."""
+    shift: float = 0.0
+    """Share of the image's width and height."""
+    shear: float = 0.0
+    zoom: float = 0.0
+    """Share by which either axis may grow or shrink."""
+    mirror: bool = False
+    """Left and right may change places."""
+    flip: bool = False
+    """Top and bottom may change places."""
 
 
-def random_maps(n: int, generator: torch.Generator) -> torch.Tensor:
+POLICIES = {
+    "head-ct": Policy(40, shift=0.2, shear=0.2, zoom=0.2, mirror=True),  # as published
+    "skin-lesions": Policy(30, mirror=True, flip=True),  # as published
+    "mild": Policy(10, shift=0.05, zoom=0.1),
+}
+
+
+def random_maps(n: int, generator: torch.Generator, policy: str = "head-ct") -> torch.Tensor:
     """Draw `n` affine maps `[N, 2, 3]` from output to input coordinates in [-1, 1] (as `affine_grid` wants them)."""
+    p = POLICIES[policy]
     u = torch.rand(n, 7, generator=generator, device=generator.device) * 2 - 1
-    angle = u[:, 0] * math.radians(ROTATION_DEGREES)
-    shear, zoom_x, zoom_y = u[:, 1] * SHEAR, 1 + u[:, 2] * ZOOM, 1 + u[:, 3] * ZOOM
-    mirror = torch.where(u[:, 4] < 0, -1.0, 1.0)
+    angle = u[:, 0] * math.radians(p.rotation)
+    shear, zoom_x, zoom_y = u[:, 1] * p.shear, 1 + u[:, 2] * p.zoom, 1 + u[:, 3] * p.zoom
+    mirror = torch.where((u[:, 4] < 0) & p.mirror, -1.0, 1.0)
+    if p.flip:
+        zoom_y = zoom_y * torch.where(torch.rand(n, generator=generator, device=generator.device) < 0.5, -1.0, 1.0)
     cos, sin = torch.cos(angle), torch.sin(angle)
     rotation = torch.stack((cos, -sin, sin, cos), 1).view(n, 2, 2)
     one, zero = torch.ones_like(shear), torch.zeros_like(shear)
     skew = torch.stack((one, shear, zero, one), 1).view(n, 2, 2)
     scale = torch.diag_embed(torch.stack((zoom_x * mirror, zoom_y), 1))
-    shift = u[:, 5:7, None] * (2 * SHIFT)  # the image is 2 wide in these coordinates
+    shift = u[:, 5:7, None] * (2 * p.shift)  # the image is 2 wide in these coordinates
     return torch.cat((rotation @ skew @ scale, shift), dim=2)
 
 
@@ -39,11 +61,15 @@ def apply_maps(images: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
     return F.grid_sample(images, grid.to(images.dtype), padding_mode="border", align_corners=False)
 
 
-def view_seed(image_sha256: str, view: int) -> int:
-    """The recorded seed of the `view`-th random view of an image: the same in every sweep and on every machine."""
-    return int(hashlib.sha256(f"{image_sha256}/{view}".encode()).hexdigest()[:12], 16)
+def view_seed(image_sha256: str, view: int, policy: str = "head-ct") -> int:
+    """The recorded seed of the `view`-th random view of an image: the same in every sweep and on every machine.
+
+    Each policy has seeds of its own, so that a seed names a view (the oldest policy's stand for themselves).
+    """
+    named = f"{image_sha256}/{view}" if policy == "head-ct" else f"{image_sha256}/{view}/{policy}"
+    return int(hashlib.sha256(named.encode()).hexdigest()[:12], 16)
 
 
-def seeded_maps(seeds: list[int]) -> torch.Tensor:
+def seeded_maps(seeds: list[int], policy: str = "head-ct") -> torch.Tensor:
     """One map `[N, 2, 3]` for each recorded seed, independent of its neighbours in the batch."""
-    return torch.cat([random_maps(1, torch.Generator().manual_seed(seed)) for seed in seeds])
+    return torch.cat([random_maps(1, torch.Generator().manual_seed(seed), policy) for seed in seeds])

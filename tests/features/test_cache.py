@@ -27,7 +27,7 @@ class CountingBackbone:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     asked: int = 0
 
-    def features(self, images: np.ndarray, view_seeds: list[int] | None = None) -> np.ndarray:
+    def features(self, images: np.ndarray, view_seeds: list[int] | None = None, policy: str = "head-ct") -> np.ndarray:
         self.asked += len(images)
         seeds = view_seeds or [0] * len(images)
         return np.stack([images.reshape(len(images), -1).mean(1), np.array(seeds) % 1000], 1).astype(np.float32)
