@@ -8,11 +8,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.configs import GeneratorReference, ImportConfig, JourneyConfig, PoolConfig, SweepConfig, parse_training
+from engine.configs import (
+    GeneratorReference,
+    ImportConfig,
+    JourneyConfig,
+    PoolConfig,
+    QualityConfig,
+    SweepConfig,
+    parse_training,
+)
 from engine.store.errors import ErsatzError
 
-STEPS = ("import", "train", "pool", "sweep")
-"""The steps of a journey whose settings a preset has and a user may change."""
+STEPS = ("import", "train", "pool", "quality", "published", "sweep")
+"""The steps of a journey whose settings a preset has and a user may change, in the order in which they are taken."""
+
+SHARED = ("weights", "device")
+"""Settings of the sweep that hold for the published one too: they name this machine's files, not a protocol."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +38,12 @@ class Preset:
     train: dict[str, dict[str, Any]]
     """By GAN; the first is the one that was published."""
     pool: dict[str, Any] = field(default_factory=dict)
+    """Without a number of images, a journey samples what its sweeps need and a quarter more."""
+    quality: dict[str, Any] = field(default_factory=lambda: {"exclude": "copies"})
+    published: dict[str, Any] = field(default_factory=dict)
+    """The sweep as it was published, flaws and all; empty: no classifier was published."""
     sweep: dict[str, Any] = field(default_factory=dict)
+    """The sound sweep: 8 paired seeds, equal steps, duplicated reals and classical augmentation as controls."""
 
     def train_settings(self, gan: str = "") -> dict[str, Any]:
         """The settings for `gan`, by default the preset's own; a GAN that it does not know starts from the defaults."""
@@ -79,6 +95,8 @@ PRESETS: dict[str, Preset] = {
             },
         },
         pool={"images_per_class": 200},
+        # Pixels need no network and no weights, as befits pictures of 64 pixels on a laptop.
+        quality={"exclude": "copies", "extractor": "pixels"},
         sweep={"classifier": "small-cnn", "steps": 200, "seeds": 8},
     ),
     "head-ct": Preset(
@@ -112,7 +130,25 @@ PRESETS: dict[str, Preset] = {
             "stylegan2-ada": {"kimg": 1000.0, "augpipe": "medical"},
         },
         pool={"images_per_class": 200},
-        sweep={"classifier": "resnet50", "batch": 32, "lr": 1e-3, "dropout": 0.4},
+        # Their test set held synthetic images; the number of epochs is not given.
+        published={
+            "repeats": "head-ct",
+            "classifier": "resnet50",
+            "head": "head-ct",
+            "arms": ("real", "real+classical", "synthetic+classical", "real+synthetic+classical"),
+            "ratios": (1.0,),
+            "seeds": 1,
+            "epochs": 20,
+            "batch": 32,
+            "optimizer": "rmsprop",
+            "lr": 1e-3,
+            "schedule": "constant",
+            "dropout": 0.4,
+            "select": "last",
+            "augmentation": "head-ct",
+            "flaws": ("synthetic-in-test",),
+        },
+        sweep={"repeats": "head-ct", "classifier": "resnet50", "batch": 32, "lr": 1e-3, "dropout": 0.4},
     ),
     "brain-mri": Preset(
         title="Brain MRI (DCGAN 64x64)",
@@ -125,8 +161,15 @@ PRESETS: dict[str, Preset] = {
             "dcgan": {"architecture": "recipe", "kimg": 100.0, "batch": 16},
             "stylegan2-ada": {"kimg": 1000.0, "augpipe": "medical"},
         },
-        pool={"images_per_class": 500},
-        sweep={"classifier": "resnet50", "lr": 1e-3},
+        # Whichever class has fewer images is topped up.
+        sweep={
+            "repeats": "brain-mri",
+            "classifier": "resnet50",
+            "lr": 1e-3,
+            "ratio_of": "gap",
+            "augmentation": "mild",
+            "metric": "balanced_accuracy",
+        },
     ),
     "chest-ct": Preset(
         title="Chest CT carcinoma (StyleGAN2-ADA 256x256)",
@@ -164,7 +207,24 @@ PRESETS: dict[str, Preset] = {
             },
         },
         pool={"images_per_class": 501},
-        sweep={"classifier": "resnet50", "batch": 20},
+        published={
+            "repeats": "chest-ct",
+            "classifier": "resnet50",
+            "head": "chest-ct",
+            "arms": ("real", "real+synthetic"),
+            "ratios": (0.25, 0.5, 0.75, 1.0),
+            "seeds": 1,
+            "epochs": 5,
+            "batch": 20,
+            "optimizer": "adam",
+            "lr": 0.005,
+            "schedule": "plateau",
+            "patience": 3,
+            "dropout": 0.0,
+            "select": "best-loss",
+            "flaws": ("dropped-runs",),
+        },
+        sweep={"repeats": "chest-ct", "classifier": "resnet50", "batch": 20, "augmentation": "mild"},
     ),
     "skin-lesions": Preset(
         title="Skin lesions (conditional StyleGAN2-ADA 256x256)",
@@ -198,8 +258,36 @@ PRESETS: dict[str, Preset] = {
                 "metric_images": 5000,
             },
         },
-        pool={"images_per_class": 2000},
-        sweep={"classifier": "resnet50", "batch": 32},
+        # They added 15 thousand melanomas, which is about half of what the class lacks in ISIC 2020.
+        published={
+            "repeats": "skin-lesions",
+            "classifier": "efficientnet_b2",
+            "training": "fine-tuned",
+            "head": "skin-lesions",
+            "arms": ("real", "real+classical", "real+synthetic+classical"),
+            "ratios": (0.5,),
+            "ratio_of": "gap",
+            "extra_classes": ("melanoma",),
+            "seeds": 1,
+            "epochs": 30,
+            "patience": 3,
+            "batch": 32,
+            "optimizer": "adam",
+            "lr": 5e-4,
+            "schedule": "plateau",
+            "dropout": 0.0,
+            "select": "best-loss",
+            "augmentation": "skin-lesions",
+            "flaws": ("test-is-validation", "augmented-test"),
+        },
+        sweep={
+            "repeats": "skin-lesions",
+            "classifier": "efficientnet_b2",
+            "batch": 32,
+            "ratio_of": "gap",
+            "augmentation": "skin-lesions",
+            "metric": "auroc",
+        },
     ),
 }
 
@@ -212,7 +300,7 @@ def preset(name: str) -> Preset:
 
 
 def step_settings(config: JourneyConfig) -> dict[str, dict[str, Any]]:
-    """The preset's settings with the journey's changes, by step.
+    """The preset's settings with the journey's changes, by step; those of a sweep that it does not take are empty.
 
     An `ErsatzError` names what no step would accept, before any of them has begun.
     """
@@ -220,9 +308,22 @@ def step_settings(config: JourneyConfig) -> dict[str, dict[str, Any]]:
     if unknown:
         raise ErsatzError(f"There is no step {', '.join(sorted(unknown))}; expected changes to {', '.join(STEPS)}.")
     chosen = preset(config.preset)
+    if not chosen.published and (config.protocol == "published" or "published" in config.overrides):
+        raise ErsatzError(
+            f"Preset {config.preset} repeats no published classifier, so there is no published protocol to run; "
+            f"expected one of {', '.join(name for name, other in PRESETS.items() if other.published)}. "
+            "Choose the protocol sound."
+        )
     gan = config.overrides.get("train", {}).get("gan", config.gan)
-    train = chosen.train_settings(gan)
-    table = {"import": chosen.importing, "train": train, "pool": chosen.pool, "sweep": chosen.sweep}
+    shared = {name: value for name, value in config.overrides.get("sweep", {}).items() if name in SHARED}
+    table = {
+        "import": chosen.importing,
+        "train": chosen.train_settings(gan),
+        "pool": chosen.pool,
+        "quality": chosen.quality,
+        "published": {**chosen.published, **shared},
+        "sweep": chosen.sweep,
+    }
     settings = {step: {**table[step], **config.overrides.get(step, {})} for step in STEPS}
     if config.source:
         settings["import"]["source"] = config.source
@@ -231,6 +332,10 @@ def step_settings(config: JourneyConfig) -> dict[str, dict[str, Any]]:
             f"Preset {config.preset} needs the files it was published with; a folder or file is expected. "
             "Name it with --source."
         )
+    if config.protocol == "sound" or not chosen.published:
+        settings["published"] = {}
+    if config.protocol == "published":
+        settings["sweep"] = {}
     _validate(settings)
     return settings
 
@@ -241,4 +346,6 @@ def _validate(settings: dict[str, dict[str, Any]]) -> None:
     ImportConfig.build(settings["import"])
     parse_training({**settings["train"], "dataset": "a"})
     PoolConfig.build({**parents, **settings["pool"], "generators": (GeneratorReference(run="a"),)})
-    SweepConfig.build({**parents, **settings["sweep"], "pool": "a"})
+    QualityConfig.build({**parents, **settings["quality"], "pool": "a"})
+    for sweep in filter(None, (settings["published"], settings["sweep"])):
+        SweepConfig.build({**parents, **sweep, "pool": "a"})

@@ -8,6 +8,7 @@ import streamlit as st
 
 from engine.configs import JourneyConfig
 from engine.presets import PRESETS
+from engine.presets import STEPS as JOURNEY_STEPS
 from engine.store.runs import Run, State, list_runs
 from pages.parts.home import home
 from pages.parts.machine import machine
@@ -59,8 +60,9 @@ def steps(runs: list[Run]) -> None:
 
 def journey_children(result: dict[str, Any]) -> list[Run]:
     """The runs that a journey has made so far, those that still exist."""
-    ids = [result.get("import"), *result.get("train", []), result.get("pool"), result.get("sweep")]
-    return [run for run in (Run(home(), run_id) for run_id in ids if run_id) if run.exists()]
+    steps = [result.get(step, []) for step in JOURNEY_STEPS]
+    ids = [run_id for step in steps for run_id in (step if isinstance(step, list) else [step])]
+    return [run for run in (Run(home(), run_id) for run_id in dict.fromkeys(ids)) if run.exists()]
 
 
 def show_verdict(sweep: Run) -> None:
@@ -75,9 +77,10 @@ def show_verdict(sweep: Run) -> None:
 
 def show_children(journey: Run) -> None:
     """The verdict once there is one, and the runs of a journey as they come."""
-    children = journey_children(journey.status().result)
+    result = journey.status().result
+    children = journey_children(result)
     for child in children:
-        if config_of(child)["kind"] == "sweep":
+        if child.id == result.get("sweep"):
             show_verdict(child)
     for child in children:
         run_row(child)

@@ -15,7 +15,7 @@ from engine.store.runs import Run, State
 
 POLL_SECONDS = 0.3
 EXIT_STOPPED = 4
-JOURNEY_CHILDREN = ("import", "train", "pool", "sweep")
+JOURNEY_CHILDREN = ("import", "train", "pool", "quality", "published", "sweep")
 
 
 def follow(run: Run, title: str) -> State:

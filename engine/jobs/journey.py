@@ -1,5 +1,8 @@
 """A preset from import to verdict: a chain of ordinary runs, each made once and reused ever after.
 
+import -> (folds) -> generators -> pool -> quality -> sweep as published, if there is one -> sound sweep beside it.
+With folds, each has generators, a pool and a quality check of its own, and one sweep covers all of them.
+
 Killed at any moment and started again, a journey picks up where it was: `ensure` reuses a finished run, attaches to
 one that lives, and resumes one that was interrupted.
 """
@@ -12,14 +15,18 @@ from typing import Any
 
 from engine.configs import (
     Config,
+    Fold,
     GeneratorReference,
     ImportConfig,
     JourneyConfig,
     PoolConfig,
+    QualityConfig,
     SweepConfig,
     parse_training,
 )
 from engine.datasets.dataset import Dataset
+from engine.datasets.folds import make_folds
+from engine.jobs.pool_size import images_per_class
 from engine.jobs.submit import ensure, stop
 from engine.presets import step_settings
 from engine.store.errors import ErsatzError
@@ -34,6 +41,15 @@ class _StopRequested(Exception):
     """Somebody asked the journey to stop; its current child has been stopped."""
 
 
+@dataclass(frozen=True)
+class _Part:
+    """A data set, or one of its folds, with the checked pool that was made for it."""
+
+    dataset: Dataset
+    pool: Run
+    quality: Run
+
+
 @dataclass
 class _Journey:
     """The chain while it runs: what was made so far, and the two hooks."""
@@ -42,6 +58,7 @@ class _Journey:
     report: Report
     should_stop: ShouldStop
     result: dict[str, Any] = field(default_factory=dict)
+    parts: list[_Part] = field(default_factory=list)
 
     @property
     def home(self) -> Home:
@@ -51,6 +68,11 @@ class _Journey:
         """Keep what was made in `status.json`, where the pages and the command line read it."""
         self.result.update(result)
         self.run.update(result=self.result)
+
+    def note_part(self, step: str, child: Run) -> None:
+        """Keep a run of which each fold has one: its id, or with folds the list of them."""
+        earlier = [getattr(part, step).id for part in self.parts]
+        self.note(**{step: [*earlier, child.id] if "folds" in self.result else child.id})
 
     def start(self, config: Config) -> Run:
         """Make sure that the run of this config exists and is on its way."""
@@ -77,14 +99,23 @@ class _Journey:
 
 
 def run_journey(run: Run, config: JourneyConfig, report: Report, should_stop: ShouldStop) -> Outcome:
-    """Import, train a generator a class, sample a pool, sweep and report; returns how it ended."""
+    """Every step of a preset in turn, to the report of its last sweep; returns how it ended."""
     settings = step_settings(config)
     journey = _Journey(run, report, should_stop)
     try:
         dataset = _import(journey, settings["import"])
-        generators = _train(journey, settings["train"], dataset)
-        pool = _pool(journey, settings["pool"], dataset, generators)
-        _sweep(journey, settings["sweep"], dataset, pool)
+        folds = _folds(journey, dataset, config.folds)
+        sweeps = [step for step in ("published", "sweep") if settings[step]]
+        for part in folds or [dataset]:  # a sweep that cannot be is refused before the generators are trained
+            _pool_settings(settings, part, sweeps)
+        for part in folds or [dataset]:
+            place = f"Fold {len(journey.parts) + 1} of {len(folds)}: " if folds else ""
+            generators = _train(journey, settings["train"], part, place)
+            pool = _pool(journey, _pool_settings(settings, part, sweeps), part, generators, place)
+            quality = _quality(journey, settings["quality"], part, pool, place)
+            journey.parts.append(_Part(part, pool, quality))
+        for step in sweeps:
+            _sweep(journey, step, settings[step], dataset)
     except _StopRequested:
         return "stopped"
     return "finished"
@@ -109,29 +140,65 @@ def _import(journey: _Journey, settings: dict[str, Any]) -> Dataset:
     return dataset
 
 
-def _train(journey: _Journey, settings: dict[str, Any], dataset: Dataset) -> list[Run]:
+def _folds(journey: _Journey, dataset: Dataset, folds: int) -> list[Dataset]:
+    """The data sets of a cross-validation; none without."""
+    if not folds:
+        return []
+    journey.report(Progress(f"Divide into {folds} folds", 0, 1, "steps"))
+    made = make_folds(dataset, folds)
+    journey.note(folds=[fold.name for fold in made])
+    return made
+
+
+def _pool_settings(settings: dict[str, dict[str, Any]], dataset: Dataset, sweeps: list[str]) -> dict[str, Any]:
+    """The settings of the pool with the number of images that the sweeps need, unless they say one."""
+    parents = {"name": dataset.name, "dataset": dataset.name, "pool": "none yet"}
+    configs = [SweepConfig.build({**parents, **settings[step]}) for step in sweeps]
+    wanted = settings["pool"].get("images_per_class", 0)
+    return {**settings["pool"], "images_per_class": images_per_class(configs, dataset, wanted)}
+
+
+def _train(journey: _Journey, settings: dict[str, Any], dataset: Dataset, place: str) -> list[Run]:
     names = [""] if settings.get("conditional") else dataset.classes
     generators = []
     for index, name in enumerate(names, start=1):
         child = journey.start(parse_training({**settings, "dataset": dataset.name, "class_name": name}))
         generators.append(child)
-        journey.note(train=[generator.id for generator in generators])
-        journey.follow(child, f"Train generator {index} of {len(names)}" + (f" ({name})" if name else ""))
+        journey.note(train=[*journey.result.get("train", []), child.id])
+        journey.follow(child, f"{place}Train generator {index} of {len(names)}" + (f" ({name})" if name else ""))
     return generators
 
 
-def _pool(journey: _Journey, settings: dict[str, Any], dataset: Dataset, generators: list[Run]) -> Run:
+def _pool(journey: _Journey, settings: dict[str, Any], dataset: Dataset, generators: list[Run], place: str) -> Run:
     references = tuple(GeneratorReference(run=generator.id) for generator in generators)
     values = {"name": dataset.name, **settings, "dataset": dataset.name, "generators": references}
     child = journey.start(PoolConfig.build(values))
-    journey.note(pool=child.id)
-    journey.follow(child, "Sample the pool")
+    journey.note_part("pool", child)
+    journey.follow(child, f"{place}Sample the pool")
     return child
 
 
-def _sweep(journey: _Journey, settings: dict[str, Any], dataset: Dataset, pool: Run) -> None:
+def _quality(journey: _Journey, settings: dict[str, Any], dataset: Dataset, pool: Run, place: str) -> Run:
     values = {"name": dataset.name, **settings, "dataset": dataset.name, "pool": pool.id}
+    child = journey.start(QualityConfig.build(values))
+    journey.note_part("quality", child)
+    journey.follow(child, f"{place}Check the pool")
+    return child
+
+
+def _sweep(journey: _Journey, step: str, settings: dict[str, Any], dataset: Dataset) -> None:
+    """The sweep as published, or the sound one beside it; both lead to the same keys of the result, the last stays."""
+    first = journey.parts[0]
+    if len(journey.parts) > 1:
+        folds = tuple(Fold(dataset=part.dataset.name, pool=part.pool.id) for part in journey.parts)
+        images: dict[str, Any] = {"folds": folds}
+    else:
+        images = {"pool": first.pool.id}
+    name = f"{dataset.name} as published" if step == "published" else dataset.name
+    values = {"name": name, **settings, "dataset": dataset.name, **images, "quality": first.quality.id}
+    if step == "sweep":
+        values["beside"] = settings.get("beside", journey.result.get("published", ""))
     child = journey.start(SweepConfig.build(values))
-    journey.note(sweep=child.id)
-    journey.follow(child, "Sweep")
+    journey.note(**{step: child.id, "sweep": child.id})
+    journey.follow(child, "Sweep as published" if step == "published" else "Sweep")
     journey.note(**child.status().result)

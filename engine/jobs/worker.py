@@ -195,12 +195,16 @@ def _clear(paths: Iterable[Path], of: Path | None = None) -> None:
 def _journey(run: Run, config: JourneyConfig, report: Report, should_stop: ShouldStop) -> Outcome:
     from engine.jobs.journey import run_journey
 
-    sweep = step_settings(config)["sweep"]
-    if sweep.get("classifier", "small-cnn") != "small-cnn":
-        from engine.features.weights import resolve_weights
+    settings = step_settings(config)
+    sweeps = [settings[step] for step in ("published", "sweep") if settings[step]]
+    networks = {(sweep.get("classifier", "small-cnn"), sweep.get("weights", "")) for sweep in sweeps}
+    networks.add((settings["quality"].get("extractor", "auto"), settings["quality"].get("weights", "")))
+    for name, weights in sorted(networks):
+        if name not in ("small-cnn", "auto", "pixels"):
+            from engine.features.weights import resolve_weights
 
-        # Found or downloaded now: their lack must not show after hours of training.
-        resolve_weights(sweep["classifier"], sweep.get("weights", ""))
+            # Found or downloaded now: their lack must not show after hours of training.
+            resolve_weights(name, weights)
     return run_journey(run, config, report, should_stop)
 
 

@@ -40,7 +40,7 @@ def kill_all(home: Home) -> None:
 @pytest.mark.slow
 def test_journey_killed_in_every_step_completes_and_repeats_nothing(quiet_home: Home) -> None:
     run = ensure(quiet_home, BRIEF)
-    for step in ("import", "train", "pool", "sweep"):
+    for step in ("import", "train", "pool", "quality", "sweep"):
         until(lambda step=step: step in run.status().result or run.state().is_final, PATIENCE_SECONDS)
         kill_all(quiet_home)
         assert run.state() is State.INTERRUPTED, run.status().error
@@ -52,7 +52,7 @@ def test_journey_killed_in_every_step_completes_and_repeats_nothing(quiet_home: 
     assert (Run(quiet_home, result["sweep"]).path / "report.html").is_file()
     assert len(result["train"]) == len(Dataset.open(quiet_home, "phantom").classes)
     kinds = [listed.kind for listed in list_runs(quiet_home)]
-    assert sorted(kinds) == ["import", "journey", "pool", "sweep", "train", "train"]
+    assert sorted(kinds) == ["import", "journey", "pool", "quality", "sweep", "train", "train"]
     assert ensure(quiet_home, BRIEF) == run  # and now it is there at once
     assert run.state() is State.FINISHED
 
