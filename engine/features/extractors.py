@@ -30,7 +30,7 @@ def open_extractor(name: str, device: torch.device, weights: str = "") -> Backbo
     """
     name = choose_extractor(name, weights)
     if name == "pixels":
-        return Backbone("pixels", nn.Flatten(), 3 * PIXELS_SIZE**2, PIXELS, "", "", device, torch.float32)
+        return Backbone("pixels", nn.Flatten(), 3 * PIXELS_SIZE**2, PIXELS, "", "", device, torch.float32, "no network")
     instead = "choose the extractor pixels, which needs none"
     return open_backbone(name, resolve_weights(name, weights, instead), device)
 

@@ -61,6 +61,11 @@ def load_snapshot(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return _read(path, "")
 
 
+def read_metadata(path: Path) -> dict[str, Any]:
+    """The metadata of a snapshot alone, which takes no time."""
+    return _read(path, "no tensor's name begins so")[1]
+
+
 def load_generator(path: Path) -> tuple[nn.Module, dict[str, Any]]:
     """The averaged generator of a snapshot (fp32, eval mode, on the CPU) and the snapshot's metadata."""
     tensors, metadata = _read(path, "G_ema.")

@@ -95,7 +95,7 @@ def _scores(
     groups = distinct_groups(real.groups)
     halves = random_halves(real.labels, groups, synthetic.labels, seed)
     n = min(half.n for half in halves)
-    rows = [_kid(real, synthetic, halves if n >= 2 else [], seed)]
+    rows = [_kid(real, synthetic, halves if n >= FEWEST else [], seed)]
     if n < max(FEWEST, k + 1):
         return rows, (
             f"{len(real)} real and {len(synthetic)} synthetic images are too few to be halved (halves of {n}, and at "

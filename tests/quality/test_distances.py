@@ -127,6 +127,12 @@ def test_interval_repeats_by_seed_and_narrows_with_images() -> None:
     assert many.low < many.value < many.high
 
 
+def test_an_interval_of_three_images_is_a_number() -> None:
+    """Many resamples of so few hold one image alone, and no pair to compare."""
+    found = kernel_distance(features(3, 12, 1), features(40, 12, 2))
+    assert np.isfinite([found.value, found.low, found.high]).all()
+
+
 @pytest.mark.parametrize("distance", [frechet_distance, kernel_distance])
 def test_what_cannot_be_compared_is_refused(distance: object) -> None:
     a = features(20, 4, 1)

@@ -1,0 +1,152 @@
+"""Snapshots by KID: which images are compared, resuming, and what is said of the best."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from engine.configs import RankingConfig, StyleganConfig
+from engine.datasets.dataset import Dataset
+from engine.features.extractors import open_extractor
+from engine.gans.checkpoints import list_snapshots, load_generator
+from engine.gans.grids import to_bytes
+from engine.gans.training import train
+from engine.quality import ranking
+from engine.quality.distances import kernel_distance
+from engine.quality.ranking import conclude, rank_snapshots
+from engine.sampling.latents import latents
+from engine.store.errors import ErsatzError
+from engine.store.home import Home
+from engine.store.progress import Progress
+from engine.store.runs import Run, create_run
+from tests.gans.conftest import MakeRun, discs, make_run  # noqa: F401  (fixtures)
+from tests.gans.stylegan2.conftest import TINY
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def new_ranking(home: Home, make_run: MakeRun) -> Callable[..., tuple[Run, RankingConfig, Run]]:  # noqa: F811
+    """Makes a training with three snapshots and an empty run that ranks them."""
+
+    def make(training: dict[str, Any] | None = None, **changes: Any) -> tuple[Run, RankingConfig, Run]:
+        trained, settings = make_run(**(training or {}))
+        assert train(trained, settings) == "finished"
+        config = RankingConfig(run=trained.id, images=24, extractor="pixels", device="cpu", **changes)
+        return create_run(home, config.plain(), "ranking"), config, trained
+
+    return make
+
+
+NewRanking = Callable[..., tuple[Run, RankingConfig, Run]]
+
+
+def table(run: Run) -> list[dict[str, Any]]:
+    return json.loads((run.path / "ranking.json").read_text())
+
+
+def test_every_snapshot_is_compared_with_the_validation_images_of_its_class(new_ranking: NewRanking) -> None:
+    run, config, trained = new_ranking()
+    seen: list[Progress] = []
+    assert rank_snapshots(run, config, seen.append) == "finished"
+    rows = table(run)
+    snapshots = list_snapshots(trained.path)[::-1]
+    assert [row["snapshot"] for row in rows] == [path.name for path in snapshots]
+    assert [row["kimg"] for row in rows] == [0.016, 0.032, 0.048]
+
+    dataset = Dataset.open(run.home, "discs")
+    valid = dataset.rows("valid", "a")
+    extractor = open_extractor("pixels", CPU)
+    generator, _ = load_generator(snapshots[1])
+    with torch.no_grad():
+        fakes = to_bytes(generator(torch.from_numpy(latents(range(24), 16))))
+    expected = kernel_distance(extractor.features(dataset.pixels(valid)), extractor.features(fakes)).value
+    assert rows[1]["kid"] == pytest.approx(expected, rel=1e-4)
+    assert all(row["low"] <= row["kid"] <= row["high"] for row in rows)
+
+    result = run.status().result
+    assert result["best"] == min(rows, key=lambda row: row["kid"])["snapshot"]
+    assert (result["n_real"], result["n_synthetic"], result["extractor"]) == (len(valid), 24, "pixels")
+    assert (seen[-1].done, seen[-1].total, seen[-1].unit) == (3, 3, "snapshots")
+
+
+def test_training_and_test_images_are_not_looked_at(new_ranking: NewRanking) -> None:
+    run, config, _ = new_ranking()
+    dataset = Dataset.open(run.home, "discs")
+    for split in ("train", "test"):
+        for path in dataset.rows(split)["path"]:
+            (dataset.path / path).unlink()
+    assert rank_snapshots(run, config) == "finished"
+
+
+def test_a_stopped_ranking_repeats_nothing(new_ranking: NewRanking, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, config, _ = new_ranking()
+    ranked: list[float] = []
+    assert rank_snapshots(run, config, lambda at: ranked.append(at.done), lambda: 1.0 in ranked) == "stopped"
+    assert len(table(run)) == 2
+    first = table(run)[0]
+    opened: list[str] = []
+
+    def load(path: Path) -> Any:
+        opened.append(path.name)
+        return load_generator(path)
+
+    monkeypatch.setattr(ranking, "load_generator", load)
+    assert rank_snapshots(run, config) == "finished"
+    assert len(opened) == 1
+    assert table(run)[0] == first
+
+
+def test_a_conditional_generator_is_asked_for_the_classes_of_the_validation_images(new_ranking: NewRanking) -> None:
+    run, config, _ = new_ranking({"class_name": "", "conditional": True}, snapshots=1)
+    assert rank_snapshots(run, config) == "finished"
+    assert len(table(run)) == 1
+    assert run.status().result["n_real"] == 4
+
+
+@pytest.mark.parametrize("conditional", [False, True])
+def test_stylegan_snapshots_are_ranked_too(home: Home, discs: Dataset, conditional: bool) -> None:  # noqa: F811
+
+    settings = {"conditional": True} if conditional else {"class_name": "a"}
+    training = StyleganConfig.build({"dataset": "discs", **TINY, **settings, "metrics": []}).completed(32)
+    trained = create_run(home, training.plain(), "train")
+    assert train(trained, training) == "finished"
+    config = RankingConfig(run=trained.id, images=12, extractor="pixels", device="cpu", snapshots=1)
+    run = create_run(home, config.plain(), "ranking")
+    assert rank_snapshots(run, config) == "finished"
+    assert np.isfinite(table(run)[0]["kid"])
+
+
+def test_what_cannot_be_ranked_is_refused(home: Home, new_ranking: NewRanking) -> None:
+    run, config, trained = new_ranking()
+    dataset = Dataset.open(home, "discs")
+    manifest = dataset.manifest.copy()
+    manifest.loc[manifest["split"] == "valid", "split"] = "train"
+    manifest.to_csv(dataset.path / "manifest.csv", index=False)
+    with pytest.raises(ErsatzError, match="was changed after its split was frozen"):
+        rank_snapshots(run, config)
+    for path in list_snapshots(trained.path):
+        path.unlink()
+    with pytest.raises(ErsatzError, match="no snapshot to rank"):
+        rank_snapshots(run, config)
+
+
+def test_the_best_is_clear_only_beyond_the_noise() -> None:
+    def row(kimg: float, kid: float, reach: float = 0.01) -> dict[str, Any]:
+        return {"snapshot": f"n{kimg:g}", "kimg": kimg, "kid": kid, "low": kid - reach, "high": kid + reach}
+
+    near = conclude([row(1, 0.2), row(2, 0.05), row(3, 0.06)])
+    assert (near["best"], near["last"], near["clear"]) == ("n2", "n3", False)
+    assert "within their noise the two are equally good" in near["sentence"]
+    far = conclude([row(1, 0.2), row(2, 0.05), row(3, 0.09)])
+    assert far["clear"]
+    assert "clearly better" in far["sentence"]
+    last = conclude([row(1, 0.2), row(2, 0.05)])
+    assert last["best"] == last["last"]
+    assert last["sentence"].startswith("The last snapshot, of 2 kimg")
