@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from engine.configs import ImportConfig, JourneyConfig, StyleganConfig
+from engine.configs import ImportConfig, JourneyConfig, StyleganConfig, SweepConfig
 from engine.datasets.importing import import_dataset
 from engine.presets import PRESETS, STEPS, preset, step_settings
 from engine.store.errors import ErsatzError
@@ -38,6 +38,76 @@ def test_overrides_win_and_unknown_steps_are_named() -> None:
         step_settings(JourneyConfig(overrides={"trian": {}}))
     with pytest.raises(ErsatzError, match="kimgs is 1"):
         step_settings(JourneyConfig(overrides={"train": {"kimgs": 1}}))
+
+
+PARENTS = {"name": "x", "dataset": "x", "pool": "x"}
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_sound_sweeps_can_claim_and_have_their_controls(name: str) -> None:
+    sweep = SweepConfig.build({**PARENTS, **preset(name).sweep})
+    assert sweep.claims
+    assert sweep.seeds >= 8
+    assert {"real", "real+classical", "real+duplicates", "real+synthetic"} <= set(sweep.arms)
+    assert preset(name).quality["exclude"] == "copies"
+
+
+@pytest.mark.parametrize("name", ["chest-ct", "head-ct", "skin-lesions"])
+def test_published_sweeps_never_claim_and_use_the_same_network(name: str) -> None:
+    published = SweepConfig.build({**PARENTS, **preset(name).published})
+    assert not published.claims
+    assert published.flaws
+    assert published.head == name
+    assert published.classifier == preset(name).sweep["classifier"]
+
+
+def test_published_protocols_are_those_of_the_sources() -> None:
+    chest, head, skin = (
+        SweepConfig.build({**PARENTS, **preset(name).published}) for name in ("chest-ct", "head-ct", "skin-lesions")
+    )
+    assert (chest.optimizer, chest.lr, chest.epochs, chest.batch, chest.patience) == ("adam", 0.005, 5, 20, 3)
+    assert (chest.schedule, chest.select, chest.ratios) == ("plateau", "best-loss", (0.25, 0.5, 0.75, 1.0))
+    assert (chest.seeds, chest.arms, chest.flaws) == (1, ("real", "real+synthetic"), ("dropped-runs",))
+    assert (head.optimizer, head.lr, head.batch, head.dropout, head.augmentation) == (
+        "rmsprop",
+        1e-3,
+        32,
+        0.4,
+        "head-ct",
+    )
+    assert {"synthetic+classical", "real+synthetic+classical"} <= set(head.arms)
+    assert (head.ratios, head.flaws) == ((1.0,), ("synthetic-in-test",))
+    assert (skin.training, skin.optimizer, skin.lr, skin.epochs, skin.batch) == ("fine-tuned", "adam", 5e-4, 30, 32)
+    assert (skin.patience, skin.schedule, skin.augmentation) == (3, "plateau", "skin-lesions")
+    assert (skin.extra_classes, skin.flaws) == (("melanoma",), ("test-is-validation", "augmented-test"))
+
+
+def test_a_protocol_chooses_the_sweeps() -> None:
+    both, sound, published = (
+        step_settings(JourneyConfig.build({"preset": "head-ct", "source": "/data", "protocol": protocol}))
+        for protocol in ("both", "sound", "published")
+    )
+    assert both["published"]
+    assert both["sweep"]
+    assert sound == {**both, "published": {}}
+    assert published == {**both, "sweep": {}}
+    assert step_settings(JourneyConfig(preset="brain-mri", source="/data"))["published"] == {}
+
+
+def test_a_preset_without_a_publication_has_no_published_protocol() -> None:
+    for wrong in ({"protocol": "published"}, {"overrides": {"published": {"seeds": 2}}}):
+        with pytest.raises(ErsatzError, match="brain-mri repeats no published classifier"):
+            step_settings(JourneyConfig.build({"preset": "brain-mri", "source": "/data", **wrong}))
+
+
+def test_weights_and_device_of_the_sweep_hold_for_the_published_one_too() -> None:
+    changes = {"sweep": {"weights": "/w.pth", "device": "cpu", "seeds": 3}}
+    settings = step_settings(JourneyConfig(preset="head-ct", source="/data", overrides=changes))
+    assert (settings["published"]["weights"], settings["published"]["device"]) == ("/w.pth", "cpu")
+    assert (settings["published"]["seeds"], settings["sweep"]["seeds"]) == (1, 3)
+    changes["published"] = {"weights": "/other.pth"}
+    settings = step_settings(JourneyConfig(preset="head-ct", source="/data", overrides=changes))
+    assert settings["published"]["weights"] == "/other.pth"
 
 
 def test_published_presets_ask_for_their_files() -> None:

@@ -30,7 +30,7 @@ from engine.store.hashing import sha256_pixels
 from engine.store.home import Home
 from engine.store.progress import Progress, Report, ShouldStop, never, silent
 
-OWN_COLUMNS = (*COLUMNS, "given", *MEASURED, "colour", "stored_mode", "fold")
+OWN_COLUMNS = (*COLUMNS, "given", *MEASURED, "colour", "stored_mode", "fold", "synthetic")
 """Names that no column of metadata may have."""
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from engine.configs import SweepConfig
 from engine.datasets.dataset import Dataset
 from engine.store.errors import ErsatzError
-from engine.sweep.arms import extra_counts, is_synthetic, ratios_of, require_enough
+from engine.sweep.arms import extra_count, extra_counts, is_synthetic, ratios_of, require_enough
 
 MARGIN = 0.25
 """Share of images more than the sweeps need, since copies of training images leave the pool before."""
@@ -42,5 +42,7 @@ def _need(config: SweepConfig, counts: dict[str, int], dataset: Dataset) -> int:
     need = max(
         (extra_counts(arm, ratios_of(arm, config)[-1], per_class, config)[chosen].max() for arm in arms), default=0
     )
-    tests = max(len(dataset.rows("test", name)) for name in counts) if "synthetic-in-test" in config.flaws else 0
-    return int(need) + tests
+    if "synthetic-in-test" not in config.flaws:
+        return int(need)
+    # These take images of their own, as many as the real test images times the highest ratio.
+    return int(need) + max(extra_count(len(dataset.rows("test", name)), max(config.ratios)) for name in counts)

@@ -1,0 +1,55 @@
+"""A pool is as large as the sweeps of a journey need, known before any generator is trained."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from engine.configs import SweepConfig
+from engine.datasets.dataset import Dataset
+from engine.jobs.pool_size import images_per_class
+from engine.store.errors import ErsatzError
+from engine.store.home import Home
+
+
+def dataset(home: Home, train: dict[str, int], test: int = 6) -> Dataset:
+    """A data set of that many training images a class."""
+    rows = [(name, "train") for name, count in train.items() for _ in range(count)]
+    rows += [(name, "test") for name in train for _ in range(test)]
+    handle = Dataset(home, "x", {"classes": list(train)})
+    handle.__dict__["manifest"] = pd.DataFrame(rows, columns=["class", "split"]).assign(excluded="")
+    return handle
+
+
+def sweep(**settings: Any) -> SweepConfig:
+    return SweepConfig.build({"name": "x", "dataset": "x", "pool": "x", **settings})
+
+
+def test_the_neediest_class_and_a_quarter_more(home: Home) -> None:
+    uneven = dataset(home, {"a": 100, "b": 40})
+    assert images_per_class([sweep()], uneven) == 125
+    assert images_per_class([sweep(ratios=(0.5,))], uneven) == 63
+    assert images_per_class([sweep(ratios=(0.5,)), sweep(ratios=(2.0,))], uneven) == 250
+    assert images_per_class([sweep(ratio_of="gap")], uneven) == 75
+    assert images_per_class([sweep(extra_classes=("b",))], uneven) == 50
+    assert images_per_class([sweep(arms=("real", "real+duplicates"))], uneven) == 1
+
+
+def test_synthetic_test_images_are_counted_too(home: Home) -> None:
+    plain, flawed = sweep(), sweep(flaws=("synthetic-in-test",))
+    assert images_per_class([flawed], dataset(home, {"a": 100, "b": 40}, test=12)) == 140
+    assert images_per_class([plain], dataset(home, {"a": 100, "b": 40}, test=12)) == 125
+
+
+def test_a_number_that_was_asked_for_holds_or_is_refused(home: Home) -> None:
+    even = dataset(home, {"a": 100, "b": 100})
+    assert images_per_class([sweep()], even, 101) == 101
+    with pytest.raises(ErsatzError, match="to have 99 images of each class, but the sweeps need 100"):
+        images_per_class([sweep()], even, 99)
+
+
+def test_topping_up_balanced_classes_is_refused_before_any_training(home: Home) -> None:
+    with pytest.raises(ErsatzError, match="none lacks any to the largest"):
+        images_per_class([sweep(ratio_of="gap")], dataset(home, {"a": 50, "b": 50}))
