@@ -67,7 +67,7 @@ def _refuse_unknown(config: SweepConfig, dataset: Dataset) -> None:
 def _refuse_overlap(folds: Sequence[Dataset]) -> None:
     """Folds must be splits of the same images, and each image be tested in one of them at most."""
     first = folds[0]
-    images = [set(fold.rows()["sha256"]) for fold in folds]
+    images = [set(fold.manifest["sha256"]) for fold in folds]  # each fold leaves out others to keep its training small
     for fold, found in zip(folds, images, strict=True):
         same_form = (fold.classes, fold.size, fold.mode) == (first.classes, first.size, first.mode)
         if not same_form or found != images[0]:
