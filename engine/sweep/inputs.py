@@ -20,7 +20,7 @@ from engine.store.files import replacing
 from engine.store.home import Home
 from engine.store.progress import Report, ShouldStop
 from engine.store.runs import Run
-from engine.sweep.arms import Trial, arm_rule, training_set
+from engine.sweep.arms import Trial, arm_rule, is_synthetic, training_set
 from engine.sweep.classifiers import to_network_size
 from engine.sweep.splits import Split, pool_part
 from engine.sweep.trials import Inputs
@@ -90,19 +90,19 @@ def load_inputs(
 
     def features(table: Table, views: int) -> torch.Tensor:
         assert cache is not None
-        found = cache.features(table.images, table.hashes, views, report=report, should_stop=should_stop)
+        found = cache.features(table.images, table.hashes, views, report, should_stop, config.augmentation)
         return torch.from_numpy(found)
 
     train = _scatter(shown(real), shown(synthetic), used, len(pool_labels))
     test_shown = shown(test, augmented="augmented-test" in config.flaws)
-    views, seen = None, [test] if "augmented-test" in config.flaws else []
+    views, seen = None, [(test, 1)] if "augmented-test" in config.flaws else []
     if cache is not None and any(arm_rule(trial.arm).classical for trial in trials):
-        views, seen = features(real, config.views), [*seen, real]
-        if any(arm_rule(trial.arm).classical and arm_rule(trial.arm).extra == "synthetic" for trial in trials):
+        views, seen = features(real, config.views), [*seen, (real, config.views)]
+        if any(arm_rule(trial.arm).classical and is_synthetic(trial.arm) for trial in trials):
             views = _scatter(views, features(synthetic, config.views), used, len(pool_labels))
-            seen.append(synthetic)
+            seen.append((synthetic, config.views))
     if seen:
-        _write_views(run, split, seen, config.views if cache is not None else 1)
+        _write_views(run, split, seen, config)
     if "test-is-validation" in config.flaws:
         valid, valid_shown = test, test_shown
     else:
@@ -157,20 +157,20 @@ def _tensor(images: np.ndarray, config: SweepConfig) -> torch.Tensor:
 
 def _first_views(images: torch.Tensor, hashes: Sequence[str], config: SweepConfig) -> torch.Tensor:
     """Images uint8 `[N, C, S, S]` through the first of their recorded random views."""
-    seeds = [view_seed(sha, 0) for sha in hashes]
+    seeds = [view_seed(sha, 0, config.augmentation) for sha in hashes]
     found = torch.empty_like(images)
     for start in range(0, len(images), 256):
         part = slice(start, start + 256)
-        warped = apply_maps(images[part].float(), seeded_maps(seeds[part]))
+        warped = apply_maps(images[part].float(), seeded_maps(seeds[part], config.augmentation))
         found[part] = warped.round().clamp(0, 255).byte()
     return found
 
 
-def _write_views(run: Run, split: Split, tables: Sequence[Table], views: int) -> None:
+def _write_views(run: Run, split: Split, seen: Sequence[tuple[Table, int]], config: SweepConfig) -> None:
     """Record the seed of every random view of the split in views.csv: fold, path, sha256, view, seed."""
     rows = [
-        (split.fold, path, sha, view, view_seed(sha, view))
-        for table in tables
+        (split.fold, path, sha, view, view_seed(sha, view, config.augmentation))
+        for table, views in seen
         for path, sha in zip(table.paths, table.hashes, strict=True)
         for view in range(views)
     ]

@@ -39,22 +39,24 @@ def save(folder: Path, path: str, pixels: np.ndarray) -> str:
     return sha256_pixels(pixels)
 
 
-def make_dataset(home: Home, counts: dict[str, int]) -> Dataset:
-    folder, rows, seed = home.dataset("spots"), [], 0
+def make_dataset(home: Home, counts: dict[str, int], name: str = "spots", turn: int = 0) -> Dataset:
+    """A frozen data set with the metadata column `site`; `turn` deals the same images to the parts `turn` later."""
+    folder, rows, seed = home.dataset(name), [], 0
     for class_name in CLASSES:
-        for split, count in counts.items():
-            for _ in range(count):
-                path = f"images/{class_name}/{seed:05d}.png"
-                row = {"path": path, "class": class_name, "split": split, "group": f"P{seed // 2:03d}"}
-                row |= {"sha256": save(folder, path, picture(seed, class_name)), "phash": "", "width": SIZE}
-                rows.append({**row, "height": SIZE, "mode": "L", "bits": 8, "source": path, "excluded": ""})
-                seed += 1
+        splits = np.roll(np.repeat(list(counts), list(counts.values())), turn)
+        for split in splits:
+            path = f"images/{class_name}/{seed:05d}.png"
+            row = {"path": path, "class": class_name, "split": split, "group": f"P{seed // 2:03d}"}
+            row |= {"sha256": save(folder, path, picture(seed, class_name)), "phash": "", "width": SIZE}
+            row |= {"height": SIZE, "mode": "L", "bits": 8, "source": path, "excluded": ""}
+            rows.append({**row, "site": "north" if seed % 3 else "south"})
+            seed += 1
     pd.DataFrame(rows).to_csv(folder / "manifest.csv", index=False)
-    info: dict[str, Any] = {"name": "spots", "config": {}, "classes": list(CLASSES), "size": SIZE, "mode": "L"}
+    info: dict[str, Any] = {"name": name, "config": {}, "classes": list(CLASSES), "size": SIZE, "mode": "L"}
     info |= {"frozen": None, "audit": {"findings": []}, "provenance": {"preprocessing": {}}, "phantom": True}
     write_json(folder / "dataset.json", info)
-    Dataset.open(home, "spots").freeze()
-    return Dataset.open(home, "spots")
+    Dataset.open(home, name).freeze()
+    return Dataset.open(home, name)
 
 
 def make_pool(dataset: Dataset, per_class: int = 40) -> Pool:
@@ -86,12 +88,21 @@ def pool(dataset: Dataset) -> Pool:
 
 
 @pytest.fixture
+def folds(home: Home, dataset: Dataset) -> list[dict[str, str]]:
+    """Three splits of the same images, each image tested once, with a pool for each; for `SweepConfig.folds`."""
+    parts = {"train": 12, "valid": 4, "test": 8}
+    made = [make_dataset(home, parts, f"spots-fold{fold + 1}", turn=8 * fold) for fold in range(3)]
+    return [{"dataset": fold.name, "pool": make_pool(fold).run.id} for fold in made]
+
+
+@pytest.fixture
 def new_sweep(home: Home, dataset: Dataset, pool: Pool) -> Callable[..., tuple[Run, SweepConfig]]:
     """Make a run with a small sweep's config; settings can be changed by keyword."""
 
     def make(**changes: Any) -> tuple[Run, SweepConfig]:
         settings = {"seeds": 2, "ratios": (0.5, 1.0), "steps": 12, "batch": 8, "validations": 3, "device": "cpu"}
-        config = SweepConfig(name="sweep", dataset=dataset.name, pool=pool.run.id, **{**settings, **changes})
+        own_pool = "" if changes.get("folds") else pool.run.id
+        config = SweepConfig(name="sweep", dataset=dataset.name, pool=own_pool, **{**settings, **changes})
         return create_run(home, config.plain(), "sweep"), config
 
     return make

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -11,15 +12,17 @@ from engine.configs import SweepConfig
 from engine.datasets.dataset import Dataset
 from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
+from engine.store.home import Home
 from engine.store.runs import Run
 from engine.sweep.leaks import refuse_unsound
 from engine.sweep.runner import run_sweep
-from engine.sweep.splits import open_splits
+from engine.sweep.splits import open_splits, pinned
+from tests.sweep.conftest import make_dataset, make_pool
 
 NewSweep = Callable[..., tuple[Run, SweepConfig]]
 
 
-def refused(new_sweep: NewSweep, **changes: str) -> str:
+def refused(new_sweep: NewSweep, **changes: Any) -> str:
     """The sentence with which the sweep is refused; nothing must be left half-written."""
     run, config = new_sweep(**changes)
     with pytest.raises(ErsatzError) as caught:
@@ -72,3 +75,46 @@ def test_a_test_set_without_one_of_the_classes(new_sweep: NewSweep, dataset: Dat
     (dataset.path / "dataset.json").write_text(json.dumps({**dataset.info, "frozen": None}))
     Dataset.open(dataset.home, "spots").freeze()
     assert "test part of spots has no image of the class bleed" in refused(new_sweep)
+
+
+def test_too_small_a_pool_is_refused_before_anything_is_computed(new_sweep: NewSweep) -> None:
+    assert "40 images of the class bleed, but the ratio 2 needs 48" in refused(new_sweep, ratios=(2.0,))
+    found = refused(new_sweep, ratios=(1.5,), flaws=("synthetic-in-test",))
+    assert "16 images of the class bleed beside those set aside for the test set, but" in found
+
+
+def test_names_that_the_data_set_does_not_know(new_sweep: NewSweep, dataset: Dataset) -> None:
+    assert "extra_classes names tumour; spots has the classes bleed, normal" in refused(
+        new_sweep, extra_classes=("tumour",)
+    )
+    assert "subgroups names sex, which is no metadata column of spots" in refused(new_sweep, subgroups=("sex",))
+    manifest = dataset.manifest.assign(group="")
+    manifest.to_csv(dataset.path / "manifest.csv", index=False)
+    (dataset.path / "dataset.json").write_text(json.dumps({**dataset.info, "frozen": None}))
+    Dataset.open(dataset.home, "spots").freeze()
+    assert "level is patient, but spots knows the patient of no test image" in refused(new_sweep, level="patient")
+
+
+def test_folds_are_refused_like_a_fixed_split(new_sweep: NewSweep, folds: list[dict[str, str]], home: Home) -> None:
+    _, config = new_sweep(folds=folds)
+    splits = open_splits(home, config)
+    refuse_unsound(config, splits)
+    kept = pinned(config, splits)
+    assert [fold.dataset_fingerprint for fold in kept.folds] == [split.dataset.fingerprint for split in splits]
+    refuse_unsound(kept, splits)
+    with (splits[1].pool.path / "training_images.txt").open("a") as file:
+        file.write(splits[1].dataset.rows("test")["sha256"].iloc[0] + "\n")
+    assert "trained on 1 of the 16 different test images of spots-fold2" in refused(new_sweep, folds=folds)
+
+
+def test_folds_that_test_an_image_twice(new_sweep: NewSweep, folds: list[dict[str, str]], home: Home) -> None:
+    again = make_dataset(home, {"train": 12, "valid": 4, "test": 8}, "spots-again", turn=4)
+    twice = [folds[0], {"dataset": again.name, "pool": make_pool(again).run.id}]
+    assert "8 images are in the test parts of both spots-fold1 and spots-again" in refused(new_sweep, folds=twice)
+
+
+def test_folds_of_different_images(
+    new_sweep: NewSweep, folds: list[dict[str, str]], dataset: Dataset, pool: Pool
+) -> None:
+    mixed = [folds[0], {"dataset": dataset.name, "pool": pool.run.id}]
+    assert "spots-fold1 and spots are not splits of the same images" in refused(new_sweep, folds=mixed)
