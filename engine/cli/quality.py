@@ -1,0 +1,155 @@
+"""`quality`, `rank`, `exclude` and `restore`: how good a pool is, which snapshot is best, and what leaves a pool."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pandas as pd
+import typer
+
+from engine.cli.follow import follow_to_end
+from engine.cli.options import with_options
+from engine.cli.output import Detach, Json, console, show, table
+from engine.configs import QualityConfig, RankingConfig
+from engine.jobs import submit as jobs
+from engine.sampling.pools import Pool
+from engine.store.errors import ErsatzError
+from engine.store.files import read_json
+from engine.store.home import Home
+from engine.store.runs import Run
+
+PoolId = Annotated[str, typer.Argument(metavar="POOL", help="The run id of a pool.")]
+Images = Annotated[
+    list[str] | None,
+    typer.Option("--image", help="An image as the manifest names it, images/CLASS/SEED.png; repeated."),
+]
+
+
+@with_options(QualityConfig, omit=("name", "dataset", "dataset_fingerprint", "pool", "pool_sha256"))
+def quality(
+    pool: PoolId,
+    name: Annotated[str, typer.Option(help="Name of the check; empty: the data set's.")] = "",
+    detach: Detach = False,
+    as_json: Json = False,
+    *,
+    settings: dict[str, Any],
+) -> None:
+    """Score a pool beside what real images score against real ones, and search it for copies of training images."""
+    dataset = _pool_run(pool).config()["dataset"]
+    values = {**settings, "name": name or dataset, "dataset": dataset, "pool": pool}
+    run = jobs.submit(Home.from_environment(), QualityConfig.build(values))
+    if detach:
+        show({"run": run.id}, as_json, f"On its way in the background as {run.id}.")
+        return
+    follow_to_end(run, f"quality {values['name']}")
+    scores = read_json(run.path / "scores.json")
+    if as_json:
+        show({"run": run.id, "path": str(run.path), **scores}, True, "")
+        return
+    console.print(f"{run.id}, features of {scores['extractor']['name']}:", soft_wrap=True)
+    for sentence in scores["sentences"]:
+        console.print(f"* {sentence}", soft_wrap=True, markup=False, highlight=False)
+    rows = [
+        [row["class"] or "all", row["metric"], _interval(row, "value", "low", "high"), _floor(row), row["n_real"]]
+        for row in scores["scores"]
+    ]
+    console.print(table("", ["class", "score", "value (95 %)", "real against real", "n"], rows))
+    for sentence in scores["limits"]:
+        console.print(sentence, style="dim", soft_wrap=True, markup=False, highlight=False)
+
+
+@with_options(RankingConfig, omit=("run",))
+def rank(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="A training run.")],
+    detach: Detach = False,
+    as_json: Json = False,
+    *,
+    settings: dict[str, Any],
+) -> None:
+    """Rank the snapshots of a training by KID against the validation images."""
+    run = jobs.submit(Home.from_environment(), RankingConfig.build({**settings, "run": run_id}))
+    if detach:
+        show({"run": run.id}, as_json, f"On its way in the background as {run.id}.")
+        return
+    follow_to_end(run, f"rank {run_id}")
+    ranking, result = read_json(run.path / "ranking.json"), run.status().result
+    if as_json:
+        show({"run": run.id, "ranking": ranking, **result}, True, "")
+        return
+    rows = [[row["snapshot"], f"{row['kimg']:g}", _interval(row, "kid", "low", "high")] for row in ranking]
+    console.print(table("", ["snapshot", "kimg", "KID (95 %)"], rows))
+    console.print(result["sentence"], soft_wrap=True, highlight=False)
+    if result["best"] != result["last"]:
+        path = Run(Home.from_environment(), run_id).path / "snapshots" / result["best"]
+        console.print(f"python -m engine export {run_id} --snapshot {path}", soft_wrap=True, highlight=False)
+
+
+def exclude(
+    pool: PoolId,
+    source: Annotated[str, typer.Option("--from", help="A quality run: exclude what it flagged.")] = "",
+    flag: Annotated[
+        Literal["copy", "near-copy", "repeat"], typer.Option(help="With --from: exclude the images with this flag.")
+    ] = "copy",
+    images: Images = None,
+    reason: Annotated[str, typer.Option(help="With --image: why; it is kept in the manifest.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Take images out of a pool, by their flags or by name; they stay on disk, and `restore` brings them back."""
+    opened = Pool.open(_pool_run(pool))
+    if bool(source) == bool(images):
+        raise ErsatzError(
+            "It is not said which images leave the pool; expected either --from QUALITY_RUN or --image PATH. Give one."
+        )
+    if images and not reason:
+        raise ErsatzError("The images have no --reason; one is expected, since it is all that later readers will see.")
+    if source:
+        images, reason = _flagged(Run(Home.from_environment(), source), pool, flag), f"{flag} ({source})"
+    opened.exclude(images or [], reason)
+    left = len(Pool.open(opened.run).rows())
+    text = f"{len(images or [])} images excluded ({reason}); {left} stay."
+    show({"pool": pool, "excluded": images, "reason": reason, "left": left}, as_json, text)
+
+
+def restore(pool: PoolId, images: Images = None, as_json: Json = False) -> None:
+    """Bring excluded images back into a pool: those named, or all."""
+    opened = Pool.open(_pool_run(pool))
+    excluded = opened.manifest["path"][opened.manifest["excluded"] != ""]
+    back = images or list(excluded)
+    opened.restore(back)
+    left = len(Pool.open(opened.run).rows())
+    show({"pool": pool, "restored": back, "left": left}, as_json, f"{len(back)} images restored; the pool has {left}.")
+
+
+def _pool_run(run_id: str) -> Run:
+    run = Run(Home.from_environment(), run_id)
+    if (found := run.config()["kind"]) != "pool":
+        raise ErsatzError(
+            f"{run_id} is a {found} run; a pool is expected. `python -m engine runs --kind pool` lists them."
+        )
+    return run
+
+
+def _flagged(run: Run, pool: str, flag: str) -> list[str]:
+    """Paths of the images of the pool that the quality run gave this flag."""
+    config = run.config()
+    if config["kind"] != "quality" or config["pool"] != pool:
+        raise ErsatzError(
+            f"{run.id} is no quality run of the pool {pool}; one is expected. "
+            f"`python -m engine runs --kind quality` lists them."
+        )
+    path: Path = run.path / "neighbours.parquet"
+    if not path.is_file():
+        raise ErsatzError(f"Run {run.id} is {run.state()} and has flagged no image yet; a finished one is expected.")
+    flags = pd.read_parquet(path, columns=["path", "flag"])
+    return list(flags["path"][flags["flag"] == flag])
+
+
+def _interval(row: dict[str, Any], value: str, low: str, high: str) -> str:
+    if row[low] is None:
+        return f"{row[value]:.3g}"
+    return f"{row[value]:.3g} ({row[low]:.3g} to {row[high]:.3g})"
+
+
+def _floor(row: dict[str, Any]) -> str:
+    return "" if row["floor"] is None else _interval(row, "floor", "floor_low", "floor_high")
