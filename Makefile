@@ -24,6 +24,8 @@ bench: .venv/installed
 	$(BIN)/python -m benchmarks.dcgan --out test-artefacts/dcgan.json
 	$(BIN)/python -m benchmarks.stylegan2 --out test-artefacts/stylegan2.json
 	$(BIN)/python -m benchmarks.sampling --out test-artefacts/sampling.json
+	$(BIN)/python -m benchmarks.quality --out test-artefacts/quality.json
+	$(BIN)/python -m benchmarks.memorisation --out test-artefacts/memorisation.json
 	$(BIN)/python -m benchmarks.sweep --out test-artefacts/sweep.json
 
 .venv/installed: requirements.txt

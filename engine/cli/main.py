@@ -16,6 +16,7 @@ from engine.cli.follow import follow_to_end
 from engine.cli.options import assignments, with_options
 from engine.cli.output import Detach, Json, console, notices, show, table
 from engine.cli.projection import project
+from engine.cli.quality import exclude, quality, rank, restore
 from engine.cli.serve import require_free_port, serve
 from engine.configs import (
     GANS,
@@ -225,6 +226,10 @@ def sample(
 
 
 app.command()(project)
+app.command()(rank)
+app.command()(quality)
+app.command()(exclude)
+app.command()(restore)
 
 
 @app.command()
