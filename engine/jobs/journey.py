@@ -188,14 +188,13 @@ def _quality(journey: _Journey, settings: dict[str, Any], dataset: Dataset, pool
 
 def _sweep(journey: _Journey, step: str, settings: dict[str, Any], dataset: Dataset) -> None:
     """The sweep as published, or the sound one beside it; both lead to the same keys of the result, the last stays."""
-    first = journey.parts[0]
-    if len(journey.parts) > 1:
+    if "folds" in journey.result:
         folds = tuple(Fold(dataset=part.dataset.name, pool=part.pool.id) for part in journey.parts)
         images: dict[str, Any] = {"folds": folds}
     else:
-        images = {"pool": first.pool.id}
+        images = {"pool": journey.parts[0].pool.id, "quality": journey.parts[0].quality.id}
     name = f"{dataset.name} as published" if step == "published" else dataset.name
-    values = {"name": name, **settings, "dataset": dataset.name, **images, "quality": first.quality.id}
+    values = {"name": name, **settings, "dataset": dataset.name, **images}
     if step == "sweep":
         values["beside"] = settings.get("beside", journey.result.get("published", ""))
     child = journey.start(SweepConfig.build(values))
