@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +28,7 @@ from engine.sampling.sampler import Sampler, write_png
 from engine.store.errors import ErsatzError
 from engine.store.files import read_json, replacing, write_json, write_text
 from engine.store.hashing import sha256_file, sha256_pixels, sha256_value
+from engine.store.locks import FileLock
 from engine.store.progress import Outcome, Progress, Report, ShouldStop, never, silent
 from engine.store.runs import Run
 
@@ -160,6 +162,44 @@ class Pool:
         with ThreadPoolExecutor(4) as threads:
             list(threads.map(read, range(len(rows)), rows["path"], rows["sha256"]))
         return images
+
+    def exclude(self, paths: Sequence[str], reason: str) -> None:
+        """Take images out of what sweeps and downloads use; their files stay, and `restore` brings them back.
+
+        The reason is kept in the manifest; images excluded before keep theirs. The manifest's hash changes with it, so
+        that a sweep that began with the former pool refuses to go on. Raises `ErsatzError` for paths that are not in
+        the manifest, or without a reason; then nothing is changed.
+        """
+        if not reason.strip():
+            raise ErsatzError(
+                "Images cannot be excluded without a reason; one is expected, since it is all that later readers will "
+                "see. Give one."
+            )
+        self._mark(paths, lambda before: before if before else " ".join(reason.split()))
+
+    def restore(self, paths: Sequence[str]) -> None:
+        """Bring excluded images back; those that are not excluded stay as they are. Raises as `exclude`."""
+        self._mark(paths, lambda _: "")
+
+    def _mark(self, paths: Sequence[str], change: Callable[[str], str]) -> None:
+        """Change the column `excluded` of these images, after whatever another process changed meanwhile."""
+        path = self.path / MANIFEST_FILE
+        with FileLock(self.run.home.locks / f"pool-{self.run.id}"):
+            manifest = Pool(self.run).manifest.copy()
+            unknown = sorted(set(paths) - set(manifest["path"]))
+            if unknown:
+                more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
+                raise ErsatzError(
+                    f"{unknown[0]}{more} is not in the manifest of the pool {self.run.id}; paths like "
+                    f"{manifest['path'].iloc[0]} were expected. Take them from {path}."
+                )
+            chosen = manifest["path"].isin(set(paths))
+            after = manifest["excluded"].where(~chosen, manifest["excluded"].map(change))
+            if not after.equals(manifest["excluded"]):
+                manifest["excluded"] = after
+                with replacing(path) as temporary:
+                    manifest.to_csv(temporary, index=False)
+        self.__dict__["manifest"] = manifest
 
 
 def pool_zip(pool: Pool) -> bytes:

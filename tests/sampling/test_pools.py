@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -239,15 +240,17 @@ def test_a_foreign_manifest_is_a_sentence(home, pair, content):
 def test_excluded_images_leave_rows_and_zip(home, pair):
     run, config = begin(home, *pair)
     make_pool(run, config)
-    before = Pool.open(run).sha256
-    manifest = Pool.open(run).manifest
-    manifest.loc[manifest["path"] == "images/bleed/000002.png", "excluded"] = "rejected"
-    manifest.to_csv(run.path / "manifest.csv", index=False)
+    pool = Pool.open(run)
+    before, images = pool.sha256, pool.images_sha256
+    pool.exclude(["images/bleed/000002.png"], "rejected")
+    assert len(pool.rows()) == 19  # the pool at hand knows it too
 
     assert make_pool(run, config) == "finished"  # and keeps what was excluded
     pool = Pool.open(run)
     assert pool.sha256 != before
+    assert pool.images_sha256 == images
     assert (len(pool.manifest), len(pool.rows()), len(pool.rows("bleed"))) == (20, 19, 9)
+    assert (run.path / "images/bleed/000002.png").is_file()
     with zipfile.ZipFile(io.BytesIO(pool_zip(pool))) as archive:
         labels = json.loads(archive.read("dataset.json"))["labels"]
         assert len(labels) == 19
@@ -255,3 +258,66 @@ def test_excluded_images_leave_rows_and_zip(home, pair):
         assert ["normal/000002.png", 1] in labels
         assert archive.read("bleed/000001.png") == (run.path / "images/bleed/000001.png").read_bytes()
         assert "bleed/000002.png" not in archive.namelist()
+
+
+def test_restored_images_are_back_as_if_never_excluded(home, pair):
+    run, config = begin(home, *pair)
+    make_pool(run, config)
+    expected = made_files(run)
+    pool = Pool.open(run)
+    paths = list(pool.rows()["path"][3:8])
+    pool.exclude(paths, 'blurred, says "M.",\nand dark')
+    assert list(pool.manifest["excluded"][3:8]) == ['blurred, says "M.", and dark'] * 5
+    pool.exclude(paths[0:2], "copy")
+    pool.restore(paths[1:])
+    reasons = Pool.open(run).manifest.set_index("path")["excluded"]
+    assert reasons[paths[0]] == 'blurred, says "M.", and dark'  # the first reason stays
+    assert (reasons != "").sum() == 1
+    pool.restore(paths)
+    assert made_files(run) == expected
+
+
+def test_two_who_exclude_at_once_both_succeed(home, pair):
+    """A change is made to the manifest as it is, not as it was when the pool was opened."""
+    run, config = begin(home, *pair)
+    make_pool(run, config)
+    one, other = Pool.open(run), Pool.open(run)
+    paths = list(one.rows()["path"])
+    assert len(other.rows()) == 20
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda path: Pool.open(run).exclude([path], "seen"), paths[:8]))
+    one.exclude(paths[8:9], "seen")
+    other.exclude(paths[9:10], "seen")
+    assert list(other.rows()["path"]) == paths[10:]
+    assert len(Pool.open(run).rows()) == 10
+    assert not list(run.path.glob(".manifest.csv.*"))
+
+
+def test_what_cannot_be_excluded_is_refused_and_changes_nothing(home, pair):
+    run, config = begin(home, *pair)
+    make_pool(run, config)
+    before = made_files(run)
+    pool = Pool.open(run)
+    with pytest.raises(ErsatzError, match=r"000099\.png and 1 more is not in the manifest"):
+        pool.exclude(["images/bleed/000001.png", "images/bleed/000099.png", "images/bleed/000100.png"], "seen")
+    with pytest.raises(ErsatzError, match="without a reason"):
+        pool.exclude(["images/bleed/000001.png"], " ")
+    with pytest.raises(ErsatzError, match="is not in the manifest"):
+        pool.restore(["images/bleed/1.png"])
+    assert made_files(run) == before
+
+
+def test_a_full_disk_while_excluding_leaves_the_manifest(home, pair, monkeypatch):
+    run, config = begin(home, *pair)
+    make_pool(run, config)
+    before = made_files(run)
+    pool = Pool.open(run)
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pandas.DataFrame.to_csv", full)
+    with pytest.raises(ErsatzError, match="is full"):
+        pool.exclude(["images/bleed/000001.png"], "seen")
+    assert made_files(run) == before
+    assert len(pool.rows()) == 20
