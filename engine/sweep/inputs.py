@@ -23,7 +23,7 @@ from engine.store.runs import Run
 from engine.sweep.arms import Trial, arm_rule, is_synthetic, training_set
 from engine.sweep.classifiers import to_network_size
 from engine.sweep.splits import Split, pool_part
-from engine.sweep.trials import Inputs
+from engine.sweep.trial_data import Inputs
 
 VIEWS_FILE = "views.csv"
 

@@ -22,7 +22,8 @@ from engine.gans.devices import choose_device
 from engine.store.errors import ErsatzError
 from engine.store.progress import ShouldStop
 from engine.sweep.arms import Trial
-from engine.sweep.trials import Inputs, Result, train_group, trains_together
+from engine.sweep.trial_data import Inputs, Result
+from engine.sweep.trials import train_group, trains_together
 
 POLL_S = 0.5
 GRACE_S = 20.0
