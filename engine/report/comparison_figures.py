@@ -199,7 +199,11 @@ def figure_reliability(table: pd.DataFrame) -> go.Figure:
                 y=100 * own["accuracy"],
                 mode="lines+markers",
                 line={"color": style.color, "width": 2, "dash": style.dash},
-                marker={"symbol": style.symbol, "size": 6 + 12 * np.sqrt(own["n"] / table["n"].max())},
+                marker={
+                    "symbol": style.symbol,
+                    "size": 6 + 12 * np.sqrt(own["n"] / table["n"].max()),
+                    "line": {"width": 2 if style.symbol.endswith("-open") else 0},
+                },
                 name=style.title + (f", {show_share(float(ratio))}" if ratio else ""),  # type: ignore[arg-type]
                 customdata=own[["n"]].to_numpy().tolist(),
                 hovertemplate=(

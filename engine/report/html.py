@@ -1,58 +1,78 @@
-"""The report of a sweep: one HTML file that works offline, with the numbers behind its figures as CSV beside it."""
+"""The report of a sweep: one HTML file that works offline, with the numbers behind its figures beside it."""
 
 from __future__ import annotations
 
-import base64
-import io
 from pathlib import Path
 from typing import Any
 
 import jinja2
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import plotly.io
 import plotly.offline
 from markupsafe import Markup
-from PIL import Image
 
-from engine.report.dataset_figures import class_counts
+from engine.report.answers import answers, primary_arm
+from engine.report.beside import changed, readable_published, side
+from engine.report.detail_tables import class_table, readable_classes, readable_subgroups, reliability_table
 from engine.report.figures import (
     figure_augmentation,
     figure_class_counts,
     figure_confusion,
     figure_d_outputs,
     figure_differences,
+    figure_embedding,
     figure_kid,
     figure_losses,
+    figure_neighbour_distances,
+    figure_neighbour_map,
+    figure_ranking,
+    figure_reliability,
+    figure_scores,
+    figure_subgroups,
     figure_sweep,
 )
 from engine.report.limits import limits
+from engine.report.methods import GANS, methods_text
+from engine.report.numbers import KEPT, report_tables
+from engine.report.pictures import gallery, walls
 from engine.report.provenance import machine, parents
-from engine.report.sources import GeneratorSource, Sources, read_sources
+from engine.report.quality_tables import readable_memorisation, readable_scores, score_notes
+from engine.report.sources import GeneratorSource, PoolSource, Sources, read_sources
+from engine.report.style import ARMS
 from engine.report.tables import (
     METRICS,
-    all_cells,
     comparison_table,
     confusion_of,
+    level_trials,
     present_metrics,
     readable_cells,
     readable_comparisons,
     show_share,
 )
-from engine.store.files import write_text
+from engine.store.files import replacing, write_text
 from engine.store.runs import Run
+from engine.sweep.arms import baseline_of, control_of, has_ratios
+from engine.sweep.checks import check_published
 
-WALL_IMAGES = 12
-WALL_PIXELS = 96
+MAY_STAND_TOGETHER = 5
+"""Most arms in one figure; more are shown family by family."""
 
 
 def write_report(run: Run) -> Path:
-    """Write `report.html` and its CSV files into the folder of a finished sweep; returns the path of the HTML."""
+    """Write `report.html`, `methods.txt` and every table (CSV and Parquet) into the folder of a finished sweep.
+
+    Returns the path of the HTML.
+    """
     sources = read_sources(run)
     tables = report_tables(sources)
     for name, table in tables.items():
         write_text(run.path / f"{name}.csv", table.to_csv(index=False))
+        if name not in KEPT:
+            with replacing(run.path / f"{name}.parquet") as temporary:
+                table.to_parquet(temporary, index=False)
+    methods = methods_text(sources)
+    write_text(run.path / "methods.txt", methods + "\n")
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -60,56 +80,57 @@ def write_report(run: Run) -> Path:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    page = environment.get_template("report.html.jinja").render(_content(sources, list(tables)))
+    page = environment.get_template("report.html.jinja").render(_content(sources, list(tables), methods))
     path = run.path / "report.html"
     write_text(path, page)
     return path
 
 
-def report_tables(sources: Sources) -> dict[str, pd.DataFrame]:
-    """The numbers of every figure in the report, by the name of their CSV file."""
-    tables = {
-        "trials": sources.trials.drop(columns="scores", errors="ignore"),
-        "cells": all_cells(sources.trials),
-        "comparisons": comparison_table(sources.summary),
-    }
-    if sources.dataset is not None:
-        tables["class_counts"] = class_counts(sources.dataset.manifest).reset_index()
-    if sources.generators:
-        tables["training"] = pd.concat(
-            [pd.DataFrame(generator.rows).assign(run=generator.run.id) for generator in sources.generators]
-        )
-    return tables
-
-
-def _content(sources: Sources, csv_names: list[str]) -> dict[str, Any]:
+def _content(sources: Sources, names: list[str], methods: str) -> dict[str, Any]:
     summary, config = sources.summary, sources.config
+    metric = summary.get("metric", "accuracy")
     comparisons = comparison_table(summary)
     phantom = sources.dataset is not None and sources.dataset.is_phantom
+    headline = comparisons["metric"] == metric
     return {
         "title": config.name,
         "phantom": phantom,
         "config": config,
         "summary": summary,
         "verdict": summary["verdict"],
+        "answers": answers(sources),
+        "others": _other_verdicts(sources),
+        "controlled": control_of(primary_arm(sources)) in config.arms,
         "majority": METRICS["accuracy"].show(summary["majority_accuracy"]),
-        "figure_sweep": _inline(figure_sweep(sources.trials, summary)),
-        "figure_differences": _inline(figure_differences(comparisons)),
+        "sweeps": [_inline(figure) for figure in _sweep_figures(sources, metric)],
+        "differences": [
+            _inline(figure_differences(comparisons, metric, arm)) for arm in dict.fromkeys(comparisons[headline]["arm"])
+        ],
         "confusions": _confusions(sources),
-        "cells": _table(readable_cells(sources.trials)),
-        "measures": [METRICS[metric] for metric in present_metrics(sources.trials)],
-        "comparisons": _table(readable_comparisons(comparisons[comparisons["metric"] == "accuracy"])),
-        "other_comparisons": _table(readable_comparisons(comparisons[comparisons["metric"] != "accuracy"])),
+        "reliability": _reliability(sources),
+        "cells": _table(readable_cells(sources.trials, metric)),
+        "classes": _table(readable_classes(class_table(sources.trials, summary["classes"]))),
+        "patients": _patients(sources, metric),
+        "subgroups": _subgroups(summary, metric),
+        "measures": [METRICS[name] for name in present_metrics(sources.trials)],
+        "comparisons": _table(readable_comparisons(comparisons[headline])),
+        "other_comparisons": _table(readable_comparisons(comparisons[~headline])),
+        "checks": summary.get("checks", []),
+        "departures": summary.get("departures", []),
+        "dropped": _dropped(summary, sources.trials),
+        "beside": _beside(sources),
         "dataset": sources.dataset,
         "figure_counts": _inline(figure_class_counts(sources.dataset.manifest)) if sources.dataset else "",
-        "findings": _findings(sources),
+        "findings": sources.dataset.info["audit"].get("findings", []) if sources.dataset else [],
         "generators": [_generator(generator) for generator in sources.generators],
-        "walls": _walls(sources),
-        "limits": limits(sources.config, summary, phantom, sources.unknown_start),
+        "walls": walls(sources.pools[0]),
+        "pools": [_pool(source) for source in sources.pools],
+        "limits": limits(sources.config, summary, phantom, sources.unknown_start, bool(sources.qualities)),
         "missing": sources.missing,
         "parents": parents(sources),
         "machine": machine(),
-        "csv_names": csv_names,
+        "methods": methods,
+        "names": names,
         "plotly_js": Markup(plotly.offline.get_plotlyjs()),
     }
 
@@ -126,22 +147,129 @@ def _table(table: pd.DataFrame) -> Markup:
     return Markup(table.to_html(index=False, border=0, justify="left"))
 
 
-def _confusions(sources: Sources) -> list[Markup]:
-    """Confusion matrices summed over the seeds: real only, beside the largest share of synthetic images."""
-    trials, classes = sources.trials, sources.summary["classes"]
-    synthetic = trials[trials["arm"] == "real+synthetic"]
-    cells = [("real", trials[trials["arm"] == "real"])]
-    if not synthetic.empty:
-        largest = synthetic["ratio"].max()
-        cells.append((f"real+synthetic, {show_share(largest)} added", synthetic[synthetic["ratio"] == largest]))
+def _other_verdicts(sources: Sources) -> list[dict[str, Any]]:
+    """The verdicts on the arms that the sweep is not about; exploratory."""
+    others = {
+        arm: verdict for arm, verdict in (sources.summary.get("verdicts") or {}).items() if arm != primary_arm(sources)
+    }
+    return [{"arm": ARMS[arm].title, **verdict} for arm, verdict in others.items()]
+
+
+def _sweep_figures(sources: Sources, metric: str) -> list[go.Figure]:
+    """One figure of all arms, or, when there are many, one for each family of arms beside its controls."""
+    summary, config = sources.summary, sources.config
+    trials = sources.trials
+    if config.folds and sources.metrics is not None:
+        trials = level_trials(sources.metrics)  # as judged: the folds of a seed together
+    present = [arm for arm in ARMS if (trials["arm"] == arm).any()]
+    if len(present) <= MAY_STAND_TOGETHER:
+        return [figure_sweep(trials, summary, metric, config=config)]
+    plain = [arm for arm in present if not arm.endswith("+classical") or not has_ratios(arm)]
+    families = {
+        "added": [arm for arm in plain if arm.startswith("real")],
+        "in place of real ones": ["real", *(arm for arm in plain if arm.startswith(("replaced", "synthetic")))],
+        "with classical augmentation": ["real", *(arm for arm in present if arm.endswith("+classical"))],
+    }
+    title = METRICS[metric].title
     return [
-        _inline(figure_confusion(confusion_of(cell), classes, f"{name}: sum over {len(cell)} seeds"))
-        for name, cell in cells
+        figure_sweep(trials, summary, metric, f"{title}: synthetic images {name}", arms=arms, config=config)
+        for name, arms in families.items()
+        if any(has_ratios(arm) for arm in arms)
     ]
 
 
-def _findings(sources: Sources) -> list[dict[str, Any]]:
-    return sources.dataset.info["audit"].get("findings", []) if sources.dataset else []
+def _largest(sources: Sources, arm: str) -> pd.DataFrame:
+    """The trials of an arm at its largest ratio."""
+    trials = sources.trials[sources.trials["arm"] == arm]
+    return trials[trials["ratio"] == trials["ratio"].max()]
+
+
+def _key_cells(sources: Sources) -> dict[str, pd.DataFrame]:
+    """By title: the baseline, the control and the arm of the verdict, those with ratios at the largest one."""
+    arm = primary_arm(sources)
+    found = {}
+    for name in (baseline_of(arm) or "real", control_of(arm), arm):
+        if name is not None and not (cell := _largest(sources, name)).empty:
+            ratio = cell["ratio"].iloc[0]
+            found[ARMS[name].title + (f", {show_share(ratio)}" if ratio else "")] = cell
+    return found
+
+
+def _confusions(sources: Sources) -> list[Markup]:
+    """Confusion matrices summed over the seeds: the baseline beside the largest share of synthetic images."""
+    cells = list(_key_cells(sources).items())
+    return [
+        _inline(figure_confusion(confusion_of(cell), sources.summary["classes"], f"{title}: all {len(cell)} trials"))
+        for title, cell in ([cells[0], cells[-1]] if len(cells) > 1 else cells)
+    ]
+
+
+def _reliability(sources: Sources) -> Markup | str:
+    cells = list(_key_cells(sources).values())
+    if sources.test_images is None or "scores" not in sources.trials or not cells:
+        return ""
+    table = reliability_table(pd.concat(cells), sources.test_images, sources.summary["classes"])
+    return _inline(figure_reliability(table))
+
+
+def _patients(sources: Sources, metric: str) -> Markup | str:
+    """The means by patient, where patients are known and have several images."""
+    if sources.metrics is None:
+        return ""
+    counts = sources.metrics[sources.metrics["subgroup"] == ""].groupby("level")["n"].max()
+    if counts.get("patient", counts["image"]) == counts["image"]:
+        return ""  # not known, or one image each: the table by image again
+    return _table(readable_cells(level_trials(sources.metrics, "patient"), metric))
+
+
+def _subgroups(summary: dict[str, Any], metric: str) -> dict[str, Markup] | None:
+    rows = pd.DataFrame(summary.get("subgroups") or [])
+    if rows.empty or not (rows["metric"] == metric).any():
+        return None
+    rows = rows.astype({"mean": float, "low": float, "high": float})
+    own = rows[rows["metric"] == metric]
+    return {"figure": _inline(figure_subgroups(rows, metric)), "table": _table(readable_subgroups(own))}
+
+
+def _dropped(summary: dict[str, Any], trials: pd.DataFrame) -> dict[str, Any] | None:
+    """What the published rule that leaves runs out would show, beside all runs."""
+    dropped = summary.get("dropped")
+    if not dropped:
+        return None
+    share = METRICS["accuracy"]
+    cells = pd.DataFrame(dropped["cells"], columns=["arm", "ratio", "n", "mean"]).set_index(["arm", "ratio"])
+    every = trials.groupby(["arm", "ratio"], sort=False)["accuracy"].agg(["size", "mean"])
+    kept = cells.reindex(every.index)
+    table = pd.DataFrame(
+        {
+            "Arm": [ARMS[arm].title for arm, _ in every.index],
+            "Share": [show_share(ratio) if ratio else "–" for _, ratio in every.index],
+            "All runs": every["size"].to_numpy(),
+            "Mean accuracy": [share.show(mean) for mean in every["mean"]],
+            "Runs kept by the rule": kept["n"].fillna(0).astype(int).to_numpy(),
+            "Mean accuracy of these": [share.show(mean) for mean in kept["mean"]],
+        }
+    )
+    return {"rule": dropped["rule"], "count": len(dropped["trials"]), "table": _table(table)}
+
+
+def _beside(sources: Sources) -> dict[str, Any] | None:
+    """What was published and the two protocols, where this sweep has something to stand beside."""
+    publication, other = sources.publication, sources.beside
+    if publication is None and other is None:
+        return None
+    own = side(sources, "Sound" if sources.config.claims else "As published")
+    sides = [own]
+    if other is not None:
+        sides = [side(other, "Sound" if other.config.claims else "As published"), own]
+    settings = changed(sides[0]["facts"], sides[1]["facts"]) if len(sides) == 2 else None
+    return {
+        "publication": publication,
+        "rows": _table(readable_published(publication)) if publication is not None and publication.rows else "",
+        "checks": check_published(publication.rows) if publication is not None else [],
+        "sides": [{**each, "cells": _table(each["cells"])} for each in sides],
+        "settings": None if settings is None or settings.empty else _table(settings),
+    }
 
 
 def _generator(generator: GeneratorSource) -> dict[str, Any]:
@@ -149,41 +277,40 @@ def _generator(generator: GeneratorSource) -> dict[str, Any]:
     figures = [figure_losses, figure_d_outputs]
     figures += [figure_augmentation] if "augment_p" in last else []
     figures += [figure_kid] if any("kid" in row for row in generator.rows) else []
+    inline = [_inline(build(generator.rows)) for build in figures] if generator.rows else []
+    if generator.ranking is not None:
+        inline.append(_inline(figure_ranking(generator.ranking.rows)))
     return {
-        "gan": generator.info["gan"],
-        "title": f"{generator.info['architecture']} · {', '.join(generator.info['classes'])}",
+        "gan": GANS.get(generator.info["gan"], generator.info["gan"]),
+        "title": f"{GANS.get(generator.info['gan'], '')} {generator.info['architecture']} of "
+        f"{', '.join(generator.info['classes'])}",
         "info": generator.info,
         "config": generator.config,
         "status": generator.status,
         "kimg": generator.info["kimg"],
         "minutes": last.get("seconds", 0.0) / 60,
-        "figures": [_inline(build(generator.rows)) for build in figures],
+        "ranked": generator.ranking.sentence if generator.ranking is not None else "",
+        "figures": inline,
     }
 
 
-def _walls(sources: Sources) -> list[dict[str, Any]]:
-    """The first images of each class of the pool beside the first real training images."""
-    if sources.pool is None or sources.dataset is None:
-        return []
-    pool, dataset = sources.pool, sources.dataset
-    walls = []
-    for name in pool.classes:
-        reals = dataset.pixels(dataset.rows("train", name).head(WALL_IMAGES))
-        fakes = pool.pixels(pool.rows(name).head(WALL_IMAGES))
-        walls.append(
-            {
-                "name": name,
-                "reals": [_data_uri(image) for image in reals],
-                "fakes": [_data_uri(image) for image in fakes],
-            }
-        )
-    return walls
-
-
-def _data_uri(pixels: np.ndarray) -> str:
-    """An image `[H, W, C]` as the text of a PNG, at most `WALL_PIXELS` wide."""
-    image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
-    image.thumbnail((WALL_PIXELS, WALL_PIXELS))
-    buffer = io.BytesIO()
-    image.save(buffer, format="PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+def _pool(source: PoolSource) -> dict[str, Any]:
+    """The check of one pool: scores beside floors, memorisation, the worst pairs and the map."""
+    quality = source.quality
+    if quality is None:
+        run = source.pool.run.id if source.pool is not None else ""
+        return {"name": source.name, "run": run, "quality": None}
+    return {
+        "name": source.name,
+        "run": quality.config["pool"],
+        "quality": quality,
+        "scores": _table(readable_scores(quality.scores)),
+        "memorisation": _table(readable_memorisation(quality.scores)),
+        "notes": score_notes(quality.scores["scores"]),
+        "memorisation_notes": score_notes(quality.scores["memorisation"]),
+        "figure_scores": _inline(figure_scores(pd.DataFrame(quality.scores["scores"]))),
+        "figure_distances": _inline(figure_neighbour_distances(quality.neighbours)),
+        "figure_map": _inline(figure_neighbour_map(quality.neighbours)),
+        "figure_embedding": _inline(figure_embedding(quality.embedding)) if len(quality.embedding) else "",
+        "pairs": gallery(source),
+    }

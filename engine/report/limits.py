@@ -19,37 +19,66 @@ UNKNOWN_START = (
 )
 
 
-def limits(config: SweepConfig, summary: dict[str, Any], phantom: bool, unknown_start: bool = False) -> list[str]:
-    """One sentence a limit, the most important first."""
+MEMORISED = (
+    "The search for copies is a screen, not a privacy guarantee: an image may give a patient away in ways that no "
+    "distance shows. Scores of image quality do not predict whether the images help a classifier."
+)
+NOT_MEASURED = (
+    "Whether synthetic images help a classifier says nothing about their privacy: a generator may have memorised "
+    "training images. That was not measured for this pool."
+)
+
+
+def limits(
+    config: SweepConfig, summary: dict[str, Any], phantom: bool, unknown_start: bool = False, checked: bool = False
+) -> list[str]:
+    """One sentence a limit, the most important first; `checked`: whether the pool was searched for copies."""
     sentences = [sentence for sentence, holds in ((PHANTOM, phantom), (UNKNOWN_START, unknown_start)) if holds]
     sentences.append(
         f"It holds for this data set and split, this classifier ({config.classifier}), this pool and these settings. "
         "Another generator, a longer training or more real images may give another answer."
     )
-    noise = summary["test_noise"]["real"]
-    half_width = summary["detectable"]["half_width"]
-    sentences.append(
-        f"The test set has {summary['n_test']} images. At an accuracy of 85 % that alone leaves an uncertainty of "
-        f"±{100 * half_width:.1f} points (Wilson, 95 %). Drawn anew (whole patients where they are known), "
-        f"the test set would put the accuracy of real images alone between {100 * noise['low']:.1f} % and "
-        f"{100 * noise['high']:.1f} %; the intervals over seeds do not contain this."
-    )
+    sentences.append(_test_set(summary))
     smallest_p = smallest_sign_flip_p(config.seeds)
     sentences.append(
-        f"With {config.seeds} seeds the smallest possible p of a paired comparison is {smallest_p:.2g}, before "
+        f"With {config.seeds} seed{'s' if config.seeds > 1 else ''} the smallest possible p of a paired comparison is "
+        f"{smallest_p:.2g}, before "
         + (
             "Holm's correction: this sweep is a quick look and can claim nothing."
             if smallest_p > 0.05
             else "Holm's correction over the ratios."
         )
     )
+    repeated = (
+        "Each fold has a split and generators of its own, so the seeds and folds repeat those too, but every generator "
+        "was trained once."
+        if config.folds
+        else "The seeds repeat the classifier's training and the choice of synthetic images. They do not repeat the "
+        "split of the data or the training of the generators: each was made once."
+    )
     sentences += [
-        "The seeds repeat the classifier's training and the choice of synthetic images. They do not repeat the split "
-        "of the data or the training of the generators: each was made once.",
+        repeated,
         "The checks for copies and leaks are screens, not proof. They find equal and near-equal images; they cannot "
         "find two different pictures of one patient when no patient column was given.",
-        "Whether synthetic images help a classifier says nothing about their privacy: "
-        "a generator may have memorised training images. That is not measured here.",
+        MEMORISED if checked else NOT_MEASURED,
         "This is a tool for research. It is no medical device, and no result here is a reason for a clinical decision.",
     ]
     return sentences
+
+
+def _test_set(summary: dict[str, Any]) -> str:
+    """How far the choice of test images alone moves a result."""
+    noise = summary["test_noise"]["real"]
+    half_width = summary["detectable"]["half_width"]
+    contained = any(row.get("low_total") is not None for row in summary["comparisons"])
+    return (
+        f"The test set has {summary['n_test']} images. At an accuracy of 85 % that alone leaves an uncertainty of "
+        f"±{100 * half_width:.1f} points (Wilson, 95 %). Drawn anew (whole patients where they are known), "
+        f"the test set would put the accuracy of real images alone between {100 * noise['low']:.1f} % and "
+        f"{100 * noise['high']:.1f} %; "
+        + (
+            "the intervals over seeds alone do not contain this, those over seeds and test images do."
+            if contained
+            else "the intervals over seeds do not contain this."
+        )
+    )

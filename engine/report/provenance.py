@@ -29,18 +29,24 @@ class Parent:
 
 
 def parents(sources: Sources) -> list[Parent]:
-    """The chain sweep -> pool -> generators -> data set."""
+    """The chain sweep -> quality -> pool -> generators -> data set; of a cross-validation those of every fold."""
     config = sources.config
     seeds = f"{config.first_seed} to {config.first_seed + config.seeds - 1}"
-    chain = [
-        _parent("Sweep", sources.run.id, sha256_file(sources.run.path / "trials.parquet"), seeds, sources.status),
-        _parent("Pool", config.pool, config.pool_sha256, "one per image", sources.pool_status),
-    ]
+    chain = [_parent("Sweep", sources.run.id, sha256_file(sources.run.path / "trials.parquet"), seeds, sources.status)]
+    named = [(fold.pool, fold.pool_sha256) for fold in config.folds] or [(config.pool, config.pool_sha256)]
+    for (pool, digest), source in zip(named, sources.pools, strict=True):
+        if source.quality is not None:
+            quality, scores = source.quality, sha256_file(source.quality.run.path / "scores.json")
+            chain.append(_parent("Quality", quality.run.id, scores, str(quality.config["seed"]), quality.status))
+        chain.append(_parent("Pool", pool, digest, "one per image", source.status))
     for generator in sources.generators:
-        seed = str(generator.config["seed"])
+        seed = str(generator.config.get("seed", ""))
         chain.append(_parent("Generator", generator.run.id, generator.info["sha256"], seed, generator.status))
-    seed = str(sources.dataset.info["config"]["seed"]) if sources.dataset else ""
-    chain.append(_parent("Data set", config.dataset, config.dataset_fingerprint, seed, None))
+    datasets = [(source.name, source.dataset) for source in sources.pools if config.folds]
+    for name, dataset in [(config.dataset, sources.dataset), *datasets]:
+        digest = config.dataset_fingerprint if name == config.dataset else dataset.fingerprint if dataset else ""
+        seed = str(dataset.info["config"].get("seed", "")) if dataset else ""
+        chain.append(_parent("Data set", name, digest, seed, None))
     return chain
 
 

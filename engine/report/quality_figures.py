@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from engine.report.quality_tables import score_of
-from engine.report.style import BLUE, FLAGS, GREEN, GREY, LINE, ORANGE, styled, translucent
+from engine.report.style import BLUE, FLAGS, GREEN, GREY, LINE, ORANGE, PINK, RED, SKY, styled, translucent
 
 MAX_CLASSES = 6
 """Most classes shown beside the whole pool in the figure of scores."""
@@ -108,8 +108,8 @@ def figure_neighbour_distances(neighbours: pd.DataFrame) -> go.Figure:
                 hovertemplate="%{x}: %{y} images<extra>" + title + "</extra>",
             )
             for field, title, color in (
-                ("own_distance", "That training image to its nearest other one", GREY),
-                ("distance", "Synthetic image to its nearest training image", BLUE),
+                ("own_distance", "Of training images", GREY),
+                ("distance", "Of synthetic images", BLUE),
             )
         ]
     )
@@ -119,6 +119,7 @@ def figure_neighbour_distances(neighbours: pd.DataFrame) -> go.Figure:
         x="Distance of the features",
         y="Images",
         keep_zoom="neighbour-distances",
+        height=420,
     )
     return figure.update_layout(barmode="overlay")
 
@@ -146,7 +147,7 @@ def figure_neighbour_map(neighbours: pd.DataFrame) -> go.Figure:
         )
     styled(
         figure,
-        title="Nearest training image of every synthetic one",
+        title="Synthetic images by both distances",
         x="Distance of the features",
         y="Distance of the pixels",
         keep_zoom="neighbour-map",
@@ -159,14 +160,14 @@ def figure_neighbour_map(neighbours: pd.DataFrame) -> go.Figure:
 def figure_embedding(embedding: pd.DataFrame, class_name: str = "") -> go.Figure:
     """The map of features in the plane: real images hollow, synthetic ones filled, a colour a class.
 
-    `embedding` has `path, class, split ("train" or "synthetic"), x, y`; `customdata` of a dot is `[path, split]`.
+    `embedding` has `path, class, split (train, valid or synthetic), x, y`; `customdata` of a dot is `[path, split]`.
     """
     shown = embedding if not class_name else embedding[embedding["class"] == class_name]
-    colors = (ORANGE, BLUE, GREEN, "#cc79a7", "#d55e00", "#56b4e9", "#f0e442", GREY)
+    colors = (ORANGE, BLUE, GREEN, PINK, RED, SKY, GREY)
     figure = go.Figure()
     for place, name in enumerate(sorted(set(embedding["class"]))):
-        for split, symbol, title in (("train", "circle-open", "real"), ("synthetic", "triangle-up", "synthetic")):
-            own = _thinned(shown[(shown["class"] == name) & (shown["split"] == split)])
+        for synthetic, symbol, title in ((False, "circle-open", "real"), (True, "triangle-up", "synthetic")):
+            own = _thinned(shown[(shown["class"] == name) & ((shown["split"] == "synthetic") == synthetic)])
             if own.empty:
                 continue
             figure.add_trace(
@@ -183,7 +184,7 @@ def figure_embedding(embedding: pd.DataFrame, class_name: str = "") -> go.Figure
     styled(figure, title="Map of the features", x="", y="", keep_zoom="embedding", height=460)
     figure.update_xaxes(showticklabels=False, zeroline=False, showgrid=False, showline=True, mirror=True)
     figure.update_yaxes(showticklabels=False, zeroline=False, showgrid=False, showline=True, mirror=True)
-    return figure.update_layout(clickmode="event+select")
+    return figure.update_layout(clickmode="event+select", margin={"b": 16})
 
 
 def figure_ranking(rows: Sequence[dict[str, Any]]) -> go.Figure:
@@ -209,6 +210,7 @@ def figure_ranking(rows: Sequence[dict[str, Any]]) -> go.Figure:
                 "color": [GREEN if i == best else BLUE for i in range(len(kid))],
                 "size": [14 if i == best else 8 for i in range(len(kid))],
                 "symbol": ["star" if i == best else "circle" for i in range(len(kid))],
+                "line": {"width": 0},
             },
             customdata=[[row["snapshot"]] for row in rows],
             hovertemplate="%{customdata[0]}<br>KID %{y:.4f} at %{x:g} kimg<extra></extra>",

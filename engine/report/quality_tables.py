@@ -35,7 +35,7 @@ class Score:
 
 SCORES: dict[str, Score] = {
     "kid": Score("KID", "distance of the features, kernel form; 0 is no difference, fit for few images", "lower", 4),
-    "fid": Score("FID", "distance of the features, Frechet form; too high below 2048 images", "lower", 1),
+    "fid": Score("FID", "distance of the features, Frechet form; 0 is no difference", "lower", 1),
     "precision": Score("Precision", "share of synthetic images that lie among the real ones", "higher", 2, True),
     "recall": Score("Recall", "share of real images that lie among the synthetic ones", "higher", 2, True),
     "density": Score("Density", "how deep the synthetic images lie among the real ones", "higher"),
@@ -83,10 +83,7 @@ def readable_scores(quality: dict[str, Any], class_name: str = "") -> pd.DataFra
         ],
         "Real against real": [score.show(row.get("floor")) for score, row in zip(shown, rows, strict=True)],
         "Images": [f"{row['n_synthetic']} against {row['n_real']}" for row in rows],
-        "What it says": [
-            ". ".join(part for part in (score.meaning, row.get("note") or "") if part)
-            for score, row in zip(shown, rows, strict=True)
-        ],
+        "What it says": [score.meaning for score in shown],
     }
     return pd.DataFrame(table)
 
@@ -103,12 +100,18 @@ def readable_memorisation(quality: dict[str, Any], class_name: str = "") -> pd.D
         ],
         "Without copying": [_expected(score, row.get("expected")) for score, row in zip(shown, rows, strict=True)],
         "Images": [row["n"] for row in rows],
-        "What it says": [
-            ". ".join(part for part in (score.meaning, row.get("note") or "") if part)
-            for score, row in zip(shown, rows, strict=True)
-        ],
+        "What it says": [score.meaning for score in shown],
     }
     return pd.DataFrame(table)
+
+
+def score_notes(rows: list[dict[str, Any]], class_name: str = "") -> list[str]:
+    """The notes of these rows of `scores.json`, each once behind the names of the scores that it is about."""
+    about: dict[str, list[str]] = {}
+    for row in rows:
+        if row["class"] == class_name and row.get("note"):
+            about.setdefault(row["note"], []).append(score_of(row.get("metric") or row["measure"]).title)
+    return [f"{', '.join(names)}: {note}" for note, names in about.items()]
 
 
 def _expected(score: Score, expected: float | str | None) -> str:
@@ -125,6 +128,8 @@ def worst_pairs(neighbours: pd.DataFrame, count: int) -> pd.DataFrame:
 def describe_pair(row: pd.Series) -> str:
     """What ties a pool image to its neighbour, in a few words for a caption."""
     words = [FLAGS[row["flag"]][0] if row["flag"] in FLAGS else str(row["flag"])]
+    if row["flag"] == "repeat":
+        return f"{words[0]} synthetic image"
     words.append(f"ratio {row['ratio']:.2f}")
     words.append(f"pixels {row['pixel_distance']:.3f}")
     moved = (int(row["shift_x"]), int(row["shift_y"]))

@@ -1,45 +1,90 @@
-"""Everything a report of a sweep draws on, read from the run folders of the sweep and its parents."""
+"""Everything a report of a sweep draws on, read from the run folders of the sweep, its parents and its checks."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
 from engine.configs import SweepConfig, parse_config
+from engine.configs.sweep import Fold
 from engine.datasets.dataset import Dataset
+from engine.published import PUBLICATIONS, Publication
 from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
 from engine.store.files import read_json
 from engine.store.home import Home
-from engine.store.runs import Run, Status
+from engine.store.runs import Run, State, Status, list_runs
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class RankingSource:
+    """The ranking of a training's snapshots."""
+
+    run: Run
+    rows: list[dict[str, Any]]
+    sentence: str
 
 
 @dataclass(frozen=True)
 class GeneratorSource:
-    """One generator behind the pool."""
+    """One generator behind a pool."""
 
     run: Run
     config: dict[str, Any]
     status: Status
     info: dict[str, Any]
     rows: list[dict[str, Any]]
+    ranking: RankingSource | None = None
+
+
+@dataclass(frozen=True)
+class QualitySource:
+    """The check of a pool: the content of `scores.json`, and its tables."""
+
+    run: Run
+    config: dict[str, Any]
+    status: Status
+    scores: dict[str, Any]
+    neighbours: pd.DataFrame
+    embedding: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class PoolSource:
+    """A pool with the data set it was made for; a sweep over folds has one a fold. What was deleted since is None."""
+
+    name: str
+    dataset: Dataset | None
+    pool: Pool | None
+    config: dict[str, Any]
+    status: Status | None
+    quality: QualitySource | None
 
 
 @dataclass(frozen=True)
 class Sources:
-    """A finished sweep and its parents; what was deleted since is None and named in `missing`."""
+    """A finished sweep and what is behind it; what was deleted since is None and named in `missing`."""
 
     run: Run
     config: SweepConfig
     status: Status
     summary: dict[str, Any]
     trials: pd.DataFrame
+    metrics: pd.DataFrame | None
+    """The long table of every metric at every level; sweeps of before have none."""
+    test_images: pd.DataFrame | None
     dataset: Dataset | None
-    pool: Pool | None
-    pool_status: Status | None
+    pools: list[PoolSource]
     generators: list[GeneratorSource]
+    beside: Sources | None = None
+    """The sweep that is shown beside this one, such as the published protocol's."""
+    publication: Publication | None = None
+    """What was published on this preset."""
     missing: list[str] = field(default_factory=list)
 
     @property
@@ -48,8 +93,12 @@ class Sources:
         starts = (source.info.get("start") or {} for source in self.generators)
         return any(start.get("unknown_images") for start in starts)
 
+    @property
+    def qualities(self) -> list[QualitySource]:
+        return [source.quality for source in self.pools if source.quality is not None]
 
-def read_sources(run: Run) -> Sources:
+
+def read_sources(run: Run, beside: bool = True) -> Sources:
     """Read a sweep's folder and those of its parents; an `ErsatzError` unless it is a sweep that has finished."""
     config = parse_config(run.config())
     if not isinstance(config, SweepConfig):
@@ -60,39 +109,83 @@ def read_sources(run: Run) -> Sources:
             f"Wait for its end, or resume it with `python -m engine resume {run.id}`."
         )
     missing: list[str] = []
-    dataset = pool = pool_status = None
-    generators: list[GeneratorSource] = []
-    try:
-        dataset = Dataset.open(run.home, config.dataset)
-    except ErsatzError as error:
-        missing.append(str(error))
-    try:
-        pool_run = Run(run.home, config.pool)
-        pool, pool_status = Pool.open(pool_run), pool_run.status()
-        references = pool_run.config()["generators"]
-    except ErsatzError as error:
-        references = []
-        missing.append(str(error))
-    for reference in references:
-        try:
-            generators.append(_generator(run.home, reference["run"]))
-        except ErsatzError as error:
-            missing.append(str(error))
+    folds = config.folds or (Fold(dataset=config.dataset, pool=config.pool),)
+    pools = [_pool(run.home, fold, config, missing) for fold in folds]
+    references = [reference["run"] for source in pools for reference in source.config.get("generators", ())]
+    rankings = _newest(run.home, "ranking", "run")
+    generators = [_or_missing(missing, _generator, run.home, name, rankings) for name in references]
+    wanted = config.beside if beside else ""
+    other = _or_missing(missing, read_sources, Run(run.home, wanted), False) if wanted else None
+    metrics, test_images = run.path / "metrics.parquet", run.path / "test_images.csv"
     return Sources(
         run=run,
         config=config,
         status=run.status(),
         summary=read_json(run.path / "summary.json"),
         trials=pd.read_parquet(run.path / "trials.parquet"),
-        dataset=dataset,
-        pool=pool,
-        pool_status=pool_status,
-        generators=generators,
-        missing=missing,
+        metrics=pd.read_parquet(metrics) if metrics.is_file() else None,
+        test_images=pd.read_csv(test_images, dtype=str, keep_default_na=False) if test_images.is_file() else None,
+        dataset=_or_missing(missing, Dataset.open, run.home, config.dataset),
+        pools=pools,
+        generators=[generator for generator in generators if generator is not None],
+        beside=other,
+        publication=_publication(run, config),
+        missing=list(dict.fromkeys(missing)),
     )
 
 
-def _generator(home: Home, run_id: str) -> GeneratorSource:
+def _or_missing(missing: list[str], read: Callable[..., T], *arguments: Any) -> T | None:
+    """What `read` gives, or None with its sentence in `missing`."""
+    try:
+        return read(*arguments)
+    except ErsatzError as error:
+        missing.append(str(error))
+        return None
+
+
+def _pool(home: Home, fold: Fold, config: SweepConfig, missing: list[str]) -> PoolSource:
+    run = Run(home, fold.pool)
+    pool = _or_missing(missing, _open_pool, run)
+    return PoolSource(
+        name=fold.dataset,
+        dataset=_or_missing(missing, Dataset.open, home, fold.dataset),
+        pool=pool,
+        config=run.config() if pool else {},
+        status=run.status() if pool else None,
+        quality=_or_missing(missing, _quality, home, fold.pool, "" if config.folds else config.quality),
+    )
+
+
+def _open_pool(run: Run) -> Pool:
+    run.config()  # a deleted run is named as such
+    return Pool.open(run)
+
+
+def _quality(home: Home, pool: str, chosen: str) -> QualitySource | None:
+    """The check of a pool: the chosen one, or its newest that has finished."""
+    run = Run(home, chosen) if chosen else _newest(home, "quality", "pool").get(pool)
+    if run is None:
+        return None
+    config = run.config()
+    if not (run.path / "scores.json").is_file():
+        raise ErsatzError(f"The quality run {run.id} has no scores ({run.state().value}); a finished one is expected.")
+    return QualitySource(
+        run=run,
+        config=config,
+        status=run.status(),
+        scores=read_json(run.path / "scores.json"),
+        neighbours=pd.read_parquet(run.path / "neighbours.parquet"),
+        embedding=pd.read_parquet(run.path / "embedding.parquet"),
+    )
+
+
+def _newest(home: Home, kind: str, of: str) -> dict[str, Run]:
+    """The newest finished run of a kind for each value of a field of its config."""
+    finished = [run for run in list_runs(home, kind) if run.state() is State.FINISHED]
+    return {run.config()[of]: run for run in sorted(finished, key=lambda run: run.status().created)}
+
+
+def _generator(home: Home, run_id: str, rankings: dict[str, Run]) -> GeneratorSource:
     run = Run(home, run_id)
     return GeneratorSource(
         run=run,
@@ -100,4 +193,21 @@ def _generator(home: Home, run_id: str) -> GeneratorSource:
         status=run.status(),
         info=read_json(run.path / "generator.json"),
         rows=run.read_metrics()[0],
+        ranking=_ranking(rankings.get(run_id)),
     )
+
+
+def _ranking(run: Run | None) -> RankingSource | None:
+    if run is None or not (run.path / "ranking.json").is_file():
+        return None
+    content = read_json(run.path / "ranking.json")
+    rows = content if isinstance(content, list) else content["snapshots"]
+    return RankingSource(run, rows, "" if isinstance(content, list) else content.get("sentence", ""))
+
+
+def _publication(run: Run, config: SweepConfig) -> Publication | None:
+    """The publication of the preset whose journey made the sweep; a published head names its own."""
+    for journey in list_runs(run.home, "journey"):
+        if run.id in (journey.status().result.get("sweep"), journey.status().result.get("published")):
+            return PUBLICATIONS.get(journey.config()["preset"])
+    return PUBLICATIONS.get(config.head) if not config.claims else None

@@ -66,7 +66,7 @@ def figure_sweep(
         figure,
         title=title or f"{measure.title} against the share of synthetic images",
         x=_share_words(shown, config),
-        y=f"{measure.title}{', %' if measure.percent else ''} (real test images)",
+        y=f"{measure.title}{', %' if measure.percent else ''} ({_test_words(config)})",
         keep_zoom=metric,
         height=560 if many else 480,
         footer=True,
@@ -98,6 +98,11 @@ def chance_level(metric: str, summary: dict[str, Any] | None) -> tuple[float, st
     }
     value, words = levels.get(metric, (None, ""))
     return None if value is None else (float(value), words)
+
+
+def _test_words(config: SweepConfig | None) -> str:
+    with_synthetic = config is not None and "synthetic-in-test" in config.flaws
+    return "real and synthetic test images" if with_synthetic else "real test images"
 
 
 def _share_words(arms: Sequence[str], config: SweepConfig | None) -> str:
@@ -158,7 +163,14 @@ def _means(cells: pd.DataFrame, arm: str, metric: str, places: dict[str, tuple[f
         },
         mode="lines+markers",
         line={"color": style.color, "width": 2.5, "dash": style.dash},
-        marker={"symbol": style.symbol, "size": [11 if own_point else 0 for own_point in shown], "color": style.color},
+        marker={
+            "symbol": style.symbol,
+            "size": [11 if own_point else 0 for own_point in shown],
+            "color": style.color,
+            # Where sizes differ, Plotly outlines dots in white; hollow symbols are nothing but their line.
+            "line": {"width": 2 if style.symbol.endswith("-open") else 0},
+            "opacity": 1,
+        },
         unselected={"marker": {"opacity": 1}},
         name=style.title,
         legendgroup=arm,

@@ -68,7 +68,9 @@ METRICS: dict[str, Measure] = {
     "auroc": Measure("AUROC", False, "area under the ROC curve, one class against the rest; 0.5 is chance"),
     "average_precision": Measure("Average precision", False, "area under the precision-recall curve"),
     "brier": Measure("Brier score", False, "mean squared error of the probabilities; lower is better"),
-    "ece": Measure("Calibration error", False, "gap of confidence and accuracy over 15 bins (ECE); lower is better"),
+    "ece": Measure(
+        "ECE", False, "expected calibration error, 15 bins: gap of confidence and accuracy; lower is better"
+    ),
 }
 
 
