@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from engine.configs import ImportConfig
+from engine.datasets.copies import measure
+from engine.datasets.folds import make_folds
 from engine.datasets.importing import import_dataset, preview
 from engine.presets import preset
 from engine.store.home import Home
@@ -22,6 +24,21 @@ def test_head_ct_as_published(home: Home, real_data: Path):
     assert (numbers[dataset.manifest["class"] == "hemorrhage"] < 100).all()
     assert dataset.manifest["mode"].value_counts().to_dict() == {"RGB": 188, "RGBA": 12}
     assert dataset.manifest["split"].value_counts().to_dict() == {"train": 144, "valid": 34, "test": 22}
+
+
+def test_head_ct_in_five_folds(home: Home, real_data: Path):
+    """Forty images are tested in each fold, and neighbouring slices of one scan never on both sides."""
+    config = ImportConfig.build({**preset("head-ct").importing, "source": str(real_data / "head-ct")})
+    dataset = import_dataset(home, config)
+    near = measure(dataset.manifest, dataset.path).set_index("path")["near"]
+    sets = near[near != ""]
+    assert sets.nunique() > 0, "some slices are from one scan"
+    for fold in make_folds(dataset, 5):
+        counts = fold.rows().groupby(["split", "class"]).size().to_dict()
+        assert counts["test", "hemorrhage"] + counts["test", "normal"] == 40
+        assert abs(counts["test", "hemorrhage"] - 20) <= 1
+        splits = fold.rows().set_index("path")["split"][sets.index]
+        assert splits.groupby(sets).nunique().max() == 1
 
 
 def test_head_ct_layout_is_recognised(real_data: Path):
