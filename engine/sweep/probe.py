@@ -18,6 +18,8 @@ from engine.sweep.trial_data import Inputs, Result
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 """Weights of the L2 penalty beside the mean loss. A mean, so that duplicates of all images change nothing."""
 MAX_ITERATIONS = 5000
+TOLERANCE = 1e-6
+"""Largest entry of the gradient at which the fit has converged."""
 
 
 def fit_probe(trial: Trial, inputs: Inputs, config: SweepConfig) -> Result:
@@ -40,7 +42,8 @@ def fit_probe(trial: Trial, inputs: Inputs, config: SweepConfig) -> Result:
     best_loss, best = np.inf, None
     with threadpool_limits(1):  # the same sums whatever the machine, and beside other trials
         for penalty in PENALTIES:
-            regression = LogisticRegression(C=1 / (penalty * len(features)), max_iter=MAX_ITERATIONS)
+            strength = 1 / (penalty * len(features))
+            regression = LogisticRegression(C=strength, tol=TOLERANCE, max_iter=MAX_ITERATIONS)
             model = make_pipeline(StandardScaler(), regression).fit(features, labels)
             loss = log_loss(inputs.valid_labels, model.predict_proba(valid), labels=classes)
             if loss < best_loss:
