@@ -17,6 +17,7 @@ from engine.store.errors import ErsatzError
 from engine.store.files import read_json
 from engine.store.home import Home
 from engine.store.runs import Run, State, Status, list_runs
+from engine.sweep.splits import named_splits
 
 T = TypeVar("T")
 
@@ -109,8 +110,7 @@ def read_sources(run: Run, beside: bool = True) -> Sources:
             f"Wait for its end, or resume it with `python -m engine resume {run.id}`."
         )
     missing: list[str] = []
-    folds = config.folds or (Fold(dataset=config.dataset, pool=config.pool),)
-    pools = [_pool(run.home, fold, config, missing) for fold in folds]
+    pools = [_pool(run.home, split, config, missing) for split in named_splits(config)]
     references = [reference["run"] for source in pools for reference in source.config.get("generators", ())]
     rankings = _newest(run.home, "ranking", "run")
     generators = [_or_missing(missing, _generator, run.home, name, rankings) for name in references]
@@ -129,7 +129,7 @@ def read_sources(run: Run, beside: bool = True) -> Sources:
         pools=pools,
         generators=[generator for generator in generators if generator is not None],
         beside=other,
-        publication=_publication(run, config),
+        publication=PUBLICATIONS.get(config.repeats),
         missing=list(dict.fromkeys(missing)),
     )
 
@@ -203,11 +203,3 @@ def _ranking(run: Run | None) -> RankingSource | None:
     content = read_json(run.path / "ranking.json")
     rows = content if isinstance(content, list) else content["snapshots"]
     return RankingSource(run, rows, "" if isinstance(content, list) else content.get("sentence", ""))
-
-
-def _publication(run: Run, config: SweepConfig) -> Publication | None:
-    """The publication of the preset whose journey made the sweep; a published head names its own."""
-    for journey in list_runs(run.home, "journey"):
-        if run.id in (journey.status().result.get("sweep"), journey.status().result.get("published")):
-            return PUBLICATIONS.get(journey.config()["preset"])
-    return PUBLICATIONS.get(config.head) if not config.claims else None
