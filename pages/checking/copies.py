@@ -103,8 +103,10 @@ def with_buttons(run: Run, pool: Pool, shown: pd.DataFrame) -> None:
 
 
 def pair(run: Run, row: dict[str, Any], by: str, pool: Pool, folder: Path) -> None:
-    """A synthetic image beside its nearest training image."""
-    neighbour = row["neighbour"] if by == FEATURES else row["pixel_neighbour"]
+    """A synthetic image beside its nearest training image, or a repeat beside the image that it repeats."""
+    beside, caption = folder / (row["neighbour"] if by == FEATURES else row["pixel_neighbour"]), "Nearest real"
+    if row["flag"] == "repeat":
+        beside, caption = pool.path / row["twin"], "Its twin in the pool"
     with st.container(border=True, width=PAIR, gap="small"):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.badge(row["flag"] or "not flagged", color=COLOURS[row["flag"]])
@@ -113,9 +115,9 @@ def pair(run: Run, row: dict[str, Any], by: str, pool: Pool, folder: Path) -> No
             else:
                 pressed = st.button("Exclude", icon=":material/block:", key=f"out-{run.id}-{row['path']}")
         with st.container(horizontal=True, gap="small"):
-            for path, caption in ((pool.path / row["path"], "Synthetic"), (folder / neighbour, "Nearest real")):
+            for path, words in ((pool.path / row["path"], "Synthetic"), (beside, caption)):
                 if path.is_file():
-                    st.image(picture(path, path.stat().st_mtime, WIDTH), caption=caption, width=WIDTH)
+                    st.image(picture(path, path.stat().st_mtime, WIDTH), caption=words, width=WIDTH)
         st.caption(_facts(row, by))
     if pressed and row["excluded"]:
         restore_dialog(pool, [row["path"]])

@@ -10,7 +10,6 @@ import streamlit as st
 from engine.report.figures import figure_scores
 from engine.report.quality_tables import readable_memorisation, readable_scores
 from engine.store.runs import Run
-from pages.parts.files import bytes_of
 
 ALL = "All classes"
 MEANING = "What it says"
@@ -32,7 +31,7 @@ def scores(run: Run, found: dict[str, Any]) -> None:
             path = run.path / name
             if path.is_file():
                 st.download_button(
-                    name, bytes_of(path), f"{run.id}-{name}", icon=":material/download:", on_click="ignore"
+                    name, path.read_bytes, f"{run.id}-{name}", icon=":material/download:", on_click="ignore"
                 )
 
 

@@ -90,7 +90,11 @@ def show_pool(run: Run) -> None:
             st.number_input("Page", 1, pages, 1, help=f"{len(rows)} pictures on {pages} pages.") if pages > 1 else 1
         )
     shown = rows.iloc[(number - 1) * PAGE : number * PAGE]
-    st.caption(f"{len(rows)} pictures{f' of {name}' if name else ''}, {number} of {pages} pages, captioned by seed")
+    left_out = len(pool.manifest[pool.manifest["class"] == name]) - len(rows)
+    st.caption(
+        f"{len(rows)} pictures{f' of {name}' if name else ''}, {number} of {pages} pages, captioned by seed"
+        + (f"; {left_out} more were excluded" if left_out else "")
+    )
     picture_wall([pool.path / path for path in shown["path"]], [str(seed) for seed in shown["seed"]], width=96)
     with st.container(horizontal=True, vertical_alignment="center"):
         written = (run.path / "manifest.csv").stat().st_mtime
@@ -101,6 +105,7 @@ def show_pool(run: Run) -> None:
             "application/zip",
             icon=":material/folder_zip:",
         )
+        st.page_link("pages/quality.py", label="Check it", icon=":material/fact_check:", query_params={"run": run.id})
         st.page_link("pages/evaluate.py", label="Use it in a sweep", icon=":material/query_stats:")
     with st.expander("The same from the command line", icon=":material/terminal:"):
         config = config_of(run)

@@ -27,11 +27,6 @@ def table_of(path: Path, omit: tuple[str, ...] = ()) -> pd.DataFrame:
     return _table(*stamp(path), omit)
 
 
-def bytes_of(path: Path) -> bytes:
-    """The content of a file, for a download."""
-    return _bytes(*stamp(path))
-
-
 @st.cache_data(max_entries=32, show_spinner=False)
 def _json(path: Path, written: float, size: int) -> Any:
     return read_json(path)
@@ -40,8 +35,3 @@ def _json(path: Path, written: float, size: int) -> Any:
 @st.cache_data(max_entries=16, show_spinner=False)
 def _table(path: Path, written: float, size: int, omit: tuple[str, ...]) -> pd.DataFrame:
     return pd.read_parquet(path).drop(columns=list(omit), errors="ignore")
-
-
-@st.cache_data(max_entries=8, show_spinner=False)
-def _bytes(path: Path, written: float, size: int) -> bytes:
-    return path.read_bytes()

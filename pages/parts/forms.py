@@ -24,6 +24,7 @@ def config_form(
     key: str,
     *,
     more: Sequence[str] = (),
+    groups: Mapping[str, Sequence[str]] | None = None,
     choices: Mapping[str, Sequence[Any]] | None = None,
     labels: Mapping[str, str] | None = None,
     submit: str = "Start",
@@ -33,8 +34,9 @@ def config_form(
 ) -> dict[str, Any] | None:
     """A form over `fields` of a config; valid values (`defaults` and what was entered) when it was submitted.
 
-    `more` are fields behind "More settings", `choices` the options of fields that name existing things (a data set),
-    `labels` better words than the field's name. Changed `defaults` show when `key` changes with them.
+    `more` are fields behind "More settings", `groups` others by the title of their expander, `choices` the options of
+    fields that name existing things (a data set), `labels` better words than the field's name. Changed `defaults` show
+    when `key` changes with them.
     Values that the config refuses are shown as its one sentence, and None is returned.
     """
     pressed = grouped_form(
@@ -42,7 +44,7 @@ def config_form(
         fields,
         defaults,
         key,
-        groups={MORE: more},
+        groups={**(groups or {}), MORE: more},
         choices=choices,
         labels=labels,
         buttons={submit: icon},
@@ -126,7 +128,14 @@ def _input(field: FieldInfo, label: str, default: Any, key: str, choices: Sequen
     """The widget that suits a field's type; what it returns is validated by the config."""
     help_text = field.description
     if choices is not None:
-        return st.selectbox(label, choices, index=_index(choices, default), key=key, help=help_text)
+        return st.selectbox(
+            label,
+            choices,
+            index=_index(choices, default),
+            format_func=lambda choice: choice if choice != "" else "–",
+            key=key,
+            help=help_text,
+        )
     kind, optional = _without_none(field.annotation)
     if get_origin(kind) is Literal:
         options = get_args(kind)

@@ -26,6 +26,7 @@ from engine.report.figures import (
 from engine.sampling.exported import has_generator
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run, State
+from pages.checking.ranking import SNAPSHOTS, best_of, rankings_of, read_ranking
 from pages.parts.command import command_line
 from pages.parts.home import home
 from pages.parts.images import picture
@@ -212,7 +213,7 @@ def _grid(path: Path, caption: str) -> None:
 
 
 def onward(run: Run) -> None:
-    """What can be done with this training: sample its generator, fine-tune from its networks."""
+    """What can be done with this training: sample its generator, rank its snapshots, fine-tune from its networks."""
     with st.container(horizontal=True, vertical_alignment="center"):
         if has_generator(run.path):
             st.page_link(
@@ -227,6 +228,29 @@ def onward(run: Run) -> None:
             st.query_params["from"] = run.id
             st.session_state["train-new"] = True
             st.rerun()
+    best_snapshot(run)
+
+
+def best_snapshot(run: Run) -> None:
+    """Which snapshot the newest ranking found best; without one, the offer to rank them."""
+    if run.state().is_active or not any((run.path / "snapshots").glob(SNAPSHOTS)):
+        return
+    ranking = next((made for made in rankings_of(run) if read_ranking(made)), None)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if ranking is None:
+            st.caption("The last snapshot of a training is not always its best.")
+        else:
+            best = best_of(read_ranking(ranking))
+            st.caption(
+                ranking.status().result.get("sentence")
+                or f"Best of the snapshots ranked so far: {amount(best['kimg'])} kimg, KID {best['kid']:.4f}."
+            )
+        st.page_link(
+            "pages/quality.py",
+            label="Rank its snapshots" if ranking is None else "See the ranking",
+            icon=":material/leaderboard:",
+            query_params={"run": run.id if ranking is None else ranking.id},
+        )
 
 
 def settings(run: Run) -> None:

@@ -56,22 +56,23 @@ def test_finished_shows_the_verdict_first_then_everything_behind_it(home: Home, 
     sentence = run.status().result["sentence"]
     assert [box.value for box in app.info] == [f"**Verdict: no evidence.** {sentence}"]
     assert "Phantom data" in texts(app)
-    figure = plots(app)["Accuracy against synthetic images added"]
+    figure = plots(app)["Accuracy against the share of synthetic images"]
     assert single_trials(figure) == 80
     assert "Accuracy: paired differences of real + synthetic" in plots(app)
-    assert [len(table.value) for table in app.dataframe] == [12, 10]
+    assert [len(table.value) for table in app.dataframe] == [12], "the first tab alone"
     labels = [button.label for button in app.get("download_button")]
-    assert labels[:4] == ["Report (HTML)", "cells.csv", "class_counts.csv", "comparisons.csv"]
+    assert labels[:2] == ["Report (HTML)", "Methods paragraph"]
+    assert {"cells.csv", "comparisons.csv", "trials.parquet"} < set(labels)
     assert "Stop" not in [button.label for button in app.button]
 
 
 def test_the_metric_is_chosen_in_the_url(home: Home, open_page: OpenPage) -> None:
     run = make_everything(home)
     app = open_page("evaluate", run=run.id, metric="Brier score")
-    assert "Brier score against synthetic images added" in plots(app)
+    assert "Brier score against the share of synthetic images" in plots(app)
     box = next(box for box in app.selectbox if box.label == "Metric")
     box.set_value("auroc").run()
-    assert "AUROC against synthetic images added" in plots(app)
+    assert "AUROC against the share of synthetic images" in plots(app)
     assert app.query_params["run"] == run.id
 
 
@@ -80,7 +81,7 @@ def test_running_shows_the_trials_so_far_and_new_ones(
 ) -> None:
     run = hold(make_sweep(home, pool, State.RUNNING))
     app = open_page("evaluate", run=run.id)
-    title = "Accuracy against synthetic images added"
+    title = "Accuracy against the share of synthetic images"
     assert single_trials(plots(app)[title]) == 40
     assert "Stop" in [button.label for button in app.button]
     assert not app.get("download_button")
@@ -101,7 +102,7 @@ def test_failed_keeps_its_trials_and_says_why(home: Home, pool: Run, open_page: 
     app = open_page("evaluate", run=run.id)
     assert [error.value for error in app.error] == ["The memory ran out; choose a smaller batch."]
     assert "Resume" in [button.label for button in app.button]
-    assert single_trials(plots(app)["Accuracy against synthetic images added"]) == 40
+    assert single_trials(plots(app)["Accuracy against the share of synthetic images"]) == 40
 
 
 @pytest.mark.parametrize(("seed", "count"), [(3, 1), (None, 8)])
@@ -122,7 +123,7 @@ def test_a_clicked_point_shows_its_confusion_matrix(
     title = next(title for title in plots(app) if title.startswith("Confusion matrix"))
     cells = [int(text.split("<br>")[0]) for row in plots(app)[title]["data"][0]["text"] for text in row]
     assert sum(cells) == 24 * count
-    assert "Real + synthetic, 50 % added" in texts(app)
+    assert "Real + synthetic, 50 %" in texts(app)
     trials = pd.read_parquet(run.path / "trials.parquet").query("arm == 'real+synthetic' and ratio == 0.5")
     if seed is not None:
         wrong = round(24 * (1 - trials.set_index("seed")["accuracy"][seed]))
@@ -133,12 +134,47 @@ def test_a_clicked_point_shows_its_confusion_matrix(
 def test_the_plan_shows_what_it_can_detect_before_it_starts(home: Home, pool: Run, open_page: OpenPage) -> None:
     app = open_page("evaluate")
     metrics = {metric.label: metric.value for metric in app.metric}
-    assert metrics == {
-        "Test images": "24",
-        "Smallest difference it can show": "± 14.1 points",
-        "Smallest p of 8 seeds": "0.031",
-        "Trials": "80",
-    }
+    assert metrics.pop("Smallest difference").endswith(" points")
+    assert metrics == {"Test images": "24", "Smallest p of 8 seeds": "0.031", "Trials": "80"}
+
+
+def test_the_plan_follows_what_is_chosen(home: Home, pool: Run, open_page: OpenPage) -> None:
+    app = open_page("evaluate")
+    box(app.number_input, "Seeds").set_value(3)
+    box(app.multiselect, "Only for the classes").set_value(["bleed"])
+    next(arm for arm in app.checkbox if arm.key.endswith("-replaced+synthetic")).check()
+    next(arm for arm in app.checkbox if arm.key.endswith("-real+duplicates")).uncheck().run()
+    metrics = {metric.label: metric.value for metric in app.metric}
+    assert metrics["Smallest difference"] == "none"
+    assert metrics["Trials"] == str(3 * (1 + 1 + 4 + 3)), "at 100 % no real image would be left to replace"
+    said = texts(app)
+    assert "no p can fall below" in said
+    assert "Real + synthetic has no control" in said
+    assert "Reals replaced by synthetic has no control" in said
+    assert "--extra-classes bleed" in app.code[0].value
+
+
+def test_a_published_protocol_says_that_it_claims_nothing(home: Home, pool: Run, open_page: OpenPage) -> None:
+    app = open_page("evaluate")
+    options = box(app.selectbox, "Start from the settings of").options
+    published = next(option for option in options if option.startswith("Head CT") and option.endswith("published"))
+    box(app.selectbox, "Start from the settings of").set_value(published).run()
+    assert not app.exception
+    assert "claims nothing" in texts(app)
+    assert box(app.selectbox, "Head").value == "head-ct"
+    assert "--repeats head-ct" in app.code[0].value
+
+
+def test_what_cannot_be_planned_is_one_sentence(home: Home, pool: Run, open_page: OpenPage) -> None:
+    app = open_page("evaluate")
+    box(app.text_input, "Shares of synthetic images").set_value("0.5, 0.25").run()
+    assert not app.exception
+    assert "growing, different shares" in app.error[0].value
+    assert "Start sweep" not in [button.label for button in app.button]
+
+
+def box(elements: Any, label: str) -> Any:
+    return next(element for element in elements if element.label == label)
 
 
 def test_start_submits_the_plan_and_shows_the_run(
@@ -152,7 +188,7 @@ def test_start_submits_the_plan_and_shows_the_run(
 
     monkeypatch.setattr("pages.parts.runs.submit", submit)
     app = open_page("evaluate")
-    next(box for box in app.number_input if box.label.startswith("Seeds")).set_value(10)
+    box(app.number_input, "Seeds").set_value(10)
     next(button for button in app.button if button.label == "Start sweep").click().run()
     assert not app.exception
     assert [(config.pool, config.seeds, config.steps) for config in submitted] == [(pool.id, 10, 200)]

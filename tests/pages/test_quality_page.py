@@ -14,12 +14,15 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from engine.configs import Config, QualityConfig, RankingConfig
+from engine.presets import PRESETS
 from engine.sampling.pools import Pool
 from engine.store.home import Home
 from engine.store.runs import Run, State, create_run, list_runs
 from pages.checking import ranking as ranking_part
 from tests import fabricated
 from tests.pages.conftest import OpenPage, press, texts
+
+IMAGES = 32
 
 
 @pytest.fixture
@@ -30,7 +33,7 @@ def trainings(home: Home) -> list[Run]:
 
 @pytest.fixture
 def pool(home: Home, trainings: list[Run]) -> Run:
-    return fabricated.make_pool_run(home, trainings)
+    return fabricated.make_pool_run(home, trainings, images=IMAGES // 2)
 
 
 @pytest.fixture
@@ -72,10 +75,10 @@ def test_finished_says_the_worst_first_then_scores_beside_floors(check: Run, ope
     app = open_page("quality", run=check.id)
     assert [box.value for box in app.warning] == [f"**{check.status().result['sentence']}**"]
     assert {metric.label: metric.value for metric in app.metric} == {
-        "Copies": "2 of 32",
-        "Near copies": "1 of 32",
-        "Repeats": "2 of 32",
-        "In the pool now": "32 of 32",
+        "Copies": f"2 of {IMAGES}",
+        "Near copies": f"1 of {IMAGES}",
+        "Repeats": f"2 of {IMAGES}",
+        "In the pool now": f"{IMAGES} of {IMAGES}",
     }
     assert titles(app) == ["Scores beside their floors"]
     scores, measures = (table.value for table in app.dataframe)
@@ -100,11 +103,18 @@ def test_the_gallery_shows_flagged_pairs_the_worst_first(check: Run, open_page: 
     assert badges(app) == ["near-copy"]
 
 
+def test_a_repeat_is_shown_beside_its_twin(check: Run, open_page: OpenPage) -> None:
+    app = open_page("quality", run=check.id, part="Nearest neighbours")
+    app.get("button_group")[1].set_value(["repeat"]).run()
+    captions = [picture.caption for image in app.get("image") for picture in image.proto.imgs]
+    assert captions == ["Synthetic", "Its twin in the pool"] * 2
+
+
 def test_a_pool_without_flags_shows_its_nearest_pairs(home: Home, pool: Run, open_page: OpenPage) -> None:
     check = fabricated.make_quality(home, pool, flags=False)
     app = open_page("quality", run=check.id, part="Nearest neighbours")
     assert not app.warning
-    assert len(badges(app)) == 12, "one page of all 32"
+    assert len(badges(app)) == 12, "one page of them"
     ratios = pd.read_parquet(check.path / "neighbours.parquet")["ratio"]
     assert f"ratio {ratios.min():.2f}" in next(caption.value for caption in app.caption if "ratio" in caption.value)
 
@@ -122,7 +132,7 @@ def test_a_copy_leaves_the_pool_and_comes_back(check: Run, pool: Run, open_page:
     assert (manifest != "").sum() == 1
 
     app = open_page("quality", run=check.id, part="Nearest neighbours")
-    assert {metric.label: metric.value for metric in app.metric}["In the pool now"] == "31 of 32"
+    assert {metric.label: metric.value for metric in app.metric}["In the pool now"] == f"{IMAGES - 1} of {IMAGES}"
     assert "**excluded**: looks like P001" in texts(app)
     both(app, f"back-{check.id}-{copied}", "restore-now")
     assert (Pool.open(pool).manifest["excluded"] == "").all()
@@ -192,7 +202,7 @@ def test_a_link_to_a_pool_plans_its_check(pool: Run, submitted: list[Config], op
     press(app, "Start check")
     (config,) = submitted
     assert isinstance(config, QualityConfig)
-    assert (config.pool, config.dataset, config.exclude) == (pool.id, "phantom", "nothing")
+    assert (config.pool, config.dataset, config.exclude) == (pool.id, "phantom", PRESETS["demo"].quality["exclude"])
     assert app.query_params["run"] == list_runs(pool.home, "quality")[0].id
 
 

@@ -16,7 +16,7 @@ from engine.store.errors import AlreadyActive, ErsatzError
 from engine.store.home import Home
 from engine.store.runs import Run, State, create_run, list_runs
 from pages.training.gans import CHOSEN_ABOVE, LAYOUTS
-from tests.fabricated import CLASSES, make_dataset, make_stylegan, make_training, set_state
+from tests.fabricated import CLASSES, make_dataset, make_ranking, make_stylegan, make_training, set_state
 from tests.pages.conftest import OpenPage, press
 
 
@@ -365,7 +365,7 @@ def test_fine_tuning_begins_with_the_runs_settings_and_shapes(
     write_snapshot(run)
     submissions = Submissions(monkeypatch)
     app = open_page("train", run=run.id)
-    assert [link.proto.label for link in app.get("page_link")] == ["Generate with it"]
+    assert [link.proto.label for link in app.get("page_link")] == ["Generate with it", "Rank its snapshots"]
     assert "python -m engine train phantom --gan stylegan2-ada --conditional --kimg 12" in text(app)
     app = press(app, "Fine-tune from this")
     assert (entered(app, "GAN").value, entered(app, "Start from").value) == ("stylegan2-ada", run.id)
@@ -400,3 +400,14 @@ def test_a_network_file_becomes_a_run_to_start_from(
     assert [option.partition(" · ")[0] for option in box.options] == ["From scratch", "Network faces"]
     app = clean(box.set_value(run.id).run())
     assert (entered(app, "Length of z").value, entered(app, "Channel max").value) == (512, 16)
+
+
+def test_the_best_snapshot_is_named_once_they_are_ranked(home: Home, open_page: OpenPage) -> None:
+    make_dataset(home)
+    run = make_stylegan(home)
+    write_snapshot(run)
+    ranking = make_ranking(home, run)
+    app = open_page("train", run=run.id)
+    assert "10 kimg" in text(app)
+    link = app.get("page_link")[-1].proto
+    assert (link.label, link.query_string) == ("See the ranking", f"run={ranking.id}")

@@ -1,0 +1,290 @@
+"""Plan a sweep: images, question, classifier and arms; what it can show and cost; start."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Any, get_args
+
+import streamlit as st
+
+from engine.configs import SweepConfig
+from engine.configs.sweep import BACKBONES, TIMM, Metric
+from engine.datasets.dataset import Dataset
+from engine.datasets.folds import fold_of, folds_of
+from engine.features.sources import available
+from engine.presets import PRESETS
+from engine.report.tables import METRICS
+from engine.store.errors import ErsatzError
+from engine.store.runs import Run, State, list_runs
+from pages.evaluating.arms import choose_arms, missing_controls
+from pages.evaluating.expectations import cost, what_it_can_show
+from pages.parts.command import command_line
+from pages.parts.forms import config_form
+from pages.parts.home import home
+from pages.parts.phantom import phantom_badge
+from pages.parts.runs import config_of, start, title
+from pages.parts.words import moment
+
+DEFAULTS = "Ersatz's defaults"
+SMALL = "small-cnn"
+ABOVE = (
+    *("kind", "dataset", "dataset_fingerprint", "pool", "pool_sha256", "folds", "repeats"),
+    *("classifier", "training", "head"),
+    *("arms", "ratios", "ratio_of", "extra_classes", "seeds", "metric", "level", "subgroups"),
+)
+"""Fields that are chosen above the form, or that the start of a run fills in."""
+MAIN = ("name", "steps", "batch")
+GROUPS = {
+    "Training of the classifier": (
+        *("lr", "optimizer", "schedule", "weight_decay", "dropout", "weights"),
+        *("validations", "select", "patience"),
+    ),
+    "Classical augmentation": ("augmentation", "views"),
+    "To repeat a publication": ("epochs", "flaws", "beside"),
+    "Others": ("first_seed", "quality", "device"),
+}
+LABELS = {"beside": "Show beside", "lr": "Learning rate", "quality": "Quality run of the report"}
+HEADS = {
+    "linear": "Linear",
+    "probe": "Logistic regression (probe)",
+    "head-ct": "As published for head CT",
+    "chest-ct": "As published for chest CT",
+    "skin-lesions": "As published for skin lesions",
+}
+COUNTS = {"class": "the real images of the class", "gap": "what the class lacks to the largest"}
+
+
+def new_sweep(datasets: dict[str, Dataset], pools: list[Run]) -> None:
+    """Everything that is decided before a sweep, with what it can show at best beside it."""
+    images = choose_images(datasets, pools)
+    if images is None:
+        return
+    dataset = datasets[images["dataset"]]
+    phantom_badge(dataset.name)
+    origin, settings = choose_settings(dataset)
+    key = f"{dataset.name}-{origin}"
+    base: dict[str, Any] = {**SweepConfig(name="a", dataset="a", pool="a").plain(), **settings, "pool": "", **images}
+    base["name"] = dataset.name
+    st.subheader("The question")
+    values = {**base, **choose_question(dataset, base, key)}
+    st.subheader("The classifier, and what it is trained on")
+    values |= choose_classifier(base, key)
+    values["arms"] = choose_arms(base["arms"], key)
+    values |= choose_shares(dataset, base, key)
+    st.subheader("What this can show")
+    try:
+        config = SweepConfig.build(values)
+    except ErsatzError as error:
+        st.error(str(error), icon=":material/error:")
+        return
+    tested = [datasets[fold.dataset] for fold in config.folds] or [dataset]
+    what_it_can_show(tested, config)
+    remarks(config)
+    submit(dataset, config, key)
+
+
+def choose_images(datasets: dict[str, Dataset], pools: list[Run]) -> dict[str, Any] | None:
+    """The data set, and its pool or those of its folds."""
+    by_dataset: dict[str, list[Run]] = {}
+    for run in pools:
+        by_dataset.setdefault(config_of(run)["dataset"], []).append(run)
+    crossed = {name: folds_of(dataset) for name, dataset in datasets.items() if not fold_of(dataset)}
+    crossed = {name: folds for name, folds in crossed.items() if folds and all(f.name in by_dataset for f in folds)}
+    names = sorted({*by_dataset, *crossed} & set(datasets), key=lambda name: (bool(fold_of(datasets[name])), name))
+    left, right = st.columns(2)
+    name = left.selectbox("Data set", names, help="Frozen data sets that a pool was made for.")
+    of_pools = {run.id: run for run in by_dataset.get(name, [])}
+    options = [*([""] if name in crossed else []), *of_pools]
+
+    def shown(run_id: str) -> str:
+        if not run_id:
+            return f"Cross-validation: {len(crossed[name])} folds with a pool each"
+        return f"{title(of_pools[run_id])} · {moment(of_pools[run_id].status().created)}"
+
+    pool = right.selectbox("Pool", options, format_func=shown, key=f"pool-{name}")
+    if pool:
+        return {"dataset": name, "pool": pool}
+    folds = [{"dataset": fold.name, "pool": by_dataset[fold.name][0].id} for fold in crossed[name]]
+    st.caption("Every image is tested once, by generators and classifiers that never saw it.")
+    return {"dataset": name, "folds": folds}
+
+
+def choose_settings(dataset: Dataset) -> tuple[str, dict[str, Any]]:
+    """Where the settings below start from: a preset's sound protocol, its published one, or the defaults."""
+    source = fold_of(dataset).get("parent", dataset.name)
+    options: dict[str, dict[str, Any]] = {DEFAULTS: {}}
+    first = DEFAULTS
+    for preset in PRESETS.values():
+        options[f"{preset.title}: sound"] = preset.sweep
+        if preset.published:
+            options[f"{preset.title}: as published"] = preset.published
+        if preset.importing.get("name") == source:
+            first = f"{preset.title}: sound"
+    chosen = st.selectbox(
+        "Start from the settings of",
+        list(options),
+        index=list(options).index(first),
+        key=f"settings-{dataset.name}",
+        help="Sound: equal steps, controls and at least 8 seeds. As published: for comparison, and never a verdict.",
+    )
+    return chosen, options[chosen]
+
+
+def choose_question(dataset: Dataset, base: dict[str, Any], key: str) -> dict[str, Any]:
+    """What the verdict is about, decided before anybody sees a result."""
+    metric, level, subgroups = st.columns([2, 2, 3], vertical_alignment="bottom")
+    options = list(get_args(Metric))
+    has_patients = bool((dataset.rows("test")["group"] != "").any())
+    levels = ["image", *(["patient"] if has_patients else [])]
+    columns = dataset.metadata
+    return {
+        "metric": metric.selectbox(
+            "Judge by",
+            options,
+            index=options.index(base["metric"]),
+            format_func=lambda name: METRICS[name].title,
+            key=f"metric-{key}",
+            help="The verdict is about this metric; the others are shown, and claim nothing.",
+        ),
+        "level": level.selectbox(
+            "For each",
+            levels,
+            index=levels.index(base["level"]) if base["level"] in levels else 0,
+            key=f"level-{key}",
+            help=f"{SweepConfig.model_fields['level'].description} Patients need a group column in the data set.",
+        ),
+        "subgroups": subgroups.multiselect(
+            "Show apart by",
+            columns,
+            [name for name in base["subgroups"] if name in columns],
+            key=f"subgroups-{key}",
+            placeholder="Choose columns" if columns else "This data set has no metadata columns",
+            disabled=not columns,
+            help=SweepConfig.model_fields["subgroups"].description,
+        ),
+    }
+
+
+def choose_classifier(base: dict[str, Any], key: str) -> dict[str, Any]:
+    """The network, how much of it is trained, and its head."""
+    classifier, training, head = st.columns([3, 2, 2], vertical_alignment="bottom")
+    here = weights_here()
+    names = [SMALL, *BACKBONES]
+    if base["classifier"] not in names:
+        names.append(base["classifier"])
+    name = classifier.selectbox(
+        "Classifier",
+        names,
+        index=names.index(base["classifier"]),
+        format_func=lambda name: f"{name} · {_weights(name, here)}",
+        key=f"classifier-{key}",
+        accept_new_options=True,
+        help="small-cnn is trained from scratch. The others start from pretrained weights: found on this machine, or "
+        "downloaded once. With the package timm, any of its networks can be typed in as timm:NAME.",
+    )
+    if name == SMALL:
+        training.selectbox("Train", ["All of it"], disabled=True, key=f"training-small-{key}")
+        head.selectbox("Head", ["Its own"], disabled=True, key=f"head-small-{key}")
+        return {"classifier": name, "training": "frozen", "head": "linear"}
+    ways = {"frozen": "A head on frozen features", "fine-tuned": "The whole network"}
+    return {
+        "classifier": name,
+        "training": training.selectbox(
+            "Train",
+            list(ways),
+            index=list(ways).index(base["training"]),
+            format_func=ways.__getitem__,
+            key=f"training-{key}",
+            help="On frozen features a whole sweep costs little more than one pass over the images.",
+        ),
+        "head": head.selectbox(
+            "Head",
+            list(HEADS),
+            index=list(HEADS).index(base["head"]),
+            format_func=HEADS.__getitem__,
+            key=f"head-{key}",
+            help=SweepConfig.model_fields["head"].description,
+        ),
+    }
+
+
+def choose_shares(dataset: Dataset, base: dict[str, Any], key: str) -> dict[str, Any]:
+    """How many images, of which classes, and how often it is repeated."""
+    shares, counted, classes, seeds = st.columns([3, 3, 3, 2], vertical_alignment="bottom")
+    text = shares.text_input(
+        "Shares of synthetic images",
+        ", ".join(f"{ratio:g}" for ratio in base["ratios"]),
+        key=f"ratios-{key}",
+        help=SweepConfig.model_fields["ratios"].description,
+    )
+    return {
+        "ratios": [part.strip() for part in text.split(",") if part.strip()],
+        "ratio_of": counted.selectbox(
+            "Shares of",
+            list(COUNTS),
+            index=list(COUNTS).index(base["ratio_of"]),
+            format_func=COUNTS.__getitem__,
+            key=f"ratio-of-{key}",
+            help=SweepConfig.model_fields["ratio_of"].description,
+        ),
+        "extra_classes": classes.multiselect(
+            "Only for the classes",
+            dataset.classes,
+            [name for name in base["extra_classes"] if name in dataset.classes],
+            key=f"extra-{key}",
+            placeholder="All classes",
+            help=SweepConfig.model_fields["extra_classes"].description,
+        ),
+        "seeds": seeds.number_input(
+            "Seeds", 1, 1000, base["seeds"], key=f"seeds-{key}", help=SweepConfig.model_fields["seeds"].description
+        ),
+    }
+
+
+def remarks(config: SweepConfig) -> None:
+    """What the plan costs, what it lacks, and what it may not claim."""
+    st.caption(cost(config))
+    for sentence in missing_controls(config):
+        st.warning(sentence, icon=":material/balance:")
+    if not config.claims:
+        st.warning(
+            "This repeats a published protocol with its flaws (unequal steps, or what is named under its flaws): it is "
+            "labelled as such everywhere and claims nothing.",
+            icon=":material/gavel:",
+        )
+
+
+def submit(dataset: Dataset, config: SweepConfig, key: str) -> None:
+    """The settings that seldom matter, the start, and the same on the command line."""
+    sweeps = [run.id for run in list_runs(home(), "sweep") if config_of(run)["dataset"] == dataset.name]
+    checks = [run.id for run in list_runs(home(), "quality") if run.state() is State.FINISHED]
+    values = config_form(
+        SweepConfig,
+        MAIN,
+        config.plain(),
+        key=f"sweep-{key}",
+        groups=GROUPS,
+        choices={"beside": ["", *sweeps], "quality": ["", *checks]},
+        labels=LABELS,
+        submit="Start sweep",
+    )
+    if values is not None and (run := start(SweepConfig.build(values))) is not None:
+        st.query_params["run"] = run.id
+        st.session_state["sweep-started"] = True
+        st.rerun()
+    st.caption("The same from the command line (what is changed in the form shows after the start):")
+    st.code(command_line(config), "bash", wrap_lines=True)
+
+
+@st.cache_data(max_entries=1, show_spinner=False, ttl=30)
+def weights_here() -> set[str]:
+    """The pretrained networks whose weights are on this machine."""
+    return {name for name in BACKBONES if available(name)}
+
+
+def _weights(name: str, here: set[str]) -> str:
+    if name == SMALL:
+        return "from scratch"
+    if name.startswith(TIMM):
+        return "by timm" if find_spec("timm") else "timm is not installed"
+    return "weights are here" if name in here else "weights to be downloaded"

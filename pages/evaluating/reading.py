@@ -1,0 +1,176 @@
+"""Read a sweep, as far as it has come: verdict, plot, drill-down, tables and downloads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from engine.configs import SweepConfig, parse_config
+from engine.report.figures import figure_sweep
+from engine.report.style import ARMS
+from engine.report.tables import METRICS, level_trials, present_metrics
+from engine.store.runs import Run, State
+from engine.sweep.arms import baseline_of, control_of, primary_arm
+from pages.evaluating.beside import as_published, departures
+from pages.evaluating.details import by_class, comparisons, confidence, means, subgroups
+from pages.evaluating.drilling import drill_down
+from pages.evaluating.verdicts import self_checks, show_verdict
+from pages.parts.command import command_line
+from pages.parts.files import json_of, table_of
+from pages.parts.phantom import phantom_badge
+from pages.parts.runs import config_of
+
+MANY_ARMS = 4
+"""With more arms than these, the reader chooses which to see."""
+WHOLE = "All test images"
+
+
+def results(run: Run) -> None:
+    """Verdict, plot, drill-down, tables and downloads of one sweep, as far as it has come."""
+    config = parse_config(config_of(run))
+    assert isinstance(config, SweepConfig)
+    trials_path, summary_path = run.path / "trials.parquet", run.path / "summary.json"
+    summary = json_of(summary_path) if summary_path.is_file() else None
+    if not config.claims:
+        st.badge("As published: repeats its flaws, claims nothing", icon=":material/history_edu:", color="orange")
+    if summary is not None:
+        show_verdict(summary)
+    phantom_badge(config.dataset)
+    if not trials_path.is_file():
+        st.info("The first trials appear here as soon as they are done.", icon=":material/hourglass_top:")
+        return
+    trials = table_of(trials_path, omit=("scores",))
+    shown, metric, arms = choose(run, config, trials)
+    event = st.plotly_chart(
+        figure_sweep(shown, summary, metric, arms=arms, config=config),
+        key=f"plot-{run.id}",
+        on_select="rerun",
+        selection_mode=["points"],
+    )
+    drill_down(run, trials, summary, event.selection.points)
+    if summary is not None:
+        tables(run, config, summary, trials, shown[shown["arm"].isin(arms)], metric)
+        downloads(run)
+
+
+def choose(run: Run, config: SweepConfig, trials: pd.DataFrame) -> tuple[pd.DataFrame, str, list[str]]:
+    """The trials as the reader wants them counted (by image or patient, of all or of a subgroup), metric and arms."""
+    path = run.path / "metrics.parquet"
+    metrics = table_of(path) if path.is_file() else None
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        options = present_metrics(trials)
+        metric = st.selectbox(
+            "Metric",
+            options,
+            index=options.index(config.metric) if config.metric in options else 0,
+            format_func=lambda name: METRICS[name].title,
+            key="metric",
+            bind="query-params",
+            help=". ".join(f"{METRICS[name].title}: {METRICS[name].meaning}" for name in options),
+            width=240,
+        )
+        shown = trials if metrics is None else _counted(run, config, metrics)
+    present = [arm for arm in ARMS if (shown["arm"] == arm).any()]
+    if len(present) <= MANY_ARMS:
+        return shown, metric, present
+    chosen = st.pills(
+        "Arms",
+        present,
+        selection_mode="multi",
+        default=[arm for arm in present if arm in around(config)],
+        format_func=lambda arm: ARMS[arm].title,
+        key=f"arms-{run.id}",
+    )
+    return shown, metric, list(chosen or present)
+
+
+def around(config: SweepConfig) -> set[str]:
+    """The arms that the verdict speaks of: the primary one, its control and its baseline, and the real images alone."""
+    arm = primary_arm(config)
+    return {"real", "real+classical", *({arm, control_of(arm) or "real", baseline_of(arm) or "real"} if arm else ())}
+
+
+def _counted(run: Run, config: SweepConfig, metrics: pd.DataFrame) -> pd.DataFrame:
+    levels = [level for level in ("image", "patient") if (metrics["level"] == level).any()]
+    level = levels[0]
+    if len(levels) > 1:
+        level = st.segmented_control(
+            "By", levels, default=config.level, required=True, format_func=str.capitalize, key=f"level-{run.id}"
+        )
+    groups = metrics[["subgroup", "value", "n"]][metrics["level"] == level].drop_duplicates(["subgroup", "value"])
+    names = {(row.subgroup, row.value): f"{row.subgroup}: {row.value} ({row.n})" for row in groups.itertuples()}
+    names[("", "")] = WHOLE
+    chosen = ("", "")
+    if len(names) > 1:
+        chosen = st.selectbox(
+            "Of", sorted(names), format_func=names.__getitem__, key=f"subgroup-{run.id}-{level}", width=260
+        )
+    return level_trials(metrics, level, *chosen)
+
+
+def tables(
+    run: Run, config: SweepConfig, summary: dict[str, Any], trials: pd.DataFrame, shown: pd.DataFrame, metric: str
+) -> None:
+    """The numbers behind the plot, each kind on a tab of its own that is drawn when it is opened.
+
+    `shown` are the trials of the plot: as the reader counts them, and of the chosen arms.
+    """
+    parts = {
+        "Comparisons": lambda: comparisons(run, summary, metric),
+        "Means": lambda: means(shown, metric),
+        "By class": lambda: by_class(trials[trials["arm"].isin(set(shown["arm"]))], summary["classes"]),
+        "Confidence": lambda: confidence(run, trials, summary),
+        "Self-checks": lambda: self_checks(summary),
+    }
+    if summary.get("subgroups"):
+        parts["Subgroups"] = lambda: subgroups(run, summary, set(shown["arm"]))
+    if other := as_published(run, config):
+        parts["As published"] = lambda: other(shown, metric)
+    if summary.get("departures"):
+        parts["Departures"] = lambda: departures(summary)
+    for tab, draw in zip(st.tabs(list(parts), key="table", bind="query-params"), parts.values(), strict=True):
+        if tab.open:
+            with tab:
+                draw()
+
+
+def downloads(run: Run) -> None:
+    """The report, its methods paragraph, and the numbers behind every figure."""
+    report, methods = run.path / "report.html", run.path / "methods.txt"
+    if not report.is_file() and run.state() is State.FINISHED:
+        st.caption(f"The report is not there; `python -m engine report {run.id}` writes it.")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if report.is_file():
+            st.download_button(
+                "Report (HTML)",
+                report.read_bytes,
+                f"{run.id}-report.html",
+                "text/html",
+                icon=":material/download:",
+                on_click="ignore",
+                type="primary",
+            )
+        if methods.is_file():
+            st.download_button(
+                "Methods paragraph",
+                methods.read_bytes,
+                f"{run.id}-methods.txt",
+                "text/plain",
+                icon=":material/article:",
+                on_click="ignore",
+            )
+        with st.popover("Tables", icon=":material/table:"):
+            for path in sorted([*run.path.glob("*.csv"), *run.path.glob("*.parquet")]):
+                st.download_button(
+                    path.name, path.read_bytes, f"{run.id}-{path.name}", icon=":material/download:", on_click="ignore"
+                )
+
+
+def settings(run: Run) -> None:
+    """The run's complete config and how to repeat it."""
+    with st.expander("Settings and command line", icon=":material/terminal:"):
+        config = parse_config(config_of(run))
+        st.code(command_line(config), "bash", wrap_lines=True)
+        st.json(config.plain(), expanded=False)
