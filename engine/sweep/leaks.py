@@ -65,7 +65,7 @@ def _refuse_unknown(config: SweepConfig, dataset: Dataset) -> None:
 
 
 def _refuse_overlap(folds: Sequence[Dataset]) -> None:
-    """Folds must be splits of the same images, and each image be tested in one of them at most."""
+    """Folds must be splits of the same images, and each image and patient be tested in one of them at most."""
     first = folds[0]
     images = [set(fold.manifest["sha256"]) for fold in folds]  # each fold leaves out others to keep its training small
     for fold, found in zip(folds, images, strict=True):
@@ -76,12 +76,13 @@ def _refuse_overlap(folds: Sequence[Dataset]) -> None:
                 "each image of one data set once. Make the folds from one data set."
             )
     for one, other in combinations(folds, 2):
-        both = set(one.rows("test")["sha256"]) & set(other.rows("test")["sha256"])
-        if both:
-            raise ErsatzError(
-                f"{len(both)} images are in the test parts of both {one.name} and {other.name}; in a cross-validation "
-                "each image is tested once at most. Make the folds from one data set."
-            )
+        for column, what in (("sha256", "images"), ("group", "patients")):
+            both = (set(one.rows("test")[column]) & set(other.rows("test")[column])) - {""}
+            if both:
+                raise ErsatzError(
+                    f"{len(both)} {what} are in the test parts of both {one.name} and {other.name}; in a "
+                    "cross-validation each is tested once at most. Make the folds from one data set."
+                )
 
 
 def _refuse_small(dataset: Dataset) -> None:

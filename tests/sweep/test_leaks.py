@@ -113,6 +113,16 @@ def test_folds_that_test_an_image_twice(new_sweep: NewSweep, folds: list[dict[st
     assert "8 images are in the test parts of both spots-fold1 and spots-again" in refused(new_sweep, folds=twice)
 
 
+def test_folds_that_test_a_patient_twice(new_sweep: NewSweep, folds: list[dict[str, str]], home: Home) -> None:
+    for fold in folds[:2]:
+        dataset = Dataset.open(home, fold["dataset"])
+        dataset.manifest.assign(group=["P1"] * len(dataset.manifest)).to_csv(dataset.path / "manifest.csv", index=False)
+        (dataset.path / "dataset.json").write_text(json.dumps({**dataset.info, "frozen": None}))
+        Dataset.open(home, dataset.name).freeze()
+        fold["pool"] = make_pool(Dataset.open(home, dataset.name)).run.id
+    assert "1 patients are in the test parts of both spots-fold1 and spots-fold2" in refused(new_sweep, folds=folds)
+
+
 def test_folds_of_different_images(
     new_sweep: NewSweep, folds: list[dict[str, str]], dataset: Dataset, pool: Pool
 ) -> None:

@@ -1,0 +1,36 @@
+"""Where trials run: side by side where each has its own network, at once where heads share a table of features."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from engine.configs import SweepConfig
+from engine.sweep import parallel
+from engine.sweep.parallel import places
+
+
+def config(**changes: Any) -> SweepConfig:
+    return SweepConfig(name="s", dataset="d", pool="p", **{"device": "cpu", **changes})
+
+
+def test_networks_train_in_as_many_processes_as_there_are_workers() -> None:
+    for settings in ({}, {"classifier": "resnet18", "training": "fine-tuned"}):
+        assert places(config(**settings), 80, workers=4) == [torch.device("cpu")] * 4
+        assert len(places(config(**settings), 3, workers=4)) == 3
+        assert len(places(config(**settings), 80)) == torch.get_num_threads()
+
+
+def test_heads_that_train_at_once_and_heads_that_fill_the_memory_stay_in_one() -> None:
+    assert len(places(config(classifier="resnet50"), 8, workers=4)) == 1
+    assert len(places(config(classifier="resnet50", head="chest-ct"), 8, workers=4)) == 1
+
+
+@pytest.mark.parametrize("classifier", ["small-cnn", "resnet50"])
+def test_every_gpu_gets_one_process(monkeypatch: pytest.MonkeyPatch, classifier: str) -> None:
+    monkeypatch.setattr(parallel, "choose_device", lambda _: torch.device("cuda"))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    assert [str(place) for place in places(config(classifier=classifier), 8)] == ["cuda:0", "cuda:1", "cuda:2"]
+    assert [str(place) for place in places(config(classifier=classifier), 2, workers=8)] == ["cuda:0", "cuda:1"]
