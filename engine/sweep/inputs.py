@@ -136,9 +136,10 @@ def _used_pool_rows(
     trials: Sequence[Trial], real_labels: np.ndarray, pool_labels: np.ndarray, config: SweepConfig
 ) -> np.ndarray:
     """Rows of the pool that some trial sees; the others are not read."""
-    seen = [training_set(trial, real_labels, pool_labels, config).rows for trial in trials]
-    rows = np.unique(np.concatenate(seen))
-    return rows[rows >= len(real_labels)] - len(real_labels)
+    seen = np.zeros(len(real_labels) + len(pool_labels), bool)
+    for trial in trials:
+        seen[training_set(trial, real_labels, pool_labels, config).rows] = True
+    return np.flatnonzero(seen[len(real_labels) :])
 
 
 def _scatter(real: torch.Tensor, synthetic: torch.Tensor, used: np.ndarray, n_pool: int) -> torch.Tensor:
