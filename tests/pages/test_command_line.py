@@ -9,11 +9,14 @@ import pytest
 from typer.testing import CliRunner
 
 from engine.cli import main as cli
-from engine.configs import Config, PoolConfig, StyleganConfig, SweepConfig, parse_training
+from engine.configs import Config, PoolConfig, QualityConfig, RankingConfig, StyleganConfig, SweepConfig, parse_training
+from engine.datasets.dataset import Dataset
+from engine.datasets.folds import make_folds
 from engine.presets import PRESETS
 from engine.store.home import Home
 from engine.store.runs import Run, create_run
 from pages.parts.command import command_line
+from tests.fabricated import make_dataset
 
 
 def read_back(line: str, monkeypatch: pytest.MonkeyPatch) -> list[Config]:
@@ -66,6 +69,27 @@ def test_sweep(settings: dict[str, Any], home: Home, monkeypatch: pytest.MonkeyP
     pool = create_run(home, PoolConfig.build({"name": "p", "dataset": "d", "generators": generators}).plain(), "pool")
     config = SweepConfig.build({**settings, "name": "my-sweep", "dataset": "d", "pool": pool.id})
     assert read_back(command_line(config), monkeypatch) == [config]
+
+
+def test_sweep_over_folds(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_dataset(home)
+    folds = []
+    for fold in make_folds(Dataset.open(home, "phantom"), 2):
+        settings = {"name": "p", "dataset": fold.name, "generators": [{"run": "r"}]}
+        folds.append({"dataset": fold.name, "pool": create_run(home, PoolConfig.build(settings).plain(), "pool").id})
+    config = SweepConfig.build({"name": "crossed", "dataset": "phantom", "folds": folds})
+    assert read_back(command_line(config), monkeypatch) == [config]
+
+
+def test_quality_and_ranking(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = {"name": "p", "dataset": "d", "generators": [{"run": "r"}]}
+    pool = create_run(home, PoolConfig.build(settings).plain(), "pool")
+    training = create_run(home, parse_training({"dataset": "d", "class_name": "x"}).plain(), "train")
+    for config in (
+        QualityConfig(name="my check", dataset="d", pool=pool.id, extractor="pixels", exclude="copies", k=3),
+        RankingConfig(run=training.id, images=100, extractor="dinov2"),
+    ):
+        assert read_back(command_line(config), monkeypatch) == [config]
 
 
 def _no_class(settings: dict[str, Any]) -> dict[str, Any]:

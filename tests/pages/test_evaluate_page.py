@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -13,12 +14,15 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from engine.configs import SweepConfig
+from engine.datasets.dataset import Dataset
+from engine.datasets.folds import make_folds
 from engine.report.html import write_report
 from engine.store.errors import AlreadyActive
+from engine.store.files import write_json
 from engine.store.home import Home
 from engine.store.runs import Run, State, create_run, list_runs
 from tests.fabricated import CLASSES, make_dataset, make_everything, make_pool_run, make_sweep, make_training
-from tests.pages.conftest import OpenPage, texts
+from tests.pages.conftest import OpenPage, press, texts
 
 
 def plots(app: AppTest) -> dict[str, dict]:
@@ -177,20 +181,25 @@ def box(elements: Any, label: str) -> Any:
     return next(element for element in elements if element.label == label)
 
 
-def test_start_submits_the_plan_and_shows_the_run(
-    home: Home, pool: Run, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    submitted: list[SweepConfig] = []
+@pytest.fixture
+def submitted(home: Home, monkeypatch: pytest.MonkeyPatch) -> list[SweepConfig]:
+    """What the page would start; the runs stay queued."""
+    configs: list[SweepConfig] = []
 
     def submit(home: Home, config: SweepConfig) -> Run:
-        submitted.append(config)
+        configs.append(config)
         return create_run(home, config.plain(), "sweep")
 
     monkeypatch.setattr("pages.parts.runs.submit", submit)
+    return configs
+
+
+def test_start_submits_the_plan_and_shows_the_run(
+    home: Home, pool: Run, open_page: OpenPage, submitted: list[SweepConfig]
+) -> None:
     app = open_page("evaluate")
     box(app.number_input, "Seeds").set_value(10)
-    next(button for button in app.button if button.label == "Start sweep").click().run()
-    assert not app.exception
+    press(app, "Start sweep")
     assert [(config.pool, config.seeds, config.steps) for config in submitted] == [(pool.id, 10, 200)]
     assert app.query_params["run"] == list_runs(home, "sweep")[0].id
     assert app.get("button_group")[0].value == "Read"
@@ -209,3 +218,35 @@ def test_a_second_press_finds_the_first_run(
     next(button for button in app.button if button.label == "Start sweep").click().run()
     assert app.get("button_group")[0].value == "Read"
     assert any("already in progress" in toast.value for toast in app.toast)
+
+
+@pytest.fixture
+def folds(home: Home, pool: Run) -> list[Run]:
+    """The pools of two folds of the phantom."""
+    made = []
+    for fold in make_folds(Dataset.open(home, "phantom"), 2):
+        run = Run(home, f"{pool.id}-{fold.name}")
+        shutil.copytree(pool.path, run.path)
+        changes = {"dataset": fold.name, "dataset_fingerprint": fold.fingerprint}
+        write_json(run.path / "config.json", {**pool.config(), **changes})
+        made.append(run)
+    return made
+
+
+def test_a_cross_validation_is_offered_once_every_fold_has_a_pool(
+    home: Home, folds: list[Run], submitted: list[SweepConfig], open_page: OpenPage
+) -> None:
+    app = open_page("evaluate")
+    pools = box(app.selectbox, "Pool")
+    assert pools.value == ""
+    assert pools.options[0] == "Cross-validation: 2 folds with a pool each"
+    metrics = {metric.label: metric.value for metric in app.metric}
+    assert (metrics["Test images"], metrics["Trials"]) == ("76", "160"), "every image is tested once"
+    assert app.code[0].value.startswith(f"python -m engine sweep {folds[0].id} {folds[1].id} ")
+    press(app, "Start sweep")
+    (config,) = submitted
+    assert [(fold.dataset, fold.pool) for fold in config.folds] == [
+        ("phantom-fold1", folds[0].id),
+        ("phantom-fold2", folds[1].id),
+    ]
+    assert (config.dataset, config.pool) == ("phantom", "")
