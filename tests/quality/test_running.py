@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from typing import Any
 
@@ -48,6 +49,13 @@ def new_check(home: Home, dataset: Dataset, pool: Pool) -> NewCheck:
         return create_run(home, config.plain(), "quality"), config
 
     return make
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without scores and map, where a test is about something else."""
+    monkeypatch.setattr(running, "pool_scores", lambda *_: ([], []))
+    monkeypatch.setattr(running, "feature_map", lambda features, seed: np.zeros((len(features), 2)))
 
 
 def plant_copies(dataset: Dataset, pool: Pool, count: int) -> list[str]:
@@ -96,6 +104,7 @@ def test_a_check_leaves_everything_that_report_and_page_read(new_check: NewCheck
     assert {"scores", "map"} <= {progress.stage for progress in seen}
 
 
+@pytest.mark.usefixtures("quick")
 def test_test_images_are_never_looked_at(new_check: NewCheck, dataset: Dataset) -> None:
     for path in dataset.rows("test")["path"]:
         (dataset.path / path).unlink()
@@ -105,14 +114,7 @@ def test_test_images_are_never_looked_at(new_check: NewCheck, dataset: Dataset) 
     assert not set(places["path"]) & set(dataset.rows("test")["path"])
 
 
-def test_the_same_check_gives_the_same_numbers(new_check: NewCheck) -> None:
-    first, config = new_check()
-    second, _ = new_check()
-    for run in (first, second):
-        assert check_quality(run, config) == "finished"
-    assert scores_of(first) == scores_of(second)
-
-
+@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("exclude", ["nothing", "copies"])
 def test_copies_leave_the_pool_when_asked(new_check: NewCheck, dataset: Dataset, pool: Pool, exclude: str) -> None:
     copies = plant_copies(dataset, pool, 3)
@@ -132,6 +134,7 @@ def test_copies_leave_the_pool_when_asked(new_check: NewCheck, dataset: Dataset,
     assert set(places[copies]) == {"copy"}
 
 
+@pytest.mark.usefixtures("quick")
 def test_a_check_killed_before_the_exclusion_makes_up_for_it(
     new_check: NewCheck, dataset: Dataset, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,6 +154,7 @@ def test_a_check_killed_before_the_exclusion_makes_up_for_it(
         assert set(copies) <= set(Pool.open(pool.run).manifest.query("excluded != ''")["path"])
 
 
+@pytest.mark.usefixtures("quick")
 def test_excluded_images_take_no_part(new_check: NewCheck, pool: Pool) -> None:
     out = list(pool.rows()["path"][:7])
     pool.exclude(out, "blurred")
@@ -160,15 +164,19 @@ def test_excluded_images_take_no_part(new_check: NewCheck, pool: Pool) -> None:
     assert not set(out) & set(pd.read_parquet(run.path / "neighbours.parquet")["path"])
 
 
-def test_a_stop_is_heeded_and_features_are_kept(new_check: NewCheck, monkeypatch: pytest.MonkeyPatch) -> None:
-    run, config = new_check()
+def test_a_stopped_check_computes_no_feature_twice_and_ends_like_one_never_stopped(new_check: NewCheck) -> None:
+    cut, config = new_check()
     stages: list[str] = []
-    stopped = check_quality(run, config, lambda at: stages.append(at.stage), lambda: "scores" in stages)
+    stopped = check_quality(cut, config, lambda at: stages.append(at.stage), lambda: "scores" in stages)
     assert stopped == "stopped"
-    assert not (run.path / "scores.json").exists()
+    assert not (cut.path / "scores.json").exists()
     stages.clear()
-    assert check_quality(run, config, lambda at: stages.append(at.stage)) == "finished"
+    assert check_quality(cut, config, lambda at: stages.append(at.stage)) == "finished"
     assert "features" not in stages
+    shutil.rmtree(cut.home.cache)
+    whole, _ = new_check()
+    assert check_quality(whole, config) == "finished"
+    assert scores_of(cut) == scores_of(whole)
 
 
 def test_unsound_checks_are_refused(new_check: NewCheck, dataset: Dataset, pool: Pool) -> None:
