@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,9 @@ import torch
 import torchvision
 from torchvision.transforms import v2
 
-from engine.features.backbones import Backbone, open_backbone
+from engine.configs.sweep import BACKBONES
+from engine.features.backbones import TORCHVISION, Backbone, open_backbone
+from engine.features.sources import SOURCES
 from engine.store.errors import ErsatzError
 
 CPU = torch.device("cpu")
@@ -64,6 +67,63 @@ def test_views_change_the_features_and_repeat_by_seed(backbone: Backbone) -> Non
     assert np.array_equal(seen[1:], backbone.features(part[1:], [8]))
     assert not np.array_equal(seen[1:], backbone.features(part[1:], [7]))
     assert not np.array_equal(seen, backbone.features(part))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TORCHVISION)
+@torch.inference_mode()
+def test_features_are_what_the_last_layer_of_torchvisions_network_sees(name: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    net = torchvision.models.get_model(name).eval()
+    state = net.state_dict()
+    if name == "densenet121":  # its published file has these older names
+        state = {re.sub(r"(denselayer\d+\.(?:norm|conv))", r"\1.", key): value for key, value in state.items()}
+        assert "features.denseblock1.denselayer1.norm.1.weight" in state
+    torch.save(state, tmp_path / "random.pth")
+    backbone = open_backbone(name, tmp_path / "random.pth", CPU)
+    seen: list[torch.Tensor] = []
+    last = [part for part in net.modules() if isinstance(part, torch.nn.Linear)][-1]
+    last.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    size = 224 if name == "vit_b_16" else 64
+    images = torch.randn(1, 3, size, size)
+    net(images)
+    torch.testing.assert_close(backbone.module(images), seen[0], rtol=1e-4, atol=1e-5)
+    assert seen[0].shape == (1, backbone.dim)
+
+
+@pytest.mark.parametrize("name", TORCHVISION)
+def test_files_and_preparation_are_those_of_torchvisions_weights(name: str) -> None:
+    network = TORCHVISION[name]
+    known = {weights.url.rpartition("/")[2]: weights for weights in torchvision.models.get_model_weights(name)}
+    assert set(SOURCES[name].files) <= set(known)
+    for file in SOURCES[name].files:
+        preset = known[file].transforms()
+        assert (preset.crop_size, preset.interpolation.value) == ([network.size], network.mode)
+        assert (tuple(preset.mean), tuple(preset.std)) == ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+def test_every_backbone_of_the_settings_has_a_source() -> None:
+    assert set(BACKBONES) == {*TORCHVISION, "dinov2", "inception"}
+    assert set(BACKBONES) <= set(SOURCES)
+
+
+@pytest.mark.slow
+def test_timms_networks_by_name(tmp_path: Path) -> None:
+    timm = pytest.importorskip("timm", reason="the extra timm is not installed")
+    torch.manual_seed(0)
+    net = timm.create_model("mobilenetv3_small_100").eval()
+    torch.save(net.state_dict(), tmp_path / "random.pth")
+    backbone = open_backbone("timm:mobilenetv3_small_100", tmp_path / "random.pth", CPU)
+    images = torch.randn(2, 3, 64, 64)
+    with torch.inference_mode():
+        expected = net.forward_head(net.forward_features(images), pre_logits=True)
+        torch.testing.assert_close(backbone.module(images), expected, rtol=1e-4, atol=1e-5)
+    assert expected.shape == (2, backbone.dim)
+    assert backbone.preprocessing.startswith("resize 224 bicubic antialias, ImageNet mean and std, timm's pooling")
+    with pytest.raises(ErsatzError, match=r"random\.pth does not hold the weights of timm:resnet18"):
+        open_backbone("timm:resnet18", tmp_path / "random.pth", CPU)
+    with pytest.raises(ErsatzError, match="has no pretrained network resnet_of_nobody"):
+        open_backbone("timm:resnet_of_nobody", tmp_path / "random.pth", CPU)
 
 
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:

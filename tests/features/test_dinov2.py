@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 import torch
 import torch.nn.functional as F
 from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
 from torch import Tensor
 
+from engine.features.backbones import open_backbone
 from engine.features.dinov2 import DIM, GRID, HEADS, LAYERS, PATCH, dinov2_network, read_state, shrunk_positions
 from engine.features.sources import available, resolve_weights
 from engine.store.errors import ErsatzError
@@ -175,3 +178,19 @@ def test_real_weights_agree_with_timm() -> None:
     net.load_state_dict({**kept, "pos_embed": shrunk_positions(state["pos_embed"])})
     images = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(1))
     torch.testing.assert_close(dinov2_network(path)[0].eval()(images), net(images), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.slow
+def test_real_weights_tell_real_head_scans_apart(real_data: Path) -> None:
+    """Weights in the wrong places give numbers too; with these the nearest scan is mostly of the same class."""
+    if not available("dinov2"):
+        pytest.skip("the weights of dinov2 are not on this machine")
+    numbers = [*range(12), *range(100, 112)]  # 100 with a haemorrhage come first
+    files = [real_data / "head-ct" / "head_ct" / f"{number:03d}.png" for number in numbers]
+    scans = np.stack([np.asarray(Image.open(file).convert("RGB").resize((224, 224))) for file in files])
+    found = open_backbone("dinov2", resolve_weights("dinov2"), torch.device("cpu")).features(scans)
+    found /= np.linalg.norm(found, axis=1, keepdims=True)
+    similar = found @ found.T
+    np.fill_diagonal(similar, -1)
+    bleeds = np.arange(24) < 12
+    assert (bleeds[similar.argmax(1)] == bleeds).mean() >= 0.7

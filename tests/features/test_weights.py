@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 
+from engine.features.sources import SHA256, available
 from engine.features.weights import load_weights, resolve_weights
 from engine.store.errors import ErsatzError
 from engine.store.hashing import sha256_file
@@ -134,3 +137,76 @@ def test_an_installed_package_that_carries_weights_is_looked_into_and_not_run(
 def test_the_way_out_is_the_askers() -> None:
     with pytest.raises(ErsatzError, match=r"or do something else\.$"):
         resolve_weights("resnet50", instead="do something else")
+
+
+def test_available_is_what_would_be_found_without_a_download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not available("resnet50")
+    cached = touch(tmp_path / "torch" / "hub" / "checkpoints" / NAME)
+    assert available("resnet50")
+    assert not available("densenet121")
+    monkeypatch.setenv("ERSATZ_WEIGHTS", str(tmp_path))
+    assert not available("resnet50")  # resolve_weights says that the path is wrong
+    monkeypatch.setenv("ERSATZ_WEIGHTS", str(cached))
+    assert available("resnet50")
+
+
+def test_the_hub_is_where_torch_has_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name, value in (("TORCH_HOME", tmp_path / "a"), ("XDG_CACHE_HOME", tmp_path / "b")):
+        monkeypatch.delenv("TORCH_HOME", raising=False)
+        monkeypatch.setenv(name, str(value))
+        cached = touch(Path(torch.hub.get_dir()) / "checkpoints" / "resnet18-f37072fd.pth")
+        assert resolve_weights("resnet18") == cached
+        cached.unlink()
+
+
+def test_a_file_whose_name_has_no_hash_is_held_to_the_known_one(tmp_path: Path) -> None:
+    (name,) = SHA256
+    torch.save({"cls_token": torch.ones(3)}, tmp_path / name)
+    with pytest.raises(ErsatzError, match=f"{name} is damaged: its SHA-256 begins with .*, and b938bf1b was expected"):
+        load_weights(tmp_path / name)
+
+
+def test_safetensors_are_read_and_torn_ones_refused(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    save_file({"weight": torch.ones(300)}, tmp_path / "model.safetensors")
+    state, digest = load_weights(tmp_path / "model.safetensors")
+    assert state["weight"].sum() == 300
+    assert digest == sha256_file(tmp_path / "model.safetensors")
+    (tmp_path / "torn.safetensors").write_bytes((tmp_path / "model.safetensors").read_bytes()[:200])
+    with pytest.raises(ErsatzError, match=r"torn\.safetensors cannot be read"):
+        load_weights(tmp_path / "torn.safetensors")
+
+
+def test_without_timm_its_networks_are_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(ErsatzError, match=r"needs the Python package timm.*pip install timm.*small-cnn"):
+        resolve_weights("timm:resnet18")
+    assert not available("timm:resnet18")
+
+
+def test_timm_weights_are_the_users_or_those_of_its_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("timm", reason="the extra timm is not installed")
+    hub = pytest.importorskip("huggingface_hub", reason="the extra timm brings it")
+    asked: list[bool] = []
+
+    def absent(repository: str, file: str, local_files_only: bool = False) -> str:
+        asked.append(local_files_only)
+        raise hub.errors.LocalEntryNotFoundError(f"no {file} of {repository}")
+
+    monkeypatch.setattr(hub, "hf_hub_download", absent)
+    mine = touch(tmp_path / "mine.safetensors")
+    assert resolve_weights("timm:resnet18", str(mine)) == mine
+    with pytest.raises(ErsatzError, match=r"of timm/resnet18\..* was expected from the Hugging Face hub"):
+        resolve_weights("timm:resnet18")
+    assert asked == [True, False]
+    assert not available("timm:resnet18")
+    assert asked[2:] == [True, True]  # never asks the network
+    monkeypatch.setattr(hub, "hf_hub_download", lambda *_, **__: str(mine))
+    assert available("timm:resnet18")
+
+
+def test_pages_can_ask_without_torch() -> None:
+    code = "import sys, engine.features.sources; print('torch' in sys.modules)"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "False"
