@@ -27,6 +27,7 @@ from engine.store.runs import Run
 from engine.sweep.arms import Trial, plan, steps_of
 from engine.sweep.inputs import load_inputs, open_cache
 from engine.sweep.leaks import refuse_unsound
+from engine.sweep.metric_table import METRICS_FILE, metric_table
 from engine.sweep.metrics import METRICS, confusion_matrix, metrics, positive_class
 from engine.sweep.parallel import places, train_groups
 from engine.sweep.splits import open_splits, test_table
@@ -84,7 +85,9 @@ def run_sweep(
         if not rows.keys() >= set(of_fold):
             return "stopped"
     table = pd.DataFrame([rows[trial] for trial in trials])
-    summary = summarise(config, splits[0].dataset, table, classifier)
+    with replacing(run.path / METRICS_FILE) as temporary:
+        metric_table(table, test_images, classes, positive_class(classes), config.subgroups).to_parquet(temporary)
+    summary = summarise(config, splits, table, test_images, classifier)
     write_json(run.path / SUMMARY_FILE, summary)
     run.update(result={key: summary["verdict"][key] for key in ("verdict", "sentence")})
     return "finished"

@@ -1,12 +1,16 @@
 """Statistics of a sweep: pure functions of arrays, cross-checked in the tests against scipy.
 
 Differences are fractions of accuracy (0.02 = two points), positive when the first arm is better.
+
+Two kinds of luck are in every difference: that of the seeds (initial weights, order, which synthetic images) and that
+of the test images. A claim has to stand against both: eight seeds on one test set agree about that test set only.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 
 import numpy as np
@@ -28,30 +32,61 @@ class Interval:
     high: float
 
 
+@dataclass(frozen=True)
+class TwoWayInterval(Interval):
+    """A mean with an interval for both noises, and the variances of the mean that either causes alone."""
+
+    seed_variance: float
+    image_variance: float
+
+
 def bootstrap_interval(values: np.ndarray) -> Interval:
-    """Mean of values `[N]` with its BCa bootstrap interval (Efron 1987); values all equal give a point."""
-    mean = float(np.mean(values))
-    if len(values) < 2 or np.ptp(values) < 1e-12:
+    """Mean of values `[N]` with its BCa bootstrap interval (Efron 1987); values all equal give a point.
+
+    As `scipy.stats.bootstrap`, with resamples that are drawn once: pages and simulations need hundreds of intervals.
+    """
+    values = np.asarray(values, float)
+    n, mean = len(values), float(np.mean(values))
+    if n < 2 or np.ptp(values) < 1e-12:
         return Interval(mean, mean, mean)
-    for method in ("BCa", "percentile"):  # BCa is undefined for some near-constant data
-        with np.errstate(all="ignore"):
-            found = stats.bootstrap((values,), np.mean, method=method, n_resamples=RESAMPLES, rng=0)
-        low, high = found.confidence_interval
-        if math.isfinite(low) and math.isfinite(high):
-            break
+    means = _resamples(n) @ values / n
+    tie = 1e-9 * np.ptp(values)
+    below = ((means < mean - tie).mean() + (means < mean + tie).mean()) / 2
+    pulls = mean - (values.sum() - values) / (n - 1)  # what leaving one value out takes from the mean
+    acceleration = (pulls**3).sum() / (6 * (pulls**2).sum() ** 1.5)
+    offset = stats.norm.ppf(below)
+    z = offset + stats.norm.ppf((0.025, 0.975))
+    shares = stats.norm.cdf(offset + z / (1 - acceleration * z))
+    if not np.isfinite(shares).all():  # BCa is undefined for some near-constant data
+        shares = np.array((0.025, 0.975))
+    low, high = np.quantile(means, shares)
     return Interval(mean, float(low), float(high))
+
+
+@lru_cache(maxsize=8)
+def _resamples(n: int) -> np.ndarray:
+    """How often each of `n` values is drawn in each resample, `[RESAMPLES, n]`."""
+    return np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), RESAMPLES).astype(float)
 
 
 def sign_flip_p(differences: np.ndarray) -> float:
     """Two-sided p of paired differences `[N]` under random signs: exact up to 12 of them, else 20,000 draws."""
-    n = len(differences)
+    return float(sign_flip_ps(differences[None])[0])
+
+
+def sign_flip_ps(rows: np.ndarray) -> np.ndarray:
+    """`sign_flip_p` of each row `[M, N]`."""
+    observed = np.abs(rows.mean(1))
+    flipped = np.abs(_signs(rows.shape[1]) @ rows.T) / rows.shape[1]  # [signs, M]
+    return (flipped >= observed - 1e-12).mean(0)
+
+
+@lru_cache(maxsize=8)
+def _signs(n: int) -> np.ndarray:
     if n <= EXACT_UP_TO:
-        signs = np.array(list(product((1.0, -1.0), repeat=n)))
-    else:
-        signs = np.random.default_rng(0).choice([1.0, -1.0], size=(19_999, n))
-        signs = np.concatenate((np.ones((1, n)), signs))  # what was observed is one of the draws
-    observed = abs(differences.mean())
-    return float((np.abs(signs @ differences) / n >= observed - 1e-12).mean())
+        return np.array(list(product((1.0, -1.0), repeat=n)))
+    signs = np.random.default_rng(0).choice([1.0, -1.0], size=(19_999, n))
+    return np.concatenate((np.ones((1, n)), signs))  # what was observed is one of the draws
 
 
 def smallest_sign_flip_p(n: int) -> float:
@@ -88,35 +123,31 @@ def cluster_bootstrap(values: np.ndarray, groups: np.ndarray, resamples: int = R
     return Interval(float(values.mean()), float(low), float(high))
 
 
-def detectable(n_test: int, seeds: int, ratios: int) -> dict[str, float]:
-    """What a sweep can show at best, known before it starts.
+def two_way_interval(means: np.ndarray, parts: np.ndarray, family: int = 1) -> TwoWayInterval:
+    """Mean over seeds `[S]` with a 95 % interval for the luck of the seeds and of the test patients together.
 
-    `half_width`: Wilson half-width at 85 % accuracy on so many test images; `smallest_p` of so many seeds, and
-    `smallest_p_holm` after Holm's correction over the ratios, which must be below 0.05 for any claim.
+    `parts` `[S, G]` are the influences of G test patients on each seed's value (see `influence.py`), so that
+    `means + G * parts` are pseudo-values: of a difference of accuracies with one image a patient, -1, 0 or 1. Seeds
+    are to test images what readers are to cases in a reader study, and the interval is that of such studies:
+    a crossed analysis of variance of the pseudo-values (Dorfman, Berbaum and Metz 1992), both factors random, with a
+    t quantile at Satterthwaite's degrees of freedom (as Hillis 2007, the patients' counted too).
+
+    `family`: so many intervals hold together with 95 % (Bonferroni). Not defined (NaN) for one seed or one patient.
     """
-    interval = wilson_interval(0.85, n_test)
-    p = smallest_sign_flip_p(seeds)
-    return {
-        "half_width": (interval.high - interval.low) / 2,
-        "at": 0.85,
-        "n_test": n_test,
-        "smallest_p": p,
-        "smallest_p_holm": min(1.0, p * ratios),
-    }
-
-
-def seeds_to_claim(ratios: int) -> int:
-    """The fewest paired seeds with which Holm's correction over so many ratios leaves room for a claim."""
-    return next(n for n in range(2, 64) if smallest_sign_flip_p(n) * ratios < ALPHA)
-
-
-def seeds_needed(mean: float, spread: float, ratios: int) -> int | None:
-    """Paired seeds that show a mean difference of this size and spread with 80 % power (normal approximation).
-
-    None when 1,000 seeds would not do.
-    """
-    if abs(mean) < 1e-12:
-        return None
-    z = stats.norm.ppf(1 - ALPHA / (2 * ratios)) + stats.norm.ppf(0.8)
-    needed = max(seeds_to_claim(ratios), math.ceil((z * spread / mean) ** 2))
-    return needed if needed <= 1000 else None
+    n_seeds, n_patients = parts.shape
+    mean = float(means.mean())
+    if n_seeds < 2 or n_patients < 2:
+        return TwoWayInterval(mean, math.nan, math.nan, math.nan, math.nan)
+    of_patients = parts.mean(0) * n_patients
+    rest = (parts - parts.mean(0)) * n_patients  # each seed's sum over the patients is 0: its mean is in `means`
+    # Mean squares over S * G: each is a variance of the overall mean.
+    seeds = float(means.var(ddof=1)) / n_seeds
+    patients = float((of_patients**2).sum()) / (n_patients - 1) / n_patients
+    both = float((rest**2).sum()) / ((n_seeds - 1) * (n_patients - 1)) / (n_seeds * n_patients)
+    images = max(patients - both, 0.0)
+    variance = seeds + images
+    if not variance > 0:
+        return TwoWayInterval(mean, mean, mean, seeds, images)
+    freedom = variance**2 / (seeds**2 / (n_seeds - 1) + images**2 / (n_patients - 1))
+    half = float(stats.t.ppf(1 - ALPHA / (2 * family), freedom)) * math.sqrt(variance)
+    return TwoWayInterval(mean, mean - half, mean + half, seeds, images)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -10,39 +11,60 @@ import numpy as np
 import pandas as pd
 
 from engine.configs import SweepConfig
-from engine.datasets.dataset import Dataset
+from engine.sweep.arms import baseline_of, control_of, is_synthetic, primary_arm
+from engine.sweep.checks import Check, self_checks
 from engine.sweep.comparisons import Comparison, compare
+from engine.sweep.departures import Departure, departures, dropped_runs, plain
+from engine.sweep.detectable import detectable
+from engine.sweep.levels import Level, knows_patients, patients, seed_scores, units_of
+from engine.sweep.metric_table import Parts, metric_table, patient_parts
 from engine.sweep.metrics import METRICS, majority_accuracy, positive_class
-from engine.sweep.statistics import Interval, bootstrap_interval, cluster_bootstrap, detectable
-from engine.sweep.verdict import Verdict, judge, with_test_noise
+from engine.sweep.splits import Split
+from engine.sweep.statistics import bootstrap_interval, cluster_bootstrap, two_way_interval, wilson_interval
+from engine.sweep.verdict import EXPLORATORY, PHANTOM, Question, Verdict, judge, prefixed, without_claim
 
-SYNTHETIC = "real+synthetic"
-CONTROLS = ("real", "real+duplicates", "real+classical")
 COMPARED = ("accuracy", "balanced_accuracy", "auroc")
+"""Metrics that are compared besides the one that the verdict is about."""
+PUBLISHED = "This repeats a published protocol for comparison and claims nothing."
+FAILED = "A check of the program on its own results failed, so nothing is claimed:"
 
 
 def summarise(
-    config: SweepConfig, dataset: Dataset, trials: pd.DataFrame, classifier: dict[str, str]
+    config: SweepConfig,
+    splits: Sequence[Split],
+    trials: pd.DataFrame,
+    test_images: pd.DataFrame,
+    classifier: dict[str, str],
 ) -> dict[str, Any]:
-    """The content of `summary.json` from the complete table of trials."""
-    test_rows = dataset.rows("test")
-    test_labels, train_labels = dataset.labels(test_rows), dataset.labels(dataset.rows("train"))
-    groups = _groups(test_rows)
+    """The content of `summary.json` from the complete table of trials and the table of their test images."""
+    dataset = splits[0].dataset
+    classes, positive = dataset.classes, positive_class(dataset.classes)
+    level: Level = config.level if knows_patients(test_images) else "image"
+    table = metric_table(trials, test_images, classes, positive, config.subgroups)
+    wide = _wide(table, level, trials)
+    parts = {
+        metric: patient_parts(metric, trials, test_images, classes, positive, level)
+        for metric in dict.fromkeys((config.metric, *COMPARED))
+    }
     comparisons = [
-        comparison
-        for metric in COMPARED
-        for against in CONTROLS
-        for comparison in compare(trials, SYNTHETIC, against, metric)
+        found
+        for metric in parts
+        for arm in filter(is_synthetic, config.arms)
+        for against in _others(arm, config)
+        for found in compare(wide, arm, against, metric, parts[metric])
     ]
     baselines = [
-        comparison
-        for metric in COMPARED
-        for arm in ("real+classical", "real+duplicates")
-        for comparison in compare(trials, arm, "real", metric)
+        found
+        for metric in parts
+        for arm in config.arms
+        if not is_synthetic(arm) and (against := baseline_of(arm)) in config.arms
+        for found in compare(wide, arm, str(against), metric, parts[metric])
     ]
-    correct = _correct(trials, test_labels, len(dataset.classes))
-    noise = _test_noise(correct, groups)
-    verdict = _verdict(comparisons, noise, dataset, len(test_labels))
+    apart, checks = departures(config), self_checks(config, splits, trials, test_images, positive)
+    verdicts = _verdicts(config, level, comparisons, apart, checks, dataset.is_phantom)
+    primary = primary_arm(config)
+    majority = _majority(splits, test_images)
+    units = units_of(test_images, classes, positive, level)
     return _finite(
         {
             "dataset": dataset.name,
@@ -50,73 +72,218 @@ def summarise(
             "phantom": dataset.is_phantom,
             "pool": config.pool,
             "classifier": classifier,
-            "classes": dataset.classes,
-            "positive": dataset.classes[positive_class(dataset.classes)],
-            "majority_accuracy": majority_accuracy(train_labels, test_labels),
-            "n_train": len(train_labels),
-            "n_valid": len(dataset.rows("valid")),
-            "n_test": len(test_labels),
-            "n_groups": len(np.unique(groups)),
+            "classes": classes,
+            "positive": classes[positive],
+            "metric": config.metric,
+            "level": level,
+            "majority_accuracy": majority,
+            "n_train": _mean_count(splits, "train"),
+            "n_valid": _mean_count(splits, "valid"),
+            "n_test": len(test_images),
+            "n_groups": len(np.unique(patients(test_images))),
+            "n_units": len(units),
+            "patients": _patients(test_images),
+            "folds": [_fold(split, test_images) for split in splits],
             "seeds": config.seeds,
             "steps": config.steps,
             "batch": config.batch,
-            "detectable": detectable(len(test_labels), config.seeds, len(config.ratios)),
-            "cells": _cells(trials),
+            "detectable": detectable(len(units), config.seeds, len(config.ratios)),
+            "cells": _cells(wide, config.metric),
             "comparisons": [asdict(comparison) for comparison in comparisons],
             "baselines": [asdict(comparison) for comparison in baselines],
-            "test_noise": noise,
-            "verdict": asdict(verdict),
+            "subgroups": _subgroups(config, level, trials, test_images, classes, positive, table),
+            "test_noise": _test_noise(trials, test_images, classes, comparisons),
+            "primary_arm": primary,
+            "verdict": asdict(verdicts[primary] if primary else judge(Question(), [], [])),
+            "verdicts": {arm: asdict(verdict) for arm, verdict in verdicts.items()},
+            "departures": plain(apart),
+            "checks": [asdict(check) for check in checks],
+            "dropped": dropped_runs(trials, majority) if "dropped-runs" in config.flaws else None,
+            "pool_images": sum(len(split.pool.rows()) for split in splits),
+            "pool_excluded": _excluded(splits),
         }
     )
 
 
-def _cells(trials: pd.DataFrame) -> list[dict[str, Any]]:
-    """Mean accuracy of each arm and ratio with its interval over seeds, and the means of the other metrics."""
+def _wide(table: pd.DataFrame, level: Level, trials: pd.DataFrame) -> pd.DataFrame:
+    """One row for each arm, ratio and seed, the folds put together, with a column a metric and the set sizes."""
+    whole = table[(table["level"] == level) & (table["subgroup"] == "")]
+    wide = whole.pivot(index=["arm", "ratio", "seed"], columns="metric", values="score").reset_index()
+    sizes = trials.groupby(["arm", "ratio"], as_index=False, sort=False)[["n_real", "n_synthetic"]].first()
+    return sizes.merge(wide, on=["arm", "ratio"])
+
+
+def _others(arm: str, config: SweepConfig) -> list[str]:
+    """What a synthetic arm is compared with, of the arms that are there: its baseline, its control, the plain arms."""
+    wanted = dict.fromkeys((baseline_of(arm), control_of(arm), "real", "real+classical"))
+    return [other for other in wanted if other is not None and other in config.arms]
+
+
+def _verdicts(
+    config: SweepConfig,
+    level: Level,
+    comparisons: list[Comparison],
+    apart: list[Departure],
+    checks: list[Check],
+    phantom: bool,
+) -> dict[str, Verdict]:
+    """The verdict on every synthetic arm; all but the primary arm's are exploratory and say so."""
+    verdicts: dict[str, Verdict] = {}
+    for arm in filter(is_synthetic, config.arms):
+        question = Question(
+            arm=arm,
+            metric=config.metric,
+            level=level,
+            extra_classes=config.extra_classes,
+            fills_gap=config.ratio_of == "gap",
+        )
+        ours = [found for found in comparisons if found.arm == arm and found.metric == config.metric]
+        to_baseline = [found for found in ours if found.against == question.baseline]
+        to_control = [found for found in ours if found.against == question.control]
+        verdict = judge(question, to_baseline, to_control)
+        if failed := [check.sentence for check in checks if not check.ok]:
+            verdict = without_claim(verdict, FAILED, failed)
+        if not config.claims:
+            verdict = without_claim(verdict, PUBLISHED, [departure.sentence for departure in apart])
+        if arm != primary_arm(config):
+            verdict = prefixed(verdict, EXPLORATORY)
+        verdicts[arm] = prefixed(verdict, PHANTOM) if phantom else verdict
+    return verdicts
+
+
+def _cells(wide: pd.DataFrame, metric: str) -> list[dict[str, Any]]:
+    """Mean of the sweep's metric in each arm and ratio with its interval over seeds, and the means of the others."""
     cells = []
-    for (arm, ratio), cell in trials.groupby(["arm", "ratio"], sort=False):
-        interval = bootstrap_interval(cell["accuracy"].to_numpy())
-        means = {metric: float(cell[metric].mean()) for metric in METRICS}
+    for (arm, ratio), cell in wide.groupby(["arm", "ratio"], sort=False):
+        values = cell[metric].dropna().to_numpy()
+        interval = bootstrap_interval(values) if len(values) else None
         size = {name: int(cell[name].iloc[0]) for name in ("n_real", "n_synthetic")}
-        cells.append({"arm": arm, "ratio": ratio, "n": len(cell), **asdict(interval), **size, "means": means})
+        means = {name: float(cell[name].mean()) for name in METRICS}
+        shown = asdict(interval) if interval else dict.fromkeys(("mean", "low", "high"), math.nan)
+        cells.append({"arm": arm, "ratio": ratio, "n": len(values), "metric": metric, **shown, **size, "means": means})
     return cells
 
 
-def _correct(trials: pd.DataFrame, labels: np.ndarray, classes: int) -> dict[tuple[str, float], np.ndarray]:
-    """Share of seeds `[n_test]` that named each test image rightly, for each arm and ratio."""
-    right: dict[tuple[str, float], list[np.ndarray]] = {}
-    for arm, ratio, scores in zip(trials["arm"], trials["ratio"], trials["scores"], strict=True):
-        right.setdefault((arm, ratio), []).append(np.reshape(scores, (-1, classes)).argmax(1) == labels)
-    return {cell: np.mean(rows, axis=0) for cell, rows in right.items()}
-
-
-def _test_noise(correct: dict[tuple[str, float], np.ndarray], groups: np.ndarray) -> dict[str, Any]:
+def _test_noise(
+    trials: pd.DataFrame, test_images: pd.DataFrame, classes: list[str], comparisons: list[Comparison]
+) -> dict[str, Any]:
     """How much the choice of test images (whole patients where known) moves accuracies and differences."""
+    labels = test_images["class"].map(classes.index).to_numpy()
+    right: dict[tuple[str, float], list[np.ndarray]] = {}
+    for arm, ratio, _, scores in seed_scores(trials, test_images, len(classes)):
+        right.setdefault((arm, ratio), []).append(scores.argmax(1) == labels)
+    correct = {cell: np.mean(rows, axis=0) for cell, rows in right.items()}
+    groups = patients(test_images)
     differences = []
-    for (arm, ratio), values in correct.items():
-        for against in CONTROLS if arm == SYNTHETIC else ():
-            other = correct.get((against, ratio), correct.get((against, 0.0)))
-            if other is not None:
-                interval = cluster_bootstrap(values - other, groups)
-                differences.append({"ratio": ratio, "against": against, **asdict(interval)})
+    for found in (comparison for comparison in comparisons if comparison.metric == "accuracy"):
+        other = correct.get((found.against, found.ratio), correct.get((found.against, 0.0)))
+        if other is not None:
+            interval = cluster_bootstrap(correct[found.arm, found.ratio] - other, groups)
+            cell = {"arm": found.arm, "ratio": found.ratio, "against": found.against}
+            differences.append({**cell, **asdict(interval)})
     return {"real": asdict(cluster_bootstrap(correct["real", 0.0], groups)), "differences": differences}
 
 
-def _verdict(comparisons: list[Comparison], noise: dict[str, Any], dataset: Dataset, n_test: int) -> Verdict:
-    accuracy = [comparison for comparison in comparisons if comparison.metric == "accuracy"]
-    to_real = [comparison for comparison in accuracy if comparison.against == "real"]
-    to_duplicates = [comparison for comparison in accuracy if comparison.against == "real+duplicates"]
-    verdict = judge(to_real, to_duplicates, phantom=dataset.is_phantom)
-    against = "real+duplicates" if to_duplicates else "real"
-    for found in noise["differences"]:
-        if verdict.verdict == "no evidence" and found["ratio"] == verdict.ratio and found["against"] == against:
-            return with_test_noise(verdict, Interval(found["mean"], found["low"], found["high"]), n_test)
-    return verdict
+def _subgroups(
+    config: SweepConfig,
+    level: Level,
+    trials: pd.DataFrame,
+    test_images: pd.DataFrame,
+    classes: list[str],
+    positive: int,
+    table: pd.DataFrame,
+) -> list[dict[str, Any]]:
+    """The sweep's metric in each subgroup, with an interval for seeds and test images. Exploratory, uncorrected."""
+    whole = table[(table["level"] == level) & (table["subgroup"] != "") & (table["metric"] == config.metric)]
+    rows = []
+    for (column, value), of_value in whole.groupby(["subgroup", "value"]):
+        parts = _subgroup_parts(
+            config.metric, trials, test_images, test_images[column] == value, classes, positive, level
+        )
+        for _, cell in of_value.groupby(["arm", "ratio"], sort=False):
+            arm, ratio = str(cell["arm"].iloc[0]), float(cell["ratio"].iloc[0])
+            by_seed = cell.set_index("seed")["score"].dropna()
+            row = {"column": column, "value": value, "arm": arm, "ratio": ratio, "metric": config.metric}
+            row |= {"mean": math.nan, "low": math.nan, "high": math.nan, "n": int(cell["n"].iloc[0])}
+            if len(by_seed):
+                moved = np.stack([parts[arm, ratio][seed] for seed in by_seed.index])
+                found = two_way_interval(by_seed.to_numpy(), moved)
+                low, high = max(found.low, 0.0), min(found.high, 1.0)
+                if low == high:  # no repetition and no image differed: the count alone tells how sure that is
+                    wilson = wilson_interval(min(max(found.mean, 0.0), 1.0), moved.shape[1])
+                    low, high = wilson.low, wilson.high
+                row |= {"mean": found.mean, "low": low, "high": high}
+            rows.append(row)
+    return rows
 
 
-def _groups(test_rows: pd.DataFrame) -> np.ndarray:
-    """The patient of each test image; an image of unknown patient stands for itself."""
-    known = test_rows["group"].astype(str) != ""
-    return np.where(known, "group " + test_rows["group"].astype(str), "image " + test_rows["path"].astype(str))
+def _subgroup_parts(
+    metric: str,
+    trials: pd.DataFrame,
+    test_images: pd.DataFrame,
+    among: pd.Series,
+    classes: list[str],
+    positive: int,
+    level: Level,
+) -> Parts:
+    """The patients' influences on a metric of a part of the test images."""
+    fold_of = test_images["fold"] if "fold" in test_images else pd.Series(0, index=test_images.index)
+    kept = {fold: among[fold_of == fold].to_numpy() for fold in fold_of.unique()}
+    folds = trials["fold"] if "fold" in trials else pd.Series(0, index=trials.index)
+    cut = [
+        np.reshape(scores, (-1, len(classes)))[kept[fold]].ravel()
+        for scores, fold in zip(trials["scores"], folds, strict=True)
+    ]
+    present = {fold for fold, mask in kept.items() if mask.any()}
+    return patient_parts(
+        metric, trials.assign(scores=cut)[folds.isin(present)], test_images[among], classes, positive, level
+    )
+
+
+def _majority(splits: Sequence[Split], test_images: pd.DataFrame) -> float:
+    """Accuracy of always naming the class most frequent in the (fold's) training images."""
+    right = 0.0
+    for split in splits:
+        labels = test_images.loc[test_images["fold"] == split.fold, "class"].map(split.dataset.classes.index).to_numpy()
+        right += majority_accuracy(split.dataset.labels(split.dataset.rows("train")), labels) * len(labels)
+    return right / len(test_images)
+
+
+def _mean_count(splits: Sequence[Split], part: str) -> int:
+    return round(float(np.mean([len(split.dataset.rows(part)) for split in splits])))
+
+
+def _fold(split: Split, test_images: pd.DataFrame) -> dict[str, Any]:
+    own = test_images[test_images["fold"] == split.fold]
+    return {
+        "fold": split.fold,
+        "dataset": split.dataset.name,
+        "dataset_fingerprint": split.dataset.fingerprint,
+        "pool": split.pool.run.id,
+        "n_train": len(split.dataset.rows("train")),
+        "n_valid": len(split.dataset.rows("valid")),
+        "n_test": len(own),
+        "n_groups": len(np.unique(patients(own))),
+    }
+
+
+def _patients(test_images: pd.DataFrame) -> dict[str, int] | None:
+    """How many patients are known, images without one, and patients with images of several classes."""
+    if not knows_patients(test_images):
+        return None
+    known = test_images[test_images["group"].astype(str) != ""]
+    classes = known.groupby("group")["class"].nunique()
+    return {
+        "known": len(classes),
+        "images_without": len(test_images) - len(known),
+        "mixed": int((classes > 1).sum()),
+    }
+
+
+def _excluded(splits: Sequence[Split]) -> dict[str, int]:
+    """Images that left the pools, by the reason that the manifest gives."""
+    reasons = pd.concat([split.pool.manifest["excluded"] for split in splits])
+    return {str(reason): int(count) for reason, count in reasons[reasons != ""].value_counts().items()}
 
 
 def _finite(value: Any) -> Any:
@@ -125,4 +292,4 @@ def _finite(value: Any) -> Any:
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_finite(item) for item in value]
-    return None if isinstance(value, float) and math.isnan(value) else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value

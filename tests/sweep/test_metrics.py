@@ -1,12 +1,14 @@
-"""Metrics against scikit-learn, two classes and more."""
+"""Metrics against scikit-learn and torchmetrics, two classes and more."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from sklearn import metrics as sk
+from torchmetrics.functional.classification import multiclass_calibration_error
 
-from engine.sweep.metrics import majority_accuracy, metrics, positive_class
+from engine.sweep.metrics import ECE_BINS, auroc, average_precision, majority_accuracy, metrics, positive_class
 
 
 def draw(classes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -29,12 +31,37 @@ def test_agrees_with_scikit_learn(classes: int, seed: int) -> None:
     assert found["brier"] == pytest.approx(brier)
     if classes == 2:
         assert found["auroc"] == pytest.approx(sk.roc_auc_score(labels, scores[:, 1]))
+        assert found["average_precision"] == pytest.approx(sk.average_precision_score(labels == 0, scores[:, 0]))
         assert found["sensitivity"] == pytest.approx(sk.recall_score(labels, predicted, pos_label=0))
         assert found["specificity"] == pytest.approx(sk.recall_score(labels, predicted, pos_label=1))
     else:
         assert found["auroc"] == pytest.approx(sk.roc_auc_score(labels, scores, multi_class="ovr"))
+        assert found["average_precision"] == pytest.approx(sk.average_precision_score(np.eye(classes)[labels], scores))
         one_vs_rest = [sk.recall_score(labels != k, predicted != k) for k in range(classes)]
         assert found["specificity"] == pytest.approx(np.mean(one_vs_rest))
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_tied_scores_are_treated_as_by_scikit_learn(classes: int) -> None:
+    labels, scores = draw(classes, 7)
+    scores = np.round(scores, 1)
+    columns = [1] if classes == 2 else range(classes)
+    areas = [sk.roc_auc_score(labels == column, scores[:, column]) for column in columns]
+    assert auroc(labels, scores) == pytest.approx(np.mean(areas))
+    steps = [sk.average_precision_score(labels == column, scores[:, column]) for column in columns]
+    assert average_precision(labels, scores, positive=1) == pytest.approx(np.mean(steps))
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_calibration_error_is_torchmetrics(classes: int) -> None:
+    labels, scores = draw(classes, 3)
+    expected = multiclass_calibration_error(
+        torch.from_numpy(scores), torch.from_numpy(labels), classes, n_bins=ECE_BINS, norm="l1"
+    )
+    assert metrics(labels, scores, positive=1)["ece"] == pytest.approx(float(expected))
+    certain = np.eye(classes)[labels]
+    assert metrics(labels, certain, positive=1)["ece"] == 0
+    assert metrics(labels, certain[:, ::-1], positive=1)["ece"] == 1
 
 
 def test_accuracy_lies_between_sensitivity_and_specificity() -> None:
@@ -47,6 +74,7 @@ def test_accuracy_lies_between_sensitivity_and_specificity() -> None:
 def test_a_test_set_of_one_class_has_no_auroc() -> None:
     found = metrics(np.zeros(4, int), np.tile([0.7, 0.3], (4, 1)), positive=1)
     assert np.isnan(found["auroc"])
+    assert np.isnan(found["average_precision"])
     assert found["accuracy"] == 1
 
 

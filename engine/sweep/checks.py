@@ -1,0 +1,274 @@
+"""Checks that the program makes on its own results, and on rows that others published.
+
+A table of results can be impossible: an accuracy outside sensitivity and specificity, or one that no whole number of
+test images gives. What is published in this field contains both, so nothing is shown here that was not checked.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+
+from engine.configs import SweepConfig
+from engine.sweep.arms import Trial, arm_rule, is_synthetic, plan, training_set
+from engine.sweep.metrics import COUNTING, RANKING, metrics
+from engine.sweep.splits import Split, pool_part
+
+CLOSE = 1e-6
+"""Stored scores are float32."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """What was checked, whether it holds, and a sentence with the numbers."""
+
+    name: str
+    ok: bool
+    sentence: str
+
+
+class ReportedRow(Protocol):
+    """A row of a published table: shares of 1, None where a number was not given."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def accuracy(self) -> float | None: ...
+    @property
+    def sensitivity(self) -> float | None: ...
+    @property
+    def specificity(self) -> float | None: ...
+    @property
+    def n_test(self) -> int | None: ...
+
+
+def self_checks(
+    config: SweepConfig,
+    splits: Sequence[Split],
+    trials: pd.DataFrame,
+    test_images: pd.DataFrame,
+    positive: int,
+) -> list[Check]:
+    """Every check of a complete sweep on its own trials (columns of `trials.parquet`), data and pools."""
+    trials = trials if "fold" in trials else trials.assign(fold=0)
+    classes = splits[0].dataset.classes
+    labels = [
+        test_images.loc[test_images["fold"] == split.fold, "class"].map(classes.index).to_numpy(np.int64)
+        for split in splits
+    ]
+    return [
+        _complete(config, trials),
+        _same_test_images(trials, labels, len(classes)),
+        _recomputed(trials, labels, len(classes), positive),
+        _confusions(trials, labels),
+        _whole_images(trials, labels),
+        *([_between(trials)] if len(classes) == 2 else []),
+        _repetitions_differ(trials),
+        *_training_sets(config, splits, trials),
+        _unseen(splits, "test"),
+        _unseen(splits, "valid"),
+        *([_disjoint_folds(test_images)] if len(splits) > 1 else []),
+    ]
+
+
+def check_published(rows: Iterable[ReportedRow]) -> list[Check]:
+    """Which rows of a published table cannot be, from their printed numbers alone."""
+    return [check for row in rows for check in _of_row(row)]
+
+
+def _of_row(row: ReportedRow) -> Iterator[Check]:
+    if row.accuracy is None:
+        return
+    if row.sensitivity is not None and row.specificity is not None:
+        low, high = sorted((row.sensitivity, row.specificity))
+        holds = low - _printed(low) <= row.accuracy <= high + _printed(high)
+        must = "lies between" if holds else "must lie between, but does not,"
+        yield Check(
+            "accuracy between",
+            holds,
+            f"{row.name}: the accuracy {_percent(row.accuracy)} {must} sensitivity {_percent(row.sensitivity)} and "
+            f"specificity {_percent(row.specificity)}" + ("." if holds else "; this row is impossible."),
+        )
+    if row.n_test:
+        right = round(row.accuracy * row.n_test)
+        holds = abs(right / row.n_test - row.accuracy) <= _printed(row.accuracy)
+        yield Check(
+            "whole images",
+            holds,
+            f"{row.name}: an accuracy of {_percent(row.accuracy)} is {right} of {row.n_test} test images right."
+            if holds
+            else f"{row.name}: no whole number of {row.n_test} test images gives an accuracy of "
+            f"{_percent(row.accuracy)} ({right} of them would be {_percent(right / row.n_test)}). It is a mean of "
+            "several runs, or was measured on other images.",
+        )
+
+
+def _printed(share: float) -> float:
+    """Half of the last digit of a share that was printed as percent with two digits (or with fewer, if so given)."""
+    digits = len(f"{100 * share:.4f}".rstrip("0").split(".")[1])
+    return 0.5 * 10 ** (-2 - max(digits, 2)) + 1e-9
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f} %"
+
+
+def _complete(config: SweepConfig, trials: pd.DataFrame) -> Check:
+    planned = set(plan(config))
+    found = [
+        Trial(arm, ratio, seed, fold)
+        for arm, ratio, seed, fold in trials[["arm", "ratio", "seed", "fold"]].itertuples(index=False)
+    ]
+    holds = len(found) == len(set(found)) and set(found) == planned
+    return Check("all trials", holds, f"{len(set(found) & planned)} of {len(planned)} planned trials are there, once.")
+
+
+def _same_test_images(trials: pd.DataFrame, labels: list[np.ndarray], classes: int) -> Check:
+    sizes = [len(scores) / classes for scores in trials["scores"]]
+    wrong = sum(size != len(labels[fold]) for size, fold in zip(sizes, trials["fold"], strict=True))
+    total = sum(len(of_fold) for of_fold in labels)
+    sentence = f"All trials were judged on the same {total} test images"
+    sentence += " (each in the trials of its fold)." if len(labels) > 1 else "."
+    return Check("same test images", not wrong, sentence if not wrong else f"{wrong} trials have scores of others.")
+
+
+def _recomputed(trials: pd.DataFrame, labels: list[np.ndarray], classes: int, positive: int) -> Check:
+    worst, names = 0.0, [name for name in (*COUNTING, *RANKING, "brier") if name in trials]
+    for fold, scores, *stored in trials[["fold", "scores", *names]].itertuples(index=False):
+        again = metrics(labels[fold], np.reshape(scores, (-1, classes)), positive)
+        for name, value in zip(names, stored, strict=True):
+            both_undefined = math.isnan(again[name]) and (value is None or math.isnan(value))
+            worst = max(worst, 0.0 if both_undefined else _gap(again[name], value))
+    return Check(
+        "recomputed",
+        worst <= CLOSE,
+        f"{len(names)} metrics of {len(trials)} trials, computed again from the stored scores, differ by at most "
+        f"{worst:.1g}.",
+    )
+
+
+def _gap(one: float, other: float | None) -> float:
+    gap = abs(one - (math.nan if other is None else other))
+    return math.inf if math.isnan(gap) else gap
+
+
+def _confusions(trials: pd.DataFrame, labels: list[np.ndarray]) -> Check:
+    wrong = 0
+    for fold, text, accuracy in trials[["fold", "confusion", "accuracy"]].itertuples(index=False):
+        confusion = np.array(json.loads(text))
+        counts = np.bincount(labels[fold], minlength=len(confusion))
+        same = np.array_equal(confusion.sum(1), counts) and abs(np.trace(confusion) / counts.sum() - accuracy) < CLOSE
+        wrong += not same
+    return Check(
+        "confusion matrices",
+        not wrong,
+        f"The rows of {len(trials) - wrong} of {len(trials)} confusion matrices add up to the test images of each "
+        "class, and their diagonals to the accuracy.",
+    )
+
+
+def _whole_images(trials: pd.DataFrame, labels: list[np.ndarray]) -> Check:
+    n = trials["fold"].map(dict(enumerate(len(of_fold) for of_fold in labels))).to_numpy()
+    right = trials["accuracy"].to_numpy() * n
+    wrong = int((np.abs(right - np.round(right)) > CLOSE * n).sum())
+    return Check("whole images", not wrong, f"{wrong} accuracies are not a whole number of test images.")
+
+
+def _between(trials: pd.DataFrame) -> Check:
+    low, high = trials[["sensitivity", "specificity"]].min(axis=1), trials[["sensitivity", "specificity"]].max(axis=1)
+    wrong = int(((trials["accuracy"] < low - CLOSE) | (trials["accuracy"] > high + CLOSE)).sum())
+    return Check(
+        "accuracy between",
+        not wrong,
+        f"{wrong} of {len(trials)} accuracies lie outside sensitivity and specificity, between which they must lie.",
+    )
+
+
+def _repetitions_differ(trials: pd.DataFrame) -> Check:
+    """Equal scores with every seed are one result counted several times, whatever their p."""
+    same, cells = 0, 0
+    for (arm, _, _), cell in trials.groupby(["arm", "ratio", "fold"]):
+        if is_synthetic(str(arm)) and len(cell) > 1:
+            cells += 1
+            same += len({np.asarray(scores, np.float32).tobytes() for scores in cell["scores"]}) == 1
+    return Check(
+        "repetitions differ",
+        not same,
+        f"In {same} of {cells} combinations of arm and ratio with synthetic images all seeds gave the same scores.",
+    )
+
+
+def _training_sets(config: SweepConfig, splits: Sequence[Split], trials: pd.DataFrame) -> Iterator[Check]:
+    """The training sets, drawn again from their seeds: nested, duplicates nothing but reals, sizes as stored."""
+    pairs = broken = duplicates = foreign = sizes = 0
+    drawn = {}
+    for split in splits:
+        reals = np.asarray(split.dataset.labels(split.dataset.rows("train")))
+        pool = pool_part(split, config)[0]["class"].map(split.dataset.classes.index).to_numpy(np.int64)
+        for trial in (trial for trial in plan(config) if trial.fold == split.fold):
+            drawn[trial] = training_set(trial, reals, pool, config)
+        for trial, chosen in drawn.items():
+            if trial.fold == split.fold and arm_rule(trial.arm).extra == "duplicates":
+                duplicates += 1
+                foreign += bool((chosen.rows >= len(reals)).any()) or chosen.n_synthetic > 0
+        for arm in filter(is_synthetic, config.arms):
+            for seed in {trial.seed for trial in drawn}:
+                of_ratio = [trial for trial in drawn if (trial.arm, trial.seed, trial.fold) == (arm, seed, split.fold)]
+                synthetic = [set(drawn[t].rows[drawn[t].rows >= len(reals)].tolist()) for t in of_ratio]
+                pairs += len(synthetic) - 1
+                broken += sum(not small <= large for small, large in pairwise(synthetic))
+    for arm, ratio, seed, fold, n_real, n_synthetic in trials[
+        ["arm", "ratio", "seed", "fold", "n_real", "n_synthetic"]
+    ].itertuples(index=False):
+        expected = drawn.get(Trial(arm, ratio, seed, fold))
+        sizes += expected is None or (expected.n_real, expected.n_synthetic) != (n_real, n_synthetic)
+    yield Check(
+        "nested subsets", not broken, f"In {pairs - broken} of {pairs} steps to a higher ratio no synthetic image left."
+    )
+    yield Check(
+        "duplicates are real",
+        not foreign,
+        f"{foreign} of {duplicates} training sets of the duplicates arms contain anything but real training images.",
+    )
+    yield Check(
+        "training set sizes",
+        not sizes,
+        f"{len(trials) - sizes} of {len(trials)} trials trained on as many images as their seed draws.",
+    )
+
+
+def _unseen(splits: Sequence[Split], part: str) -> Check:
+    """No held-out image among the training images of the classifier or of the generators, nor in the pool."""
+    name = {"test": "test", "valid": "validation"}[part]
+    images = seen = 0
+    for split in splits:
+        held_out = set(split.dataset.rows(part)["sha256"])
+        others = set(split.dataset.rows("train")["sha256"]) | split.pool.training_hashes
+        images += len(held_out)
+        seen += len(held_out & (others | set(split.pool.rows()["sha256"])))
+    return Check(
+        f"{name} images unseen",
+        not seen,
+        f"{seen} of {images} {name} images are among the training images, those of the generators, or in the pool.",
+    )
+
+
+def _disjoint_folds(test_images: pd.DataFrame) -> Check:
+    """No image is tested in two folds, and no patient either."""
+    real = test_images[test_images["synthetic"] == 0] if "synthetic" in test_images else test_images
+    hashes = real.groupby("sha256")["fold"].nunique()
+    known = real[real["group"].astype(str) != ""]
+    groups = known.groupby("group")["fold"].nunique()
+    twice = int((hashes > 1).sum()), int((groups > 1).sum())
+    return Check(
+        "folds are disjoint",
+        twice == (0, 0),
+        f"{twice[0]} images and {twice[1]} patients are in the test sets of two folds.",
+    )
