@@ -15,6 +15,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.queues import SimpleQueue
 
+import psutil
 import torch
 
 from engine.configs import SweepConfig
@@ -28,6 +29,8 @@ from engine.sweep.trials import train_group, trains_together
 POLL_S = 0.5
 GRACE_S = 20.0
 """How long trials may still end after a request to stop; longer ones begin again when the sweep is resumed."""
+FINE_TUNING_GIB = 4.0
+"""Memory that a process which trains a whole backbone is given, activations of a batch of 32 above all."""
 LARGE_HEADS = ("chest-ct",)
 """Heads with so many weights (2 GB with their optimiser) that the memory holds one trial at a time."""
 
@@ -38,6 +41,8 @@ def places(config: SweepConfig, n_groups: int, workers: int | None = None) -> li
         return [torch.device("cuda", number) for number in range(torch.cuda.device_count())][: max(1, n_groups)]
     alone = trains_together(config) or config.head in LARGE_HEADS
     n = 1 if alone else min(workers or torch.get_num_threads(), max(1, n_groups))
+    if config.training == "fine-tuned" and not workers:
+        n = min(n, max(1, int(psutil.virtual_memory().available / 2**30 / FINE_TUNING_GIB)))
     return [torch.device("cpu")] * n
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 import torch
 
@@ -20,7 +22,14 @@ def test_networks_train_in_as_many_processes_as_there_are_workers() -> None:
     for settings in ({}, {"classifier": "resnet18", "training": "fine-tuned"}):
         assert places(config(**settings), 80, workers=4) == [torch.device("cpu")] * 4
         assert len(places(config(**settings), 3, workers=4)) == 3
-        assert len(places(config(**settings), 80)) == torch.get_num_threads()
+    assert len(places(config(), 80)) == torch.get_num_threads()
+
+
+def test_whole_backbones_train_side_by_side_as_far_as_the_memory_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 16)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=9 * 2**30))
+    assert len(places(config(classifier="resnet18", training="fine-tuned"), 80)) == 2
+    assert len(places(config(), 80)) == 16
 
 
 def test_heads_that_train_at_once_and_heads_that_fill_the_memory_stay_in_one() -> None:
