@@ -16,6 +16,7 @@ from engine.configs import (
     DcganConfig,
     GeneratorReference,
     ImportConfig,
+    JourneyConfig,
     PoolConfig,
     QualityConfig,
     RankingConfig,
@@ -23,13 +24,16 @@ from engine.configs import (
     SweepConfig,
 )
 from engine.datasets.dataset import Dataset, frozen_now, write_manifest
+from engine.datasets.folds import make_folds
 from engine.sampling.exported import combined, digests
 from engine.store.files import write_json
 from engine.store.hashing import sha256_file, sha256_pixels
 from engine.store.home import Home
 from engine.store.runs import Run, State, create_run
-from engine.sweep.arms import Trial, plan
+from engine.sweep.arms import Trial, arm_rule, plan
+from engine.sweep.metric_table import METRICS_FILE, metric_table
 from engine.sweep.metrics import confusion_matrix, metrics
+from engine.sweep.splits import open_splits, test_table
 from engine.sweep.summary import summarise
 
 CLASSES = ("bleed", "normal")
@@ -47,8 +51,8 @@ def picture(seed: int, class_name: str) -> np.ndarray:
     return image.clip(0, 255).astype(np.uint8)
 
 
-def make_dataset(home: Home, name: str = "phantom", frozen: bool = True) -> Dataset:
-    """A phantom data set with one finding of its audit."""
+def make_dataset(home: Home, name: str = "phantom", frozen: bool = True, sexes: bool = False) -> Dataset:
+    """A phantom data set with one finding of its audit, and with `sexes` a metadata column."""
     folder = home.dataset(name)
     rows, seed = [], 0
     for class_name in CLASSES:
@@ -60,7 +64,8 @@ def make_dataset(home: Home, name: str = "phantom", frozen: bool = True) -> Data
                 Image.fromarray(image).save(folder / path)
                 row = {"path": path, "class": class_name, "split": split, "group": f"P{seed:03d}"}
                 row |= {"sha256": sha256_pixels(image), "phash": f"{seed:016x}", "width": 64 + seed % 3, "height": 64}
-                rows.append({**row, "mode": "L", "bits": 8, "source": path, "excluded": ""})
+                row |= {"mode": "L", "bits": 8, "source": path, "excluded": ""}
+                rows.append({**row, "sex": ("female", "male")[seed % 2]} if sexes else row)
                 seed += 1
     manifest = pd.DataFrame(rows)
     write_manifest(folder / "manifest.csv", manifest)
@@ -68,7 +73,9 @@ def make_dataset(home: Home, name: str = "phantom", frozen: bool = True) -> Data
     finding |= {"severity": "info", "examples": [], "remedy": "drop-copies"}
     info = {
         "name": name,
-        "config": ImportConfig(name=name, layout="phantom", size=SIZE).plain(),
+        "config": ImportConfig(
+            name=name, layout="phantom", size=SIZE, metadata_columns=("sex",) if sexes else ()
+        ).plain(),
         "classes": list(CLASSES),
         "size": SIZE,
         "mode": "L",
@@ -163,15 +170,15 @@ def make_training(
     return set_state(run, state, stage="Training", done=done, total=kimg, unit="kimg", **changes)
 
 
-def make_pool_run(home: Home, trainings: list[Run], images: int = 16) -> Run:
+def make_pool_run(home: Home, trainings: list[Run], images: int = 20, dataset: str = "phantom") -> Run:
     """A finished pool of these trainings' generators."""
     references = tuple(
         GeneratorReference(run=run.id, sha256=sha256_file(run.path / "generator.onnx")) for run in trainings
     )
     config = PoolConfig(
         name="phantom-pool",
-        dataset="phantom",
-        dataset_fingerprint=fingerprint(home),
+        dataset=dataset,
+        dataset_fingerprint=Dataset.open(home, dataset).fingerprint,
         generators=references,
         images_per_class=images,
     )
@@ -192,30 +199,34 @@ def make_pool_run(home: Home, trainings: list[Run], images: int = 16) -> Run:
     return set_state(run, State.FINISHED, stage="Sampling", done=2 * images, total=2 * images, unit="images")
 
 
-def make_trials(config: SweepConfig, labels: np.ndarray, gain: float = 0.4) -> pd.DataFrame:
-    """Trials of all arms with scores drawn so that synthetic images add `gain` to the margin at 100 %."""
+def make_trials(
+    config: SweepConfig, labels: np.ndarray, gain: float = 0.4, fold: int = 0, reals: int = 40
+) -> pd.DataFrame:
+    """Trials of all arms in one fold, with scores drawn so that synthetic images add `gain` to the margin at 100 %."""
     classes = int(labels.max()) + 1
     noise = {seed: np.random.default_rng(seed).normal(0, 1, (len(labels), classes)) for seed in range(99)}
     rows = []
-    for trial in plan(config):
+    for trial in (trial for trial in plan(config) if trial.fold == fold):
         margin = 1.2 + {"real+synthetic": gain * trial.ratio, "real+classical": 0.1}.get(trial.arm, 0.0)
         own = np.random.default_rng([trial.seed, round(100 * trial.ratio), len(trial.arm)])
         logits = margin * np.eye(classes)[labels] + noise[trial.seed] + own.normal(0, 0.3, (len(labels), classes))
         scores = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-        rows.append(_trial_row(trial, config, labels, scores))
+        rows.append(_trial_row(trial, config, labels, scores, reals))
     return pd.DataFrame(rows)
 
 
-def _trial_row(trial: Trial, config: SweepConfig, labels: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
+def _trial_row(trial: Trial, config: SweepConfig, labels: np.ndarray, scores: np.ndarray, reals: int) -> dict[str, Any]:
     confusion = confusion_matrix(labels, scores.argmax(1), scores.shape[1])
-    synthetic = round(40 * trial.ratio) if trial.arm == "real+synthetic" else 0
+    rule, extra = arm_rule(trial.arm), round(reals * trial.ratio)
+    stay = {"real": reals, "replaced": reals - extra, "none": 0}[rule.base]
     return {
         "arm": trial.arm,
         "ratio": trial.ratio,
         "seed": trial.seed,
+        "fold": trial.fold,
         "steps": config.steps,
-        "n_real": 40 + (round(40 * trial.ratio) if trial.arm == "real+duplicates" else 0),
-        "n_synthetic": synthetic,
+        "n_real": stay + (extra if rule.extra == "duplicates" else 0),
+        "n_synthetic": extra if rule.extra == "synthetic" else 0,
         "valid_accuracy": 0.8,
         "best_step": 210,
         **metrics(labels, scores, 0),
@@ -225,27 +236,41 @@ def _trial_row(trial: Trial, config: SweepConfig, labels: np.ndarray, scores: np
     }
 
 
-def make_sweep(home: Home, pool: Run, state: State = State.FINISHED, seeds: int = 8, **changes: Any) -> Run:
-    """A sweep; unless finished it has half of its trials and no summary."""
-    config = SweepConfig(
-        name="phantom-sweep",
-        dataset="phantom",
-        dataset_fingerprint=fingerprint(home),
-        pool=pool.id,
-        pool_sha256="a" * 64,
-        seeds=seeds,
-    )
+def make_sweep(
+    home: Home,
+    pool: Run | None = None,
+    state: State = State.FINISHED,
+    seeds: int = 8,
+    settings: dict[str, Any] | None = None,
+    **changes: Any,
+) -> Run:
+    """A sweep with these settings; unless finished it has half of its trials and no summary."""
+    values = {"name": "phantom-sweep", "dataset": "phantom", "dataset_fingerprint": fingerprint(home)}
+    values |= {"pool": pool.id if pool else "", "pool_sha256": "a" * 64, "seeds": seeds}
+    config = SweepConfig.build({**values, **(settings or {})})
     run = create_run(home, config.plain(), "sweep phantom")
     dataset = Dataset.open(home, "phantom")
-    trials = make_trials(config, dataset.labels(dataset.rows("test")))
+    splits = open_splits(home, config)
+    test_images = test_table(splits, config)
+    parts = [
+        make_trials(
+            config,
+            test_images.loc[test_images["fold"] == split.fold, "class"].map(dataset.classes.index).to_numpy(),
+            fold=split.fold,
+            reals=len(split.dataset.rows("train")),
+        )
+        for split in splits
+    ]
+    trials = pd.concat(parts, ignore_index=True)
     finished = state is State.FINISHED
     kept = trials if finished else trials.iloc[: len(trials) // 2]
     kept.to_parquet(run.path / "trials.parquet")
-    dataset.rows("test")[["path", "class", "group", "sha256"]].to_csv(run.path / "test_images.csv", index=False)
+    test_images.to_csv(run.path / "test_images.csv", index=False)
     result = {}
     if finished:
-        summary = summarise(config, dataset, trials, {"name": "small-cnn"})
+        summary = summarise(config, splits, trials, test_images, {"name": "small-cnn"})
         write_json(run.path / "summary.json", summary)
+        metric_table(trials, test_images, dataset.classes, 0, config.subgroups).to_parquet(run.path / METRICS_FILE)
         result = {"verdict": summary["verdict"]["verdict"], "sentence": summary["verdict"]["sentence"]}
     changes = {"result": result, **changes}
     return set_state(run, state, stage="Trials", done=len(kept), total=len(trials), unit="trials", **changes)
@@ -262,6 +287,7 @@ SCORES = {  # value and floor of the whole pool, and half the width of their int
     "diversity": (0.78, 1.0, 0.03),
 }
 MEMORISATION = {  # value, what is expected of a clean generator, and half the width of the interval
+    "copy_share": (0.05, 0.01, 0.03),
     "authpct": (0.61, 0.5, 0.08),
     "dcr_share": (0.56, 0.5, 0.07),
     "c_t": (-1.1, 0.0, None),
@@ -379,6 +405,9 @@ def make_ranking(home: Home, training: Run, state: State = State.FINISHED, **cha
         rows.append({"snapshot": name, "kimg": kimg, "kid": kid, "low": kid - 0.012, "high": kid + 0.014})
     if state is State.FINISHED:
         write_json(run.path / "ranking.json", rows)
+        sentence = "The snapshot of 10 kimg has the lowest KID, 0.046 (0.034 to 0.06); the last one, of 12 kimg, 0.062."
+        result = {"best": rows[4]["snapshot"], "last": rows[5]["snapshot"], "clear": False, "sentence": sentence}
+        changes = {"result": result, **changes}
     return set_state(run, state, stage="Ranking", done=len(rows), total=len(rows), unit="snapshots", **changes)
 
 
@@ -391,6 +420,41 @@ def make_everything(home: Home, quality: bool = False) -> Run:
         make_quality(home, pool)
         make_ranking(home, trainings[0])
     return make_sweep(home, pool)
+
+
+def make_pair(home: Home) -> Run:
+    """A journey that swept as published (head-ct) and soundly beside it, with subgroups; returns the sound sweep."""
+    make_dataset(home, sexes=True)
+    pool = make_pool_run(home, [make_training(home, class_name) for class_name in CLASSES], images=40)
+    make_quality(home, pool)
+    published = {
+        "name": "phantom-published",
+        "repeats": "head-ct",
+        "classifier": "resnet50",
+        "head": "head-ct",
+        "optimizer": "rmsprop",
+        "epochs": 20,
+        "arms": ("real", "real+classical", "synthetic+classical", "real+synthetic+classical"),
+        "ratios": (1.0,),
+        "flaws": ("synthetic-in-test", "dropped-runs"),
+    }
+    theirs = make_sweep(home, pool, seeds=1, settings=published)
+    sound = {"classifier": "resnet50", "repeats": "head-ct", "beside": theirs.id}
+    ours = make_sweep(home, pool, settings={**sound, "subgroups": ("sex",), "ratios": (0.5, 1.0)})
+    journey = create_run(home, JourneyConfig(preset="head-ct", source="head_ct").plain(), "journey head-ct")
+    set_state(journey, State.FINISHED, result={"published": theirs.id, "sweep": ours.id})
+    return ours
+
+
+def make_folded(home: Home, seeds: int = 6) -> Run:
+    """A cross-validation with two folds, a pool each and a check of the first one; returns its sweep."""
+    folds = []
+    for fold in make_folds(make_dataset(home), 2):
+        trainings = [make_training(home, class_name) for class_name in CLASSES]
+        folds.append({"dataset": fold.name, "pool": make_pool_run(home, trainings, 40, fold.name).id})
+    make_quality(home, Run(home, folds[0]["pool"]))
+    settings = {"pool": "", "pool_sha256": "", "folds": folds, "ratios": (1.0,)}
+    return make_sweep(home, seeds=seeds, settings=settings)
 
 
 def _network(class_name: str) -> bytes:

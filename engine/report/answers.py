@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from engine.report.quality_tables import show_percent
 from engine.report.sources import Sources
 from engine.report.style import ARMS
 from engine.report.tables import METRICS, comparison_table, show_p, show_share
@@ -112,11 +113,18 @@ def _copies(sources: Sources) -> Answer:
     extractor = sources.qualities[0].scores["extractor"]["name"]
     features = "" if extractor == "pixels" else f"{extractor} features and "
     how = f"Each was compared with every training image by {features}pixels, moved and mirrored too."
+    expected = [row["expected"] for q in sources.qualities for row in q.scores["memorisation"] if _is_share(row)]
+    if expected and None not in expected:
+        how += f" Of held-out real images {show_percent(max(expected))} would be called a copy."
     if not copies and not near:
         return Answer(question, "None was found", f"{how} {images} synthetic images.{gone}", "good")
     words = f"{copies} {'copy' if copies == 1 else 'copies'}, {near} near {'copy' if near == 1 else 'copies'}"
     tone: Literal["good", "bad"] = "good" if left >= copies and not near else "bad"
     return Answer(question, f"{words} of {images}", f"{how}{gone}", tone)
+
+
+def _is_share(row: dict[str, Any]) -> bool:
+    return row["measure"] == "copy_share" and row["class"] == ""
 
 
 def excluded_images(sources: Sources) -> int:

@@ -40,7 +40,7 @@ def figure_differences(comparisons: pd.DataFrame, metric: str = "accuracy", arm:
         trace.update(
             mode="markers",
             marker={"color": style.color, "symbol": style.symbol, "size": 11},
-            name=f"against {style.title.lower()}",
+            name=style.title,
             customdata=[
                 [ratio, against, measure.show_difference(low), measure.show_difference(high), show_p(p), show_p(holm)]
                 for ratio, low, high, p, holm in zip(
@@ -71,7 +71,8 @@ def figure_differences(comparisons: pd.DataFrame, metric: str = "accuracy", arm:
         keep_zoom=f"{metric}-{arm}",
         height=190 + 34 * len(rows),
     )
-    return figure.update_layout(margin={"r": 90}).update_yaxes(
+    legend = {"title": {"text": "against "}, "font": {"size": 12}}
+    return figure.update_layout(margin={"r": 90}, legend=legend).update_yaxes(
         categoryorder="array", categoryarray=labels, showgrid=False
     )
 

@@ -308,7 +308,9 @@ def _pool(source: PoolSource) -> dict[str, Any]:
         "memorisation": _table(readable_memorisation(quality.scores)),
         "notes": score_notes(quality.scores["scores"]),
         "memorisation_notes": score_notes(quality.scores["memorisation"]),
-        "figure_scores": _inline(figure_scores(pd.DataFrame(quality.scores["scores"]))),
+        "figure_scores": _inline(figure_scores(pd.DataFrame(quality.scores["scores"])))
+        if quality.scores["scores"]
+        else "",
         "figure_distances": _inline(figure_neighbour_distances(quality.neighbours)),
         "figure_map": _inline(figure_neighbour_map(quality.neighbours)),
         "figure_embedding": _inline(figure_embedding(quality.embedding)) if len(quality.embedding) else "",

@@ -69,7 +69,7 @@ def methods_text(sources: Sources) -> str:
 def _data(sources: Sources) -> str:
     summary, dataset = sources.summary, sources.dataset
     classes = summary["classes"]
-    text = f"The data set {summary['dataset']} has {len(classes)} classes ({', '.join(classes)})."
+    text = f"The data set {sources.config.dataset} has {len(classes)} classes ({', '.join(classes)})."
     if dataset is None:
         return text
     if dataset.is_phantom:
@@ -240,10 +240,11 @@ def _statistics(sources: Sources) -> str:
         if both
         else "their 95 % intervals are BCa bootstrap intervals over the seeds"
     )
+    shares = f"{len(config.ratios)} {'share' if len(config.ratios) == 1 else 'shares'}"
     return (
         f"{text}, chosen before the sweep. Differences were taken seed by seed, to {against} and to the real images "
         f"alone; {intervals}. The p values are those of two-sided sign-flip permutations over the seeds, with Holm's "
-        f"correction over {len(config.ratios)} shares. The rule, set beforehand: synthetic images help when the "
+        f"correction over {shares}. The rule, set beforehand: synthetic images help when the "
         "interval of the difference to the repeated real images lies above 0 and the corrected p is below 0.05, and "
         "harm when that to the real images lies below 0 and its corrected p is below 0.05."
     )

@@ -38,7 +38,7 @@ def figure_scores(scores: pd.DataFrame, class_name: str = "") -> go.Figure:
         subplot_titles=[_panel_title(metric) for metric in metrics],
         shared_yaxes=True,
         horizontal_spacing=0.05,
-        vertical_spacing=gap / plot,
+        vertical_spacing=gap / plot if rows > 1 else 0,
     )
     names = [name or "all" for name in classes]
     for place, metric in enumerate(metrics):

@@ -25,7 +25,7 @@ class Score:
         """`value` with its unit, or a dash when it is not defined."""
         if value is None or not np.isfinite(value):
             return "–"
-        return f"{100 * value:.0f} %" if self.percent else f"{value:.{self.digits}f}"
+        return show_percent(value) if self.percent else f"{value:.{self.digits}f}"
 
     def show_interval(self, low: float | None, high: float | None) -> str:
         if low is None or high is None or not (np.isfinite(low) and np.isfinite(high)):
@@ -44,6 +44,7 @@ SCORES: dict[str, Score] = {
         "Told apart", "how often a classifier tells synthetic from real; 50 % is indistinguishable", "lower", 2, True
     ),
     "diversity": Score("Diversity", "how much the images differ; the real ones are 1", "near"),
+    "copy_share": Score("Copies", "share of images that look like a copy of a training image", "lower", 2, True),
     "authpct": Score(
         "Authentic (AuthPct)",
         "share of synthetic images farther from their nearest training image than that one is from its own",
@@ -64,6 +65,11 @@ SCORES: dict[str, Score] = {
     ),
 }
 """Scores and measures of memorisation by the name they have in `scores.json`."""
+
+
+def show_percent(value: float) -> str:
+    """A share as percent, small ones with a decimal: `83 %`, `0.4 %`."""
+    return f"{100 * value:.1f} %" if 0 < value < 0.1 else f"{100 * value:.0f} %"
 
 
 def score_of(name: str) -> Score:

@@ -200,6 +200,4 @@ def _generator(home: Home, run_id: str, rankings: dict[str, Run]) -> GeneratorSo
 def _ranking(run: Run | None) -> RankingSource | None:
     if run is None or not (run.path / "ranking.json").is_file():
         return None
-    content = read_json(run.path / "ranking.json")
-    rows = content if isinstance(content, list) else content["snapshots"]
-    return RankingSource(run, rows, "" if isinstance(content, list) else content.get("sentence", ""))
+    return RankingSource(run, read_json(run.path / "ranking.json"), run.status().result.get("sentence", ""))

@@ -63,12 +63,12 @@ def styled(
     """Give `figure` its title, axis titles with units, and colours that suit a light and a dark page.
 
     `keep_zoom` names what is shown: while it stays the same, new data does not undo a reader's zoom.
-    `footer` leaves room for a second line under the title of the x axis.
+    `footer` leaves room for two small lines under the title of the x axis.
     """
     figure.update_layout(
         title={"text": title, "x": 0, "xanchor": "left", "xref": "container", "pad": {"l": 8}, "font": {"size": 16}},
         height=height,
-        margin={"l": 64, "r": 24, "t": 84, "b": 84 if footer else 60},
+        margin={"l": 64, "r": 24, "t": 84, "b": 96 if footer else 60},
         paper_bgcolor="rgba(0, 0, 0, 0)",
         plot_bgcolor="rgba(0, 0, 0, 0)",
         legend={"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom", "xanchor": "left"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +20,8 @@ ROOM = 18.0
 """What the arms at one ratio take together at most."""
 WIDEST = 4.6
 """What one arm takes at most: its mean, and beside it its trials."""
+NOTE_WIDTH = 110
+"""Characters in a line below the x axis; more would be cut off on paper."""
 CLASSICAL_AT = -7.0
 """Place of the arm real+classical, which has no ratio."""
 
@@ -124,10 +127,7 @@ def _share_words(arms: Sequence[str], config: SweepConfig | None) -> str:
         )
     else:
         lines.append("All arms take equally many optimiser steps.")
-    note = " ".join(lines)
-    if len(lines) > 2:
-        half = sum(map(len, lines[: len(lines) // 2])) + len(lines) // 2 - 1
-        note = f"{note[:half]}<br>{note[half + 1 :]}"
+    note = "<br>".join(textwrap.wrap(" ".join(lines), NOTE_WIDTH))
     unit = "Share of what a class lacks, %" if gap else "Images per class, % of its real training images"
     return f"{unit}<br><span style='font-size: 11px'>{note}</span>"
 

@@ -151,8 +151,10 @@ def comparison_table(summary: dict[str, Any]) -> pd.DataFrame:
     before have none.
     """
     table = pd.DataFrame(summary["comparisons"]).reindex(columns=[*COMPARISON, *NUMBERS, "n"])
-    table["arm"] = table["arm"].fillna("real+synthetic")
-    return table.astype(dict.fromkeys(NUMBERS, float))  # what could not be computed is null in JSON, NaN here
+    table["arm"] = table["arm"].astype(object).fillna("real+synthetic")
+    table = table.astype(dict.fromkeys(NUMBERS, float))  # what could not be computed is null in JSON, NaN here
+    table.loc[table["n"] < 2, ["low", "high"]] = np.nan  # one repetition has no interval
+    return table
 
 
 def readable_comparisons(comparisons: pd.DataFrame) -> pd.DataFrame:
@@ -200,12 +202,16 @@ def confusion_of(trials: pd.DataFrame) -> np.ndarray:
 def mistakes(trials: pd.DataFrame, test_images: pd.DataFrame, classes: list[str]) -> pd.DataFrame:
     """Test images that these trials got wrong: `path, class, predicted, wrong`, those wrong most often first.
 
-    `trials` has the column `scores`; `predicted` is the wrong class that was named most often, `wrong` in how many
-    trials. `test_images` is the sweep's `test_images.csv`, in the order of the scores.
+    `trials` has the column `scores`, and `fold` where there are folds; `predicted` is the wrong class that was named
+    most often, `wrong` in how many trials. `test_images` is the sweep's `test_images.csv`, in the order of the scores.
     """
     labels = test_images["class"].map(classes.index).to_numpy()
-    predicted = np.stack([np.reshape(scores, (-1, len(classes))).argmax(1) for scores in trials["scores"]])
-    votes = np.stack([(predicted == label).sum(axis=0) for label in range(len(classes))], axis=1)  # [n_test, classes]
+    folds = test_images["fold"].astype(int).to_numpy() if "fold" in test_images else np.zeros(len(labels), int)
+    own_folds = trials["fold"] if "fold" in trials else [0] * len(trials)
+    votes = np.zeros((len(labels), len(classes)), int)  # how often each image was called each class
+    for fold, scores in zip(own_folds, trials["scores"], strict=True):
+        places = np.flatnonzero(folds == fold)
+        votes[places, np.reshape(scores, (-1, len(classes))).argmax(1)] += 1
     votes[np.arange(len(labels)), labels] = 0
     table = test_images[["path", "class"]].assign(
         predicted=[classes[label] for label in votes.argmax(axis=1)], wrong=votes.sum(axis=1)

@@ -120,7 +120,7 @@ def test_differences_show_interval_and_corrected_p(summary: dict) -> None:
     shown = {annotation.y: annotation.text.strip() for annotation in figure.layout.annotations if annotation.text}
     row = table[(table["against"] == "real") & (table["ratio"] == 1.0)].iloc[0]
     assert shown["+100 % against real"] == f"{row['p_holm']:.3f}"
-    trace = next(trace for trace in figure.data if trace.name == "against real only")
+    trace = next(trace for trace in figure.data if trace.name == "Real only")
     index = [ratio for ratio, *_ in trace.customdata].index(1.0)
     assert trace.x[index] + trace.error_x.array[index] == pytest.approx(100 * row["high"])
     assert readable_comparisons(table)["Mean difference"].str.endswith(" points").all()

@@ -7,15 +7,37 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 
+from engine.report.answers import answers, decisive
 from engine.report.html import write_report
+from engine.report.methods import methods_text
+from engine.report.pictures import gallery
+from engine.report.sources import read_sources
 from engine.store.errors import ErsatzError
 from engine.store.home import REPOSITORY, Home
 from engine.store.runs import Run, State
-from tests.fabricated import CLASSES, make_dataset, make_everything, make_pool_run, make_sweep, make_training
+from tests.fabricated import (
+    CLASSES,
+    make_dataset,
+    make_everything,
+    make_folded,
+    make_pair,
+    make_pool_run,
+    make_sweep,
+    make_training,
+)
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A sound sweep with its report, beside the one as published."""
+    run = make_pair(Home(tmp_path_factory.mktemp("pair") / "home"))
+    write_report(run)
+    return run
 
 
 def text_of(html: str) -> str:
@@ -38,15 +60,12 @@ def test_a_report_is_complete_and_stands_alone(home: Home) -> None:
     for parent in (run.id, run.config()["pool"], run.config()["dataset_fingerprint"]):
         assert parent in text
     assert html.count('<img src="data:image/png;base64,') == 2 * 12 * len(CLASSES)
-    # nothing is loaded from elsewhere: the only addresses are the CSV files beside it
+    # nothing is loaded from elsewhere: the only addresses are places in the page and the files beside it
     tags = re.sub(r"<script\b.*?</script>", "", html, flags=re.DOTALL)
-    assert {link for link in re.findall(r'(?:src|href)="([^"]+)"', tags) if not link.startswith("data:")} == {
-        "trials.csv",
-        "cells.csv",
-        "comparisons.csv",
-        "class_counts.csv",
-        "training.csv",
-    }
+    links = {link for link in re.findall(r'(?:src|href)="([^"]+)"', tags) if not link.startswith("data:")}
+    places = {link[1:] for link in links if link.startswith("#")}
+    assert places <= set(re.findall(r'<h2 id="([^"]+)"', html))
+    assert all((run.path / link).is_file() for link in links if not link.startswith("#"))
     assert not re.search(r"<script[^>]+src=", html)
 
 
@@ -72,11 +91,156 @@ def test_the_csv_files_hold_the_numbers_of_the_figures(home: Home) -> None:
     assert set(pd.read_csv(run.path / "class_counts.csv")["train"]) == {20}
 
 
+def test_every_table_is_there_as_csv_and_as_parquet(pair: Run) -> None:
+    names = {path.stem for path in pair.path.glob("*.csv")} - {"test_images"}
+    assert {"cells", "comparisons", "classes", "reliability", "subgroups", "quality_scores", "neighbours"} <= names
+    assert {"memorisation", "feature_map", "published", "metrics", "trials", "training", "class_counts"} <= names
+    for name in names:
+        csv, parquet = pd.read_csv(pair.path / f"{name}.csv"), pd.read_parquet(pair.path / f"{name}.parquet")
+        assert len(csv) == len(parquet)
+        assert set(csv) <= set(parquet), name
+    assert "scores" in pd.read_parquet(pair.path / "trials.parquet"), "the sweep's own table was overwritten"
+
+
+def test_the_first_screen_answers_how_sure_to_what_copies_and_leaks(pair: Run) -> None:
+    sources = read_sources(pair)
+    sure, compared, copies, leaked = answers(sources)
+    row = decisive(sources)
+    assert row is not None
+    assert (row["against"], row["metric"]) == ("real+duplicates", "accuracy")
+    assert sure.answer == f"{100 * row['mean_difference']:+.1f} points"
+    assert f"{100 * row['low_total']:+.1f} to {100 * row['high_total']:+.1f} points" in sure.detail
+    assert compared.answer == "As many repeated real images"
+    assert (copies.answer, copies.tone) == ("2 copies, 1 near copy of 80", "bad")
+    assert leaked.tone == "good"
+    text = text_of((pair.path / "report.html").read_text())
+    screen = text[: text.index("What synthetic images did")]
+    for answer in (sure, compared, copies, leaked):
+        assert f"{answer.question} {answer.answer} {answer.detail}" in screen
+
+
+def test_what_was_published_stands_beside_both_protocols(pair: Run) -> None:
+    text = text_of((pair.path / "report.html").read_text())
+    part = text[text.index("As published, and sound") : text.index("Data and its audit")]
+    assert "synthetic only Synthetic only, classical, 100 % 60.6 % 93.2 % 68.5 %" in part
+    assert "must lie between, but does not" in part
+    assert part.index("No claim is made from it.") < part.index("Verdict: no evidence.")
+    assert "synthetic-in-test, dropped-runs none" in part
+    assert "A classifier is wanted for patients" in part
+
+
+def test_a_published_protocol_claims_nothing_and_says_what_leaked(pair: Run) -> None:
+    theirs = Run(pair.home, pair.config()["beside"])
+    html = write_report(theirs).read_text()
+    text = text_of(html)
+    sure, compared, _, leaked = answers(read_sources(theirs))
+    assert (sure.answer, compared.answer, leaked.tone) == ("Not at all", "The real images alone", "bad")
+    assert "a published protocol, which claims nothing" in text
+    assert "Synthetic images stood in the test set" in leaked.detail
+    assert "With and without the runs that the published rule leaves out" in text
+    assert "no claim was made from it" in (theirs.path / "methods.txt").read_text()
+    assert "real and synthetic test images" in html
+
+
+def test_subgroups_are_shown_apart(pair: Run) -> None:
+    text = text_of((pair.path / "report.html").read_text())
+    assert "By subgroup" in text
+    assert "sex: female" in text
+    table = pd.read_csv(pair.path / "subgroups.csv")
+    assert set(table["value"]) == {"female", "male"}
+
+
+def test_the_worst_pairs_are_shown_even_when_they_left_the_pool(pair: Run) -> None:
+    html = (pair.path / "report.html").read_text()
+    assert html.count('alt="what it is most like"') == 12
+    assert html.count('class="flagged"') == 5
+    source = read_sources(pair).pools[0]
+    assert source.pool is not None
+    source.pool.exclude(list(source.quality.neighbours["path"][:1]), "copy")  # type: ignore[union-attr]
+    assert len(gallery(read_sources(pair).pools[0])) == 12
+    source.pool.restore(list(source.quality.neighbours["path"][:1]))  # type: ignore[union-attr]
+
+
+def test_methods_follow_the_configs(pair: Run) -> None:
+    sources = read_sources(pair)
+    methods = methods_text(sources)
+    assert methods == (pair.path / "methods.txt").read_text().strip()
+    assert methods in text_of((pair.path / "report.html").read_text()).replace("&#39;", "'")
+    for fact in (
+        "40 training, 12 validation and 24 test images",
+        sources.config.dataset_fingerprint[:12],
+        "frozen features of ResNet-50",
+        "300 steps in batches of 32 (AdamW, a constant learning rate, beginning at 0.001",
+        "Shares were 50, 100 %",
+        "8 seeds",
+        "Holm's correction over 2 shares",
+        "40 images of each class were sampled (seeds 0 to 39)",
+        "drawn by a program",
+    ):
+        assert fact in methods, fact
+    config = sources.config.model_copy(update={"classifier": "small-cnn", "patience": 3, "level": "patient"})
+    other = methods_text(replace(sources, config=config))
+    assert "small convolutional network was trained from scratch" in other
+    assert "had not fallen for 3 looks" in other
+    assert "by patient (mean score of the images)" in other
+    assert "ResNet" not in other
+
+
+def test_an_unchecked_pool_is_said_to_be_unchecked(home: Home) -> None:
+    run = make_everything(home)
+    copies = answers(read_sources(run))[2]
+    assert (copies.answer, copies.tone) == ("Not looked for", "unknown")
+    assert f"python -m engine quality {run.config()['pool']}" in text_of(write_report(run).read_text())
+
+
+def test_a_failed_check_of_its_own_is_on_the_first_screen(home: Home) -> None:
+    run = make_everything(home)
+    summary = json.loads((run.path / "summary.json").read_text())
+    summary["checks"] = [{"name": "test images unseen", "ok": False, "sentence": "3 of 24 test images are known."}]
+    (run.path / "summary.json").write_text(json.dumps(summary))
+    text = text_of(write_report(run).read_text())
+    assert text.index("found something wrong 3 of 24 test images are known.") < text.index("How sure is that?")
+    assert answers(read_sources(run))[3].tone == "bad"
+
+
+def test_a_sweep_of_before_is_still_reported(home: Home) -> None:
+    """Sweeps whose summary knows none of what came later, and that keep no table of metrics."""
+    run = make_everything(home)
+    summary = json.loads((run.path / "summary.json").read_text())
+    new = ["metric", "level", "folds", "primary_arm", "verdicts", "departures", "checks", "subgroups", "patients"]
+    for name in (*new, "pool_images", "pool_excluded", "dropped", "n_units"):
+        summary.pop(name, None)
+    for row in summary["comparisons"]:
+        for name in ("arm", "low_total", "high_total", "seed_variance", "image_variance"):
+            row.pop(name, None)
+    (run.path / "summary.json").write_text(json.dumps(summary))
+    (run.path / "metrics.parquet").unlink()
+    trials = pd.read_parquet(run.path / "trials.parquet").drop(columns=["fold", "average_precision", "ece"])
+    trials.to_parquet(run.path / "trials.parquet")
+    text = text_of(write_report(run).read_text())
+    assert "95 % interval over seeds" in (run.path / "report.html").read_text()
+    assert "before the program checked its own results" in text
+
+
+def test_folds_are_told_and_judged_together(home: Home) -> None:
+    run = make_folded(home)
+    html = write_report(run).read_text()
+    text = text_of(html)
+    assert "divided into 2 folds" in text
+    assert "The pool" in text, "the second fold's pool was not checked"
+    assert text.count("phantom-fold") >= 4
+    assert set(pd.read_csv(run.path / "cells.csv")["n"]) == {6}, "a seed counts once, whatever the folds"
+    assert "Its 76 images were divided into 2 folds" in (run.path / "methods.txt").read_text()
+
+
 def test_names_cannot_smuggle_markup_in(home: Home) -> None:
     run = make_everything(home)
     summary = json.loads((run.path / "summary.json").read_text())
     summary["classes"] = ["<script>alert(1)</script>", "</script><img src=x onerror=alert(1)>"]
     summary["verdict"]["sentence"] = "<b>bold</b>"
+    images = pd.read_csv(run.path / "test_images.csv", dtype=str, keep_default_na=False)
+    images["class"] = images["class"].map(dict(zip(CLASSES, summary["classes"], strict=True)))
+    images.to_csv(run.path / "test_images.csv", index=False)
     (run.path / "summary.json").write_text(json.dumps(summary))
     html = write_report(run).read_text()
     assert "alert(1)</script>" not in html
