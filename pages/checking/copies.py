@@ -44,10 +44,13 @@ def copies(run: Run, neighbours: pd.DataFrame | None, pool: Pool | None) -> None
     if shown.empty:
         st.caption("No image passes this filter.")
         return
-    with st.expander("All images by their distances", icon=":material/scatter_plot:"):
-        left, right = st.columns(2, gap="medium")
-        left.plotly_chart(figure_neighbour_map(neighbours), key=f"neighbour-map-{run.id}")
-        right.plotly_chart(figure_neighbour_distances(neighbours), key=f"neighbour-distances-{run.id}")
+    with st.expander(
+        "All images by their distances", icon=":material/scatter_plot:", key=f"distances-{run.id}", on_change="rerun"
+    ) as distances:
+        if distances.open:
+            left, right = st.columns(2, gap="medium")
+            left.plotly_chart(figure_neighbour_map(neighbours), key=f"neighbour-map-{run.id}")
+            right.plotly_chart(figure_neighbour_distances(neighbours), key=f"neighbour-distances-{run.id}")
     page = _page(run, len(shown))
     with st.container(horizontal=True, gap="small"):
         for row in shown.iloc[page * PAGE : (page + 1) * PAGE].to_dict("records"):

@@ -24,9 +24,10 @@ def feature_map(run: Run, points: pd.DataFrame | None, neighbours: pd.DataFrame 
         return
     plot, opened = st.columns([3, 1], gap="medium")
     with plot:
-        event = st.plotly_chart(
-            figure_embedding(points), key=f"map-{run.id}", on_select="rerun", selection_mode=["points"]
-        )
+        figure = figure_embedding(points)
+        # else all points but the clicked one fade
+        figure.update_traces(selected={"marker": {"size": 14, "opacity": 1}}, unselected={"marker": {"opacity": 0.75}})
+        event = st.plotly_chart(figure, key=f"map-{run.id}", on_select="rerun", selection_mode=["points"])
     with opened:
         chosen = [point["customdata"] for point in event.selection.points if "customdata" in point]
         if not chosen:

@@ -21,6 +21,8 @@ SCREENS = (
     "These are screens, not privacy guarantees: no copy found does not mean that none is there. And no score here "
     "predicts whether the images help a classifier; only a sweep tells."
 )
+FIRST = 3
+"""Sentences shown at once below the worst one."""
 SCORES, PAIRS, MAP = "Scores", "Nearest neighbours", "Feature map"
 
 
@@ -35,8 +37,7 @@ def results(run: Run) -> None:
     neighbours = _table(run, "neighbours.parquet")
     pool = open_pool(run)
     phantom_badge(found["dataset"])
-    in_words(found)
-    flag_cards(found, pool)
+    in_words(found, pool)
     with_scores, with_pairs, with_map = st.tabs([SCORES, PAIRS, MAP], key="part", bind="query-params")
     if with_scores.open:
         with with_scores:
@@ -51,14 +52,21 @@ def results(run: Run) -> None:
             feature_map(run, _table(run, "embedding.parquet"), neighbours)
 
 
-def in_words(found: dict[str, Any]) -> None:
-    """The sentences of a check, the worst first."""
+def in_words(found: dict[str, Any], pool: Pool | None) -> None:
+    """The worst sentence, how many images were flagged, and what else there is to say."""
     first, *others = found["sentences"] or ["This check has nothing to say."]
     copied = found["flags"].get("copy", 0) + found["flags"].get("near-copy", 0)
     box, icon = (st.warning, ":material/content_copy:") if copied else (st.info, ":material/fact_check:")
     box(f"**{first}**", icon=icon)
-    if others:
-        st.markdown("\n".join(f"* {sentence}" for sentence in others))
+    flag_cards(found, pool)
+    _bullets(others[:FIRST])
+    if rest := others[FIRST:]:
+        with st.expander(f"{len(rest)} more in words", icon=":material/notes:"):
+            _bullets(rest)
+
+
+def _bullets(sentences: list[str]) -> None:
+    st.markdown("\n".join(f"* {sentence}" for sentence in sentences))
 
 
 def flag_cards(found: dict[str, Any], pool: Pool | None) -> None:

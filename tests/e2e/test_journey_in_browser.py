@@ -106,7 +106,16 @@ def test_the_journey_survives_tab_and_server(dashboard: Dashboard, home: Home, c
     tab.close()
     for scheme in ("light", "dark"):
         tab = Tab(chromium, scheme)
-        for path in ("", "datasets", "train", "generate", f"generate?run={result['pool']}", "evaluate", "runs"):
+        for path in (
+            "",
+            "datasets",
+            "train",
+            "generate",
+            f"generate?run={result['pool']}",
+            "quality",
+            "evaluate",
+            "runs",
+        ):
             page = tab.open(dashboard.url(path))
             expect(page.get_by_test_id("stException")).to_have_count(0)
             tab.screenshot(f"{path.replace('?run=' + result['pool'], '-pool') or 'overview'}-{scheme}")
