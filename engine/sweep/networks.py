@@ -72,7 +72,8 @@ def _fine_tuned(config: SweepConfig, classes: int, device: torch.device) -> Subj
     batches are rough, and synthetic images would shift how the real ones beside them are normalised. Published heads
     let them follow the batches, as PyTorch and Keras do when nothing is said.
     """
-    backbone = _pretrained(config.classifier, resolve_weights(config.classifier, config.weights))
+    with torch.random.fork_rng(devices=[]):  # the first trial of a process, which reads the file, is as all others
+        backbone = _pretrained(config.classifier, resolve_weights(config.classifier, config.weights))
     body = copy.deepcopy(backbone.module).requires_grad_(True)
     net = on_device(nn.Sequential(body, make_head(config, backbone.dim, classes)), device)
     as_published = config.head in ("head-ct", "chest-ct", "skin-lesions")

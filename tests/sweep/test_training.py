@@ -67,6 +67,7 @@ def tiny_backbone() -> Backbone:
     module = nn.Sequential(
         nn.Conv2d(3, 8, 3, 2, 1, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()
     )
+    torch.seed()  # as after some library's random weights: it must not matter
     preparation = imagenet(32)
     module.eval().requires_grad_(False)
     return Backbone("tiny", module, 8, preparation, "tiny.pth", "a" * 64, torch.device("cpu"), torch.float32)
