@@ -10,7 +10,6 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -207,30 +206,31 @@ def _repetitions_differ(trials: pd.DataFrame) -> Check:
 
 def _training_sets(config: SweepConfig, splits: Sequence[Split], trials: pd.DataFrame) -> Iterator[Check]:
     """The training sets, drawn again from their seeds: nested, duplicates nothing but reals, sizes as stored."""
-    pairs = broken = duplicates = foreign = sizes = 0
-    drawn = {}
+    stored = {
+        Trial(arm, ratio, seed, fold): (n_real, n_synthetic)
+        for arm, ratio, seed, fold, n_real, n_synthetic in trials[
+            ["arm", "ratio", "seed", "fold", "n_real", "n_synthetic"]
+        ].itertuples(index=False)
+    }
+    steps = broken = duplicates = foreign = as_drawn = 0
     for split in splits:
         reals = np.asarray(split.dataset.labels(split.dataset.rows("train")))
         pool = pool_part(split, config)[0]["class"].map(split.dataset.classes.index).to_numpy(np.int64)
+        smaller: dict[tuple[str, int], np.ndarray] = {}  # of each arm and seed: the synthetic images of the last ratio
         for trial in (trial for trial in plan(config) if trial.fold == split.fold):
-            drawn[trial] = training_set(trial, reals, pool, config)
-        for trial, chosen in drawn.items():
-            if trial.fold == split.fold and arm_rule(trial.arm).extra == "duplicates":
+            chosen = training_set(trial, reals, pool, config)
+            as_drawn += stored.get(trial) == (chosen.n_real, chosen.n_synthetic)
+            synthetic = chosen.rows[chosen.rows >= len(reals)]
+            if arm_rule(trial.arm).extra == "duplicates":
                 duplicates += 1
-                foreign += bool((chosen.rows >= len(reals)).any()) or chosen.n_synthetic > 0
-        for arm in filter(is_synthetic, config.arms):
-            for seed in {trial.seed for trial in drawn}:
-                of_ratio = [trial for trial in drawn if (trial.arm, trial.seed, trial.fold) == (arm, seed, split.fold)]
-                synthetic = [set(drawn[t].rows[drawn[t].rows >= len(reals)].tolist()) for t in of_ratio]
-                pairs += len(synthetic) - 1
-                broken += sum(not small <= large for small, large in pairwise(synthetic))
-    for arm, ratio, seed, fold, n_real, n_synthetic in trials[
-        ["arm", "ratio", "seed", "fold", "n_real", "n_synthetic"]
-    ].itertuples(index=False):
-        expected = drawn.get(Trial(arm, ratio, seed, fold))
-        sizes += expected is None or (expected.n_real, expected.n_synthetic) != (n_real, n_synthetic)
+                foreign += len(synthetic) > 0
+            elif is_synthetic(trial.arm):
+                before = smaller.get((trial.arm, trial.seed))
+                steps += before is not None
+                broken += before is not None and not np.isin(before, synthetic).all()
+                smaller[trial.arm, trial.seed] = synthetic
     yield Check(
-        "nested subsets", not broken, f"In {pairs - broken} of {pairs} steps to a higher ratio no synthetic image left."
+        "nested subsets", not broken, f"In {steps - broken} of {steps} steps to a higher ratio no synthetic image left."
     )
     yield Check(
         "duplicates are real",
@@ -239,8 +239,8 @@ def _training_sets(config: SweepConfig, splits: Sequence[Split], trials: pd.Data
     )
     yield Check(
         "training set sizes",
-        not sizes,
-        f"{len(trials) - sizes} of {len(trials)} trials trained on as many images as their seed draws.",
+        as_drawn == len(stored),
+        f"{as_drawn} of {len(stored)} trials trained on as many images as their seed draws.",
     )
 
 

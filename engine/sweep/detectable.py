@@ -35,6 +35,8 @@ def detectable(n_test: int, seeds: int, ratios: int) -> dict[str, Any]:
     correction over the ratios, which must be below 0.05 for any claim; `difference`: the smallest true difference to
     the control that the verdict's rule finds at one ratio four times in five (None: it never can), under the
     assumptions `disagreement`, `lasting` and `seed_spread`; `limited_by`: whose noise is the larger part then.
+    Images count as if each were of another patient: with several of one, the truth lies between the difference for so
+    many images and that for so many patients.
     """
     interval = wilson_interval(ASSUMED_ACCURACY, n_test)
     p = smallest_sign_flip_p(seeds)

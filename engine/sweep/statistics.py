@@ -14,7 +14,7 @@ from functools import lru_cache
 from itertools import product
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 RESAMPLES = 9999
 EXACT_UP_TO = 12
@@ -54,9 +54,9 @@ def bootstrap_interval(values: np.ndarray) -> Interval:
     below = ((means < mean - tie).mean() + (means < mean + tie).mean()) / 2
     pulls = mean - (values.sum() - values) / (n - 1)  # what leaving one value out takes from the mean
     acceleration = (pulls**3).sum() / (6 * (pulls**2).sum() ** 1.5)
-    offset = stats.norm.ppf(below)
-    z = offset + stats.norm.ppf((0.025, 0.975))
-    shares = stats.norm.cdf(offset + z / (1 - acceleration * z))
+    offset = special.ndtri(below)
+    z = offset + special.ndtri(np.array((0.025, 0.975)))
+    shares = special.ndtr(offset + z / (1 - acceleration * z))
     if not np.isfinite(shares).all():  # BCa is undefined for some near-constant data
         shares = np.array((0.025, 0.975))
     low, high = np.quantile(means, shares)
@@ -149,5 +149,5 @@ def two_way_interval(means: np.ndarray, parts: np.ndarray, family: int = 1) -> T
     if not variance > 0:
         return TwoWayInterval(mean, mean, mean, seeds, images)
     freedom = variance**2 / (seeds**2 / (n_seeds - 1) + images**2 / (n_patients - 1))
-    half = float(stats.t.ppf(1 - ALPHA / (2 * family), freedom)) * math.sqrt(variance)
+    half = float(special.stdtrit(freedom, 1 - ALPHA / (2 * family))) * math.sqrt(variance)
     return TwoWayInterval(mean, mean - half, mean + half, seeds, images)

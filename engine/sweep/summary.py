@@ -211,7 +211,7 @@ def _subgroups(
                 low, high = max(found.low, 0.0), min(found.high, 1.0)
                 if low == high:  # no repetition and no image differed: the count alone tells how sure that is
                     wilson = wilson_interval(min(max(found.mean, 0.0), 1.0), moved.shape[1])
-                    low, high = wilson.low, wilson.high
+                    low, high = max(wilson.low, 0.0), min(wilson.high, 1.0)
                 row |= {"mean": found.mean, "low": low, "high": high}
             rows.append(row)
     return rows

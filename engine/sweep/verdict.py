@@ -68,6 +68,8 @@ class Verdict:
     arm: str | None = None
     against: str | None = None
     """The arm that the sentence compares with."""
+    claims: bool = True
+    """Whether the protocol and the program's checks leave room for a claim."""
 
 
 def judge(question: Question, to_baseline: list[Comparison], to_control: list[Comparison]) -> Verdict:
@@ -145,6 +147,7 @@ def without_claim(verdict: Verdict, reason: str, departures: Sequence[str]) -> V
     return replace(
         verdict,
         verdict="no evidence",
+        claims=False,
         sentence=" ".join((reason, *departures, f"What it shows, without any claim: {found}")),
         needed="The sound protocol: equal steps, no flaw, every control and at least 8 repetitions.",
     )
