@@ -84,7 +84,7 @@ def test_finished_says_the_worst_first_then_scores_beside_floors(check: Run, ope
     scores, measures = (table.value for table in app.dataframe)
     assert list(scores["Score"])[:2] == ["FID", "KID"]
     assert scores.loc[1, "Real against real"] == "0.0010"
-    assert len(measures) == 4
+    assert len(measures) == 5
     assert "not privacy guarantees" in texts(app)
     assert "Phantom data" in texts(app)
 
