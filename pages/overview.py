@@ -25,6 +25,7 @@ STEPS = (
     ),
     ("train", "Train", "pages/train.py", "Train a GAN on the training images alone.", "generator"),
     ("pool", "Generate", "pages/generate.py", "Look at its images and save a pool of them.", "pool"),
+    ("quality", "Quality", "pages/quality.py", "Hold it beside real images, and find copies.", "check"),
     ("sweep", "Evaluate", "pages/evaluate.py", "Train the classifier with more and more of them.", "sweep"),
 )
 VERDICTS = {"helps": st.success, "harms": st.error, "no evidence": st.info}
@@ -39,11 +40,13 @@ def finished(runs: list[Run], kind: str) -> int:
 
 
 def steps(runs: list[Run]) -> None:
-    """The journey as four cards: what is done, what is under way and what is next."""
+    """The journey as a row of cards: what is done, what is under way and what is next."""
     active = {config_of(run)["kind"] for run in runs if run.state().is_active}
     counts = {kind: finished(runs, kind) for kind, *_ in STEPS}
     following = next((kind for kind, *_ in STEPS if not counts[kind]), None)
-    for number, (column, (kind, name, page, what, noun)) in enumerate(zip(st.columns(4), STEPS, strict=True), start=1):
+    for number, (column, (kind, name, page, what, noun)) in enumerate(
+        zip(st.columns(len(STEPS)), STEPS, strict=True), start=1
+    ):
         with column, st.container(border=True, height="stretch"):
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.markdown(f"**{number}. {name}**")
