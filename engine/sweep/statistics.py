@@ -21,6 +21,8 @@ EXACT_UP_TO = 12
 QUICK_LOOK_BELOW = 6
 """With fewer paired seeds no two-sided sign-flip p can be below 0.05."""
 ALPHA = 0.05
+DRAWN_AT_ONCE = 4_000_000
+"""Counts of a cluster bootstrap in memory at once: 64 MB with their copy."""
 
 
 @dataclass(frozen=True)
@@ -114,13 +116,21 @@ def wilson_interval(share: float, n: int) -> Interval:
 
 def cluster_bootstrap(values: np.ndarray, groups: np.ndarray, resamples: int = RESAMPLES) -> Interval:
     """Mean of per-image values `[N]` with a percentile interval over test images, whole groups drawn together."""
+    return cluster_bootstraps(values[None], groups, resamples)[0]
+
+
+def cluster_bootstraps(values: np.ndarray, groups: np.ndarray, resamples: int = RESAMPLES) -> list[Interval]:
+    """`cluster_bootstrap` of each row `[M, N]`, all from the same draws."""
     _, cluster = np.unique(groups, return_inverse=True)
-    sums = np.bincount(cluster, weights=values)
     sizes = np.bincount(cluster)
-    n = len(sizes)
-    counts = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=resamples)
-    low, high = np.quantile((counts @ sums) / (counts @ sizes), (0.025, 0.975))
-    return Interval(float(values.mean()), float(low), float(high))
+    sums = np.stack([np.bincount(cluster, weights=row) for row in values])
+    n, rng, means = len(sizes), np.random.default_rng(0), []
+    at_once = max(1, DRAWN_AT_ONCE // n)
+    for first in range(0, resamples, at_once):
+        counts = rng.multinomial(n, np.full(n, 1 / n), size=min(at_once, resamples - first))
+        means.append((counts @ sums.T) / (counts @ sizes)[:, None])
+    low, high = np.quantile(np.concatenate(means), (0.025, 0.975), axis=0)
+    return [Interval(float(row.mean()), float(a), float(b)) for row, a, b in zip(values, low, high, strict=True)]
 
 
 def two_way_interval(means: np.ndarray, parts: np.ndarray, family: int = 1) -> TwoWayInterval:

@@ -20,7 +20,7 @@ from engine.sweep.levels import Level, knows_patients, patients, seed_scores, un
 from engine.sweep.metric_table import Parts, metric_table, patient_parts
 from engine.sweep.metrics import METRICS, majority_accuracy, positive_class
 from engine.sweep.splits import Split
-from engine.sweep.statistics import bootstrap_interval, cluster_bootstrap, two_way_interval, wilson_interval
+from engine.sweep.statistics import bootstrap_interval, cluster_bootstraps, two_way_interval, wilson_interval
 from engine.sweep.verdict import EXPLORATORY, PHANTOM, Question, Verdict, judge, prefixed, without_claim
 
 COMPARED = ("accuracy", "balanced_accuracy", "auroc")
@@ -173,15 +173,17 @@ def _test_noise(
     for arm, ratio, _, scores in seed_scores(trials, test_images, len(classes)):
         right.setdefault((arm, ratio), []).append(scores.argmax(1) == labels)
     correct = {cell: np.mean(rows, axis=0) for cell, rows in right.items()}
-    groups = patients(test_images)
-    differences = []
+    cells, values = [], [correct["real", 0.0]]
     for found in (comparison for comparison in comparisons if comparison.metric == "accuracy"):
         other = correct.get((found.against, found.ratio), correct.get((found.against, 0.0)))
         if other is not None:
-            interval = cluster_bootstrap(correct[found.arm, found.ratio] - other, groups)
-            cell = {"arm": found.arm, "ratio": found.ratio, "against": found.against}
-            differences.append({**cell, **asdict(interval)})
-    return {"real": asdict(cluster_bootstrap(correct["real", 0.0], groups)), "differences": differences}
+            cells.append({"arm": found.arm, "ratio": found.ratio, "against": found.against})
+            values.append(correct[found.arm, found.ratio] - other)
+    real, *differences = cluster_bootstraps(np.stack(values), patients(test_images))
+    return {
+        "real": asdict(real),
+        "differences": [{**cell, **asdict(found)} for cell, found in zip(cells, differences, strict=True)],
+    }
 
 
 def _subgroups(

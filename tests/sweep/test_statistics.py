@@ -11,6 +11,7 @@ from engine.sweep.statistics import (
     TwoWayInterval,
     bootstrap_interval,
     cluster_bootstrap,
+    cluster_bootstraps,
     holm,
     sign_flip_p,
     sign_flip_ps,
@@ -86,6 +87,9 @@ def test_patients_drawn_together_widen_the_interval() -> None:
     together = cluster_bootstrap(values, patients)
     ratio = (together.high - together.low) / (apart.high - apart.low)
     assert ratio == pytest.approx(np.sqrt(5), rel=0.15)
+    both = cluster_bootstraps(np.stack((values, 1 - values)), patients)
+    assert both[0] == together
+    assert both[1].low == pytest.approx(1 - together.high)
     image_share = stats.norm.interval(0.95, values.mean(), values.std() / np.sqrt(200))
     assert (apart.low, apart.high) == pytest.approx(image_share, abs=0.01)
 
