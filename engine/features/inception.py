@@ -14,6 +14,7 @@ import numpy as np
 import torch
 import torchvision
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from engine.features.weights import load_weights
 from engine.store.errors import ErsatzError
@@ -55,6 +56,10 @@ def inception_network(path: Path) -> tuple[nn.Module, str]:
             f"{path} does not hold the weights of the FID Inception network: other layers were found than its "
             "Inception v3 of 2015 has. Name the right file, or choose the extractor resnet50."
         ) from error
+    for module in net.eval().modules():
+        if isinstance(module, torchvision.models.inception.BasicConv2d):
+            # A quarter of the time on a CPU went into normalising what the convolution can scale itself.
+            module.conv, module.bn = fuse_conv_bn_eval(module.conv, module.bn), nn.Identity()
     average = nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False)
     for name in ("5b", "5c", "5d", "6b", "6c", "6d", "6e", "7b"):
         setattr(net, f"Mixed_{name}", Block(getattr(net, f"Mixed_{name}"), average))
