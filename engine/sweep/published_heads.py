@@ -39,8 +39,9 @@ class ChestCtHead(nn.Module):
     """The head published for chest CT, in Keras: features `[N, dim]` -> logits `[N, units]`.
 
     Batch normalisation (Keras' momentum .99 is torch's .01), then dense layers of 50176, 500, 200 and 50 units with
-    leaky ReLU, then the last. 128,013,521 weights for 2048 features and one unit: 4 GB while they train with Adam. Keras
-    averages the variance without Bessel's correction, torch with: the running one differs by the factor n / (n - 1).
+    leaky ReLU, then the last. 128,013,521 weights for 2048 features and one unit, which take 4 GB while they train with
+    Adam. Keras averages the variance without Bessel's correction, torch with: the running one differs by the factor
+    n / (n - 1).
     """
 
     def __init__(self, dim: int, units: int):
