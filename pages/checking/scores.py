@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from engine.report.figures import figure_scores
-from engine.report.quality_tables import readable_memorisation, readable_scores
+from engine.report.quality_tables import readable_memorisation, readable_scores, score_notes
 from engine.store.runs import Run
 
 ALL = "All classes"
@@ -19,13 +19,13 @@ def scores(run: Run, found: dict[str, Any]) -> None:
     """Every score beside what real images give against real images, then the distances to the training images."""
     st.plotly_chart(figure_scores(pd.DataFrame(found["scores"])), key=f"scores-{run.id}")
     class_name = _class(run, found)
-    _table(readable_scores(found, class_name))
+    _table(readable_scores(found, class_name), score_notes(found["scores"], class_name))
     st.caption(
         "Real against real: halves of the real images at the same counts. No generator can be expected to come nearer "
         "than that, and small sets give high floors."
     )
     st.subheader("Does it copy?")
-    _table(readable_memorisation(found, class_name))
+    _table(readable_memorisation(found, class_name), score_notes(found["memorisation"], class_name))
     with st.container(horizontal=True):
         for name in ("scores.json", "neighbours.parquet", "embedding.parquet"):
             path = run.path / name
@@ -35,12 +35,14 @@ def scores(run: Run, found: dict[str, Any]) -> None:
                 )
 
 
-def _table(table: pd.DataFrame) -> None:
-    """The numbers as a table, and below it in whole sentences what each of them says."""
+def _table(table: pd.DataFrame, notes: list[str]) -> None:
+    """The numbers as a table, and below it in whole sentences what each of them says, and what has to be known."""
     st.dataframe(table.drop(columns=MEANING), hide_index=True, height="content")
     meanings = zip(table.iloc[:, 0], table[MEANING], strict=True)
     with st.expander("What these numbers say", icon=":material/help:"):
         st.markdown("\n".join(f"* **{name}**: {meaning}" for name, meaning in meanings if meaning))
+        for note in notes:
+            st.caption(note)
 
 
 def _class(run: Run, found: dict[str, Any]) -> str:
