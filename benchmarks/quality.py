@@ -9,14 +9,16 @@ Both sides begin with images in memory and end with FID and KID of the one half 
   64, no cache, images from the same process (save_cpu_ram, so that no time goes into starting workers), 100 KID subsets
   of all images (1000 at most), which is its default.
 
-The weights are the FID Inception network's of 2015, from wherever they are found. Agreement is the relative difference
-of the scores; KID agrees only up to 1000 images a half, since more are not all in torch-fidelity's subsets.
+The weights are the FID Inception network's of 2015 from wherever they are found on this machine, else random ones.
+Agreement is the relative difference of the scores; KID agrees only up to 1000 images a half, since more are not all in
+torch-fidelity's subsets.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import importlib.util
 import json
 import platform
 import tempfile
@@ -34,7 +36,7 @@ from engine.features.backbones import Backbone
 from engine.features.cache import FeatureCache
 from engine.features.extractors import open_extractor
 from engine.features.inception import read_weights
-from engine.features.sources import resolve_weights
+from engine.features.sources import available, resolve_weights
 from engine.gans.devices import describe
 from engine.quality.distances import frechet_distance, kernel_distance
 from engine.store.home import Home
@@ -115,6 +117,13 @@ def state_dict(weights: Path, to: Path) -> Path:
     return to
 
 
+def random_weights(to: Path) -> Path:
+    """Random numbers in the layout of the published file: they cost the same time."""
+    torch.manual_seed(0)
+    torch.save(torchvision.models.inception_v3(num_classes=1008, aux_logits=False, init_weights=False).state_dict(), to)
+    return to
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=2000, help="images in all; half are compared with half")
@@ -122,6 +131,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
 
+    if importlib.util.find_spec("torch_fidelity") is None:
+        print("torch-fidelity is not installed; it is what is compared with: pip install --no-deps torch-fidelity")
+        return
+    if not options.weights and not available("inception"):
+        options.weights = str(random_weights(Path(tempfile.mkdtemp()) / "random.pth"))
     weights = resolve_weights("inception", options.weights)
     sets = drawn_images(options.images // 2)
     own = open_extractor("inception", CPU, str(weights))
@@ -132,6 +146,7 @@ def main() -> None:
         "what": "FID and KID from images to scores on the CPU, against torch-fidelity",
         "aim": {"ratio": 3, "agreement": 1e-3},
         "images": options.images,
+        "weights": weights.name,
         "ersatz_float32": ersatz(exact, sets),
     }
     if own.precision != exact.precision:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import get_args
 
 import torch
@@ -13,7 +15,7 @@ from torch import Tensor, nn
 
 from engine.configs.quality import Extractor
 from engine.features.backbones import Backbone, Preparation, open_backbone
-from engine.features.sources import available, resolve_weights
+from engine.features.sources import SOURCES, available, resolve_weights
 from engine.store.errors import ErsatzError
 
 EXTRACTORS = tuple(name for name in get_args(Extractor) if name != "auto")
@@ -44,7 +46,14 @@ def choose_extractor(name: str, weights: str = "") -> str:
             f"The weights {weights} are given, and the extractor is auto; the name of their network is expected. "
             f"Choose one of {', '.join(EXTRACTORS[:-1])}."
         )
-    return next((name for name in PREFERRED if available(name)), "pixels")
+    return next((name for name in PREFERRED if _is_here(name)), "pixels")
+
+
+def _is_here(name: str) -> bool:
+    given = Path(os.environ.get("ERSATZ_WEIGHTS") or ".")
+    if given.is_file():  # it would be taken for every network's, and belongs to one
+        return given.name in SOURCES[name].files
+    return available(name)
 
 
 def _shrink(images: Tensor) -> Tensor:

@@ -26,6 +26,7 @@ def test_absent_weights_are_one_sentence_with_a_way_out(name: str, tmp_path: Pat
 
 
 def test_auto_takes_the_first_whose_weights_are_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ERSATZ_WEIGHTS", raising=False)
     here = {"resnet50", "inception"}
     monkeypatch.setattr(extractors, "available", here.__contains__)
     assert choose_extractor("auto") == "inception"
@@ -33,6 +34,13 @@ def test_auto_takes_the_first_whose_weights_are_here(monkeypatch: pytest.MonkeyP
     here.clear()
     assert choose_extractor("auto") == "pixels"
     assert open_extractor("auto", CPU).name == "pixels"
+
+
+def test_one_file_in_the_environment_is_one_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for file, chosen in (("resnet50-0676ba61.pth", "resnet50"), ("mine.pth", "pixels")):
+        (tmp_path / file).touch()
+        monkeypatch.setenv("ERSATZ_WEIGHTS", str(tmp_path / file))
+        assert choose_extractor("auto") == chosen
 
 
 def test_weights_without_the_name_of_their_network_are_refused() -> None:
