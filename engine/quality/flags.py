@@ -7,7 +7,7 @@ smallest were 0.6 to 0.65; below 0.5 lay only the sets' own near copies and neig
 
 copy        equal to a training image; or nearer in pixels than half the typical distance; or nearer in features and in
             pixels than all but the share `flag_quantile` of held-out images
-near-copy   nearer than those in one of the two, and with a copy ratio that is as low as in that share of them
+near-copy   nearer than those in pixels alone; or in features alone, with a copy ratio as low as in that share of them
 repeat      equal to, or in pixels within half the typical distance of, another image of the pool that comes first
 
 Of clean images about as many are flagged as of the held-out ones, which is reported beside. With n held-out images a
@@ -90,7 +90,7 @@ def flag_copies(near: Nearness, limits: Limits) -> np.ndarray:
     features, pixels = limits.scaled(near)
     by_features, by_pixels = features <= limits.features, pixels <= limits.pixels
     flags = np.full(len(features), "", object)
-    flags[(by_features | by_pixels) & (near.ratio <= limits.ratio)] = "near-copy"
+    flags[by_pixels | (by_features & (near.ratio <= limits.ratio))] = "near-copy"
     flags[(by_features & by_pixels) | (pixels <= SAME_PICTURE)] = "copy"
     return flags
 

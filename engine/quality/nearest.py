@@ -21,7 +21,10 @@ from engine.store.errors import ErsatzError
 from engine.store.progress import Progress, Report, ShouldStop, never, silent
 
 QUERY_BLOCK, BASE_BLOCK = 1024, 8192
-"""Rows multiplied at a time: 32 MiB of products in float32."""
+"""Rows multiplied at a time: 32 MiB of products in float32; of the base fewer where they are long (`BLOCK_NUMBERS`)."""
+
+BLOCK_NUMBERS = 2**22
+"""Numbers of the base's rows held at a time, or 1024 rows of them."""
 
 SPARE = 8
 """Candidates kept beyond the neighbours asked for."""
@@ -53,8 +56,8 @@ def nearest(
     """The k nearest rows of `base` float32 [M, D] for each row of `queries` float32 [N, D], by Euclidean distance.
 
     `not_itself`: the queries are the base, and no row is its own neighbour. Rows at equal distance come in their order
-    in the base (of more than `SPARE` equal ones, any are taken). Beside its arguments and result it takes some 100 MiB
-    and 12 (k + SPARE) bytes a query (twice that where it must search again), at any N and M. `device`: where the
+    in the base (of more than `SPARE` equal ones, any are taken). Beside its arguments and result it takes some 250 MiB
+    and 40 (k + SPARE) bytes a query (more only where it must search again), at any N and M. `device`: where the
     products are computed, default the CPU. `report` counts queries. Raises `Interrupted` when asked to stop, and
     `ErsatzError` for arrays that do not match or hold values that are not finite.
     """
@@ -101,10 +104,11 @@ class _Search:
         at = torch.zeros((len(rows), self.keep), dtype=torch.int64, device=self.device)
         lengths = np.empty(len(rows))
         parts = range(0, len(rows), QUERY_BLOCK)
-        blocks = range(0, len(self.base), BASE_BLOCK)
+        block_rows = min(BASE_BLOCK, max(1024, BLOCK_NUMBERS // self.base.shape[1]))
+        blocks = range(0, len(self.base), block_rows)
         with _full_precision():
             for number, first in enumerate(blocks):
-                block = self._centred(self.base[first : first + BASE_BLOCK])
+                block = self._centred(self.base[first : first + block_rows])
                 halves = block.double().square().sum(1) / 2
                 self.longest = max(self.longest, float((2 * halves.max()).sqrt()))
                 halves = halves.to(self.precision)
