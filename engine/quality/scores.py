@@ -70,11 +70,14 @@ def pool_scores(
     out. `real` must not hold copies of images, which would make the floors look too good.
     """
     present = [number for number in np.unique(synthetic.labels) if (real.labels == number).any()]
-    chosen = [("", real, synthetic.in_proportion(real, seed))] if len(present) == len(np.unique(real.labels)) else []
+    absent = [classes[number] for number in np.unique(real.labels) if number not in present]
+    chosen = [("", real, synthetic.in_proportion(real, seed))] if not absent else []
     if len(classes) > 1:
         chosen += [(classes[number], real.of_class(number), synthetic.of_class(number)) for number in present]
     rows: list[dict[str, Any]] = []
-    missing: list[str] = []
+    missing = (
+        [f"The pool has no image of class {', '.join(absent)}, and so no scores over all classes."] if absent else []
+    )
     for place, (name, reals, fakes) in enumerate(chosen):
         found, sentence = _scores(reals, fakes, k, seed, partial(_step, step, place, len(chosen)))
         rows += [{"class": name, **row} for row in found]

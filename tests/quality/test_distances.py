@@ -37,6 +37,18 @@ def test_frechet_is_torchmetrics() -> None:
     assert frechet_distance(a, b) == pytest.approx(reference.compute().item(), rel=1e-4)
 
 
+def test_both_are_torch_fidelitys_on_the_same_features() -> None:
+    fid = pytest.importorskip("torch_fidelity.metric_fid", reason="torch-fidelity is not installed")
+    kid = pytest.importorskip("torch_fidelity.metric_kid", reason="torch-fidelity is not installed")
+    a, b = (torch.from_numpy(features(80, 12, seed, shift).astype(np.float64)) for seed, shift in ((1, 0.0), (2, 0.2)))
+    statistics = [fid.fid_features_to_statistics(x) for x in (a, b)]
+    expected = fid.fid_statistics_to_metric(*statistics, verbose=False)["frechet_inception_distance"]
+    assert frechet_distance(a.numpy(), b.numpy()) == pytest.approx(expected, rel=1e-6)
+    subsets = {"kid_subsets": 1, "kid_subset_size": 80, "rng_seed": 0, "verbose": False}
+    expected = kid.kid_features_to_metric(a, b, **subsets)["kernel_inception_distance_mean"]
+    assert kernel_distance(a.numpy(), b.numpy()).value == pytest.approx(expected, rel=1e-6)
+
+
 @pytest.mark.parametrize(("n", "m"), [(90, 70), (9, 70), (9, 5)])
 def test_frechet_is_its_formula(n: int, m: int) -> None:
     """By the eigenvalues of the product of the covariances, which exists with few samples too."""

@@ -132,8 +132,9 @@ def test_classes_are_scored_alone_and_the_pool_in_their_proportion() -> None:
 
 
 def test_a_class_that_the_pool_lacks_is_left_out() -> None:
-    rows, _ = scores(images(120, 1, classes=2), images(100, 2, classes=2).of_class(1), classes=2)
+    rows, missing = scores(images(120, 1, classes=2), images(100, 2, classes=2).of_class(1), classes=2)
     assert {row["class"] for row in rows} == {"c1"}
+    assert missing == ["The pool has no image of class c0, and so no scores over all classes."]
 
 
 def test_few_images_give_kid_alone_and_say_so() -> None:
