@@ -16,7 +16,7 @@ from engine.store.runs import Run
 from engine.sweep.checks import check_published
 from pages.parts.files import json_of, table_of
 from pages.parts.home import home
-from pages.parts.runs import run_link, title
+from pages.parts.runs import config_of, run_link, title
 
 
 def as_published(run: Run, config: SweepConfig) -> Callable[[pd.DataFrame, str], None] | None:
@@ -62,11 +62,11 @@ def _draw(
     if other is not None:
         left, right = st.columns(2, gap="medium")
         with left:
-            st.markdown(f"**This sweep: {_kind(config.claims)}**")
+            st.markdown(f"**This sweep: {'sound' if config.claims else 'as published'}, {config.seeds} seeds**")
             _cells(trials, metric)
         with right:
             summary = other.path / "summary.json"
-            st.markdown(f"**{title(other)}**")
+            st.markdown(f"**{title(other)}, {config_of(other)['seeds']} seeds**")
             _cells(table_of(other.path / "trials.parquet", omit=("scores",)), metric)
             if summary.is_file():
                 verdict = json_of(summary)["verdict"]
@@ -114,16 +114,12 @@ def _cells(trials: pd.DataFrame, metric: str) -> None:
     if metric not in trials:
         st.caption(f"It has no {METRICS[metric].title}.")
         return
-    table = readable_cells(trials, metric)
-    st.dataframe(table.iloc[:, :5], hide_index=True, height="content")
+    table = readable_cells(trials, metric)[["Arm", "Share", METRICS[metric].title, "95 % interval"]]
+    st.dataframe(table, hide_index=True, height="content")
 
 
 def _words(name: str) -> str:
     return name.replace("-", " ").capitalize()
-
-
-def _kind(claims: bool) -> str:
-    return "sound" if claims else "as published"
 
 
 def _number(value: float | None) -> float:

@@ -22,7 +22,8 @@ def show_verdict(summary: dict[str, Any]) -> None:
     box, icon, _ = VERDICTS.get(verdict["verdict"], VERDICTS["no evidence"])
     box(f"**Verdict: {verdict['verdict']}.** {verdict['sentence']}", icon=icon)
     if verdict.get("needed"):
-        st.caption(f"What it would need to tell: {verdict['needed']}")
+        words = "What it would need to tell" if verdict["verdict"] == "no evidence" else "What is needed next"
+        st.caption(f"{words}: {verdict['needed']}")
     st.caption(_about(summary))
     for check in summary.get("checks", []):
         if not check["ok"]:

@@ -250,3 +250,24 @@ def test_a_cross_validation_is_offered_once_every_fold_has_a_pool(
         ("phantom-fold2", folds[1].id),
     ]
     assert (config.dataset, config.pool) == ("phantom", "")
+
+
+def test_a_sweep_beside_the_published_one(home: Home, pool: Run, open_page: OpenPage) -> None:
+    """Both tables, what the authors reported with the rows that cannot be, and what differs."""
+    other, run = make_sweep(home, pool, seeds=3), make_sweep(home, pool)
+    write_json(run.path / "config.json", {**run.config(), "beside": other.id, "repeats": "head-ct"})
+    app = open_page("evaluate", run=run.id, table="As published")
+    assert [len(table.value) for table in app.dataframe] == [10, 10, 3]
+    said = texts(app)
+    assert "This sweep: sound, 8 seeds" in said
+    assert "this row is impossible" in said
+    assert "What differs, and why" in said
+
+
+def test_self_checks_and_confidence_have_tabs_of_their_own(home: Home, open_page: OpenPage) -> None:
+    run = make_everything(home)
+    summary = json.loads((run.path / "summary.json").read_text())
+    app = open_page("evaluate", run=run.id, table="Self-checks")
+    assert texts(app).count(":green[:material/check_circle:]") == sum(check["ok"] for check in summary["checks"]) > 5
+    app = open_page("evaluate", run=run.id, table="Confidence")
+    assert "Confidence of the classifier, and how often it is right" in plots(app)
