@@ -9,17 +9,6 @@ Row = dict[str, Any]
 
 LOWER_IS_BETTER = ("fid", "kid", "two_sample")
 
-NAMES = {
-    "fid": "Frechet distance (FID)",
-    "kid": "Kernel distance (KID)",
-    "precision": "Precision",
-    "recall": "Recall",
-    "density": "Density",
-    "coverage": "Coverage",
-    "two_sample": "Two-sample classifier",
-    "diversity": "Diversity",
-}
-
 
 def is_worse(row: Row) -> bool:
     """Whether a score's whole interval lies on the bad side of all that real images score against real ones."""
@@ -104,6 +93,12 @@ def _ratio(name: str, bad: str, good: str) -> Callable[[Row, str, bool], str]:
     return sentence
 
 
+def _diversity(row: Row, where: str, worse: bool) -> str:
+    more = "more than" if row["low"] > row["floor_high"] else "about as much as"
+    told = f"the pool varies {'less than' if worse else more} the real images"
+    return _ratio("Diversity", told, told)(row, where, worse)
+
+
 def _distance(name: str) -> Callable[[Row, str, bool], str]:
     def sentence(row: Row, where: str, worse: bool) -> str:
         told = (
@@ -128,9 +123,7 @@ WORDS: dict[str, Callable[[Row, str, bool], str]] = {
     "recall": _share(
         "real images lie where the pool does", "the pool does not reach all kinds of images", "as real images would"
     ),
-    "diversity": _ratio(
-        "Diversity", "the pool varies less than the real images", "the pool varies about as much as the real images"
-    ),
+    "diversity": _diversity,
     "precision": _share(
         "synthetic images lie where real ones do", "the others look unlike real images", "as real images would"
     ),

@@ -114,6 +114,12 @@ def test_what_is_wrong_shows_and_is_said_first(fake: Images, fine: set[str]) -> 
     assert good == list(range(len(worse), len(METRICS)))
 
 
+@pytest.mark.parametrize(("scale", "told"), [(0.5, "less than"), (1.0, "about as much as"), (1.5, "more than")])
+def test_the_words_on_diversity_fit_either_way(scale: float, told: str) -> None:
+    rows, _ = scores(images(100, 1), images(120, 2, scale=scale))
+    assert f": the pool varies {told} the real images." in " ".join(in_words(rows))
+
+
 def test_classes_are_scored_alone_and_the_pool_in_their_proportion() -> None:
     """Three quarters of the reals are of one class, half of the pool: that alone must not look like a difference."""
     three, one = images(150, 1, classes=2), images(50, 3, classes=2)
