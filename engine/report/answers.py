@@ -71,7 +71,8 @@ def _how_sure(sources: Sources) -> Answer:
         return Answer(question, "Not at all", detail, "bad")
     both = pd.notna(row["low_total"])
     low, high = (row["low_total"], row["high_total"]) if both else (row["low"], row["high"])
-    noise = "seeds and test images, all shares together" if both else "seeds"
+    together = ", all shares together" if len(config.ratios) > 1 else ""
+    noise = f"seeds and test images{together}" if both else "seeds"
     detail = (
         f"{what}: {measure.show_interval(low, high, signed=True)} (95 %, over {noise}), p {show_p(row['p_holm'])} "
         f"after Holm. {base}"
@@ -116,10 +117,13 @@ def _copies(sources: Sources) -> Answer:
     expected = [row["expected"] for q in sources.qualities for row in q.scores["memorisation"] if _is_share(row)]
     if expected and None not in expected:
         how += f" Of held-out real images {show_percent(max(expected))} would be called a copy."
+    if unchecked := [source.name for source in sources.pools if source.quality is None]:
+        gone += f" Not checked: the pool of {', '.join(unchecked)}."
     if not copies and not near:
-        return Answer(question, "None was found", f"{how} {images} synthetic images.{gone}", "good")
+        tone: Literal["good", "bad", "unknown"] = "unknown" if unchecked else "good"
+        return Answer(question, "None was found", f"{how} {images} synthetic images.{gone}", tone)
     words = f"{copies} {'copy' if copies == 1 else 'copies'}, {near} near {'copy' if near == 1 else 'copies'}"
-    tone: Literal["good", "bad"] = "good" if left >= copies and not near else "bad"
+    tone = "good" if left >= copies and not near and not unchecked else "bad"
     return Answer(question, f"{words} of {images}", f"{how}{gone}", tone)
 
 

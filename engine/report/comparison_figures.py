@@ -69,10 +69,10 @@ def figure_differences(comparisons: pd.DataFrame, metric: str = "accuracy", arm:
         x=f"Difference{',' if measure.percent else ''}{measure.difference_unit} ({noise})",
         y="",
         keep_zoom=f"{metric}-{arm}",
-        height=190 + 34 * len(rows),
+        height=204 + 34 * len(rows),
     )
     legend = {"title": {"text": "against "}, "font": {"size": 12}}
-    return figure.update_layout(margin={"r": 90}, legend=legend).update_yaxes(
+    return figure.update_layout(margin={"r": 90, "t": 98}, legend=legend).update_yaxes(
         categoryorder="array", categoryarray=labels, showgrid=False
     )
 

@@ -152,7 +152,7 @@ def _other_verdicts(sources: Sources) -> list[dict[str, Any]]:
     others = {
         arm: verdict for arm, verdict in (sources.summary.get("verdicts") or {}).items() if arm != primary_arm(sources)
     }
-    return [{"arm": ARMS[arm].title, **verdict} for arm, verdict in others.items()]
+    return [{**verdict, "arm": ARMS[arm].title} for arm, verdict in others.items()]
 
 
 def _sweep_figures(sources: Sources, metric: str) -> list[go.Figure]:
@@ -199,9 +199,13 @@ def _confusions(sources: Sources) -> list[Markup]:
     """Confusion matrices summed over the seeds: the baseline beside the largest share of synthetic images."""
     cells = list(_key_cells(sources).items())
     return [
-        _inline(figure_confusion(confusion_of(cell), sources.summary["classes"], f"{title}: all {len(cell)} trials"))
+        _inline(figure_confusion(confusion_of(cell), sources.summary["classes"], f"{title}: {_trials(len(cell))}"))
         for title, cell in ([cells[0], cells[-1]] if len(cells) > 1 else cells)
     ]
+
+
+def _trials(count: int) -> str:
+    return "1 trial" if count == 1 else f"all {count} trials"
 
 
 def _reliability(sources: Sources) -> Markup | str:

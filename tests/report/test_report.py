@@ -227,7 +227,9 @@ def test_folds_are_told_and_judged_together(home: Home) -> None:
     html = write_report(run).read_text()
     text = text_of(html)
     assert "divided into 2 folds" in text
-    assert "The pool" in text, "the second fold's pool was not checked"
+    copies = answers(read_sources(run))[2]
+    assert "Not checked: the pool of phantom-fold2." in copies.detail
+    assert copies.tone == "bad"
     assert text.count("phantom-fold") >= 4
     assert set(pd.read_csv(run.path / "cells.csv")["n"]) == {6}, "a seed counts once, whatever the folds"
     assert "Its 76 images were divided into 2 folds" in (run.path / "methods.txt").read_text()
