@@ -195,7 +195,16 @@ def make_pool_run(home: Home, trainings: list[Run], images: int = 20, dataset: s
             rows.append(row)
     pd.DataFrame(rows).to_csv(run.path / "manifest.csv", index=False)
     (run.path / "training_images.txt").write_text("0" * 64 + "\n")
-    write_json(run.path / "pool.json", {"classes": list(CLASSES), "size": SIZE, "channels": 1, "mode": "L"})
+    write_json(
+        run.path / "pool.json",
+        {
+            "classes": list(CLASSES),
+            "size": SIZE,
+            "channels": 1,
+            "mode": "L",
+            "dataset_fingerprint": config.dataset_fingerprint,
+        },
+    )
     return set_state(run, State.FINISHED, stage="Sampling", done=2 * images, total=2 * images, unit="images")
 
 

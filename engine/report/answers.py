@@ -122,8 +122,9 @@ def _copies(sources: Sources) -> Answer:
     if not copies and not near:
         tone: Literal["good", "bad", "unknown"] = "unknown" if unchecked else "good"
         return Answer(question, "None was found", f"{how} {images} synthetic images.{gone}", tone)
-    words = f"{copies} {'copy' if copies == 1 else 'copies'}, {near} near {'copy' if near == 1 else 'copies'}"
-    tone = "good" if left >= copies and not near and not unchecked else "bad"
+    words = f"{copies or 'no'} {'copy' if copies == 1 else 'copies'}, {near} near {'copy' if near == 1 else 'copies'}"
+    words = words[0].upper() + words[1:]
+    tone = "bad" if copies > left else "unknown" if near or unchecked else "good"  # near copies are to be looked at
     return Answer(question, f"{words} of {images}", f"{how}{gone}", tone)
 
 

@@ -193,6 +193,20 @@ def test_an_unchecked_pool_is_said_to_be_unchecked(home: Home) -> None:
     assert f"python -m engine quality {run.config()['pool']}" in text_of(write_report(run).read_text())
 
 
+def test_near_copies_alone_are_to_be_looked_at(home: Home) -> None:
+    run = make_everything(home, quality=True)
+    path = next(home.runs.glob("*quality*")) / "scores.json"
+    scores = json.loads(path.read_text())
+    for flags, answer, tone in (
+        ({"copy": 0, "near-copy": 2}, "No copies, 2 near copies of 40", "unknown"),
+        ({"copy": 1, "near-copy": 0}, "1 copy, 0 near copies of 40", "bad"),
+        ({"copy": 0, "near-copy": 0}, "None was found", "good"),
+    ):
+        path.write_text(json.dumps({**scores, "flags": {**flags, "repeat": 0}}))
+        copies = answers(read_sources(run))[2]
+        assert (copies.answer, copies.tone) == (answer, tone)
+
+
 def test_a_failed_check_of_its_own_is_on_the_first_screen(home: Home) -> None:
     run = make_everything(home)
     summary = json.loads((run.path / "summary.json").read_text())
