@@ -39,7 +39,7 @@ def summarise(
     """The content of `summary.json` from the complete table of trials and the table of their test images."""
     dataset = splits[0].dataset
     classes, positive = dataset.classes, positive_class(dataset.classes)
-    level: Level = config.level if knows_patients(test_images) else "image"
+    level = config.level
     table = metric_table(trials, test_images, classes, positive, config.subgroups)
     wide = _wide(table, level, trials)
     parts = {
