@@ -5,11 +5,6 @@ from __future__ import annotations
 import time
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import log_loss
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from threadpoolctl import threadpool_limits
 
 from engine.configs import SweepConfig
 from engine.sweep.arms import Trial, training_set
@@ -28,6 +23,13 @@ def fit_probe(trial: Trial, inputs: Inputs, config: SweepConfig) -> Result:
     Nothing but the choice of images depends on the seed. In arms with classical augmentation all recorded views of an
     image stand for it. Steps do not apply: `best_step` is the number of L-BFGS iterations.
     """
+    # Imported here, because every process that trains other heads would wait for it too.
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import log_loss
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from threadpoolctl import threadpool_limits
+
     began = time.monotonic()
     chosen = training_set(trial, inputs.real_labels, inputs.pool_labels, config)
     if chosen.classical:
