@@ -100,12 +100,15 @@ def in_words(counts: dict[str, int], measures: list[Row], limits: Limits, held_o
     good: list[str] = []
     beside = f"{_percent(expected)} of {held_out} held-out real images would be called so"
     if counts["copy"]:
-        bad.append(
-            f"{counts['copy']} of {n} synthetic images look like copies of training images "
-            f"({_percent(overall['copy_share']['value'])}; {beside})."
-        )
+        found = _percent(overall["copy_share"]["value"])
+        bad.append(f"{counts['copy']} of {n} synthetic images look like copies of training images ({found}; {beside}).")
     else:
         good.append(f"None of {n} synthetic images looks like a copy of a training image ({beside}).")
+    if counts["near-copy"]:
+        good.append(
+            f"Flagged as near copies: {counts['near-copy']} of {n}, nearer to a training image than nearly all "
+            "held-out real images are. A few of any pool are; look at them."
+        )
     dcr, z = overall["dcr_share"], overall["c_t"]["value"]
     nearer = (
         f"{_percent(dcr['value'])} of the synthetic images lie nearer to training images than to as many held-out ones "
@@ -120,11 +123,10 @@ def in_words(counts: dict[str, int], measures: list[Row], limits: Limits, held_o
             f"Synthetic images lie nearer to training images than held-out real ones do (C_T {z:.1f}; 0 is "
             "expected, far below is copying)."
         )
-    if counts["near-copy"]:
-        more = "more " if counts["copy"] else "synthetic images "
-        bad.append(f"{counts['near-copy']} {more}are nearer to a training image than nearly all held-out real images.")
     if counts["repeat"]:
-        bad.append(f"{counts['repeat']} synthetic images repeat others of the pool, and add little to it.")
+        bad.append(
+            f"Flagged as repeats of other images of the pool, which add little to it: {counts['repeat']} of {n}."
+        )
     if limits.copies:
         good.append(
             f"{limits.copies} of {held_out} held-out real images are themselves near copies of training images: the "
