@@ -127,6 +127,16 @@ def test_a_failed_check_takes_the_claim_away(summarised: Summarised, home: Home,
     assert "1 of 32 test images are among the training images" in summary["verdict"]["sentence"]
 
 
+def test_one_seed_has_no_intervals_and_claims_nothing(summarised: Summarised) -> None:
+    summary = summarised(seeds=1, gain=2.5, margin=0.0, subgroups=("site",), ratios=(0.5,))
+    assert summary["verdict"]["verdict"] == "no evidence"
+    assert "quick look with 1 repetition" in summary["verdict"]["sentence"]
+    assert all(row["low_total"] is None for row in summary["comparisons"])
+    assert all(row["low"] is None for row in summary["subgroups"])
+    assert [row["name"] for row in summary["departures"]] == ["few-seeds"]
+    assert summary["detectable"]["difference"] is None
+
+
 def test_without_synthetic_images_there_is_nothing_to_judge(summarised: Summarised) -> None:
     summary = summarised(arms=("real", "real+duplicates"))
     assert summary["primary_arm"] is None
