@@ -33,11 +33,13 @@ def parents(sources: Sources) -> list[Parent]:
     config = sources.config
     seeds = f"{config.first_seed} to {config.first_seed + config.seeds - 1}"
     chain = [_parent("Sweep", sources.run.id, sha256_file(sources.run.path / "trials.parquet"), seeds, sources.status)]
+    chain += _weights("Classifier", sources.summary["classifier"])
     named = [(fold.pool, fold.pool_sha256) for fold in config.folds] or [(config.pool, config.pool_sha256)]
     for (pool, digest), source in zip(named, sources.pools, strict=True):
         if source.quality is not None:
             quality, scores = source.quality, sha256_file(source.quality.run.path / "scores.json")
             chain.append(_parent("Quality", quality.run.id, scores, str(quality.config["seed"]), quality.status))
+            chain += _weights("Extractor", quality.scores["extractor"])
         chain.append(_parent("Pool", pool, digest, "one per image", source.status))
     for generator in sources.generators:
         seed = str(generator.config.get("seed", ""))
@@ -48,6 +50,13 @@ def parents(sources: Sources) -> list[Parent]:
         seed = str(dataset.info["config"].get("seed", "")) if dataset else ""
         chain.append(_parent("Data set", name, digest, seed, None))
     return chain
+
+
+def _weights(what: str, network: dict[str, str]) -> list[Parent]:
+    """The pretrained weights of a network, where it has any."""
+    if not network.get("weights_sha256"):
+        return []
+    return [_parent(what, f"{network['name']} ({network.get('weights', '')})", network["weights_sha256"], "", None)]
 
 
 def machine() -> dict[str, str]:

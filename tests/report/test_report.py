@@ -16,6 +16,7 @@ from engine.report.answers import answers, decisive
 from engine.report.html import write_report
 from engine.report.methods import methods_text
 from engine.report.pictures import gallery
+from engine.report.provenance import parents
 from engine.report.sources import read_sources
 from engine.store.errors import ErsatzError
 from engine.store.home import REPOSITORY, Home
@@ -247,6 +248,16 @@ def test_folds_are_told_and_judged_together(home: Home) -> None:
     assert text.count("phantom-fold") >= 4
     assert set(pd.read_csv(run.path / "cells.csv")["n"]) == {6}, "a seed counts once, whatever the folds"
     assert "Its 76 images were divided into 2 folds" in (run.path / "methods.txt").read_text()
+
+
+def test_pretrained_weights_are_named_by_their_hash(home: Home) -> None:
+    run = make_everything(home)
+    summary = json.loads((run.path / "summary.json").read_text())
+    assert "Classifier" not in {parent.what for parent in parents(read_sources(run))}
+    summary["classifier"] = {"name": "resnet50", "weights": "resnet50-11ad3fa6.pth", "weights_sha256": "b" * 64}
+    (run.path / "summary.json").write_text(json.dumps(summary))
+    (weights,) = [parent for parent in parents(read_sources(run)) if parent.what == "Classifier"]
+    assert (weights.name, weights.sha256) == ("resnet50 (resnet50-11ad3fa6.pth)", "b" * 64)
 
 
 def test_names_cannot_smuggle_markup_in(home: Home) -> None:
