@@ -143,7 +143,9 @@ class SweepConfig(Config):
     flaws: tuple[Flaw, ...] = ()
     """Flaws of a published protocol to repeat, for comparison only: always labelled, and never a verdict."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to train; auto takes every CUDA GPU there is."""
+    """Where to train; auto takes a CUDA GPU when there is one."""
+    gpus: int = Field(default=1, ge=1)
+    """GPUs on which trials that cannot train together train side by side."""
 
     @property
     def claims(self) -> bool:

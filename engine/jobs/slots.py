@@ -40,7 +40,7 @@ def slots_for(config: dict[str, Any]) -> list[Slot]:
     """The slots of which a run of this config needs `slots_needed`; empty if it needs none."""
     if config["kind"] in NEEDS_NO_SLOT:
         return []
-    device = config.get("training", config).get("device", "auto")
+    device = (config["training"] if config["kind"] == "dry-run" else config).get("device", "auto")
     gpus = cuda_slots()
     if device != "cpu" and len(gpus) < (wanted := config.get("gpus", 1)) > 1:
         raise too_few_gpus(wanted, len(gpus))

@@ -10,10 +10,20 @@ from contextlib import ExitStack
 
 import pytest
 
-from engine.configs import Config, ImportConfig, PoolConfig, SweepConfig
+from engine.configs import (
+    Config,
+    DcganConfig,
+    DryRunConfig,
+    ImportConfig,
+    PoolConfig,
+    QualityConfig,
+    RankingConfig,
+    SweepConfig,
+)
 from engine.jobs import slots
 from engine.jobs import submit as jobs
 from engine.jobs.queue import take_slots, waiting
+from engine.jobs.slots import CPU, slots_for
 from engine.store import index
 from engine.store.errors import AlreadyActive, ErsatzError
 from engine.store.home import REPOSITORY, Home
@@ -177,3 +187,17 @@ def test_relative_paths_are_settled_where_they_were_typed(
     config = jobs.prepare(scripted, ImportConfig(name="new", source="images"))
     assert config.source == str(tmp_path / "images")
     assert jobs.prepare(scripted, ImportConfig(name="new", source="medmnist:x")).source == "medmnist:x"
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        SweepConfig(name="s", dataset="d", pool="p", device="cpu"),
+        QualityConfig(name="q", dataset="d", pool="p", device="cpu"),
+        RankingConfig(run="r", device="cpu"),
+        DryRunConfig(training=DcganConfig(dataset="d", device="cpu").plain()),
+    ],
+    ids=lambda config: config.kind,
+)
+def test_a_run_of_every_kind_that_computes_takes_the_slot_of_its_device(config: Config) -> None:
+    assert slots_for(config.plain()) == [CPU]
