@@ -163,7 +163,7 @@ def train(
 @app.command()
 def export(
     run_id: Annotated[str, typer.Argument(metavar="RUN")],
-    snapshot: Annotated[str, typer.Option(help="Snapshot file; empty: the newest.")] = "",
+    snapshot: Annotated[str, typer.Option(help="Snapshot by file name or path; empty: the newest.")] = "",
     as_json: Json = False,
 ) -> None:
     """Export a generator to ONNX, checked against torch."""

@@ -181,9 +181,8 @@ class SweepConfig(Config):
             raise ValueError("arms must contain real: every other arm is compared with it")
         if len(set(self.arms)) != len(self.arms):
             raise ValueError("arms are named twice")
-        if any(arm.startswith("replaced") for arm in self.arms):
-            if min(self.ratios) >= 1:
-                raise ValueError("the replaced arms need a ratio below 1: at 1 no real image is left")
+        if any(arm.startswith("replaced") for arm in self.arms) and min(self.ratios) >= 1:
+            raise ValueError("the replaced arms need a ratio below 1: at 1 no real image is left")
         if self.ratio_of == "gap" and any(arm.startswith(("replaced", "synthetic")) for arm in self.arms):
             raise ValueError("the replaced and synthetic arms leave real images out; they need ratio_of class")
         return self

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from engine.configs import DcganConfig, TrainingConfig, parse_config
 from engine.gans.dcgan import networks as dcgan
 from engine.gans.pictures import Pictures
+from engine.gans.snapshots import NAMES, images_seen, list_snapshots, snapshot_path
 from engine.gans.stylegan2 import generator as stylegan2
 from engine.gans.stylegan2.architecture import Architecture
 from engine.store.errors import ErsatzError
@@ -28,32 +29,39 @@ from engine.store.files import replacing
 
 FORMAT = "ersatz-snapshot-1"
 KEEP = 3
-"""Snapshots kept of a run. Sample grids are all kept; they are small and show the way."""
-
-
-def snapshot_path(run_path: Path, images_seen: int) -> Path:
-    return run_path / "snapshots" / f"network-{images_seen:09d}.safetensors"
-
-
-def list_snapshots(run_path: Path) -> list[Path]:
-    """The run's snapshots, newest first."""
-    return sorted((run_path / "snapshots").glob("network-*.safetensors"), reverse=True)
-
-
-def latest_snapshot(run_path: Path) -> Path | None:
-    """The newest snapshot of a run, or None."""
-    return next(iter(list_snapshots(run_path)), None)
+"""Whole snapshots kept of a run. Sample grids are all kept; they are small and show the way."""
+KEEP_GENERATORS = 16
+"""Averaged generators kept of a run's older snapshots, spread over its length, so that the best can be found after."""
 
 
 def save_snapshot(run_path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> Path:
-    """Write a snapshot for `metadata["images_seen"]` and drop all but the newest `KEEP`."""
+    """Write a snapshot for `metadata["images_seen"]`; of all but the newest `KEEP` only G_ema stays."""
     path = snapshot_path(run_path, metadata["images_seen"])
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with replacing(path) as temporary:
         save_file(tensors, temporary, {"ersatz": json.dumps({"format": FORMAT, **metadata})})
     for old in list_snapshots(run_path)[KEEP:]:
+        _keep_generator(run_path, old)
         old.unlink(missing_ok=True)
     return path
+
+
+def _keep_generator(run_path: Path, snapshot: Path) -> None:
+    """Copy a snapshot's averaged generator to `generators/`, and thin these out to `KEEP_GENERATORS`.
+
+    One that makes the least gap goes first, so that those that stay are spread over the training.
+    """
+    try:
+        tensors, metadata = _read(snapshot, "G_ema.")
+    except ErsatzError:  # damaged, and to be dropped anyway
+        return
+    with replacing(run_path / "generators" / snapshot.name) as temporary:
+        save_file(tensors, temporary, {"ersatz": json.dumps(metadata)})
+    kept = sorted((run_path / "generators").glob(NAMES))
+    while len(kept) > KEEP_GENERATORS:
+        seen = [images_seen(path) for path in kept]
+        gaps = [after - before for before, after in zip(seen, seen[2:], strict=False)]
+        kept.pop(gaps.index(min(gaps)) + 1).unlink(missing_ok=True)
 
 
 def load_snapshot(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -14,7 +14,7 @@ import psutil
 import torch
 
 from engine.configs import DcganConfig, DryRunConfig, StyleganConfig, TrainingConfig, parse_training
-from engine.gans.checkpoints import KEEP
+from engine.gans.checkpoints import KEEP, KEEP_GENERATORS
 from engine.gans.cuda_graphs import WARM_UP
 from engine.gans.data import TrainingImages, free_memory, open_training_set, read_training_images, rows_shown
 from engine.gans.devices import allow_fast_arithmetic, choose_device, describe, is_out_of_memory
@@ -107,7 +107,8 @@ def dry_run(run: Run, config: DryRunConfig, report: Report, should_stop: ShouldS
         return "stopped"
 
     grids = 2 + math.ceil(total / (tick * training.snapshot_ticks))
-    disk = state * (KEEP + 1) + 4 * networks["G"] + grids * training.grid * pictures.size**2 * pictures.channels
+    kept = 1 + min(grids, KEEP_GENERATORS)  # the exported generator, and those of older snapshots
+    disk = state * (KEEP + 1) + 4 * networks["G"] * kept + grids * training.grid * pictures.size**2 * pictures.channels
     disk_free = shutil.disk_usage(run.path).free
     per_image = measured.iteration / training.batch if measured else 0.0
     cost = Cost(

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import torch
 
 from engine.configs import StyleganConfig, TrainingConfig
-from engine.gans.checkpoints import latest_snapshot, list_snapshots, load_snapshot, save_snapshot
+from engine.gans.checkpoints import load_snapshot, save_snapshot
 from engine.gans.distributed import first_decides, is_first
 from engine.gans.players import Players
+from engine.gans.snapshots import latest_snapshot, list_snapshots
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run
 

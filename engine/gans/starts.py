@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from engine.gans.snapshots import list_snapshots
 from engine.store.errors import ErsatzError
 from engine.store.hashing import sha256_file
 from engine.store.home import NAME_PATTERN, Home
@@ -52,7 +53,7 @@ def _from_file(file: Path, sha256: str) -> Start:
 def _from_run(run: Run, sha256: str) -> Start:
     if run.kind not in ("train", "network"):
         raise ErsatzError(f"start_from is {run.id}, a {run.kind} run; expected {EXPECTED}. Choose one of these.")
-    snapshots = sorted((run.path / "snapshots").glob("network-*.safetensors"), reverse=True)
+    snapshots = list_snapshots(run.path)
     if not snapshots:
         raise ErsatzError(
             f"start_from is run {run.id}, which is {run.state()} and has no snapshot yet; at least one is expected. "

@@ -26,6 +26,7 @@ from engine.datasets.dataset import Dataset
 from engine.gans.augment.presets import PRESETS as AUGPIPES
 from engine.gans.augment.presets import require_augmentable
 from engine.gans.exchange.contents import class_names, read_contents
+from engine.gans.snapshots import list_generators
 from engine.gans.starts import resolve_start
 from engine.presets import step_settings
 from engine.projection.target import preparation, read_target
@@ -195,7 +196,7 @@ def _prepare_ranking(home: Home, config: RankingConfig) -> RankingConfig:
     run = Run(home, config.run)
     if run.kind != "train":
         raise ErsatzError(f"Run {run.id} is a {run.kind} run and has no snapshots to rank; a training is expected.")
-    if not any((run.path / "snapshots").glob("network-*.safetensors")):
+    if not list_generators(run.path):
         raise ErsatzError(
             f"Run {run.id} is {run.state()} and has no snapshot yet; at least one is expected. Wait for its first."
         )

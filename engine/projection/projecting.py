@@ -15,8 +15,9 @@ import numpy as np
 import torch
 
 from engine.configs import ProjectionConfig
-from engine.gans.checkpoints import latest_snapshot, load_generator
+from engine.gans.checkpoints import load_generator
 from engine.gans.devices import allow_fast_arithmetic, choose_device, describe
+from engine.gans.snapshots import latest_snapshot
 from engine.gans.stylegan2.generator import Generator
 from engine.projection.search import Search
 from engine.projection.target import preparation, read_target

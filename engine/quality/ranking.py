@@ -21,9 +21,10 @@ from engine.datasets.dataset import Dataset
 from engine.features.backbones import Backbone
 from engine.features.cache import STEP, FeatureCache, Interrupted
 from engine.features.extractors import open_extractor
-from engine.gans.checkpoints import list_snapshots, load_generator, read_metadata
+from engine.gans.checkpoints import load_generator, read_metadata
 from engine.gans.devices import choose_device, describe, on_device
 from engine.gans.grids import to_bytes
+from engine.gans.snapshots import list_generators
 from engine.gans.stylegan2.generator import Generator
 from engine.gans.stylegan2.mapping import one_hot
 from engine.quality.distances import kernel_distance
@@ -47,7 +48,7 @@ def rank_snapshots(
     by the generator alone. Raises `ErsatzError` when there is no snapshot, or too few validation images.
     """
     training = Run(run.home, config.run)
-    snapshots = list_snapshots(training.path)
+    snapshots = list_generators(training.path)
     if not snapshots:
         raise ErsatzError(f"Run {training.id} has no snapshot to rank; at least one is expected. Train further.")
     snapshots = snapshots[: config.snapshots or None]

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from engine.configs import parse_config
-from engine.gans.checkpoints import latest_snapshot, load_generator
+from engine.gans.checkpoints import load_generator
+from engine.gans.snapshots import latest_snapshot, list_generators
 from engine.gans.stylegan2.generator import Generator
 from engine.gans.stylegan2.mapping import one_hot
 from engine.sampling.exported import GENERATOR_FILE, INFO_FILE, MAPPING_FILE, SYNTHESIS_FILE, combined, digests
@@ -44,6 +45,8 @@ def export_generator(run: Run, snapshot: Path | None = None) -> Path:
     `snapshot`: the run's newest, if left out. Raises `ErsatzError` when there is none, when the file is no snapshot
     of Ersatz, or when ONNX Runtime's images differ from torch's by more than `TOLERANCE`.
     """
+    if snapshot is not None and not snapshot.exists():
+        snapshot = next((path for path in list_generators(run.path) if path.name == snapshot.name), snapshot)
     snapshot = snapshot or latest_snapshot(run.path)
     if snapshot is None:
         raise ErsatzError(

@@ -11,6 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from engine.configs import RankingConfig
+from engine.gans.snapshots import list_generators
 from engine.report.figures import figure_ranking
 from engine.sampling.exported import INFO_FILE
 from engine.store.files import read_json
@@ -24,14 +25,13 @@ from pages.parts.phantom import phantom_badge
 from pages.parts.runs import config_of, live, run_header, start, title
 from pages.parts.words import amount, moment
 
-SNAPSHOTS = "network-*.safetensors"
 EXPORT_SECONDS = 600
 LABELS = {"images": "Images of each snapshot", "snapshots": "Only the newest", "extractor": "By the features of"}
 
 
 def with_snapshots() -> list[Run]:
     """The trainings that have a snapshot to rank, newest first."""
-    return [run for run in list_runs(home(), "train") if any((run.path / "snapshots").glob(SNAPSHOTS))]
+    return [run for run in list_runs(home(), "train") if list_generators(run.path)]
 
 
 def rankings_of(training: Run) -> list[Run]:
@@ -111,7 +111,8 @@ def show_ranking(ranking: Run, training: Run) -> None:
 
 def export(training: Run, rows: list[dict[str, Any]], best: str, exported: str) -> None:
     """Make one of the snapshots the training's generator."""
-    names = [row["snapshot"] for row in rows if (training.path / "snapshots" / row["snapshot"]).is_file()]
+    there = {path.name for path in list_generators(training.path)}
+    names = [row["snapshot"] for row in rows if row["snapshot"] in there]
     if not names:
         st.caption("The snapshots were deleted since, so that none can be exported.")
         return

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from engine.gans.checkpoints import latest_snapshot, load_generator
+from engine.gans import checkpoints
+from engine.gans.checkpoints import load_generator, load_snapshot, save_snapshot
+from engine.gans.snapshots import images_seen, latest_snapshot, list_generators, list_snapshots
 from engine.gans.training import train
 from engine.store.errors import ErsatzError
 from tests.gans.conftest import MakeRun
@@ -73,3 +76,20 @@ def test_files_that_are_no_snapshots(snapshot: Path, tmp_path: Path) -> None:
     ):
         with pytest.raises(ErsatzError, match=sentence):
             load_generator(path)
+
+
+def test_older_snapshots_leave_their_generator_spread_over_the_training(
+    snapshot: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints, "KEEP_GENERATORS", 4)
+    tensors, facts = load_snapshot(snapshot)
+    for images in range(100, 2100, 100):
+        save_snapshot(tmp_path, tensors, {**facts, "images_seen": images})
+    assert [images_seen(path) for path in list_snapshots(tmp_path)] == [2000, 1900, 1800]
+    kept = [images_seen(path) for path in list_generators(tmp_path)][3:]
+    assert len(kept) == 4 and kept[-1] == 100 and kept[0] == 1700
+    assert max(later - earlier for later, earlier in itertools.pairwise(kept)) <= 1200
+    generator, metadata = load_generator(list_generators(tmp_path)[-1])
+    assert metadata["images_seen"] == 100
+    latents, labels = torch.ones(1, 16), torch.tensor([0])
+    assert torch.equal(generator(latents, labels), load_generator(snapshot)[0](latents, labels))

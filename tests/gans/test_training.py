@@ -16,8 +16,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from engine.configs import DcganConfig
 from engine.datasets.dataset import Dataset
-from engine.gans.checkpoints import latest_snapshot, list_snapshots
 from engine.gans.dcgan.players import METERS, DcganPlayers
+from engine.gans.snapshots import latest_snapshot, list_snapshots
 from engine.gans.training import length, train
 from engine.store.errors import ErsatzError
 from engine.store.progress import Progress

@@ -14,8 +14,9 @@ import torch
 from engine.configs import RankingConfig, StyleganConfig
 from engine.datasets.dataset import Dataset
 from engine.features.extractors import open_extractor
-from engine.gans.checkpoints import list_snapshots, load_generator
+from engine.gans.checkpoints import load_generator
 from engine.gans.grids import to_bytes
+from engine.gans.snapshots import list_snapshots
 from engine.gans.training import train
 from engine.quality import ranking
 from engine.quality.distances import kernel_distance

@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from engine.configs import GeneratorReference, NetworkConfig, PoolConfig
-from engine.gans.checkpoints import load_generator, load_snapshot, snapshot_path
+from engine.gans.checkpoints import load_generator, load_snapshot
 from engine.gans.exchange.importing import import_network
+from engine.gans.snapshots import snapshot_path
 from engine.gans.stylegan2.mapping import one_hot
 from engine.jobs.prepare import prepare
 from engine.jobs.worker import do

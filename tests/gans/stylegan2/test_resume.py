@@ -14,7 +14,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from engine.gans.checkpoints import latest_snapshot, list_snapshots, load_generator, load_snapshot
+from engine.gans.checkpoints import load_generator, load_snapshot
+from engine.gans.snapshots import latest_snapshot, list_snapshots
 from engine.gans.stylegan2.players import StyleganPlayers
 from engine.gans.training import Sample, train
 from engine.store.errors import ErsatzError

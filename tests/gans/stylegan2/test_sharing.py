@@ -12,8 +12,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from engine.gans.checkpoints import latest_snapshot
 from engine.gans.distributed import average, first_decides, own_pieces, rank, take_from_first, world
+from engine.gans.snapshots import latest_snapshot
 from engine.store.home import REPOSITORY
 from engine.store.runs import Run
 from tests.gans.stylegan2.conftest import MakeRun

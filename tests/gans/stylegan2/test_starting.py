@@ -14,8 +14,9 @@ from torch import nn
 
 from engine.configs import NetworkConfig, StyleganConfig
 from engine.datasets.dataset import Dataset
-from engine.gans.checkpoints import latest_snapshot, load_snapshot, save_snapshot, snapshot_path
+from engine.gans.checkpoints import load_snapshot, save_snapshot
 from engine.gans.exchange.importing import import_network
+from engine.gans.snapshots import latest_snapshot, snapshot_path
 from engine.gans.starting import start_players
 from engine.gans.starts import Start, resolve_start
 from engine.gans.training import train
