@@ -61,10 +61,12 @@ def choose(run: Run, config: SweepConfig, trials: pd.DataFrame) -> tuple[pd.Data
     metrics = table_of(path) if path.is_file() else None
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         options = present_metrics(trials)
+        # no `index`: a default that changed with the run would contradict the metric in the link
+        if config.metric in options and "metric" not in st.session_state and "metric" not in st.query_params:
+            st.session_state["metric"] = config.metric
         metric = st.selectbox(
             "Metric",
             options,
-            index=options.index(config.metric) if config.metric in options else 0,
             format_func=lambda name: METRICS[name].title,
             key="metric",
             bind="query-params",
