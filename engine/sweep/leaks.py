@@ -7,7 +7,7 @@ from itertools import combinations
 
 from engine.configs import SweepConfig
 from engine.configs.sweep import Fold
-from engine.datasets.dataset import Dataset
+from engine.datasets.dataset import COLUMNS, Dataset
 from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
 from engine.sweep.arms import require_enough
@@ -52,7 +52,7 @@ def _refuse_unknown(config: SweepConfig, dataset: Dataset) -> None:
             f"extra_classes names {', '.join(unknown)}; {dataset.name} has the classes {', '.join(dataset.classes)}. "
             "Name some of these, or none for all."
         )
-    if unknown := [name for name in config.subgroups if name not in dataset.manifest]:
+    if unknown := [name for name in config.subgroups if name in COLUMNS or name not in dataset.manifest]:
         raise ErsatzError(
             f"subgroups names {', '.join(unknown)}, which is no metadata column of {dataset.name}. "
             "Import the data with these metadata columns, or leave the subgroups out."

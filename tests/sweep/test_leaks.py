@@ -83,11 +83,22 @@ def test_too_small_a_pool_is_refused_before_anything_is_computed(new_sweep: NewS
     assert "16 images of the class bleed beside those set aside for the test set, but" in found
 
 
+def test_a_pool_without_a_class_that_an_arm_needs(new_sweep: NewSweep, pool: Pool) -> None:
+    manifest = pd.read_csv(pool.path / "manifest.csv", dtype=str, keep_default_na=False)
+    manifest[manifest["class"] == "bleed"].to_csv(pool.path / "manifest.csv", index=False)
+    found = refused(new_sweep)
+    assert "The pool has no images of the class normal, but the ratio 1 needs 24" in found
+    assert found.endswith("Make a pool with this class.")
+    run, config = new_sweep(extra_classes=("bleed",))
+    refuse_unsound(config, open_splits(run.home, config))  # a top-up of the class that is there
+
+
 def test_names_that_the_data_set_does_not_know(new_sweep: NewSweep, dataset: Dataset) -> None:
     assert "extra_classes names tumour; spots has the classes bleed, normal" in refused(
         new_sweep, extra_classes=("tumour",)
     )
-    assert "subgroups names sex, which is no metadata column of spots" in refused(new_sweep, subgroups=("sex",))
+    for name in ("sex", "class"):
+        assert f"subgroups names {name}, which is no metadata column of spots" in refused(new_sweep, subgroups=(name,))
     manifest = dataset.manifest.assign(group="")
     manifest.to_csv(dataset.path / "manifest.csv", index=False)
     (dataset.path / "dataset.json").write_text(json.dumps({**dataset.info, "frozen": None}))
