@@ -36,9 +36,10 @@ LARGE_HEADS = ("chest-ct",)
 
 
 def places(config: SweepConfig, n_groups: int, workers: int | None = None) -> list[torch.device]:
-    """Where trials run side by side, one process each: all CUDA devices, or the CPU once for each worker."""
+    """Where trials run side by side, one process each: on `config.gpus` CUDA devices, or the CPU once a worker."""
     if choose_device(config.device).type == "cuda":
-        return [torch.device("cuda", number) for number in range(torch.cuda.device_count())][: max(1, n_groups)]
+        wanted = max(1, min(config.gpus, n_groups))
+        return [torch.device("cuda", number) for number in range(torch.cuda.device_count())][:wanted]
     alone = trains_together(config) or config.head in LARGE_HEADS
     n = 1 if alone else min(workers or torch.get_num_threads(), max(1, n_groups))
     if config.training == "fine-tuned" and not workers:

@@ -38,8 +38,9 @@ def test_heads_that_train_at_once_and_heads_that_fill_the_memory_stay_in_one() -
 
 
 @pytest.mark.parametrize("classifier", ["small-cnn", "resnet50"])
-def test_every_gpu_gets_one_process(monkeypatch: pytest.MonkeyPatch, classifier: str) -> None:
+def test_every_gpu_that_is_asked_for_gets_one_process(monkeypatch: pytest.MonkeyPatch, classifier: str) -> None:
     monkeypatch.setattr(parallel, "choose_device", lambda _: torch.device("cuda"))
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
-    assert [str(place) for place in places(config(classifier=classifier), 8)] == ["cuda:0", "cuda:1", "cuda:2"]
-    assert [str(place) for place in places(config(classifier=classifier), 2, workers=8)] == ["cuda:0", "cuda:1"]
+    for gpus, groups, found in ((1, 8, 1), (2, 8, 2), (3, 8, 3), (3, 2, 2)):
+        devices = [f"cuda:{number}" for number in range(found)]
+        assert [str(place) for place in places(config(classifier=classifier, gpus=gpus), groups, 8)] == devices
