@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -27,30 +27,36 @@ DROPPED = (
 
 @dataclass(frozen=True)
 class Departure:
-    """One point at which the protocol is not the sound one; `voids` where a claim would rest on it."""
+    """One point at which the protocol is not the sound one."""
 
     name: str
     sentence: str
-    voids: bool
 
 
 def departures(config: SweepConfig) -> list[Departure]:
-    """All departures of a sweep, those that leave no room for a claim first; empty for the sound protocol."""
-    found = [Departure(flaw, FLAWS[flaw], True) for flaw in config.flaws]
+    """All departures of a sweep, those that leave no room for a claim (see `SweepConfig.claims`) first; empty for the
+    sound protocol."""
+    found = [Departure(flaw, FLAWS[flaw]) for flaw in config.flaws]
     if config.epochs:
         sentence = (
             f"Every trial ran for {config.epochs} epochs, so that larger training sets had more optimiser steps; more "
             "steps can help by themselves."
         )
-        found.append(Departure("unequal-steps", sentence, True))
+        found.append(Departure("unequal-steps", sentence))
+    elif config.patience:
+        sentence = (
+            f"A training ended when its validation loss had not fallen for {config.patience} looks, so that the arms "
+            "had the same number of optimiser steps at most, not always."
+        )
+        found.append(Departure("early-stopping", sentence))
     if config.seeds < QUICK_LOOK_BELOW:
         times = "once" if config.seeds == 1 else f"{config.seeds} times"
         sentence = f"Every training ran {times}; at least 8 paired repetitions can tell an effect from luck."
-        found.append(Departure("few-seeds", sentence, False))
+        found.append(Departure("few-seeds", sentence))
     lacking = [arm for arm in config.arms if is_synthetic(arm) and control_of(arm) not in (None, *config.arms)]
     if lacking:
         sentence = f"There was no control of duplicated real images for {', '.join(lacking)}; help cannot be told."
-        found.append(Departure("no-duplicates", sentence, False))
+        found.append(Departure("no-duplicates", sentence))
     return found
 
 
@@ -67,7 +73,3 @@ def dropped_runs(trials: pd.DataFrame, majority: float) -> dict[str, Any]:
     kept = trials[~(perfect | low)].groupby(["arm", "ratio"], sort=False)["accuracy"].agg(n="size", mean="mean")
     cells = kept.reset_index().to_dict("records")
     return {"rule": DROPPED, "trials": listed, "cells": cells}
-
-
-def plain(found: list[Departure]) -> list[dict[str, Any]]:
-    return [asdict(departure) for departure in found]

@@ -14,7 +14,7 @@ from engine.configs import SweepConfig
 from engine.sweep.arms import baseline_of, control_of, is_synthetic, primary_arm
 from engine.sweep.checks import Check, self_checks
 from engine.sweep.comparisons import Comparison, compare
-from engine.sweep.departures import Departure, departures, dropped_runs, plain
+from engine.sweep.departures import Departure, departures, dropped_runs
 from engine.sweep.detectable import detectable
 from engine.sweep.levels import Level, knows_patients, patients, seed_scores, units_of
 from engine.sweep.metric_table import Parts, metric_table, patient_parts
@@ -26,7 +26,9 @@ from engine.sweep.verdict import EXPLORATORY, PHANTOM, Question, Verdict, judge,
 COMPARED = ("accuracy", "balanced_accuracy", "auroc")
 """Metrics that are compared besides the one that the verdict is about."""
 PUBLISHED = "This repeats a published protocol for comparison and claims nothing."
+SOUND = "The sound protocol: equal steps, no flaw, every control and at least 8 repetitions."
 FAILED = "A check of the program on its own results failed, so nothing is claimed:"
+MENDED = "The cause of the failed check, mended, and a new sweep."
 
 
 def summarise(
@@ -96,7 +98,7 @@ def summarise(
             "primary_arm": primary,
             "verdict": asdict(verdicts[primary] if primary else judge(Question(), [], [])),
             "verdicts": {arm: asdict(verdict) for arm, verdict in verdicts.items()},
-            "departures": plain(apart),
+            "departures": [asdict(departure) for departure in apart],
             "checks": [asdict(check) for check in checks],
             "dropped": dropped_runs(trials, majority) if "dropped-runs" in config.flaws else None,
             "pool_images": sum(len(split.pool.rows()) for split in splits),
@@ -141,10 +143,15 @@ def _verdicts(
         to_baseline = [found for found in ours if found.against == question.baseline]
         to_control = [found for found in ours if found.against == question.control]
         verdict = judge(question, to_baseline, to_control)
-        if failed := [check.sentence for check in checks if not check.ok]:
-            verdict = without_claim(verdict, FAILED, failed)
+        reasons, needed = [], []
         if not config.claims:
-            verdict = without_claim(verdict, PUBLISHED, [departure.sentence for departure in apart])
+            reasons += [PUBLISHED, *(departure.sentence for departure in apart)]
+            needed.append(SOUND)
+        if failed := [check.sentence for check in checks if not check.ok]:
+            reasons += [FAILED, *failed]
+            needed.append(MENDED)
+        if reasons:
+            verdict = without_claim(verdict, reasons, " ".join(needed))
         if arm != primary_arm(config):
             verdict = prefixed(verdict, EXPLORATORY)
         verdicts[arm] = prefixed(verdict, PHANTOM) if phantom else verdict

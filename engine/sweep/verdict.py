@@ -141,15 +141,15 @@ def judge(question: Question, to_baseline: list[Comparison], to_control: list[Co
     )
 
 
-def without_claim(verdict: Verdict, reason: str, departures: Sequence[str]) -> Verdict:
-    """The same numbers as no verdict: `reason` (a sentence) and every departure (sentences) come first."""
+def without_claim(verdict: Verdict, reasons: Sequence[str], needed: str) -> Verdict:
+    """The same numbers as no verdict: the reasons (sentences) come first, and `needed` is what would mend them."""
     found = verdict.sentence.split(": ", 1)[-1]
     return replace(
         verdict,
         verdict="no evidence",
         claims=False,
-        sentence=" ".join((reason, *departures, f"What it shows, without any claim: {found}")),
-        needed="The sound protocol: equal steps, no flaw, every control and at least 8 repetitions.",
+        sentence=" ".join((*reasons, f"What it shows, without any claim: {found}")),
+        needed=needed,
     )
 
 

@@ -125,6 +125,12 @@ def test_a_failed_check_takes_the_claim_away(summarised: Summarised, home: Home,
     summary = summarised(gain=2.5, margin=0.0)
     assert summary["verdict"]["verdict"] == "no evidence"
     assert "1 of 32 test images are among the training images" in summary["verdict"]["sentence"]
+    assert summary["verdict"]["needed"] == "The cause of the failed check, mended, and a new sweep."
+
+    both = summarised(gain=2.5, margin=0.0, epochs=5)["verdict"]["sentence"]
+    for reason in ("claims nothing", "more steps can help", "own results failed", "1 of 32 test images are among"):
+        assert reason in both
+    assert both.count("What it shows, without any claim:") == 1
 
 
 def test_one_seed_has_no_intervals_and_claims_nothing(summarised: Summarised) -> None:
@@ -150,6 +156,12 @@ def test_departures_of_a_quick_look() -> None:
     assert few.name == "few-seeds"
     assert "ran once" in few.sentence
     assert departures(SweepConfig(name="s", dataset="d", pool="p")) == []
+
+
+def test_trainings_that_may_end_early_are_said_to() -> None:
+    (early,) = departures(SweepConfig(name="s", dataset="d", pool="p", patience=3))
+    assert early.name == "early-stopping"
+    assert "for 3 looks" in early.sentence
 
 
 def test_the_published_rule_drops_the_best_and_the_worst() -> None:

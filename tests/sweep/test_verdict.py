@@ -142,9 +142,10 @@ def test_ranking_metrics_are_not_written_in_points() -> None:
 
 def test_what_departs_from_the_sound_protocol_takes_the_claim_away() -> None:
     verdict = judge(Question(), [comparison("real", 0.1)], [comparison("real+duplicates", 0.1)])
-    voided = without_claim(verdict, "This repeats a published protocol.", ["It ran for epochs.", "It has a leak."])
+    voided = without_claim(verdict, ["It repeats a publication.", "It ran for epochs.", "It has a leak."], "No leak.")
     assert voided.verdict == "no evidence"
-    assert voided.sentence.startswith("This repeats a published protocol. It ran for epochs. It has a leak. What it ")
+    assert voided.sentence.startswith("It repeats a publication. It ran for epochs. It has a leak. What it shows, ")
+    assert voided.needed == "No leak."
     assert "help:" not in voided.sentence
     assert "accuracy was 10.0 points higher" in voided.sentence
 
