@@ -55,8 +55,9 @@ def kernel_distance(a: np.ndarray, b: np.ndarray, seed: int = 0, resamples: int 
 
     The interval holds the central 95 % of the statistic over `resamples` bootstrap resamples of both sets, drawn by
     `seed`. Pairs of an image with its own copy are left out of a resample as the image with itself is of the whole,
-    else resampling would shift the number. Near 0, where the sets are alike, the interval is too wide, never too
-    narrow. Raises `ErsatzError` for features that are not finite or do not match.
+    else resampling would shift the number. Near 0, where the sets are alike, the interval is too wide. It takes images
+    for independent, which those of one patient are not: with several a patient it is too narrow. Raises `ErsatzError`
+    for features that are not finite or do not match.
     """
     require_features(a, b)
     draw = np.random.default_rng(seed)

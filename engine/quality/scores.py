@@ -176,7 +176,8 @@ def _kid(real: Images, synthetic: Images, halves: list[Halves], seed: int) -> di
         "floor": floor.mean if floor else None,
         "floor_low": floor.low if floor else None,
         "floor_high": floor.high if floor else None,
-        "note": "Unbiased at any number of images; it may be below 0. Interval: bootstrap over images.",
+        "note": "Unbiased at any number of images; it may be below 0. Interval: bootstrap over single images, which "
+        "ignores that images of one patient belong together; with several a patient it is too narrow.",
     }
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 Row = dict[str, Any]
+Told = Literal["worse", "open", "alike"]
+"""Worse than its floor; below it on average, but within what so few images leave open; or like its floor."""
 
 LOWER_IS_BETTER = ("fid", "kid", "two_sample")
 
@@ -19,10 +21,17 @@ def is_worse(row: Row) -> bool:
     return row["high"] < row["floor_low"]
 
 
+def told(row: Row) -> Told:
+    """What a score tells: not every score that real images reach now and then is one that they would have."""
+    if is_worse(row):
+        return "worse"
+    apart = row["low"] > row["floor"] if row["metric"] in LOWER_IS_BETTER else row["high"] < row["floor"]
+    return "open" if apart else "alike"
+
+
 def in_words(scores: Sequence[Row]) -> list[str]:
     """A sentence for each metric, those worse than their floor first: over all classes, with the classes that are."""
-    bad: list[str] = []
-    good: list[str] = []
+    said: dict[Told, list[str]] = {"worse": [], "open": [], "alike": []}
     for metric in ORDER:
         rows = [row for row in scores if row["metric"] == metric and row["floor"] is not None]
         if not rows:
@@ -34,8 +43,8 @@ def in_words(scores: Sequence[Row]) -> list[str]:
         where = "" if shown["class"] == "" else f" in class {shown['class']}"
         classes = [row["class"] for row in worse if row["class"] not in ("", shown["class"])]
         also = f" Worse than real images in class {', '.join(classes)}." if worse and classes else ""
-        (bad if worse else good).append(WORDS[metric](shown, where, bool(worse)) + also)
-    return bad + good
+        said[told(shown)].append(WORDS[metric](shown, where, told(shown)) + also)
+    return said["worse"] + said["open"] + said["alike"]
 
 
 def limits(extractor: str, skipped: Sequence[str], copies: int) -> list[str]:
@@ -63,60 +72,72 @@ def _about(extractor: str) -> str:
     )
 
 
-def _two_sample(row: Row, where: str, worse: bool) -> str:
-    told = "tells synthetic from real images" if worse else "hardly tells synthetic from real images"
+def _two_sample(row: Row, where: str, what: Told) -> str:
+    if row["low"] > 0.5:
+        found = "tells synthetic from real images"
+    elif row["high"] < 0.5:
+        found = "takes synthetic for real images more often than chance would"
+    else:
+        found = "tells synthetic from real images no better than chance as far as so many images show"
+    floor = f"two halves of the real images give {_percent(row['floor'])}"
+    wide = f" ({_percent(row['floor_low'])} to {_percent(row['floor_high'])}, too few to settle it)"
     copies = " Far below 50 % means that the pool holds near-copies of real images." * (row["high"] < 0.45)
     return (
-        f"A simple classifier {told}{where} in {_percent(row['value'])} of cases (95 % interval {_percent(row['low'])} "
-        f"to {_percent(row['high'])}); 50 % is chance, and two halves of the real images give "
-        f"{_percent(row['floor'])}.{copies}"
+        f"A simple classifier {found}{where}: it is right in {_percent(row['value'])} of cases (95 % interval "
+        f"{_percent(row['low'])} to {_percent(row['high'])}); 50 % is chance, and {floor}"
+        f"{wide if what == 'open' else ''}.{copies}"
     )
 
 
-def _share(begin: str, bad: str, good: str) -> Callable[[Row, str, bool], str]:
-    def sentence(row: Row, where: str, worse: bool) -> str:
+def _share(begin: str, bad: str, good: str) -> Callable[[Row, str, Told], str]:
+    def sentence(row: Row, where: str, what: Told) -> str:
         return (
             f"{_percent(row['value'])} of the {begin}{where} ({_percent(row['low'])} to {_percent(row['high'])}; "
-            f"real against real {_percent(row['floor'])}): {bad if worse else good}."
+            f"real against real {_percent(row['floor'])}): {_words(what, bad, good)}."
         )
 
     return sentence
 
 
-def _ratio(name: str, bad: str, good: str) -> Callable[[Row, str, bool], str]:
-    def sentence(row: Row, where: str, worse: bool) -> str:
+def _ratio(name: str, bad: str, good: str) -> Callable[[Row, str, Told], str]:
+    def sentence(row: Row, where: str, what: Told) -> str:
         return (
             f"{name} {row['value']:.2f}{where} ({row['low']:.2f} to {row['high']:.2f}; real against real "
-            f"{row['floor']:.2f}): {bad if worse else good}."
+            f"{row['floor']:.2f}): {_words(what, bad, good)}."
         )
 
     return sentence
 
 
-def _diversity(row: Row, where: str, worse: bool) -> str:
+def _diversity(row: Row, where: str, what: Told) -> str:
     more = "more than" if row["low"] > row["floor_high"] else "about as much as"
-    told = f"the pool varies {'less than' if worse else more} the real images"
-    return _ratio("Diversity", told, told)(row, where, worse)
+    good = f"the pool varies {more} the real images"
+    return _ratio("Diversity", "the pool varies less than the real images", good)(row, where, what)
 
 
-def _distance(name: str) -> Callable[[Row, str, bool], str]:
-    def sentence(row: Row, where: str, worse: bool) -> str:
-        told = (
-            "farther from the real images than these are from each other" if worse else "within what real images give"
+def _distance(name: str) -> Callable[[Row, str, Told], str]:
+    def sentence(row: Row, where: str, what: Told) -> str:
+        words = _words(
+            what, "farther from the real images than these are from each other", "within what real images give"
         )
         return (
             f"{name} {row['value']:.3g}{where} ({row['low']:.3g} to {row['high']:.3g}; real against real "
-            f"{row['floor']:.3g}): {told}."
+            f"{row['floor']:.3g}): {words}."
         )
 
     return sentence
+
+
+def _words(what: Told, bad: str, good: str) -> str:
+    return {"worse": bad, "open": OPEN, "alike": good}[what]
 
 
 def _percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
-WORDS: dict[str, Callable[[Row, str, bool], str]] = {
+OPEN = "worse than real images score on average, but so few of them vary too much to settle it"
+WORDS: dict[str, Callable[[Row, str, Told], str]] = {
     "coverage": _share(
         "real images have a synthetic one near them", "some kinds of images are missing", "as real images would"
     ),

@@ -89,7 +89,31 @@ def test_a_pool_like_the_reals_is_called_so() -> None:
         assert row["floor_low"] <= row["floor"] <= row["floor_high"]
     assert found["two_sample"]["floor"] == pytest.approx(0.5, abs=0.1)
     assert found["density"]["floor"] == pytest.approx(1, abs=0.15)
-    assert "hardly tells synthetic from real" in " ".join(in_words(rows))
+    assert "no better than chance" in " ".join(in_words(rows))
+    assert "ignores that images of one patient belong together" in found["kid"]["note"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "floor_high", "words"),
+    [
+        (0.66, 0.82, 0.70, "tells synthetic from real images: it is right in 74 %.*20 % to 70 %, too few to settle it"),
+        (0.66, 0.82, 0.60, "tells synthetic from real images: it is right in 74 %.* give 50 %[.]$"),
+        (0.45, 0.60, 0.70, "no better than chance"),
+        (0.30, 0.40, 0.70, "more often than chance would.*near-copies"),
+    ],
+)
+def test_the_words_on_the_two_sample_test_follow_its_interval(
+    low: float, high: float, floor_high: float, words: str
+) -> None:
+    row = {"metric": "two_sample", "class": "", "value": (low + high) / 2, "low": low, "high": high}
+    floor = {"floor": 0.5, "floor_low": 0.2, "floor_high": floor_high}
+    assert re.search(words, in_words([row | floor])[0])
+
+
+def test_what_few_images_leave_open_is_not_called_as_real_images_would() -> None:
+    row = {"metric": "precision", "class": "", "value": 0.6, "low": 0.55, "high": 0.65}
+    assert "too much to settle it" in in_words([row | {"floor": 0.8, "floor_low": 0.6, "floor_high": 1.0}])[0]
+    assert "as real images would" in in_words([row | {"floor": 0.64, "floor_low": 0.6, "floor_high": 0.7}])[0]
 
 
 def few_kinds(n: int) -> Images:
