@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
+import pandas as pd
 import typer
 
 from engine.cli import datasets, explore, network
@@ -37,6 +38,8 @@ from engine.presets import PRESETS, preset
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.runs import Run, list_runs
+from engine.sweep.detectable import foretold
+from engine.sweep.levels import patients
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -258,8 +261,12 @@ def sweep(
     else:
         folds = tuple(Fold(dataset=dataset, pool=pool) for dataset, pool in zip(datasets, pools, strict=True))
         images = {"dataset": parent_of_folds(home, datasets), "folds": folds}
-    values = {**base, **settings, "name": name or images["dataset"], **images}
-    _finish([jobs.submit(home, SweepConfig.build(values))], detach, as_json)
+    config = SweepConfig.build({**base, **settings, "name": name or images["dataset"], **images})
+    run = jobs.submit(home, config)
+    tested = pd.concat([Dataset.open(home, dataset).rows("test") for dataset in datasets])
+    n_test = len(set(patients(tested))) if config.level == "patient" else len(tested)
+    notices.print(foretold(n_test, config.seeds, len(config.ratios), f"{config.level}s"), soft_wrap=True)
+    _finish([run], detach, as_json)
 
 
 def _sweep_settings(preset_name: str, published: bool) -> dict[str, Any]:

@@ -56,6 +56,26 @@ def detectable(n_test: int, seeds: int, ratios: int) -> dict[str, Any]:
     }
 
 
+def foretold(n_test: int, seeds: int, ratios: int, what: str = "images") -> str:
+    """`detectable` in two sentences, to be read before a sweep starts; `what` is tested: images or patients."""
+    limits = detectable(n_test, seeds, ratios)
+    chance = (
+        f"{n_test} test {what}: an accuracy of 85 % is uncertain by ±{100 * limits['half_width']:.1f} points from the "
+        f"choice of {what} alone."
+    )
+    if limits["smallest_p_holm"] >= ALPHA:
+        return (
+            f"{chance} With {seeds} seeds and {ratios} shares no p can fall below {ALPHA}: a quick look that claims "
+            f"nothing; {seeds_to_claim(ratios)} seeds make a claim possible."
+        )
+    if limits["difference"] is None:
+        return f"{chance} So few cannot show any difference."
+    return (
+        f"{chance} A true difference of {100 * limits['difference']:.1f} points is found four times in five, as far as "
+        f"that can be foretold; more {limits['limited_by']} would lower it most."
+    )
+
+
 @lru_cache(maxsize=256)
 def smallest_difference(n_test: int, seeds: int, ratios: int) -> float | None:
     """The true difference of accuracies that is found with 80 % power; None when no difference could be.

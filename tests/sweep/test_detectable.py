@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.sweep.detectable import detectable, larger_test_set, seeds_needed, seeds_to_claim, smallest_difference
+from engine.sweep.detectable import (
+    detectable,
+    foretold,
+    larger_test_set,
+    seeds_needed,
+    seeds_to_claim,
+    smallest_difference,
+)
 
 
 @pytest.mark.parametrize(("n", "points"), [(50, 9.9), (100, 7.0), (200, 4.9), (500, 3.1)])
@@ -49,3 +56,16 @@ def test_seeds_cannot_make_up_for_a_small_test_set() -> None:
     noise = np.sqrt(0.01**2 / 8 + 0.01**2 / larger)
     assert 0.02 / noise == pytest.approx(2.4977 + 0.8416, abs=1e-3)  # normal quantiles of 1 - 0.05 / 8 and of 0.8
     assert larger_test_set(0.02, 0.02**2, 0.01**2, 4) is None
+
+
+@pytest.mark.parametrize(
+    ("n_test", "seeds", "ratios", "words"),
+    [
+        (100, 8, 4, "uncertain by ±7.0 points"),
+        (100, 8, 4, f"A true difference of {100 * smallest_difference(100, 8, 4):.1f} points is found four times"),
+        (100, 3, 1, "a quick look that claims nothing; 6 seeds make a claim possible"),
+        (1, 8, 4, "So few cannot show any difference"),
+    ],
+)
+def test_what_can_be_shown_is_said_before(n_test: int, seeds: int, ratios: int, words: str) -> None:
+    assert words in foretold(n_test, seeds, ratios)
