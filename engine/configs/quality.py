@@ -25,7 +25,7 @@ class QualityConfig(Config):
     pool: str
     """Id of the pool run."""
     pool_sha256: str = ""
-    """Hash of the pool's manifest; filled in when the run is submitted."""
+    """Hash of the pool's images, whichever are excluded; filled in when the run is submitted."""
     extractor: Extractor = "auto"
     """Network whose features are compared; auto: the first of dinov2, inception and resnet50 whose weights are on this
     machine, else pixels (the images shrunk, which needs no weights)."""

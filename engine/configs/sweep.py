@@ -63,13 +63,13 @@ class Fold(Config):
 
 
 class SweepConfig(Config):
-    """Arms, ratios and seeds of a sweep; every trial takes the same number of optimiser steps."""
+    """Arms, ratios and seeds of a sweep; every trial takes the same number of optimiser steps, or as many epochs."""
 
     kind: Literal["sweep"] = "sweep"
     name: str
     """Name of the sweep."""
     dataset: str
-    """Name of a frozen data set."""
+    """Name of a frozen data set; with folds, of the one that they were made from."""
     dataset_fingerprint: str = ""
     """Hash of the frozen split; filled in when the run is submitted."""
     pool: str = ""
@@ -106,7 +106,7 @@ class SweepConfig(Config):
     first_seed: int = Field(default=0, ge=0)
     """First of the consecutive seeds."""
     steps: int = Field(default=300, ge=1)
-    """Optimiser steps of every trial."""
+    """Optimiser steps of every trial; unused with epochs."""
     epochs: int = Field(default=0, ge=0)
     """Passes over each trial's own training set instead of equal steps, as publications count; 0: equal steps."""
     batch: int = Field(default=32, ge=2)
@@ -125,7 +125,7 @@ class SweepConfig(Config):
     validations: int = Field(default=10, ge=1)
     """Times that the validation set is read during a trial; with epochs, once after each."""
     patience: int = Field(default=0, ge=0)
-    """Stop after so many looks at the validation set without a lower loss; 0: always to the end."""
+    """Stop after so many looks at the validation set without a lower loss; 0: never before the last step."""
     select: Literal["within-error", "best-accuracy", "best-loss", "last"] = "within-error"
     """Which look at the (real) validation set gives the weights; within-error: the latest within a standard error of
     the best accuracy."""
@@ -135,7 +135,7 @@ class SweepConfig(Config):
     views: int = Field(default=8, ge=1)
     """Recorded random views per image that a frozen backbone sees in arms with classical augmentation."""
     metric: Metric = "accuracy"
-    """What the verdict is about, chosen before the sweep."""
+    """What the verdict is about, chosen before the sweep; it must stand against the luck of seeds and test patients."""
     level: Literal["image", "patient"] = "image"
     """Judge by image, or by patient (mean score of a group's images)."""
     subgroups: tuple[str, ...] = ()
@@ -145,7 +145,7 @@ class SweepConfig(Config):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to train; auto takes a CUDA GPU when there is one."""
     gpus: int = Field(default=1, ge=1)
-    """GPUs on which trials that cannot train together train side by side."""
+    """GPUs on which trials train side by side; heads on frozen features, all of one seed at a time."""
 
     @property
     def claims(self) -> bool:
