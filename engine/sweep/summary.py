@@ -236,16 +236,14 @@ def _subgroup_parts(
     level: Level,
 ) -> Parts:
     """The patients' influences on a metric of a part of the test images."""
-    fold_of = test_images["fold"] if "fold" in test_images else pd.Series(0, index=test_images.index)
-    kept = {fold: among[fold_of == fold].to_numpy() for fold in fold_of.unique()}
-    folds = trials["fold"] if "fold" in trials else pd.Series(0, index=trials.index)
+    kept = {fold: among[of_fold].to_numpy() for fold, of_fold in test_images.groupby("fold").groups.items()}
     cut = [
         np.reshape(scores, (-1, len(classes)))[kept[fold]].ravel()
-        for scores, fold in zip(trials["scores"], folds, strict=True)
+        for scores, fold in zip(trials["scores"], trials["fold"], strict=True)
     ]
     present = {fold for fold, mask in kept.items() if mask.any()}
     return patient_parts(
-        metric, trials.assign(scores=cut)[folds.isin(present)], test_images[among], classes, positive, level
+        metric, trials.assign(scores=cut)[trials["fold"].isin(present)], test_images[among], classes, positive, level
     )
 
 
