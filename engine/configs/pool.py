@@ -32,6 +32,8 @@ class PoolConfig(Config):
     """One generator a class, or one class-conditional generator."""
     images_per_class: int = Field(default=500, ge=1)
     """Images to sample for each class."""
+    only_classes: tuple[str, ...] = ()
+    """Sample these classes only (for a top-up); empty: every class of the data set."""
     first_seed: int = Field(default=0, ge=0)
     """Seed of the first image; the following count up."""
     psi: float = Field(default=1.0, ge=0, le=2)

@@ -26,7 +26,7 @@ from engine.configs import (
 )
 from engine.datasets.dataset import Dataset
 from engine.datasets.folds import make_folds
-from engine.jobs.pool_size import images_per_class
+from engine.jobs.pool_size import images_per_class, needed_classes
 from engine.jobs.submit import ensure, stop
 from engine.presets import step_settings
 from engine.store.errors import ErsatzError
@@ -151,11 +151,12 @@ def _folds(journey: _Journey, dataset: Dataset, folds: int) -> list[Dataset]:
 
 
 def _pool_settings(settings: dict[str, dict[str, Any]], dataset: Dataset, sweeps: list[str]) -> dict[str, Any]:
-    """The settings of the pool with the number of images that the sweeps need, unless they say one."""
+    """The settings of the pool with the classes and the number of images that the sweeps need, unless they say so."""
     parents = {"name": dataset.name, "dataset": dataset.name, "pool": "none yet"}
     configs = [SweepConfig.build({**parents, **settings[step]}) for step in sweeps]
-    wanted = settings["pool"].get("images_per_class", 0)
-    return {**settings["pool"], "images_per_class": images_per_class(configs, dataset, wanted)}
+    pool = {"only_classes": needed_classes(configs, dataset), **settings["pool"]}
+    number = images_per_class(configs, dataset, pool.get("images_per_class", 0), pool["only_classes"])
+    return {**pool, "images_per_class": number}
 
 
 def _train(journey: _Journey, settings: dict[str, Any], dataset: Dataset, place: str) -> list[Run]:

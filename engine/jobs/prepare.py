@@ -31,13 +31,22 @@ from engine.gans.starts import resolve_start
 from engine.presets import step_settings
 from engine.projection.target import preparation, read_target
 from engine.sampling.exported import has_generator, read_generator
-from engine.sampling.pools import Pool
+from engine.sampling.pools import Pool, wanted_classes
 from engine.store.errors import ErsatzError
 from engine.store.hashing import sha256_file
 from engine.store.home import Home
 from engine.store.runs import Run, State
 from engine.sweep.leaks import refuse_unsound
 from engine.sweep.splits import named_splits, open_splits, pinned
+
+PATHS: dict[str, tuple[str, ...]] = {
+    "import": ("source", "csv"),
+    "train": ("metric_weights",),
+    "quality": ("weights",),
+    "published": ("weights",),
+    "sweep": ("weights",),
+}
+"""Settings of a journey's steps that always name files."""
 
 
 def prepare(home: Home, config: Config) -> Config:
@@ -60,6 +69,7 @@ def prepare(home: Home, config: Config) -> Config:
             return _prepare_projection(home, config)
         case PoolConfig():
             dataset = _frozen_dataset(home, config)
+            wanted_classes(config.only_classes, dataset)  # one that is unknown leaves no run behind
             generators = tuple(_generator(home, reference, dataset) for reference in config.generators)
             update = {"dataset_fingerprint": dataset.fingerprint, "generators": generators}
             return config.model_copy(update=update)
@@ -71,7 +81,9 @@ def prepare(home: Home, config: Config) -> Config:
             return _prepare_sweep(home, config)
         case JourneyConfig():
             step_settings(config)
-            return config.model_copy(update={"source": _absolute(config.source)})
+            return config.model_copy(
+                update={"source": _absolute(config.source), "overrides": _absolute_overrides(config.overrides)}
+            )
     raise TypeError(f"no way to prepare {type(config).__name__}")
 
 
@@ -80,6 +92,20 @@ def _absolute(path: str) -> str:
     if not path or path.startswith("medmnist:"):
         return path
     return str(Path(path).expanduser().resolve())
+
+
+def _absolute_overrides(overrides: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """A journey's changed settings with absolute paths: its steps are prepared later, in another folder."""
+
+    def absolute(step: str, name: str, value: Any) -> Any:
+        if name == "start_from":  # the id of a run, unless there is such a file
+            return _absolute(value) if Path(value).expanduser().is_file() else value
+        return _absolute(value) if name in PATHS.get(step, ()) else value
+
+    return {
+        step: {name: absolute(step, name, value) for name, value in settings.items()}
+        for step, settings in overrides.items()
+    }
 
 
 def _file(path: str, what: str) -> Path:

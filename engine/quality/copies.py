@@ -112,7 +112,8 @@ def find_copies(
     measures = in_all_and_by_class(measured, nearer, drawn)
     counts = {flag: int((flags == flag).sum()) for flag in FLAGS}
     table = _table(pool, train, synthetic, own, twins, flags)
-    return Copies(table, measures, counts, in_words(counts, measures, limits, len(holdout)))
+    alike = len(measured.alike().real.classes)
+    return Copies(table, measures, counts, in_words(counts, measures, limits, len(holdout), alike))
 
 
 @dataclass(frozen=True)

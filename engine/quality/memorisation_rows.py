@@ -29,7 +29,9 @@ class PerImage:
     """Whether the image is flagged as a copy: bool."""
 
     def of_class(self, name: str) -> PerImage:
-        those = self.classes == name
+        return self.some(self.classes == name)
+
+    def some(self, those: np.ndarray) -> PerImage:
         return PerImage(*(getattr(self, field)[those] for field in self.__dataclass_fields__))
 
 
@@ -40,11 +42,16 @@ class Measured:
     synthetic: PerImage
     real: PerImage
 
+    def alike(self) -> Measured:
+        """With the held-out images of the pool's classes alone, where there are any: a pool may lack classes."""
+        those = np.isin(self.real.classes, np.unique(self.synthetic.classes))
+        return Measured(self.synthetic, self.real.some(those)) if those.any() else self
+
 
 def in_all_and_by_class(measured: Measured, nearer: np.ndarray, drawn: float) -> list[Row]:
     """Rows over all images (class '') and for each class of several; `nearer` [draws, N] and `drawn` as for
     `nearer_share`."""
-    rows = _rows("", measured, nearer, drawn)
+    rows = _rows("", measured.alike(), nearer, drawn)
     classes = np.unique(measured.synthetic.classes)
     for name in classes if len(classes) > 1 else ():
         part = Measured(measured.synthetic.of_class(name), measured.real.of_class(name))
@@ -91,14 +98,14 @@ def _median(values: np.ndarray) -> Share:
     return Share(float(np.median(values)), float(ordered[low]), float(ordered[high]))
 
 
-def in_words(counts: dict[str, int], measures: list[Row], limits: Limits, held_out: int) -> list[str]:
-    """What was found, the worst first."""
+def in_words(counts: dict[str, int], measures: list[Row], limits: Limits, held_out: int, alike: int) -> list[str]:
+    """What was found, the worst first; `alike` of the held-out images are of the pool's classes."""
     overall = {row["measure"]: row for row in measures if row["class"] == ""}
     n = overall["copy_share"]["n"]
     expected = overall["copy_share"]["expected"]
     bad: list[str] = []
     good: list[str] = []
-    beside = f"{_percent(expected)} of {held_out} held-out real images would be called so"
+    beside = f"{_percent(expected)} of {alike} held-out real images would be called so"
     if counts["copy"]:
         found = _percent(overall["copy_share"]["value"])
         bad.append(f"{counts['copy']} of {n} synthetic images look like copies of training images ({found}; {beside}).")

@@ -37,7 +37,7 @@ from engine.report.methods import GANS, methods_text
 from engine.report.numbers import KEPT, report_tables
 from engine.report.pictures import gallery, walls
 from engine.report.provenance import machine, parents
-from engine.report.quality_tables import readable_memorisation, readable_scores, score_notes
+from engine.report.quality_tables import readable_memorisation, readable_parts, score_notes, score_parts
 from engine.report.sources import GeneratorSource, PoolSource, Sources, read_sources
 from engine.report.style import ARMS
 from engine.report.tables import (
@@ -308,9 +308,13 @@ def _pool(source: PoolSource) -> dict[str, Any]:
         "name": source.name,
         "run": quality.config["pool"],
         "quality": quality,
-        "scores": _table(readable_scores(quality.scores)),
+        "scores": _table(readable_parts(quality.scores)),
         "memorisation": _table(readable_memorisation(quality.scores)),
-        "notes": score_notes(quality.scores["scores"]),
+        "notes": list(
+            dict.fromkeys(
+                note for name in score_parts(quality.scores) for note in score_notes(quality.scores["scores"], name)
+            )
+        ),
         "memorisation_notes": score_notes(quality.scores["memorisation"]),
         "figure_scores": _inline(figure_scores(pd.DataFrame(quality.scores["scores"])))
         if quality.scores["scores"]

@@ -142,7 +142,9 @@ def _pools(sources: Sources) -> str:
         return ""
     config = known[0].config
     first, count = config["first_seed"], config["images_per_class"]
-    text = f"{count} images of each class{' and fold' if len(sources.pools) > 1 else ''} were sampled"
+    classes = ", ".join(config.get("only_classes", ()))
+    each = f"of the class{'es' * (',' in classes)} {classes}" if classes else "of each class"
+    text = f"{count} images {each}{' and fold' if len(sources.pools) > 1 else ''} were sampled"
     text += f" (seeds {first} to {first + count - 1}"
     if any(generator.info["gan"] == "stylegan2-ada" for generator in sources.generators):
         text += f", truncation {config['psi']:g}, noise {config['noise']}"

@@ -26,7 +26,8 @@ def figure_scores(scores: pd.DataFrame, class_name: str = "") -> go.Figure:
     `scores` are the rows `scores` of `scores.json`. The whole pool and its classes, or `class_name` alone; each panel
     has its own unit.
     """
-    classes = [class_name] if class_name else ["", *sorted(set(scores["class"]) - {""})[:MAX_CLASSES]]
+    present = set(scores["class"])  # a pool without some class has no scores of all classes together
+    classes = [class_name] if class_name else [*[""] * ("" in present), *sorted(present - {""})[:MAX_CLASSES]]
     shown = scores[scores["class"].isin(classes)]
     metrics = list(dict.fromkeys(shown["metric"]))
     rows = max(1, -(-len(metrics) // COLUMNS))

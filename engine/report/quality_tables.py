@@ -94,6 +94,24 @@ def readable_scores(quality: dict[str, Any], class_name: str = "") -> pd.DataFra
     return pd.DataFrame(table)
 
 
+def readable_parts(quality: dict[str, Any]) -> pd.DataFrame:
+    """The scores of the whole pool; of one that lacks a class, those of each class that it has, named in a column."""
+    parts = score_parts(quality)
+    if parts == [""]:
+        return readable_scores(quality)
+    tables = [readable_scores(quality, name) for name in parts]
+    return pd.concat(
+        [table.assign(Class=name)[["Class", *table]] for name, table in zip(parts, tables, strict=True)],
+        ignore_index=True,
+    )
+
+
+def score_parts(quality: dict[str, Any]) -> list[str]:
+    """[""] for the whole pool where it has scores over all classes, else the classes that have scores."""
+    present = list(dict.fromkeys(row["class"] for row in quality["scores"]))
+    return [""] if "" in present or not present else present
+
+
 def readable_memorisation(quality: dict[str, Any], class_name: str = "") -> pd.DataFrame:
     """The measures of memorisation of the whole pool, or of one class, beside what a clean generator would show."""
     rows = [row for row in quality["memorisation"] if row["class"] == class_name]

@@ -1,4 +1,4 @@
-"""Pools: synthetic images of every class, with a manifest that says which seed and generator made each.
+"""Pools: synthetic images of every class, or of some, with a manifest that says which seed and generator made each.
 
 <run>/
     images/<class>/<seed>.png   8-bit grey or RGB, the stored form of the data set
@@ -39,7 +39,7 @@ INFO_FILE = "pool.json"
 
 
 def make_pool(run: Run, config: PoolConfig, report: Report = silent, should_stop: ShouldStop = never) -> Outcome:
-    """Sample `images_per_class` images of every class into the run folder; the same call again resumes.
+    """Sample `images_per_class` images of every wanted class into the run folder; the same call again resumes.
 
     Images are made in fixed batches of seeds and a batch is kept or made as a whole, so that a resumed pool equals
     one made in one go, bit for bit. Raises `ErsatzError` when the generators cannot make one pool together.
@@ -48,9 +48,10 @@ def make_pool(run: Run, config: PoolConfig, report: Report = silent, should_stop
         return "finished"
     samplers = [Sampler.open(run.home.run(reference.run)) for reference in config.generators]
     dataset = Dataset.open(run.home, config.dataset)
-    _check_generators(config, samplers, dataset)
-    _begin(run, config, samplers, dataset)
-    maker = {name: sampler for sampler in samplers for name in sampler.classes}
+    wanted = wanted_classes(config.only_classes, dataset)
+    _check_generators(config, samplers, dataset, wanted)
+    _begin(run, config, samplers, dataset, wanted)
+    maker = {name: sampler for sampler in samplers for name in sampler.classes if name in wanted}
     total = config.images_per_class * len(maker)
     rows: list[dict[str, Any]] = []
     for name in sorted(maker):
@@ -65,6 +66,16 @@ def make_pool(run: Run, config: PoolConfig, report: Report = silent, should_stop
         pd.DataFrame(rows, columns=COLUMNS).to_csv(temporary, index=False)
     report(Progress("sampling", total, total, "images"))
     return "finished"
+
+
+def wanted_classes(only_classes: Sequence[str], dataset: Dataset) -> list[str]:
+    """The classes that a pool is to hold, in the data set's order; an `ErsatzError` for one that this does not have."""
+    if unknown := [name for name in only_classes if name not in dataset.classes]:
+        raise ErsatzError(
+            f"only_classes names {', '.join(unknown)}; {dataset.name} has the classes {', '.join(dataset.classes)}. "
+            "Name some of these, or none for all."
+        )
+    return [name for name in dataset.classes if name in (only_classes or dataset.classes)]
 
 
 class Pool:
@@ -215,8 +226,8 @@ def pool_zip(pool: Pool) -> bytes:
     return buffer.getvalue()
 
 
-def _check_generators(config: PoolConfig, samplers: list[Sampler], dataset: Dataset) -> None:
-    """Raise `ErsatzError` unless the generators saw this frozen data set and make each of its classes once."""
+def _check_generators(config: PoolConfig, samplers: list[Sampler], dataset: Dataset, wanted: list[str]) -> None:
+    """Raise `ErsatzError` unless the generators saw this frozen data set and make each wanted class once."""
     dataset.require_frozen()
     if config.dataset_fingerprint not in ("", dataset.fingerprint):
         raise ErsatzError(
@@ -243,22 +254,23 @@ def _check_generators(config: PoolConfig, samplers: list[Sampler], dataset: Data
     makers: dict[str, str] = {}
     for sampler in samplers:
         for name in sampler.classes:
-            if name in makers:
+            if name in makers and name in wanted:
                 raise ErsatzError(
                     f"Runs {makers[name]} and {sampler.info['run']} both make class {name}; "
                     "one generator a class is expected. Leave one of them out."
                 )
             makers[name] = sampler.info["run"]
             sampler.sample([], name, config.psi, config.psi_cutoff, config.noise)  # refuses what it cannot do
-    missing = [name for name in dataset.classes if name not in makers]
+    missing = [name for name in wanted if name not in makers]
     if missing:  # also when there is no generator, or only one trained on all classes without labels
         raise ErsatzError(
             f"No generator of the pool makes {', '.join(missing)} (they make {', '.join(makers) or 'no class'}); "
-            "every class of the data set is expected. Add a generator for each, or a class-conditional one."
+            f"{'each of only_classes' if config.only_classes else 'every class of the data set'} is expected. "
+            "Add a generator for each, or a class-conditional one."
         )
 
 
-def _begin(run: Run, config: PoolConfig, samplers: list[Sampler], dataset: Dataset) -> None:
+def _begin(run: Run, config: PoolConfig, samplers: list[Sampler], dataset: Dataset, wanted: list[str]) -> None:
     """Write what is known before the first image; clear what a killed attempt left half-written."""
     info = {
         "name": config.name,
@@ -267,7 +279,7 @@ def _begin(run: Run, config: PoolConfig, samplers: list[Sampler], dataset: Datas
         "size": dataset.size,
         "channels": dataset.channels,
         "mode": dataset.mode,
-        "classes": dataset.classes,
+        "classes": wanted,
         "generators": [{key: sampler.info[key] for key in ("run", "sha256", "classes")} for sampler in samplers],
         "psi": config.psi,
         "psi_cutoff": config.psi_cutoff,

@@ -163,7 +163,7 @@ def training_set(trial: Trial, real_labels: np.ndarray, pool_labels: np.ndarray,
     """The images of a trial, from class indices `[n_real]` and `[n_pool]`.
 
     With `config.extra_classes`, `pool_labels` are those of the pool's images of these classes (see `pool_part` of
-    inputs.py): all other classes stay as they are in every arm.
+    splits.py): all other classes stay as they are in every arm.
     """
     rule = arm_rule(trial.arm)
     n_real = len(real_labels)
@@ -207,9 +207,10 @@ def require_enough(config: SweepConfig, real_counts: dict[str, int], pool_counts
             have = pool_counts.get(name, 0)
             if have < need and name in (config.extra_classes or names):
                 beside = " beside those set aside for the test set" if "synthetic-in-test" in config.flaws else ""
+                mend = "Make a larger pool, or leave out the high ratios." if have else "Make a pool with this class."
                 raise ErsatzError(
-                    f"The pool has {have} images of the class {name}{beside}, but the ratio {ratio:g} needs {need} "
-                    f"({n_real} real training images). Make a larger pool, or leave out the high ratios."
+                    f"The pool has {have or 'no'} images of the class {name}{beside}, but the ratio {ratio:g} needs "
+                    f"{need} ({n_real} real training images). {mend}"
                 )
 
 

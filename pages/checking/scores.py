@@ -25,6 +25,8 @@ def scores(run: Run, found: dict[str, Any]) -> None:
         "than that, and small sets give high floors."
     )
     st.subheader("Does it copy?")
+    if class_name not in {row["class"] for row in found["memorisation"]}:
+        class_name = ""  # a pool of one class: its measures are those of the whole pool
     _table(readable_memorisation(found, class_name), score_notes(found["memorisation"], class_name))
     with st.container(horizontal=True):
         for name in ("scores.json", "neighbours.parquet", "embedding.parquet"):

@@ -54,13 +54,17 @@ def new_pool(available: list[Run]) -> None:
         st.info("Choose one generator for each class, or a class-conditional one.")
         return
     dataset = config_of(runs[chosen[0]])["dataset"]
+    info_path = home().dataset(dataset) / "dataset.json"
+    classes = read_json(info_path)["classes"] if info_path.is_file() else []
     references = [GeneratorReference(run=run_id).model_dump() for run_id in chosen]
     truncates = all(read_json(runs[run_id].path / INFO_FILE)["gan"] == "stylegan2-ada" for run_id in chosen)
     values = config_form(
         PoolConfig,
-        ["name", "images_per_class", "first_seed", *(["psi", "psi_cutoff", "noise"] if truncates else [])],
+        ["name", "images_per_class", "first_seed", "only_classes"]
+        + (["psi", "psi_cutoff", "noise"] if truncates else []),
         {"name": dataset, "dataset": dataset, "generators": references},
         key=f"pool-{dataset}-{truncates}",
+        choices={"only_classes": classes},
         labels={"psi": "Truncation ψ", "psi_cutoff": "Layers truncated"},
         submit="Save pool",
         icon=":material/save:",
@@ -114,9 +118,16 @@ def show_pool(run: Run) -> None:
         st.code(
             f"python -m engine sample {runs} --name {shlex.quote(config['name'])} "
             f"--seeds {config['first_seed']}-{last} --images-per-class {config['images_per_class']}"
+            + _only(config)
             + _truncation(config),
             "bash",
         )
+
+
+def _only(config: dict[str, Any]) -> str:
+    """The option of a pool that does not have all classes."""
+    names = ",".join(config.get("only_classes", ()))
+    return f" --only-classes {shlex.quote(names)}" if names else ""
 
 
 def _truncation(config: dict[str, Any]) -> str:

@@ -35,8 +35,8 @@ def config_form(
     """A form over `fields` of a config; valid values (`defaults` and what was entered) when it was submitted.
 
     `more` are fields behind "More settings", `groups` others by the title of their expander, `choices` the options of
-    fields that name existing things (a data set), `labels` better words than the field's name. Changed `defaults` show
-    when `key` changes with them.
+    fields that name existing things (a data set, or several classes), `labels` better words than the field's name.
+    Changed `defaults` show when `key` changes with them.
     Values that the config refuses are shown as its one sentence, and None is returned.
     """
     pressed = grouped_form(
@@ -127,6 +127,9 @@ def _same(value: Any, default: Any) -> bool:
 def _input(field: FieldInfo, label: str, default: Any, key: str, choices: Sequence[Any] | None) -> Any:
     """The widget that suits a field's type; what it returns is validated by the config."""
     help_text = field.description
+    if choices is not None and get_origin(field.annotation) is tuple:
+        chosen = [choice for choice in choices if choice in (default or ())]
+        return tuple(st.multiselect(label, choices, default=chosen, key=key, help=help_text, placeholder="All"))
     if choices is not None:
         return st.selectbox(
             label,

@@ -72,7 +72,8 @@ def title(run: Run) -> str:
         case "projection":
             return f"Projection {Path(config['image']).name}"
         case "pool":
-            return f"Pool {config['name']} · {config['images_per_class']} a class"
+            each = " and ".join(config.get("only_classes", ())) or "a class"
+            return f"Pool {config['name']} · {config['images_per_class']} {each}"
         case "quality":
             return f"Quality {config['name']} · {config['extractor']}"
         case "ranking":

@@ -23,6 +23,7 @@ from engine.datasets.importing import import_dataset
 from engine.jobs import journey as journeys
 from engine.jobs import submit
 from engine.jobs.journey import run_journey
+from engine.jobs.prepare import prepare
 from engine.presets import PRESETS
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
@@ -128,3 +129,43 @@ def test_too_small_a_pool_is_refused_before_any_training(started: list[Config], 
     with pytest.raises(ErsatzError, match="to have 8 images of each class, but the sweeps need 9"):
         go(overrides={"import": {"size": 16, "split_counts": [12, 6, 6]}, "pool": {"images_per_class": 8}})
     assert [type(config) for config in started] == [ImportConfig]
+
+
+def test_a_pool_has_only_the_classes_that_the_sweeps_need(started: list[Config], go: Callable) -> None:
+    shared = {"import": {"size": 16, "split_counts": [12, 6, 6]}, "sweep": {"extra_classes": ["hemorrhage"]}}
+    go(overrides=shared)  # the published sweep tests on synthetic images of both classes
+    go(overrides=shared, protocol="sound")
+    go(overrides={**shared, "pool": {"only_classes": ["normal", "hemorrhage"]}}, protocol="sound")
+    pools = [config.only_classes for config in started if isinstance(config, PoolConfig)]
+    assert pools == [(), ("hemorrhage",), ("normal", "hemorrhage")]
+    with pytest.raises(ErsatzError, match="no images of the class hemorrhage"):
+        go(overrides={**shared, "pool": {"only_classes": ["normal"]}}, protocol="sound")
+
+
+def test_relative_paths_of_a_journey_are_those_of_where_it_began(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "start.pkl").touch()
+    files = {"sweep": {"weights": "a.pth"}, "published": {"weights": "b.pth"}, "quality": {"weights": "c.pth"}}
+    training = {"metric_weights": "d.pth", "start_from": "start.pkl", "kimg": 1.0}
+    overrides = {**files, "import": {"csv": "labels.csv"}, "train": training}
+    config = JourneyConfig.build(
+        {"preset": "chest-ct", "source": "images", "gan": "stylegan2-ada", "overrides": overrides}
+    )
+    found = prepare(home, config)
+    assert found.source == str(tmp_path / "images")
+    assert found.overrides == {
+        **{step: {"weights": str(tmp_path / file["weights"])} for step, file in files.items()},
+        "import": {"csv": str(tmp_path / "labels.csv")},
+        "train": {
+            "metric_weights": str(tmp_path / "d.pth"),
+            "start_from": str(tmp_path / "start.pkl"),
+            "kimg": 1.0,
+        },
+    }
+    assert prepare(home, found) == found
+    training["start_from"] = "20260101-000000-train-faces"  # the id of a run stays one
+    assert prepare(home, config.model_copy(update={"overrides": overrides})).overrides["train"] == {
+        **training, "metric_weights": str(tmp_path / "d.pth")
+    }  # fmt: skip

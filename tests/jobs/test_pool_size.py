@@ -1,4 +1,4 @@
-"""A pool is as large as the sweeps of a journey need, known before any generator is trained."""
+"""A pool has the classes, and is as large, as the sweeps of a journey need, known before any generator is trained."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from engine.configs import SweepConfig
 from engine.datasets.dataset import Dataset
-from engine.jobs.pool_size import images_per_class
+from engine.jobs.pool_size import images_per_class, needed_classes
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
 
@@ -53,3 +53,24 @@ def test_a_number_that_was_asked_for_holds_or_is_refused(home: Home) -> None:
 def test_topping_up_balanced_classes_is_refused_before_any_training(home: Home) -> None:
     with pytest.raises(ErsatzError, match="none lacks any to the largest"):
         images_per_class([sweep(ratio_of="gap")], dataset(home, {"a": 50, "b": 50}))
+
+
+def test_only_the_classes_that_some_sweep_reads(home: Home) -> None:
+    uneven = dataset(home, {"a": 100, "b": 40, "c": 30})
+    top_up = sweep(extra_classes=("b",))
+    assert needed_classes([sweep()], uneven) == (), "all of them"
+    assert needed_classes([top_up], uneven) == ("b",)
+    assert needed_classes([top_up, sweep(extra_classes=("c",))], uneven) == ("b", "c")
+    assert needed_classes([top_up, sweep()], uneven) == ()
+    assert needed_classes([sweep(ratio_of="gap")], uneven) == ("b", "c"), "the largest class lacks nothing"
+    assert needed_classes([sweep(ratio_of="gap", flaws=("synthetic-in-test",))], uneven) == ()
+    assert needed_classes([sweep(arms=("real", "real+duplicates"))], uneven) == ()
+
+
+def test_too_few_classes_are_refused_before_any_training(home: Home) -> None:
+    uneven = dataset(home, {"a": 100, "b": 40})
+    assert images_per_class([sweep(extra_classes=("b",))], uneven, only_classes=("b",)) == 50
+    with pytest.raises(ErsatzError, match=r"no images of the class a, but the ratio 1 needs 100 .* with this class"):
+        images_per_class([sweep()], uneven, only_classes=("b",))
+    with pytest.raises(ErsatzError, match="only_classes names c; x has the classes a, b"):
+        images_per_class([sweep()], uneven, only_classes=("c",))

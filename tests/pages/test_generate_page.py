@@ -156,7 +156,9 @@ def test_a_pool_is_submitted_with_a_generator_for_each_class(
     app = open_page("generate")
     app.segmented_control[0].set_value("Pools").run()
     next(field for field in app.number_input if field.label == "Images per class").set_value(40)
+    next(field for field in app.multiselect if field.label == "Only classes").set_value(["bleed"])
     press(app, "Save pool")
+    assert submitted[0].only_classes == ("bleed",)
     assert {reference.run for reference in submitted[0].generators} == {run.id for run in trainings}
     assert (submitted[0].dataset, submitted[0].images_per_class) == ("phantom", 40)
     assert "This disk is full." in texts(app), "the new run is shown"

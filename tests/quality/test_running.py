@@ -17,6 +17,8 @@ from engine.datasets.dataset import Dataset
 from engine.quality import running
 from engine.quality.running import check_quality
 from engine.quality.scores import METRICS
+from engine.report.figures import figure_scores
+from engine.report.quality_tables import readable_parts
 from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
 from engine.store.hashing import sha256_pixels
@@ -102,6 +104,28 @@ def test_a_check_leaves_everything_that_report_and_page_read(new_check: NewCheck
     assert result["sentence"] == found["sentences"][0]
     assert result["flags"] == found["flags"]
     assert {"scores", "map"} <= {progress.stage for progress in seen}
+    assert (seen[-1].done, seen[-1].total) == (1, 1)
+
+
+def test_a_pool_of_one_class_has_scores_of_that_class_alone(
+    new_check: NewCheck, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "feature_map", lambda features, seed: np.zeros((len(features), 2)))
+    manifest = pd.read_csv(pool.path / "manifest.csv", dtype=str, keep_default_na=False)
+    manifest[manifest["class"] == "bleed"].to_csv(pool.path / "manifest.csv", index=False)
+    run, config = new_check(pool_sha256=Pool.open(pool.run).images_sha256)
+    assert check_quality(run, config) == "finished"
+    found = scores_of(run)
+    assert [(row["class"], row["metric"]) for row in found["scores"]] == [("bleed", metric) for metric in METRICS]
+    assert "The pool has no image of class normal, and so no scores over all classes." in found["limits"]
+    assert {row["class"] for row in found["memorisation"]} == {""}
+    assert any("in class bleed" in sentence for sentence in found["sentences"])
+    assert "16 held-out real images would be called so" in found["sentences"][0], "those of the class, of 32"
+    table = readable_parts(found)
+    assert set(table["Class"]) == {"bleed"}
+    assert len(table) == len(METRICS)
+    figure = figure_scores(pd.DataFrame(found["scores"]))
+    assert set(figure.data[0].y) == {"bleed"}
 
 
 @pytest.mark.usefixtures("quick")

@@ -76,6 +76,39 @@ def test_a_conditional_generator_makes_a_colour_pool_alone(home, make_generator)
     assert Image.open(run.path / "images/normal/000000.png").mode == "RGB"
 
 
+def test_a_pool_of_one_class_needs_and_makes_only_that(home, make_generator):
+    generator = make_generator("bleed")
+    run, config = begin(home, generator, only_classes=("bleed",))
+    seen = []
+    assert make_pool(run, config, report=seen.append) == "finished"
+    assert {(progress.done, progress.total) for progress in seen} == {(0, 10), (4, 10), (8, 10), (10, 10)}
+    pool = Pool.open(run)
+    assert pool.classes == pool.info["classes"] == ["bleed"]
+    assert {path.name for path in (run.path / "images").iterdir()} == {"bleed"}
+    pixels = pool.pixels(pool.rows())
+    np.testing.assert_array_equal(pixels, Sampler.open(generator.path).sample(range(10)))
+
+
+def test_some_classes_of_a_conditional_generator_are_those_of_the_whole_pool(home, make_generator):
+    generator = make_generator(conditional=True)
+    whole, config = begin(home, generator)
+    make_pool(whole, config)
+    some, config = begin(home, generator, only_classes=("normal",))
+    answers = iter([False, True])
+    assert make_pool(some, config, should_stop=lambda: next(answers)) == "stopped"
+    assert make_pool(some, config) == "finished"
+    wanted = Pool.open(whole).rows("normal").reset_index(drop=True)
+    assert Pool.open(some).rows().reset_index(drop=True).equals(wanted)
+
+
+def test_a_class_that_the_data_set_does_not_have_is_refused(home, pair):
+    run, config = begin(home, *pair, only_classes=("bleed", "tumour"))
+    with pytest.raises(ErsatzError, match="only_classes names tumour; tiny has the classes bleed, normal"):
+        make_pool(run, config)
+    with pytest.raises(ErsatzError, match=r"makes normal .* each of only_classes is expected"):
+        make_pool(*begin(home, pair[0], only_classes=("normal",)))
+
+
 @pytest.mark.parametrize("batches", [0, 1, 4])
 def test_a_stopped_pool_resumes_to_the_same_files(home, pair, batches):
     whole, config = begin(home, *pair)
