@@ -50,8 +50,8 @@ def limits(
         )
     )
     repeated = (
-        "Each fold has a split and generators of its own, so the seeds and folds repeat those too, but every generator "
-        "was trained once."
+        f"Each fold has a split and generators of its own; every generator was trained once, and every seed meets the "
+        f"same folds. {dependent_folds(len(config.folds))}"
         if config.folds
         else "The seeds repeat the classifier's training and the choice of synthetic images. They do not repeat the "
         "split of the data or the training of the generators: each was made once."
@@ -64,6 +64,18 @@ def limits(
         "This is a tool for research. It is no medical device, and no result here is a reason for a clinical decision.",
     ]
     return sentences
+
+
+def dependent_folds(count: int) -> str:
+    """Why results of folds are no independent repetitions."""
+    why = (
+        f"The training sets of the {count} folds overlap, and what one fold tests on, others train on"
+        if count > 2
+        else "What one fold tests on, the other trains on"
+    )
+    return (
+        f"{why}: folds are not independent of each other, nor are seeds over them, and no interval here allows for that."
+    )
 
 
 def _test_set(summary: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ from importlib.metadata import version
 from typing import Any
 
 from engine.report.answers import excluded_images, primary_arm
+from engine.report.limits import dependent_folds
 from engine.report.quality_tables import score_of
 from engine.report.sources import GeneratorSource, PoolSource, Sources
 from engine.report.style import ARMS
@@ -86,7 +87,8 @@ def _data(sources: Sources) -> str:
         n = len(rows)
         text += (
             f" Its {n} images were divided into {len(sources.config.folds)} folds{whole}; each image was tested in one "
-            "fold at most, and each fold has generators, pool and validation images of its own."
+            "fold at most, and each fold has generators, pool and validation images of its own. "
+            f"{dependent_folds(len(sources.config.folds))}"
         )
     else:
         split = "split" if config.get("split") == "given" else f"split at random (seed {config.get('seed', 0)})"

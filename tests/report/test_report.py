@@ -247,7 +247,11 @@ def test_folds_are_told_and_judged_together(home: Home) -> None:
     assert copies.tone == "bad"
     assert text.count("phantom-fold") >= 4
     assert set(pd.read_csv(run.path / "cells.csv")["n"]) == {6}, "a seed counts once, whatever the folds"
-    assert "Its 76 images were divided into 2 folds" in (run.path / "methods.txt").read_text()
+    methods = (run.path / "methods.txt").read_text()
+    assert "Its 76 images were divided into 2 folds" in methods
+    apart = "What one fold tests on, the other trains on: folds are not independent"
+    assert apart in methods
+    assert text.count(apart) == 2, "among the limits and in the methods"
 
 
 def test_pretrained_weights_are_named_by_their_hash(home: Home) -> None:
