@@ -73,9 +73,7 @@ def dependent_folds(count: int) -> str:
         if count > 2
         else "What one fold tests on, the other trains on"
     )
-    return (
-        f"{why}: folds are not independent of each other, nor are seeds over them, and no interval here allows for that."
-    )
+    return f"{why}: folds are not independent of each other, nor are seeds over them, and no interval allows for that."
 
 
 def _test_set(summary: dict[str, Any]) -> str:
