@@ -83,11 +83,13 @@ def _how_sure(sources: Sources) -> Answer:
 def _compared_to_what(sources: Sources) -> Answer:
     config, arm = sources.config, primary_arm(sources)
     control = control_of(arm)
-    steps = (
-        f"Every trial took {config.epochs} passes over its own images, so larger sets trained for longer."
-        if config.epochs
-        else f"Every arm took the same {config.steps} optimiser steps."
-    )
+    if config.head == "probe":
+        steps = "Every trial was fitted until it converged."
+    elif config.epochs:
+        steps = f"Every trial took {config.epochs} passes over its own images, so larger sets trained for longer."
+    else:
+        most = " at most (a training ended when its validation loss no longer fell)" if config.patience else ""
+        steps = f"Every arm took the same {config.steps} optimiser steps{most}."
     majority = METRICS["accuracy"].show(sources.summary["majority_accuracy"])
     guess = f"Always naming the largest class would reach {majority}."
     others = [ARMS[other].title.lower() for other in config.arms if other not in (arm, control)]
