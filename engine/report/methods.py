@@ -199,7 +199,7 @@ def _classifier(sources: Sources) -> str:
     if config.patience:
         text += f", stopped when the validation loss had not fallen for {config.patience} looks"
     if not config.epochs:
-        text += ", equally many in every arm"
+        text += ", with the same limit in every arm" if config.patience else ", equally many in every arm"
     seen = "the test images" if "test-is-validation" in config.flaws else "real validation images only"
     return f"{text}; the weights were those of {SELECTED[config.select]}, on {seen}."
 
@@ -233,9 +233,10 @@ def _statistics(sources: Sources) -> str:
         f"in all arms; the test images, {test}, were read at the end of each trial. The outcome was "
         f"{metric if metric.isupper() else metric.lower()} {level}"
     )
-    claims = config.claims and config.seeds > 1
-    if not claims:
+    if not config.claims:
         return text + ". The protocol repeats a published one, and no claim was made from it."
+    if config.seeds == 1:
+        return text + ". No claim was made from a single repetition."
     against = f"{ARMS[control].title.lower()} at the same share" if control in config.arms else "the real images alone"
     both = any(row.get("low_total") is not None for row in summary["comparisons"])
     intervals = (

@@ -182,9 +182,14 @@ def test_methods_follow_the_configs(pair: Run) -> None:
     config = sources.config.model_copy(update={"classifier": "small-cnn", "patience": 3, "level": "patient"})
     other = methods_text(replace(sources, config=config))
     assert "small convolutional network was trained from scratch" in other
-    assert "had not fallen for 3 looks" in other
+    assert "had not fallen for 3 looks, with the same limit in every arm" in other
     assert "by patient (mean score of the images)" in other
     assert "ResNet" not in other
+    compared = answers(replace(sources, config=config))[1].detail
+    assert "same 300 optimiser steps at most" in compared
+    once = methods_text(replace(sources, config=sources.config.model_copy(update={"seeds": 1})))
+    assert "No claim was made from a single repetition" in once
+    assert "published one" not in once
 
 
 def test_an_unchecked_pool_is_said_to_be_unchecked(home: Home) -> None:
