@@ -125,7 +125,7 @@ def _share_words(arms: Sequence[str], config: SweepConfig | None) -> str:
         lines.append(
             f"Every trial passes {config.epochs} times over its own images: larger sets are trained for longer."
         )
-    else:
+    elif config is None or not (config.patience or config.head == "probe"):
         lines.append("All arms take equally many optimiser steps.")
     note = "<br>".join(textwrap.wrap(" ".join(lines), NOTE_WIDTH))
     unit = "Share of what a class lacks, %" if gap else "Images per class, % of its real training images"

@@ -115,7 +115,7 @@ def _row(result: Result, labels: np.ndarray, positive: int, config: SweepConfig)
         "ratio": result.trial.ratio,
         "seed": result.trial.seed,
         "fold": result.trial.fold,
-        "steps": steps_of(config, result.n_real + result.n_synthetic),
+        "steps": steps_of(config, result.n_real + result.n_synthetic),  # the limit, where patience may end it earlier
         "n_real": result.n_real,
         "n_synthetic": result.n_synthetic,
         "valid_accuracy": result.valid_accuracy,
