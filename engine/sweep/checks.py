@@ -56,7 +56,6 @@ def self_checks(
     positive: int,
 ) -> list[Check]:
     """Every check of a complete sweep on its own trials (columns of `trials.parquet`), data and pools."""
-    trials = trials if "fold" in trials else trials.assign(fold=0)
     classes = splits[0].dataset.classes
     labels = [
         test_images.loc[test_images["fold"] == split.fold, "class"].map(classes.index).to_numpy(np.int64)
