@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from engine.report.sources import Sources
 from engine.store.hashing import sha256_file
 from engine.store.runs import Status
+from engine.sweep.splits import named_splits
 
 PACKAGES = ("torch", "torchvision", "onnxruntime-gpu", "onnxruntime", "numpy", "scipy", "scikit-learn", "plotly")
 
@@ -34,13 +35,12 @@ def parents(sources: Sources) -> list[Parent]:
     seeds = f"{config.first_seed} to {config.first_seed + config.seeds - 1}"
     chain = [_parent("Sweep", sources.run.id, sha256_file(sources.run.path / "trials.parquet"), seeds, sources.status)]
     chain += _weights("Classifier", sources.summary["classifier"])
-    named = [(fold.pool, fold.pool_sha256) for fold in config.folds] or [(config.pool, config.pool_sha256)]
-    for (pool, digest), source in zip(named, sources.pools, strict=True):
+    for named, source in zip(named_splits(config), sources.pools, strict=True):
         if source.quality is not None:
             quality, scores = source.quality, sha256_file(source.quality.run.path / "scores.json")
             chain.append(_parent("Quality", quality.run.id, scores, str(quality.config["seed"]), quality.status))
             chain += _weights("Extractor", quality.scores["extractor"])
-        chain.append(_parent("Pool", pool, digest, "one per image", source.status))
+        chain.append(_parent("Pool", named.pool, named.pool_sha256, "one per image", source.status))
     for generator in sources.generators:
         seed = str(generator.config.get("seed", ""))
         chain.append(_parent("Generator", generator.run.id, generator.info["sha256"], seed, generator.status))
