@@ -50,6 +50,7 @@ if view == NEW:
 elif view == RANK:
     snapshots(trainings, linked)
 elif (run := run_picker("quality", "quality", label="Check")) is not None:
+    st.session_state["quality-linked"] = run.id  # the link is of this choice, and must not undo the next one
     run_header(run)
     live(results, run.state().is_active)(run)
     settings(run)

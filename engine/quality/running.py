@@ -129,6 +129,7 @@ def _check(
     report(Progress("map", 0, 1, "steps"))
     shown = pd.concat((reals, fakes.rows.assign(split="synthetic", flag=copies.table["flag"])), ignore_index=True)
     _write_table(run, EMBEDDING_FILE, _map(shown, np.concatenate((features, fakes.features)), config.seed))
+    report(Progress("map", 1, 1, "steps"))
     excluded = copies.flags.get("copy", 0) if config.exclude == "copies" else 0
     write_json(
         run.path / SCORES_FILE,

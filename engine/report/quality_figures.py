@@ -185,7 +185,7 @@ def figure_embedding(embedding: pd.DataFrame, class_name: str = "") -> go.Figure
     styled(figure, title="Map of the features", x="", y="", keep_zoom="embedding", height=460)
     figure.update_xaxes(showticklabels=False, zeroline=False, showgrid=False, showline=True, mirror=True)
     figure.update_yaxes(showticklabels=False, zeroline=False, showgrid=False, showline=True, mirror=True)
-    return figure.update_layout(clickmode="event+select", margin={"b": 16})
+    return figure.update_layout(clickmode="event+select", margin={"b": 16}, legend={"y": 1.02})  # above the frame
 
 
 def figure_ranking(rows: Sequence[dict[str, Any]]) -> go.Figure:
@@ -219,7 +219,9 @@ def figure_ranking(rows: Sequence[dict[str, Any]]) -> go.Figure:
         )
     )
     figure.add_hline(y=0, line={"color": LINE, "width": 1})
-    figure.add_annotation(x=kimg[best], y=kid[best], text="best", showarrow=False, yshift=-18, font={"size": 12})
+    figure.add_annotation(
+        x=kimg[best], y=kid[best], text="best", showarrow=False, xshift=22, yshift=-14, font={"size": 12}
+    )
     return styled(
         figure,
         title="Snapshots by their distance to the validation images",

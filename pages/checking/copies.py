@@ -22,6 +22,7 @@ PAGE = 12
 WIDTH = 132
 """Pixels of a picture."""
 PAIR = 2 * WIDTH + 52
+"""Pixels of a pair in its frame."""
 FLAGS = {"copy": "Copies", "near-copy": "Near copies", "repeat": "Repeats", "": "Not flagged"}
 """In the order of the gallery, the worst first."""
 COLOURS = {"copy": "red", "near-copy": "orange", "repeat": "violet", "": "gray"}
@@ -94,12 +95,15 @@ def filtered(run: Run, table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
 
 
 def with_buttons(run: Run, pool: Pool, shown: pd.DataFrame) -> None:
-    """Exclude or restore everything that the filter shows."""
-    here = shown.loc[shown["excluded"] == "", "path"].tolist()
+    """Exclude everything flagged that the filter shows, or restore what was excluded of it.
+
+    Images that nothing speaks against can be excluded one by one, but not all at a stroke.
+    """
+    here = shown.loc[(shown["excluded"] == "") & (shown["flag"] != ""), "path"].tolist()
     gone = shown.loc[shown["excluded"] != "", "path"].tolist()
     with st.container(horizontal=True, vertical_alignment="center"):
         if here and st.button(f"Exclude these {len(here)}…", icon=":material/block:", key=f"exclude-{run.id}"):
-            flags = [FLAGS[flag].lower() for flag in dict.fromkeys(shown["flag"])]
+            flags = [FLAGS[flag].lower() for flag in dict.fromkeys(shown["flag"]) if flag]
             exclude_dialog(pool, here, f"{' and '.join(flags)}, seen by {run.id}")
         if gone and st.button(f"Restore these {len(gone)}…", icon=":material/undo:", key=f"restore-{run.id}"):
             restore_dialog(pool, gone)
@@ -198,7 +202,9 @@ def _page(run: Run, count: int) -> int:
     pages = -(-count // PAGE)
     if pages == 1:
         return 0
-    number = st.number_input("Page", 1, pages, 1, key=f"page-{run.id}", help=f"{count} pairs on {pages} pages.")
+    number = st.number_input(
+        f"Page of {pages}", 1, pages, 1, key=f"page-{run.id}", help=f"{count} pairs, the nearest first.", width=160
+    )
     return int(number) - 1
 
 

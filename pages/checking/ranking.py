@@ -26,7 +26,11 @@ from pages.parts.runs import config_of, live, run_header, start, title
 from pages.parts.words import amount, moment
 
 EXPORT_SECONDS = 600
-LABELS = {"images": "Images of each snapshot", "snapshots": "Only the newest", "extractor": "By the features of"}
+LABELS = {
+    "images": "Images of each snapshot",
+    "snapshots": "Only the newest (0: all)",
+    "extractor": "By the features of",
+}
 
 
 def with_snapshots() -> list[Run]:
@@ -80,7 +84,7 @@ def new_ranking(training: Run) -> None:
     )
     if values is not None and start(RankingConfig.build(values)) is not None:
         st.rerun()
-    st.caption("The same from the command line:")
+    st.caption("The same from the command line (settings changed above show after the start):")
     st.code(command_line(RankingConfig.build(base)), "bash", wrap_lines=True)
 
 

@@ -46,13 +46,13 @@ def what_it_can_show(tested: Sequence[Dataset], config: SweepConfig) -> None:
         "of them make it smaller; more seeds do not.",
     )
     smallest_p.metric(
-        f"Smallest p of {config.seeds} seeds",
+        f"Smallest p of {_count(config.seeds, 'seed')}",
         f"{limits['smallest_p_holm']:.3f}",
         f"below {ALPHA} to claim",
         delta_color="off",
         delta_arrow="off",
         border=True,
-        help=f"Sign-flip p with Holm's correction over {len(config.ratios)} shares.",
+        help=f"Sign-flip p with Holm's correction over {_count(len(config.ratios), 'share')}.",
     )
     trials.metric(
         "Trials",
@@ -63,14 +63,19 @@ def what_it_can_show(tested: Sequence[Dataset], config: SweepConfig) -> None:
         border=True,
     )
     if limits["smallest_p_holm"] >= ALPHA:
+        shares = len(config.ratios)
         st.warning(
-            f"With {config.seeds} seeds and {len(config.ratios)} shares no p can fall below {ALPHA}: this is a quick "
-            f"look that claims nothing. {seeds_to_claim(len(config.ratios))} seeds, or fewer shares, make a claim "
-            "possible.",
+            f"With {_count(config.seeds, 'seed')} and {_count(shares, 'share')} no p can fall below {ALPHA}: this is a "
+            f"quick look that claims nothing. {seeds_to_claim(shares)} seeds{', or fewer shares,' * (shares > 1)} make "
+            "a claim possible.",
             icon=":material/hourglass_disabled:",
         )
     elif difference is not None:
         st.caption(f"More {limits['limited_by']} would lower the smallest difference most.")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def cost(config: SweepConfig) -> str:

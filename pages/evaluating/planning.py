@@ -265,7 +265,7 @@ def submit(dataset: Dataset, config: SweepConfig, key: str) -> None:
         key=f"sweep-{key}",
         groups=GROUPS,
         choices={"beside": ["", *sweeps], "quality": ["", *checks]},
-        labels=LABELS,
+        labels=LABELS | ({"steps": "Steps (epochs count instead)"} if config.epochs else {}),
         submit="Start sweep",
     )
     if values is not None and (run := start(SweepConfig.build(values))) is not None:

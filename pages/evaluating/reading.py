@@ -39,7 +39,10 @@ def results(run: Run) -> None:
         show_verdict(summary)
     phantom_badge(config.dataset)
     if not trials_path.is_file():
-        st.info("The first trials appear here as soon as they are done.", icon=":material/hourglass_top:")
+        if run.state().is_active:
+            st.info("The first trials appear here as soon as they are done.", icon=":material/hourglass_top:")
+        else:
+            st.caption("It ended before its first trial was done.")
         return
     trials = table_of(trials_path, omit=("scores",))
     shown, metric, arms = choose(run, config, trials)

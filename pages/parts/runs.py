@@ -210,7 +210,7 @@ def run_progress(run: Run, shown: State) -> None:
     if state is State.INTERRUPTED:
         st.info(
             "The program that did this run ended without a word (a crash, or the machine was switched off). "
-            "Resume goes on from its last snapshot.",
+            "Resume goes on from what it had saved.",
             icon=":material/power_off:",
         )
 

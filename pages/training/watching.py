@@ -11,6 +11,7 @@ import streamlit as st
 
 from engine.configs import parse_config
 from engine.datasets.dataset import Dataset
+from engine.gans.snapshots import list_generators
 from engine.report.figures import (
     figure_augmentation,
     figure_d_outputs,
@@ -26,7 +27,7 @@ from engine.report.figures import (
 from engine.sampling.exported import has_generator
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run, State
-from pages.checking.ranking import SNAPSHOTS, best_of, rankings_of, read_ranking
+from pages.checking.ranking import best_of, rankings_of, read_ranking
 from pages.parts.command import command_line
 from pages.parts.home import home
 from pages.parts.images import picture
@@ -233,7 +234,7 @@ def onward(run: Run) -> None:
 
 def best_snapshot(run: Run) -> None:
     """Which snapshot the newest ranking found best; without one, the offer to rank them."""
-    if run.state().is_active or not any((run.path / "snapshots").glob(SNAPSHOTS)):
+    if run.state().is_active or not list_generators(run.path):
         return
     ranking = next((made for made in rankings_of(run) if read_ranking(made)), None)
     with st.container(horizontal=True, vertical_alignment="center"):

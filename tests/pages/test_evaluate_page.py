@@ -101,6 +101,12 @@ def test_running_without_a_trial_yet(home: Home, pool: Run, hold: Callable[[Run]
     assert "first trials appear here" in texts(open_page("evaluate", run=run.id))
 
 
+def test_ended_without_a_trial(home: Home, pool: Run, open_page: OpenPage) -> None:
+    run = make_sweep(home, pool, State.FAILED)
+    (run.path / "trials.parquet").unlink()
+    assert "ended before its first trial" in texts(open_page("evaluate", run=run.id))
+
+
 def test_failed_keeps_its_trials_and_says_why(home: Home, pool: Run, open_page: OpenPage) -> None:
     run = make_sweep(home, pool, State.FAILED, error="The memory ran out; choose a smaller batch.")
     app = open_page("evaluate", run=run.id)

@@ -89,6 +89,13 @@ def test_finished_says_the_worst_first_then_scores_beside_floors(check: Run, ope
     assert "Phantom data" in texts(app)
 
 
+def test_the_first_press_on_another_view_counts(check: Run, open_page: OpenPage) -> None:
+    app = open_page("quality")
+    assert app.query_params["run"] == check.id
+    app.segmented_control(key="quality-view").set_value("New check").run()
+    assert "Start check" in [button.label for button in app.button]
+
+
 def test_tables_of_one_class(check: Run, open_page: OpenPage) -> None:
     app = open_page("quality", run=check.id)
     app.segmented_control(key=f"scores-class-{check.id}").set_value("bleed").run()
@@ -115,6 +122,7 @@ def test_a_pool_without_flags_shows_its_nearest_pairs(home: Home, pool: Run, ope
     app = open_page("quality", run=check.id, part="Nearest neighbours")
     assert not app.warning
     assert len(badges(app)) == 12, "one page of them"
+    assert not [button for button in app.button if button.label.startswith("Exclude these")], "nothing speaks for it"
     ratios = pd.read_parquet(check.path / "neighbours.parquet")["ratio"]
     assert f"ratio {ratios.min():.2f}" in next(caption.value for caption in app.caption if "ratio" in caption.value)
 
