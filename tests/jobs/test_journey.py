@@ -15,13 +15,15 @@ from tests.jobs.scene import ended, kill, processes_of, until
 
 BRIEF = JourneyConfig(
     overrides={
-        "import": {"size": 32, "remedies": ["drop-conflicts"]},
+        "import": {"size": 32, "remedies": ["drop-conflicts"], "train_per_class": 40},
         "train": {"kimg": 0.4, "tick_kimg": 0.05, "snapshot_ticks": 1, "g_channels": 8, "d_channels": 8},
-        "pool": {"images_per_class": 120},
+        "pool": {"images_per_class": 40},
         "sweep": {"seeds": 2, "steps": 4, "batch": 8, "validations": 1, "ratios": [0.5]},
     }
 )
-PATIENCE_SECONDS = 150
+PATIENCE_SECONDS = 400
+LONG = pytest.mark.timeout(1200)
+"""Some twenty processes are started one after the other, each of which loads torch: minutes on a busy machine."""
 
 
 @pytest.fixture
@@ -37,6 +39,7 @@ def kill_all(home: Home) -> None:
         kill(process)
 
 
+@LONG
 @pytest.mark.slow
 def test_journey_killed_in_every_step_completes_and_repeats_nothing(quiet_home: Home) -> None:
     run = ensure(quiet_home, BRIEF)
@@ -57,6 +60,7 @@ def test_journey_killed_in_every_step_completes_and_repeats_nothing(quiet_home: 
     assert run.state() is State.FINISHED
 
 
+@LONG
 @pytest.mark.slow
 def test_journey_with_the_other_gan(quiet_home: Home) -> None:
     """One class-conditional StyleGAN2-ADA instead of a DCGAN a class, to the same end."""
@@ -73,6 +77,7 @@ def test_journey_with_the_other_gan(quiet_home: Home) -> None:
     assert "stylegan2-ada" in text
 
 
+@LONG
 @pytest.mark.slow
 def test_stopped_journey_stops_its_step(quiet_home: Home) -> None:
     run = ensure(quiet_home, BRIEF.model_copy(update={"overrides": {**BRIEF.overrides, "train": {"kimg": 100.0}}}))
