@@ -123,7 +123,7 @@ def _trained(generator: GeneratorSource) -> str:
         return f"networks imported from {config['source']}"
     text = (
         f"{GANS.get(info['gan'], info['gan'])} ({info['architecture']}) trained on the training images alone for "
-        f"{config['kimg']:g} thousand images (batch {config['batch']}, Adam, learning rates {config['g_lr']:g} and "
+        f"{info['kimg']:g} thousand images (batch {config['batch']}, Adam, learning rates {config['g_lr']:g} and "
         f"{config['d_lr']:g}"
     )
     if config.get("aug") == "ada":
