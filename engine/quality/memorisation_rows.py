@@ -121,7 +121,14 @@ def in_words(counts: dict[str, int], measures: list[Row], limits: Limits, held_o
         f"{_percent(dcr['value'])} of the synthetic images lie nearer to training images than to as many held-out ones "
         f"({_percent(dcr['low'])} to {_percent(dcr['high'])}; 50 % is clean)"
     )
-    if dcr["low"] > 0.5:
+    copied = counts["copy"] or counts["near-copy"]
+    if dcr["low"] > 0.5 and z > 3 and not copied:
+        # Far from all real images, which of them is the nearest says nothing; alike as they are, all say it together.
+        good.append(
+            f"{nearer}. They lie farther from any training image than held-out real images do (C_T {z:.1f}), so that "
+            "this is no sign of copying."
+        )
+    elif dcr["low"] > 0.5:
         bad.append(f"{nearer}: the generator remembers its training images.")
     else:
         good.append(f"{nearer}.")

@@ -42,7 +42,7 @@ def in_words(scores: Sequence[Row]) -> list[str]:
             shown = worse[0]
         where = "" if shown["class"] == "" else f" in class {shown['class']}"
         classes = [row["class"] for row in worse if row["class"] not in ("", shown["class"])]
-        also = f" Worse than real images in class {', '.join(classes)}." if worse and classes else ""
+        also = f" Worse than real images for {', '.join(classes)}." if worse and classes else ""
         said[told(shown)].append(WORDS[metric](shown, where, told(shown)) + also)
     return said["worse"] + said["open"] + said["alike"]
 
@@ -121,8 +121,8 @@ def _distance(name: str) -> Callable[[Row, str, Told], str]:
             what, "farther from the real images than these are from each other", "within what real images give"
         )
         return (
-            f"{name} {row['value']:.3g}{where} ({row['low']:.3g} to {row['high']:.3g}; real against real "
-            f"{row['floor']:.3g}): {words}."
+            f"{name} {_number(row['value'])}{where} ({_number(row['low'])} to {_number(row['high'])}; real against "
+            f"real {_number(row['floor'])}): {words}."
         )
 
     return sentence
@@ -130,6 +130,10 @@ def _distance(name: str) -> Callable[[Row, str, Told], str]:
 
 def _words(what: Told, bad: str, good: str) -> str:
     return {"worse": bad, "open": OPEN, "alike": good}[what]
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def _percent(share: float) -> str:

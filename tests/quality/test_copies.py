@@ -15,6 +15,7 @@ from engine.configs import QualityConfig
 from engine.features.cache import Interrupted
 from engine.quality.copies import TABLE_COLUMNS, Copies, Features, find_copies
 from engine.quality.flags import Limits, Nearness, flag_copies, repeats
+from engine.quality.memorisation_rows import in_words
 from engine.store.errors import ErsatzError
 from engine.store.hashing import sha256_pixels
 from engine.store.progress import Progress
@@ -106,6 +107,17 @@ def test_a_generator_that_only_remembers_is_told() -> None:
     assert measure(copies, "authpct")["high"] < measure(copies, "authpct")["expected"]
     assert measure(copies, "copy_ratio")["high"] < measure(copies, "copy_ratio")["expected"]
     assert "remembers its training images" in " ".join(copies.sentences)
+
+
+def test_images_unlike_any_real_one_are_not_said_to_be_remembered() -> None:
+    """A collapsed pool far from all real images lies nearest to one of them: mostly a training image, by luck alone."""
+    overall = {"class": "", "low": 0.99, "high": 1.0, "expected": 0.0, "n": 300}
+    rows = [overall | {"measure": "copy_share", "value": 0.0}, overall | {"measure": "dcr_share", "value": 1.0}]
+    flags, limits = {"copy": 0, "near-copy": 0, "repeat": 0}, Limits({}, 1.0, 1.0, 1.0, 0)
+    for z, remembered in ((11.0, False), (0.0, True)):
+        said = " ".join(in_words(flags, [*rows, overall | {"measure": "c_t", "value": z}], limits, 40, 40))
+        assert ("remembers its training images" in said) == remembered
+        assert ("no sign of copying" in said) != remembered
 
 
 def test_table_has_a_row_for_every_image_of_the_pool() -> None:
