@@ -65,7 +65,8 @@ def _how_sure(sources: Sources) -> Answer:
         return Answer(question, "Nothing was compared", base, "unknown")
     measure = METRICS[str(row["metric"])]
     difference = measure.show_difference(row["mean_difference"])
-    what = f"{measure.title} against {ARMS[row['against']].title.lower()} at {show_share(row['ratio'])}"
+    title = measure.title + (" by patient" if summary.get("level") == "patient" else "")
+    what = f"{title} against {ARMS[row['against']].title.lower()} at {show_share(row['ratio'])}"
     if row["n"] < 2:
         detail = f"{what}: {difference}, from one training of each arm, which cannot be told from luck. {base}"
         return Answer(question, "Not at all", detail, "bad")
@@ -91,7 +92,7 @@ def _compared_to_what(sources: Sources) -> Answer:
         most = " at most (a training ended when its validation loss no longer fell)" if config.patience else ""
         steps = f"Every arm took the same {config.steps} optimiser steps{most}."
     majority = METRICS["accuracy"].show(sources.summary["majority_accuracy"])
-    guess = f"Always naming the largest class would reach {majority}."
+    guess = f"Always naming the largest class would reach an accuracy of {majority}."
     others = [ARMS[other].title.lower() for other in config.arms if other not in (arm, control)]
     beside = f"Beside it: {', '.join(others)}. " if others else ""
     if control in config.arms:

@@ -158,19 +158,20 @@ def _other_verdicts(sources: Sources) -> list[dict[str, Any]]:
 def _sweep_figures(sources: Sources, metric: str) -> list[go.Figure]:
     """One figure of all arms, or, when there are many, one for each family of arms beside its controls."""
     summary, config = sources.summary, sources.config
-    trials = sources.trials
-    if config.folds and sources.metrics is not None:
-        trials = level_trials(sources.metrics)  # as judged: the folds of a seed together
+    trials, level = sources.trials, summary.get("level", "image")
+    if (config.folds or level == "patient") and sources.metrics is not None:
+        trials = level_trials(sources.metrics, level)  # as judged: the folds of a seed together
+    title = METRICS[metric].title + (" by patient" if level == "patient" else "")
     present = [arm for arm in ARMS if (trials["arm"] == arm).any()]
     if len(present) <= MAY_STAND_TOGETHER:
-        return [figure_sweep(trials, summary, metric, config=config)]
+        whole = f"{title} against the share of synthetic images"
+        return [figure_sweep(trials, summary, metric, whole, config=config)]
     plain = [arm for arm in present if not arm.endswith("+classical") or not has_ratios(arm)]
     families = {
         "added": [arm for arm in plain if arm.startswith("real")],
         "in place of real ones": ["real", *(arm for arm in plain if arm.startswith(("replaced", "synthetic")))],
         "with classical augmentation": ["real", *(arm for arm in present if arm.endswith("+classical"))],
     }
-    title = METRICS[metric].title
     return [
         figure_sweep(trials, summary, metric, f"{title}: synthetic images {name}", arms=arms, config=config)
         for name, arms in families.items()

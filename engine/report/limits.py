@@ -46,7 +46,10 @@ def limits(
         + (
             "Holm's correction: this sweep is a quick look and can claim nothing."
             if smallest_p > 0.05
-            else "Holm's correction over the ratios."
+            else f"Holm's correction over {len(config.ratios)} shares: after it none below 0.05 was possible, and this "
+            "sweep could claim nothing."
+            if smallest_p * len(config.ratios) > 0.05
+            else "Holm's correction over the shares."
         )
     )
     repeated = (
@@ -81,8 +84,11 @@ def _test_set(summary: dict[str, Any]) -> str:
     noise = summary["test_noise"]["real"]
     half_width = summary["detectable"]["half_width"]
     contained = any(row.get("low_total") is not None for row in summary["comparisons"])
+    patients = (summary.get("patients") or {}).get("known", 0)
+    by_patient = patients and summary.get("level") == "patient"
+    of = f" of {patients} known patients, and it is by patient that it was judged" if by_patient else ""
     return (
-        f"The test set has {summary['n_test']} images. At an accuracy of 85 % that alone leaves an uncertainty of "
+        f"The test set has {summary['n_test']} images{of}. At an accuracy of 85 % that alone leaves an uncertainty of "
         f"±{100 * half_width:.1f} points (Wilson, 95 %). Drawn anew (whole patients where they are known), "
         f"the test set would put the accuracy of real images alone between {100 * noise['low']:.1f} % and "
         f"{100 * noise['high']:.1f} %; "
