@@ -185,7 +185,9 @@ def figure_embedding(embedding: pd.DataFrame, class_name: str = "") -> go.Figure
     styled(figure, title="Map of the features", x="", y="", keep_zoom="embedding", height=460)
     figure.update_xaxes(showticklabels=False, zeroline=False, showgrid=False, showline=True, mirror=True)
     figure.update_yaxes(showticklabels=False, zeroline=False, showgrid=False, showline=True, mirror=True)
-    return figure.update_layout(clickmode="event+select", margin={"b": 16}, legend={"y": 1.02})  # above the frame
+    # below, where the axes have no titles: two lines of it would meet the title above
+    figure.update_layout(margin={"t": 48, "b": 64}, legend={"y": -0.02, "yanchor": "top"})
+    return figure.update_layout(clickmode="event+select")
 
 
 def figure_ranking(rows: Sequence[dict[str, Any]]) -> go.Figure:
