@@ -89,8 +89,13 @@ def calibration_error(labels: np.ndarray, scores: np.ndarray) -> float:
 
 
 def majority_accuracy(train_labels: np.ndarray, test_labels: np.ndarray) -> float:
-    """Test accuracy of always naming the most frequent class of the training images."""
-    return float((test_labels == np.bincount(train_labels).argmax()).mean())
+    """Test accuracy of always naming the most frequent class of the training images.
+
+    Among equally frequent ones the best guess counts: in a balanced training set the first class is nothing special,
+    and a classifier that always answers with one class must not look better than guessing.
+    """
+    counts = np.bincount(train_labels)
+    return max(float((test_labels == label).mean()) for label in np.flatnonzero(counts == counts.max()))
 
 
 def _area(actual: np.ndarray, score: np.ndarray) -> float:

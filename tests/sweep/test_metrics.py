@@ -97,3 +97,4 @@ def test_the_positive_class_is_the_diseased_one(classes: list[str], expected: st
 
 def test_majority_names_the_class_most_frequent_in_training() -> None:
     assert majority_accuracy(np.array([0, 1, 1]), np.array([0, 0, 0, 1])) == 0.25
+    assert majority_accuracy(np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1])) == 0.75, "of equal ones the best guess"
