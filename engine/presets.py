@@ -135,7 +135,7 @@ PRESETS: dict[str, Preset] = {
             "repeats": "head-ct",
             "classifier": "resnet50",
             "head": "head-ct",
-            "arms": ("real", "real+classical", "synthetic+classical", "real+synthetic+classical"),
+            "arms": ("real", "real+classical", "real+synthetic+classical", "synthetic+classical"),
             "ratios": (1.0,),
             "seeds": 1,
             "epochs": 20,

@@ -443,7 +443,7 @@ def make_pair(home: Home) -> Run:
         "head": "head-ct",
         "optimizer": "rmsprop",
         "epochs": 20,
-        "arms": ("real", "real+classical", "synthetic+classical", "real+synthetic+classical"),
+        "arms": ("real", "real+classical", "real+synthetic+classical", "synthetic+classical"),
         "ratios": (1.0,),
         "flaws": ("synthetic-in-test", "dropped-runs"),
     }

@@ -119,7 +119,8 @@ def _copies(sources: Sources) -> Answer:
     how = f"Each was compared with every training image by {features}pixels, moved and mirrored too."
     expected = [row["expected"] for q in sources.qualities for row in q.scores["memorisation"] if _is_share(row)]
     if expected and None not in expected:
-        how += f" Of held-out real images {show_percent(max(expected))} would be called a copy."
+        held_out = min(quality.scores["counts"]["valid"] for quality in sources.qualities)
+        how += f" Of {held_out} held-out real images {show_percent(max(expected))} would be called a copy."
     if unchecked := [source.name for source in sources.pools if source.quality is None]:
         gone += f" Not checked: the pool of {', '.join(unchecked)}."
     if not copies and not near:

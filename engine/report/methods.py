@@ -183,12 +183,13 @@ def _quality(sources: Sources) -> str:
 def _classifier(sources: Sources) -> str:
     config, summary = sources.config, sources.summary
     network = NETWORKS.get(config.classifier, config.classifier)
+    weights = f"weights {summary['classifier'].get('weights', 'unknown')}"
     if config.classifier == "small-cnn":
         what = "A small convolutional network was trained from scratch"
     elif config.training == "frozen":
-        what = f"{HEADS[config.head].capitalize()} on frozen features of {network} (pretrained) was trained"
+        what = f"{HEADS[config.head].capitalize()} on frozen features of {network} ({weights}) was trained"
     else:
-        what = f"{network} (pretrained) was fine-tuned with {HEADS[config.head]}"
+        what = f"{network} ({weights}) was fine-tuned with {HEADS[config.head]}"
     if config.head == "probe" and config.training == "frozen":
         return f"{what.removesuffix(' was trained')} was the classifier; validation images chose its regularisation."
     length = f"{config.epochs} passes over each training set" if config.epochs else f"{summary['steps']} steps"

@@ -143,10 +143,15 @@ def _expected(score: Score, expected: float | str | None) -> str:
 
 
 def worst_pairs(neighbours: pd.DataFrame, count: int) -> pd.DataFrame:
-    """The pool images most like a training image: flagged ones first, then by the copy ratio."""
+    """The pool images most like a training image: flagged ones first, then by the copy ratio.
+
+    Repeats of other synthetic images, of which a pool may have many, take a quarter of the places at most.
+    """
     severity = neighbours["flag"].map({flag: rank for rank, flag in enumerate(FLAGS)}).fillna(0)
     order = neighbours.assign(severity=severity).sort_values(["severity", "ratio"], ascending=[False, True])
-    return order.drop(columns="severity").head(count)
+    order = order.drop(columns="severity")
+    repeat = order["flag"] == "repeat"
+    return order[~repeat | (repeat.cumsum() <= count // 4)].head(count)
 
 
 def describe_pair(row: pd.Series) -> str:

@@ -176,7 +176,11 @@ def _whole_images(trials: pd.DataFrame, labels: list[np.ndarray]) -> Check:
     n = trials["fold"].map(dict(enumerate(len(of_fold) for of_fold in labels))).to_numpy()
     right = trials["accuracy"].to_numpy() * n
     wrong = int((np.abs(right - np.round(right)) > CLOSE * n).sum())
-    return Check("whole images", not wrong, f"{wrong} accuracies are not a whole number of test images.")
+    return Check(
+        "whole images",
+        not wrong,
+        f"{len(trials) - wrong} of {len(trials)} accuracies are a whole number of test images.",
+    )
 
 
 def _between(trials: pd.DataFrame) -> Check:
@@ -185,7 +189,7 @@ def _between(trials: pd.DataFrame) -> Check:
     return Check(
         "accuracy between",
         not wrong,
-        f"{wrong} of {len(trials)} accuracies lie outside sensitivity and specificity, between which they must lie.",
+        f"{len(trials) - wrong} of {len(trials)} accuracies lie between sensitivity and specificity, as they must.",
     )
 
 
@@ -199,7 +203,8 @@ def _repetitions_differ(trials: pd.DataFrame) -> Check:
     return Check(
         "repetitions differ",
         not same,
-        f"In {same} of {cells} combinations of arm and ratio with synthetic images all seeds gave the same scores.",
+        f"In {cells - same} of {cells} combinations of arm and ratio with synthetic images the seeds gave different "
+        "scores.",
     )
 
 
@@ -234,7 +239,7 @@ def _training_sets(config: SweepConfig, splits: Sequence[Split], trials: pd.Data
     yield Check(
         "duplicates are real",
         not foreign,
-        f"{foreign} of {duplicates} training sets of the duplicates arms contain anything but real training images.",
+        f"{duplicates - foreign} of {duplicates} training sets of the duplicates arms hold real training images alone.",
     )
     yield Check(
         "training set sizes",
