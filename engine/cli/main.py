@@ -263,9 +263,10 @@ def sweep(
         images = {"dataset": parent_of_folds(home, datasets), "folds": folds}
     config = SweepConfig.build({**base, **settings, "name": name or images["dataset"], **images})
     run = jobs.submit(home, config)
-    tested = pd.concat([Dataset.open(home, dataset).rows("test") for dataset in datasets])
-    n_test = len(set(patients(tested))) if config.level == "patient" else len(tested)
-    notices.print(foretold(n_test, config.seeds, len(config.ratios), f"{config.level}s"), soft_wrap=True)
+    if not (detach or as_json):
+        tested = pd.concat([Dataset.open(home, dataset).rows("test") for dataset in datasets])
+        n_test = len(set(patients(tested))) if config.level == "patient" else len(tested)
+        notices.print(foretold(n_test, config.seeds, len(config.ratios), f"{config.level}s"), soft_wrap=True)
     _finish([run], detach, as_json)
 
 

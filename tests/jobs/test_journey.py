@@ -74,7 +74,7 @@ def test_journey_with_the_other_gan(quiet_home: Home) -> None:
     assert training.config()["gan"] == "stylegan2-ada"
     assert (training.path / "synthesis.onnx").is_file()
     text = (Run(quiet_home, result["sweep"]).path / "report.html").read_text()
-    assert "stylegan2-ada" in text
+    assert "StyleGAN2-ADA" in text
 
 
 @LONG
