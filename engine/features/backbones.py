@@ -201,7 +201,7 @@ def imagenet(
 
 
 FID = Preparation(
-    f"resize {inception.INPUT_SIZE} bilinear as TensorFlow 1, (x - 128) / 128, last blocks in float32",
+    f"resize {inception.INPUT_SIZE} bilinear as TensorFlow 1, (x - 128) / 128",
     inception.resize_as_published,
     lambda images: (images - 128) / 128,
 )
