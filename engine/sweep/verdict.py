@@ -173,13 +173,15 @@ def _needed(best: Comparison, ratios: int, question: Question) -> str:
         return f"About {seeds} repetitions would be needed to tell a difference of this size from chance." + noise
     if seeds is not None:
         return "A difference of this size is at the edge of what so many repetitions can tell; more would settle it."
+    units = "patients" if question.level == "patient" else "test images"
     larger = larger_test_set(best.mean_difference, best.spread**2 / best.n, images, ratios)
     if larger is not None and larger <= 1000:
-        units = "patients" if question.level == "patient" else "test images"
         return (
             f"About {math.ceil(larger)} times as many {units} would be needed to tell a difference of this size from "
             f"the luck of one test set; more repetitions alone cannot.{noise}"
         )
+    if images and seeds_needed(best.mean_difference, best.spread, ratios) is not None:
+        return f"More repetitions and more {units}, both, would be needed to tell such a difference from chance.{noise}"
     return f"More than 1,000 repetitions would be needed to tell a difference so small from chance.{noise}"
 
 

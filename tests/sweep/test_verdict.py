@@ -174,3 +174,16 @@ def test_comparisons_hold_both_intervals() -> None:
     for comparison_ in found:
         assert comparison_.low_total < comparison_.low < comparison_.high < comparison_.high_total
     assert np.isnan(compare(trials, "real+synthetic", "real", "accuracy")[0].low_total)
+
+
+def test_a_difference_that_neither_more_seeds_nor_more_images_alone_can_tell_says_so() -> None:
+    """As 2.7 points on 101 images with 8 seeds: both noises are as large as the margin."""
+    numbers = {"low": 0.009, "high": 0.042, "p": 0.031, "p_holm": 0.125, "n": 8, "spread": 0.024}
+    total = {"low_total": -0.013, "high_total": 0.068, "seed_variance": 7.2e-5, "image_variance": 1.6e-4}
+    found = [
+        Comparison("real+synthetic", ratio, "real+duplicates", "accuracy", 0.027, **numbers, **total)
+        for ratio in RATIOS
+    ]
+    verdict = judge(Question(), found, found)
+    assert verdict.verdict == "no evidence"
+    assert verdict.needed.startswith("More repetitions and more test images, both, would be needed")
