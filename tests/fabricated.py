@@ -32,7 +32,7 @@ from engine.store.home import Home
 from engine.store.runs import Run, State, create_run
 from engine.sweep.arms import Trial, arm_rule, plan
 from engine.sweep.metric_table import METRICS_FILE, metric_table
-from engine.sweep.metrics import confusion_matrix, metrics
+from engine.sweep.metrics import confusion_matrix, metrics, positive_class
 from engine.sweep.splits import open_splits, test_table
 from engine.sweep.summary import summarise
 
@@ -277,9 +277,11 @@ def make_sweep(
     test_images.to_csv(run.path / "test_images.csv", index=False)
     result = {}
     if finished:
-        summary = summarise(config, splits, trials, test_images, {"name": "small-cnn"})
+        positive = positive_class(dataset.classes)
+        table = metric_table(trials, test_images, dataset.classes, positive, config.subgroups)
+        table.to_parquet(run.path / METRICS_FILE)
+        summary = summarise(config, splits, trials, test_images, table, {"name": "small-cnn"})
         write_json(run.path / "summary.json", summary)
-        metric_table(trials, test_images, dataset.classes, 0, config.subgroups).to_parquet(run.path / METRICS_FILE)
         result = {"verdict": summary["verdict"]["verdict"], "sentence": summary["verdict"]["sentence"]}
     changes = {"result": result, **changes}
     return set_state(run, state, stage="Trials", done=len(kept), total=len(trials), unit="trials", **changes)

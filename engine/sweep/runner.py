@@ -84,10 +84,11 @@ def run_sweep(
             report(Progress("trials", len(rows), len(trials), "trials"))
         if not rows.keys() >= set(of_fold):
             return "stopped"
-    table = pd.DataFrame([rows[trial] for trial in trials])
+    done = pd.DataFrame([rows[trial] for trial in trials])
+    table = metric_table(done, test_images, classes, positive_class(classes), config.subgroups)
     with replacing(run.path / METRICS_FILE) as temporary:
-        metric_table(table, test_images, classes, positive_class(classes), config.subgroups).to_parquet(temporary)
-    summary = summarise(config, splits, table, test_images, classifier)
+        table.to_parquet(temporary)
+    summary = summarise(config, splits, done, test_images, table, classifier)
     write_json(run.path / SUMMARY_FILE, summary)
     run.update(result={key: summary["verdict"][key] for key in ("verdict", "sentence")})
     return "finished"

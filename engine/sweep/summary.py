@@ -17,7 +17,7 @@ from engine.sweep.comparisons import Comparison, compare
 from engine.sweep.departures import Departure, departures, dropped_runs
 from engine.sweep.detectable import detectable
 from engine.sweep.levels import Level, knows_patients, patients, seed_scores, units_of
-from engine.sweep.metric_table import Parts, metric_table, patient_parts
+from engine.sweep.metric_table import Parts, patient_parts
 from engine.sweep.metrics import METRICS, majority_accuracy, positive_class
 from engine.sweep.splits import Split
 from engine.sweep.statistics import bootstrap_interval, cluster_bootstraps, two_way_interval, wilson_interval
@@ -36,13 +36,13 @@ def summarise(
     splits: Sequence[Split],
     trials: pd.DataFrame,
     test_images: pd.DataFrame,
+    table: pd.DataFrame,
     classifier: dict[str, str],
 ) -> dict[str, Any]:
-    """The content of `summary.json` from the complete table of trials and the table of their test images."""
+    """The content of `summary.json` from the complete table of trials, their test images and `metric_table` of both."""
     dataset = splits[0].dataset
     classes, positive = dataset.classes, positive_class(dataset.classes)
     level = config.level
-    table = metric_table(trials, test_images, classes, positive, config.subgroups)
     wide = _wide(table, level, trials)
     parts = {
         metric: patient_parts(metric, trials, test_images, classes, positive, level)

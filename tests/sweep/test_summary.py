@@ -16,6 +16,8 @@ from engine.store.home import Home
 from engine.store.runs import Run
 from engine.sweep import splits as of_splits
 from engine.sweep.departures import departures, dropped_runs
+from engine.sweep.metric_table import metric_table
+from engine.sweep.metrics import positive_class
 from engine.sweep.summary import summarise
 from tests.sweep.made_up import make_trials
 
@@ -42,7 +44,9 @@ class Summarised:
         splits = of_splits.open_splits(self.home, config)
         test_images = of_splits.test_table(splits, config)
         trials = make_trials(config, splits, test_images, gain, margin)
-        summary = summarise(config, splits, trials, test_images, {"name": "small-cnn"})
+        classes = splits[0].dataset.classes
+        table = metric_table(trials, test_images, classes, positive_class(classes), config.subgroups)
+        summary = summarise(config, splits, trials, test_images, table, {"name": "small-cnn"})
         json.dumps(summary, allow_nan=False)
         return summary
 
