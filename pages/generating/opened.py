@@ -12,6 +12,7 @@ from engine.sampling.exploring import Look
 from engine.sampling.exported import INFO_FILE, has_generator
 from engine.sampling.sampler import Noise, Sampler
 from engine.store.runs import Run, list_runs
+from pages.parts.command import show_command
 from pages.parts.home import home
 from pages.parts.phantom import phantom_badge
 
@@ -31,8 +32,7 @@ def options(look: Look) -> str:
 
 def command(line: str) -> None:
     """What does the same from the command line."""
-    with st.expander("The same from the command line", icon=":material/terminal:"):
-        st.code(f"python -m engine {line}", "bash", wrap_lines=True)
+    show_command(f"python -m engine {line}")
 
 
 def generators() -> list[Run]:

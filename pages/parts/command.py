@@ -5,11 +5,19 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
+import streamlit as st
+
 from engine.configs import Config, DcganConfig, QualityConfig, RankingConfig, StyleganConfig, SweepConfig
 from engine.configs.stylegan2 import BY_CONFIGURATION
 
 FILLED_IN = {"kind", "dataset_fingerprint", "pool_sha256", "start_sha256"}
 """Fields that submitting a run fills in."""
+
+
+def show_command(line: str) -> None:
+    """Offer to copy the whole command line (`python -m engine …`, or several of them) that does the same."""
+    with st.expander("The same from the command line", icon=":material/terminal:"):
+        st.code(line, "bash", wrap_lines=True)
 
 
 def command_line(config: Config, size: int = 0) -> str:

@@ -12,6 +12,7 @@ import streamlit as st
 
 from engine.configs import Config
 from engine.jobs.submit import cancel, resume, stop, submit
+from engine.store.about import ABOUT_FILE, About, about
 from engine.store.errors import AlreadyActive, ErsatzError
 from engine.store.files import read_json
 from engine.store.home import NAME_PATTERN
@@ -56,7 +57,26 @@ def config_of(run: Run) -> dict[str, Any]:
     return _config(file, file.stat().st_mtime) if file.exists() else run.config()
 
 
+@st.cache_data(max_entries=2000, show_spinner=False)
+def _about(path: Path, written: int) -> About:
+    return about(Run(home(), path.parent.name))
+
+
+def about_of(run: Run) -> About:
+    """What people said of a run, read again only when they say something else."""
+    file = run.path / ABOUT_FILE
+    try:
+        return _about(file, file.stat().st_mtime_ns)
+    except FileNotFoundError:
+        return About()
+
+
 def title(run: Run) -> str:
+    """The title that somebody gave to a run, else what it is in a few words: `Train phantom · bleed`."""
+    return about_of(run).title or given_by_kind(run)
+
+
+def given_by_kind(run: Run) -> str:
     """What a run is, in a few words: `Train phantom · bleed`."""
     config = config_of(run)
     match config["kind"]:
@@ -113,8 +133,13 @@ def run_in_url() -> Run | None:
 
 
 def run_picker(kind: str, key: str, *, label: str = "Run", runs: list[Run] | None = None) -> Run | None:
-    """A choice among the runs of a kind (or among `runs`), bound to `?run=`; None when there is none."""
-    among = {run.id: run for run in (list_runs(home(), kind) if runs is None else runs)}
+    """A choice among the runs of a kind (or among `runs`), bound to `?run=`; None when there is none.
+
+    Archived runs are left out, except for one that the URL names.
+    """
+    linked = st.query_params.get("run")
+    offered = list_runs(home(), kind) if runs is None else runs
+    among = {run.id: run for run in offered if run.id == linked or not about_of(run).archived}
     if not among:
         return None
     wanted = st.query_params.get("run")
