@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from engine.store.errors import ErsatzError
+from engine.store.read_only import refuse_writing
 
 
 @contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
-    """Turn a full disk or a missing permission below `path` into one sentence."""
+    """Turn a full disk or a missing permission below `path` into one sentence; a public demo permits nothing."""
+    refuse_writing()
     try:
         yield
     except OSError as error:

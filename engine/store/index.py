@@ -1,8 +1,8 @@
 """SQLite index of the runs: quick lists of hundreds of them, and the order of the queue.
 
 The folders are the truth. The index is brought into line with them whenever it is read, made again when its file was
-deleted or damaged, and done without when it cannot be written. Connections last for one operation, so that every
-process notices a new file at once.
+deleted or damaged, and done without when it cannot be written or must not (a public demo: SQLite writes even to read).
+Connections last for one operation, so that every process notices a new file at once.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 from engine.store.hashing import sha256_value
 from engine.store.home import NAME_PATTERN, Home
 from engine.store.locks import FileLock
+from engine.store.read_only import read_only, refuse_writing
 
 SCHEMA_VERSION = 1
 BUSY_SECONDS = 10.0
@@ -59,6 +60,9 @@ def entries(home: Home) -> list[Entry]:
     """All runs of the home, newest first."""
     if not home.runs.is_dir():
         return []
+    if read_only():
+        read = [_read_folder(home, run_id) for run_id in _run_folders(home)]
+        return _newest_first([entry for entry in read if entry])
     try:
         known = {row.id: Entry(*row) for row in _on_index(home, lambda index: index.execute(select(_runs)).all())}
     except SQLAlchemyError:  # the disk is full, say: the folders tell as much, only slower
@@ -70,8 +74,7 @@ def entries(home: Home) -> list[Entry]:
     if gone or found:
         with suppress(SQLAlchemyError):
             _on_index(home, lambda index: _bring_into_line(index, gone, found))
-    listed = [entry for run_id, entry in known.items() if run_id in folders] + found
-    return sorted(listed, key=lambda entry: (entry.created, entry.id), reverse=True)
+    return _newest_first([entry for run_id, entry in known.items() if run_id in folders] + found)
 
 
 def queue(home: Home) -> list[str]:
@@ -109,7 +112,13 @@ def reindex(home: Home) -> list[Entry]:
     return entries(home)
 
 
+def _newest_first(listed: list[Entry]) -> list[Entry]:
+    return sorted(listed, key=lambda entry: (entry.created, entry.id), reverse=True)
+
+
 def _set_positions(home: Home, positions: dict[str, float | None]) -> None:
+    refuse_writing()
+
     def write(index: Connection) -> None:
         for run_id, position in positions.items():
             index.execute(_runs.update().where(_runs.c.id == run_id).values(position=position))

@@ -10,6 +10,7 @@ from typing import IO
 import portalocker
 
 from engine.store.errors import ErsatzError
+from engine.store.read_only import refuse_writing
 
 
 class FileLock:
@@ -24,6 +25,7 @@ class FileLock:
 
         `is_held` takes a shared lock for a moment, so that a timeout of 0 may fail although nobody holds the lock.
         """
+        refuse_writing()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         file = self.path.open("a+")
         deadline = time.monotonic() + timeout

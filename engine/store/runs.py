@@ -31,6 +31,7 @@ from engine.store.files import disk_errors, new_folder, read_json, write_json, w
 from engine.store.hashing import sha256_value
 from engine.store.home import Home
 from engine.store.locks import FileLock, is_held
+from engine.store.read_only import refuse_writing
 
 ENDING_SECONDS = 15.0  # between a final status and the end of the process that wrote it
 
@@ -146,19 +147,23 @@ class Run:
 
     def state(self) -> State:
         """What `status.json` and the lock say together; the lock is the truth about being alive."""
-        alive = is_held(self.lock_path)
-        recorded = self.status().state  # read after the probe, so that an ending run is not called interrupted
-        if recorded.is_final:
-            return recorded
-        if not alive:
-            return State.INTERRUPTED
-        return State.STOPPING if self.stop_requested() else recorded
+        return self.state_of(self.status())
+
+    def state_of(self, status: Status) -> State:
+        """The state of the run whose status was just read; the lock is asked only while that is not final."""
+        if not status.state.is_final and not is_held(self.lock_path):
+            status = self.status()  # read after the probe, so that an ending run is not called interrupted
+            return status.state if status.state.is_final else State.INTERRUPTED
+        if status.state.is_final:
+            return status.state
+        return State.STOPPING if self.stop_requested() else status.state
 
     def stop_requested(self) -> bool:
         return (self.path / "stop").exists()
 
     def request_stop(self) -> None:
         """Ask the run to stop at its next safe point."""
+        refuse_writing()
         try:
             (self.path / "stop").touch()
         except FileNotFoundError as error:

@@ -1,49 +1,84 @@
-"""Who looks at the dashboard, and what they may do."""
+"""Who looks at the dashboard, and what they may do.
+
+Without a login everybody in front of a browser is the machine's user and an editor. With one (`[auth]` in
+`.streamlit/secrets.toml`, see docs/team.md) people sign in, and `<home>/team.toml` says what each of them may do.
+"""
 
 from __future__ import annotations
 
-import getpass
-import os
 from dataclasses import dataclass
-from enum import IntEnum
+from pathlib import Path
 from typing import Any
 
+import streamlit as st
+
 from engine.store.errors import ErsatzError
+from engine.store.home import Home
+from engine.store.read_only import READ_ONLY, SENTENCE, read_only
+from engine.store.roles import TEAM_FILE, Role, Team, machine_user, read_team
+from pages.parts.home import home
 
-READ_ONLY = "ERSATZ_READ_ONLY"
-"""Set to 1 for a public demo: everybody is a viewer, and nothing is written."""
+__all__ = ["READ_ONLY", "Person", "Role", "guarded", "may", "person", "read_only", "refusal", "require"]
 
-
-class Role(IntEnum):
-    """What a person may do; each role may do what those before it may."""
-
-    VIEWER = 0
-    REVIEWER = 1
-    EDITOR = 2
-
-    @property
-    def word(self) -> str:
-        return self.name.lower()
+DEMO_PICTURES = 64
+"""Pictures that one request may draw in a read-only demo."""
+DEMO_AT_ONCE = 2
+"""Requests that may draw pictures at the same time in a read-only demo."""
 
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody in front of a browser; `name` is what the others see beside what they did."""
+    """Somebody in front of a browser; `name` is what the others see beside what they did.
+
+    Whoever signs in is called by the e-mail address, which nobody else can take.
+    """
 
     name: str
     role: Role
 
 
-def read_only() -> bool:
-    """Whether this dashboard is a public demo."""
-    return os.environ.get(READ_ONLY, "") not in ("", "0")
+def login_is_on() -> bool:
+    """Whether people sign in; only then `st.user` knows whether somebody has."""
+    return not read_only() and "is_logged_in" in st.user
+
+
+def signed_in() -> bool:
+    return bool(st.user.get("is_logged_in"))
+
+
+def address() -> str:
+    """The e-mail address that the provider vouches for; empty when there is none."""
+    return "" if st.user.get("email_verified") is False else str(st.user.get("email") or "")
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _team(at: Home, written: tuple[int, int]) -> Team:
+    return read_team(at)
+
+
+def team() -> Team:
+    """The roles of this home, read anew when the file has changed."""
+    path = home().root / TEAM_FILE
+    if not path.is_file():
+        return Team()
+    facts = Path(path).stat()
+    return _team(home(), (facts.st_mtime_ns, facts.st_size))
 
 
 def person() -> Person:
-    """Whose browser this is: on a machine of one's own, the user of the machine, who may do everything."""
+    """Whose browser this is.
+
+    The entry of the dashboard lets nobody in who has no role; should this be asked all the same, the answer is an
+    `ErsatzError`.
+    """
     if read_only():
         return Person("visitor", Role.VIEWER)
-    return Person(getpass.getuser(), Role.EDITOR)
+    if not login_is_on():
+        return Person(machine_user(), Role.EDITOR)
+    role = team().role(address()) if signed_in() and address() else None
+    if role is None:
+        raise ErsatzError("You have no role here. Ask whoever runs this dashboard, then sign in again.")
+    return Person(address(), role)
 
 
 def may(role: Role) -> bool:
@@ -60,7 +95,7 @@ def require(role: Role) -> None:
 def refusal(role: Role) -> str:
     """Why somebody may not do this, and what to do."""
     if read_only():
-        return "This is a read-only demo: nothing can be changed here. Install Ersatz to do this with your own images."
+        return SENTENCE
     return f"This needs the role {role.word}, and yours is {person().role.word}. Ask whoever runs this dashboard."
 
 

@@ -1,0 +1,23 @@
+"""The read-only mode of a public demo: with `ERSATZ_READ_ONLY=1` this process writes nothing to the home."""
+
+from __future__ import annotations
+
+import os
+
+from engine.store.errors import ErsatzError
+
+READ_ONLY = "ERSATZ_READ_ONLY"
+"""Set to 1 for a public demo: everybody is a viewer, and nothing is written."""
+
+SENTENCE = "This is a read-only demo: nothing can be changed here. Install Ersatz to do this with your own images."
+
+
+def read_only() -> bool:
+    """Whether this process serves a public demo."""
+    return os.environ.get(READ_ONLY, "") not in ("", "0")
+
+
+def refuse_writing() -> None:
+    """Raise `ErsatzError` in a public demo; the store asks before everything that it writes."""
+    if read_only():
+        raise ErsatzError(SENTENCE)
