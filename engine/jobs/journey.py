@@ -29,6 +29,7 @@ from engine.datasets.folds import make_folds
 from engine.jobs.pool_size import images_per_class, needed_classes
 from engine.jobs.submit import ensure, stop
 from engine.presets import step_settings
+from engine.store.about import about
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.progress import Outcome, Progress, Report, ShouldStop
@@ -78,7 +79,7 @@ class _Journey:
         """Make sure that the run of this config exists and is on its way."""
         if self.should_stop():
             raise _StopRequested
-        return ensure(self.home, config)
+        return ensure(self.home, config, owner=about(self.run).owner)
 
     def follow(self, child: Run, title: str) -> None:
         """Mirror the child's progress until it finishes."""

@@ -6,6 +6,7 @@ between the press of a button and the end of the run there is no moment at which
 
 from __future__ import annotations
 
+import getpass
 import os
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from engine.jobs.prepare import prepare
 from engine.jobs.queue import ordered, waiting
 from engine.jobs.supervisor import READY, detached
 from engine.store import index
+from engine.store.about import change_about
 from engine.store.errors import AlreadyActive, ErsatzError
 from engine.store.home import REPOSITORY, Home
 from engine.store.locks import FileLock
@@ -26,20 +28,21 @@ from engine.store.runs import ENDING_SECONDS, RESUMABLE, Run, State, Status, cre
 POLL_SECONDS = 0.2
 
 
-def submit(home: Home, config: Config, *, label: str | None = None) -> Run:
+def submit(home: Home, config: Config, *, label: str | None = None, owner: str = "") -> Run:
     """Make a run of `config` and start its supervisor; returns once that holds the run's lock.
 
+    It is recorded as the run of `owner`, or else of whoever uses this machine.
     Raises `AlreadyActive` when a run of the same config is queued or running, and `ErsatzError` when a parent is
     missing, not frozen, not finished or changed.
     """
     config = prepare(home, config)
     with _starting(home):
         _refuse_twin(home, config)
-        return _start_new(home, config, label)
+        return _start_new(home, config, label, owner)
 
 
-def ensure(home: Home, config: Config) -> Run:
-    """The run of exactly this config: finished, or on its way, or resumed, or submitted now."""
+def ensure(home: Home, config: Config, *, owner: str = "") -> Run:
+    """The run of exactly this config: finished, or on its way, or resumed, or submitted now (for `owner`)."""
     config = prepare(home, config)
     with _starting(home):
         runs = [(run, run.state()) for run in find_runs(home, config.plain())]
@@ -53,7 +56,7 @@ def ensure(home: Home, config: Config) -> Run:
             if state in RESUMABLE:
                 _start(run)
                 return run
-        return _start_new(home, config, None)
+        return _start_new(home, config, None, owner)
 
 
 def resume(run: Run) -> None:
@@ -126,12 +129,21 @@ def _refuse_twin(home: Home, config: Config) -> None:
             raise AlreadyActive(run.id)
 
 
-def _start_new(home: Home, config: Config, label: str | None) -> Run:
+def _start_new(home: Home, config: Config, label: str | None, owner: str) -> Run:
     if isinstance(config, ImportConfig):
         _refuse_taken_name(home, config)
     run = create_run(home, config.plain(), label or default_label(config))
+    change_about(run, owner=owner or machine_user())
     _start(run)
     return run
+
+
+def machine_user() -> str:
+    """The name of the account that this program runs under; empty where it has none (a bare container)."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""
 
 
 def _refuse_taken_name(home: Home, config: ImportConfig) -> None:

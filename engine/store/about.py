@@ -5,15 +5,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from engine.store.errors import RunDeleted
+from engine.store.errors import ErsatzError, RunDeleted
 from engine.store.files import read_json, write_json
 from engine.store.locks import FileLock
 from engine.store.runs import Run
 
 ABOUT_FILE = "about.json"
+TAG_LENGTH = 40
 
 
 @dataclass(frozen=True)
@@ -32,14 +34,45 @@ def about(run: Run) -> About:
     if not path.is_file():
         return About()
     values = read_json(path)
-    return About(**{**values, "tags": tuple(values["tags"])})
+    try:
+        return About(**{**values, "tags": tuple(values["tags"])})
+    except (KeyError, TypeError) as error:
+        raise ErsatzError(
+            f"{path} has other fields than title, tags, archived and owner; it was changed by hand. "
+            "Mend it, or remove it: the run is the same without it."
+        ) from error
 
 
 def change_about(run: Run, **changes: Any) -> About:
     """Change fields of `about.json`, after whatever somebody else changed meanwhile."""
-    with FileLock(run.home.locks / f"about-{run.id}"):
+    return _changed(run, lambda said: replace(said, **changes))
+
+
+def change_tags(run: Run, add: Iterable[str] = (), remove: Iterable[str] = ()) -> About:
+    """Add and remove tags, each a short word; the others stay."""
+    added, removed = [checked_tag(tag) for tag in add], set(remove)
+
+    def change(said: About) -> About:
+        kept = [tag for tag in said.tags if tag not in removed]
+        return replace(said, tags=tuple(dict.fromkeys([*kept, *added])))
+
+    return _changed(run, change)
+
+
+def _changed(run: Run, change: Callable[[About], About]) -> About:
+    with FileLock(run.home.locks / "about"):
         if not run.exists():
             raise RunDeleted(run.id)
-        changed = replace(about(run), **changes)
+        changed = change(about(run))
         write_json(run.path / ABOUT_FILE, asdict(changed))
     return changed
+
+
+def checked_tag(tag: str) -> str:
+    """A tag without needless spaces; an `ErsatzError` when it is empty, too long, or has a comma."""
+    short = " ".join(tag.split())
+    if not 0 < len(short) <= TAG_LENGTH or "," in short:
+        raise ErsatzError(
+            f"{tag!r} cannot be a tag: expected 1 to {TAG_LENGTH} characters without a comma. Choose another word."
+        )
+    return short

@@ -23,7 +23,7 @@ def read_back(line: str, monkeypatch: pytest.MonkeyPatch) -> list[Config]:
     """The configs that the command line would submit."""
     submitted: list[Config] = []
 
-    def submit(home: Home, config: Config) -> Run:
+    def submit(home: Home, config: Config, owner: str = "") -> Run:
         submitted.append(config)
         return create_run(home, config.plain(), "test")
 

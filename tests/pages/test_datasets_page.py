@@ -79,7 +79,7 @@ def test_a_path_is_previewed_then_imported(
 ) -> None:
     submitted: list[ImportConfig] = []
 
-    def submit(home: Home, config: ImportConfig) -> Run:
+    def submit(home: Home, config: ImportConfig, owner: str = "") -> Run:
         submitted.append(config)
         return import_run(home, State.FAILED)
 

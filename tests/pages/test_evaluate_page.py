@@ -192,7 +192,7 @@ def submitted(home: Home, monkeypatch: pytest.MonkeyPatch) -> list[SweepConfig]:
     """What the page would start; the runs stay queued."""
     configs: list[SweepConfig] = []
 
-    def submit(home: Home, config: SweepConfig) -> Run:
+    def submit(home: Home, config: SweepConfig, owner: str = "") -> Run:
         configs.append(config)
         return create_run(home, config.plain(), "sweep")
 
@@ -216,7 +216,7 @@ def test_a_second_press_finds_the_first_run(
 ) -> None:
     run = hold(make_sweep(home, pool, State.RUNNING))
 
-    def submit(home: Home, config: SweepConfig) -> Run:
+    def submit(home: Home, config: SweepConfig, owner: str = "") -> Run:
         raise AlreadyActive(run.id)
 
     monkeypatch.setattr("pages.parts.runs.submit", submit)

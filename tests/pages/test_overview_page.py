@@ -70,7 +70,7 @@ def test_an_interrupted_journey_offers_to_resume(open_page: OpenPage, home: Home
 def test_one_press_submits_the_demo(open_page: OpenPage, home: Home, hold, monkeypatch: pytest.MonkeyPatch) -> None:
     submitted = []
 
-    def submit(home: Home, config: JourneyConfig) -> Run:
+    def submit(home: Home, config: JourneyConfig, owner: str = "") -> Run:
         submitted.append(config)
         return hold(make_journey(home, State.RUNNING))
 
@@ -87,7 +87,7 @@ def test_a_second_press_is_refused_in_a_sentence(
 ) -> None:
     """Another tab pressed first: this one still shows the button."""
 
-    def submit(home: Home, config: JourneyConfig) -> Run:
+    def submit(home: Home, config: JourneyConfig, owner: str = "") -> Run:
         raise AlreadyActive(hold(make_journey(home, State.RUNNING)).id)
 
     app = open_page("overview")
