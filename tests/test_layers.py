@@ -21,6 +21,7 @@ LAYERS = [
     {"projection"},
     {"quality"},
     {"sweep"},
+    {"review"},
     {"report"},
     {"jobs", "cli"},
     {"pages", "app"},

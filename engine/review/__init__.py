@@ -1,0 +1,1 @@
+"""What people say of images and runs: blinded quizzes, decisions, comments."""
