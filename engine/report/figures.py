@@ -24,6 +24,7 @@ from engine.report.training_figures import (
     figure_held_out,
     figure_kid,
     figure_losses,
+    figure_overlay,
     figure_penalties,
     figure_throughput,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "figure_losses",
     "figure_neighbour_distances",
     "figure_neighbour_map",
+    "figure_overlay",
     "figure_penalties",
     "figure_ranking",
     "figure_reliability",

@@ -14,9 +14,11 @@ from engine.report.figures import (
     figure_fid,
     figure_held_out,
     figure_kid,
+    figure_losses,
+    figure_overlay,
     figure_penalties,
 )
-from engine.report.training_figures import MAX_POINTS
+from engine.report.training_figures import CURVES, MAX_POINTS, View, smoothed
 
 Rows = list[dict[str, Any]]
 Figure = Callable[[Rows], go.Figure]
@@ -84,3 +86,36 @@ def test_rows_without_the_numbers_give_an_empty_figure(figure: Figure) -> None:
     assert not any(y is not None for trace in empty.data for y in trace.y)
     assert empty.layout.title.text
     assert empty.layout.uirevision  # a zoom survives new data
+
+
+def test_smoothing_is_a_running_mean_that_starts_at_the_first_number() -> None:
+    assert smoothed([4.0, 4.0, 4.0], 0.9) == pytest.approx([4.0, 4.0, 4.0])
+    found = smoothed([0.0, None, float("nan"), 1.0], 0.5)
+    assert found == [0.0, None, None, pytest.approx(2 / 3)]  # 0.25 * 0 and 0.5 * 1, over a weight of 0.75
+
+
+def test_smoothing_keeps_the_numbers_behind_it_and_leaves_snapshots_alone() -> None:
+    jumping = [{"kimg": float(tick), "g_loss": float(tick % 2), "d_loss": 1.0} for tick in range(1, 2001)]
+    behind, smooth, *_ = figure_losses(jumping, View(smoothing=0.9)).data
+    assert (behind.showlegend, smooth.showlegend, len(behind.x), len(smooth.x)) == (False, None, 1000, 1000)
+    assert max(behind.y) == 1
+    assert 0.4 < min(smooth.y[500:]) <= max(smooth.y[500:]) < 0.6
+    assert [trace.name for trace in figure_kid(rows(60), View(smoothing=0.9)).data] == ["KID", "95 % interval"]
+
+
+def test_hours_and_the_best_checkpoint_lie_where_the_training_was() -> None:
+    timed = [{**row, "seconds": 3600 * row["kimg"] / 10} for row in rows(60)]
+    figure = figure_kid(timed, View(x="hours", best=40.0))
+    assert dict(points(figure, "KID"))[4.0] == pytest.approx(1 / 40)
+    assert [shape.x0 for shape in figure.layout.shapes if shape.x0 == shape.x1] == [4.0]
+    assert figure.layout.uirevision != figure_kid(timed).layout.uirevision  # a zoom in kimg means nothing in hours
+
+
+def test_runs_are_overlaid_in_colours_of_their_own_even_where_one_has_no_number() -> None:
+    without = [{"kimg": 1.0, "g_loss": 1.0}]
+    figure = figure_overlay({"first": without, "second": rows(60)}, "kid")
+    assert [(trace.name, len(trace.x)) for trace in figure.data] == [("first", 0), ("second", 6)]
+    assert figure.data[0].line.color != figure.data[1].line.color
+    losses = figure_overlay({"first": without, "second": without}, "g_loss", View(log=True))
+    assert losses.layout.yaxis.type == "log"
+    assert {"kid", "g_loss", "augment_p"} <= {*CURVES}
