@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from typing import Any, Literal
@@ -15,6 +16,9 @@ FORMAT = "picture-format"
 """What the camera of every figure saves, in the session: chosen once, it holds for all figures."""
 SCALE = 2
 """Pixels of a PNG for each pixel on the page."""
+TINY = 1e-12
+"""In place of 0 on a logarithmic axis."""
+BROWSERS_ZOOM = ["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "autoScale2d", "resetScale2d"]
 
 
 def chart(
@@ -25,22 +29,31 @@ def chart(
     on_select: Literal["ignore", "rerun"] | Callable[[], None] = "ignore",
     *,
     alt: str = "",
+    live: bool = False,
 ) -> Any:
     """Show a figure; `name` is the file name of what is downloaded, `table` makes the numbers behind it.
 
     `alt` describes the figure to who cannot see it; without it, the figure's title and axes do. `table` is called when
-    somebody asks for the CSV. Returns what `st.plotly_chart` returns.
+    somebody asks for the CSV. `live` says that its data grow while it is looked at: the part that a reader marks stays
+    in view then. Returns what `st.plotly_chart` returns.
     """
     picture = st.session_state.get(FORMAT, "PNG")
+    config: dict[str, Any] = {
+        "toImageButtonOptions": {"format": FORMATS[picture], "scale": SCALE, "filename": name},
+    }
+    live = live and on_select == "ignore"
+    if live:
+        _zoom(figure, key)
+        config["modeBarButtonsToRemove"] = BROWSERS_ZOOM
     chosen = st.plotly_chart(
         figure,
         key=key,
-        config={"toImageButtonOptions": {"format": FORMATS[picture], "scale": SCALE, "filename": name}},
-        on_select=on_select,
-        selection_mode="points",
+        config=config,
+        on_select=(lambda: _remember_zoom(key)) if live else on_select,
+        selection_mode="box" if live else "points",
         alt=alt or description(figure),
     )
-    _take_away(key, name, picture, table)
+    _take_away(key, name, picture, table, zoomed=live and _zoom_of(key) in st.session_state)
     return chosen
 
 
@@ -54,33 +67,67 @@ def description(figure: go.Figure) -> str:
     return ". ".join(_plain(part) for part in parts if part)
 
 
-def _take_away(key: str, name: str, picture: str, table: Callable[[], pd.DataFrame] | None) -> None:
+def _zoom_of(key: str) -> str:
+    return f"{key}-zoom"
+
+
+def _zoom(figure: go.Figure, key: str) -> None:
+    """Show what was marked before, and let a drag mark a part anew.
+
+    Streamlit draws a figure whose data changed from scratch, and the browser forgets what it had zoomed into. A mark
+    however reaches the server, which can ask for the same part again.
+    """
+    for axis, ends in st.session_state.get(_zoom_of(key), {}).items():
+        shown = [math.log10(max(end, TINY)) for end in ends] if figure.layout[axis].type == "log" else ends
+        figure.update_layout({axis: {"range": shown, "autorange": False}})
+    figure.update_layout(dragmode="select")
+
+
+def _remember_zoom(key: str) -> None:
+    boxes = st.session_state[key].selection.box
+    if boxes:
+        box = boxes[-1]
+        axes = {"x": box["xref"], "y": box["yref"]}
+        st.session_state[_zoom_of(key)] = {
+            axis.replace(letter, f"{letter}axis", 1): sorted(box[letter]) for letter, axis in axes.items()
+        }
+
+
+def _take_away(
+    key: str, name: str, picture: str, table: Callable[[], pd.DataFrame] | None, *, zoomed: bool = False
+) -> None:
     """The CSV, and what the camera saves: the browser draws the picture, so that the server needs no program for it."""
-    with (
-        st.container(horizontal=True, horizontal_alignment="right"),
-        st.popover("Save", icon=":material/download:", type="tertiary", key=f"{key}-save"),
-    ):
-        choice = f"{key}-format"
-        st.session_state[choice] = picture
-
-        def choose() -> None:
-            st.session_state[FORMAT] = st.session_state[choice]
-
-        st.segmented_control("Picture", list(FORMATS), required=True, key=choice, on_change=choose)
-        st.caption(
-            "Point at the figure and press the camera :material/photo_camera: in its corner. "
-            "PNG suits slides, SVG print: it stays sharp at every size."
-        )
-        if table is not None:
-            st.download_button(
-                "Numbers (CSV)",
-                lambda: table().to_csv(index=False),
-                f"{name}.csv",
-                "text/csv",
-                icon=":material/table:",
-                key=f"{key}-csv",
-                on_click="ignore",
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        if zoomed:
+            st.button(
+                "Show all",
+                icon=":material/zoom_out_map:",
+                type="tertiary",
+                key=f"{key}-all",
+                on_click=lambda: st.session_state.pop(_zoom_of(key), None),
             )
+        with st.popover("Save", icon=":material/download:", type="tertiary", key=f"{key}-save"):
+            choice = f"{key}-format"
+            st.session_state[choice] = picture
+
+            def choose() -> None:
+                st.session_state[FORMAT] = st.session_state[choice]
+
+            st.segmented_control("Picture", list(FORMATS), required=True, key=choice, on_change=choose)
+            st.caption(
+                "Point at the figure and press the camera :material/photo_camera: in its corner. "
+                "PNG suits slides, SVG print: it stays sharp at every size."
+            )
+            if table is not None:
+                st.download_button(
+                    "Numbers (CSV)",
+                    lambda: table().to_csv(index=False),
+                    f"{name}.csv",
+                    "text/csv",
+                    icon=":material/table:",
+                    key=f"{key}-csv",
+                    on_click="ignore",
+                )
 
 
 def _plain(text: str) -> str:
