@@ -130,9 +130,17 @@ def app_(
     address: Annotated[
         str, typer.Option(help="Address to listen on; other than 127.0.0.1 lets others in.")
     ] = "127.0.0.1",
+    read_only: Annotated[
+        bool,
+        typer.Option(
+            "--read-only",
+            envvar="ERSATZ_READ_ONLY",
+            help="For a public demo: everybody may look and sample a little, and nothing is written.",
+        ),
+    ] = False,
 ) -> None:
     """Serve the dashboard."""
-    serve(Home.from_environment(), port, address=address)
+    serve(Home.from_environment(), port, address=address, demo=read_only)
 
 
 @app.command()

@@ -8,14 +8,18 @@ import socket
 import subprocess
 import sys
 import time
+import tomllib
 import webbrowser
-from contextlib import closing
+from contextlib import closing, suppress
+from pathlib import Path
 
 from engine.cli.output import notices
 from engine.store.errors import ErsatzError
 from engine.store.home import REPOSITORY, Home
+from engine.store.read_only import READ_ONLY, read_only
 
 ADDRESS = "127.0.0.1"
+LOCAL = (ADDRESS, "localhost", "::1")
 
 
 def port_is_free(port: int, address: str = ADDRESS) -> bool:
@@ -38,13 +42,25 @@ def require_free_port(port: int, address: str = ADDRESS) -> None:
         )
 
 
-def serve(home: Home, port: int, page: str = "", address: str = ADDRESS, open_browser: bool = True) -> None:
-    """Run the dashboard until Ctrl-C; `page` is the path and query to open first."""
+def serve(
+    home: Home, port: int, page: str = "", address: str = ADDRESS, open_browser: bool = True, demo: bool = False
+) -> None:
+    """Run the dashboard until Ctrl-C; `page` is the path and query to open first, `demo` lets it write nothing."""
     require_free_port(port, address)
     url = f"http://{address}:{port}/{page}"
     command = [sys.executable, "-m", "streamlit", "run", str(REPOSITORY / "app.py")]
     command += [f"--server.port={port}", f"--server.address={address}", "--server.headless=true"]
     environment = {**os.environ, "ERSATZ_HOME": str(home.root)}
+    if demo or read_only():
+        environment[READ_ONLY] = "1"
+        command += ["--server.maxUploadSize=0"]  # else a visitor could fill the memory
+    elif address not in LOCAL and not _people_sign_in():
+        notices.print(
+            f"Everybody who can reach {address} will be able to change and delete everything: nobody has to sign in. "
+            "docs/team.md says how to change that.",
+            style="yellow",
+            soft_wrap=True,
+        )
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C: the server must not stay behind
     with subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=subprocess.DEVNULL) as server:
         try:
@@ -61,6 +77,15 @@ def serve(home: Home, port: int, page: str = "", address: str = ADDRESS, open_br
             server.terminate()
     if server.returncode > 0:
         raise ErsatzError(f"The dashboard ended with exit code {server.returncode}; its messages are above.")
+
+
+def _people_sign_in() -> bool:
+    """Whether one of the files where Streamlit looks for secrets has a part `[auth]`."""
+    for folder in (Path.home(), REPOSITORY):
+        with suppress(OSError, ValueError):
+            if "auth" in tomllib.loads((folder / ".streamlit" / "secrets.toml").read_text(encoding="utf-8")):
+                return True
+    return False
 
 
 def _has_display() -> bool:
