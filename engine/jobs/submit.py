@@ -6,7 +6,6 @@ between the press of a button and the end of the run there is no moment at which
 
 from __future__ import annotations
 
-import getpass
 import os
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from engine.store.about import change_about
 from engine.store.errors import AlreadyActive, ErsatzError
 from engine.store.home import REPOSITORY, Home
 from engine.store.locks import FileLock
+from engine.store.roles import machine_user
 from engine.store.runs import ENDING_SECONDS, RESUMABLE, Run, State, Status, create_run, find_runs, list_runs
 
 POLL_SECONDS = 0.2
@@ -136,14 +136,6 @@ def _start_new(home: Home, config: Config, label: str | None, owner: str) -> Run
     change_about(run, owner=owner or machine_user())
     _start(run)
     return run
-
-
-def machine_user() -> str:
-    """The name of the account that this program runs under; empty where it has none (a bare container)."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return ""
 
 
 def _refuse_taken_name(home: Home, config: ImportConfig) -> None:

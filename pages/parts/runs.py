@@ -5,19 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from functools import wraps
-from pathlib import Path
 from typing import Any, Literal
 
 import streamlit as st
 
 from engine.configs import Config
 from engine.jobs.submit import cancel, resume, stop, submit
-from engine.store.about import ABOUT_FILE, About, about
 from engine.store.errors import AlreadyActive, ErsatzError
-from engine.store.files import read_json
-from engine.store.home import NAME_PATTERN
 from engine.store.runs import RESUMABLE, Run, State, Status, list_runs
+from pages.parts.glance import about_of, config_of, run_named, state_of, status_of, title
 from pages.parts.home import home
+from pages.parts.people import Role, guarded, person, require
 from pages.parts.words import amount, duration, moment
 
 LIVE_SECONDS = 2.0
@@ -46,66 +44,6 @@ LOOKS: dict[State, tuple[Any, str]] = {
 }
 
 
-@st.cache_data(max_entries=2000, show_spinner=False)
-def _config(path: Path, written: float) -> dict[str, Any]:
-    return read_json(path)
-
-
-def config_of(run: Run) -> dict[str, Any]:
-    """The run's config, read once: it never changes."""
-    file = run.path / "config.json"
-    return _config(file, file.stat().st_mtime) if file.exists() else run.config()
-
-
-@st.cache_data(max_entries=2000, show_spinner=False)
-def _about(path: Path, written: int) -> About:
-    return about(Run(home(), path.parent.name))
-
-
-def about_of(run: Run) -> About:
-    """What people said of a run, read again only when they say something else."""
-    file = run.path / ABOUT_FILE
-    try:
-        return _about(file, file.stat().st_mtime_ns)
-    except FileNotFoundError:
-        return About()
-
-
-def title(run: Run) -> str:
-    """The title that somebody gave to a run, else what it is in a few words: `Train phantom · bleed`."""
-    return about_of(run).title or given_by_kind(run)
-
-
-def given_by_kind(run: Run) -> str:
-    """What a run is, in a few words: `Train phantom · bleed`."""
-    config = config_of(run)
-    match config["kind"]:
-        case "train":
-            what = f"{config['dataset']} · {config['class_name'] or 'all classes'}"
-            return f"Train {what} · StyleGAN2-ADA" if config.get("gan") == "stylegan2-ada" else f"Train {what}"
-        case "import":
-            return f"Import {config['name']}"
-        case "dry-run":
-            return f"Dry run {config['training']['gan']} · {config['training']['dataset']}"
-        case "network":
-            return f"Network {config['name']}"
-        case "projection":
-            return f"Projection {Path(config['image']).name}"
-        case "pool":
-            each = " and ".join(config.get("only_classes", ())) or "a class"
-            return f"Pool {config['name']} · {config['images_per_class']} {each}"
-        case "quality":
-            return f"Quality {config['name']} · {config['extractor']}"
-        case "ranking":
-            training = Run(run.home, config["run"])
-            return f"Ranking · {title(training) if training.exists() else config['run']}"
-        case "sweep":
-            return f"Sweep {config['name']} · {config['classifier']}"
-        case "journey":
-            return f"Journey {config['preset']}"
-    return run.id
-
-
 def badge(state: State, width: Literal["content"] | int = "content") -> None:
     """The state of a run as a coloured badge; a `width` in pixels lines up a list of them."""
     colour, icon = LOOKS[state]
@@ -115,9 +53,9 @@ def badge(state: State, width: Literal["content"] | int = "content") -> None:
 def run_row(run: Run) -> None:
     """State, link and time of a run in one line."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        badge(run.state(), width=BADGE_WIDTH)
+        badge(state_of(run), width=BADGE_WIDTH)
         run_link(run)
-        st.caption(moment(run.status().created))
+        st.caption(moment(status_of(run).created))
 
 
 def run_link(run: Run, label: str | None = None) -> None:
@@ -128,8 +66,7 @@ def run_link(run: Run, label: str | None = None) -> None:
 
 def run_in_url() -> Run | None:
     """The run that `?run=` names, if there is one."""
-    run_id = st.query_params.get("run", "")
-    return Run(home(), run_id) if NAME_PATTERN.fullmatch(run_id) and Run(home(), run_id).exists() else None
+    return run_named(home(), st.query_params.get("run", ""))
 
 
 def run_picker(kind: str, key: str, *, label: str = "Run", runs: list[Run] | None = None) -> Run | None:
@@ -141,6 +78,8 @@ def run_picker(kind: str, key: str, *, label: str = "Run", runs: list[Run] | Non
     offered = list_runs(home(), kind) if runs is None else runs
     among = {run.id: run for run in offered if run.id == linked or not about_of(run).archived}
     if not among:
+        if offered:
+            st.caption(f"All {len(offered)} are archived; the Runs page shows them.")
         return None
     wanted = st.query_params.get("run")
     if wanted and run_in_url() is None:
@@ -150,7 +89,7 @@ def run_picker(kind: str, key: str, *, label: str = "Run", runs: list[Run] | Non
         list(among),
         "run",
         key,
-        lambda run_id: f"{title(among[run_id])} · {moment(among[run_id].status().created)}",
+        lambda run_id: f"{title(among[run_id])} · {moment(status_of(among[run_id]).created)}",
     )
     return among[chosen]
 
@@ -175,11 +114,13 @@ def choice_in_url(
 def start(config: Config) -> Run | None:
     """Submit a run and show it in the URL; the one sentence, and None, when it cannot start.
 
-    A second press finds the first one's run: it is said in a sentence, and that run is shown.
+    It is recorded as the run of whoever pressed. A second press finds the first one's run: a sentence says so, and
+    that run is shown.
     """
+    require(Role.EDITOR)
     with st.spinner("Starting…"):
         try:
-            run = submit(home(), config)
+            run = submit(home(), config, owner=person().name)
         except AlreadyActive as error:
             st.toast(str(error), icon=":material/play_circle:", duration="long")  # outlives the page's next run
             st.query_params["run"] = error.run_id
@@ -207,7 +148,7 @@ def live(part: Callable[..., None], active: bool) -> Callable[..., None]:
 
 def run_header(run: Run) -> None:
     """State, progress, time left, alarms and error of a run, live while it is active; then Stop or Resume."""
-    state = run.state()
+    state = state_of(run)
     live(run_progress, state.is_active)(run, state)
     # outside of the live part: a dialog would close at its next turn
     run_actions(run, state)
@@ -215,15 +156,16 @@ def run_header(run: Run) -> None:
 
 def run_progress(run: Run, shown: State) -> None:
     """One look at a run; the whole page is drawn again once its state is no longer the one `shown`."""
-    state, status = run.state(), run.status()
+    status = status_of(run)
+    state = run.state_of(status)
     if state is not shown:
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center"):
         badge(state)
-        st.caption(_facts(state, status))
+        st.caption(_facts(run, state, status))
     if state.is_active and status.total:
         share = min(1.0, status.done / status.total)
-        st.progress(share, text=_progress_text(run, status))
+        st.progress(share, text=progress_text(run, status))
     for alarm in status.alarms:
         if alarm["sentence"] == status.error:
             continue  # said once, below
@@ -243,12 +185,15 @@ def run_progress(run: Run, shown: State) -> None:
 def run_actions(run: Run, state: State) -> None:
     """Stop (asks first) or Resume, whichever the state allows."""
     if state.is_active:
-        pressed = st.button("Stop", icon=":material/stop:", key=f"stop-{run.id}", disabled=state is State.STOPPING)
-        if pressed:
+        stopping = state is State.STOPPING
+        if st.button("Stop", icon=":material/stop:", key=f"stop-{run.id}", **guarded(Role.EDITOR, disabled=stopping)):
             stop_dialog(run)
-    elif state in RESUMABLE and st.button("Resume", icon=":material/resume:", key=f"resume-{run.id}"):
+    elif state in RESUMABLE and st.button(
+        "Resume", icon=":material/resume:", key=f"resume-{run.id}", **guarded(Role.EDITOR)
+    ):
         with st.spinner("Starting…"):
             try:
+                require(Role.EDITOR)
                 resume(run)
             except ErsatzError as error:
                 st.error(str(error), icon=":material/error:")
@@ -256,24 +201,34 @@ def run_actions(run: Run, state: State) -> None:
         st.rerun()
 
 
-@st.dialog("Stop this run?")
+@st.dialog("Stop this run?", icon=":material/stop:")
 def stop_dialog(run: Run) -> None:
     """Ask, then stop a running or cancel a queued run."""
-    queued = run.state() is State.QUEUED
+    queued = state_of(run) is State.QUEUED
     st.write(f"**{title(run)}**")
     if queued:
         st.write("It waits in the queue and has done nothing yet. It can be started again later.")
     else:
         st.write("It ends at its next safe point with everything saved. It can be resumed later from there.")
     with st.container(horizontal=True):
-        if st.button("Cancel the run" if queued else "Stop the run", type="primary", icon=":material/stop:"):
-            cancel(run) if queued else stop(run)
+        if st.button(
+            "Cancel the run" if queued else "Stop the run",
+            type="primary",
+            icon=":material/stop:",
+            **guarded(Role.EDITOR),
+        ):
+            try:
+                require(Role.EDITOR)
+                cancel(run) if queued else stop(run)
+            except ErsatzError as error:  # it ended meanwhile
+                st.error(str(error), icon=":material/error:")
+                return
             st.rerun()
         if st.button("Keep it"):
             st.rerun()
 
 
-def _facts(state: State, status: Status) -> str:
+def _facts(run: Run, state: State, status: Status) -> str:
     facts = [f"started {moment(status.started)}" if status.started else f"waiting since {moment(status.created)}"]
     if status.started:
         end = status.ended if state.is_final and status.ended else time.time()
@@ -281,12 +236,14 @@ def _facts(state: State, status: Status) -> str:
             facts.append(f"took {duration(end - status.started)}" if state.is_final else duration(end - status.started))
     if status.device:
         facts.append(status.device)
-    if not state.is_active and status.total:
+    if not state.is_active and status.total and (state is not State.FINISHED or status.done):
         facts.append(f"{amount(status.done)} of {amount(status.total)} {status.unit}")
+    if owner := about_of(run).owner:
+        facts.append(f"by {owner}")
     return " · ".join(facts)
 
 
-def _progress_text(run: Run, status: Status) -> str:
+def progress_text(run: Run, status: Status) -> str:
     text = f"{status.stage or 'Working'} · {amount(status.done)} of {amount(status.total)} {status.unit}"
     left = _seconds_left(run, status)
     return text if left is None else f"{text} · about {duration(left)} left"
