@@ -146,15 +146,18 @@ def live(part: Callable[..., None], active: bool) -> Callable[..., None]:
     return st.fragment(drawn, run_every=LIVE_SECONDS if active else None)
 
 
-def run_header(run: Run) -> None:
-    """State, progress, time left, alarms and error of a run, live while it is active; then Stop or Resume."""
+def run_header(run: Run, alarms: bool = True) -> None:
+    """State, progress, time left, alarms and error of a run, live while it is active; then Stop or Resume.
+
+    Without `alarms` the page shows these itself.
+    """
     state = state_of(run)
-    live(run_progress, state.is_active)(run, state)
+    live(run_progress, state.is_active)(run, state, alarms)
     # outside of the live part: a dialog would close at its next turn
     run_actions(run, state)
 
 
-def run_progress(run: Run, shown: State) -> None:
+def run_progress(run: Run, shown: State, alarms: bool = True) -> None:
     """One look at a run; the whole page is drawn again once its state is no longer the one `shown`."""
     status = status_of(run)
     state = run.state_of(status)
@@ -166,7 +169,7 @@ def run_progress(run: Run, shown: State) -> None:
     if state.is_active and status.total:
         share = min(1.0, status.done / status.total)
         st.progress(share, text=progress_text(run, status))
-    for alarm in status.alarms:
+    for alarm in status.alarms if alarms else ():
         if alarm["sentence"] == status.error:
             continue  # said once, below
         since = f" (at {amount(alarm['kimg'])} kimg)" if "kimg" in alarm else ""
