@@ -1,0 +1,238 @@
+"""How long people wait for the dashboard: a real Chromium on a home of 200 runs, 20 data sets and 10,000 images.
+
+Every page is opened by its address and by its link, every widget on it is moved, each time until nothing on the page
+changes any more; then the server's memory is watched through 500 reruns of 5 sessions that come and go. Server and
+browser are warm (the first visit is reported apart), and share this machine, as on a laptop.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import re
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+from playwright.sync_api import Browser, Error
+
+from benchmarks.big_home import DATASETS, RUNS, make_big_home
+from benchmarks.in_the_browser import Server, Tab, chromium, widgets
+from engine.store.home import Home
+from engine.store.runs import list_runs
+
+OPEN_LAW, ANSWER_LAW = 2.0, 0.5
+"""Seconds until a page shows its content, and until it has answered."""
+REPEATS = 5
+MOVES = 3
+RERUNS, SESSIONS, VISIT = 500, 5, 25
+"""Reruns in all, browsers at once, and reruns after which one of these leaves and another one comes."""
+FLAT_PERCENT = 5.0
+"""What the second half of the reruns may add to the server's memory."""
+TITLES = ("Overview", "Datasets", "Train", "Generate", "Quality", "Evaluate", "Review", "Runs")
+
+
+def places(home: Home, made: dict[str, Any]) -> dict[str, str]:
+    """What people look at, by name: the address below the server's."""
+    training = next(run for run in list_runs(home, "train") if run.config()["gan"] == "stylegan2-ada")
+    sweep = list_runs(home, "sweep")[0]
+    return {
+        "Overview": "",
+        "Datasets": "datasets",
+        "Train": f"train?run={training.id}",
+        "Generate": "generate",
+        "Generate, a pool of 10,000": f"generate?run={made['pool']}",
+        "Quality of 10,000 images": f"quality?run={made['quality']}",
+        "Evaluate": f"evaluate?run={sweep.id}",
+        "Review": "review",
+        "Runs": "runs",
+        "Runs, one chosen": f"runs?run={sweep.id}",
+    }
+
+
+def time_opening(browser: Browser, server: Server, addresses: dict[str, str]) -> list[dict[str, Any]]:
+    """Seconds to open each page: first of all, then again by its address and by its link."""
+    tab, rows = Tab(browser, server), []
+    for name, address in addresses.items():
+        first = tab.open(address)
+        again = [tab.open(address) for _ in range(REPEATS)]
+        trouble = tab.trouble()
+        by_link = [] if "," in name or " of " in name else [_by_link(tab, name) for _ in range(REPEATS)]
+        row = {
+            "page": name,
+            "first": first,
+            "by_address": statistics.median(again),
+            "slowest": max(again),
+            "by_link": statistics.median(by_link) if by_link else None,
+            "trouble": trouble,
+        }
+        row["met"] = not trouble and max(row["by_address"], row["by_link"] or 0) < OPEN_LAW
+        rows.append(row)
+        print(f"{name:28} {_line(row)}", flush=True)
+    tab.close()
+    return rows
+
+
+def _by_link(tab: Tab, name: str) -> float:
+    tab.switch("Runs" if name != "Runs" else "Overview")
+    return tab.switch(name)
+
+
+def _line(row: dict[str, Any]) -> str:
+    link = "    –" if row["by_link"] is None else f"{row['by_link']:5.2f}"
+    said = "met" if row["met"] else "MISSED"
+    times = f"first {row['first']:5.2f}  address {row['by_address']:5.2f}  link {link}"
+    return f"{times}  {said} {' '.join(row['trouble'])}"
+
+
+def time_answers(browser: Browser, server: Server, addresses: dict[str, str]) -> list[dict[str, Any]]:
+    """Seconds until each page has answered to each of its widgets, in each of its views."""
+    tab, rows = Tab(browser, server), []
+    for name, address in addresses.items():
+        seen: set[tuple[str, str]] = set()
+        views = [address]
+        for view in views:  # grows while it is gone through
+            tab.open(view)
+            for widget in widgets(tab):
+                if (widget.kind, widget.name) in seen:
+                    continue
+                seen.add((widget.kind, widget.name))
+                seconds, led_to = [], ""
+                for _ in range(MOVES):
+                    tab.open(view)
+                    try:
+                        seconds.append(widget.move(tab))
+                    except Error as error:
+                        print(f"{name}: {widget.kind} {widget.name!r}: {str(error).splitlines()[0]}", flush=True)
+                        break
+                    led_to = tab.page.url.removeprefix(server.url)
+                if not seconds:
+                    continue
+                if "view=" in led_to and _view(led_to) not in {_view(known) for known in views}:
+                    views.append(led_to)
+                row = {"page": name, "view": _view(view), "widget": widget.kind, "name": widget.name}
+                row |= {"seconds": statistics.median(seconds), "slowest": max(seconds), "trouble": tab.trouble()}
+                row["met"] = not row["trouble"] and row["seconds"] < ANSWER_LAW
+                rows.append(row)
+                said = "met" if row["met"] else "MISSED"
+                what = f"{name} {row['view']}".strip()
+                print(f"{what:36} {widget.kind:11} {widget.name:32.32} {row['seconds']:5.2f} {said}", flush=True)
+    tab.close()
+    return rows
+
+
+def _view(address: str) -> str:
+    found = re.search(r"[?&]view=([^&]*)", address)
+    return found.group(1) if found else ""
+
+
+def watch_memory(
+    browser: Browser, server: Server, addresses: dict[str, str], reruns: int, linger: float
+) -> dict[str, Any]:
+    """The server's memory while sessions come, look around and go."""
+    tabs = [Tab(browser, server) for _ in range(SESSIONS)]
+    tour = list(addresses.values())
+    for tab in tabs:
+        tab.open(tour[0])
+    history = [{"reruns": 0, "mebibytes": server.mebibytes()}]
+    done = 0
+    while done < reruns:
+        number = done // VISIT % SESSIONS
+        tabs[number].close()
+        tabs[number] = Tab(browser, server)
+        for turn in range(VISIT):
+            tab = tabs[(number + turn) % SESSIONS]
+            if turn % 5 == 0 or not (found := widgets(tab)):
+                tab.open(tour[(done // 5) % len(tour)])
+            else:
+                try:
+                    found[done % len(found)].move(tab)
+                except Error:  # hidden by now: look at another page instead
+                    tab.open(tour[done % len(tour)])
+            done += 1
+        history.append({"reruns": done, "mebibytes": server.mebibytes()})
+        print(f"{done:4} reruns  {history[-1]['mebibytes']:7.0f} MiB", flush=True)
+    for tab in tabs:
+        tab.close()
+    time.sleep(linger)
+    half = [row for row in history if row["reruns"] >= reruns / 2]
+    slope = float(np.polyfit([row["reruns"] for row in half], [row["mebibytes"] for row in half], 1)[0])
+    growth = 100 * slope * reruns / 2 / half[0]["mebibytes"]
+    return {
+        "sessions": SESSIONS,
+        "history": history,
+        "after_all_left": server.mebibytes(),
+        "mebibytes_per_100_reruns": 100 * slope,
+        "growth_percent_of_second_half": growth,
+        "met": growth < FLAT_PERCENT,
+    }
+
+
+def report(results: dict[str, Any]) -> None:
+    """What missed its law, and the counts."""
+    opened, answered, memory = results.get("opening"), results.get("answers"), results.get("memory")
+    if opened is not None:
+        print(f"{sum(row['met'] for row in opened)} of {len(opened)} pages open within {OPEN_LAW:g} s")
+    if answered is not None:
+        print(f"{sum(row['met'] for row in answered)} of {len(answered)} widgets answer within {ANSWER_LAW:g} s")
+        for row in sorted(answered, key=lambda row: -row["seconds"]):
+            if not row["met"]:
+                where = f"{row['page']} {row['view']}".strip()
+                print(f"  {row['seconds']:5.2f} s  {where}: {row['widget']} {row['name']} {' '.join(row['trouble'])}")
+    if memory is not None:
+        said = "flat" if memory["met"] else "GROWING"
+        print(
+            f"Memory: {said}, {memory['mebibytes_per_100_reruns']:+.1f} MiB per 100 reruns in the second half, "
+            f"{memory['history'][-1]['mebibytes']:.0f} MiB at the end, {memory['after_all_left']:.0f} after all left"
+        )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, help="write the figures to this JSON file")
+    parser.add_argument("--home", type=Path, help="where the big home is, or is to be made; else a temporary folder")
+    parser.add_argument("--only", choices=["opening", "answers", "memory"], help="measure one thing only")
+    parser.add_argument("--page", help="only the places whose name begins so")
+    parser.add_argument("--reruns", type=int, default=RERUNS, help="reruns through which the memory is watched")
+    chosen = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as temporary:
+        home = Home((chosen.home or Path(temporary) / "home").resolve())
+        os.environ["ERSATZ_HOME"] = str(home.root)
+        made = make_big_home(home)
+        addresses = {name: path for name, path in places(home, made).items() if name.startswith(chosen.page or "")}
+        wanted = [chosen.only] if chosen.only else ["opening", "answers", "memory"]
+        results: dict[str, Any] = {
+            "home": made,
+            "laws": {"open": OPEN_LAW, "answer": ANSWER_LAW, "runs": RUNS, "datasets": DATASETS},
+            "machine": {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()},
+            "load_before": psutil.getloadavg(),
+        }
+        server = Server(home.root, Path(temporary) / "streamlit.log")
+        try:
+            with chromium() as browser:
+                if "opening" in wanted:
+                    results["opening"] = time_opening(browser, server, addresses)
+                if "answers" in wanted:
+                    results["answers"] = time_answers(browser, server, addresses)
+                if "memory" in wanted:
+                    results["memory"] = watch_memory(browser, server, addresses, chosen.reruns, linger=130)
+        finally:
+            server.stop()
+        results["load_after"] = psutil.getloadavg()
+    report(results)
+    if chosen.out:
+        chosen.out.write_text(json.dumps(results, indent=2) + "\n")
+    if not all(row["met"] for part in ("opening", "answers") for row in results.get(part, [])):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

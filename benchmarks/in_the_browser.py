@@ -1,0 +1,211 @@
+"""A served dashboard, a tab of a real Chromium that times what happens in it, and the widgets on a page."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
+
+from engine.store.home import REPOSITORY
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+QUIET_MS = 600
+"""A page is complete when nothing on it has changed for so long; this wait itself is not counted."""
+LIMIT_MS = 60_000
+
+WATCH = """
+window.watched = {changed: 0, asked: 0};
+const inside = node => (node.nodeType === 1 ? node : node.parentElement)?.closest(
+    '[data-testid=stMain], [data-testid=stSidebar], [role=dialog]');
+new MutationObserver(changes => {
+    if (changes.some(change => inside(change.target))) window.watched.changed = performance.now();
+}).observe(document, {subtree: true, childList: true, attributes: true, characterData: true});
+document.addEventListener('load', event => {
+    if (event.target.tagName === 'IMG') window.watched.changed = performance.now();
+}, true);
+for (const kind of ['pointerdown', 'keydown'])
+    document.addEventListener(kind, () => { window.watched.asked = performance.now(); }, true);
+"""
+"""Notes when something on the page changed last, and when somebody last pressed something."""
+
+COMPLETE = """quiet => {
+    const app = document.querySelector('[data-testid=stApp]'), main = document.querySelector('[data-testid=stMain]');
+    return app?.dataset.testScriptState === 'notRunning' && main?.querySelector('h1')
+        && !main.querySelector('[data-testid=stSkeleton]')
+        && [...main.querySelectorAll('[data-testid=stPlotlyChart]')].every(chart => chart.querySelector('.main-svg'))
+        && [...main.querySelectorAll('img')].every(image => image.complete)
+        && performance.now() - window.watched.changed > quiet
+        && performance.now() - window.watched.asked > quiet;
+}"""
+"""The script has run, every chart is drawn and every picture has come."""
+
+
+class Server:
+    """`streamlit run app.py` of a home on a free port."""
+
+    def __init__(self, home: Path, log: Path):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.url = f"http://127.0.0.1:{probe.getsockname()[1]}/"
+        port = self.url.rsplit(":", 1)[1].rstrip("/")
+        with log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}", "--server.headless=true"],
+                cwd=REPOSITORY,
+                env={**os.environ, "ERSATZ_HOME": str(home)},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        self._wait_until_it_answers(log)
+
+    def _wait_until_it_answers(self, log: Path) -> None:
+        for _ in range(300):
+            try:
+                with urllib.request.urlopen(self.url + "_stcore/health", timeout=1):
+                    return
+            except OSError:
+                if self.process.poll() is not None:
+                    raise SystemExit(f"the dashboard ended: {log.read_text()}") from None
+                time.sleep(0.1)
+        raise SystemExit(f"the dashboard does not answer: {log.read_text()}")
+
+    def mebibytes(self) -> float:
+        """Memory that the server holds."""
+        return psutil.Process(self.process.pid).memory_info().rss / 2**20
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(20)
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A headless Chromium of this machine."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        raise SystemExit("there is no Chromium on this machine; install the package chromium to drive one")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+class Tab:
+    """A browser of its own (a new session of the server) with one page, which is timed."""
+
+    def __init__(self, browser: Browser, server: Server):
+        self.server = server
+        self.context = browser.new_context(viewport={"width": 1280, "height": 900})
+        self.page: Page = self.context.new_page()
+        self.page.set_default_timeout(5000)
+        self.page.add_init_script(WATCH)
+
+    def open(self, path: str) -> float:
+        """Go there by its address; seconds until all of it is there."""
+        self.page.goto(self.server.url + path, timeout=LIMIT_MS)
+        self._complete()
+        return self.page.evaluate("window.watched.changed") / 1000
+
+    def switch(self, name: str) -> float:
+        """Go to another page by its link at the top; seconds until all of it is there."""
+        self.page.get_by_test_id("stTopNav").get_by_role("link", name=name, exact=True).click()
+        return self.answered()
+
+    def answered(self) -> float:
+        """Seconds from the last press of a key or button until the page had changed for the last time."""
+        self._complete()
+        return max(0.0, self.page.evaluate("window.watched.changed - window.watched.asked")) / 1000
+
+    def _complete(self) -> None:
+        self.page.wait_for_function(COMPLETE, arg=QUIET_MS, polling=40, timeout=LIMIT_MS)
+
+    def trouble(self) -> list[str]:
+        """What the page says went wrong."""
+        return self.page.get_by_test_id("stException").all_inner_texts()
+
+    def close(self) -> None:
+        self.context.close()
+
+
+KINDS = {
+    "choice": "[role=radiogroup] [role=radio], [data-testid=stButtonGroup] button",
+    "selectbox": "[data-testid=stSelectbox]",
+    "multiselect": "[data-testid=stMultiSelect]",
+    "slider": "[data-testid=stSlider] [role=slider]",
+    "number": "[data-testid=stNumberInput]",
+    "toggle": "[data-testid=stCheckbox]",
+    "text": "[data-testid=stTextInput] input",
+    "tab": "[data-testid=stTab]",
+    "button": "[data-testid=stButton] button",
+}
+PLAIN_BUTTON = r"next|previous|random|older|newer|back|forward|clear|show|more"
+"""Buttons that only move something on the page: pressing any other could start or delete something."""
+
+FIND = """([kinds, plain]) => {
+    const main = document.querySelector('[data-testid=stMain]'), found = [];
+    const shown = element => element.checkVisibility({visibilityProperty: true}) && element.getClientRects().length
+        && !element.closest('[data-testid=stForm], [disabled], [aria-disabled=true], [data-testid=stFileUploader]');
+    for (const [kind, selector] of Object.entries(kinds))
+        [...main.querySelectorAll(selector)].forEach((element, place) => {
+            const name = (element.getAttribute('aria-label') || element.querySelector('label')?.innerText
+                || element.innerText || element.getAttribute('placeholder') || '').split('\\n')[0].trim();
+            const chosen = ['aria-checked', 'aria-selected'].some(state => element.getAttribute(state) === 'true');
+            const off = element.disabled || element.querySelector('input')?.disabled;
+            if (shown(element) && !chosen && !off && (kind !== 'button' || new RegExp(plain, 'i').test(name)))
+                found.push({kind, place, name: name.replace(/[a-z]+_[a-z_]+/g, '').trim()});
+        });
+    return found;
+}"""
+
+
+@dataclass(frozen=True)
+class Widget:
+    """Something on a page that answers, found by its kind and its place among those."""
+
+    kind: str
+    place: int
+    name: str
+
+    def move(self, tab: Tab) -> float:
+        """Change it once, as a person would; seconds until the page has answered."""
+        page = tab.page
+        found = page.get_by_test_id("stMain").locator(KINDS[self.kind]).nth(self.place)
+        found.scroll_into_view_if_needed()
+        match self.kind:
+            case "slider":
+                found.focus()
+                page.keyboard.press("ArrowLeft" if self._at_its_end(found) else "ArrowRight")
+            case "number":
+                steps = found.locator("button:not([disabled])")
+                steps.last.click()
+            case "text":
+                found.fill("a")
+                page.keyboard.press("Enter")
+            case "selectbox":
+                found.locator("input, [role=combobox]").first.click()
+                page.locator("[role=option]:not([aria-selected=true])").first.click()
+            case "multiselect":
+                found.locator("input").first.click()
+                page.locator("[role=option]").first.click()
+            case _:
+                found.click(position={"x": 8, "y": 8} if self.kind == "toggle" else None)
+        return tab.answered()
+
+    def _at_its_end(self, slider: Locator) -> bool:
+        return slider.get_attribute("aria-valuenow") == slider.get_attribute("aria-valuemax")
+
+
+def widgets(tab: Tab) -> list[Widget]:
+    """What can be moved on the page as it stands, without what starts, deletes or uploads something."""
+    return [Widget(**found) for found in tab.page.evaluate(FIND, [KINDS, PLAIN_BUTTON])]
