@@ -73,6 +73,7 @@ def styled(
         plot_bgcolor="rgba(0, 0, 0, 0)",
         legend={"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom", "xanchor": "left"},
         hoverlabel={"align": "left"},
+        modebar={"bgcolor": "rgba(0, 0, 0, 0)", "color": GREY, "activecolor": BLUE},
         uirevision=keep_zoom,
     )
     axis = {"gridcolor": GRID, "zerolinecolor": GRID, "linecolor": LINE, "automargin": True}
