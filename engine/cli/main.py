@@ -18,6 +18,7 @@ from engine.cli.options import assignments, with_options
 from engine.cli.output import Detach, Json, console, notices, show, table
 from engine.cli.projection import project
 from engine.cli.quality import exclude, quality, rank, restore
+from engine.cli.runs import about, delete, named_run, queue, run_values, runs, stop
 from engine.cli.serve import require_free_port, serve
 from engine.configs import (
     GANS,
@@ -37,7 +38,7 @@ from engine.jobs import submit as jobs
 from engine.presets import PRESETS, preset
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
-from engine.store.runs import Run, list_runs
+from engine.store.runs import Run
 from engine.sweep.detectable import foretold
 from engine.sweep.levels import patients
 
@@ -180,7 +181,7 @@ def export(
     """Export a generator to ONNX, checked against torch."""
     from engine.sampling.export import export_generator
 
-    path = export_generator(_run(run_id, "train", "network"), Path(snapshot) if snapshot else None)
+    path = export_generator(named_run(run_id, "train", "network"), Path(snapshot) if snapshot else None)
     show({"path": str(path)}, as_json, str(path))
 
 
@@ -208,7 +209,7 @@ def sample(
     from engine.sampling.sampler import Sampler, save_images
 
     numbers = parse_seeds(seeds)
-    runs = [_run(run_id, "train", *(["network"] if out is not None else [])) for run_id in run_ids]
+    runs = [named_run(run_id, "train", *(["network"] if out is not None else [])) for run_id in run_ids]
     if out is not None:
         look = {"psi": settings.get("psi", 1.0), "cutoff": cutoff}
         look |= {"noise": settings.get("noise", "const"), "batch": settings.get("batch", 64), "with_w": with_w}
@@ -263,7 +264,7 @@ def sweep(
     """Train the classifier with growing shares of synthetic images, and the controls, to a verdict."""
     home = Home.from_environment()
     base = _sweep_settings(preset_name, published)
-    datasets = [_run(pool, "pool").config()["dataset"] for pool in pools]
+    datasets = [named_run(pool, "pool").config()["dataset"] for pool in pools]
     if len(pools) == 1:
         images: dict[str, Any] = {"dataset": datasets[0], "pool": pools[0]}
     else:
@@ -298,37 +299,15 @@ def report(
     """Write the sweep's HTML report and its CSVs."""
     from engine.report.html import write_report
 
-    path = write_report(_run(run_id, "sweep"))
+    path = write_report(named_run(run_id, "sweep"))
     show({"path": str(path)}, as_json, str(path))
 
 
-@app.command()
-def runs(
-    run_id: Annotated[str, typer.Argument(metavar="[RUN]", help="Show this one whole.")] = "",
-    kind: Annotated[str, typer.Option(help="Only import, train, pool, sweep or journey runs.")] = "",
-    as_json: Json = False,
-) -> None:
-    """List the runs, or show one with the end of its log."""
-    home = Home.from_environment()
-    if run_id:
-        run = _run(run_id)
-        values = _run_values(run)
-        log = "\n".join(run.log_path.read_text().splitlines()[-15:])
-        lines = "\n".join(f"{key}: {value}" for key, value in values.items())
-        show({**values, "log": log}, as_json, f"{lines}\n\n{log}")
-        return
-    listed = [_run_values(run) for run in list_runs(home, kind or None)]
-    rows = [[v["run"], v["kind"], v["state"], f"{v['done']:g}/{v['total']:g} {v['unit']}", v["error"]] for v in listed]
-    empty = "There is no run yet; `python -m engine demo` makes some."
-    show(listed, as_json, table("", ["run", "kind", "state", "progress", ""], rows) if rows else empty)
-
-
-@app.command()
-def stop(run_id: Annotated[str, typer.Argument(metavar="RUN")], as_json: Json = False) -> None:
-    """Stop a run at its next safe point, or take it out of the queue; it can be resumed."""
-    run = _run(run_id)
-    jobs.stop(run)
-    show({"run": run.id, "state": run.state()}, as_json, f"{run.id} is {run.state()}.")
+app.command()(runs)
+app.command()(about)
+app.command()(queue)
+app.command()(stop)
+app.command()(delete)
 
 
 @app.command()
@@ -336,42 +315,9 @@ def resume(
     run_id: Annotated[str, typer.Argument(metavar="RUN")], detach: Detach = False, as_json: Json = False
 ) -> None:
     """Go on with a stopped, failed or interrupted run, as if it had never stopped."""
-    run = _run(run_id)
+    run = named_run(run_id)
     jobs.resume(run)
     _finish([run], detach, as_json)
-
-
-@app.command()
-def delete(
-    run_id: Annotated[str, typer.Argument(metavar="RUN")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Delete a run's folder with everything in it."""
-    run = _run(run_id)
-    if not yes:
-        typer.confirm(f"Delete {run.path} and everything in it?", abort=True)
-    jobs.delete(run)
-    show({"deleted": run.id}, as_json, f"Deleted {run.id}.")
-
-
-def _run(run_id: str, *kinds: str) -> Run:
-    """The run of that id; an `ErsatzError` when there is none or it is of none of these kinds."""
-    run = Run(Home.from_environment(), run_id)
-    found = run.config()["kind"]
-    if kinds and found not in kinds:
-        raise ErsatzError(
-            f"{run_id} is a {found} run; a {' or '.join(kinds)} run is expected. "
-            f"`python -m engine runs --kind {kinds[0]}` lists them."
-        )
-    return run
-
-
-def _run_values(run: Run) -> dict[str, Any]:
-    status = run.status()
-    values = {"run": run.id, "kind": run.kind, "state": str(run.state()), "path": str(run.path)}
-    shown = ("stage", "done", "total", "unit", "device", "error", "alarms", "result")
-    return values | {name: getattr(status, name) for name in shown}
 
 
 def _finish(submitted: list[Run], detach: bool, as_json: bool) -> None:
@@ -379,7 +325,7 @@ def _finish(submitted: list[Run], detach: bool, as_json: bool) -> None:
     if not detach:
         for run in submitted:
             follow_to_end(run, _title(run))
-    values = [_run_values(run) for run in submitted]
+    values = [run_values(run) for run in submitted]
     text = "\n".join(f"{v['run']} is {v['state']}. {v['result'].get('sentence', '')}".strip() for v in values)
     show(values if len(values) > 1 else values[0], as_json, text)
 

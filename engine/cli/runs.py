@@ -1,0 +1,143 @@
+"""`runs`, `about`, `queue`, `stop` and `delete`: what there is, what people say of it, and its order and end."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from engine.cli.output import Json, notices, show, table
+from engine.jobs import submit as jobs
+from engine.jobs.consequences import consequences
+from engine.jobs.queue import waiting
+from engine.store.about import about as said_of
+from engine.store.about import change_about, change_tags
+from engine.store.errors import ErsatzError
+from engine.store.home import Home
+from engine.store.runs import Run, list_runs
+
+RunId = Annotated[str, typer.Argument(metavar="RUN")]
+
+
+def runs(
+    run_id: Annotated[str, typer.Argument(metavar="[RUN]", help="Show this one whole.")] = "",
+    kind: Annotated[str, typer.Option(help="Only runs of this kind: import, train, pool, quality, sweep, ...")] = "",
+    tag: Annotated[str, typer.Option(help="Only runs with this tag.")] = "",
+    archived: Annotated[bool, typer.Option("--archived", help="Archived runs too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List the runs, or show one with the end of its log."""
+    home = Home.from_environment()
+    if run_id:
+        run = named_run(run_id)
+        values = run_values(run)
+        log = "\n".join(run.log_path.read_text().splitlines()[-15:])
+        lines = "\n".join(f"{key}: {value}" for key, value in values.items())
+        show({**values, "log": log}, as_json, f"{lines}\n\n{log}")
+        return
+    listed = [
+        values
+        for values in map(run_values, list_runs(home, kind or None))
+        if (archived or not values["archived"]) and (not tag or tag in values["tags"])
+    ]
+    titled = any(values["title"] for values in listed)
+    columns = ["run", *(["title"] if titled else []), "kind", "state", "progress", ""]
+    rows = [
+        [v["run"], *([v["title"]] if titled else []), v["kind"], v["state"], _progress(v), v["error"]] for v in listed
+    ]
+    empty = "No run passes this filter." if kind or tag else "There is no run yet; `python -m engine demo` makes some."
+    show(listed, as_json, table("", columns, rows) if rows else empty)
+
+
+def about(
+    run_id: RunId,
+    title: Annotated[
+        str | None, typer.Option(help="Call it so wherever it is listed; '' gives the usual name.")
+    ] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="Add a tag; repeated.")] = None,
+    untag: Annotated[list[str] | None, typer.Option(help="Take a tag off; repeated.")] = None,
+    archive: Annotated[
+        bool | None, typer.Option("--archive/--restore", help="Leave it out of lists and choices, or put it back.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say something of a run (a title, tags, that it is archived), or show what was said."""
+    run = named_run(run_id)
+    if title is not None:
+        change_about(run, title=title.strip())
+    if tag or untag:
+        change_tags(run, tag or [], untag or [])
+    if archive is not None:
+        change_about(run, archived=archive)
+    values = {"run": run.id, **_said(run)}
+    show(values, as_json, "\n".join(f"{key}: {value}" for key, value in values.items()))
+
+
+def queue(
+    run_id: Annotated[str, typer.Argument(metavar="[RUN]", help="A waiting run to move.")] = "",
+    to: Annotated[int, typer.Option(min=1, help="Its new place; 1 starts next.")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Show the waiting runs in their order, or move one."""
+    home = Home.from_environment()
+    if run_id:
+        jobs.move(named_run(run_id), to - 1)
+    ids = [run.id for run in waiting(home)]
+    rows = [[place, waits] for place, waits in enumerate(ids, start=1)]
+    show(ids, as_json, table("", ["place", "run"], rows) if rows else "No run is waiting.")
+
+
+def stop(run_id: RunId, as_json: Json = False) -> None:
+    """Stop a run at its next safe point, or take it out of the queue; it can be resumed."""
+    run = named_run(run_id)
+    jobs.stop(run)
+    show({"run": run.id, "state": run.state()}, as_json, f"{run.id} is {run.state()}.")
+
+
+def delete(
+    run_id: RunId,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Delete a run's folder with everything in it, after saying what that means."""
+    run = named_run(run_id)
+    if not yes:
+        meaning = consequences(run.home, [run])
+        for sentence in meaning.lost:
+            notices.print(f"Lost: {sentence}", soft_wrap=True)
+        for sentence in meaning.stays:
+            notices.print(f"Stays: {sentence}", soft_wrap=True)
+        for user in meaning.users:
+            notices.print(f"Cannot be repeated without it: {user.id}", soft_wrap=True)
+        typer.confirm(f"Delete {run.path} and everything in it ({meaning.size / 2**20:.1f} MiB)?", abort=True)
+    jobs.delete(run)
+    show({"deleted": run.id}, as_json, f"Deleted {run.id}.")
+
+
+def named_run(run_id: str, *kinds: str) -> Run:
+    """The run of that id; an `ErsatzError` when there is none or it is of none of these kinds."""
+    run = Run(Home.from_environment(), run_id)
+    found = run.config()["kind"]
+    if kinds and found not in kinds:
+        raise ErsatzError(
+            f"{run_id} is a {found} run; a {' or '.join(kinds)} run is expected. "
+            f"`python -m engine runs --kind {kinds[0]}` lists them."
+        )
+    return run
+
+
+def run_values(run: Run) -> dict[str, Any]:
+    """What a run is and how it stands, as plain values."""
+    status = run.status()
+    values = {"run": run.id, "kind": run.kind, "state": str(run.state_of(status)), "path": str(run.path)}
+    shown = ("stage", "done", "total", "unit", "device", "error", "alarms", "result")
+    return values | _said(run) | {name: getattr(status, name) for name in shown}
+
+
+def _said(run: Run) -> dict[str, Any]:
+    said = said_of(run)
+    return {"title": said.title, "tags": list(said.tags), "archived": said.archived, "owner": said.owner}
+
+
+def _progress(values: dict[str, Any]) -> str:
+    return f"{values['done']:g}/{values['total']:g} {values['unit']}"
