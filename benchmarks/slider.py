@@ -1,0 +1,189 @@
+"""From a key press on the slider of a seed to the changed picture, in a real browser: DCGAN and StyleGAN2-ADA at 64 px.
+
+The generators are the recipe's and the configuration auto's, in colour, with random weights: speed does not depend on
+them. A key press moves the slider by one; the clock, the browser's own, runs from the key's event until the picture
+that is shown is another one and is decoded. The presses come one after the other, each after the page is at rest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import onnxruntime
+import streamlit
+import torch
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from engine.configs import DcganConfig, StyleganConfig
+from engine.gans.checkpoints import describe_snapshot, save_snapshot
+from engine.gans.dcgan import networks as dcgan
+from engine.gans.pictures import Pictures
+from engine.gans.stylegan2.architecture import Architecture
+from engine.gans.stylegan2.generator import Generator
+from engine.sampling.export import export_generator
+from engine.store.home import REPOSITORY, Home
+from engine.store.runs import Run, State, create_run
+
+AIM_MS = 150.0
+SIZE = 64
+PRESSES, WARM_UP = 50, 5
+FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync", "--no-first-run")
+PICTURE = "[data-testid=stMain] [data-testid=stImage] img"
+AT_REST = "[data-testid=stApp][data-test-script-state=notRunning]"
+CLOCK = (
+    """
+() => {
+    const picture = () => document.querySelector("%s");
+    window.changed = new Promise((resolve) => addEventListener("keydown", (event) => {
+        const start = event.timeStamp, before = picture().src;
+        const look = async () => {
+            const now = picture();
+            if (!now || now.src === before) return requestAnimationFrame(look);
+            await now.decode();
+            requestAnimationFrame(() => resolve(performance.now() - start));
+        };
+        look();
+    }, { once: true, capture: true }));
+}
+"""
+    % PICTURE
+)
+
+
+def make_generators(home: Home) -> dict[str, Run]:
+    """A run with an exported generator of each GAN."""
+    pictures = Pictures(SIZE, 3)
+    torch.manual_seed(0)
+    recipe = DcganConfig(dataset="benchmark")
+    auto = StyleganConfig(dataset="benchmark").completed(SIZE)
+    networks: dict[str, tuple[Any, torch.nn.Module]] = {
+        "DCGAN": (recipe, dcgan.Generator(recipe, pictures)),
+        "StyleGAN2-ADA": (auto, Generator(Architecture.from_config(auto, pictures))),
+    }
+    runs = {}
+    for name, (config, generator) in networks.items():
+        run = create_run(home, config.plain(), name)
+        facts = describe_snapshot(config, "benchmark", pictures, ["benchmark"])
+        tensors = {f"G_ema.{key}": tensor for key, tensor in generator.state_dict().items()}
+        save_snapshot(run.path, tensors, {**facts, "images_seen": 0, "seconds": 0.0})
+        export_generator(run)
+        run.update(state=State.FINISHED)
+        runs[name] = run
+    return runs
+
+
+@contextmanager
+def dashboard(home: Home) -> Iterator[str]:
+    """The address of a dashboard over `home`."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}", "--server.headless=true"],
+        cwd=REPOSITORY,
+        env={**os.environ, "ERSATZ_HOME": str(home.root)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(300):
+            try:
+                urllib.request.urlopen(f"{address}/_stcore/health", timeout=1).close()
+                break
+            except OSError:
+                time.sleep(0.2)
+        yield address
+    finally:
+        server.kill()
+        server.wait()
+
+
+def press(page: Page, presses: int) -> list[float]:
+    """Milliseconds of each press of the arrow key."""
+    page.get_by_role("slider", name="Seed").focus()
+    milliseconds = []
+    for turn in range(WARM_UP + presses):
+        page.evaluate(CLOCK)
+        page.keyboard.press("ArrowRight")
+        elapsed = page.evaluate("window.changed")
+        page.locator(AT_REST).wait_for(state="attached")
+        page.wait_for_timeout(300)
+        if turn >= WARM_UP:
+            milliseconds.append(elapsed)
+    return milliseconds
+
+
+def measure(browser: Browser, address: str, run: Run, presses: int) -> dict[str, Any]:
+    """What one generator takes."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(f"{address}/generate?run={run.id}")
+    page.locator(PICTURE).first.wait_for()
+    page.locator(AT_REST).wait_for(state="attached")
+    page.wait_for_timeout(1000)
+    milliseconds = press(page, presses)
+    page.close()
+    median = statistics.median(milliseconds)
+    return {
+        "median_ms": median,
+        "p90_ms": statistics.quantiles(milliseconds, n=10)[-1],
+        "least_ms": min(milliseconds),
+        "most_ms": max(milliseconds),
+        "presses": presses,
+        "aim_ms": AIM_MS,
+        "met": median < AIM_MS,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, help="write the figures to this JSON file")
+    parser.add_argument("--presses", type=int, default=PRESSES)
+    arguments = parser.parse_args()
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        parser.error("there is no Chromium on this machine; install the package chromium")
+    rows: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        home = Home(Path(folder))
+        runs = make_generators(home)
+        with dashboard(home) as address, sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
+            rows = [{"gan": name, **measure(browser, address, run, arguments.presses)} for name, run in runs.items()]
+            version = browser.version
+            browser.close()
+    print(f"{'':>15} {'median ms':>10} {'90 %':>8} {'least':>8} {'most':>8} {'aim':>6}  met")
+    for row in rows:
+        print(
+            f"{row['gan']:>15} {row['median_ms']:>10.0f} {row['p90_ms']:>8.0f} {row['least_ms']:>8.0f} "
+            f"{row['most_ms']:>8.0f} {row['aim_ms']:>6.0f}  {'yes' if row['met'] else 'no'}"
+        )
+    if arguments.out:
+        machine = {
+            "cpu": platform.processor() or platform.machine(),
+            "cores": os.cpu_count(),
+            "chromium": version,
+            "streamlit": streamlit.__version__,
+            "onnxruntime": onnxruntime.__version__,
+        }
+        content = {"benchmark": "slider", "size": SIZE, **machine, "rows": rows}
+        arguments.out.write_text(json.dumps(content, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
