@@ -20,7 +20,7 @@ from engine.store.read_only import refuse_writing
 @contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
     """Turn a full disk or a missing permission below `path` into one sentence; a public demo permits nothing."""
-    refuse_writing()
+    refuse_writing(path)
     try:
         yield
     except OSError as error:

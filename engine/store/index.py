@@ -117,7 +117,7 @@ def _newest_first(listed: list[Entry]) -> list[Entry]:
 
 
 def _set_positions(home: Home, positions: dict[str, float | None]) -> None:
-    refuse_writing()
+    refuse_writing(home.database)
 
     def write(index: Connection) -> None:
         for run_id, position in positions.items():

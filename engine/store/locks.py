@@ -25,7 +25,7 @@ class FileLock:
 
         `is_held` takes a shared lock for a moment, so that a timeout of 0 may fail although nobody holds the lock.
         """
-        refuse_writing()
+        refuse_writing(self.path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         file = self.path.open("a+")
         deadline = time.monotonic() + timeout

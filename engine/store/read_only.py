@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from engine.store.errors import ErsatzError
+from engine.store.home import Home
 
 READ_ONLY = "ERSATZ_READ_ONLY"
 """Set to 1 for a public demo: everybody is a viewer, and nothing is written."""
@@ -17,7 +19,7 @@ def read_only() -> bool:
     return os.environ.get(READ_ONLY, "") not in ("", "0")
 
 
-def refuse_writing() -> None:
-    """Raise `ErsatzError` in a public demo; the store asks before everything that it writes."""
-    if read_only():
+def refuse_writing(path: Path) -> None:
+    """Raise `ErsatzError` in a public demo if `path` is in the home; the store asks before everything it writes."""
+    if read_only() and path.absolute().is_relative_to(Home.from_environment().root):
         raise ErsatzError(SENTENCE)

@@ -163,7 +163,7 @@ class Run:
 
     def request_stop(self) -> None:
         """Ask the run to stop at its next safe point."""
-        refuse_writing()
+        refuse_writing(self.path)
         try:
             (self.path / "stop").touch()
         except FileNotFoundError as error:
