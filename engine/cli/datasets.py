@@ -1,4 +1,4 @@
-"""`dataset import | preview | audit | split | freeze | list`."""
+"""`dataset import | audit | split | move | freeze | delete | list`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from engine.cli.options import with_options
 from engine.cli.output import Detach, Json, console, show, table
 from engine.configs import ImportConfig
 from engine.datasets import editing
-from engine.datasets.dataset import Dataset, list_datasets
-from engine.datasets.importing import preview
+from engine.datasets.dataset import SPLITS, Dataset, list_datasets
+from engine.datasets.previewing import preview
+from engine.datasets.removal import remove, uses_of
 from engine.jobs.submit import submit
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
@@ -60,13 +61,18 @@ def import_(
 def audit(
     name: str,
     fix: Annotated[list[str] | None, typer.Option(help="Remedy to apply: drop-copies, drop-conflicts, ...")] = None,
+    undo: Annotated[
+        list[str] | None, typer.Option(help="Applied remedy to take back, before the split is frozen.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Look for copies, leaks between splits, label conflicts and odd images; mend them with --fix."""
     dataset = Dataset.open(Home.from_environment(), name)
+    if undo:
+        editing.undo_remedies(dataset, undo)
     if fix:
         editing.apply_remedies(dataset, fix)
-    else:
+    if not undo and not fix:
         editing.reaudit(dataset)
     _show_dataset(Dataset.open(dataset.home, name), as_json)
 
@@ -82,12 +88,64 @@ def split(name: str, as_json: Json = False, *, settings: dict[str, Any]) -> None
     _show_dataset(Dataset.open(dataset.home, name), as_json)
 
 
+@app.command("move")
+def move(
+    name: str,
+    to: Annotated[str, typer.Option(help=f"Split to move to: {', '.join(SPLITS)}.")],
+    group: Annotated[
+        list[str] | None, typer.Option(help="Patient or other group to move, with all its images.")
+    ] = None,
+    file: Annotated[list[str] | None, typer.Option(help="Image to move, by its name in the source.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Move patients, groups or images to another split; only before it is frozen."""
+    dataset = Dataset.open(Home.from_environment(), name)
+    paths: list[str] = []
+    for column, wanted in (("group", group or []), ("source", file or [])):
+        for value in wanted:
+            found = dataset.manifest.loc[dataset.manifest[column] == value, "path"]
+            if found.empty:
+                raise ErsatzError(
+                    f"No image of data set {name} has the {column} {value!r}; expected one of the column {column} of "
+                    f"{dataset.path / 'manifest.csv'}. Correct it."
+                )
+            paths += found
+    if not paths:
+        raise ErsatzError("It is not said what to move; expected --group NAME or --file NAME, each as often as needed.")
+    editing.move(dataset, paths, to)
+    _show_dataset(Dataset.open(dataset.home, name), as_json)
+
+
 @app.command("freeze")
-def freeze(name: str, as_json: Json = False) -> None:
+def freeze(
+    name: str,
+    accept_findings: Annotated[
+        bool, typer.Option("--accept-findings", help="Freeze in spite of leaks or label conflicts; it is recorded.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Freeze the split with hashes; training and sweeps need that."""
     dataset = Dataset.open(Home.from_environment(), name)
-    dataset.freeze()
+    editing.freeze(dataset, accept_findings)
     _show_dataset(Dataset.open(dataset.home, name), as_json)
+
+
+@app.command("delete")
+def delete(
+    name: str,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Delete a data set that no run works on, after saying who uses it."""
+    dataset = Dataset.open(Home.from_environment(), name)
+    uses = uses_of(dataset)
+    if not as_json:
+        for sentence in uses.sentences():
+            console.print(f"- {sentence}", soft_wrap=True, markup=False)
+    if not yes:
+        typer.confirm(f"Delete data set {name} ({uses.size / 2**20:.1f} MiB)?", abort=True)
+    remove(dataset)
+    show({"deleted": name}, as_json, f"Data set {name} is deleted; the files that it was imported from are untouched.")
 
 
 @app.command("list")

@@ -10,9 +10,10 @@ from typing import Any
 
 import pandas as pd
 
-from engine.datasets.copies import BLANK_SPREAD, measure, perceptual_hash
+from engine.datasets.copies import BLANK_SPREAD, perceptual_hash
+from engine.datasets.measures import measured
 
-__all__ = ["audit", "blocking", "perceptual_hash"]
+__all__ = ["affected", "audit", "blocking", "perceptual_hash"]
 
 Finding = dict[str, Any]
 
@@ -31,15 +32,29 @@ _PATIENT = re.compile(r"^(.*?[A-Za-z]*\d+)[-_ .](?:[A-Za-z]*[-_ ]?)\d+$")
 def audit(manifest: pd.DataFrame, path: Path) -> list[Finding]:
     """Findings about the rows of `manifest` that no remedy excluded, the gravest first.
 
-    `path` is the folder of the data set, below which the stored images lie; they are read unless `copies.measure`
-    has already added its columns. Splits that are not drawn yet ('') are compared with nothing.
+    `path` is the folder of the data set, below which the stored images lie; they are read unless they were measured
+    before. Splits that are not drawn yet ('') are compared with nothing.
     Each finding has `name`, `sentence`, `count`, `severity` (info, warning, leak, conflict), `examples` (lists of
     paths) and `remedy` (a name for `remedies.apply`, or '').
     """
+    gravity = ("conflict", "leak", "warning", "info")
+    findings = sorted(_looked_for(manifest, path), key=lambda finding: gravity.index(finding["severity"]))
+    return [{key: value for key, value in finding.items() if key != "members"} for finding in findings]
+
+
+def affected(manifest: pd.DataFrame, path: Path) -> dict[str, list[str]]:
+    """The paths of all images that each finding is about, by its name; those that belong together stand together.
+
+    Findings about the set as a whole (counts, imbalance, mixes) are about no image in particular and are left out.
+    """
+    return {finding["name"]: finding["members"] for finding in _looked_for(manifest, path) if finding["members"]}
+
+
+def _looked_for(manifest: pd.DataFrame, path: Path) -> list[Finding]:
     if not {"near", "spread"} <= set(manifest.columns):
-        manifest = measure(manifest, path)
+        manifest = measured(manifest, path)
     rows = manifest[manifest["excluded"] == ""]
-    findings = [
+    return [
         *_copies(rows, "sha256", "exact"),
         *_copies(rows, "near", "near"),
         *_groups(rows),
@@ -48,8 +63,6 @@ def audit(manifest: pd.DataFrame, path: Path) -> list[Finding]:
         *_classes(rows),
         *_mixes(rows),
     ]
-    gravity = ("conflict", "leak", "warning", "info")
-    return sorted(findings, key=lambda finding: gravity.index(finding["severity"]))
 
 
 def blocking(findings: Iterable[Finding]) -> list[Finding]:
@@ -58,7 +71,13 @@ def blocking(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def _finding(
-    name: str, severity: str, count: int, sentence: str, examples: list[list[str]], remedy: str = ""
+    name: str,
+    severity: str,
+    count: int,
+    sentence: str,
+    examples: list[list[str]],
+    remedy: str = "",
+    members: Iterable[str] = (),
 ) -> Finding:
     return {
         "name": name,
@@ -67,6 +86,7 @@ def _finding(
         "severity": severity,
         "examples": examples[:EXAMPLES],
         "remedy": remedy,
+        "members": list(members),
     }
 
 
@@ -95,6 +115,7 @@ def _copies(rows: pd.DataFrame, key: str, kind: str) -> Iterator[Finding]:
             "at most one label can be right, so drop them or correct the labels.",
             _pairs(found, key, "class"),
             "drop-conflicts",
+            found.sort_values(key, kind="stable")["path"],
         )
     if leaking.any():
         found = members[leaking]
@@ -111,6 +132,7 @@ def _copies(rows: pd.DataFrame, key: str, kind: str) -> Iterator[Finding]:
             f"which lets a classifier recognise test images; {mend}.",
             _pairs(found, key, "split"),
             remedy,
+            found.sort_values(key, kind="stable")["path"],
         )
     plain = members[~conflicting & ~leaking]
     if len(plain):
@@ -124,6 +146,7 @@ def _copies(rows: pd.DataFrame, key: str, kind: str) -> Iterator[Finding]:
             f"so the set holds {extra} fewer different pictures than it seems; {mend}.",
             _pairs(plain, key, "path"),
             "drop-copies" if kind == "exact" else "join-groups",
+            plain.sort_values(key, kind="stable")["path"],
         )
 
 
@@ -164,6 +187,7 @@ def _groups(rows: pd.DataFrame) -> Iterator[Finding]:
             "so the test set holds patients the classifier has seen; move each whole group into one split.",
             _pairs(found, "group", "split"),
             "join-groups",
+            found.sort_values("group", kind="stable")["path"],
         )
 
 
@@ -192,6 +216,7 @@ def _patients_in_names(rows: pd.DataFrame) -> Iterator[Finding]:
         "several images each) but no group is given; group by name so that a patient cannot be in two splits.",
         [list(found.loc[prefixes == prefix, "path"][:2]) for prefix in several.index[:EXAMPLES]],
         "group-by-name",
+        found["path"],
     )
 
 
@@ -206,6 +231,7 @@ def _blank(rows: pd.DataFrame) -> Iterator[Finding]:
             "look at them and drop them.",
             [[path] for path in found["path"][:EXAMPLES]],
             "drop-blank",
+            found["path"],
         )
 
 
@@ -232,6 +258,7 @@ def _classes(rows: pd.DataFrame) -> Iterator[Finding]:
             f"{', '.join(tiny.index)}: fewer than {TINY_CLASS} images, so a test set of this class "
             "can hardly tell two classifiers apart; add images or leave the class out.",
             [[path] for name in tiny.index for path in rows.loc[rows["class"] == name, "path"][:1]],
+            members=rows.loc[rows["class"].isin(tiny.index), "path"],
         )
     if counts.iloc[0] >= IMBALANCE * counts.iloc[-1]:
         yield _finding(

@@ -1,51 +1,121 @@
-"""Changes to a data set whose split is not frozen yet."""
+"""Changes to a data set whose split is not frozen yet, one person's at a time, and the freezing itself."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+import pandas as pd
+
 from engine.configs import ImportConfig
+from engine.datasets import units
 from engine.datasets.audit import audit
-from engine.datasets.dataset import Dataset
-from engine.datasets.settling import settle, write_settled
+from engine.datasets.dataset import SPLITS, Dataset
+from engine.datasets.measures import measured
+from engine.datasets.settling import MOVED, settle, write_settled
 from engine.store.errors import ErsatzError
 from engine.store.files import write_json
+from engine.store.locks import FileLock
 
 SPLIT_SETTINGS = frozenset({"split", "train_share", "valid_share", "split_counts", "train_per_class", "seed"})
 
 
 def apply_remedies(dataset: Dataset, names: Sequence[str]) -> Dataset:
     """Apply further remedies, split again by the same settings and audit; the split stays open for a look at it."""
-    before = dataset.info["config"]["remedies"]
-    return _settle_again(dataset, {"remedies": [*before, *(name for name in names if name not in before)]})
+    with changing(dataset):
+        dataset = _open_split(dataset)
+        before = dataset.info["config"]["remedies"]
+        return _settle_again(dataset, {"remedies": [*before, *(name for name in names if name not in before)]})
+
+
+def undo_remedies(dataset: Dataset, names: Sequence[str]) -> Dataset:
+    """Take remedies back: the images they left out return, groups are the source's own again."""
+    with changing(dataset):
+        dataset = _open_split(dataset)
+        before = dataset.info["config"]["remedies"]
+        if missing := [name for name in names if name not in before]:
+            raise ErsatzError(
+                f"The remedy {missing[0]} was not applied to {dataset.name}; "
+                + (f"expected one of {', '.join(before)}." if before else "none was applied, so there is none to undo.")
+            )
+        return _settle_again(dataset, {"remedies": [name for name in before if name not in names]})
 
 
 def resplit(dataset: Dataset, changes: dict[str, Any]) -> Dataset:
-    """Split again with other settings (`SPLIT_SETTINGS`), remedies kept, audit; the split stays open."""
+    """Split again with other settings (`SPLIT_SETTINGS`), remedies kept, moves by hand forgotten; it stays open."""
     if others := set(changes) - SPLIT_SETTINGS:
         raise ErsatzError(
             f"{sorted(others)[0]} is no setting of the split; expected one of {', '.join(sorted(SPLIT_SETTINGS))}. "
             "Import the data again to change other settings."
         )
-    return _settle_again(dataset, changes)
+    with changing(dataset):
+        dataset = _open_split(dataset)
+        return _settle_again(dataset, changes, dataset.manifest.drop(columns=MOVED, errors="ignore"))
+
+
+def move(dataset: Dataset, paths: Sequence[str], split: str) -> Dataset:
+    """Move images to another split, with all that shares a patient or a picture with them, and audit again.
+
+    A remedy applied later keeps such moves; `resplit` forgets them.
+    """
+    if split not in SPLITS:
+        raise ErsatzError(f"There is no split {split!r}; expected one of {', '.join(SPLITS)}.")
+    with changing(dataset):
+        dataset = _open_split(dataset)
+        manifest = dataset.manifest.copy()
+        if unknown := set(paths) - set(manifest["path"]):
+            raise ErsatzError(
+                f"Data set {dataset.name} has no image {sorted(unknown)[0]}; the paths in its manifest.csv are "
+                "expected. Choose the images again."
+            )
+        together = units.numbers(measured(manifest, dataset.path))
+        chosen = together.isin(together[manifest["path"].isin(set(paths))])
+        if MOVED not in manifest:
+            manifest[MOVED] = ""
+        manifest.loc[chosen, MOVED] = split
+        return _settle_again(dataset, {}, manifest)
+
+
+def freeze(dataset: Dataset, accept_findings: bool = False) -> str:
+    """Freeze the split that `dataset` shows, and return its fingerprint; refused when somebody changed it meanwhile."""
+    with changing(dataset):
+        now = Dataset.open(dataset.home, dataset.name)
+        if now.info != dataset.info and not now.frozen:
+            raise ErsatzError(
+                f"The split of data set {dataset.name} was changed meanwhile, by somebody else or in another tab; "
+                "the one that was looked at is expected. Look at it again, then freeze it."
+            )
+        return now.freeze(accept_findings)
 
 
 def reaudit(dataset: Dataset) -> list[dict[str, Any]]:
     """Audit the data set as it is, frozen or not, and record the findings; the split does not change."""
-    findings = audit(dataset.manifest, dataset.path)
-    info = {**dataset.info, "audit": {**dataset.info["audit"], "findings": findings}}
-    write_json(dataset.path / "dataset.json", info)
+    with changing(dataset):
+        dataset = Dataset.open(dataset.home, dataset.name)
+        findings = audit(dataset.manifest, dataset.path)
+        info = {**dataset.info, "audit": {**dataset.info["audit"], "findings": findings}}
+        write_json(dataset.path / "dataset.json", info)
     return findings
 
 
-def _settle_again(dataset: Dataset, changes: dict[str, Any]) -> Dataset:
+def changing(dataset: Dataset) -> FileLock:
+    """Guards every change, so that of two people who press a button at once the second finds the first one's work."""
+    return FileLock(dataset.home.locks / f"dataset-{dataset.name}")
+
+
+def _open_split(dataset: Dataset) -> Dataset:
+    """The data set as it is now; an `ErsatzError` when it is frozen."""
+    dataset = Dataset.open(dataset.home, dataset.name)
     if dataset.frozen:
         raise ErsatzError(
             f"The split of data set {dataset.name} is frozen, so that results on it stay comparable; only an open one "
             "can be changed. Import the data again under another name to change it."
         )
+    return dataset
+
+
+def _settle_again(dataset: Dataset, changes: dict[str, Any], manifest: pd.DataFrame | None = None) -> Dataset:
     config = ImportConfig.build({**dataset.info["config"], **changes})
-    manifest, record = settle(dataset.manifest, config, dataset.path)
+    manifest, record = settle(dataset.manifest if manifest is None else manifest, config, dataset.path)
     write_settled(dataset.path, manifest, {**dataset.info, "audit": record}, config, freeze=False)
     return Dataset.open(dataset.home, dataset.name)

@@ -19,7 +19,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from engine.datasets import copies, splitting
 from engine.datasets.audit import audit, blocking
 from engine.datasets.dataset import Dataset, frozen_now, list_datasets, reason_not_to_freeze, write_manifest
-from engine.datasets.settling import MEASURED
+from engine.datasets.measures import MEASURED, measured
 from engine.store.errors import ErsatzError
 from engine.store.files import new_folder, write_json
 from engine.store.home import Home
@@ -54,7 +54,7 @@ def make_folds(dataset: Dataset, folds: int, seed: int = 0) -> list[Dataset]:
     names = fold_names(dataset.name, folds)
     missing = [number for number, name in enumerate(names) if not _exists(dataset.home, name, facts[number])]
     if missing:
-        manifest = copies.measure(dataset.manifest, dataset.path)
+        manifest = measured(dataset.manifest, dataset.path)
         manifest.loc[manifest["excluded"] == CUT, "excluded"] = ""
         numbers = _numbers(manifest[manifest["excluded"] == ""], folds, seed)
         for number in missing:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +16,23 @@ from PIL import Image
 from engine import __version__
 from engine.configs import ImportConfig
 from engine.datasets.copies import perceptual_hash
-from engine.datasets.dataset import COLUMNS, SPLITS, Dataset
+from engine.datasets.dataset import COLUMNS, Dataset
 from engine.datasets.each import each
-from engine.datasets.metadata import keep_metadata, metadata_counts
+from engine.datasets.measures import MEASURED
+from engine.datasets.metadata import keep_metadata
 from engine.datasets.naming import Naming, name_classes
 from engine.datasets.preprocess import depth_range, has_colour, in_mode, to_stored
 from engine.datasets.reading.items import Facts, Item, Reading, bad_pictures
 from engine.datasets.reading.source import open_source
-from engine.datasets.settling import MEASURED, settle, write_settled
+from engine.datasets.remedies import GIVEN_GROUP
+from engine.datasets.settling import MOVED, settle, write_settled
 from engine.store.errors import ErsatzError
 from engine.store.files import new_folder
 from engine.store.hashing import sha256_pixels
 from engine.store.home import Home
 from engine.store.progress import Progress, Report, ShouldStop, never, silent
 
-OWN_COLUMNS = (*COLUMNS, "given", *MEASURED, "colour", "stored_mode", "fold", "synthetic")
+OWN_COLUMNS = (*COLUMNS, "given", GIVEN_GROUP, MOVED, *MEASURED, "colour", "stored_mode", "fold", "synthetic")
 """Names that no column of metadata may have."""
 
 
@@ -50,7 +52,7 @@ def import_dataset(
         )
     began = time.time()
     with open_source(config, home.cache, report) as reading:
-        naming = _named(reading, config)
+        naming = named(reading, config)
         facts = look(naming.items, config, report, should_stop)
         depth = _depth(naming.items, facts, config, report, should_stop)
         with new_folder(path) as folder:
@@ -75,83 +77,14 @@ def import_dataset(
     return Dataset.open(home, config.name)
 
 
-@dataclass(frozen=True)
-class Preview:
-    """What an import would read, from names and headers alone; nothing is written."""
-
-    layout: str
-    counts: dict[str, dict[str, int]]
-    """Images by class and split ('' where the source has no splits)."""
-    labels: dict[str, str]
-    """Label as found -> class."""
-    sizes: dict[str, int]
-    """Images by width x height, the most frequent first."""
-    modes: dict[str, int]
-    bits: dict[str, int]
-    groups: int
-    """Patients or other groups; 0 if unknown."""
-    metadata: dict[str, dict[str, int]]
-    """Images by value of each metadata column that is kept for subgroups."""
-    notes: list[str]
-    problems: dict[str, str]
-    """Images that cannot be used: name -> reason. An import stops at them."""
-
-    def as_values(self) -> dict[str, Any]:
-        return asdict(self)
-
-    def text(self) -> str:
-        """A few lines for a terminal."""
-        lines = [f"Layout: {self.layout}."]
-        for name, splits in self.counts.items():
-            lines.append(f"{name}: " + ", ".join(f"{count} {split}".rstrip() for split, count in splits.items()))
-        for what, counts in (("Sizes", self.sizes), ("Modes", self.modes), ("Bits", self.bits)):
-            told = ", ".join(f"{kind} ({count})" for kind, count in list(counts.items())[:5])
-            lines.append(f"{what}: {told}{', ...' if len(counts) > 5 else ''}.")
-        lines.append(f"Patients or groups: {self.groups or 'unknown'}.")
-        for name, counts in self.metadata.items():
-            told = ", ".join(f"{value or 'unknown'} ({count})" for value, count in list(counts.items())[:8])
-            lines.append(f"{name}: {told}{', ...' if len(counts) > 8 else ''}.")
-        lines += self.notes
-        lines += [f"Cannot be used: {name} {reason}." for name, reason in list(self.problems.items())[:10]]
-        if len(self.problems) > 10:
-            lines.append(f"... and {len(self.problems) - 10} more.")
-        return "\n".join(lines)
-
-
-def preview(config: ImportConfig, home: Home | None = None) -> Preview:
-    """What would be imported; an `ErsatzError` when the layout is not understood."""
-    with open_source(config, (home or Home.from_environment()).cache) as reading:
-        naming = _named(reading, config)
-        found, problems = each(
-            lambda _, item: (item, item.picture.facts(config.max_pixels)), naming.items, "look at files", silent, never
-        )
-    items, facts = [item for item, _ in found], [fact for _, fact in found]
-    counts: dict[str, Counter[str]] = {name: Counter() for name in sorted(set(naming.classes.values()))}
-    for item in naming.items:
-        counts[naming.classes[item.label]][item.split] += 1
-    return Preview(
-        layout=reading.layout,
-        counts={
-            name: {split: count[split] for split in (*SPLITS, "") if count[split]} for name, count in counts.items()
-        },
-        labels=naming.classes,
-        sizes=_frequent(f"{fact.width}x{fact.height}" for fact in facts),
-        modes=_frequent(fact.mode for fact in facts),
-        bits=_frequent(str(fact.bits) for fact in facts),
-        groups=len({item.group or fact.group for item, fact in found} - {""}),
-        metadata=metadata_counts(items, config.metadata_columns),
-        notes=notes_on(reading, replace(naming, items=items), facts),
-        problems=problems,
-    )
-
-
-def _named(reading: Reading, config: ImportConfig) -> Naming:
+def named(reading: Reading, config: ImportConfig) -> Naming:
     """The items with their classes, and with the metadata columns that are to be kept."""
     naming = name_classes(reading, config)
     return replace(naming, items=keep_metadata(naming.items, config.metadata_columns, OWN_COLUMNS))
 
 
-def _frequent(values: Iterable[str]) -> dict[str, int]:
+def frequent(values: Iterable[str]) -> dict[str, int]:
+    """How often each value occurs, the most frequent first."""
     return dict(Counter(values).most_common())
 
 
@@ -265,8 +198,8 @@ def _provenance(
         "images": len(naming.items),
         "labels": labels,
         "notes": notes_on(reading, naming, facts),
-        "modes": _frequent(fact.mode for fact in facts),
-        "bits": _frequent(str(fact.bits) for fact in facts),
+        "modes": frequent(fact.mode for fact in facts),
+        "bits": frequent(str(fact.bits) for fact in facts),
         "preprocessing": {
             "size": config.size,
             "mode": mode,

@@ -11,6 +11,11 @@ from engine.datasets.audit import name_prefixes
 from engine.datasets.copies import BLANK_SPREAD, joined
 from engine.store.errors import ErsatzError
 
+GIVEN_GROUP = "given_group"
+"""Column of the source's own groups, once a remedy has changed them."""
+GROUPING = frozenset({"group-by-name", "join-groups"})
+"""The remedies that change groups; the others leave images out."""
+
 _FIRST_TO_KEEP = ("test", "valid", "train", "")
 
 
@@ -19,7 +24,7 @@ def apply(manifest: pd.DataFrame, remedies: Sequence[str]) -> pd.DataFrame:
 
     `drop-blank`, `drop-conflicts` and `drop-copies` write their name into `excluded`; `group-by-name` and `join-groups`
     change `group`, which every later split honours, and `join-groups` moves images between given splits (column `given`
-    keeps the source's own).
+    keeps the source's own splits, `given_group` its groups).
     Expects the columns that `copies.measure` adds. Raises `ErsatzError` for a remedy that does not exist.
     """
     if unknown := set(remedies) - set(_REMEDIES):
@@ -27,6 +32,8 @@ def apply(manifest: pd.DataFrame, remedies: Sequence[str]) -> pd.DataFrame:
     manifest = manifest.copy()
     if "given" not in manifest:
         manifest["given"] = manifest["split"]
+    if GIVEN_GROUP not in manifest and GROUPING & set(remedies):
+        manifest[GIVEN_GROUP] = manifest["group"]
     for name, remedy in _REMEDIES.items():
         if name in remedies:
             remedy(manifest)

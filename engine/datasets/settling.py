@@ -1,37 +1,56 @@
-"""From a manifest to a split that can be frozen: audit, remedies, split, audit again."""
+"""From a manifest to a split that can be frozen: audit, remedies, split, moves by hand, audit again."""
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from engine.configs import ImportConfig
-from engine.datasets import copies, remedies, splitting
+from engine.datasets import remedies, splitting
 from engine.datasets.audit import audit, blocking
 from engine.datasets.dataset import frozen_now, reason_not_to_freeze, write_manifest
+from engine.datasets.measures import MEASURED, keep_measures, measured
 from engine.store.files import write_json
 
-MEASURED = ("near", "spread")
-"""Columns that `copies.measure` adds; they are not kept in manifest.csv."""
+MOVED = "moved"
+"""Column of the split to which somebody moved an image by hand; '' for all others."""
 
 
 def settle(manifest: pd.DataFrame, config: ImportConfig, folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """The manifest after remedies and split, and the audit: findings before (`found`) and after (`findings`).
+    """The manifest after remedies, split and moves, and the audit: findings before (`found`) and after (`findings`).
 
-    `folder` holds the images. A manifest that was settled before starts again from the source's own splits.
+    `folder` holds the images. A manifest that was settled before starts again from the source's own splits and groups.
     """
+    looked = measured(as_given(manifest), folder)
+    keep_measures(folder, looked)
+    found = audit(looked, folder)
+    settled = moved_by_hand(splitting.assign(remedies.apply(looked, config.remedies), config))
+    settled = splitting.cut_training(settled, config.train_per_class, config.seed)
+    record = {"found": found, "remedies": list(config.remedies), "findings": audit(settled, folder)}
+    return settled.drop(columns=list(MEASURED)), record
+
+
+def as_given(manifest: pd.DataFrame) -> pd.DataFrame:
+    """The manifest as the source gave it: its own splits and groups, nothing left out."""
     manifest = manifest.copy()
-    if "given" in manifest:
-        manifest["split"] = manifest["given"]
+    for column, given in (("split", "given"), ("group", remedies.GIVEN_GROUP)):
+        if given in manifest:
+            manifest[column] = manifest[given]
     manifest["excluded"] = ""
-    measured = copies.measure(manifest, folder)
-    found = audit(measured, folder)
-    measured = splitting.assign(remedies.apply(measured, config.remedies), config)
-    measured = splitting.cut_training(measured, config.train_per_class, config.seed)
-    record = {"found": found, "remedies": list(config.remedies), "findings": audit(measured, folder)}
-    return measured.drop(columns=list(MEASURED)), record
+    return manifest
+
+
+def moved_by_hand(manifest: pd.DataFrame) -> pd.DataFrame:
+    """The manifest with every image that somebody moved in the split it was moved to; what remains must be sound."""
+    if MOVED not in manifest:
+        return manifest
+    moved = (manifest[MOVED] != "") & (manifest["excluded"] == "")
+    manifest = manifest.assign(split=manifest["split"].mask(moved, manifest[MOVED]))
+    splitting.check(manifest[manifest["excluded"] == ""])
+    return manifest
 
 
 def write_settled(
@@ -42,7 +61,7 @@ def write_settled(
     `info` holds the new audit. Why a split is left open is recorded in `not_frozen`.
     """
     left = blocking(info["audit"]["findings"])
-    info = {**info, "config": config.plain(), "frozen": None, "not_frozen": ""}
+    info = {**info, "config": config.plain(), "settled": time.time(), "frozen": None, "not_frozen": ""}
     if left:
         info["not_frozen"] = reason_not_to_freeze(left)
     elif freeze:

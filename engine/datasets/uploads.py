@@ -24,6 +24,8 @@ SUFFIXES = (*ARCHIVES, *TABLES, *PICTURES)
 """Files of a data set."""
 NETWORKS = (".pkl",)
 MAX_FILES = 5000
+MAX_DEPTH = 8
+"""Folders within folders of an upload."""
 MAX_BYTES = 2**29
 """The same as `server.maxUploadSize` of the dashboard, but for all files together."""
 KEPT_SECONDS = 86_400.0
@@ -44,20 +46,33 @@ class Upload(Protocol):
 def save_upload(home: Home, files: Sequence[Upload], suffixes: tuple[str, ...] = SUFFIXES) -> Path:
     """Write `files` below the home and return what an import takes as source: one archive, or a folder.
 
-    Saving the same files again returns the same path. Raises `ErsatzError` for names, kinds (other than `suffixes`),
-    numbers or sizes that are not accepted; then nothing is written.
+    Saving the same files again returns the same path. Files of a folder come with the folders in their names and keep
+    them. Raises `ErsatzError` for names, kinds (other than `suffixes`), numbers or sizes that are not accepted; then
+    nothing is written.
     """
     if not files:
         raise ErsatzError("No file was chosen; expected one ZIP or .npz, or images, with a CSV or without.")
-    names = [safe_name(file.name) for file in files]
+    names = [safe_path(file.name) for file in files]
     _check(files, names, suffixes)
     digest = sha256_value(sorted([name, _digest(file)] for name, file in zip(names, files, strict=True)))
     folder = home.root / FOLDER / digest[:16]
     if not folder.exists():
         with new_folder(folder) as temporary:
             for name, file in zip(names, files, strict=True):
+                (temporary / name).parent.mkdir(parents=True, exist_ok=True)
                 (temporary / name).write_bytes(file.getbuffer())
     return folder / names[0] if names[0].lower().endswith(ARCHIVES) else folder
+
+
+def safe_path(name: str) -> str:
+    """A claimed path below the folder that was sent, if all its parts can be plain names here, else an `ErsatzError`.
+
+    A path that would lead out of the folder, or from the root of a disk, is cut down to its last part.
+    """
+    parts = name.replace("\\", "/").split("/")
+    if ".." in parts or "" in parts[:-1] or len(parts) > MAX_DEPTH or ":" in parts[0]:
+        parts = parts[-1:]
+    return "/".join(safe_name(part) for part in parts if part != ".")
 
 
 def safe_name(name: str) -> str:

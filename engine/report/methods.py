@@ -97,6 +97,8 @@ def _data(sources: Sources) -> str:
             f"{summary['n_test']} test images{whole}, and frozen before any training (SHA-256 "
             f"{sources.config.dataset_fingerprint[:12]})."
         )
+        if "moved" in rows and (moved := int((rows["moved"] != "").sum())):
+            text += f" Before the freeze {moved} of these images were put into their split by hand."
     if config.get("train_per_class"):
         text += f" At most {config['train_per_class']} training images of each class were kept."
     return text + f" Images were stored as {dataset.size} x {dataset.size} pixels, {form}."

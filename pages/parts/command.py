@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from engine.configs import Config, DcganConfig, QualityConfig, RankingConfig, StyleganConfig, SweepConfig
+from engine.configs import Config, DcganConfig, ImportConfig, QualityConfig, RankingConfig, StyleganConfig, SweepConfig
 from engine.configs.stylegan2 import BY_CONFIGURATION
 
 FILLED_IN = {"kind", "dataset_fingerprint", "pool_sha256", "start_sha256"}
@@ -50,6 +50,9 @@ def command_line(config: Config, size: int = 0) -> str:
         case RankingConfig():
             words = ["rank", config.run]
             named = {"run"}
+        case ImportConfig():
+            words = ["dataset", "import", *([config.source] if config.source else [])]
+            named = {"source"}
         case _:
             raise TypeError(f"no command line is written for {type(config).__name__}")
     for name, field in type(config).model_fields.items():
@@ -66,6 +69,8 @@ def command_line(config: Config, size: int = 0) -> str:
 def _option(flag: str, value: Any) -> list[str]:
     if isinstance(value, bool):
         return [flag if value else f"--no-{flag[2:]}"]
+    if isinstance(value, dict):
+        return [part for found, wanted in value.items() for part in (flag, f"{found}={wanted}")]
     if isinstance(value, tuple):
         return [flag, ",".join(_plain(part) for part in value)]
     return [flag, _plain(value)]

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from engine.datasets.dataset import Dataset
 from engine.store.home import Home
 from tests.cli.conftest import Ending
 
@@ -57,6 +58,21 @@ def test_import_audits_splits_and_freezes(command: Command, folder: Path, home: 
     again = command("dataset", "import", str(folder), "--name", "scans", "--json")
     assert again.code == 1
     assert "scans" in again.json["error"]
+    assert command("dataset", "delete", "scans", "--yes", "--json").json == {"deleted": "scans"}
+    assert command("dataset", "list", "--json").json == []
+
+
+def test_an_open_split_is_edited_and_frozen(command: Command, folder: Path, home: Home) -> None:
+    command("dataset", "import", str(folder), "--name", "scans", "--size", "16", "--no-freeze")
+    first = Dataset.open(home, "scans").rows("train", "bleed")["source"].iloc[0]
+    assert command("dataset", "move", "scans", "--to", "test", "--file", first).code == 0
+    assert first in set(Dataset.open(home, "scans").rows("test")["source"])
+    wrong = command("dataset", "move", "scans", "--to", "test", "--group", "P9")
+    assert (wrong.code, "has the group 'P9'" in wrong.err) == (1, True)
+    assert command("dataset", "audit", "scans", "--fix", "drop-copies").code == 0
+    assert command("dataset", "audit", "scans", "--undo", "drop-copies").code == 0
+    assert Dataset.open(home, "scans").info["config"]["remedies"] == []
+    assert command("dataset", "freeze", "scans", "--json").json["frozen"]
 
 
 def test_dry_run_writes_nothing(command: Command, folder: Path, home: Home) -> None:

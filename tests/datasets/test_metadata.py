@@ -10,7 +10,8 @@ import pytest
 from engine.configs import ImportConfig
 from engine.datasets.dataset import Dataset
 from engine.datasets.editing import apply_remedies, resplit
-from engine.datasets.importing import import_dataset, preview
+from engine.datasets.importing import import_dataset
+from engine.datasets.previewing import preview
 from engine.store.home import Home
 
 Config = Callable[..., ImportConfig]

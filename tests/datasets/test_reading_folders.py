@@ -15,7 +15,8 @@ import pytest
 from PIL import Image
 
 from engine.configs import ImportConfig
-from engine.datasets.importing import import_dataset, preview
+from engine.datasets.importing import import_dataset
+from engine.datasets.previewing import preview
 from engine.store.home import Home
 
 Make = Callable[..., Path]

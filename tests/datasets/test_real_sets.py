@@ -9,7 +9,8 @@ import numpy as np
 from engine.configs import ImportConfig
 from engine.datasets.copies import measure
 from engine.datasets.folds import make_folds
-from engine.datasets.importing import import_dataset, preview
+from engine.datasets.importing import import_dataset
+from engine.datasets.previewing import preview
 from engine.presets import preset
 from engine.store.home import Home
 

@@ -45,6 +45,11 @@ def test_an_archive_is_kept_as_a_file_and_pictures_as_a_folder(home: Home) -> No
     assert save_upload(home, [Sent("a b.png", b"1"), Sent("labels.csv")]) == folder, "sent again, kept once"
 
 
+def test_a_folder_keeps_its_folders(home: Home) -> None:
+    folder = save_upload(home, [Sent("scans/a/1.png"), Sent("scans/b/1.png", b"1")])
+    assert kept(home) == [f"uploads/{folder.name}/scans/{name}/1.png" for name in ("a", "b")]
+
+
 @pytest.mark.parametrize("claimed", ["../../escape.png", "/etc/escape.png", "C:\\temp\\escape.png", "x/../escape.png"])
 def test_a_name_with_a_path_loses_the_path(home: Home, claimed: str) -> None:
     folder = save_upload(home, [Sent(claimed)])
@@ -63,7 +68,7 @@ def test_a_name_with_a_path_loses_the_path(home: Home, claimed: str) -> None:
         ([Sent("run.exe")], "run.exe is of a kind that is not accepted"),
         ([Sent("weights.pkl")], "weights.pkl is of a kind that is not accepted"),
         ([Sent("a.zip"), Sent("b.png")], "one ZIP or .npz alone is expected"),
-        ([Sent("one/a.png"), Sent("two/A.png")], "a.png was sent twice"),
+        ([Sent("one/a.png"), Sent("one/A.png")], "one/a.png was sent twice"),
     ],
 )
 def test_what_is_refused_is_said_and_leaves_nothing(home: Home, files: list[Sent], sentence: str) -> None:

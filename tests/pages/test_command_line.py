@@ -8,8 +8,18 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from engine.cli import datasets
 from engine.cli import main as cli
-from engine.configs import Config, PoolConfig, QualityConfig, RankingConfig, StyleganConfig, SweepConfig, parse_training
+from engine.configs import (
+    Config,
+    ImportConfig,
+    PoolConfig,
+    QualityConfig,
+    RankingConfig,
+    StyleganConfig,
+    SweepConfig,
+    parse_training,
+)
 from engine.datasets.dataset import Dataset
 from engine.datasets.folds import make_folds
 from engine.presets import PRESETS
@@ -94,3 +104,20 @@ def test_quality_and_ranking(home: Home, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def _no_class(settings: dict[str, Any]) -> dict[str, Any]:
     return {"class_name": ""} if settings.get("conditional") else {}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"source": "/scans of/May", "name": "scans"},
+        *[
+            {"source": "" if preset.importing["layout"] == "phantom" else "/scans", **preset.importing}
+            for preset in PRESETS.values()
+        ],
+        {"source": "/x", "name": "x", "metadata_columns": ["sex", "age group"], "window": [40, 80.5], "freeze": False},
+    ],
+)
+def test_import(settings: dict[str, Any], home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = ImportConfig.build(settings)
+    monkeypatch.setattr(datasets, "submit", lambda home, config: cli.jobs.submit(home, config))
+    assert read_back(command_line(config), monkeypatch) == [config]

@@ -1,0 +1,132 @@
+"""Preview: what an import would read, from names and headers, with some images as they would be stored."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from engine.configs import ImportConfig
+from engine.datasets.dataset import SPLITS
+from engine.datasets.each import each
+from engine.datasets.importing import frequent, named, notes_on
+from engine.datasets.metadata import metadata_counts
+from engine.datasets.naming import Naming
+from engine.datasets.preprocess import depth_range, to_stored
+from engine.datasets.reading.items import Facts, Item
+from engine.datasets.reading.source import open_source
+from engine.store.home import Home
+from engine.store.progress import never, silent
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What an import would read, from names and headers alone; nothing is written."""
+
+    layout: str
+    counts: dict[str, dict[str, int]]
+    """Images by class and split ('' where the source has no splits)."""
+    labels: dict[str, str]
+    """Label as found -> class."""
+    sizes: dict[str, int]
+    """Images by width x height, the most frequent first."""
+    modes: dict[str, int]
+    bits: dict[str, int]
+    groups: int
+    """Patients or other groups; 0 if unknown."""
+    metadata: dict[str, dict[str, int]]
+    """Images by value of each metadata column that is kept for subgroups."""
+    notes: list[str]
+    problems: dict[str, str]
+    """Images that cannot be used: name -> reason. An import stops at them."""
+    examples: dict[str, list[np.ndarray]] = field(default_factory=dict)
+    """Some images of each class in their stored form, uint8 `[S, S]` or `[S, S, 3]`, as far as they were asked for."""
+
+    def as_values(self) -> dict[str, Any]:
+        """Everything but the pictures."""
+        return asdict(replace(self, examples={})) | {"suggested_size": self.suggested_size}
+
+    @property
+    def suggested_size(self) -> int:
+        """The stored size nearest to what the images have to show: the median of their shorter sides, 256 at most."""
+        shorter = [min(map(int, size.split("x"))) for size, count in self.sizes.items() for _ in range(count)]
+        return min((32, 64, 128, 256), key=lambda size: abs(np.log2(size / max(np.median(shorter or [64]), 1))))
+
+    def text(self) -> str:
+        """A few lines for a terminal."""
+        lines = [f"Layout: {self.layout}."]
+        for name, splits in self.counts.items():
+            lines.append(f"{name}: " + ", ".join(f"{count} {split}".rstrip() for split, count in splits.items()))
+        for what, counts in (("Sizes", self.sizes), ("Modes", self.modes), ("Bits", self.bits)):
+            told = ", ".join(f"{kind} ({count})" for kind, count in list(counts.items())[:5])
+            lines.append(f"{what}: {told}{', ...' if len(counts) > 5 else ''}.")
+        lines.append(f"Patients or groups: {self.groups or 'unknown'}.")
+        for name, counts in self.metadata.items():
+            told = ", ".join(f"{value or 'unknown'} ({count})" for value, count in list(counts.items())[:8])
+            lines.append(f"{name}: {told}{', ...' if len(counts) > 8 else ''}.")
+        lines += self.notes
+        lines += [f"Cannot be used: {name} {reason}." for name, reason in list(self.problems.items())[:10]]
+        if len(self.problems) > 10:
+            lines.append(f"... and {len(self.problems) - 10} more.")
+        return "\n".join(lines)
+
+
+def preview(config: ImportConfig, home: Home | None = None, examples: int = 0) -> Preview:
+    """What would be imported, with so many `examples` of each class; an `ErsatzError` for a layout nobody knows."""
+    with open_source(config, (home or Home.from_environment()).cache) as reading:
+        naming = named(reading, config)
+        found, problems = each(
+            lambda _, item: (item, item.picture.facts(config.max_pixels)), naming.items, "look at files", silent, never
+        )
+        pictures = _examples(naming, found, config, examples)
+    items, facts = [item for item, _ in found], [fact for _, fact in found]
+    counts: dict[str, Counter[str]] = {name: Counter() for name in sorted(set(naming.classes.values()))}
+    for item in naming.items:
+        counts[naming.classes[item.label]][item.split] += 1
+    return Preview(
+        layout=reading.layout,
+        counts={
+            name: {split: count[split] for split in (*SPLITS, "") if count[split]} for name, count in counts.items()
+        },
+        labels=naming.classes,
+        sizes=frequent(f"{fact.width}x{fact.height}" for fact in facts),
+        modes=frequent(fact.mode for fact in facts),
+        bits=frequent(str(fact.bits) for fact in facts),
+        groups=len({item.group or fact.group for item, fact in found} - {""}),
+        metadata=metadata_counts(items, config.metadata_columns),
+        notes=notes_on(reading, replace(naming, items=items), facts),
+        problems=problems,
+        examples=pictures,
+    )
+
+
+def _examples(
+    naming: Naming, found: Sequence[tuple[Item, Facts]], config: ImportConfig, each_class: int
+) -> dict[str, list[np.ndarray]]:
+    """Images of each class in their stored form, evenly from all over it; what cannot be decoded is left out.
+
+    Images of more than 8 bits share the range of the examples here, where the import takes that of all images.
+    """
+    by_class: dict[str, list[tuple[Item, Facts]]] = {}
+    for item, facts in found:
+        by_class.setdefault(naming.classes[item.label], []).append((item, facts))
+    chosen = [
+        (name, *members[number * len(members) // count])
+        for name, members in sorted(by_class.items())
+        for count in [min(each_class, len(members))]
+        for number in range(count)
+    ]
+    decoded, _ = each(
+        lambda _, choice: (*choice, choice[1].picture.decode(config.max_pixels)), chosen, "examples", silent, never
+    )
+    deep = [shown.pixels for _, _, facts, shown in decoded if facts.deep]
+    depth = depth_range(min(map(np.nanmin, deep)), max(map(np.nanmax, deep))) if deep else (0.0, 255.0)
+    pictures: dict[str, list[np.ndarray]] = {}
+    for name, _, _, shown in decoded:
+        levels = shown.window or depth
+        stored = to_stored(shown.pixels, config.size, config.mode, config.resize, levels, shown.inverted)
+        pictures.setdefault(name, []).append(stored)
+    return pictures
