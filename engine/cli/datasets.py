@@ -109,7 +109,7 @@ def move(
                     f"No image of data set {name} has the {column} {value!r}; expected one of the column {column} of "
                     f"{dataset.path / 'manifest.csv'}. Correct it."
                 )
-            paths += found
+            paths.extend(found)
     if not paths:
         raise ErsatzError("It is not said what to move; expected --group NAME or --file NAME, each as often as needed.")
     editing.move(dataset, paths, to)
