@@ -184,7 +184,10 @@ class SweepConfig(Config):
         if any(arm.startswith("replaced") for arm in self.arms) and min(self.ratios) >= 1:
             raise ValueError("the replaced arms need a ratio below 1: at 1 no real image is left")
         if self.ratio_of == "gap" and any(arm.startswith(("replaced", "synthetic")) for arm in self.arms):
-            raise ValueError("the replaced and synthetic arms leave real images out; they need ratio_of class")
+            raise ValueError(
+                "the replaced and synthetic arms leave real images out, so that a share of what a class lacks says "
+                "nothing there; count the shares of the class's own images (ratio_of class), or leave these arms out"
+            )
         return self
 
     @model_validator(mode="after")

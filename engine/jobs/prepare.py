@@ -23,6 +23,7 @@ from engine.configs import (
     parse_training,
 )
 from engine.datasets.dataset import Dataset
+from engine.datasets.folds import parent_of_folds
 from engine.gans.augment.presets import PRESETS as AUGPIPES
 from engine.gans.augment.presets import require_augmentable
 from engine.gans.exchange.contents import class_names, read_contents
@@ -238,6 +239,11 @@ def _finished_pool(home: Home, run_id: str) -> Pool:
 
 def _prepare_sweep(home: Home, config: SweepConfig) -> SweepConfig:
     dataset = _frozen_dataset(home, config)
+    if config.folds and (parent := parent_of_folds(home, [fold.dataset for fold in config.folds])) != dataset.name:
+        raise ErsatzError(
+            f"The sweep is of the data set {dataset.name}, and its folds are those of {parent}; the same is expected. "
+            f"Name {parent}, or the folds of {dataset.name}."
+        )
     for named in named_splits(config):
         _finished_pool(home, named.pool)
     splits = open_splits(home, config)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
 
+from engine.configs import SweepConfig
+from engine.configs.sweep import Fold
 from engine.published import Publication, PublishedRow
 from engine.report.sources import Sources
 from engine.report.style import ARMS
 from engine.report.tables import METRICS, readable_cells, show_share
 
 SHOWN = ("accuracy", "sensitivity", "specificity")
+UNTOLD = {"kind", "name", "dataset_fingerprint", "pool_sha256", "device", "gpus", "quality", "beside", "weights"}
+"""Settings that name files or machines, and say nothing of a protocol."""
 
 
 def published_table(publication: Publication) -> pd.DataFrame:
@@ -51,24 +56,57 @@ def side(sources: Sources, title: str) -> dict[str, Any]:
         "claims": config.claims,
         "departures": summary.get("departures", []),
         "cells": cells[keep],
-        "facts": facts(sources),
+        "facts": facts(config),
     }
 
 
-def facts(sources: Sources) -> dict[str, str]:
+def facts(config: SweepConfig) -> dict[str, str]:
     """The settings by which two protocols differ most, in a few words each."""
-    config = sources.config
     trained = "from scratch" if config.classifier == "small-cnn" else config.training
-    length = f"{config.epochs} epochs" if config.epochs else f"{config.steps} steps in every arm"
     return {
         "Classifier": f"{config.classifier}, {trained}",
         "Head": "its own" if config.classifier == "small-cnn" else config.head,
-        "Training": f"{length}, batch {config.batch}, {config.optimizer} at {config.completed().lr:g}",
+        "Training": trained_for(config)
+        + ("" if is_probe(config) else f", batch {config.batch}, {config.optimizer} at {config.completed().lr:g}"),
         "Seeds": str(config.seeds),
         "Shares": ", ".join(show_share(ratio) for ratio in config.ratios),
         "Judged by": f"{METRICS[config.metric].title}, by {config.level}",
         "Flaws repeated": ", ".join(config.flaws) or "none",
     }
+
+
+def every_difference(configs: Sequence[SweepConfig], names: Sequence[str]) -> pd.DataFrame:
+    """All settings in which some sweeps differ: a row a setting, a column a sweep (its name in `names`)."""
+    rows = {}
+    for field in SweepConfig.model_fields:
+        if field in UNTOLD:
+            continue
+        values = [_plain(getattr(config.completed(), field)) for config in configs]
+        if len(set(values)) > 1:
+            rows[field.replace("_", " ").capitalize()] = values
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=list(names))
+    return table.rename_axis("Setting").reset_index()
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(part.pool if isinstance(part, Fold) else _plain(part) for part in value) or "–"
+    return f"{value:g}" if isinstance(value, float) else str(value) or "–"
+
+
+def is_probe(config: SweepConfig) -> bool:
+    """Whether the heads are fitted until nothing changes, so that steps, batch and learning rate do not apply."""
+    return config.head == "probe" and config.classifier != "small-cnn"
+
+
+def trained_for(config: SweepConfig) -> str:
+    """How long each classifier is trained, in a few words."""
+    if is_probe(config):
+        return "fitted until nothing changes"
+    length = f"{config.epochs} epochs" if config.epochs else f"{config.steps} steps"
+    if config.patience:
+        return f"at most {length}, ended after {config.patience} looks without a lower validation loss"
+    return length if config.epochs else f"{length} in every arm"
 
 
 def changed(one: dict[str, str], other: dict[str, str]) -> pd.DataFrame:

@@ -19,6 +19,7 @@ from engine.configs import (
     QualityConfig,
     RankingConfig,
     SweepConfig,
+    parse_config,
 )
 from engine.jobs import slots
 from engine.jobs import submit as jobs
@@ -29,6 +30,7 @@ from engine.store.errors import AlreadyActive, ErsatzError
 from engine.store.home import REPOSITORY, Home
 from engine.store.locks import FileLock
 from engine.store.runs import State, create_run, list_runs
+from tests import fabricated
 from tests.jobs.scene import ended, finish, kill, make_dataset, supervisor_of, training, until, worker_of
 
 
@@ -178,6 +180,15 @@ def test_parents_that_are_missing_or_unfinished_are_refused(scripted: Home) -> N
             jobs.submit(scripted, config)
     assert list_runs(scripted) == [generator]
     until(lambda: not any(scripted.locks.glob("slot-*")))
+
+
+def test_folds_of_another_data_set_are_refused(home: Home) -> None:
+    config = parse_config(fabricated.make_folded(home, seeds=1).config())
+    fabricated.make_dataset(home, "other")
+    changes = {"dataset": "other", "dataset_fingerprint": ""}
+    with pytest.raises(ErsatzError, match="of the data set other, and its folds are those of phantom"):
+        jobs.prepare(home, config.model_copy(update=changes))
+    assert jobs.prepare(home, config).dataset == "phantom"
 
 
 def test_relative_paths_are_settled_where_they_were_typed(
