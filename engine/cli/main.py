@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import pandas as pd
 import typer
 
-from engine.cli import datasets, explore, network
+from engine.cli import datasets, explore, network, review
 from engine.cli.dry_run import dry_run_command
 from engine.cli.folds import folds as make_folds
 from engine.cli.follow import follow_to_end
@@ -52,6 +52,7 @@ datasets.app.command("folds")(make_folds)
 app.add_typer(datasets.app, name="dataset")
 app.add_typer(network.app, name="network")
 app.add_typer(explore.app, name="explore")
+app.add_typer(review.app, name="review")
 
 Port = Annotated[int, typer.Option(help="Port of the dashboard.")]
 PresetName = Annotated[str, typer.Option("--preset", help=f"Start from the settings of {', '.join(PRESETS)}.")]

@@ -39,6 +39,7 @@ from engine.store.errors import ErsatzError
 from engine.store.files import disk_errors
 from engine.store.home import Home
 from engine.store.locks import FileLock
+from engine.store.read_only import read_only, refuse_writing
 
 SCHEMA_VERSION = 1
 BUSY_SECONDS = 30.0
@@ -88,8 +89,9 @@ def database(home: Home) -> Path:
 
 def add(home: Home, table: Table, rows: Sequence[dict[str, Any]]) -> None:
     """Append events, all of them or none; they are on disk when this returns."""
+    refuse_writing(database(home))
     _prepare(home)
-    with _one_sentence(home), _engine(database(home)).begin() as connection:
+    with _one_sentence(home), _open(home).begin() as connection:
         connection.execute(table.insert(), list(rows))
 
 
@@ -97,7 +99,7 @@ def read(home: Home, statement: Select) -> Sequence[Row]:
     """Rows of a query; none while nobody has said anything. Reading makes no file."""
     if not database(home).is_file():
         return []
-    with _one_sentence(home), _engine(database(home)).connect() as connection:
+    with _one_sentence(home), _open(home).connect() as connection:
         return connection.execute(statement).all()
 
 
@@ -133,7 +135,7 @@ def _prepare(home: Home) -> None:
                 f"{database(home)} was written by a newer Ersatz (version {found}, this one knows {SCHEMA_VERSION}). "
                 "Start that one."
             )
-        engine = _engine(database(home))
+        engine = _open(home)
         with _one_sentence(home):
             with engine.connect() as connection:
                 connection.exec_driver_sql("PRAGMA journal_mode=WAL")
@@ -146,7 +148,7 @@ def _version(home: Home) -> int:
     """The version of the file's tables; 0 when there is none, or one that was only begun."""
     if not database(home).is_file():
         return 0
-    with _one_sentence(home), _engine(database(home)).connect() as connection:
+    with _one_sentence(home), _open(home).connect() as connection:
         return int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
 
 
@@ -162,10 +164,15 @@ def _one_sentence(home: Home) -> Iterator[None]:
         ) from error
 
 
+def _open(home: Home) -> Engine:
+    """Where nothing may be written, the file is read as it is: SQLite otherwise makes side files even to read."""
+    untouched = read_only() or (home.root.is_dir() and not os.access(home.root, os.W_OK))
+    return _engine(database(home).as_uri() + ("?immutable=1" if untouched else ""))
+
+
 @cache
-def _engine(path: Path) -> Engine:
-    """Connections last for one operation. A folder that cannot be written has no room for SQLite's side files."""
-    address = path.as_uri() + ("" if os.access(path.parent, os.W_OK) else "?immutable=1")
+def _engine(address: str) -> Engine:
+    """Connections last for one operation."""
     return create_engine(
         "sqlite://", creator=lambda: sqlite3.connect(address, BUSY_SECONDS, uri=True), poolclass=NullPool
     )

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.parts.people import person
+from pages.parts.people import login_is_on, person
 
 KEPT = "reviewer"
 """In the link, so that a tab that was closed comes back to the same person, and in the session for the other pages."""
 
 
-def signed_in() -> bool:
-    """Whether a login says who this is; then nobody chooses a name."""
-    return bool(st.user.get("is_logged_in", False))
-
-
 def reviewer() -> str:
     """The name that answers and comments are kept under."""
-    if signed_in():
+    if login_is_on():
         return person().name
     linked = st.query_params.get(KEPT)
     return linked or st.session_state.get(KEPT) or person().name
@@ -30,7 +25,7 @@ def call_me(name: str) -> None:
 
 def name_field(key: str) -> str:
     """Who reviews: the login's name, or a field, whose content stays in the link and for the session."""
-    if signed_in():
+    if login_is_on():
         return person().name
     if st.session_state.get(key) != reviewer():
         st.session_state[key] = reviewer()

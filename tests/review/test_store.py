@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from engine.review import store
 from engine.review.comments import add_comment, change_comment, comments_on, recent_comments, take_back_comment
 from engine.review.store import ANSWERS, add, checked_name, checked_reason, database, read
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
+from engine.store.read_only import READ_ONLY
 from engine.store.runs import Run, create_run
 
-WRITERS, EACH = 6, 25
+WRITERS, EACH = 4, 25
 
 
 def press(root: str, writer: int, gate: str) -> None:
@@ -51,16 +51,15 @@ def test_reading_makes_no_file(home: Home) -> None:
     assert not home.root.exists()
 
 
-def test_a_home_that_cannot_be_written_can_be_read(home: Home) -> None:
+def test_a_demo_reads_and_leaves_no_trace(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     run = create_run(home, {"kind": "train"}, "train")
     add_comment(run, "Ada", "Look at the noses.")
-    home.root.chmod(0o555)
-    try:
-        store._engine.cache_clear()
-        assert [comment.text for comment in comments_on(run)] == ["Look at the noses."]
-    finally:
-        home.root.chmod(0o755)
-        store._engine.cache_clear()
+    monkeypatch.setenv(READ_ONLY, "1")
+    before = sorted(path.name for path in home.root.iterdir())
+    assert [comment.text for comment in comments_on(run)] == ["Look at the noses."]
+    with pytest.raises(ErsatzError, match="read-only demo"):
+        add_comment(run, "Ada", "And at the ears.")
+    assert sorted(path.name for path in home.root.iterdir()) == before
 
 
 def test_a_damaged_file_is_one_sentence_and_stays(home: Home) -> None:

@@ -1,0 +1,153 @@
+"""What reviewers' answers say: how well they tell synthetic from real, how far they agree, and which images fool them.
+
+Images without an answer (the time was over) are left out of every share and counted beside it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from engine.review.quiz import NONE, REAL, SYNTHETIC, Quiz
+from engine.sweep.statistics import Interval, two_way_interval, wilson_interval
+
+MEASURES = {"accuracy": "", "sensitivity": SYNTHETIC, "specificity": REAL}
+"""Measure -> the source of the images that it is of; accuracy is of all."""
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """The mean over reviewers of a measure, on the images that all of them answered."""
+
+    interval: Interval
+    reviewers: int
+    images: int
+
+
+def judged(quiz: Quiz, answers: pd.DataFrame) -> pd.DataFrame:
+    """Answers with what was shown: reviewer, item, source, path, class, answer, correct, seconds, time."""
+    table = answers.merge(quiz.table(), on="item", how="left")
+    table["correct"] = table["answer"] == table["source"]
+    return table[["reviewer", "item", "source", "path", "class", "answer", "correct", "seconds", "time"]]
+
+
+def by_reviewer(table: pd.DataFrame) -> pd.DataFrame:
+    """A row for each reviewer, over all classes (class '') and for each: `MEASURES` with Wilson intervals, and times.
+
+    Sensitivity: share of synthetic images called synthetic. Specificity: share of real images called real.
+    """
+    classes = sorted(table["class"].unique())
+    rows = []
+    for reviewer, own in table.groupby("reviewer", sort=True):
+        for name in ["", *(classes if len(classes) > 1 else [])]:
+            part = own if name == "" else own[own["class"] == name]
+            given = part[part["answer"] != NONE]
+            row = {"reviewer": reviewer, "class": name, "answered": len(given), "no_answer": len(part) - len(given)}
+            for measure, source in MEASURES.items():
+                these = given["correct"] if source == "" else given.loc[given["source"] == source, "correct"]
+                found = _share(these)
+                row |= {measure: found.mean, f"{measure}_low": found.low, f"{measure}_high": found.high}
+            rows.append({**row, "seconds": given["seconds"].median()})
+    return pd.DataFrame(rows)
+
+
+def _share(correct: pd.Series) -> Interval:
+    n = len(correct)
+    return wilson_interval(float(correct.mean()), n) if n else Interval(np.nan, np.nan, np.nan)
+
+
+def pooled(table: pd.DataFrame, measure: str = "accuracy") -> Pooled | None:
+    """The mean of a measure over reviewers, with an interval for other reviewers and other images of this kind.
+
+    Reviewers who saw the same images err on the same ones, so that their answers are no independent draws: the
+    interval is that of reader studies, with readers and cases random (see `two_way_interval`). With one reviewer, or
+    when all are always right or always wrong, it is Wilson's over the images. None when no image has all answers.
+    """
+    given = table[table["answer"] != NONE]
+    if source := MEASURES[measure]:
+        given = given[given["source"] == source]
+    whole = given.pivot(index="reviewer", columns="item", values="correct").dropna(axis="columns").astype(float)
+    reviewers, images = whole.shape
+    if not images:
+        return None
+    values = whole.to_numpy()
+    means = values.mean(1)
+    found: Interval = two_way_interval(means, (values - means[:, None]) / images)
+    if not found.high - found.low > 0:
+        found = wilson_interval(float(means.mean()), images)
+    return Pooled(Interval(found.mean, max(0.0, found.low), min(1.0, found.high)), reviewers, images)
+
+
+def cohen(table: pd.DataFrame) -> pd.DataFrame:
+    """Cohen's kappa of each pair of reviewers on the images that both answered: one, other, images, kappa.
+
+    1 is full agreement, 0 what chance gives; not defined (NaN) where both gave one and the same answer to everything.
+    """
+    wide = _wide(table)
+    rows = []
+    for one, other in combinations(wide.columns, 2):
+        both = wide[[one, other]].dropna()
+        rows.append({"one": one, "other": other, "images": len(both), "kappa": cohen_kappa(both[one], both[other])})
+    return pd.DataFrame(rows, columns=["one", "other", "images", "kappa"])
+
+
+def cohen_kappa(one: pd.Series, other: pd.Series) -> float:
+    """Cohen's kappa (1960) of two raters' answers to the same images; NaN where it is not defined."""
+    if one.empty:
+        return float("nan")
+    shares = [raters.value_counts(normalize=True) for raters in (one, other)]
+    chance = float(shares[0].mul(shares[1], fill_value=0).sum())
+    return float(((one == other).mean() - chance) / (1 - chance)) if chance < 1 else float("nan")
+
+
+def fleiss(table: pd.DataFrame) -> tuple[float, int]:
+    """Fleiss' kappa of all reviewers, and the number of images that all of them answered."""
+    wide = _wide(table).dropna()
+    counts = np.stack([(wide == label).sum(axis=1) for label in (REAL, SYNTHETIC)], axis=1)
+    return fleiss_kappa(counts), len(wide)
+
+
+def fleiss_kappa(counts: np.ndarray) -> float:
+    """Fleiss' kappa (1971) of `counts` `[images, categories]`, how many raters chose each category for each image.
+
+    Every image has as many ratings, two or more. NaN where only one category was ever chosen, or nothing rated.
+    """
+    counts = np.asarray(counts, float)
+    raters = counts.sum(1)
+    if not len(counts) or raters[0] < 2:
+        return float("nan")
+    agreement = ((counts**2).sum(1) - raters) / (raters * (raters - 1))
+    chance = ((counts.sum(0) / counts.sum()) ** 2).sum()
+    return float((agreement.mean() - chance) / (1 - chance)) if chance < 1 else float("nan")
+
+
+def _wide(table: pd.DataFrame) -> pd.DataFrame:
+    """Answers by item (rows) and reviewer (columns); missing where there is none."""
+    return table[table["answer"] != NONE].pivot(index="item", columns="reviewer", values="answer")
+
+
+def mistaken(table: pd.DataFrame, source: str) -> pd.DataFrame:
+    """Images of a source by how often they were taken for the other: path, class, reviewers, mistaken, share, seconds.
+
+    Of synthetic images the most fooling first, of real ones the most doubted; those never mistaken are left out. Among
+    equals, the image that was answered sooner comes first: nobody hesitated.
+    """
+    given = table[(table["answer"] != NONE) & (table["source"] == source)]
+    found = given.groupby(["path", "class"], as_index=False).agg(
+        reviewers=("correct", "size"), right=("correct", "sum"), seconds=("seconds", "median")
+    )
+    found["mistaken"] = found["reviewers"] - found["right"].astype(int)
+    found["share"] = found["mistaken"] / found["reviewers"]
+    found = found[found["mistaken"] > 0].sort_values(
+        ["share", "mistaken", "seconds", "path"], ascending=[False, False, True, True]
+    )
+    return found[["path", "class", "reviewers", "mistaken", "share", "seconds"]].reset_index(drop=True)
+
+
+def complete(quiz: Quiz, answers: pd.DataFrame) -> list[str]:
+    """The reviewers who saw every image of the quiz; only they can be compared with each other."""
+    seen = answers.groupby("reviewer")["item"].nunique()
+    return sorted(seen.index[seen == len(quiz.items)])

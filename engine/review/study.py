@@ -1,0 +1,84 @@
+"""A reader study: the answers to a quiz of everybody who finished it, and what they say in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from engine.review.agreement import MEASURES, Pooled, by_reviewer, cohen, complete, fleiss, judged, pooled
+from engine.review.quiz import Quiz, answers
+from engine.store.home import Home
+
+
+@dataclass(frozen=True)
+class Study:
+    """Who is not through yet is in `on_the_way` alone: answers seen early could be stopped at a lucky moment."""
+
+    quiz: Quiz
+    table: pd.DataFrame
+    """The answers of those who finished, see `judged`."""
+    reviewers: list[str]
+    on_the_way: dict[str, int]
+    """Images that others have seen so far."""
+    scores: pd.DataFrame
+    """See `by_reviewer`."""
+    pooled: dict[str, Pooled]
+    """By measure; those that no image has all answers for are left out."""
+    pairs: pd.DataFrame
+    """See `cohen`."""
+    kappa: float
+    """Fleiss' kappa of all reviewers; NaN for one."""
+
+    @property
+    def sentence(self) -> str:
+        """What was found, in words."""
+        if "accuracy" not in self.pooled:
+            return "Nobody has finished this quiz yet." if not self.reviewers else "No image has answers of everybody."
+        found = self.pooled["accuracy"]
+        low, mean, high = found.interval.low, found.interval.mean, found.interval.high
+        who = "1 reviewer" if found.reviewers == 1 else f"{found.reviewers} reviewers"
+        meaning = (
+            "better than guessing: the synthetic images can be told"
+            if low > 0.5
+            else "worse than guessing: the synthetic images look more real than the real ones"
+            if high < 0.5
+            else "no evidence that they can be told apart, which is no proof that they cannot"
+        )
+        return (
+            f"{who} told synthetic from real in {100 * mean:.0f} % of {found.images} images "
+            f"({100 * low:.0f} to {100 * high:.0f} %; 50 % is guessing): {meaning}."
+        )
+
+
+def study(home: Home, quiz: Quiz) -> Study:
+    """Everything the answers to a quiz say."""
+    given = answers(home, quiz)
+    return studied(quiz, given)
+
+
+def studied(quiz: Quiz, given: pd.DataFrame) -> Study:
+    """As `study`, of answers that need not be kept anywhere."""
+    reviewers = complete(quiz, given)
+    others = given[~given["reviewer"].isin(reviewers)]
+    table = judged(quiz, given[given["reviewer"].isin(reviewers)])
+    found = {measure: pooled(table, measure) for measure in MEASURES}
+    return Study(
+        quiz=quiz,
+        table=table,
+        reviewers=reviewers,
+        on_the_way={str(name): len(rows) for name, rows in others.groupby("reviewer")},
+        scores=by_reviewer(table),
+        pooled={measure: each for measure, each in found.items() if each is not None},
+        pairs=cohen(table),
+        kappa=fleiss(table)[0] if len(reviewers) > 1 else float(np.nan),
+    )
+
+
+def kappa_words(kappa: float) -> str:
+    """Landis and Koch's (1977) word for a kappa; a dash where it is not defined."""
+    if np.isnan(kappa):
+        return "–"
+    bounds = ((0.0, "poor"), (0.2, "slight"), (0.4, "fair"), (0.6, "moderate"), (0.8, "substantial"))
+    return next((word for bound, word in bounds if kappa <= bound), "almost perfect")
