@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from typing import Any
 
 import streamlit as st
 
-from engine.configs import Config, DcganConfig, ImportConfig, QualityConfig, RankingConfig, StyleganConfig, SweepConfig
+from engine.configs import (
+    Config,
+    DcganConfig,
+    DryRunConfig,
+    ImportConfig,
+    JourneyConfig,
+    NetworkConfig,
+    PoolConfig,
+    ProjectionConfig,
+    QualityConfig,
+    RankingConfig,
+    StyleganConfig,
+    SweepConfig,
+    parse_training,
+)
 from engine.configs.stylegan2 import BY_CONFIGURATION
 
-FILLED_IN = {"kind", "dataset_fingerprint", "pool_sha256", "start_sha256"}
+FILLED_IN = {"kind", "dataset_fingerprint", "pool_sha256", "start_sha256", "source_sha256", "generator_sha256"}
 """Fields that submitting a run fills in."""
 
 
@@ -53,6 +68,21 @@ def command_line(config: Config, size: int = 0) -> str:
         case ImportConfig():
             words = ["dataset", "import", *([config.source] if config.source else [])]
             named = {"source"}
+        case PoolConfig():
+            words = ["sample", *(generator.run for generator in config.generators)]
+            words += ["--seeds", str(config.first_seed)] if config.first_seed else []
+            named = {"generators", "dataset", "first_seed"}
+        case NetworkConfig():
+            words = ["network", "import", config.source]
+            named = {"source"}
+        case ProjectionConfig():
+            words = ["project", config.generator, config.image]
+            named = {"generator", "image"}
+        case JourneyConfig():
+            words = ["demo", *_assignments(config.overrides)]
+            named = {"overrides"}
+        case DryRunConfig():
+            return f"{command_line(parse_training(config.training), size)} --dry-run"
         case _:
             raise TypeError(f"no command line is written for {type(config).__name__}")
     for name, field in type(config).model_fields.items():
@@ -64,6 +94,16 @@ def command_line(config: Config, size: int = 0) -> str:
             continue
         words += _option("--" + name.replace("_", "-"), value)
     return shlex.join(["python", "-m", "engine", *words])
+
+
+def _assignments(overrides: dict[str, dict[str, Any]]) -> list[str]:
+    """A journey's changed settings; text that would be read as something else is quoted as JSON."""
+    return [
+        part
+        for step, settings in overrides.items()
+        for name, value in settings.items()
+        for part in ("--set", f"{step}.{name}={json.dumps(value)}")
+    ]
 
 
 def _option(flag: str, value: Any) -> list[str]:

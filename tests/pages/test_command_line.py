@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
-from engine.cli import datasets
+from engine.cli import datasets, network
 from engine.cli import main as cli
 from engine.configs import (
     Config,
+    DryRunConfig,
     ImportConfig,
+    JourneyConfig,
+    NetworkConfig,
     PoolConfig,
+    ProjectionConfig,
     QualityConfig,
     RankingConfig,
     StyleganConfig,
@@ -121,3 +126,27 @@ def test_import(settings: dict[str, Any], home: Home, monkeypatch: pytest.Monkey
     config = ImportConfig.build(settings)
     monkeypatch.setattr(datasets, "submit", lambda home, config: cli.jobs.submit(home, config))
     assert read_back(command_line(config), monkeypatch) == [config]
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        PoolConfig.build({"name": "p", "dataset": "d", "generators": [{"run": "r"}], "first_seed": 7, "psi": 0.7}),
+        JourneyConfig(preset="head-ct", source="/a b", overrides={"train": {"kimg": 5, "class_name": "12"}}, folds=3),
+        NetworkConfig(name="n", source="/a b.pkl", class_names=("x", "y z")),
+        ProjectionConfig(generator="r", image="/a b.png", steps=20, video=False),
+        DryRunConfig(training=parse_training({"dataset": "d", "class_name": "x", "kimg": 2.5}).plain()),
+    ],
+    ids=lambda config: config.kind,
+)
+def test_every_other_kind(config: Config, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pool's generators are asked for their data set; a dry run prints what it measured, so that it stands apart."""
+    line = command_line(config)
+    if isinstance(config, DryRunConfig):
+        assert line == command_line(parse_training(config.training)) + " --dry-run"
+        return
+    training = create_run(home, parse_training({"dataset": "d", "class_name": "x"}).plain(), "train")
+    monkeypatch.setattr(network, "submit", lambda home, config: cli.jobs.submit(home, config))
+    monkeypatch.setattr(cli.jobs, "ensure", lambda home, config: cli.jobs.submit(home, config))
+    (read,) = read_back(line.replace(" r ", f" {training.id} "), monkeypatch)
+    assert read.plain() == json.loads(json.dumps(config.plain()).replace('"r"', f'"{training.id}"'))
