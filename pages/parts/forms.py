@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 
 from engine.configs import Config
 from engine.store.errors import ErsatzError
+from pages.parts.people import Role, guarded
 
 MORE = "More settings"
 
@@ -36,7 +37,7 @@ def config_form(
 
     `more` are fields behind "More settings", `groups` others by the title of their expander, `choices` the options of
     fields that name existing things (a data set, or several classes), `labels` better words than the field's name.
-    Changed `defaults` show when `key` changes with them.
+    Changed `defaults` show when `key` changes with them. Every such form starts a run, which takes an editor.
     Values that the config refuses are shown as its one sentence, and None is returned.
     """
     pressed = grouped_form(
@@ -102,7 +103,10 @@ def grouped_form(
                 label
                 for label, icon in buttons.items()
                 if st.form_submit_button(
-                    label, type="primary" if label == next(iter(buttons)) else "secondary", icon=icon, disabled=disabled
+                    label,
+                    type="primary" if label == next(iter(buttons)) else "secondary",
+                    icon=icon,
+                    **guarded(Role.EDITOR, disabled=disabled),
                 )
             ]
     if not pressed:
