@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, TimeoutError, sync_playwright
 
 from engine.store.home import REPOSITORY
 
@@ -50,6 +50,17 @@ COMPLETE = """quiet => {
 }"""
 """The script has run, every chart is drawn and every picture has come."""
 
+WHY = """() => ({
+    state: document.querySelector('[data-testid=stApp]')?.dataset.testScriptState,
+    title: document.querySelector('[data-testid=stMain] h1')?.innerText,
+    skeletons: document.querySelectorAll('[data-testid=stMain] [data-testid=stSkeleton]').length,
+    charts: document.querySelectorAll('[data-testid=stPlotlyChart]:not(:has(.main-svg))').length,
+    pictures: [...document.querySelectorAll('img')].filter(image => !image.complete).map(image => image.src),
+    quiet_for_ms: performance.now() - window.watched.changed,
+    says: document.querySelector('[data-testid=stMain]')?.innerText.slice(0, 400),
+})"""
+"""What a page that does not come to rest was waiting for."""
+
 
 class Server:
     """`streamlit run app.py` of a home on a free port."""
@@ -61,7 +72,10 @@ class Server:
         port = self.url.rsplit(":", 1)[1].rstrip("/")
         with log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}", "--server.headless=true"],
+                [
+                    *(sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}"),
+                    *("--server.headless=true", "--server.fileWatcherType=none"),
+                ],
                 cwd=REPOSITORY,
                 env={**os.environ, "ERSATZ_HOME": str(home)},
                 stdout=output,
@@ -128,7 +142,10 @@ class Tab:
         return max(0.0, self.page.evaluate("window.watched.changed - window.watched.asked")) / 1000
 
     def _complete(self) -> None:
-        self.page.wait_for_function(COMPLETE, arg=QUIET_MS, polling=40, timeout=LIMIT_MS)
+        try:
+            self.page.wait_for_function(COMPLETE, arg=QUIET_MS, polling=40, timeout=LIMIT_MS)
+        except TimeoutError as error:
+            raise SystemExit(f"{self.page.url} was not complete within a minute: {self.page.evaluate(WHY)}") from error
 
     def trouble(self) -> list[str]:
         """What the page says went wrong."""
