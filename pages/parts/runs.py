@@ -133,8 +133,8 @@ def start(config: Config) -> Run | None:
     return run
 
 
-def live(part: Callable[..., None], active: bool) -> Callable[..., None]:
-    """`part` as a fragment that is drawn again every two seconds while `active`; a user's errors are one sentence."""
+def live(part: Callable[..., None], active: bool, every: float = LIVE_SECONDS) -> Callable[..., None]:
+    """`part` as a fragment that is drawn again every few seconds while `active`; a user's errors are one sentence."""
 
     @wraps(part)
     def drawn(*arguments: Any) -> None:
@@ -143,7 +143,7 @@ def live(part: Callable[..., None], active: bool) -> Callable[..., None]:
         except ErsatzError as error:
             st.error(str(error), icon=":material/error:")
 
-    return st.fragment(drawn, run_every=LIVE_SECONDS if active else None)
+    return st.fragment(drawn, run_every=every if active else None)
 
 
 def run_header(run: Run, alarms: bool = True) -> None:
