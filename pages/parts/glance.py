@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 from engine.store.about import ABOUT_FILE, About, about
@@ -23,8 +24,10 @@ MEMORY = 4096
 """Files that are remembered, of all homes and sessions."""
 CURVE_POINTS = 32
 CURVE_BLOCK = 16_384
-CURVES = {"train": ("kid", "fid", "g_loss"), "sweep": ("accuracy",), "projection": ("distance", "loss")}
+CURVES = {"train": ("kid", "fid", "g_loss"), "projection": ("distance", "loss")}
 """The number of `metrics.jsonl` that tells most of a kind of run; the first that there is."""
+ADDED_TO = ("real", "real+synthetic")
+"""Arms of a sweep that together show what more and more synthetic images do."""
 
 Stamp = tuple[int, int, int]
 
@@ -167,12 +170,36 @@ def runs_named(run_ids: list[str]) -> list[Run]:
 
 
 def curve(run: Run) -> list[float]:
-    """The course of the number that tells most of this run, in a few points; empty when it has none."""
-    fields = CURVES.get(config_of(run)["kind"], ())
+    """The course of the number that tells most of this run, in a few points; empty when it has none.
+
+    Of a sweep it is the mean accuracy, from no synthetic images to the largest share of them.
+    """
+    kind = config_of(run)["kind"]
     try:
+        if kind == "sweep":
+            return _by_share(run, _stamp(run.metrics_path))
+        fields = CURVES.get(kind, ())
         return _curve(run.metrics_path, _stamp(run.metrics_path), fields) if fields else []
     except FileNotFoundError:
         return []
+
+
+def outcome(seen: Glance) -> str:
+    """What came out of a run, in a few words."""
+    result = seen.status.result
+    if seen.status.error:
+        return seen.status.error
+    if seen.state is not State.FINISHED:
+        return ""
+    match seen.kind:
+        case "sweep" | "journey":
+            return str(result.get("verdict", ""))
+        case "quality" if "flags" in result:
+            copies = result["flags"].get("copy", 0) + result["flags"].get("near-copy", 0)
+            return f"{copies or 'no'} {'copy' if copies == 1 else 'copies'}"
+        case "pool" | "train" | "projection":
+            return f"{seen.status.done:,g} {seen.status.unit}"
+    return ""
 
 
 def _stamp(file: Path) -> Stamp:
@@ -206,6 +233,15 @@ def _curve(file: Path, stamp: Stamp, fields: tuple[str, ...]) -> list[float]:
             places = range(len(found)) if last < CURVE_POINTS else [round(i * last / 31) for i in range(CURVE_POINTS)]
             return [float(found[place]) for place in places]
     return []
+
+
+@lru_cache(MEMORY)
+def _by_share(run: Run, stamp: Stamp) -> list[float]:
+    accuracies: dict[float, list[float]] = {}
+    for row in run.read_metrics()[0]:
+        if row["arm"] in ADDED_TO:
+            accuracies.setdefault(row["ratio"], []).append(row["accuracy"])
+    return [mean(accuracies[ratio]) for ratio in sorted(accuracies)]
 
 
 def _blocks(file: Path, size: int) -> bytes:

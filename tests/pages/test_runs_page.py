@@ -50,12 +50,12 @@ def test_filters_narrow_the_table(open_page: OpenPage, home: Home) -> None:
     sweep = make_chain(home)
     failed = fabricated.make_training(home, "bleed", State.FAILED, done=3)
     app = open_page("runs")
-    app.multiselect[0].set_value(["failed"]).run()
+    app.multiselect(key="state").set_value(["failed"]).run()
     assert listed(app) == [failed.id]
-    app.multiselect[0].set_value([])
-    app.multiselect[1].set_value(["sweep"]).run()
+    app.multiselect(key="state").set_value([])
+    app.multiselect(key="kind").set_value(["sweep"]).run()
     assert listed(app) == [sweep.id]
-    app.text_input[0].set_value("nothing like it").run()
+    app.text_input(key="search").set_value("nothing like it").run()
     assert listed(app) == []
     assert "No run passes this filter" in texts(app)
 
@@ -123,7 +123,7 @@ def test_delete_lists_what_depends_on_the_run(open_page: OpenPage, home: Home) -
     assert training.exists()
     press(app, "Delete", "Delete it")
     assert not training.exists()
-    assert "Choose a run in the table" in texts(app)
+    assert "Mark a run in the table" in texts(app)
 
 
 def test_the_queue_can_be_reordered(open_page: OpenPage, home: Home, hold) -> None:

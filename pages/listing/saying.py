@@ -1,0 +1,75 @@
+"""What people say of runs: a title, tags, and that they are archived."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import streamlit as st
+
+from engine.store.about import About, change_about, change_tags
+from engine.store.errors import ErsatzError
+from engine.store.runs import Run, list_runs
+from pages.parts.glance import about_of, usual_title
+from pages.parts.home import home
+from pages.parts.people import Role, guarded, require
+
+
+def rename(run: Run) -> None:
+    """A title and tags for one run."""
+    said = about_of(run)
+    with (
+        st.popover("Title and tags", icon=":material/label:", **guarded(Role.EDITOR)),
+        st.form(f"about-{run.id}", border=False),
+    ):
+        title = st.text_input("Title", said.title, placeholder=usual_title(run), max_chars=120)
+        tags = st.multiselect("Tags", known_tags(), said.tags, accept_new_options=True, placeholder="best, paper, …")
+        if st.form_submit_button("Save", type="primary", icon=":material/check:") and say(
+            lambda: (
+                change_about(run, title=title.strip()),
+                change_tags(run, tags, set(said.tags) - set(tags)),
+            )
+        ):
+            st.rerun()
+
+
+def tag(runs: list[Run]) -> None:
+    """Tags that several runs get or lose together."""
+    with st.popover("Tags", icon=":material/label:", **guarded(Role.EDITOR)), st.form("tags", border=False):
+        add = st.multiselect("Add", known_tags(), accept_new_options=True, placeholder="best, paper, …")
+        worn = sorted({tag for run in runs for tag in about_of(run).tags})
+        remove = st.multiselect("Take off", worn, placeholder="None", disabled=not worn)
+        if st.form_submit_button("Save", type="primary", icon=":material/check:") and say(
+            lambda: [change_tags(run, add, remove) for run in runs]
+        ):
+            st.rerun()
+
+
+def archive(runs: list[Run]) -> None:
+    """Take runs out of lists and choices, or put them back."""
+    back = all(about_of(run).archived for run in runs)
+    pressed = st.button(
+        "Put back" if back else "Archive",
+        icon=":material/unarchive:" if back else ":material/archive:",
+        **guarded(
+            Role.EDITOR,
+            help=None if back else "Out of this list and out of the choices on other pages. Results keep it.",
+        ),
+    )
+    if pressed and say(lambda: [change_about(run, archived=not back) for run in runs]):
+        st.rerun()
+
+
+def known_tags() -> list[str]:
+    """Every tag that some run has."""
+    return sorted({tag for run in list_runs(home()) for tag in about_of(run).tags})
+
+
+def say(change: Callable[[], Iterable[About]]) -> bool:
+    """Write what was said; False, after a sentence, when it cannot be."""
+    try:
+        require(Role.EDITOR)
+        change()
+    except ErsatzError as error:
+        st.error(str(error), icon=":material/error:")
+        return False
+    return True
