@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
+import numpy as np
 import plotly.graph_objects as go
 
 from engine.report.style import BLUE, GREEN, GREY, LINE, ORANGE, PINK, RED, SKY, styled, translucent
@@ -240,7 +241,7 @@ def _level(figure: go.Figure, y: float, text: str) -> None:
     """A dashed line at a value that means something; its words stand at the left end, where curves begin."""
     words = {"text": text, "font": {"size": 11}}
     figure.add_hline(
-        y=y, line={"dash": "dash", "color": LINE, "width": 1}, annotation=words, annotation_position="bottom right"
+        y=y, line={"dash": "dash", "color": LINE, "width": 1}, annotation=words, annotation_position="bottom left"
     )
 
 
@@ -263,9 +264,10 @@ def _curve(rows: Rows, field: str, name: str, color: str, view: View, markers: b
     def trace(heights: Sequence[float | None], **changes: Any) -> go.Scatter:
         kept = thinned(list(zip(rows, heights, strict=True)))
         return go.Scatter(
-            x=[view.place(row) for row, _ in kept],
-            y=[height for _, height in kept],
-            customdata=[[row["kimg"]] for row, _ in kept],
+            # arrays: Plotly looks at every number of a list, several times
+            x=np.array([view.place(row) for row, _ in kept], float),
+            y=np.array([height for _, height in kept], float),
+            customdata=np.array([[row["kimg"]] for row, _ in kept], float),
             name=name,
             mode="lines+markers" if marked else "lines",
             line={"color": color, "width": 2},
