@@ -15,9 +15,9 @@ MAY = {
 st.title("Account")
 st.caption("Who you are here, and what you may do.")
 you = person()
-with st.container(border=True):
+with st.container(border=True, width=720):
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**{you.name}**", width="content")
+        st.text(you.name, width="content")
         st.badge(you.role.word, icon=":material/badge:", color="blue")
     for role, what in MAY.items():
         allowed = you.role >= role

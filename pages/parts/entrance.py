@@ -38,7 +38,7 @@ def _problem() -> str | None:
     except ErsatzError as error:
         return str(error)
     return (
-        f"{people.address()} has no role here. Ask whoever runs this dashboard to name you in "
+        f"`{people.address()}` has no role here. Ask whoever runs this dashboard to name you in "
         f"{people.TEAM_FILE}, then reload this page."
     )
 

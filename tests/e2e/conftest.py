@@ -27,8 +27,8 @@ FLAGS = (
 class Dashboard:
     """`streamlit run app.py` on a free port, to be killed and started again."""
 
-    def __init__(self, home: Home, log: Path):
-        self.home, self.log = home, log
+    def __init__(self, home: Home, log: Path, *options: str, **environment: str):
+        self.home, self.log, self.options, self.environment = home, log, options, environment
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -41,9 +41,9 @@ class Dashboard:
         command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={self.port}"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*command, "--server.headless=true"],
+                [*command, "--server.headless=true", *self.options],
                 cwd=REPOSITORY,
-                env={**os.environ, "ERSATZ_HOME": str(self.home.root)},
+                env={**os.environ, "ERSATZ_HOME": str(self.home.root), **self.environment},
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
