@@ -149,7 +149,7 @@ def exclude_dialog(pool: Pool, paths: list[str], reason: str) -> None:
         f"**{_images(len(paths))}** will be left out of sweeps that start from now on, and these say so. "
         "Nothing is deleted: the files stay, and Restore takes them back."
     )
-    _warn_of_sweeps(pool)
+    warn_of_sweeps(pool)
     given = st.text_input("Reason", reason, max_chars=200).strip()
     with st.container(horizontal=True):
         if st.button("Exclude", type="primary", icon=":material/block:", disabled=not given, key="exclude-now"):
@@ -162,7 +162,7 @@ def exclude_dialog(pool: Pool, paths: list[str], reason: str) -> None:
 def restore_dialog(pool: Pool, paths: list[str]) -> None:
     """Ask, then take excluded images back."""
     st.write(f"**{_images(len(paths))}** will be in the pool again, for sweeps that start from now on.")
-    _warn_of_sweeps(pool)
+    warn_of_sweeps(pool)
     with st.container(horizontal=True):
         if st.button("Restore", type="primary", icon=":material/undo:", key="restore-now"):
             _change(lambda: pool.restore(paths), f"{_images(len(paths))} restored")
@@ -180,7 +180,7 @@ def _change(change: Any, done: str) -> None:
     st.rerun()
 
 
-def _warn_of_sweeps(pool: Pool) -> None:
+def warn_of_sweeps(pool: Pool) -> None:
     """A sweep that is on its way was begun with the pool as it is."""
     for sweep in list_runs(home(), "sweep"):
         config = config_of(sweep)
