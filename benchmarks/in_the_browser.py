@@ -41,7 +41,7 @@ for (const kind of ['pointerdown', 'keydown'])
 
 COMPLETE = """quiet => {
     const app = document.querySelector('[data-testid=stApp]'), main = document.querySelector('[data-testid=stMain]');
-    return app?.dataset.testScriptState === 'notRunning' && main?.querySelector('h1')
+    return app?.dataset.testScriptState === 'notRunning' && main?.querySelector('h1, [data-testid=stException]')
         && !main.querySelector('[data-testid=stSkeleton]')
         && [...main.querySelectorAll('[data-testid=stPlotlyChart]')].every(chart => chart.querySelector('.main-svg'))
         && [...main.querySelectorAll('img')].every(image => image.complete)

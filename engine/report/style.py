@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-BLUE, ORANGE, GREEN, PINK, GREY = "#2b83c6", "#e69f00", "#009e73", "#cc79a7", "#8c8c8c"
+BLUE, ORANGE, GREEN, PINK, GREY = "#2b83c6", "#c78400", "#009e73", "#cc79a7", "#8c8c8c"
 RED, SKY = "#d55e00", "#56b4e9"
-"""From the palette of Okabe and Ito (2008), the blue a little lighter so that it also reads on a dark page."""
+"""From the palette of Okabe and Ito (2008), the blue a little lighter and the yellow darker, to read on any page."""
 
 GRID = "rgba(128, 128, 128, 0.25)"
 LINE = "rgba(128, 128, 128, 0.8)"
