@@ -9,12 +9,15 @@ import sys
 import tempfile
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from typing import Any, Literal
 
 import psutil
 
-from engine.cli.serve import port_is_free
+from engine.cli.serve import people_sign_in, port_is_free
+from engine.store.errors import ErsatzError
 from engine.store.home import Home
+from engine.store.roles import TEAM_FILE, read_team
 
 PACKAGES = ("torch", "torchvision", "streamlit", "plotly", "pandas", "pillow", "onnx")
 MINIMUM_FREE_GIB = 2.0
@@ -29,7 +32,16 @@ class Check:
 
 def examine(home: Home, port: int) -> list[Check]:
     """Every check, in the order in which a newcomer meets its subject."""
-    return [_python(), *_packages(), _machine(), _training_device(), _sampling_device(), *_home(home), _port(port)]
+    return [
+        _python(),
+        *_packages(),
+        _machine(),
+        _training_device(),
+        _sampling_device(),
+        *_home(home),
+        _port(port),
+        _sign_in(home),
+    ]
 
 
 def as_values(checks: list[Check]) -> list[dict[str, Any]]:
@@ -102,3 +114,17 @@ def _port(port: int) -> Check:
     if port_is_free(port):
         return Check("Port", "ok", f"{port} is free for the dashboard")
     return Check("Port", "note", f"{port} is in use (perhaps the dashboard is open already); --port takes another")
+
+
+def _sign_in(home: Home) -> Check:
+    if not people_sign_in():
+        return Check("Sign-in", "ok", "off: whoever reaches the dashboard is an editor, by default this machine alone")
+    if find_spec("authlib") is None:
+        return Check("Sign-in", "fail", 'Authlib is not installed; run `pip install "streamlit[auth]"`')
+    try:
+        team = read_team(home)
+    except ErsatzError as error:
+        return Check("Sign-in", "fail", str(error))
+    if team.default is None and not team.named:
+        return Check("Sign-in", "note", f"nobody has a role; name people in {home.root / TEAM_FILE} (docs/team.md)")
+    return Check("Sign-in", "ok", f"{len(team.named)} addresses and domains have a role")

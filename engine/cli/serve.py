@@ -54,7 +54,7 @@ def serve(
     if demo or read_only():
         environment[READ_ONLY] = "1"
         command += ["--server.maxUploadSize=0"]  # else a visitor could fill the memory
-    elif address not in LOCAL and not _people_sign_in():
+    elif address not in LOCAL and not people_sign_in():
         notices.print(
             f"Everybody who can reach {address} will be able to change and delete everything: nobody has to sign in. "
             "docs/team.md says how to change that.",
@@ -79,8 +79,8 @@ def serve(
         raise ErsatzError(f"The dashboard ended with exit code {server.returncode}; its messages are above.")
 
 
-def _people_sign_in() -> bool:
-    """Whether one of the files where Streamlit looks for secrets has a part `[auth]`."""
+def people_sign_in() -> bool:
+    """Whether a provider is configured: one of the files where Streamlit looks for secrets has a part `[auth]`."""
     for folder in (Path.home(), REPOSITORY):
         with suppress(OSError, ValueError):
             if "auth" in tomllib.loads((folder / ".streamlit" / "secrets.toml").read_text(encoding="utf-8")):

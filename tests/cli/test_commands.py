@@ -13,6 +13,7 @@ from PIL import Image
 
 from engine.datasets.dataset import Dataset
 from engine.store.home import Home
+from engine.store.roles import TEAM_FILE
 from tests.cli.conftest import Ending
 
 Command = Callable[..., Ending]
@@ -44,6 +45,24 @@ def test_doctor_finds_what_is_installed(command: Command, home: Home) -> None:
     assert ending.code == 0
     assert checks["Home"]["found"] == str(home.root)
     assert checks["torch"]["state"] == "ok"
+    assert checks["Sign-in"]["found"].startswith("off")
+
+
+def test_doctor_says_what_keeps_people_from_signing_in(
+    command: Command, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    (tmp_path / ".streamlit").mkdir()
+    (tmp_path / ".streamlit" / "secrets.toml").write_text("[auth]\n")
+
+    def sign_in() -> dict[str, str]:
+        return next(check for check in command("doctor", "--json").json if check["name"] == "Sign-in")
+
+    assert "nobody has a role" in sign_in()["found"]
+    (home.root / TEAM_FILE).write_text('[roles]\neditor = ["anna@clinic.example", "@clinic.example"]\n')
+    assert sign_in()["found"] == "2 addresses and domains have a role"
+    (home.root / TEAM_FILE).write_text("default = 1")
+    assert (sign_in()["state"], "team.toml gives nobody a role" in sign_in()["found"]) == ("fail", True)
 
 
 def test_import_audits_splits_and_freezes(command: Command, folder: Path, home: Home) -> None:
