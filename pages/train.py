@@ -6,46 +6,65 @@ import streamlit as st
 
 from engine.datasets.dataset import list_datasets
 from engine.store.runs import list_runs
+from pages.parts.empty import empty_state
+from pages.parts.glance import config_of
 from pages.parts.home import home
-from pages.parts.runs import config_of, live, run_header, run_in_url, run_picker
+from pages.parts.runs import run_in_url, run_picker
 from pages.training.planning import plan
-from pages.training.watching import onward, settings, watch
+from pages.training.watching import watch
 
-WATCH, NEW = "Watch", "New training"
+VIEWS = {"watch": "Watch", "new": "New training"}
 
 
-def chosen_view() -> str:
-    """Watch or New training: what was chosen last, unless something else was asked for since."""
-    if st.session_state.pop("train-new", False):
-        st.session_state["train-view"] = NEW
-    elif st.session_state.pop("train-started", False) or "train-view" not in st.session_state:
-        st.session_state["train-view"] = NEW if "from" in st.query_params else WATCH
-    if measured is not None and st.session_state.get("train-measured") != measured.id:  # a link, or just started
-        st.session_state["train-measured"] = measured.id
-        st.session_state["train-view"] = NEW
-    return st.segmented_control("View", [WATCH, NEW], required=True, key="train-view", label_visibility="collapsed")
+def chosen_view(usual: str) -> str:
+    """Watch or New training, as the URL says; else the `usual` one."""
+    wanted = st.query_params.get("view")
+    st.session_state["train-view"] = wanted if wanted in VIEWS else usual
+
+    def choose() -> None:
+        st.query_params["view"] = st.session_state["train-view"]
+
+    return st.segmented_control(
+        "View",
+        list(VIEWS),
+        required=True,
+        format_func=VIEWS.get,
+        key="train-view",
+        on_change=choose,
+        label_visibility="collapsed",
+    )
 
 
 st.title("Train")
+st.caption("Teach a generator on the training images alone, and watch it learn.")
 linked = run_in_url()
 measured = linked if linked is not None and config_of(linked)["kind"] == "dry-run" else None
 runs = list_runs(home(), "train")
 ready = [dataset for dataset in list_datasets(home()) if dataset.frozen]
 if not ready and not runs:
-    st.info(
-        "There is no frozen data set to train on yet. Import one on the Datasets page, or try the demo on Overview.",
-        icon=":material/model_training:",
+    empty_state(
+        "There is no frozen data set to train on yet. Import your images and freeze their split, or try the demo on "
+        "the Overview page.",
+        ":material/model_training:",
+        "pages/datasets.py",
+        "Go to Datasets",
     )
-    st.page_link("pages/datasets.py", label="Go to Datasets", icon=":material/photo_library:")
     st.stop()
 
-if not runs or chosen_view() == NEW:
+asked = measured is not None or any(name in st.query_params for name in ("from", "again", "dataset"))
+if chosen_view("new" if asked or not runs else "watch") == "new":
     if not ready:
-        st.info("There is no frozen data set to train on; import one on the Datasets page.")
+        empty_state(
+            "There is no frozen data set to train on. Import one, and freeze its split.",
+            ":material/photo_library:",
+            "pages/datasets.py",
+            "Go to Datasets",
+        )
         st.stop()
     plan(ready, measured)
-elif (run := run_picker("train", "train")) is not None:
-    run_header(run)
-    live(watch, run.state().is_active)(run)
-    onward(run)
-    settings(run)
+elif not runs:
+    empty_state(
+        "No generator has been trained yet.", ":material/model_training:", "pages/train.py", "Start the first training"
+    )
+elif (run := run_picker("train", "train", runs=runs)) is not None:
+    watch(run)

@@ -7,11 +7,18 @@ from typing import Any
 import streamlit as st
 
 from engine.configs import parse_training
+from engine.datasets.dataset import Dataset
+from engine.store.errors import ErsatzError
 from engine.store.runs import Run, State
 from pages.parts.command import command_line
-from pages.parts.runs import config_of, live, run_header, start
+from pages.parts.glance import config_of, state_of, status_of
+from pages.parts.home import home
+from pages.parts.people import Role, guarded, require
+from pages.parts.runs import live, run_header, start
 from pages.parts.words import amount, duration
+from pages.training.alarms import again_link
 from pages.training.gans import NAMES
+from pages.training.origins import forget_origin
 
 
 def show_dry_run(run: Run) -> None:
@@ -22,21 +29,37 @@ def show_dry_run(run: Run) -> None:
         who = training.class_name or "all classes"
         st.caption(f"{NAMES[training.gan]} on {training.dataset}, {who}; batch {training.batch}")
         run_header(run)
-        live(answer, run.state().is_active)(run)
+        live(answer, state_of(run).is_active)(run)
+        if state_of(run) is State.FINISHED:
+            with st.container(horizontal=True):
+                pressed = st.button(
+                    "Start this training", icon=":material/play_arrow:", key=f"start-{run.id}", **guarded(Role.EDITOR)
+                )
+                again_link(run, "Fill in the form with its settings", icon=":material/edit:")
+            if pressed:
+                require(Role.EDITOR)
+                if start(training):
+                    forget_origin()
+                    st.query_params.pop("view", None)
+                    st.rerun()
         with st.expander("Its settings", icon=":material/terminal:"):
-            st.code(command_line(training), "bash", wrap_lines=True)
-        if run.state() is State.FINISHED:
-            pressed = st.button("Start this training", icon=":material/play_arrow:", key=f"start-{run.id}")
-            if pressed and start(training):
-                st.session_state["train-started"] = True
-                st.rerun()
+            st.code(command_line(training, _size(training.dataset)) + " --dry-run", "bash", wrap_lines=True)
 
 
 def answer(run: Run) -> None:
-    """Memory, time and disk; nothing while it measures."""
-    cost = run.status().result
+    """Whether it fits this machine, and memory, time and disk; nothing while it measures."""
+    cost = status_of(run).result
     if not cost:
         return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if cost["fits"] and cost["room"]:
+            st.badge("Fits this machine", icon=":material/check:", color="green")
+        elif cost["fits"]:
+            st.badge("The disk is too full", icon=":material/error:", color="red")
+        else:
+            st.badge("Does not fit this machine", icon=":material/error:", color="red")
+        if cost.get("device"):
+            st.caption(f"{cost['device']}, {cost['precision']}", width="content")
     numbers(cost)
     if not (cost["fits"] and cost["room"]):
         st.warning(cost["sentence"], icon=":material/warning:")
@@ -45,13 +68,22 @@ def answer(run: Run) -> None:
 
 
 def numbers(cost: dict[str, Any]) -> None:
-    time, speed, memory, disk = st.columns(4)
-    if cost["fits"]:
-        time.metric(f"For {amount(cost['kimg'])} kimg", duration(cost["seconds"]), border=True)
-        speed.metric("One kimg", duration(cost["seconds_per_kimg"]), border=True)
-        memory.metric("Memory", f"{cost['memory_gib']:.1f} of {cost['memory_free_gib']:.1f} GiB", border=True)
-    disk.metric("Disk", f"{_size(cost['disk_gib'])} of {cost['disk_free_gib']:.1f} GiB", border=True)
+    """Time, speed, memory and disk."""
+    with st.container(horizontal=True):
+        if cost["fits"]:
+            st.metric(f"For {amount(cost['kimg'])} kimg", duration(cost["seconds"]), border=True)
+            st.metric("One kimg", duration(cost["seconds_per_kimg"]), border=True)
+            st.metric("Memory", f"{cost['memory_gib']:.1f} of {cost['memory_free_gib']:.1f} GiB", border=True)
+        st.metric("Disk", f"{_gib(cost['disk_gib'])} of {cost['disk_free_gib']:.1f} GiB", border=True)
 
 
-def _size(gib: float) -> str:
+def _gib(gib: float) -> str:
     return f"{gib:.1f}" if gib >= 1 else f"{1024 * gib:.0f} MiB"
+
+
+def _size(dataset: str) -> int:
+    """Pixels of the data set's images; 0 when it is gone."""
+    try:
+        return Dataset.open(home(), dataset).size
+    except ErsatzError:
+        return 0

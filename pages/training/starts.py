@@ -13,8 +13,10 @@ from engine.configs import NetworkConfig
 from engine.datasets.uploads import NETWORKS, remove_old_uploads, safe_name, save_upload
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run, State, list_runs
+from pages.parts.glance import about_of, config_of, state_of, status_of, title
 from pages.parts.home import home
-from pages.parts.runs import config_of, live, run_row, start, title
+from pages.parts.people import Role, guarded, require
+from pages.parts.runs import live, run_row, start
 from pages.parts.words import moment
 
 SCRATCH = "From scratch"
@@ -31,21 +33,23 @@ def newest_snapshot(run: Run) -> Path | None:
     return max((run.path / "snapshots").glob("network-*.safetensors"), default=None)
 
 
-def choose_start(wanted: str) -> Run | None:
-    """The run to start from; None for random weights. `wanted` is the id of the one to offer first."""
+def choose_start(wanted: str) -> str:
+    """The id of the run to start from; "" for random weights. `wanted` is offered first, be it a run or a file."""
     runs = {run.id: run for run in [*list_runs(home(), "network"), *list_runs(home(), "train")] if newest_snapshot(run)}
-    options = ["", *runs]
-    chosen = st.selectbox(
+    kept = {run_id: run for run_id, run in runs.items() if run_id == wanted or not about_of(run).archived}
+    options = ["", *kept, *([wanted] if wanted and wanted not in kept else [])]
+    return st.selectbox(
         "Start from",
         options,
-        index=options.index(wanted) if wanted in options else 0,
+        index=options.index(wanted),
         format_func=lambda run_id: (
-            f"{title(runs[run_id])} · {moment(runs[run_id].status().created)}" if run_id else SCRATCH
+            f"{title(kept[run_id])} · {moment(status_of(kept[run_id]).created)}"
+            if run_id in kept
+            else run_id or SCRATCH
         ),
         key=f"start-from-{wanted}",
         help="Transfer: begin with the newest networks of another training, or of an imported file.",
     )
-    return runs.get(chosen)
 
 
 def shape_of(run: Run) -> dict[str, Any]:
@@ -80,26 +84,27 @@ def import_network() -> None:
         classes = right.text_input(
             "Names of its classes", key="network-classes", help="In the order of their labels, separated by commas."
         )
-        pressed = st.form_submit_button("Import", icon=":material/upload_file:")
+        pressed = st.form_submit_button("Import", icon=":material/upload_file:", **guarded(Role.EDITOR))
     if pressed and (config := _network_config(upload, path, name, classes)) and start(config):
         st.rerun()
     imported = list_runs(home(), "network")[:SHOWN_NETWORKS]
-    states = [run.state() for run in imported]
+    states = [state_of(run) for run in imported]
     live(_network_rows, any(state.is_active for state in states))(imported, states)
 
 
 def _network_rows(runs: list[Run], shown: list[State]) -> None:
     """Imported networks; the whole page is drawn again when one has come or failed."""
-    if [run.state() for run in runs] != shown:
+    if [state_of(run) for run in runs] != shown:
         st.rerun()
     for run in runs:
         run_row(run)
-        if error := run.status().error:
+        if error := status_of(run).error:
             st.error(error, icon=":material/error:")
 
 
 def _network_config(upload: Any, path: str, name: str, classes: str) -> NetworkConfig | None:
     try:
+        require(Role.EDITOR)
         if upload is not None:
             source = save_upload(home(), [upload], NETWORKS) / safe_name(upload.name)
         elif path:

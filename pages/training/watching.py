@@ -1,155 +1,152 @@
-"""Watch one training: numbers, curves and pictures, and what to do next with it."""
+"""Watch one training: numbers, alarms, curves and pictures, and what to do next with it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import plotly.graph_objects as go
 import streamlit as st
 
 from engine.configs import parse_config
 from engine.datasets.dataset import Dataset
 from engine.gans.snapshots import list_generators
-from engine.report.figures import (
-    figure_augmentation,
-    figure_d_outputs,
-    figure_diversity,
-    figure_fid,
-    figure_gradients,
-    figure_held_out,
-    figure_kid,
-    figure_losses,
-    figure_penalties,
-    figure_throughput,
-)
+from engine.jobs.queue import waiting
 from engine.sampling.exported import has_generator
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run, State
-from pages.checking.ranking import best_of, rankings_of, read_ranking
-from pages.parts.command import command_line
+from pages.checking.ranking import export_dialog, exported_snapshot, rankings_of, read_ranking
+from pages.parts.command import command_line, show_command
+from pages.parts.glance import config_of, glance, state_of, status_of
 from pages.parts.home import home
-from pages.parts.images import picture
-from pages.parts.phantom import phantom_badge
-from pages.parts.runs import config_of
+from pages.parts.people import Role, guarded
+from pages.parts.runs import badge, live, run_header, run_link
 from pages.parts.words import amount, duration
+from pages.training.alarms import again_link, alarm_cards
+from pages.training.curves import curves
+from pages.training.reading import SCORES, Best, best_checkpoint, read_rows, siblings
+from pages.training.samples import sample_wall
 from pages.training.starts import newest_snapshot
 
-WALL_PIXELS = 480
 RECENT_TICKS, PACE_TICKS = 5, 50
-FIGURES = {
-    figure_losses: "g_loss",
-    figure_d_outputs: "d_real",
-    figure_augmentation: "augment_p",
-    figure_held_out: "valid_logits",
-    figure_kid: "kid",
-    figure_fid: "fid",
-    figure_diversity: "diversity",
-    figure_penalties: "r1",
-    figure_gradients: "g_grad_norm",
-    figure_throughput: "images_per_second",
-}
-"""In the order of the page, with the field that the rows must have."""
-DETAILS = (figure_penalties, figure_gradients, figure_throughput)
-"""Folded away where there are others to look at first."""
-FEW = 4
-SCORES = ("kid", "fid")
-
-
-def read_rows(run: Run) -> list[dict[str, Any]]:
-    """All rows of `metrics.jsonl`; each look reads only the bytes that are new to this browser."""
-    rows, offset = st.session_state.get(f"rows-{run.id}", ([], 0))
-    try:
-        new, offset = run.read_metrics(offset)
-    except ValueError:  # a resumed run dropped rows past its snapshot
-        rows, (new, offset) = [], run.read_metrics()
-    rows = [*rows, *new]
-    for key in [key for key in st.session_state if str(key).startswith("rows-")]:
-        del st.session_state[key]  # only the run on the page is kept
-    st.session_state[f"rows-{run.id}"] = (rows, offset)
-    return rows
 
 
 def watch(run: Run) -> None:
-    """Numbers, curves and pictures of one training."""
+    """Everything about one training, live while it is active."""
+    together(run)
+    run_header(run, alarms=False)
+    active = state_of(run).is_active
+    live(numbers, active)(run)
+    live(alarm_cards, active)(run)
+    if not active:
+        onward(run)
+    sample_wall(run, best_checkpoint(run, read_rows(run)))
+    live(charts, active)(run)
+    if active:
+        onward(run)
+    settings(run)
+
+
+def together(run: Run) -> None:
+    """The generators of the other classes that belong to this one, each with its progress."""
+    group = siblings(run)
+    if len(group) < 2:
+        return
+    with st.container(border=True):
+        st.caption(f"One generator for each class: {len(group)} trainings belong together.")
+        live(_progress_of, any(state_of(one).is_active for one in group))(group, run)
+
+
+def _progress_of(group: list[Run], shown: Run) -> None:
+    with st.container(horizontal=True, gap="medium"):
+        for one in group:
+            found = glance(one)
+            with st.container(gap="xsmall"), st.container(horizontal=True, vertical_alignment="center"):
+                badge(found.state)
+                name = config_of(one)["class_name"]
+                if one.id == shown.id:
+                    st.markdown(f"**{name}** (below)", width="content")
+                else:
+                    run_link(one, name)
+                st.caption(
+                    f"{amount(found.status.done)} of {amount(found.status.total or config_of(one)['kimg'])} kimg"
+                )
+
+
+def numbers(run: Run) -> None:
+    """Progress, speed, time left and memory; of StyleGAN2-ADA also its augmentation and scores."""
     rows = read_rows(run)
     if not rows:
-        tick = config_of(run)["tick_kimg"]
-        st.info(f"The first numbers come after {tick:g} kimg.", icon=":material/hourglass_top:")
-    else:
-        numbers(run, rows)
-        curves(run, rows)
-    sample_wall(run)
-
-
-def numbers(run: Run, rows: list[dict[str, Any]]) -> None:
-    """Progress, speed, time left and memory; of StyleGAN2-ADA also its augmentation and scores."""
-    last, status, state = rows[-1], run.status(), run.state()
+        _before_the_first(run)
+        return
+    last, status = rows[-1], status_of(run)
     speed = recent_speed(rows)
     # While scores are computed the status counts pictures, not kimg.
     total = status.total if status.unit == "kimg" else config_of(run)["kimg"]
     left = seconds_left([row for row in rows if row["time"] >= (status.started or 0)], total)
-    shown, rate, time_left, memory = st.columns(4)
-    shown.metric("Shown", f"{amount(last['kimg'])} of {amount(total)} kimg", border=True)
-    rate.metric("Speed", f"{speed / 1000:.2g} kimg/s", help=f"{speed:.3g} images a second", border=True)
-    if state is State.RUNNING and left is not None:
-        time_left.metric("Time left", f"about {duration(left)}", border=True)
-    else:
-        time_left.metric("Trained for", duration(last["seconds"]), border=True)
-    memory.metric("Memory", f"{last['memory_gib']:.1f} GiB", border=True)
+    with st.container(horizontal=True):
+        _metric("Shown", f"{amount(last['kimg'])} of {amount(total)} kimg", help="1 kimg is a thousand real images.")
+        _metric("Speed", f"{speed / 1000:.2g} kimg/s", help=f"{speed:.3g} images a second")
+        if state_of(run) is State.RUNNING and left is not None:
+            _metric("Time left", f"about {duration(left)}")
+        else:
+            _metric("Trained for", duration(last["seconds"]))
+        _metric("Memory", f"{last['memory_gib']:.1f} GiB")
     if "augment_p" in last:
-        stylegan_numbers(run, rows)
+        with st.container(horizontal=True):
+            _stylegan_numbers(run, rows)
 
 
-def stylegan_numbers(run: Run, rows: list[dict[str, Any]]) -> None:
+def _stylegan_numbers(run: Run, rows: list[dict[str, Any]]) -> None:
     last, config = rows[-1], config_of(run)
-    r_t, p, gap, score = st.columns(4)
-    r_t.metric(
+    _metric(
         "r_t",
         f"{last['r_t']:.2f}" if "r_t" in last else "–",
         f"target {config['ada_target']:g}" if config["aug"] == "ada" else None,
-        delta_color="off",
-        delta_arrow="off",
         help="Share of confident outputs of D on real images, from -1 to 1: high means that it learns them by heart.",
-        border=True,
-        height="stretch",
     )
-    p.metric(
-        "Augment p",
-        f"{last['augment_p']:.3f}",
-        help="Probability of each augmentation.",
-        border=True,
-        height="stretch",
-    )
+    _metric("Augment p", f"{last['augment_p']:.3f}", help="Probability of each augmentation.")
     judged = [row for row in rows if "valid_logits" in row]
     if judged:
         gap_now = judged[-1]["valid_logits"] - judged[-1]["train_logits"]
-        gap.metric(
+        _metric(
             "D on held-out images",
             f"{judged[-1]['valid_logits']:.2f}",
             f"{abs(gap_now):.2f} {'below' if gap_now < 0 else 'above'} training",
-            delta_color="off",
-            delta_arrow="off",
             help="Mean logit on validation images. Far below that of training images, D knows these by heart.",
-            border=True,
-            height="stretch",
         )
     for name in SCORES:
         scored = [row for row in rows if name in row]
         if scored:
             best = min(scored, key=lambda row: row[name])
-            score.metric(
+            _metric(
                 name.upper(),
                 f"{scored[-1][name]:.4g}",
                 f"best {best[name]:.4g} at {amount(best['kimg'])} kimg",
-                delta_color="off",
-                delta_arrow="off",
                 help="Distance between synthetic and training images; lower is better.",
-                border=True,
-                height="stretch",
             )
             break
+
+
+def _metric(label: str, value: str, remark: str | None = None, help: str | None = None) -> None:
+    st.metric(label, value, remark, delta_color="off", delta_arrow="off", help=help, border=True, height="stretch")
+
+
+def _before_the_first(run: Run) -> None:
+    """What a training without numbers waits for."""
+    state = state_of(run)
+    if state is State.QUEUED:
+        before = [other.id for other in waiting(home())]
+        place = before.index(run.id) if run.id in before else 0
+        st.info(
+            "It is next: it starts as soon as a device is free."
+            if place == 0
+            else f"It waits in the queue; {place} {'run is' if place == 1 else 'runs are'} before it.",
+            icon=":material/hourglass_empty:",
+        )
+    elif state.is_active:
+        tick = config_of(run)["tick_kimg"]
+        st.info(f"The first numbers come after {tick:g} kimg.", icon=":material/hourglass_top:")
+    else:
+        st.info("It ended before its first numbers.", icon=":material/timer_off:")
 
 
 def recent_speed(rows: list[dict[str, Any]]) -> float:
@@ -167,85 +164,48 @@ def seconds_left(rows: list[dict[str, Any]], total: float) -> float | None:
     return max(0.0, total - recent[-1]["kimg"]) * pace
 
 
-def curves(run: Run, rows: list[dict[str, Any]]) -> None:
-    """Every figure that the rows have numbers for, two in a row."""
-    fields = {name for row in rows for name in row}
-    known = [build for build, field in FIGURES.items() if field in fields]
-    folded = [build for build in known if build in DETAILS] if len(known) > FEW else []
-    _pairs(run, rows, [build for build in known if build not in folded])
-    if folded:
-        with st.expander("Penalties, gradients and speed", icon=":material/monitoring:"):
-            _pairs(run, rows, folded)
-
-
-def _pairs(run: Run, rows: list[dict[str, Any]], builders: list[Callable[..., go.Figure]]) -> None:
-    for start in range(0, len(builders), 2):
-        for column, build in zip(st.columns(2, gap="medium"), builders[start : start + 2], strict=False):
-            column.plotly_chart(build(rows), key=f"{build.__name__}-{run.id}")
-
-
-def sample_wall(run: Run) -> None:
-    """Pictures of the fixed latents through time, beside real ones."""
-    grids = {int(path.stem.split("-")[1]): path for path in sorted((run.path / "samples").glob("fakes-*.png"))}
-    if not grids:
-        return
-    st.subheader("Samples")
-    phantom_badge(config_of(run)["dataset"])
-    moments = list(grids)
-    key, newest = f"moment-{run.id}", f"newest-{run.id}"
-    if st.session_state.get(key) == st.session_state.get(newest):
-        st.session_state[key] = moments[-1]  # follows the training until somebody moves the slider back
-    st.session_state[newest] = moments[-1]
-    chosen = moments[0]
-    if len(moments) > 1:
-        chosen = st.select_slider(
-            "After", moments, key=key, format_func=lambda images: f"{images / 1000:g} kimg", help="The same latents."
-        )
-    real, fake = st.columns(2, gap="medium")
-    with real:
-        _grid(run.path / "samples" / "reals.png", "Real training images")
-    with fake:
-        _grid(grids[chosen], f"Generated after {chosen / 1000:g} kimg")
-
-
-def _grid(path: Path, caption: str) -> None:
-    if path.is_file():
-        st.image(picture(path, path.stat().st_mtime, WALL_PIXELS), caption=caption, width="stretch")
+def charts(run: Run) -> None:
+    """The curves, once there are any."""
+    if read_rows(run):
+        st.subheader("Curves")
+        curves(run)
 
 
 def onward(run: Run) -> None:
-    """What can be done with this training: sample its generator, rank its snapshots, fine-tune from its networks."""
-    with st.container(horizontal=True, vertical_alignment="center"):
-        if has_generator(run.path):
-            st.page_link(
-                "pages/generate.py",
-                label="Generate with it",
-                icon=":material/auto_awesome:",
-                query_params={"run": run.id},
-            )
-        if newest_snapshot(run) and st.button(
-            "Fine-tune from this", icon=":material/fork_right:", key=f"tune-{run.id}"
-        ):
-            st.query_params["from"] = run.id
-            st.session_state["train-new"] = True
-            st.rerun()
-    best_snapshot(run)
+    """What can be done with this training: sample its generator, rank its snapshots, fine-tune, train again."""
+    with st.container(border=True):
+        st.markdown("**What next**")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            if has_generator(run.path):
+                pressed = st.button(
+                    "Generate with it", type="primary", icon=":material/auto_awesome:", key=f"use-{run.id}"
+                )
+                if pressed:
+                    st.switch_page("pages/generate.py", query_params={"run": run.id})
+            if newest_snapshot(run):
+                st.page_link(
+                    "pages/train.py",
+                    label="Fine-tune from this",
+                    icon=":material/fork_right:",
+                    query_params={"view": "new", "from": run.id},
+                )
+            again_link(run, "Train again with changes", icon=":material/edit:")
+        best_snapshot(run)
 
 
 def best_snapshot(run: Run) -> None:
-    """Which snapshot the newest ranking found best; without one, the offer to rank them."""
-    if run.state().is_active or not list_generators(run.path):
+    """Which snapshot is the best as far as anybody measured, and its export; else the offer to rank them."""
+    if not list_generators(run.path):
         return
+    best = best_checkpoint(run, read_rows(run))
     ranking = next((made for made in rankings_of(run) if read_ranking(made)), None)
+    exported = exported_snapshot(run)
     with st.container(horizontal=True, vertical_alignment="center"):
-        if ranking is None:
-            st.caption("The last snapshot of a training is not always its best.")
+        if best is None:
+            st.caption("The last snapshot of a training is not always its best.", width="content")
         else:
-            best = best_of(read_ranking(ranking))
-            st.caption(
-                ranking.status().result.get("sentence")
-                or f"Best of the snapshots ranked so far: {amount(best['kimg'])} kimg, KID {best['kid']:.4f}."
-            )
+            st.caption(best.sentence, width="content")
+            _take(run, best, exported)
         st.page_link(
             "pages/quality.py",
             label="Rank its snapshots" if ranking is None else "See the ranking",
@@ -254,12 +214,23 @@ def best_snapshot(run: Run) -> None:
         )
 
 
+def _take(run: Run, best: Best, exported: str) -> None:
+    if best.snapshot and best.snapshot == exported:
+        st.badge("It is the generator in use", icon=":material/check:", color="green")
+    elif best.snapshot:
+        pressed = st.button(
+            "Use this checkpoint…", icon=":material/star:", key=f"best-{run.id}", **guarded(Role.EDITOR)
+        )
+        if pressed:
+            export_dialog(run, best.snapshot, exported)
+
+
 def settings(run: Run) -> None:
     """The run's complete config and how to repeat it."""
-    with st.expander("Settings and command line", icon=":material/terminal:"):
-        config = parse_config(config_of(run))
-        st.code(command_line(config, _size(run)), "bash", wrap_lines=True)
-        st.json(config.plain(), expanded=False)
+    config = parse_config(config_of(run))
+    show_command(command_line(config, _size(run)))
+    with st.expander("All settings", icon=":material/tune:"):
+        st.json(config.plain())
 
 
 def _size(run: Run) -> int:

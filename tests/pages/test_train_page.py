@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +16,9 @@ from engine.configs import GANS, Config, DcganConfig, DryRunConfig, NetworkConfi
 from engine.store.errors import AlreadyActive, ErsatzError
 from engine.store.home import Home
 from engine.store.runs import Run, State, create_run, list_runs
+from pages.training.alarms import NAMES, remedies
 from pages.training.gans import CHOSEN_ABOVE, LAYOUTS
+from pages.training.reading import read_rows
 from tests.fabricated import CLASSES, make_dataset, make_ranking, make_stylegan, make_training, set_state
 from tests.pages.conftest import OpenPage, press
 
@@ -36,6 +39,12 @@ def plots(app: AppTest) -> dict[str, dict]:
     """The figures on the page by title."""
     found = [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
     return {figure["layout"]["title"]["text"]: figure for figure in found}
+
+
+def ends(app: AppTest, title: str, count: int = 1) -> list[float]:
+    """Where the last points of the first curve of a figure lie on its x axis."""
+    x = plots(app)[title]["data"][0]["x"]
+    return np.frombuffer(base64.b64decode(x["bdata"]), x["dtype"])[-count:].tolist()
 
 
 @pytest.fixture
@@ -59,7 +68,7 @@ def test_a_data_set_that_is_not_frozen_is_not_offered(home: Home, open_page: Ope
 def test_running_shows_curves_samples_speed_and_stop(running: Run, open_page: OpenPage) -> None:
     app = open_page("train", run=running.id)
     assert set(plots(app)) == {"Losses", "D outputs", "Gradient norms", "Throughput"}
-    assert plots(app)["Losses"]["data"][0]["x"][-1] == 6.0
+    assert ends(app, "Losses") == [6.0]
     metrics = {metric.label: metric.value for metric in app.metric}
     assert metrics["Shown"] == "6 of 40 kimg"
     assert metrics["Time left"].startswith("about ")
@@ -69,13 +78,24 @@ def test_running_shows_curves_samples_speed_and_stop(running: Run, open_page: Op
     assert "Phantom data" in text(app)
 
 
+def test_the_newest_rows_are_shown_of_a_file_that_was_written_anew(home: Home) -> None:
+    make_dataset(home)
+    run = make_training(home, "bleed", done=2)
+    assert len(read_rows(run)) == 4
+    rows = [{**row, "g_loss": 9.0} for row in run.read_metrics()[0]]
+    run.keep_metrics(lambda row: False)
+    for row in [*rows, *rows]:  # longer than what was read before, and the line ends where one ended
+        run.append_metrics(row)
+    assert [row["g_loss"] for row in read_rows(run)] == [9.0] * 8
+
+
 def test_new_rows_and_samples_appear_and_a_shortened_file_starts_again(running: Run, open_page: OpenPage) -> None:
     app = open_page("train", run=running.id)
     row = running.read_metrics()[0][-1]
     running.append_metrics({**row, "kimg": 6.5})
-    assert plots(clean(app.run()))["Losses"]["data"][0]["x"][-2:] == [6.0, 6.5]
+    assert ends(clean(app.run()), "Losses", 2) == [6.0, 6.5]
     running.keep_metrics(lambda row: row["kimg"] <= 2)
-    assert plots(clean(app.run()))["Losses"]["data"][0]["x"][-1] == 2.0
+    assert ends(clean(app.run()), "Losses") == [2.0]
 
 
 def test_the_slider_follows_the_newest_samples_until_it_is_moved(running: Run, open_page: OpenPage) -> None:
@@ -89,13 +109,58 @@ def test_the_slider_follows_the_newest_samples_until_it_is_moved(running: Run, o
     assert clean(app.run()).select_slider[0].value == 2000
 
 
+def test_a_moment_is_linked_compared_with_another_and_played(home: Home, open_page: OpenPage) -> None:
+    make_dataset(home)
+    run = make_training(home, "bleed", kimg=6)
+    app = open_page("train", run=run.id, at="2000")
+    assert app.select_slider[0].value == 2000
+    clean(app.select_slider[0].set_value(4000).run())
+    assert app.query_params["at"] == "4000"
+    app = clean(
+        next(group for group in app.get("button_group") if group.key == "beside").set_value("Another moment").run()
+    )
+    assert [slider.value for slider in app.select_slider] == [4000, 0]
+    app = press(app, "Play")
+    assert "at" not in app.query_params, "it has come to the end"
+    assert app.select_slider[0].value == 6000
+
+
+def test_other_runs_are_laid_over_this_one(home: Home, open_page: OpenPage) -> None:
+    make_dataset(home)
+    first, second = make_training(home, "bleed"), make_stylegan(home)
+    app = open_page("train", run=first.id, **{"with": f"{second.id},gone"})
+    shown = plots(app)
+    assert [*shown][:2] == ["Generator's loss", "Discriminator's loss"]
+    assert {"KID", "Augmentation p"} < {*shown}
+    names = ["Train phantom · bleed", "Train phantom · all classes · StyleGAN2-ADA"]
+    assert [trace["name"] for trace in shown["KID"]["data"]] == names
+    differing = app.dataframe[0].value
+    assert differing.loc["gan"].tolist() == ["dcgan", "stylegan2-ada"]
+    assert differing.loc["Best checkpoint"].tolist() == ["–", "12 kimg"]
+    assert "dataset" not in differing.index
+    app = clean(app.multiselect[0].set_value([]).run())
+    assert "Losses" in plots(app)
+    assert "with" not in app.query_params
+
+
+def test_generators_of_the_same_settings_are_shown_together(home: Home, open_page: OpenPage) -> None:
+    make_dataset(home)
+    bleed, normal = make_training(home, "bleed"), make_training(home, "normal")
+    app = open_page("train", run=bleed.id)
+    assert "2 trainings belong together" in text(app)
+    assert links(app)["normal"] == f"run={normal.id}"
+    other = make_training(home, "normal", kimg=3)
+    assert "belong together" not in text(open_page("train", run=other.id))
+
+
 def test_finished_leads_on_and_can_be_repeated_from_the_command_line(home: Home, open_page: OpenPage) -> None:
     make_dataset(home)
     run = make_training(home, "bleed")
     app = open_page("train", run=run.id)
     assert "Stop" not in [button.label for button in app.button]
     assert "python -m engine train phantom --class-name bleed --kimg 12" in text(app)
-    assert [link.proto.label for link in app.get("page_link")] == ["Generate with it"]
+    assert "Generate with it" in buttons(app)
+    assert links(app) == {"Train again with changes": f"view=new&again={run.id}"}
     assert app.query_params["run"] == run.id
 
 
@@ -113,7 +178,9 @@ def test_failed_shows_its_sentence_and_resume(home: Home, open_page: OpenPage) -
 def test_a_run_without_numbers_yet(home: Home, hold: Callable[[Run], Run], open_page: OpenPage) -> None:
     make_dataset(home)
     run = create_run(home, DcganConfig(dataset="phantom", class_name="bleed").plain(), "train")
-    assert "first numbers come" in text(open_page("train", run=hold(run).id))
+    assert "It is next" in text(open_page("train", run=hold(run).id))
+    run.update(state=State.RUNNING)
+    assert "first numbers come" in text(open_page("train", run=run.id))
 
 
 def test_a_run_that_is_gone_is_said(home: Home, open_page: OpenPage) -> None:
@@ -130,7 +197,7 @@ class Submissions:
         self.refusal = refusal
         monkeypatch.setattr("pages.parts.runs.submit", self)
 
-    def __call__(self, home: Home, config: Config) -> Run:
+    def __call__(self, home: Home, config: Config, owner: str = "") -> Run:
         if self.refusal is not None:
             raise self.refusal
         self.configs.append(config)
@@ -153,7 +220,7 @@ def test_start_submits_one_run_for_each_class_and_shows_the_first(
     assert [config.class_name for config in submissions.configs] == list(CLASSES)
     assert {(config.kimg, config.g_channels) for config in submissions.configs} == {(5.0, 32)}
     assert Run(home, app.query_params["run"]).config()["class_name"] == CLASSES[0]
-    assert app.get("button_group")[0].value == "Watch"
+    assert app.get("button_group")[0].value == "watch"
 
 
 def test_start_one_conditional_run(home: Home, monkeypatch: pytest.MonkeyPatch, open_page: OpenPage) -> None:
@@ -166,6 +233,59 @@ def test_start_one_conditional_run(home: Home, monkeypatch: pytest.MonkeyPatch, 
     assert [(config.conditional, config.class_name) for config in submissions.configs] == [(True, "")]
 
 
+def test_somebody_new_without_a_gpu_is_led_to_a_training_of_minutes(
+    home: Home, monkeypatch: pytest.MonkeyPatch, open_page: OpenPage
+) -> None:
+    make_dataset(home, name="mine")
+    submissions = Submissions(monkeypatch)
+    for gpu, begins_with in ((True, "own"), (False, "quick")):
+        monkeypatch.setattr("pages.training.planning.has_gpu", lambda gpu=gpu: gpu)
+        app = open_page("train")
+        assert next(box for box in app.selectbox if box.label == "Preset").value == begins_with
+    assert "Networks this small take minutes." in text(app)
+    press_start(app)
+    assert {(config.dataset, config.kimg, config.g_channels) for config in submissions.configs} == {("mine", 18.0, 32)}
+
+
+def test_how_long_it_takes_is_told_by_a_run_like_it(home: Home, open_page: OpenPage) -> None:
+    make_dataset(home)
+    run = make_training(home, "bleed")  # 20 s a kimg
+    app = open_page("train", view="new", again=run.id)
+    assert "**About 4 min 0 s**, at the pace of Train phantom · bleed." in text(app)
+    app = choose(app, "Generators", "One for each class")
+    assert "**About 8 min 0 s**, 4 min 0 s for each of 2 classes" in text(app)
+
+
+@pytest.mark.parametrize("alarm", NAMES)
+@pytest.mark.parametrize("gan", GANS)
+def test_every_remedy_is_a_setting_that_the_config_takes(gan: str, alarm: str) -> None:
+    if gan == "dcgan" and alarm in ("leaking", "ada-off", "ada-saturated", "overfitting"):
+        return  # only StyleGAN2-ADA can tell
+    config = GANS[gan](dataset="phantom").plain()
+    taken = [GANS[gan].build({**config, **changes}).plain() for _, changes in remedies(alarm, config)]
+    assert taken
+    assert all(changed != config for changed in taken)
+
+
+def test_a_training_is_done_again_with_what_a_link_changes(
+    home: Home, monkeypatch: pytest.MonkeyPatch, open_page: OpenPage
+) -> None:
+    make_dataset(home)
+    run = make_stylegan(home)
+    submissions = Submissions(monkeypatch)
+    app = open_page("train", view="new", again=run.id, change="gamma=0.5,mirror=true,nothing=1")
+    assert "but with **gamma 0.5, mirror true**" in text(app)
+    app = press_start(app)
+    (config,) = submissions.configs
+    changed = {name: value for name, value in config.plain().items() if value != run.config()[name]}
+    assert changed == {"gamma": 0.5, "mirror": True, "dataset_fingerprint": ""}
+    assert not {"again", "change", "view"} & {*app.query_params}
+    app = open_page("train", view="new", again=run.id, change="gamma=much")
+    assert any("gamma is 'much'" in error.value for error in app.error)
+    app = press(app, "Begin without it")
+    assert entered(app, "Preset").value == "demo"
+
+
 def test_a_refused_start_is_one_sentence(home: Home, monkeypatch: pytest.MonkeyPatch, open_page: OpenPage) -> None:
     make_dataset(home)
     Submissions(monkeypatch, ErsatzError("The disk is full. Free some space."))
@@ -176,10 +296,10 @@ def test_a_refused_start_is_one_sentence(home: Home, monkeypatch: pytest.MonkeyP
 def test_a_second_press_finds_the_first_run(running: Run, monkeypatch: pytest.MonkeyPatch, open_page: OpenPage) -> None:
     Submissions(monkeypatch, AlreadyActive(running.id))
     app = open_page("train", run=running.id)
-    clean(app.get("button_group")[0].set_value("New training").run())
+    clean(app.get("button_group")[0].set_value("new").run())
     press_start(app)
     assert app.query_params["run"] == running.id
-    assert app.get("button_group")[0].value == "Watch"
+    assert app.get("button_group")[0].value == "watch"
     assert any("already in progress" in toast.value for toast in app.toast)
 
 
@@ -192,6 +312,11 @@ def entered(app: AppTest, label: str) -> Any:
     return next(
         widget for kind in (app.number_input, app.selectbox, app.toggle) for widget in kind if widget.label == label
     )
+
+
+def links(app: AppTest) -> dict[str, str]:
+    """The links of the page itself, and what they ask for."""
+    return {link.proto.label: link.proto.query_string for link in app.get("page_link")}
 
 
 def buttons(app: AppTest) -> list[str]:
@@ -211,7 +336,7 @@ def write_snapshot(run: Run, **changes: Any) -> None:
 def stylegan_form(home: Home, open_page: OpenPage) -> AppTest:
     """A new StyleGAN2-ADA without a preset, for images of 32 px."""
     make_dataset(home)
-    app = choose(open_page("train"), "Preset", "No preset")
+    app = choose(open_page("train"), "Preset", "own")
     return choose(app, "GAN", "stylegan2-ada")
 
 
@@ -224,7 +349,7 @@ def test_the_form_shows_what_the_configuration_says_for_this_size(stylegan_form:
     expected = StyleganConfig(dataset="phantom", cfg="cifar").completed(32)
     assert (entered(app, "Gamma (R1)").value, entered(app, "Form of D").value) == (expected.gamma, "orig")
     assert "--cfg cifar" in text(app)
-    assert "Samples become reasonable" in text(app)
+    assert "each shown 5,000,000 times" in text(app)
 
 
 def test_every_setting_of_both_gans_is_in_its_form() -> None:
@@ -331,9 +456,12 @@ def test_stylegan_running_shows_augmentation_scores_and_alarms(
     assert metrics["r_t"][1] == "target 0.6"
     assert metrics["D on held-out images"] == ("0.58", "0.12 below training")
     assert metrics["KID"][1].startswith("best ")
-    assert [box.value for box in app.warning] == ["**Ada saturated** (at 5 kimg): p has reached 1. Lower gamma."]
+    assert "**Adaptive augmentation is at its limit** · at 5 kimg" in text(app)
+    assert "p has reached 1. Lower gamma." in text(app)
+    (gamma,) = [query for label, query in links(app).items() if label.startswith("Again with gamma")]
     assert "Stop" in buttons(app)
-    assert "Fine-tune from this" not in buttons(app), "there is no snapshot yet"
+    assert "Fine-tune from this" not in links(app), "there is no snapshot yet"
+    assert gamma == f"view=new&again={run.id}&change=gamma%3D{2 * run.config()['gamma']:g}"
 
 
 def test_while_scores_are_computed_the_budget_stays_the_trainings(
@@ -365,9 +493,10 @@ def test_fine_tuning_begins_with_the_runs_settings_and_shapes(
     write_snapshot(run)
     submissions = Submissions(monkeypatch)
     app = open_page("train", run=run.id)
-    assert [link.proto.label for link in app.get("page_link")] == ["Generate with it", "Rank its snapshots"]
+    assert links(app)["Rank its snapshots"] == f"run={run.id}"
+    assert links(app)["Fine-tune from this"] == f"view=new&from={run.id}"
     assert "python -m engine train phantom --gan stylegan2-ada --conditional --kimg 12" in text(app)
-    app = press(app, "Fine-tune from this")
+    app = open_page("train", view="new", **{"from": run.id})
     assert (entered(app, "GAN").value, entered(app, "Start from").value) == ("stylegan2-ada", run.id)
     assert entered(app, "Generators").value == "One for all classes (conditional)"
     assert (entered(app, "Budget, kimg").value, entered(app, "Speed, kimg (ada)").value) == (12.0, 100.0)
@@ -409,5 +538,12 @@ def test_the_best_snapshot_is_named_once_they_are_ranked(home: Home, open_page: 
     ranking = make_ranking(home, run)
     app = open_page("train", run=run.id)
     assert "10 kimg" in text(app)
-    link = app.get("page_link")[-1].proto
-    assert (link.label, link.query_string) == ("See the ranking", f"run={ranking.id}")
+    assert links(app)["See the ranking"] == f"run={ranking.id}"
+    assert "Use this checkpoint…" not in buttons(app), "its file was not kept"
+    kept = run.path / "generators" / "network-000010000.safetensors"
+    kept.parent.mkdir()
+    kept.touch()
+    app = open_page("train", run=run.id)
+    assert "Use this checkpoint…" in buttons(app)
+    best = [shape["x0"] for shape in plots(app)["Losses"]["layout"]["shapes"]]
+    assert best == [10.0]

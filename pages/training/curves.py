@@ -1,0 +1,199 @@
+"""The curves of a training, alone or over those of others, as a reader wants to see them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from engine.report.figures import (
+    figure_augmentation,
+    figure_d_outputs,
+    figure_diversity,
+    figure_fid,
+    figure_gradients,
+    figure_held_out,
+    figure_kid,
+    figure_losses,
+    figure_overlay,
+    figure_penalties,
+    figure_throughput,
+)
+from engine.report.training_figures import CURVES, RUN_COLORS, View
+from engine.store.runs import Run, list_runs
+from pages.parts.charts import chart
+from pages.parts.glance import about_of, config_of, state_of, status_of, title
+from pages.parts.home import home
+from pages.parts.words import amount, moment
+from pages.training.reading import best_checkpoint, read_rows
+
+FIGURES: dict[Callable[..., go.Figure], tuple[str, ...]] = {
+    figure_losses: ("g_loss", "d_loss"),
+    figure_d_outputs: ("d_real", "d_fake"),
+    figure_augmentation: ("augment_p", "r_t"),
+    figure_held_out: ("valid_logits", "train_logits", "fake_logits"),
+    figure_kid: ("kid", "kid_low", "kid_high"),
+    figure_fid: ("fid",),
+    figure_diversity: ("diversity",),
+    figure_penalties: ("r1", "pl"),
+    figure_gradients: ("g_grad_norm", "d_grad_norm"),
+    figure_throughput: ("images_per_second",),
+}
+"""In the order of the page, with the fields that they show; the rows must have the first."""
+DETAILS = {"r1", "g_grad_norm", "d_grad_norm", "images_per_second"}
+"""First fields of the figures that are folded away where there are others to look at first."""
+FEW = 4
+MOST_RUNS = len(RUN_COLORS)
+X = {"kimg": "Images shown", "hours": "Time"}
+
+
+def curves(run: Run) -> None:
+    """Every figure that the rows have numbers for, and how to look at them."""
+    others, view = _controls(run)
+    if others:
+        _overlaid([run, *others], view)
+        return
+    rows = read_rows(run)
+    best = best_checkpoint(run, rows)
+    view = View(view.x, view.smoothing, view.log, best.kimg if best else None)
+    fields = {name for row in rows for name in row}
+    known = {build: named for build, named in FIGURES.items() if named[0] in fields}
+    live = state_of(run).is_active
+
+    def draw(build: Callable[..., go.Figure]) -> None:
+        name = build.__name__.removeprefix("figure_")
+        table = _table({"": rows}, known[build])
+        chart(build(rows, view), _key(name, run.id, view), f"{run.id}-{name}", table, live=live)
+
+    _laid_out(list(known), [build for build, named in known.items() if named[0] in DETAILS], draw)
+
+
+def _overlaid(runs: list[Run], view: View) -> None:
+    """One figure for each number, with a curve for each run; under them, where the runs' settings differ."""
+    named = dict(zip(_names(runs), runs, strict=True))
+    rows = {name: read_rows(run) for name, run in named.items()}
+    fields = {name for of_run in rows.values() for row in of_run for name in row}
+    known = [field for field in CURVES if field in fields]
+    live = any(state_of(run).is_active for run in runs)
+    together = "-".join(run.id for run in runs)
+
+    def draw(field: str) -> None:
+        table = _table(rows, (field,))
+        chart(figure_overlay(rows, field, view), _key(field, together, view), f"trainings-{field}", table, live=live)
+
+    _laid_out(known, [field for field in known if field in DETAILS], draw)
+    _differences(named)
+
+
+def _laid_out(known: list[Any], details: list[Any], draw: Callable[[Any], None]) -> None:
+    folded = details if len(known) > FEW else []
+    _pairs([one for one in known if one not in folded], draw)
+    if folded:
+        with st.expander("Penalties, gradients and speed", icon=":material/monitoring:"):
+            _pairs(folded, draw)
+
+
+def _pairs(ones: list[Any], draw: Callable[[Any], None]) -> None:
+    for start in range(0, len(ones), 2):
+        for column, one in zip(st.columns(2, gap="medium"), ones[start : start + 2], strict=False):
+            with column:
+                draw(one)
+
+
+def _key(name: str, runs: str, view: View) -> str:
+    """What a figure is: with another axis, the part of it that a reader zoomed into means nothing."""
+    return f"{name}-{runs}-{view.x}" + ("-log" if view.log else "")
+
+
+def _controls(run: Run) -> tuple[list[Run], View]:
+    """Which other runs to lay over this one, and how to draw the curves; all of it in the URL."""
+    others = {other.id: other for other in list_runs(home(), "train") if other.id != run.id}
+    wanted = [run_id for run_id in st.query_params.get("with", "").split(",") if run_id in others][: MOST_RUNS - 1]
+    offered = [run_id for run_id, other in others.items() if run_id in wanted or not about_of(other).archived]
+    key = f"with-{run.id}"
+    st.session_state[key] = wanted
+
+    def choose() -> None:
+        if st.session_state[key]:
+            st.query_params["with"] = ",".join(st.session_state[key])
+        else:
+            st.query_params.pop("with", None)
+
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        with st.container(width=420):
+            chosen = st.multiselect(
+                "Compare with",
+                offered,
+                key=key,
+                format_func=lambda run_id: f"{title(others[run_id])} · {moment(status_of(others[run_id]).created)}",
+                max_selections=MOST_RUNS - 1,
+                on_change=choose,
+                placeholder="Other trainings",
+                disabled=not offered,
+                help="Their curves are drawn over these, a colour for each run.",
+            )
+        x = st.segmented_control(
+            "Against", list(X), default="kimg", required=True, format_func=X.get, key="against", bind="query-params"
+        )
+        smoothing = st.slider(
+            "Smoothing",
+            0.0,
+            0.98,
+            0.0,
+            0.02,
+            key="smoothing",
+            bind="query-params",
+            width=200,
+            help="A running mean over the ticks; the numbers themselves stay faintly behind it. Scores of snapshots "
+            "are never smoothed.",
+        )
+        log = st.toggle("Log scale", key="log", bind="query-params", help="For losses and FID.")
+    return [others[run_id] for run_id in chosen], View("hours" if x == "hours" else "kimg", smoothing, log)
+
+
+def _names(runs: list[Run]) -> list[str]:
+    """Titles of the runs, with their times where two have the same."""
+    titles = [title(run) for run in runs]
+    return [
+        f"{shown} · {moment(status_of(run).created)}" if titles.count(shown) > 1 else shown
+        for shown, run in zip(titles, runs, strict=True)
+    ]
+
+
+def _differences(named: dict[str, Run]) -> None:
+    """How far each run came, and the settings in which they differ."""
+    configs = {name: config_of(run) for name, run in named.items()}
+    settings = list(dict.fromkeys(field for config in configs.values() for field in config))
+    facts: dict[str, list[str]] = {"Shown, kimg": [], "Best checkpoint": []}
+    for run in named.values():
+        rows = read_rows(run)
+        best = best_checkpoint(run, rows)
+        facts["Shown, kimg"].append(amount(rows[-1]["kimg"]) if rows else "–")
+        facts["Best checkpoint"].append(f"{amount(best.kimg)} kimg" if best else "–")
+    for field in settings:
+        values = [_plain(config.get(field)) for config in configs.values()]
+        if len(set(values)) > 1 and not field.endswith(("fingerprint", "sha256")):
+            facts[field] = values
+    st.dataframe(pd.DataFrame(facts, index=list(named)).T, height="content")
+    st.caption("How far each came, and every setting in which they differ.")
+
+
+def _plain(value: Any) -> str:
+    if value in (None, "", [], ()):
+        return "–"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _table(runs: dict[str, list[dict[str, Any]]], fields: tuple[str, ...]) -> Callable[[], pd.DataFrame]:
+    """The numbers behind a figure: all of them, not only those that are drawn."""
+
+    def table() -> pd.DataFrame:
+        columns = ["kimg", "seconds", *fields]
+        parts = [pd.DataFrame(rows).reindex(columns=columns).assign(run=name) for name, rows in runs.items() if rows]
+        whole = pd.concat(parts, ignore_index=True).dropna(subset=list(fields), how="all").dropna(axis=1, how="all")
+        return whole.drop(columns="run") if list(runs) == [""] else whole[["run", *whole.columns.drop("run")]]
+
+    return table

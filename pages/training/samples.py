@@ -1,0 +1,149 @@
+"""What a generator makes of the same latents as it learns, beside real images or another moment."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+
+from engine.store.runs import Run
+from pages.parts.glance import config_of, state_of
+from pages.parts.images import enlarged, png
+from pages.parts.phantom import phantom_badge
+from pages.parts.runs import live
+from pages.training.reading import Best
+
+LEAST, MOST = 480, 1400
+"""Pixels across: smaller grids are enlarged without blur, larger ones shrunk."""
+PLAY_SECONDS, PLAY_STEPS = 0.8, 24
+REAL, MOMENT = "Real images", "Another moment"
+
+
+def sample_wall(run: Run, best: Best | None) -> None:
+    """The samples, live while the run is active; a film while it plays."""
+    if not any(_grids(run)):
+        return
+    st.subheader("Samples")
+    phantom_badge(config_of(run)["dataset"])
+    if st.session_state.get(_playing(run)):
+        st.fragment(_wall, run_every=PLAY_SECONDS)(run, best)
+    else:
+        live(_wall, state_of(run).is_active)(run, best)
+
+
+def _wall(run: Run, best: Best | None) -> None:
+    grids = _grids(run)
+    moments = list(grids)
+    chosen = moments[-1]
+    if len(moments) > 1:
+        chosen = _moment(run, moments, best)
+        beside = st.segmented_control(
+            "Beside them", [REAL, MOMENT], default=REAL, required=True, key="beside", bind="query-params"
+        )
+    else:
+        beside = REAL
+    if beside != REAL:
+        st.caption("The same latents on both sides: an image keeps its place, and is only earlier or later.")
+    left, right = st.columns(2, gap="medium")
+    with left:
+        if beside == REAL:
+            _grid(run.path / "samples" / "reals.png", "Real training images")
+        else:
+            other = st.select_slider(
+                "The other moment", moments, value=moments[0], format_func=_kimg, key=f"other-{run.id}"
+            )
+            _grid(grids[other], f"Generated after {_kimg(other)}")
+    with right:
+        _grid(grids[chosen], f"Generated after {_kimg(chosen)}")
+
+
+def _moment(run: Run, moments: list[int], best: Best | None) -> int:
+    """The moment to show: the newest until somebody chooses another, which the URL then holds (`?at=`, in images)."""
+    key = f"moment-{run.id}"
+    wanted = st.query_params.get("at", "")
+    st.session_state[key] = int(wanted) if wanted.isdigit() and int(wanted) in moments else moments[-1]
+    if st.session_state.get(_playing(run)):
+        st.session_state[key] = _next(moments, st.session_state[key])
+        _remember(moments, st.session_state[key])
+        if st.session_state[key] == moments[-1]:
+            st.session_state[_playing(run)] = False
+            st.rerun()
+
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        chosen = st.select_slider(
+            "After",
+            moments,
+            key=key,
+            format_func=_kimg,
+            help="The same latents at every moment: each image can be followed as it comes about.",
+            on_change=lambda: _remember(moments, st.session_state[key]),
+        )
+        if best is not None and round(1000 * best.kimg) in moments and chosen != round(1000 * best.kimg):
+            st.button(
+                "Best",
+                icon=":material/star:",
+                help=best.sentence,
+                key=f"to-best-{run.id}",
+                on_click=_remember,
+                args=(moments, round(1000 * best.kimg)),
+            )
+        playing = st.session_state.get(_playing(run), False)
+        if st.button(
+            "Pause" if playing else "Play",
+            icon=":material/pause:" if playing else ":material/play_arrow:",
+            key=f"play-{run.id}",
+            help="Go through the moments one after the other.",
+        ):
+            st.session_state[_playing(run)] = not playing
+            if not playing and chosen == moments[-1]:
+                _remember(moments, moments[0])
+            st.rerun()
+    return chosen
+
+
+def _playing(run: Run) -> str:
+    return f"playing-{run.id}"
+
+
+def _next(moments: list[int], now: int) -> int:
+    """A long training plays in strides, so that a film takes about twenty seconds."""
+    stride = max(1, len(moments) // PLAY_STEPS)
+    return moments[min(moments.index(now) + stride, len(moments) - 1)]
+
+
+def _remember(moments: list[int], moment: int) -> None:
+    """A moment belongs into the URL, the newest does not: the wall follows the training then."""
+    if moment == moments[-1]:
+        st.query_params.pop("at", None)
+    else:
+        st.query_params["at"] = str(moment)
+
+
+def _grids(run: Run) -> dict[int, Path]:
+    """The sample grids by the number of real images shown before."""
+    return {int(path.stem.split("-")[1]): path for path in sorted((run.path / "samples").glob("fakes-*.png"))}
+
+
+def _kimg(images: int) -> str:
+    return f"{images / 1000:g} kimg"
+
+
+def _grid(path: Path, caption: str) -> None:
+    if path.is_file():
+        st.image(_fitted(path, path.stat().st_mtime), caption=caption, alt=caption, width="stretch")
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _fitted(path: Path, written: float) -> bytes:
+    """A grid as a PNG that a page can show as it is."""
+    with Image.open(path) as image:
+        if image.width < LEAST:
+            return png(enlarged(np.asarray(image), LEAST))
+        if image.width <= MOST:
+            return path.read_bytes()
+        content = io.BytesIO()
+        image.resize((MOST, round(image.height * MOST / image.width)), Image.Resampling.LANCZOS).save(content, "PNG")
+        return content.getvalue()
