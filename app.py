@@ -21,6 +21,7 @@ pages = [
     st.Page("pages/generate.py", title="Generate", icon=":material/auto_awesome:", url_path="generate"),
     st.Page("pages/quality.py", title="Quality", icon=":material/fact_check:", url_path="quality"),
     st.Page("pages/evaluate.py", title="Evaluate", icon=":material/query_stats:", url_path="evaluate"),
+    st.Page("pages/review.py", title="Review", icon=":material/rate_review:", url_path="review"),
     st.Page("pages/runs.py", title="Runs", icon=":material/list_alt:", url_path="runs"),
 ]
 if allowed and login_is_on():

@@ -10,7 +10,7 @@ from pages.parts.home import home
 from pages.parts.people import Role, guarded, may, require
 from pages.parts.runs import live
 from pages.parts.words import moment
-from pages.reviewing.reviewer import name_field, reviewer
+from pages.reviewing.reviewer import author, name_field
 from pages.reviewing.saving import saved
 
 
@@ -32,13 +32,13 @@ def _thread(run: Run) -> None:
         pressed = st.form_submit_button("Comment", icon=":material/add_comment:")
     if pressed and say(run, text):
         st.session_state["comments-sent"] = sent + 1
-        st.rerun(scope="fragment")
+        st.rerun()
 
 
 def say(run: Run, text: str) -> bool:
     """Write a comment in the name of whoever sits here; whether it could be written."""
     require(Role.REVIEWER)
-    return saved(lambda: add_comment(run, reviewer(), text))
+    return saved(lambda: add_comment(run, author(), text))
 
 
 def show_comment(comment: Comment) -> None:
@@ -47,7 +47,7 @@ def show_comment(comment: Comment) -> None:
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             changed = f" · changed {moment(comment.changed)}" if comment.changed else ""
             st.caption(f"**{comment.author}** · {moment(comment.written)}{changed}", width="content")
-            if comment.author == reviewer() and may(Role.REVIEWER):
+            if comment.author == author() and may(Role.REVIEWER):
                 with st.container(horizontal=True, width="content"):
                     if st.button("Change", icon=":material/edit:", type="tertiary", key=f"change-{comment.id}"):
                         change_dialog(comment)
@@ -62,7 +62,7 @@ def change_dialog(comment: Comment) -> None:
     require(Role.REVIEWER)
     text = st.text_area("Comment", comment.text, max_chars=LONGEST, height=160)
     if st.button("Save", type="primary", icon=":material/check:", disabled=not text.strip()) and saved(
-        lambda: change_comment(home(), comment.id, reviewer(), text)
+        lambda: change_comment(home(), comment.id, author(), text)
     ):
         st.rerun()
 
@@ -74,7 +74,7 @@ def take_back_dialog(comment: Comment) -> None:
     st.write("Nobody will see it any more.")
     with st.container(horizontal=True):
         if st.button("Take back", type="primary", icon=":material/delete:") and saved(
-            lambda: take_back_comment(home(), comment.id, reviewer())
+            lambda: take_back_comment(home(), comment.id, author())
         ):
             st.rerun()
         if st.button("Keep it"):

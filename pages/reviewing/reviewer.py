@@ -11,35 +11,38 @@ KEPT = "reviewer"
 
 
 def reviewer() -> str:
-    """The name that answers and comments are kept under."""
+    """The name that answers and decisions are kept under: the login's, or what was entered; empty before that.
+
+    Without a login nobody is taken for the machine's user: two people under one name would lose each other's answers.
+    """
     if login_is_on():
         return person().name
-    linked = st.query_params.get(KEPT)
-    return linked or st.session_state.get(KEPT) or person().name
+    if linked := st.query_params.get(KEPT, "").strip():
+        st.session_state[KEPT] = linked
+    return st.session_state.get(KEPT, "")
 
 
-def call_me(name: str) -> None:
-    """Go on under this name."""
-    st.session_state[KEPT] = name.strip()
+def author() -> str:
+    """The name under a comment."""
+    return reviewer() or person().name
 
 
-def name_field(key: str) -> str:
-    """Who reviews: the login's name, or a field, whose content stays in the link and for the session."""
+def name_field(key: str) -> None:
+    """A field for the name where no login gives one; it stays in the link and for the session."""
     if login_is_on():
-        return person().name
-    if st.session_state.get(key) != reviewer():
-        st.session_state[key] = reviewer()
+        return
+    st.session_state[key] = reviewer()
 
     def choose() -> None:
-        call_me(st.session_state[key])
-        st.query_params[KEPT] = reviewer()
+        name = st.session_state[KEPT] = st.session_state[key].strip()
+        st.query_params[KEPT] = name
 
     st.text_input(
         "Your name",
         key=key,
         max_chars=60,
         on_change=choose,
-        width=260,
+        width=240,
+        placeholder="So that others know who said it",
         help="Answers, decisions and comments are kept under it. Use the same name when you come back.",
     )
-    return reviewer()

@@ -1,0 +1,55 @@
+"""Review: real or fake, accept or reject, and comments; by several people at once."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from engine.review.comments import recent_comments
+from engine.review.quiz import list_quizzes
+from engine.store.runs import State, list_runs
+from pages.parts.empty import empty_state
+from pages.parts.glance import state_of
+from pages.parts.home import home
+from pages.parts.runs import run_header
+from pages.reviewing.deciding import accept_or_reject
+from pages.reviewing.quizzes import real_or_fake
+from pages.reviewing.remarks import remarks
+from pages.reviewing.results import results
+
+QUIZ, RESULTS, DECIDE, COMMENTS = "Real or fake", "Results", "Accept or reject", "Comments"
+
+st.title("Review")
+st.caption("Can an expert tell the synthetic images from real ones, and which of them should nobody train on?")
+made = list_runs(home(), "pool")
+pools = [run for run in made if state_of(run) is State.FINISHED]
+quizzes = list_quizzes(home())
+views = [
+    *([QUIZ] if pools else []),
+    *([RESULTS] if quizzes else []),
+    *([DECIDE] if pools else []),
+    *([COMMENTS] if pools or recent_comments(home(), 1) else []),
+]
+if not pools and made:
+    st.info("Reviewing begins when the pool of synthetic images is there.", icon=":material/hourglass_empty:")
+    run_header(made[0])
+if not views:
+    if not made:
+        empty_state(
+            "Reviewers look at the images of a pool, and there is no pool yet. Save one on the Generate page.",
+            ":material/rate_review:",
+            "pages/generate.py",
+            "Go to Generate",
+        )
+    st.stop()
+
+view = st.segmented_control(
+    "View", views, default=views[0], required=True, key="view", bind="query-params", label_visibility="collapsed"
+)
+if view == QUIZ:
+    real_or_fake(pools)
+elif view == RESULTS:
+    results(quizzes)
+elif view == DECIDE:
+    accept_or_reject(pools)
+else:
+    remarks()

@@ -1,0 +1,92 @@
+"""One picture of a pool with what was said of it, and the buttons to say more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from engine.review.decisions import ACCEPT, BY_REVIEW, REJECT, UNDECIDED, Decision, decide
+from engine.sampling.pools import Pool
+from pages.parts.images import stored_url
+from pages.parts.people import Role, guarded, require
+from pages.reviewing.judging import Judging
+from pages.reviewing.saving import keep
+
+WIDTH = 132
+"""Pixels of a picture."""
+ALONE, BESIDE = WIDTH + 100, 2 * WIDTH + 52
+"""Pixels of a card."""
+COLOURS = {"copy": "red", "near-copy": "orange", "repeat": "violet"}
+NAMELESS = "Enter your name first."
+
+
+def card(judging: Judging, path: str, facts: pd.Series, own: pd.DataFrame, reason: str) -> None:
+    """A synthetic picture beside its nearest real one, where that is known."""
+    beside = judging.beside
+    near = beside.table.loc[path] if beside is not None and path in beside.table.index else None
+    real = beside.folder / near["neighbour"] if beside is not None and beside.folder and near is not None else None
+    mine = own.loc[path] if path in own.index else None
+    with st.container(border=True, width=BESIDE if real else ALONE, gap="small"):
+        with st.container(horizontal=True, gap="small"):
+            number = f"{facts['class']} {facts['seed']}"
+            _picture(judging.pool.path / path, "Synthetic", f"Synthetic {number}")
+            if real is not None:
+                _picture(real, "Nearest real", f"The real picture nearest to {number}")
+        said = judging.table[(judging.table["path"] == path) & (judging.table["reviewer"] != judging.who)]
+        with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+            st.caption(number, width="content")
+            if near is not None and near["flag"]:
+                st.badge(near["flag"], color=COLOURS[near["flag"]])
+            if mine is not None:
+                accepted = mine["decision"] == ACCEPT
+                st.badge(
+                    "accepted" if accepted else mine["reason"],
+                    icon=":material/check:" if accepted else ":material/block:",
+                    color="green" if accepted else "red",
+                )
+        for other in said.to_dict("records"):
+            st.caption(f"{other['reviewer']}: {_words(other)}")
+        if facts["excluded"]:
+            st.caption(f"Out of the pool: {facts['excluded'].removeprefix(BY_REVIEW)}")
+        _buttons(judging, path, mine, reason)
+
+
+def _picture(path: Path, caption: str, alt: str) -> None:
+    if path.is_file():
+        st.image(stored_url(path, path.stat().st_mtime, WIDTH), caption=caption, width=WIDTH, alt=alt)
+
+
+def _words(decision: dict[str, Any]) -> str:
+    return "accepted" if decision["decision"] == ACCEPT else f"rejected, {decision['reason']}"
+
+
+def _buttons(judging: Judging, path: str, mine: pd.Series | None, reason: str) -> None:
+    """Accept and Reject, or after that to take it back."""
+    role = guarded(Role.REVIEWER, disabled=not judging.who, help=None if judging.who else NAMELESS)
+    arguments = (say, judging.pool, [path], judging.who)
+    with st.container(horizontal=True, gap="small"):
+        if mine is not None:
+            st.button(
+                "Undo", icon=":material/undo:", key=f"undo-{path}", on_click=keep, args=(*arguments, UNDECIDED), **role
+            )
+            return
+        st.button(
+            "Accept", icon=":material/check:", key=f"yes-{path}", on_click=keep, args=(*arguments, ACCEPT), **role
+        )
+        st.button(
+            "Reject",
+            icon=":material/block:",
+            key=f"no-{path}",
+            on_click=keep,
+            args=(*arguments, REJECT, reason),
+            **role,
+        )
+
+
+def say(pool: Pool, paths: list[str], who: str, decision: Decision, reason: str = "") -> None:
+    """Keep a decision for everybody to see."""
+    require(Role.REVIEWER)
+    decide(pool, paths, who, decision, reason)

@@ -1,0 +1,132 @@
+"""Accept or reject: a pool's pictures, page by page."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from engine.review.decisions import ACCEPT, REASONS
+from engine.store.runs import Run
+from pages.parts.command import show_command
+from pages.parts.people import Role, guarded
+from pages.parts.runs import live, run_picker
+from pages.reviewing.cards import NAMELESS, card, say
+from pages.reviewing.judging import MINE, Judging, judging
+from pages.reviewing.reviewer import name_field
+from pages.reviewing.saving import keep, show_unsaved
+from pages.reviewing.taking_out import standing
+
+PAGE = 12
+"""Pictures on one page."""
+LISTED, TURNED = "review-listed", "review-page"
+OTHER = "other…"
+
+
+def accept_or_reject(pools: list[Run]) -> None:
+    """Choose a pool and judge its pictures."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name_field("deciding-name")
+        run = run_picker("pool", "review-pool", label="Pool", runs=pools)
+    if run is not None:
+        live(_judge, False)(run)
+
+
+def _judge(run: Run) -> None:
+    now = judging(run)
+    show_unsaved()
+    rule = standing(now)
+    wanted, class_name, reason = controls(now)
+    paths = listed(now, wanted, class_name)
+    if paths:
+        gallery(now, paths, reason)
+    elif wanted == MINE and now.who:
+        st.success("You have decided on every picture here.", icon=":material/task_alt:")
+    else:
+        st.caption("No picture passes this filter.")
+    with st.container(horizontal=True):
+        for page, label in (("pages/quality.py", "Check its quality"), ("pages/evaluate.py", "Evaluate with it")):
+            st.page_link(page, label=label, icon=":material/arrow_forward:", query_params={"run": run.id})
+    show_command(f"python -m engine review apply {run.id} --rule {rule}")
+
+
+def controls(now: Judging) -> tuple[str, str, str]:
+    """Which pictures to show, and the reason that a rejection is given."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        wanted = st.segmented_control(
+            "Show",
+            now.filters,
+            default=MINE,
+            required=True,
+            key="show",
+            bind="query-params",
+            help="Undecided: by you. Flagged: what the newest quality check found too near to another picture.",
+        )
+        class_name = st.selectbox(
+            "Class",
+            ["", *now.pool.classes],
+            format_func=lambda name: name or "All",
+            key="class",
+            bind="query-params",
+            width=180,
+        )
+        reason = st.selectbox(
+            "Reject because",
+            [*REASONS, OTHER],
+            key="reject-because",
+            width=240,
+            help="Every press on Reject gives this reason, until another is chosen.",
+        )
+        if reason == OTHER:
+            reason = st.text_input("In your words", key="reject-words", max_chars=120, width=280)
+    return wanted, class_name, reason
+
+
+def listed(now: Judging, wanted: str, class_name: str) -> list[str]:
+    """What the filter let through when it was chosen: a picture that was just decided on stays where it is."""
+    key = (now.pool.run.id, wanted, class_name, now.who)
+    known = st.session_state.get(LISTED)
+    if known is None or known[0] != key:
+        known = st.session_state[LISTED] = (key, now.chosen(wanted, class_name))
+        st.session_state[TURNED] = 1
+    return known[1]
+
+
+def gallery(now: Judging, paths: list[str], reason: str) -> None:
+    """One page of pictures with their buttons."""
+    pages, page = -(-len(paths) // PAGE), st.session_state[TURNED]
+    shown = paths[(page - 1) * PAGE : page * PAGE]
+    facts = now.pool.manifest.set_index("path")
+    own = now.own
+    with st.container(horizontal=True, gap="small"):
+        for path in shown:
+            card(now, path, facts.loc[path], own, reason)
+    open_ones = [path for path in shown if path not in own.index]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            "Back", icon=":material/arrow_back:", key="page-back", disabled=page == 1, on_click=turn, args=(page - 1,)
+        )
+        st.caption(f"Page {page} of {pages} · {len(paths)} pictures", width="content")
+        st.button(
+            "Next",
+            icon=":material/arrow_forward:",
+            key="page-next",
+            disabled=page == pages,
+            on_click=turn,
+            args=(page + 1,),
+        )
+        if open_ones:
+            several = (
+                f"Accept all {len(shown)}" if len(open_ones) == len(shown) else f"Accept the other {len(open_ones)}"
+            )
+            st.button(
+                several,
+                icon=":material/done_all:",
+                key="accept-rest",
+                on_click=keep,
+                args=(say, now.pool, open_ones, now.who, ACCEPT),
+                **guarded(Role.REVIEWER, disabled=not now.who, help=None if now.who else NAMELESS),
+            )
+
+
+def turn(page: int) -> None:
+    """To another page of the gallery."""
+    st.session_state[TURNED] = page

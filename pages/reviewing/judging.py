@@ -1,0 +1,104 @@
+"""A pool in front of a reviewer: its pictures, what was decided, and what a quality check found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import pandas as pd
+
+from engine.datasets.dataset import Dataset
+from engine.report.style import FLAGS
+from engine.review.decisions import REJECT, decisions
+from engine.sampling.pools import MANIFEST_FILE, Pool
+from engine.store.errors import ErsatzError
+from engine.store.runs import Run, State, list_runs
+from pages.parts.glance import config_of, state_of
+from pages.parts.home import home
+from pages.reviewing.reviewer import reviewer
+
+MINE, REJECTED, FLAGGED, OUT, ALL = "Undecided", "Rejected", "Flagged", "Out of the pool", "All"
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """What a quality run knows of a pool's images; indexed by path."""
+
+    table: pd.DataFrame
+    """Columns neighbour, flag, ratio."""
+    folder: Path | None
+    """Where the neighbours lie; None when the data set is not the same any more."""
+
+
+@dataclass(frozen=True)
+class Judging:
+    """A pool as it stands at this moment, and who looks at it."""
+
+    pool: Pool
+    table: pd.DataFrame
+    """See `decisions`."""
+    beside: Neighbours | None
+    who: str
+
+    @property
+    def own(self) -> pd.DataFrame:
+        """This reviewer's decisions by path."""
+        return self.table[self.table["reviewer"] == self.who].set_index("path")
+
+    @property
+    def filters(self) -> list[str]:
+        return [MINE, REJECTED, *([FLAGGED] if self.beside is not None else []), OUT, ALL]
+
+    def chosen(self, wanted: str, class_name: str) -> list[str]:
+        """The paths that a filter lets through, in the pool's order; flagged ones the worst first."""
+        manifest = self.pool.manifest
+        rows = manifest if class_name == "" else manifest[manifest["class"] == class_name]
+        if wanted == MINE:
+            rows = rows[(rows["excluded"] == "") & ~rows["path"].isin(self.own.index)]
+        elif wanted == REJECTED:
+            rows = rows[rows["path"].isin(self.table.loc[self.table["decision"] == REJECT, "path"])]
+        elif wanted == FLAGGED and self.beside is not None:
+            worst = {flag: -place for place, flag in enumerate(FLAGS)}
+            order = rows["path"].map(self.beside.table["flag"]).map(worst)
+            rows = rows.assign(order=order)[order < 0].sort_values("order", kind="stable")
+        elif wanted == OUT:
+            rows = rows[rows["excluded"] != ""]
+        return rows["path"].tolist()
+
+
+def judging(run: Run) -> Judging:
+    """Everything about a pool that its review needs."""
+    pool = Pool.open(run)
+    facts = (run.path / MANIFEST_FILE).stat()
+    pool.__dict__["manifest"] = _manifest(run, facts.st_mtime_ns, facts.st_size)
+    return Judging(pool, decisions(home(), run.id), _neighbours(pool), reviewer())
+
+
+@lru_cache(4)
+def _manifest(run: Run, written: int, size: int) -> pd.DataFrame:
+    """Read again once its file has changed; nobody changes the table itself."""
+    return Pool.open(run).manifest
+
+
+def _neighbours(pool: Pool) -> Neighbours | None:
+    """What the newest finished quality run of a pool says."""
+    for run in list_runs(home(), "quality"):
+        path = run.path / "neighbours.parquet"
+        if config_of(run)["pool"] == pool.run.id and state_of(run) is State.FINISHED and path.is_file():
+            return Neighbours(_table(path, path.stat().st_mtime_ns), _folder(run))
+    return None
+
+
+@lru_cache(4)
+def _table(path: Path, written: int) -> pd.DataFrame:
+    return pd.read_parquet(path, columns=["path", "neighbour", "flag", "ratio"]).set_index("path")
+
+
+def _folder(run: Run) -> Path | None:
+    config = config_of(run)
+    try:
+        dataset = Dataset.open(home(), config["dataset"])
+    except ErsatzError:
+        return None
+    return dataset.path if dataset.fingerprint == config["dataset_fingerprint"] else None

@@ -1,0 +1,125 @@
+"""Real or fake? One picture after the other, until every picture of the quiz has an answer."""
+
+from __future__ import annotations
+
+import time
+
+import pandas as pd
+import streamlit as st
+
+from engine.review.quiz import (
+    NONE,
+    REAL,
+    SYNTHETIC,
+    Answer,
+    Quiz,
+    answer,
+    answers,
+    in_time,
+    picture_path,
+    require_images,
+)
+from pages.parts.home import home
+from pages.parts.images import stored_url
+from pages.parts.people import Role, may, require
+from pages.parts.runs import live
+from pages.reviewing.saving import keep, show_unsaved
+
+PICTURE = 448
+"""Least pixels of the picture."""
+PLAYING, SHOWN, PRACTICE = "quiz-playing", "quiz-shown", "quiz-practice"
+COLUMNS = ["reviewer", "item", "answer", "seconds", "time"]
+
+
+def given(quiz: Quiz, reviewer: str) -> pd.DataFrame:
+    """The answers of this reviewer so far; those of a viewer, whose game is practice, live in the session."""
+    if may(Role.REVIEWER):
+        table = answers(home(), quiz)
+        return table[table["reviewer"] == reviewer]
+    return pd.DataFrame(st.session_state.get(PRACTICE, {}).get(quiz.id, []), columns=COLUMNS)
+
+
+def is_playing(quiz: Quiz, reviewer: str) -> bool:
+    return st.session_state.get(PLAYING) == (quiz.id, reviewer)
+
+
+def begin(quiz: Quiz, reviewer: str) -> None:
+    """Show pictures from now on; time runs from the first one on."""
+    require_images(home(), quiz)
+    st.session_state[PLAYING] = (quiz.id, reviewer)
+    st.session_state.pop(SHOWN, None)
+
+
+def pause() -> None:
+    st.session_state.pop(PLAYING, None)
+
+
+def play(quiz: Quiz, reviewer: str) -> None:
+    """The picture whose turn it is; only this part is drawn again with each answer, or each second of a timer."""
+    live(_turn, quiz.seconds > 0, every=1.0)(quiz, reviewer)
+
+
+def _turn(quiz: Quiz, reviewer: str) -> None:
+    done = set(given(quiz, reviewer)["item"])
+    left = [item for item in quiz.order(reviewer) if item not in done]
+    show_unsaved()
+    if left and quiz.seconds and _seconds(quiz, left[0]) > quiz.seconds:
+        keep(give, quiz, reviewer, left.pop(0), NONE)
+    if not left:
+        pause()
+        st.rerun()
+    item, number = left[0], len(quiz.items) - len(left) + 1
+    seconds = _seconds(quiz, item)
+    with st.container(horizontal_alignment="center"):
+        st.progress((number - 1) / len(quiz.items), f"Picture {number} of {len(quiz.items)}", width=PICTURE)
+        path = picture_path(home(), quiz, item)
+        st.image(
+            stored_url(path, path.stat().st_mtime, PICTURE), width=PICTURE, alt=f"Picture {number}: real or synthetic?"
+        )
+        if quiz.seconds:
+            rest = max(0.0, quiz.seconds - seconds)
+            st.progress(rest / quiz.seconds, f"{rest:.0f} s", width=PICTURE)
+        with st.container(horizontal=True, horizontal_alignment="center", width=PICTURE):
+            for label, said, icon, shortcut in (
+                ("Real", REAL, ":material/person:", "Left"),
+                ("Synthetic", SYNTHETIC, ":material/auto_awesome:", "Right"),
+            ):
+                st.button(
+                    label,
+                    icon=icon,
+                    shortcut=shortcut,
+                    width=(PICTURE - 16) // 2,
+                    # a second press belongs to this picture, and not to the next one
+                    key=f"{said}-{quiz.id}-{item}",
+                    on_click=keep,
+                    args=(give, quiz, reviewer, item, said),
+                )
+        if st.button("Pause", type="tertiary", icon=":material/pause:", key=f"pause-{quiz.id}"):
+            pause()
+            st.rerun()
+
+
+def _seconds(quiz: Quiz, item: int) -> float:
+    """How long this picture has been shown."""
+    shown = st.session_state.get(SHOWN)
+    if shown is None or shown[:2] != (quiz.id, item):
+        shown = st.session_state[SHOWN] = (quiz.id, item, time.monotonic())
+    return time.monotonic() - shown[2]
+
+
+def give(quiz: Quiz, reviewer: str, item: int, said: Answer) -> None:
+    """Keep an answer at once; a viewer's stays in the session and is gone with it."""
+    (record if may(Role.REVIEWER) else practise)(quiz, reviewer, item, said, _seconds(quiz, item))
+
+
+def record(quiz: Quiz, reviewer: str, item: int, said: Answer, seconds: float) -> None:
+    """Keep a reviewer's answer for everybody's results."""
+    require(Role.REVIEWER)
+    answer(home(), quiz, reviewer, item, said, seconds)
+
+
+def practise(quiz: Quiz, reviewer: str, item: int, said: Answer, seconds: float) -> None:
+    """Remember a viewer's answer in the session."""
+    rows = st.session_state.setdefault(PRACTICE, {}).setdefault(quiz.id, [])
+    if all(row[1] != item for row in rows):
+        rows.append((reviewer, item, in_time(quiz, said, seconds), seconds, time.time()))

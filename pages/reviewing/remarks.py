@@ -1,0 +1,54 @@
+"""What people said of runs, the newest first, and of one run."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from engine.review.comments import comment_counts, recent_comments
+from engine.store.runs import Run, list_runs
+from pages.parts.glance import status_of, title
+from pages.parts.home import home
+from pages.parts.runs import run_in_url, run_link
+from pages.parts.words import moment
+from pages.reviewing.comments import comments, show_comment
+
+NEWEST = 30
+EVERY = ""
+
+
+def remarks() -> None:
+    """All comments with links to their runs; with `?run=` the comments on that run, and room for another."""
+    runs = {run.id: run for run in list_runs(home())}
+    counts = comment_counts(home())
+    linked = run_in_url()
+    options = [EVERY, *runs]
+    st.session_state["remarks-run"] = linked.id if linked is not None else EVERY
+
+    def choose() -> None:
+        if chosen := st.session_state["remarks-run"]:
+            st.query_params["run"] = chosen
+        else:
+            st.query_params.pop("run", None)
+
+    def words(run_id: str) -> str:
+        if run_id == EVERY:
+            return "All runs"
+        said = f" · {counts[run_id]} said" if run_id in counts else ""
+        return f"{title(runs[run_id])} · {moment(status_of(runs[run_id]).created)}{said}"
+
+    chosen = st.selectbox("Run", options, format_func=words, key="remarks-run", on_change=choose)
+    if chosen != EVERY:
+        comments(runs[chosen])
+        return
+    newest = recent_comments(home(), NEWEST)
+    if not newest:
+        st.info("Nobody has said anything yet. Choose a run above to comment on it.", icon=":material/forum:")
+    for comment in newest:
+        run = Run(home(), comment.run)
+        if run.exists():
+            run_link(run)
+        else:
+            st.caption(f"The run {comment.run} was deleted.")
+        show_comment(comment)
+    if sum(counts.values()) > NEWEST:
+        st.caption(f"The newest {NEWEST} of {sum(counts.values())}; choose a run for all of its comments.")
