@@ -1,4 +1,4 @@
-"""Evaluate: plan a sweep knowing what it can show, watch its trials, read the verdict and drill into a point."""
+"""Evaluate: plan a sweep knowing what it can show, watch its trials, read the verdict, drill into a point, compare."""
 
 from __future__ import annotations
 
@@ -6,39 +6,61 @@ import streamlit as st
 
 from engine.datasets.dataset import list_datasets
 from engine.store.runs import State, list_runs
+from pages.evaluating.comparing import compare
 from pages.evaluating.planning import new_sweep
 from pages.evaluating.reading import results, settings
+from pages.evaluating.views import AGAIN, COMPARE, NEW, READ, VIEW_NEXT
+from pages.parts.empty import empty_state
+from pages.parts.glance import config_of, state_of
 from pages.parts.home import home
-from pages.parts.runs import config_of, live, run_header, run_picker
-
-READ, NEW = "Read", "New sweep"
+from pages.parts.runs import live, run_header, run_picker
 
 st.title("Evaluate")
+st.caption(
+    "Do synthetic images help? A sweep trains the same classifier with and without them, again and again, and tests it "
+    "on real images that nothing was trained on."
+)
 runs = list_runs(home(), "sweep")
 datasets = {dataset.name: dataset for dataset in list_datasets(home()) if dataset.frozen}
-pools = [
-    run for run in list_runs(home(), "pool") if run.state() is State.FINISHED and config_of(run)["dataset"] in datasets
-]
+pools = [run for run in list_runs(home(), "pool") if config_of(run)["dataset"] in datasets]
+pools = [run for run in pools if state_of(run) is State.FINISHED]
 if not runs and not pools:
-    st.info(
-        "A sweep needs a frozen data set and a pool of synthetic images, and there is no pool yet. "
-        "Save one on the Generate page, or try the demo on the Overview.",
-        icon=":material/query_stats:",
-    )
-    st.page_link("pages/generate.py", label="Go to Generate", icon=":material/auto_awesome:")
+    if not datasets:
+        empty_state(
+            "A sweep needs a frozen data set and a pool of synthetic images, and there is no data set yet.",
+            ":material/query_stats:",
+            "pages/datasets.py",
+            "Import your images",
+        )
+    else:
+        empty_state(
+            "A sweep needs a pool of synthetic images, and there is no pool yet. Train a generator, then save a pool "
+            "of its images on the Generate page.",
+            ":material/query_stats:",
+            "pages/generate.py",
+            "Go to Generate",
+        )
     st.stop()
 
-view = NEW
-if runs:
-    if st.session_state.pop("sweep-started", False) or "sweep-view" not in st.session_state:
-        st.session_state["sweep-view"] = READ
-    view = st.segmented_control("View", [READ, NEW], required=True, key="sweep-view", label_visibility="collapsed")
+views = [*([READ, COMPARE] if runs else []), NEW]
+if wanted := st.session_state.pop(VIEW_NEXT, ""):
+    st.session_state["view"] = wanted
+elif "view" not in st.session_state and "view" not in st.query_params:
+    st.session_state["view"] = NEW if AGAIN in st.query_params else views[0]
+view = st.segmented_control("View", views, required=True, key="view", bind="query-params", label_visibility="collapsed")
 if view == NEW:
-    if not pools:
-        st.info("There is no finished pool of a frozen data set; save one on the Generate page.")
-        st.stop()
-    live(new_sweep, active=False)(datasets, pools)
+    if pools:
+        live(new_sweep, active=False)(datasets, pools)
+    else:
+        empty_state(
+            "There is no finished pool of a frozen data set; a sweep takes its synthetic images from one.",
+            ":material/query_stats:",
+            "pages/generate.py",
+            "Go to Generate",
+        )
+elif view == COMPARE:
+    live(compare, active=False)()
 elif (run := run_picker("sweep", "sweep")) is not None:
     run_header(run)
-    live(results, run.state().is_active)(run)
+    live(results, state_of(run).is_active)(run)
     settings(run)

@@ -18,6 +18,8 @@ from engine.report.tables import METRICS, readable_cells, show_share
 SHOWN = ("accuracy", "sensitivity", "specificity")
 UNTOLD = {"kind", "name", "dataset_fingerprint", "pool_sha256", "device", "gpus", "quality", "beside", "weights"}
 """Settings that name files or machines, and say nothing of a protocol."""
+TOLD = {"lr": "Learning rate", "ratios": "Shares", "ratio_of": "Shares of", "repeats": "Repeats the publication of"}
+"""Better words than the names of some settings."""
 
 
 def published_table(publication: Publication) -> pd.DataFrame:
@@ -83,7 +85,7 @@ def every_difference(configs: Sequence[SweepConfig], names: Sequence[str]) -> pd
             continue
         values = [_plain(getattr(config.completed(), field)) for config in configs]
         if len(set(values)) > 1:
-            rows[field.replace("_", " ").capitalize()] = values
+            rows[TOLD.get(field, field.replace("_", " ").capitalize())] = values
     table = pd.DataFrame.from_dict(rows, orient="index", columns=list(names))
     return table.rename_axis("Setting").reset_index()
 

@@ -15,8 +15,9 @@ from engine.report.tables import METRICS, Measure, readable_cells, show_share
 from engine.store.runs import Run
 from engine.sweep.checks import check_published
 from pages.parts.files import json_of, table_of
+from pages.parts.glance import config_of, title
 from pages.parts.home import home
-from pages.parts.runs import config_of, run_link, title
+from pages.parts.runs import run_link
 
 
 def as_published(run: Run, config: SweepConfig) -> Callable[[pd.DataFrame, str], None] | None:
@@ -29,14 +30,15 @@ def as_published(run: Run, config: SweepConfig) -> Callable[[pd.DataFrame, str],
     return lambda trials, metric: _draw(run, config, other, publication, trials, metric)
 
 
-def departures(summary: dict[str, Any]) -> None:
+def departures(summary: dict[str, Any], trials: pd.DataFrame) -> None:
     """Where this protocol departs from the sound one, and what the published rule would have left out."""
     st.markdown("\n".join(f"* **{_words(each['name'])}**: {each['sentence']}" for each in summary["departures"]))
     if dropped := summary.get("dropped"):
         st.markdown("**Without the runs that were left out as published**")
         st.caption(dropped["rule"])
         accuracy = METRICS["accuracy"]
-        means = {(cell["arm"], cell["ratio"]): cell["means"]["accuracy"] for cell in summary["cells"]}
+        # by image, as the rule counts, even where the sweep judges by patient
+        means = trials.groupby(["arm", "ratio"])["accuracy"].mean()
         rows = [
             {
                 "Arm": ARMS[cell["arm"]].title,
@@ -48,7 +50,7 @@ def departures(summary: dict[str, Any]) -> None:
             for cell in dropped["cells"]
         ]
         st.dataframe(pd.DataFrame(rows), hide_index=True, height="content")
-        st.caption(f"{len(dropped['trials'])} runs would be left out. The verdict counts them all.")
+        st.caption(f"{len(dropped['trials'])} runs would be left out. The verdict counts them all. Accuracy by image.")
 
 
 def _draw(

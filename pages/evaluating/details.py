@@ -13,6 +13,7 @@ from engine.report.figures import figure_differences, figure_reliability, figure
 from engine.report.style import ARMS
 from engine.report.tables import METRICS, comparison_table, readable_cells, readable_comparisons, show_share
 from engine.store.runs import Run
+from pages.parts.charts import chart
 from pages.parts.files import stamp
 
 
@@ -36,8 +37,8 @@ def comparisons(run: Run, summary: dict[str, Any], metric: str) -> None:
             key=f"compared-{run.id}",
             width=420,
         )
-    st.plotly_chart(figure_differences(table, metric, arm), key="differences")
     chosen = table[(table["metric"] == metric) & (table["arm"] == arm)]
+    chart(figure_differences(table, metric, arm), f"differences-{run.id}", f"differences-{metric}", lambda: chosen)
     st.dataframe(readable_comparisons(chosen).drop(columns=["Arm", "Metric"]), hide_index=True, height="content")
     st.caption("p: two-sided sign-flip permutation of the paired differences; Holm: corrected over the shares.")
 
@@ -64,7 +65,7 @@ def subgroups(run: Run, summary: dict[str, Any], arms: set[str]) -> None:
         ratio = st.segmented_control(
             "Share", ratios, default=ratio, required=True, format_func=show_share, key=f"subgroup-ratio-{run.id}"
         )
-    st.plotly_chart(figure_subgroups(table, metric, ratio), key=f"subgroups-{run.id}")
+    chart(figure_subgroups(table, metric, ratio), f"subgroups-{run.id}", f"subgroups-{metric}", lambda: table)
     rows = readable_subgroups(table[table["ratio"].isin((0.0, ratio))]).drop(columns="Metric")
     st.dataframe(rows, hide_index=True, height="content")
     st.caption("Subgroups are small and were not what the sweep was planned for: reasons to look again, no results.")
@@ -76,7 +77,7 @@ def confidence(run: Run, trials: pd.DataFrame, summary: dict[str, Any]) -> None:
     ratios = trials.loc[trials["arm"] == arm, "ratio"]
     cells = [("real", 0.0), *([(arm, float(ratios.max()))] if len(ratios) else [])]
     table = read_reliability(*stamp(run.path / "trials.parquet"), summary["classes"], cells)
-    st.plotly_chart(figure_reliability(table), key=f"reliability-{run.id}")
+    chart(figure_reliability(table), f"reliability-{run.id}", "confidence", lambda: table)
     st.caption("Dots grow with the number of scores. Below the dashed line the classifier is surer than it may be.")
 
 

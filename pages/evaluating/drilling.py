@@ -14,21 +14,51 @@ from engine.report.style import ARMS
 from engine.report.tables import METRICS, confusion_of, mistakes, present_metrics, show_share
 from engine.store.files import read_json
 from engine.store.runs import Run
+from pages.parts.charts import chart
 from pages.parts.files import stamp
+from pages.parts.glance import config_of
 from pages.parts.home import home
 from pages.parts.images import picture_wall
-from pages.parts.runs import config_of
 
 MISTAKES = 12
-"""Most test images shown of those that a trial got wrong."""
+"""Test images on one page of those that a trial got wrong."""
+TRIAL = "trial"
+"""Of the URL: `arm,ratio,seed` of the point that is looked into; without the seed, all trials of the arm and ratio."""
 
 
-def drill_down(run: Run, trials: pd.DataFrame, summary: dict[str, Any] | None, points: list[dict[str, Any]]) -> None:
-    """The confusion matrix and the settings of the clicked trial, or of all trials behind a clicked mean."""
-    if not points or "customdata" not in points[0]:
-        st.caption("Click on a point to see its confusion matrix, its settings and the images it got wrong.")
+def remember(key: str) -> None:
+    """Put the point that was clicked in the figure `key` into the URL; a click beside all points takes it out."""
+    points = [point["customdata"] for point in st.session_state[key].selection.points if "customdata" in point]
+    if not points:
+        st.query_params.pop(TRIAL, None)
         return
-    arm, ratio, seed = points[0]["customdata"][:3]
+    arm, ratio, seed = points[0][:3]
+    st.query_params[TRIAL] = f"{arm},{ratio:g}" + ("" if seed is None else f",{seed}")
+
+
+def trial_in_url(trials: pd.DataFrame) -> tuple[str, float, int | None] | None:
+    """Arm, ratio and seed of the point that the URL names, if these trials have it."""
+    parts = st.query_params.get(TRIAL, "").split(",")
+    try:
+        arm, ratio, seed = parts[0], float(parts[1]), int(parts[2]) if len(parts) > 2 else None
+    except (IndexError, ValueError):
+        return None
+    there = (trials["arm"] == arm) & ((trials["ratio"] - ratio).abs() < 1e-6)
+    if seed is not None:
+        there &= trials["seed"] == seed
+    return (arm, float(trials.loc[there, "ratio"].iloc[0]), seed) if there.any() else None
+
+
+def drill_down(run: Run, trials: pd.DataFrame, summary: dict[str, Any] | None) -> None:
+    """The confusion matrix and the settings of the clicked trial, or of all trials behind a clicked mean."""
+    point = trial_in_url(trials)
+    if point is None:
+        st.caption(
+            "Click on a small dot to look into that trial, or on a large one for all trials behind it: the images it "
+            "got wrong, its confusion matrix and its scores."
+        )
+        return
+    arm, ratio, seed = point
     chosen = trials[(trials["arm"] == arm) & (trials["ratio"] == ratio)]
     who = ARMS[arm].title + (f", {show_share(ratio)}" if ratio else "")
     if seed is not None:
@@ -37,15 +67,31 @@ def drill_down(run: Run, trials: pd.DataFrame, summary: dict[str, Any] | None, p
     if chosen.empty:
         return
     with st.container(border=True):
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+            st.markdown(f"**{who}**", width="content")
+            st.button(
+                "Close",
+                icon=":material/close:",
+                type="tertiary",
+                key=f"close-trial-{run.id}",
+                on_click=lambda: st.query_params.pop(TRIAL, None),
+            )
         left, right = st.columns([3, 2], gap="large")
         matrix = confusion_of(chosen)
         classes = summary["classes"] if summary else classes_of(config_of(run)["dataset"], len(matrix))
         title = "Confusion matrix" if len(chosen) == 1 else f"Confusion matrix, sum over {len(chosen)} trials"
-        left.plotly_chart(figure_confusion(matrix, classes, title), key=f"confusion-{run.id}")
+        with left:
+            chart(
+                figure_confusion(matrix, classes, title),
+                f"confusion-{run.id}",
+                f"confusion-{arm}-{100 * ratio:.0f}",
+                lambda: pd.DataFrame(matrix, index=classes, columns=classes).rename_axis("true class").reset_index(),
+            )
         with right:
-            st.markdown(f"**{who}**")
             facts = _facts(chosen, present_metrics(trials))
-            st.dataframe(pd.DataFrame({"": facts.keys(), "Value": facts.values()}), hide_index=True, height="content")
+            st.dataframe(
+                pd.DataFrame({"Fact": facts.keys(), "Value": facts.values()}), hide_index=True, height="content"
+            )
         show_mistakes(run, arm, ratio, seed, len(chosen))
 
 
@@ -71,7 +117,12 @@ def show_mistakes(run: Run, arm: str, ratio: float, seed: int | None, count: int
     repeats = count // folds
     often = "" if repeats <= 1 else f", those wrong in most of the {repeats} seeds first"
     st.markdown(f"**{len(wrong)} test images got wrong**{often}")
-    shown = wrong.head(MISTAKES)
+    pages, page = -(-len(wrong) // MISTAKES), 1
+    if pages > 1:
+        page = int(
+            st.number_input(f"Page of {pages}", 1, pages, 1, key=f"mistakes-{run.id}-{arm}-{ratio}-{seed}", width=160)
+        )
+    shown = wrong.iloc[(page - 1) * MISTAKES : page * MISTAKES]
     captions = [
         f"{row['class']} called {row.predicted}" + ("" if repeats <= 1 else f", {row.wrong} of {repeats}")
         for _, row in shown.iterrows()

@@ -3,65 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from engine.configs import SweepConfig
 from engine.datasets.dataset import Dataset
+from engine.report.beside import is_probe, trained_for
+from engine.store.runs import State, list_runs
 from engine.sweep.arms import arm_rule, plan
 from engine.sweep.detectable import detectable, seeds_to_claim
 from engine.sweep.levels import patients
 from engine.sweep.statistics import ALPHA
+from pages.parts.glance import config_of, status_of, title
+from pages.parts.home import home
+from pages.parts.words import duration
+
+CARD = 250
+"""Pixels of a figure on its card."""
 
 
 def what_it_can_show(tested: Sequence[Dataset], config: SweepConfig) -> None:
     """The smallest difference that this sweep finds, before anybody waits for it; `tested` are its data sets."""
-    rows = pd.concat([dataset.rows("test") for dataset in tested])
-    by_patient = config.level == "patient"
-    n_test = len(set(patients(rows))) if by_patient else len(rows)
-    what = "patients" if by_patient else "images"
+    n_test = n_tested(tested, config)
+    what = "patients" if config.level == "patient" else "images"
     limits = detectable(n_test, config.seeds, len(config.ratios))
-    found, images, smallest_p, trials = st.columns(4)
     difference = limits["difference"]
-    found.metric(
-        "Smallest difference",
-        "none" if difference is None else f"{100 * difference:.1f} points",
-        "that it can find",
-        delta_color="off",
-        delta_arrow="off",
-        border=True,
-        help=f"A true difference to the duplicates of this size is found four times in five. Assumed: two trained "
-        f"classifiers disagree on {100 * limits['disagreement']:.0f} % of the test {what}, half of it with every seed, "
-        f"and seeds differ by {100 * limits['seed_spread']:.0f} point.",
-    )
-    images.metric(
-        f"Test {what}",
-        f"{n_test}",
-        f"± {100 * limits['half_width']:.1f} points by chance",
-        delta_color="off",
-        delta_arrow="off",
-        border=True,
-        help=f"Half the 95 % Wilson interval of an accuracy of {100 * limits['at']:.0f} % on so many test {what}. More "
-        "of them make it smaller; more seeds do not.",
-    )
-    smallest_p.metric(
-        f"Smallest p of {_count(config.seeds, 'seed')}",
-        f"{limits['smallest_p_holm']:.3f}",
-        f"below {ALPHA} to claim",
-        delta_color="off",
-        delta_arrow="off",
-        border=True,
-        help=f"Sign-flip p with Holm's correction over {_count(len(config.ratios), 'share')}.",
-    )
-    trials.metric(
-        "Trials",
-        len(plan(config)),
-        "arms x shares x seeds" + (" x folds" if config.folds else ""),
-        delta_color="off",
-        delta_arrow="off",
-        border=True,
-    )
+    with st.container(horizontal=True):
+        _figures(config, limits, n_test, what)
     if limits["smallest_p_holm"] >= ALPHA:
         shares = len(config.ratios)
         st.warning(
@@ -74,28 +44,119 @@ def what_it_can_show(tested: Sequence[Dataset], config: SweepConfig) -> None:
         st.caption(f"More {limits['limited_by']} would lower the smallest difference most.")
 
 
+def _figures(config: SweepConfig, limits: dict[str, Any], n_test: int, what: str) -> None:
+    difference = limits["difference"]
+    st.metric(
+        "Smallest difference",
+        "none" if difference is None else f"{100 * difference:.1f} points",
+        "that it can find",
+        delta_color="off",
+        delta_arrow="off",
+        border=True,
+        width=CARD,
+        help=f"A true difference to the duplicates of this size is found four times in five. Assumed: two trained "
+        f"classifiers disagree on {100 * limits['disagreement']:.0f} % of the test {what}, half of it with every seed, "
+        f"and seeds differ by {100 * limits['seed_spread']:.0f} point.",
+    )
+    st.metric(
+        f"Test {what}",
+        f"{n_test}",
+        f"± {100 * limits['half_width']:.1f} points by chance",
+        delta_color="off",
+        delta_arrow="off",
+        border=True,
+        width=CARD,
+        help=f"Half the 95 % Wilson interval of an accuracy of {100 * limits['at']:.0f} % on so many test {what}. More "
+        "of them make it smaller; more seeds do not.",
+    )
+    st.metric(
+        f"Smallest p of {_count(config.seeds, 'seed')}",
+        f"{limits['smallest_p_holm']:.3f}",
+        f"below {ALPHA} to claim",
+        delta_color="off",
+        delta_arrow="off",
+        border=True,
+        width=CARD,
+        help=f"Sign-flip p with Holm's correction over {_count(len(config.ratios), 'share')}.",
+    )
+    st.metric(
+        "Trials",
+        len(plan(config)),
+        "arms x shares x seeds" + (" x folds" if config.folds else ""),
+        delta_color="off",
+        delta_arrow="off",
+        border=True,
+        width=CARD,
+    )
+
+
 def _count(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def in_plain_words(config: SweepConfig, tested: Sequence[Dataset]) -> str:
+    """What the smallest difference means, for somebody who never planned a study."""
+    difference = detectable(n_tested(tested, config), config.seeds, len(config.ratios))["difference"]
+    if difference is None:
+        return (
+            "This sweep cannot show any difference for sure; it gives a first impression, and the verdict will be "
+            "**no evidence** whatever happens."
+        )
+    points = 100 * difference
+    step = f"say from 75 % right to {75 + points:.1f} %" if points < 20 else "a very large step"
+    return (
+        f"If synthetic images truly make the classifier better by **{points:.1f} points** or more ({step}), this "
+        "sweep finds it four times in five. A smaller effect will mostly be missed, and the verdict will say "
+        "**no evidence**, which is not the same as no effect."
+    )
+
+
+def n_tested(tested: Sequence[Dataset], config: SweepConfig) -> int:
+    """Test images, or patients where the sweep judges by patient."""
+    rows = pd.concat([dataset.rows("test") for dataset in tested])
+    return len(set(patients(rows))) if config.level == "patient" else len(rows)
 
 
 def cost(config: SweepConfig) -> str:
     """What the trials do, in a sentence."""
     trials = len(plan(config))
-    length = f"{config.epochs} epochs" if config.epochs else f"{config.steps} steps"
-    each = f"{length} of {config.batch} images"
     if config.classifier == "small-cnn":
         return (
-            f"Cost: {trials} trials train a small network from scratch, {each} each, in parallel where there is room."
+            f"{trials} times a small network is trained from scratch ({_each(config)}), several at once where there is "
+            "room."
         )
     if config.training == "fine-tuned":
         return (
-            f"Cost: {trials} trials train the whole {config.classifier}, {each} each. On a GPU this takes minutes a "
+            f"{trials} times the whole {config.classifier} is trained ({_each(config)}). On a GPU this takes minutes a "
             "trial, on a CPU it can take hours."
         )
     views = (
         f", and {config.views} augmented views of each," if any(arm_rule(arm).classical for arm in config.arms) else ""
     )
     return (
-        f"Cost: the features of every image{views} are computed once and kept; the {trials} heads then train from "
-        "them, which takes little more."
+        f"The features of every image{views} are computed once and kept; then {trials} heads are trained from them "
+        f"({_each(config)}), which takes little more."
     )
+
+
+def _each(config: SweepConfig) -> str:
+    return trained_for(config) + ("" if is_probe(config) else f", {config.batch} images a step")
+
+
+def time_needed(config: SweepConfig) -> str:
+    """How long it will take on this machine, from the last sweep of its kind here; empty when there was none."""
+    for run in list_runs(home(), "sweep"):
+        earlier, status = config_of(run), status_of(run)
+        if any(earlier[name] != getattr(config, name) for name in ("classifier", "training", "head", "dataset")):
+            continue
+        if status.state is not State.FINISHED or not (status.started and status.ended and status.total):
+            continue
+        took = status.ended - status.started
+        more = len(plan(config)) / status.total
+        if config.classifier == "small-cnn" or config.training == "fine-tuned":
+            more *= config.steps * config.batch / (earlier["steps"] * earlier["batch"])
+        return (
+            f"About **{duration(took * more)}** on this machine: {title(run)} took {duration(took)} for "
+            f"{status.total:g} trials."
+        )
+    return ""

@@ -10,22 +10,31 @@ import streamlit as st
 from engine.configs import SweepConfig
 from engine.configs.sweep import BACKBONES, TIMM, Metric
 from engine.datasets.dataset import Dataset
-from engine.datasets.folds import fold_of, folds_of
-from engine.features.sources import available
-from engine.presets import PRESETS
 from engine.report.tables import METRICS
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run, State, list_runs
 from pages.evaluating.arms import choose_arms, missing_controls
-from pages.evaluating.expectations import cost, what_it_can_show
-from pages.parts.command import command_line
+from pages.evaluating.comparing import BESIDE
+from pages.evaluating.drilling import TRIAL
+from pages.evaluating.expectations import cost, in_plain_words, time_needed, what_it_can_show
+from pages.evaluating.origins import (
+    POOL,
+    QUICK,
+    QUICKLY,
+    choose_images,
+    choose_settings,
+    choose_thoroughness,
+    sweep_again,
+    weights_here,
+)
+from pages.evaluating.views import AGAIN, READ, go
+from pages.parts.command import command_line, show_command
 from pages.parts.forms import config_form
+from pages.parts.glance import config_of, state_of
 from pages.parts.home import home
 from pages.parts.phantom import phantom_badge
-from pages.parts.runs import config_of, start, title
-from pages.parts.words import moment
+from pages.parts.runs import start
 
-DEFAULTS = "Ersatz's defaults"
 SMALL = "small-cnn"
 ABOVE = (
     *("kind", "dataset", "dataset_fingerprint", "pool", "pool_sha256", "folds", "repeats"),
@@ -33,10 +42,10 @@ ABOVE = (
     *("arms", "ratios", "ratio_of", "extra_classes", "seeds", "metric", "level", "subgroups"),
 )
 """Fields that are chosen above the form, or that the start of a run fills in."""
-MAIN = ("name", "steps", "batch")
+MAIN = ("name",)
 GROUPS = {
     "Training of the classifier": (
-        *("lr", "optimizer", "schedule", "weight_decay", "dropout", "weights"),
+        *("steps", "batch", "lr", "optimizer", "schedule", "weight_decay", "dropout", "weights"),
         *("validations", "select", "patience"),
     ),
     "Classical augmentation": ("augmentation", "views"),
@@ -55,79 +64,43 @@ COUNTS = {"class": "the real images of the class", "gap": "what the class lacks 
 
 
 def new_sweep(datasets: dict[str, Dataset], pools: list[Run]) -> None:
-    """Everything that is decided before a sweep, with what it can show at best beside it."""
-    images = choose_images(datasets, pools)
+    """Everything that is decided before a sweep, with what it can show at best beside it.
+
+    Whoever has no wishes chooses the images and how thorough it shall be, and starts; everything else can be changed.
+    """
+    earlier = sweep_again()
+    images = choose_images(datasets, pools, earlier)
     if images is None:
         return
     dataset = datasets[images["dataset"]]
     phantom_badge(dataset.name)
-    origin, settings = choose_settings(dataset)
-    key = f"{dataset.name}-{origin}"
-    base: dict[str, Any] = {**SweepConfig(name="a", dataset="a", pool="a").plain(), **settings, "pool": "", **images}
-    base["name"] = dataset.name
-    st.subheader("The question")
-    values = {**base, **choose_question(dataset, base, key)}
-    st.subheader("The classifier, and what it is trained on")
-    values |= choose_classifier(base, key)
-    values["arms"] = choose_arms(base["arms"], key)
-    values |= choose_shares(dataset, base, key)
-    st.subheader("What this can show")
+    thorough = choose_thoroughness(dataset, earlier)
+    with st.expander("Change the settings", icon=":material/tune:", expanded=earlier is not None):
+        origin, settings = choose_settings(dataset, earlier)
+        key = f"{dataset.name}-{origin}-{thorough}"
+        defaults = SweepConfig(name="a", dataset="a", pool="a").plain()
+        base: dict[str, Any] = {**defaults, **settings, "pool": "", "folds": (), **images}
+        base["name"] = base["name"] if earlier is not None and base["name"] != "a" else dataset.name
+        if thorough == QUICK:
+            base |= QUICKLY
+        st.markdown("**The question**")
+        values = {**base, **choose_question(dataset, base, key)}
+        st.markdown("**The classifier, and what it is trained on**")
+        values |= choose_classifier(base, key)
+        values["arms"] = choose_arms(base["arms"], key)
+        values |= choose_shares(dataset, base, key)
     try:
         config = SweepConfig.build(values)
     except ErsatzError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(f"{error} Open **Change the settings** to mend it.", icon=":material/error:")
         return
     tested = [datasets[fold.dataset] for fold in config.folds] or [dataset]
-    what_it_can_show(tested, config)
-    remarks(config)
+    with st.container(border=True):
+        st.markdown("**What this can show, and what it takes**")
+        st.markdown(in_plain_words(config, tested))
+        what_it_can_show(tested, config)
+        remarks(config)
     submit(dataset, config, key)
-
-
-def choose_images(datasets: dict[str, Dataset], pools: list[Run]) -> dict[str, Any] | None:
-    """The data set, and its pool or those of its folds."""
-    by_dataset: dict[str, list[Run]] = {}
-    for run in pools:
-        by_dataset.setdefault(config_of(run)["dataset"], []).append(run)
-    crossed = {name: folds_of(dataset) for name, dataset in datasets.items() if not fold_of(dataset)}
-    crossed = {name: folds for name, folds in crossed.items() if folds and all(f.name in by_dataset for f in folds)}
-    names = sorted({*by_dataset, *crossed} & set(datasets), key=lambda name: (bool(fold_of(datasets[name])), name))
-    left, right = st.columns(2)
-    name = left.selectbox("Data set", names, help="Frozen data sets that a pool was made for.")
-    of_pools = {run.id: run for run in by_dataset.get(name, [])}
-    options = [*([""] if name in crossed else []), *of_pools]
-
-    def shown(run_id: str) -> str:
-        if not run_id:
-            return f"Cross-validation: {len(crossed[name])} folds with a pool each"
-        return f"{title(of_pools[run_id])} · {moment(of_pools[run_id].status().created)}"
-
-    pool = right.selectbox("Pool", options, format_func=shown, key=f"pool-{name}")
-    if pool:
-        return {"dataset": name, "pool": pool}
-    folds = [{"dataset": fold.name, "pool": by_dataset[fold.name][0].id} for fold in crossed[name]]
-    st.caption("Every image is tested once, by generators and classifiers that never saw it.")
-    return {"dataset": name, "folds": folds}
-
-
-def choose_settings(dataset: Dataset) -> tuple[str, dict[str, Any]]:
-    """Where the settings below start from: a preset's sound protocol, its published one, or the defaults."""
-    source = fold_of(dataset).get("parent", dataset.name)
-    options: dict[str, dict[str, Any]] = {DEFAULTS: {}}
-    first = DEFAULTS
-    for preset in PRESETS.values():
-        options[f"{preset.title}: sound"] = preset.sweep
-        if preset.published:
-            options[f"{preset.title}: as published"] = preset.published
-        if preset.importing.get("name") == source:
-            first = f"{preset.title}: sound"
-    chosen = st.selectbox(
-        "Start from the settings of",
-        list(options),
-        index=list(options).index(first),
-        key=f"settings-{dataset.name}",
-        help="Sound: equal steps, controls and at least 8 seeds. As published: for comparison, and never a verdict.",
-    )
-    return chosen, options[chosen]
 
 
 def choose_question(dataset: Dataset, base: dict[str, Any], key: str) -> dict[str, Any]:
@@ -243,7 +216,9 @@ def choose_shares(dataset: Dataset, base: dict[str, Any], key: str) -> dict[str,
 
 def remarks(config: SweepConfig) -> None:
     """What the plan costs, what it lacks, and what it may not claim."""
-    st.caption(cost(config))
+    if time := time_needed(config):
+        st.markdown(time)
+    st.caption(cost(config) + ("" if time else " How long that takes is not known before the first one has run here."))
     for sentence in missing_controls(config):
         st.warning(sentence, icon=":material/balance:")
     if not config.claims:
@@ -257,7 +232,7 @@ def remarks(config: SweepConfig) -> None:
 def submit(dataset: Dataset, config: SweepConfig, key: str) -> None:
     """The settings that seldom matter, the start, and the same on the command line."""
     sweeps = [run.id for run in list_runs(home(), "sweep") if config_of(run)["dataset"] == dataset.name]
-    checks = [run.id for run in list_runs(home(), "quality") if run.state() is State.FINISHED]
+    checks = [run.id for run in list_runs(home(), "quality") if state_of(run) is State.FINISHED]
     values = config_form(
         SweepConfig,
         MAIN,
@@ -269,17 +244,10 @@ def submit(dataset: Dataset, config: SweepConfig, key: str) -> None:
         submit="Start sweep",
     )
     if values is not None and (run := start(SweepConfig.build(values))) is not None:
-        st.query_params["run"] = run.id
-        st.session_state["sweep-started"] = True
-        st.rerun()
-    st.caption("The same from the command line (what is changed in the form shows after the start):")
-    st.code(command_line(config), "bash", wrap_lines=True)
-
-
-@st.cache_data(max_entries=1, show_spinner=False, ttl=30)
-def weights_here() -> set[str]:
-    """The pretrained networks whose weights are on this machine."""
-    return {name for name in BACKBONES if available(name)}
+        for linked in (AGAIN, POOL, BESIDE, TRIAL):
+            st.query_params.pop(linked, None)
+        go(READ, run=run.id)
+    show_command(command_line(config))
 
 
 def _weights(name: str, here: set[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -10,17 +11,19 @@ import streamlit as st
 from engine.configs import SweepConfig, parse_config
 from engine.report.figures import figure_sweep
 from engine.report.style import ARMS
-from engine.report.tables import METRICS, level_trials, present_metrics
+from engine.report.tables import METRICS, cell_table, level_trials, present_metrics
 from engine.store.runs import Run, State
 from engine.sweep.arms import baseline_of, control_of, primary_arm
 from pages.evaluating.beside import as_published, departures
 from pages.evaluating.details import by_class, comparisons, confidence, means, subgroups
-from pages.evaluating.drilling import drill_down
+from pages.evaluating.drilling import drill_down, remember
 from pages.evaluating.verdicts import self_checks, show_verdict
-from pages.parts.command import command_line
-from pages.parts.files import json_of, table_of
+from pages.evaluating.views import COMPARE, NEW, go
+from pages.parts.charts import chart
+from pages.parts.command import command_line, show_command
+from pages.parts.files import json_of, stamp, table_of
+from pages.parts.glance import config_of, state_of
 from pages.parts.phantom import phantom_badge
-from pages.parts.runs import config_of
 
 MANY_ARMS = 4
 """With more arms than these, the reader chooses which to see."""
@@ -37,25 +40,35 @@ def results(run: Run) -> None:
         st.badge("As published: repeats its flaws, claims nothing", icon=":material/history_edu:", color="orange")
     if summary is not None:
         show_verdict(summary)
+        downloads(run)
     phantom_badge(config.dataset)
     if not trials_path.is_file():
-        if run.state().is_active:
+        if state_of(run).is_active:
             st.info("The first trials appear here as soon as they are done.", icon=":material/hourglass_top:")
         else:
             st.caption("It ended before its first trial was done.")
         return
     trials = table_of(trials_path, omit=("scores",))
     shown, metric, arms = choose(run, config, trials)
-    event = st.plotly_chart(
+    key = f"plot-{run.id}"
+    chart(
         figure_sweep(shown, summary, metric, arms=arms, config=config),
-        key=f"plot-{run.id}",
-        on_select="rerun",
-        selection_mode=["points"],
+        key,
+        f"{config.name}-{metric}",
+        lambda: plotted(shown[shown["arm"].isin(arms)], metric),
+        on_select=lambda: remember(key),
     )
-    drill_down(run, trials, summary, event.selection.points)
+    drill_down(run, trials, summary)
     if summary is not None:
         tables(run, config, summary, trials, shown[shown["arm"].isin(arms)], metric)
-        downloads(run)
+        what_next(run)
+
+
+def plotted(shown: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """The numbers of the plot: every mean with its interval, then every trial."""
+    trials = shown[["arm", "ratio", "seed", metric]].rename(columns={metric: "value"}).assign(what="trial")
+    means = cell_table(shown, metric).rename(columns={"mean": "value", "n": "seeds"}).assign(what="mean")
+    return pd.concat([means, trials])[["what", "arm", "ratio", "seed", "seeds", "value", "low", "high"]]
 
 
 def choose(run: Run, config: SweepConfig, trials: pd.DataFrame) -> tuple[pd.DataFrame, str, list[str]]:
@@ -134,7 +147,7 @@ def tables(
     if other := as_published(run, config):
         parts["As published"] = lambda: other(shown, metric)
     if summary.get("departures"):
-        parts["Departures"] = lambda: departures(summary)
+        parts["Departures"] = lambda: departures(summary, trials)
     for tab, draw in zip(st.tabs(list(parts), key="table", bind="query-params"), parts.values(), strict=True):
         if tab.open:
             with tab:
@@ -144,8 +157,6 @@ def tables(
 def downloads(run: Run) -> None:
     """The report, its methods paragraph, and the numbers behind every figure."""
     report, methods = run.path / "report.html", run.path / "methods.txt"
-    if not report.is_file() and run.state() is State.FINISHED:
-        st.caption(f"The report is not there; `python -m engine report {run.id}` writes it.")
     with st.container(horizontal=True, vertical_alignment="center"):
         if report.is_file():
             st.download_button(
@@ -156,26 +167,47 @@ def downloads(run: Run) -> None:
                 icon=":material/download:",
                 on_click="ignore",
                 type="primary",
+                help="Everything on this page and behind it in one file, to send or to print.",
             )
         if methods.is_file():
-            st.download_button(
-                "Methods paragraph",
-                methods.read_bytes,
-                f"{run.id}-methods.txt",
-                "text/plain",
-                icon=":material/article:",
-                on_click="ignore",
-            )
+            with st.popover("Methods paragraph", icon=":material/article:"):
+                st.code(read_methods(*stamp(methods)), None, wrap_lines=True)
+                st.download_button(
+                    "Save as text",
+                    methods.read_bytes,
+                    f"{run.id}-methods.txt",
+                    "text/plain",
+                    icon=":material/download:",
+                    on_click="ignore",
+                )
         with st.popover("Tables", icon=":material/table:"):
             for path in sorted([*run.path.glob("*.csv"), *run.path.glob("*.parquet")]):
                 st.download_button(
                     path.name, path.read_bytes, f"{run.id}-{path.name}", icon=":material/download:", on_click="ignore"
                 )
+    if not report.is_file() and state_of(run) is State.FINISHED:
+        st.caption(f"The report is not there; `python -m engine report {run.id}` writes it.")
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def read_methods(path: Path, written: float, size: int) -> str:
+    """The methods paragraph of a sweep."""
+    return path.read_text()
+
+
+def what_next(run: Run) -> None:
+    """Where to go from a verdict: to another sweep beside it, or to this one with a change."""
+    st.subheader("What next?")
+    with st.container(horizontal=True):
+        if st.button("Compare with another sweep", icon=":material/compare_arrows:", key=f"compare-{run.id}"):
+            go(COMPARE, run=run.id)
+        if st.button("Run it again with changes", icon=":material/edit:", key=f"again-{run.id}"):
+            go(NEW, again=run.id)
 
 
 def settings(run: Run) -> None:
     """The run's complete config and how to repeat it."""
-    with st.expander("Settings and command line", icon=":material/terminal:"):
-        config = parse_config(config_of(run))
-        st.code(command_line(config), "bash", wrap_lines=True)
+    config = parse_config(config_of(run))
+    with st.expander("All settings", icon=":material/tune:"):
         st.json(config.plain(), expanded=False)
+    show_command(command_line(config))

@@ -21,6 +21,7 @@ from engine.store.errors import AlreadyActive
 from engine.store.files import write_json
 from engine.store.home import Home
 from engine.store.runs import Run, State, create_run, list_runs
+from pages.evaluating.drilling import remember
 from tests.fabricated import CLASSES, make_dataset, make_everything, make_pool_run, make_sweep, make_training
 from tests.pages.conftest import OpenPage, press, texts
 
@@ -49,8 +50,10 @@ def pool(home: Home) -> Run:
 
 def test_empty_home_says_what_is_missing(home: Home, open_page: OpenPage) -> None:
     app = open_page("evaluate")
-    assert "there is no pool yet" in texts(app)
+    assert "there is no data set yet" in texts(app)
     assert not app.button
+    make_dataset(home)
+    assert "there is no pool yet" in texts(open_page("evaluate"))
 
 
 def test_finished_shows_the_verdict_first_then_everything_behind_it(home: Home, open_page: OpenPage) -> None:
@@ -65,7 +68,8 @@ def test_finished_shows_the_verdict_first_then_everything_behind_it(home: Home, 
     assert "Accuracy: paired differences of real + synthetic" in plots(app)
     assert [len(table.value) for table in app.dataframe] == [12], "the first tab alone"
     labels = [button.label for button in app.get("download_button")]
-    assert labels[:2] == ["Report (HTML)", "Methods paragraph"]
+    assert labels[:2] == ["Report (HTML)", "Save as text"]
+    assert (run.path / "methods.txt").read_text().strip() == app.code[0].value.strip()
     assert {"cells.csv", "comparisons.csv", "trials.parquet"} < set(labels)
     assert "Stop" not in [button.label for button in app.button]
 
@@ -88,7 +92,7 @@ def test_running_shows_the_trials_so_far_and_new_ones(
     title = "Accuracy against the share of synthetic images"
     assert single_trials(plots(app)[title]) == 40
     assert "Stop" in [button.label for button in app.button]
-    assert not app.get("download_button")
+    assert [button.label for button in app.get("download_button")] == ["Numbers (CSV)"]
     finished = make_sweep(home, pool)
     (run.path / "trials.parquet").write_bytes((finished.path / "trials.parquet").read_bytes())
     assert single_trials(plots(app.run())[title]) == 80
@@ -116,20 +120,12 @@ def test_failed_keeps_its_trials_and_says_why(home: Home, pool: Run, open_page: 
 
 
 @pytest.mark.parametrize(("seed", "count"), [(3, 1), (None, 8)])
-def test_a_clicked_point_shows_its_confusion_matrix(
-    home: Home, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch, seed: int | None, count: int
+def test_a_link_to_a_trial_shows_its_confusion_matrix(
+    home: Home, open_page: OpenPage, seed: int | None, count: int
 ) -> None:
     run = make_everything(home)
-    original = st.plotly_chart
-    points = [{"customdata": ["real+synthetic", 0.5, seed]}]
-    clicked = SimpleNamespace(selection=SimpleNamespace(points=points))
-
-    def plotly_chart(*args: Any, **kwargs: Any) -> Any:  # AppTest cannot click into a chart
-        drawn = original(*args, **kwargs)
-        return clicked if "on_select" in kwargs else drawn
-
-    monkeypatch.setattr(st, "plotly_chart", plotly_chart)
-    app = open_page("evaluate", run=run.id)
+    trial = "real+synthetic,0.5" + ("" if seed is None else f",{seed}")
+    app = open_page("evaluate", run=run.id, trial=trial)
     title = next(title for title in plots(app) if title.startswith("Confusion matrix"))
     cells = [int(text.split("<br>")[0]) for row in plots(app)[title]["data"][0]["text"] for text in row]
     assert sum(cells) == 24 * count
@@ -139,6 +135,26 @@ def test_a_clicked_point_shows_its_confusion_matrix(
         wrong = round(24 * (1 - trials.set_index("seed")["accuracy"][seed]))
         assert f"**{wrong} test images got wrong**" in texts(app)
         assert sum(len(image.proto.imgs) for image in app.get("image")) == wrong
+        press(app, "Close")
+        assert not any(title.startswith("Confusion matrix") for title in plots(app))
+
+
+def test_a_click_on_a_point_puts_its_trial_into_the_link(
+    home: Home, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """AppTest cannot click into a chart: what a browser would send is put in its place."""
+    points = [{"customdata": ["real+synthetic", 0.5, 3]}]
+    session, query = {"plot": SimpleNamespace(selection=SimpleNamespace(points=points))}, {"trial": "old"}
+    monkeypatch.setattr(st, "session_state", session)
+    monkeypatch.setattr(st, "query_params", query)
+    remember("plot")
+    assert query == {"trial": "real+synthetic,0.5,3"}
+    points[0]["customdata"][2] = None  # a mean
+    remember("plot")
+    assert query == {"trial": "real+synthetic,0.5"}
+    points.clear()
+    remember("plot")
+    assert query == {}
 
 
 def test_the_plan_shows_what_it_can_detect_before_it_starts(home: Home, pool: Run, open_page: OpenPage) -> None:
@@ -208,7 +224,7 @@ def test_start_submits_the_plan_and_shows_the_run(
     press(app, "Start sweep")
     assert [(config.pool, config.seeds, config.steps) for config in submitted] == [(pool.id, 10, 200)]
     assert app.query_params["run"] == list_runs(home, "sweep")[0].id
-    assert app.get("button_group")[0].value == "Read"
+    assert app.get("button_group")[0].value == "Results"
 
 
 def test_a_second_press_finds_the_first_run(
@@ -222,7 +238,7 @@ def test_a_second_press_finds_the_first_run(
     monkeypatch.setattr("pages.parts.runs.submit", submit)
     app = view(open_page("evaluate", run=run.id), "New sweep")
     next(button for button in app.button if button.label == "Start sweep").click().run()
-    assert app.get("button_group")[0].value == "Read"
+    assert app.get("button_group")[0].value == "Results"
     assert any("already in progress" in toast.value for toast in app.toast)
 
 
@@ -243,7 +259,7 @@ def test_a_cross_validation_is_offered_once_every_fold_has_a_pool(
     home: Home, folds: list[Run], submitted: list[SweepConfig], open_page: OpenPage
 ) -> None:
     app = open_page("evaluate")
-    pools = box(app.selectbox, "Pool")
+    pools = box(app.selectbox, "Pool of synthetic images")
     assert pools.value == ""
     assert pools.options[0] == "Cross-validation: 2 folds with a pool each"
     metrics = {metric.label: metric.value for metric in app.metric}
@@ -256,6 +272,47 @@ def test_a_cross_validation_is_offered_once_every_fold_has_a_pool(
         ("phantom-fold2", folds[1].id),
     ]
     assert (config.dataset, config.pool) == ("phantom", "")
+
+
+def test_two_sweeps_side_by_side_from_a_link(home: Home, pool: Run, open_page: OpenPage) -> None:
+    """Verdicts, settings, one figure over both, and differences that know they are of the same test images."""
+    other, run = make_sweep(home, pool, seeds=6), make_sweep(home, pool)
+    app = open_page("evaluate", view="Compare", run=run.id, compare=other.id)
+    assert [box.value for box in app.success] == [
+        "All were tested on the same images, so that their results can be compared image by image."
+    ]
+    settings, differences = (table.value for table in app.dataframe)
+    assert settings["Setting"].tolist() == ["Seeds"]
+    assert len(differences) == 10
+    assert set(differences["Difference"]) != {"+0.0 points"}
+    assert "Accuracy of real + synthetic, sweep beside sweep" in plots(app)
+    table = pd.read_csv(other.path / "test_images.csv", dtype=str)
+    table.assign(sha256="other").to_csv(other.path / "test_images.csv", index=False)
+    st.cache_data.clear()
+    app.run()
+    assert "tested on other images" in app.warning[0].value
+    assert set(app.dataframe[1].value["95 % interval"]) == {"–"}
+
+
+def test_a_sweep_again_starts_from_its_settings(
+    home: Home, pool: Run, open_page: OpenPage, submitted: list[SweepConfig]
+) -> None:
+    run = make_sweep(home, pool, settings={"ratios": (0.3,), "metric": "auroc", "seeds": 9})
+    app = open_page("evaluate", again=run.id)
+    assert "Starts from the settings of Sweep phantom-sweep" in texts(app)
+    press(app, "Start sweep")
+    assert [(config.ratios, config.metric, config.seeds) for config in submitted] == [((0.3,), "auroc", 9)]
+    assert "again" not in app.query_params
+
+
+def test_a_quick_look_says_that_it_claims_nothing(home: Home, pool: Run, open_page: OpenPage) -> None:
+    app = open_page("evaluate")
+    assert "finds it four times in five" in texts(app)
+    next(group for group in app.get("button_group") if "thorough" in group.key).set_value("Quick look").run()
+    assert not app.exception
+    metrics = {metric.label: metric.value for metric in app.metric}
+    assert (metrics["Smallest difference"], metrics["Trials"]) == ("none", "15")
+    assert "cannot show any difference" in texts(app)
 
 
 def test_a_sweep_beside_the_published_one(home: Home, pool: Run, open_page: OpenPage) -> None:

@@ -1,0 +1,193 @@
+"""Two sweeps held against each other: whether they were tested on the same images, and cell by cell how they differ."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from scipy import stats
+
+from engine.report.style import ARMS, BLUE, GREEN, GREY, ORANGE, PINK, styled
+from engine.report.tables import METRICS, cell_table, show_share
+from engine.store.files import read_json
+from engine.store.runs import Run
+from engine.sweep.arms import baseline_of, control_of
+from engine.sweep.levels import Level
+from engine.sweep.metric_table import metric_table, patient_parts
+from engine.sweep.metrics import METRICS as COMPUTED
+from engine.sweep.metrics import positive_class
+
+COLUMNS = ["arm", "ratio", "one", "other", "difference", "low", "high"]
+COLOURS = (BLUE, ORANGE, GREEN, PINK)
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What a comparison reads of a sweep; `trials` with their scores, `test_images` in the order of these."""
+
+    trials: pd.DataFrame
+    test_images: pd.DataFrame
+    classes: list[str]
+
+
+def read_swept(run: Run) -> Swept:
+    """A finished sweep, from its files."""
+    test_images = pd.read_csv(run.path / "test_images.csv", dtype=str, keep_default_na=False)
+    if "fold" in test_images:
+        test_images["fold"] = test_images["fold"].astype(int)
+    return Swept(
+        trials=pd.read_parquet(run.path / "trials.parquet"),
+        test_images=test_images,
+        classes=read_json(run.path / "summary.json")["classes"],
+    )
+
+
+def same_test(one: Swept, other: Swept) -> bool:
+    """Whether both were tested on the same images, in the same folds."""
+    columns = [name for name in ("sha256", "fold") if name in one.test_images or name in other.test_images]
+    if any(name not in swept.test_images for swept in (one, other) for name in columns):
+        return False
+    mine, theirs = (swept.test_images[columns].astype(str).reset_index(drop=True) for swept in (one, other))
+    return one.classes == other.classes and mine.equals(theirs)
+
+
+def compare_sweeps(one: Swept, other: Swept, metric: str = "accuracy", level: Level = "image") -> pd.DataFrame:
+    """What `other` has more than `one` in every arm and ratio that both have, by metric and level.
+
+    Columns: `arm, ratio, one, other` (means over the seeds), `difference`, and `low` and `high`, its 95 % interval.
+    The interval is for the luck of the seeds, which are other ones in each sweep, and of the test patients, which are
+    the same: that of a patient is what the patient moves the one mean more than the other. Without the same test
+    images it is unknown (NaN): then a difference may be one of the test images.
+    """
+    common = _cells(one) & _cells(other)
+    paired = same_test(one, other)
+    values = [_by_seed(swept, metric, level, common) for swept in (one, other)]
+    moved = [_by_patient(swept, metric, level, common) if paired else {} for swept in (one, other)]
+    rows = []
+    for cell in sorted(common, key=lambda cell: (list(ARMS).index(cell[0]), cell[1])):
+        first, second = (np.array(of_sweep.get(cell, [])) for of_sweep in values)
+        if not (len(first) and len(second)):
+            continue
+        difference, half = second.mean() - first.mean(), math.nan
+        if paired and min(len(first), len(second)) > 1:
+            parts = moved[1][cell] - moved[0][cell]
+            patients = len(parts) / max(len(parts) - 1, 1) * float((parts**2).sum())
+            variance = patients + sum(value.var(ddof=1) / len(value) for value in (first, second))
+            half = float(stats.norm.ppf(0.975)) * math.sqrt(variance)
+        rows.append((*cell, first.mean(), second.mean(), difference, difference - half, difference + half))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def readable_differences(table: pd.DataFrame, metric: str, names: tuple[str, str]) -> pd.DataFrame:
+    """`compare_sweeps` in words and units; `names` are those of the two sweeps."""
+    measure = METRICS[metric]
+    intervals = zip(table["low"], table["high"], strict=True)
+    return pd.DataFrame(
+        {
+            "Arm": [ARMS[arm].title for arm in table["arm"]],
+            "Share": [show_share(ratio) if ratio else "–" for ratio in table["ratio"]],
+            names[0]: [measure.show(value) for value in table["one"]],
+            names[1]: [measure.show(value) for value in table["other"]],
+            "Difference": [measure.show_difference(value) for value in table["difference"]],
+            "95 % interval": [measure.show_interval(low, high, signed=True) for low, high in intervals],
+        }
+    )
+
+
+def figure_sweeps(trials: Sequence[tuple[str, pd.DataFrame]], metric: str, arm: str) -> go.Figure:
+    """An arm of several sweeps (name, trials) against the share of synthetic images, its control dashed beside it."""
+    measure = METRICS[metric]
+    looks = [(arm, "solid", ARMS[arm].symbol, 2.5)]
+    if control := control_of(arm):
+        looks.append((control, "dash", "diamond-open", 1.5))
+    figure = go.Figure()
+    for place, (name, of_sweep) in enumerate(trials):
+        cells = cell_table(of_sweep, metric)
+        colour = COLOURS[place % len(COLOURS)]
+        for shown, dash, symbol, width in looks:
+            if not (cells["arm"] == shown).any():
+                continue
+            own = cells[cells["arm"].isin((shown, baseline_of(shown)))].sort_values("ratio")
+            mean = own["mean"] * measure.scale
+            words = name if shown == arm else f"{name}, {ARMS[shown].title.lower()}"
+            figure.add_trace(
+                go.Scatter(
+                    x=100 * own["ratio"] + 0.8 * (place - (len(trials) - 1) / 2),
+                    y=mean,
+                    error_y={
+                        "array": own["high"] * measure.scale - mean,
+                        "arrayminus": mean - own["low"] * measure.scale,
+                        "thickness": 1.5 if shown == arm else 0,
+                        "width": 4,
+                    },
+                    mode="lines+markers",
+                    line={"color": colour, "width": width, "dash": dash},
+                    marker={"symbol": symbol, "size": 9, "line": {"width": 0 if shown == arm else 1.5}},
+                    name=words,
+                    customdata=[
+                        [measure.show(value), measure.show_interval(low, high), n]
+                        for value, low, high, n in zip(own["mean"], own["low"], own["high"], own["n"], strict=True)
+                    ],
+                    hovertemplate=(
+                        "%{customdata[0]} (95 %: %{customdata[1]}, %{customdata[2]} seeds)<extra>" + words + "</extra>"
+                    ),
+                )
+            )
+    ratios = sorted({0.0, *(ratio for _, of_sweep in trials for ratio in of_sweep["ratio"])})
+    styled(
+        figure,
+        title=f"{measure.title} of {ARMS[arm].title.lower()}, sweep beside sweep",
+        x="Share of synthetic images, %",
+        y=f"{measure.title}{', %' if measure.percent else ''}",
+        keep_zoom=f"{metric}-{arm}",
+        height=460,
+    )
+    figure.add_annotation(
+        text="Solid: the arm; dashed: its control; at 0 % the real images alone",
+        xref="paper",
+        yref="paper",
+        x=1,
+        y=0,
+        xanchor="right",
+        yanchor="bottom",
+        showarrow=False,
+        font={"size": 11, "color": GREY},
+    )
+    figure.update_layout(margin={"t": 56, "b": 130}, legend={"yref": "container", "y": 0.0, "yanchor": "bottom"})
+    return figure.update_xaxes(tickvals=[100 * ratio for ratio in ratios])
+
+
+def _cells(swept: Swept) -> set[tuple[str, float]]:
+    return set(zip(swept.trials["arm"], swept.trials["ratio"], strict=True))
+
+
+def _of_cells(swept: Swept, cells: set[tuple[str, float]]) -> pd.DataFrame:
+    wanted = [cell in cells for cell in zip(swept.trials["arm"], swept.trials["ratio"], strict=True)]
+    return swept.trials[wanted]
+
+
+def _by_seed(
+    swept: Swept, metric: str, level: Level, cells: set[tuple[str, float]]
+) -> dict[tuple[str, float], list[float]]:
+    """The metric of every repetition, by arm and ratio."""
+    assert metric in COMPUTED
+    positive = positive_class(swept.classes)
+    table = metric_table(_of_cells(swept, cells), swept.test_images, swept.classes, positive)
+    own = table[(table["metric"] == metric) & (table["level"] == level)].dropna(subset="score")
+    found: dict[tuple[str, float], list[float]] = {}
+    for arm, ratio, score in zip(own["arm"], own["ratio"], own["score"], strict=True):
+        found.setdefault((arm, ratio), []).append(score)
+    return found
+
+
+def _by_patient(
+    swept: Swept, metric: str, level: Level, cells: set[tuple[str, float]]
+) -> dict[tuple[str, float], np.ndarray]:
+    """How much each test patient moves the mean over the seeds, by arm and ratio."""
+    positive = positive_class(swept.classes)
+    parts = patient_parts(metric, _of_cells(swept, cells), swept.test_images, swept.classes, positive, level)
+    return {cell: np.mean(list(of_seeds.values()), axis=0) for cell, of_seeds in parts.items()}
