@@ -12,6 +12,8 @@ from engine.store.home import REPOSITORY
 
 TEXT, GRAPHICS = 4.5, 3.0
 BACKGROUNDS = ("backgroundColor", "secondaryBackgroundColor")
+CAPTION = 0.6
+"""Share of the text's colour in that of Streamlit's captions; the rest shines through."""
 
 
 def luminance(colour: str) -> float:
@@ -25,6 +27,12 @@ def contrast(colour: str, other: str) -> float:
     """From 1, the same, to 21, black on white."""
     low, high = sorted((luminance(colour), luminance(other)))
     return (high + 0.05) / (low + 0.05)
+
+
+def mixed(text: str, background: str) -> str:
+    """The colour of a caption on this background."""
+    pairs = ((int(text[at : at + 2], 16), int(background[at : at + 2], 16)) for at in (1, 3, 5))
+    return "#" + "".join(f"{round(CAPTION * of_text + (1 - CAPTION) * behind):02x}" for of_text, behind in pairs)
 
 
 @pytest.fixture(params=["light", "dark"])
@@ -41,6 +49,11 @@ def test_text_and_links_can_be_read(theme: dict[str, Any]) -> None:
     for colour in ("textColor", "primaryColor"):
         for background in BACKGROUNDS:
             assert contrast(theme[colour], theme[background]) >= TEXT, (colour, background)
+
+
+def test_captions_can_be_read(theme: dict[str, Any]) -> None:
+    for background in BACKGROUNDS:
+        assert contrast(mixed(theme["textColor"], theme[background]), theme[background]) >= TEXT, background
 
 
 def test_lines_of_charts_can_be_seen_and_differ(theme: dict[str, Any]) -> None:
