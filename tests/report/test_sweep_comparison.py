@@ -1,0 +1,92 @@
+"""Two sweeps held against each other, on numbers whose answer is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from engine.report.sweep_comparison import Swept, compare_sweeps, figure_sweeps, readable_differences, same_test
+
+CLASSES = ["normal", "sick"]
+IMAGES = 60
+
+
+def swept(seed: int, better: float = 0.0, seeds: int = 4, alike: bool = False) -> Swept:
+    """A sweep of two cells; with `alike`, all seeds score every image the same."""
+    labels = np.arange(IMAGES) % 2
+    rows = []
+    for arm, ratio in (("real", 0.0), ("real+synthetic", 0.5)):
+        fixed = np.random.default_rng([seed, len(arm)]).normal(0.4 + better, 1, IMAGES)
+        for number in range(seeds):
+            own = 0 if alike else np.random.default_rng([seed, len(arm), number]).normal(0, 0.5, IMAGES)
+            right = 1 / (1 + np.exp(-(fixed + own)))
+            scores = np.where(np.eye(2)[labels] > 0, right[:, None], 1 - right[:, None])
+            rows.append({"arm": arm, "ratio": ratio, "seed": number, "scores": scores.ravel().tolist()})
+    test_images = pd.DataFrame(
+        {
+            "path": [f"{place}.png" for place in range(IMAGES)],
+            "class": [CLASSES[label] for label in labels],
+            "group": "",
+            "sha256": [f"{place:064d}" for place in range(IMAGES)],
+        }
+    )
+    return Swept(pd.DataFrame(rows), test_images, CLASSES)
+
+
+def test_a_sweep_does_not_differ_from_itself() -> None:
+    one = swept(1)
+    table = compare_sweeps(one, one)
+    assert table["difference"].tolist() == [0.0, 0.0]
+    assert (table["low"] < 0).all()
+    assert np.allclose(table["low"], -table["high"])
+
+
+def test_without_luck_of_the_seeds_the_interval_is_that_of_a_paired_comparison_of_images() -> None:
+    one, other = swept(1, alike=True), swept(2, 0.8, alike=True)
+    labels = one.test_images["class"].map(CLASSES.index).to_numpy()
+    table = compare_sweeps(one, other).set_index("arm")
+    for arm in ("real", "real+synthetic"):
+        right = [
+            np.reshape(sweep.trials.loc[sweep.trials["arm"] == arm, "scores"].iloc[0], (-1, 2)).argmax(1) == labels
+            for sweep in (one, other)
+        ]
+        differences = right[1].astype(float) - right[0]
+        half = stats.norm.ppf(0.975) * stats.sem(differences)
+        row = table.loc[arm]
+        assert row["difference"] == pytest.approx(differences.mean())
+        assert row["high"] - row["difference"] == pytest.approx(half)
+
+
+def test_on_other_test_images_there_is_no_interval() -> None:
+    one, other = swept(1), swept(2)
+    assert same_test(one, other)
+    elsewhere = replace(other, test_images=other.test_images.assign(sha256="x"))
+    assert not same_test(one, elsewhere)
+    table = compare_sweeps(one, elsewhere, "auroc")
+    assert np.isfinite(table["difference"]).all()
+    assert table["low"].isna().all()
+    words = readable_differences(table, "auroc", ("A", "B"))
+    assert list(words) == ["Arm", "Share", "A", "B", "Difference", "95 % interval"]
+    assert set(words["95 % interval"]) == {"–"}
+
+
+@pytest.mark.slow
+def test_the_interval_holds_as_often_as_it_says() -> None:
+    """Of sweeps that do not differ in truth: fresh seeds and fresh test images each time."""
+    held = 0
+    for draw in range(100):
+        table = compare_sweeps(swept(2 * draw), swept(2 * draw + 1)).set_index("arm")
+        held += table.loc["real", "low"] <= 0 <= table.loc["real", "high"]
+    assert held >= 90  # 95 expected
+
+
+def test_the_figure_has_each_sweep_and_its_control() -> None:
+    trials = swept(1).trials.assign(accuracy=0.8)
+    control = trials[trials["arm"] == "real+synthetic"].assign(arm="real+duplicates")
+    figure = figure_sweeps([("A", pd.concat([trials, control])), ("B", trials)], "accuracy", "real+synthetic")
+    assert [trace.name for trace in figure.data] == ["A", "A, real + duplicates of the reals", "B"]
+    assert [len(trace.x) for trace in figure.data] == [2, 2, 2], "the real images alone stand at 0 %"
