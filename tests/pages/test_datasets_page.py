@@ -64,12 +64,13 @@ def test_a_finished_import_leads_to_its_data_set(open_page: OpenPage, home: Home
     app = open_page("datasets", run=run.id)
     assert app.query_params["dataset"] in ("scans", ["scans"])
     assert [metric.value for metric in app.metric][:2] == ["76", "2"]
+    assert "Train on it" in texts(app)
 
 
 def test_a_phantom_is_labelled_and_frozen_is_shown(open_page: OpenPage, home: Home) -> None:
     fabricated.make_dataset(home)
     said = texts(open_page("datasets"))
-    assert "This is a phantom" in said
+    assert "Phantom data" in said
     assert f"Fingerprint `{Dataset.open(home, 'phantom').fingerprint[:16]}`" in said
     assert "Keep one of each copy" not in said, "a frozen split cannot be mended"
 
@@ -86,17 +87,28 @@ def test_a_path_is_previewed_then_imported(
     monkeypatch.setattr(parts, "submit", submit)
     app = open_page("datasets")
     app.text_input(key="import-path").set_value(str(folder)).run()
-    press(app, "Preview")
-    assert [metric.value for metric in app.metric] == ["48", "2", "unknown"]
+    assert [metric.value for metric in app.metric] == ["48", "2", "unknown"], "shown without being asked for"
+    assert len(app.image) == 12
+    assert {app.image[0].proto.imgs[0].alt, app.image[11].proto.imgs[0].alt} == {
+        "Example 1 of class bleed",
+        "Example 6 of class normal",
+    }
     assert not home.datasets.exists(), "a preview writes nothing"
+    assert f"dataset import {folder} --name scans --size 32 --no-freeze" in app.code[0].value
+    next(field for field in app.text_input if field.label == "Only these classes").set_value("bleed")
     press(app, "Start import")
-    assert [(config.name, config.source) for config in submitted] == [("scans", str(folder))]
+    assert "there are only bleed" in texts(app) or "at least two" in texts(app)
+    next(field for field in app.text_input if field.label == "Only these classes").set_value("")
+    press(app, "Preview")
+    next(field for field in app.text_input if field.label == "Name").set_value("heads")
+    press(app, "Start import")
+    assert [(config.name, config.source) for config in submitted] == [("heads", str(folder))]
 
 
 def test_an_upload_is_previewed_and_a_hostile_one_refused(open_page: OpenPage, home: Home, folder: Path) -> None:
     archive = Path(shutil.make_archive(str(folder), "zip", folder)).read_bytes()
     app = open_page("datasets")
-    next(group for group in app.segmented_control if group.label == "Where the images are").set_value("Upload").run()
+    next(group for group in app.segmented_control if group.label == "Where the images are").set_value("files").run()
     app.file_uploader[0].set_value(
         [("scans.zip", archive, "application/zip"), ("more.zip", archive, "application/zip")]
     )
@@ -104,7 +116,6 @@ def test_an_upload_is_previewed_and_a_hostile_one_refused(open_page: OpenPage, h
     assert "one ZIP or .npz alone is expected" in texts(app)
     assert not (home.root / "uploads").exists()
     app.file_uploader[0].set_value([("../scans.zip", archive, "application/zip")]).run()
-    press(app, "Preview")
     assert [metric.value for metric in app.metric] == ["48", "2", "unknown"]
     assert next(field for field in app.text_input if field.label == "Name").value == "scans"
 
@@ -112,9 +123,8 @@ def test_an_upload_is_previewed_and_a_hostile_one_refused(open_page: OpenPage, h
 def test_a_wrong_path_is_said_in_a_sentence(open_page: OpenPage) -> None:
     app = open_page("datasets")
     app.text_input(key="import-path").set_value("/nowhere/at/all").run()
-    press(app, "Preview")
+    press(app, "Start import")
     assert "There is no /nowhere/at/all" in texts(app)
-    assert "Start import" not in [button.label for button in app.button]
 
 
 def test_wrong_settings_are_said_in_a_sentence(open_page: OpenPage, folder: Path) -> None:
@@ -127,11 +137,17 @@ def test_wrong_settings_are_said_in_a_sentence(open_page: OpenPage, folder: Path
 
 def test_a_remedy_mends_an_open_data_set_and_it_is_frozen(open_page: OpenPage, home: Home, folder: Path) -> None:
     import_dataset(home, ImportConfig(name="scans", source=str(folder), size=32, freeze=False))
-    app = open_page("datasets")
+    app = open_page("datasets", view="findings")
     assert "exact copies of each other" in texts(app)
+    assert "Leaves out 2 of 48 images: bleed 24 → 23, normal 24 → 23." in texts(app)
+    assert len(app.image) >= 4, "the copies stand side by side"
     press(app, "Keep one of each copy")
     assert "exact copies of each other" not in texts(app)
     assert (Dataset.open(home, "scans").manifest["excluded"] == "drop-copies").sum() == 2
+    assert "Left out 2 of 48 images" in texts(app)
+    press(app, "Undo")
+    assert (Dataset.open(home, "scans").manifest["excluded"] == "").all()
+    press(app, "Keep one of each copy")
     press(app, "Freeze")
     press(app, "Freeze", "Freeze the split")
     assert Dataset.open(home, "scans").frozen
@@ -154,9 +170,88 @@ def test_leaks_are_frozen_only_when_accepted(open_page: OpenPage, home: Home, fo
     assert Dataset.open(home, "scans").info["frozen"]["accepted"] == ["leak"]
 
 
-def test_the_wall_shows_the_chosen_class_and_split(open_page: OpenPage, home: Home) -> None:
+def test_the_wall_shows_the_chosen_class_split_and_finding(open_page: OpenPage, home: Home, folder: Path) -> None:
+    dataset = import_dataset(home, ImportConfig(name="scans", source=str(folder), size=32, freeze=False))
+    app = open_page("datasets", view="images")
+    assert len(app.image) == 48
+    app.segmented_control(key="split").set_value("test").run()
+    assert len(app.image) == len(dataset.rows("test"))
+    app.segmented_control(key="split").set_value("any").run()
+    app.selectbox(key="finding").set_value("exact-copies").run()
+    assert len(app.image) == 4
+    app.selectbox(key="class").set_value("bleed").run()
+    assert len(app.image) == 2
+    press(app, "00.png")
+    assert "**SHA-256 of its pixels**" in texts(app)
+
+
+def test_the_split_is_drawn_again_and_not_once_it_is_frozen(open_page: OpenPage, home: Home, folder: Path) -> None:
+    import_dataset(home, ImportConfig(name="scans", source=str(folder), size=32, freeze=False))
+    app = open_page("datasets", view="split")
+    assert "No patient, and no picture, stands in two splits" in texts(app)
+    assert next(button for button in app.button if button.label == "Test").disabled, "nothing is chosen"
+    next(field for field in app.number_input if field.label == "Share for training").set_value(0.5)
+    press(app, "Split again")
+    counts = Dataset.open(home, "scans").rows()["split"].value_counts()
+    assert 22 <= counts["train"] <= 26
+    Dataset.open(home, "scans").freeze()
+    said = texts(open_page("datasets", view="split"))
+    assert "The split is frozen" in said
+    assert "Split again" not in said
+
+
+def test_folds_are_made_of_a_frozen_set(open_page: OpenPage, home: Home, folder: Path) -> None:
+    import_dataset(home, ImportConfig(name="scans", source=str(folder), size=32, freeze=False))
+    assert "Freeze this one first" in texts(open_page("datasets", view="folds"))
+    Dataset.open(home, "scans").freeze()
+    app = open_page("datasets", view="folds")
+    next(field for field in app.number_input if field.label == "Folds").set_value(3)
+    press(app, "Make the folds")
+    assert [path.name for path in sorted(home.datasets.iterdir())] == [
+        "scans",
+        "scans-fold1",
+        "scans-fold2",
+        "scans-fold3",
+    ]
+    assert app.dataframe[0].value["fold"].tolist() == ["scans-fold1", "scans-fold2", "scans-fold3"]
+    assert "This is fold 2 of 3 of scans" in texts(open_page("datasets", dataset="scans-fold2", view="folds"))
+    assert app.query_params["dataset"] in ("scans", ["scans"])
+
+
+def test_a_data_set_is_deleted_after_its_consequences_were_read(open_page: OpenPage, home: Home) -> None:
     fabricated.make_dataset(home)
+    fabricated.make_dataset(home, "other")
+    training = fabricated.make_training(home, "bleed")
+    app = open_page("datasets", dataset="phantom")
+    press(app, "Delete this data set…")
+    assert "1 training can be neither resumed nor fine-tuned" in texts(app)
+    assert next(button for button in app.button if button.label == "Delete the data set").disabled
+    app.checkbox[0].check()
+    press(app, "Delete this data set…")
+    press(app, "Delete this data set…", "Delete the data set")
+    assert [path.name for path in home.datasets.iterdir()] == ["other"]
+    assert training.exists()
+    assert app.dataframe[0].value["name"].tolist() == ["other"], "all that are left"
+
+
+def test_an_import_is_done_again_with_its_settings(open_page: OpenPage, home: Home, folder: Path) -> None:
+    config = ImportConfig(name="scans", source=str(folder), size=16, only_classes=("bleed", "normal"), seed=7)
+    import_dataset(home, config)
+    run = fabricated.set_state(create_run(home, config.plain(), "import scans"), State.FINISHED)
+    for query in ({"again": run.id}, {"from": "scans"}):
+        app = open_page("datasets", view="import", **query)
+        assert app.text_input(key="import-path").value == str(folder)
+        assert next(field for field in app.text_input if field.label == "Name").value == "scans-2"
+        assert next(field for field in app.number_input if field.label == "Seed").value == 7
+
+
+def test_folders_of_the_machine_are_walked_through(open_page: OpenPage, home: Home, folder: Path) -> None:
     app = open_page("datasets")
-    assert len(app.image) == fabricated.COUNTS["train"]
-    next(group for group in app.segmented_control if group.label == "Split").set_value("test").run()
-    assert len(app.image) == fabricated.COUNTS["test"]
+    app.text_input(key="import-path").set_value(str(folder / "nowhere")).run()
+    assert {"bleed", "normal"} <= {button.label for button in app.button}
+    assert "24 images" in texts(app)
+    press(app, "bleed")
+    press(app, "Up")
+    press(app, "Use this folder")
+    assert app.text_input(key="import-path").value == str(folder)
+    assert [metric.value for metric in app.metric] == ["48", "2", "unknown"]

@@ -1,0 +1,165 @@
+"""What the audit found: each finding with its pictures side by side, what mends it and what that would change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import streamlit as st
+
+from engine.datasets import editing
+from engine.datasets.dataset import Dataset
+from engine.datasets.foresight import Effect
+from engine.store.errors import ErsatzError
+from pages.dataset_views.address import PAGE
+from pages.dataset_views.pictures import enlarge, named, show_picture
+from pages.dataset_views.reading import affected_by, foreseen, manifest_of, written
+from pages.dataset_views.words import REMEDIES, SEVERITIES, WHAT_THEY_DO, finding_title, split_word
+from pages.parts.command import show_command
+from pages.parts.people import Role, guarded, require
+
+EXAMPLES = 4
+"""Sets of pictures of a finding on one page."""
+IN_A_SET = 4
+"""Pictures shown of one set."""
+
+
+def show_findings(dataset: Dataset) -> None:
+    """All findings, the gravest first, and what was mended already."""
+    findings = dataset.info["audit"]["findings"]
+    mended(dataset)
+    grave = [finding for finding in findings if finding["severity"] in ("leak", "conflict")]
+    if not grave:
+        st.success("No leak between the splits and no conflict of labels.", icon=":material/check_circle:")
+    for finding in findings:
+        show_finding(dataset, finding)
+    remedies = list(dict.fromkeys(finding["remedy"] for finding in findings if finding["remedy"]))
+    fix = "".join(f" --fix {name}" for name in remedies if not dataset.frozen)
+    show_command(f"python -m engine dataset audit {dataset.name}{fix}")
+
+
+def mended(dataset: Dataset) -> None:
+    """The remedies that were applied, what each changed, and the way back while the split is open."""
+    applied = dataset.info["config"]["remedies"]
+    if not applied:
+        return
+    with st.container(border=True):
+        st.markdown("**Mended**")
+        for name in applied:
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.badge(REMEDIES[name], icon=":material/build:", color="green")
+                st.caption(sentence_on(foreseen(dataset, written(dataset), name), done=True), width="stretch")
+                if not dataset.frozen and st.button(
+                    "Undo",
+                    icon=":material/undo:",
+                    key=f"undo-{name}",
+                    **guarded(Role.EDITOR, help=f"Take back: {REMEDIES[name].lower()}."),
+                ):
+                    edited("Going back and looking again…", lambda name=name: undo(dataset, name))
+
+
+def show_finding(dataset: Dataset, finding: dict[str, Any]) -> None:
+    """One finding: what was found, its pictures, and the button that mends it."""
+    colour, icon, word = SEVERITIES[finding["severity"]]
+    with st.container(border=True):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.badge(word, icon=icon, color=colour)
+            st.markdown(f"**{finding_title(finding['name'])}**", width="stretch")
+        st.markdown(finding["sentence"])
+        if finding["remedy"] and not dataset.frozen:
+            remedy(dataset, finding)
+        examples(dataset, finding)
+
+
+def remedy(dataset: Dataset, finding: dict[str, Any]) -> None:
+    """The button that mends a finding, with what it does and what it would change."""
+    name = finding["remedy"]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        pressed = st.button(
+            REMEDIES.get(name, name),
+            icon=":material/build:",
+            key=f"remedy-{finding['name']}",
+            **guarded(Role.EDITOR, help="Can be undone until the split is frozen."),
+        )
+        told = sentence_on(foreseen(dataset, written(dataset), name), done=False)
+        st.caption(f"{WHAT_THEY_DO.get(name, '')} {told}", width="stretch")
+    if pressed:
+        edited("Mending and looking again…", lambda: mend(dataset, name))
+
+
+def mend(dataset: Dataset, name: str) -> None:
+    """Apply a remedy; the split stays open for a look at the result."""
+    require(Role.EDITOR)
+    editing.apply_remedies(dataset, [name])
+    st.toast(f"{REMEDIES.get(name, name)}: done.", icon=":material/build:")
+
+
+def undo(dataset: Dataset, name: str) -> None:
+    """Take a remedy back."""
+    require(Role.EDITOR)
+    editing.undo_remedies(dataset, [name])
+    st.toast(f"{REMEDIES[name]}: taken back.", icon=":material/undo:")
+
+
+def edited(working: str, edit: Callable[[], None]) -> None:
+    """Do one change, then draw the page again; a change that is refused is one sentence."""
+    with st.spinner(working):
+        try:
+            edit()
+        except ErsatzError as error:
+            st.error(str(error), icon=":material/error:")
+            return
+    st.rerun()
+
+
+def sentence_on(effect: Effect, done: bool) -> str:
+    """`Leaves out 2 of 48 images: bleed 24 → 23, normal 24 → 23.`"""
+    before, after = effect.units
+    total = sum(count for count, _ in effect.images.values())
+    parts = [f"{name} {old:,} → {new:,}" for name, (old, new) in effect.images.items() if old != new]
+    if effect.left_out:
+        verb = "Left out" if done else "Leaves out"
+        return f"{verb} {effect.left_out:,} of {total:,} images: {', '.join(parts)}."
+    if before != after:
+        verb = "Divided" if done else "Divides"
+        return f"{verb} the {total:,} images into {after:,} groups that stay together (without it {before:,})."
+    return "No image is left out." if done else "Leaves no image out."
+
+
+@st.fragment
+def examples(dataset: Dataset, finding: dict[str, Any]) -> None:
+    """The pictures that a finding is about, those that belong together side by side, page by page."""
+    sets = finding["examples"]
+    if not sets:
+        return
+    rows = {row.path: row for row in named(manifest_of(written(dataset)))}
+    pages = -(-len(sets) // EXAMPLES)
+    name = finding["name"]
+    first = (st.session_state.get(f"examples-{name}", 1) - 1) * EXAMPLES if pages > 1 else 0
+    with st.container(horizontal=True, gap="medium"):
+        for number, paths in enumerate(sets[first : first + EXAMPLES], start=first):
+            together(dataset, [rows[path] for path in paths[:IN_A_SET] if path in rows], f"{name}-{number}")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if pages > 1:
+            st.pagination(pages, key=f"examples-{name}")
+        members = affected_by(dataset, written(dataset)).get(name, [])
+        if len(members) > sum(map(len, sets)) or pages > 1:
+            st.page_link(
+                PAGE,
+                label=f"All {len(members):,} images",
+                icon=":material/photo_library:",
+                query_params={"dataset": dataset.name, "view": "images", "finding": name},
+            )
+
+
+def together(dataset: Dataset, rows: Sequence[Any], key: str) -> None:
+    """Pictures that belong together, each with where it stands."""
+    with st.container(border=len(rows) > 1, horizontal=True, gap="small", width="content"):
+        for number, row in enumerate(rows):
+            with st.container(width=128, gap="xxsmall"):
+                show_picture(dataset, row, 128)
+                st.caption(f"{row.class_name}, {split_word(row.split)}" if row.split else row.class_name)
+                label = str(row.source).rsplit("/", 1)[-1]
+                label = f"{label[:14]}…" if len(label) > 15 else label
+                if st.button(label, key=f"{key}-{number}", type="tertiary", help=f"Enlarge {row.source}"):
+                    enlarge(dataset, row.path)

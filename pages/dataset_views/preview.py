@@ -1,0 +1,123 @@
+"""What an import would read, before anything is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from engine.configs import ImportConfig
+from engine.datasets.previewing import Preview, preview
+from pages.dataset_views.words import split_word, what_to_do
+from pages.parts.home import home
+from pages.parts.images import enlarged
+
+EXAMPLES = 6
+"""Images of each class shown."""
+CLASSES = 8
+"""Classes shown with images; more are counted only."""
+WITHOUT_EFFECT = (*("name", "freeze", "remedies", "train_share", "valid_share", "split_counts", "train_per_class"),)
+"""Settings that change nothing of what is matched."""
+FORM = ("size", "mode", "resize")
+"""Settings that change how the images are stored, but not which."""
+
+
+def matched_by(config: ImportConfig) -> dict[str, Any]:
+    """The settings on which it depends what is matched."""
+    return {name: value for name, value in config.plain().items() if name not in (*WITHOUT_EFFECT, *FORM)}
+
+
+def look_at(config: ImportConfig) -> Preview:
+    """What would be imported; an `ErsatzError` when the layout is not understood."""
+    path = Path(config.source)
+    changed = path.stat().st_mtime if config.source and path.exists() else 0.0
+    values = {name: value for name, value in config.plain().items() if name not in WITHOUT_EFFECT}
+    return _looked(values, changed)
+
+
+@st.cache_data(max_entries=8, ttl=600, show_spinner="Looking at the files…")
+def _looked(values: dict[str, Any], changed: float) -> Preview:
+    return preview(ImportConfig.build({**values, "name": "preview"}), home(), EXAMPLES)
+
+
+def show_preview(config: ImportConfig, seen: Preview) -> None:
+    """Counts, sizes, notes, problems, and some images of each class in their stored form."""
+    total = sum(sum(splits.values()) for splits in seen.counts.values())
+    with st.container(horizontal=True):
+        st.metric("Images", f"{total:,}", border=True)
+        st.metric("Classes", len(seen.counts), border=True)
+        st.metric(
+            "Groups",
+            f"{seen.groups:,}" if seen.groups else "unknown",
+            help="Patients, or whatever must stay in one split. Name the CSV column that holds them under “Group "
+            "column”, if there is one.",
+            border=True,
+        )
+    if seen.problems:
+        problems(seen.problems)
+    left, right = st.columns(2)
+    with left:
+        st.markdown("**Classes and splits**")
+        st.dataframe(counts_table(seen), alt="Images of each class in each split of the source")
+    with right:
+        st.markdown("**Originals**")
+        st.dataframe(kinds_table(seen), hide_index=True, alt="Sizes, colour modes and bit depths of the originals")
+    st.markdown(f"**As they would be stored**: {config.size}×{config.size} pixels")
+    for name, images in list(seen.examples.items())[:CLASSES]:
+        with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+            st.markdown(f"{name}", width=120)
+            for number, image in enumerate(images, start=1):
+                st.image(enlarged(image, 84), width=84, alt=f"Example {number} of class {name}")
+    if len(seen.examples) > CLASSES:
+        st.caption(f"… and {len(seen.examples) - CLASSES} more classes.")
+    for name, values in seen.metadata.items():
+        told = ", ".join(f"{value or 'unknown'} ({count})" for value, count in list(values.items())[:8])
+        st.caption(f"Kept for subgroups: **{name}**: {told}{', …' if len(values) > 8 else ''}")
+    st.caption(f":material/folder: Read as: {seen.layout}.")
+    for note in seen.notes:
+        st.caption(f":material/info: {note}")
+
+
+def counts_table(seen: Preview) -> pd.DataFrame:
+    """Images by class and split, the splits in their order."""
+    table = pd.DataFrame(seen.counts).T.fillna(0).astype(int)
+    table = table.rename(columns={"": "to be split", **{name: split_word(name) for name in table.columns if name}})
+    table.index.name = "class"
+    return table
+
+
+def kinds_table(seen: Preview) -> pd.DataFrame:
+    """What the originals are like: the five most frequent sizes, modes and bit depths."""
+    kinds = []
+    words = {"L": "grey", "RGB": "colour", "RGBA": "colour with transparency", "LA": "grey with transparency"}
+    words |= {"P": "palette", "1": "black and white"}
+    for what, found in (("size", seen.sizes), ("colour", seen.modes), ("bits", seen.bits)):
+        first = list(found.items())[:5]
+        kinds += [(what, words.get(kind, kind.replace("x", "×")), count) for kind, count in first]
+        if rest := list(found.items())[5:]:
+            kinds.append((what, f"{len(rest)} others", sum(count for _, count in rest)))
+    return pd.DataFrame(kinds, columns=["what", "found", "images"])
+
+
+def problems(found: dict[str, str]) -> None:
+    """Files that cannot be used, with what to do about each."""
+    st.error(
+        f"{len(found):,} file{'s' * (len(found) != 1)} cannot be used. Mend or remove them, then preview again.",
+        icon=":material/error:",
+    )
+    table = pd.DataFrame(
+        [(name, reason, what_to_do(reason)) for name, reason in found.items()],
+        columns=["file", "what is wrong", "what to do"],
+    )
+    st.dataframe(table, hide_index=True, alt="Files that cannot be used, with the reason and what to do")
+    st.download_button(
+        "List of these files (CSV)",
+        table.to_csv(index=False),
+        "files-to-mend.csv",
+        "text/csv",
+        icon=":material/download:",
+        type="tertiary",
+        on_click="ignore",
+    )
