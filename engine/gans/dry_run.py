@@ -195,13 +195,13 @@ def _play_through(
     _wait_for(device)
     seconds = 0.0
     for number in range(1, iterations + 1):
-        report(Progress("measuring", number - 1, iterations, "iterations"))
         if should_stop():
             raise _Stopped
         started = time.perf_counter()
         _play(players, training, images, number * training.batch)
         _wait_for(device)
         seconds += time.perf_counter() - started
+        report(Progress("measuring", number, iterations, "iterations"))
     z, labels = (t.to(device) for t in fixed_latents(0, training.grid, training.z_dim, pictures.classes))
     started = time.perf_counter()
     to_bytes(players.sample(z, labels))

@@ -146,18 +146,18 @@ def live(part: Callable[..., None], active: bool, every: float = LIVE_SECONDS) -
     return st.fragment(drawn, run_every=every if active else None)
 
 
-def run_header(run: Run, alarms: bool = True) -> None:
+def run_header(run: Run, brief: bool = False) -> None:
     """State, progress, time left, alarms and error of a run, live while it is active; then Stop or Resume.
 
-    Without `alarms` the page shows these itself.
+    A `brief` one leaves time left and alarms to the page, which knows more of them.
     """
     state = state_of(run)
-    live(run_progress, state.is_active)(run, state, alarms)
+    live(run_progress, state.is_active)(run, state, brief)
     # outside of the live part: a dialog would close at its next turn
     run_actions(run, state)
 
 
-def run_progress(run: Run, shown: State, alarms: bool = True) -> None:
+def run_progress(run: Run, shown: State, brief: bool = False) -> None:
     """One look at a run; the whole page is drawn again once its state is no longer the one `shown`."""
     status = status_of(run)
     state = run.state_of(status)
@@ -168,8 +168,8 @@ def run_progress(run: Run, shown: State, alarms: bool = True) -> None:
         st.caption(_facts(run, state, status))
     if state.is_active and status.total:
         share = min(1.0, status.done / status.total)
-        st.progress(share, text=progress_text(run, status))
-    for alarm in status.alarms if alarms else ():
+        st.progress(share, text=progress_text(run, status, brief))
+    for alarm in () if brief else status.alarms:
         if alarm["sentence"] == status.error:
             continue  # said once, below
         since = f" (at {amount(alarm['kimg'])} kimg)" if "kimg" in alarm else ""
@@ -246,9 +246,9 @@ def _facts(run: Run, state: State, status: Status) -> str:
     return " · ".join(facts)
 
 
-def progress_text(run: Run, status: Status) -> str:
+def progress_text(run: Run, status: Status, brief: bool = False) -> str:
     text = f"{status.stage or 'Working'} · {amount(status.done)} of {amount(status.total)} {status.unit}"
-    left = _seconds_left(run, status)
+    left = None if brief else _seconds_left(run, status)
     return text if left is None else f"{text} · about {duration(left)} left"
 
 

@@ -31,7 +31,7 @@ def show_dry_run(run: Run) -> None:
         run_header(run)
         live(answer, state_of(run).is_active)(run)
         if state_of(run) is State.FINISHED:
-            with st.container(horizontal=True):
+            with st.container(horizontal=True, vertical_alignment="center"):
                 pressed = st.button(
                     "Start this training", icon=":material/play_arrow:", key=f"start-{run.id}", **guarded(Role.EDITOR)
                 )

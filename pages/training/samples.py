@@ -24,10 +24,6 @@ REAL, MOMENT = "Real images", "Another moment"
 
 def sample_wall(run: Run, best: Best | None) -> None:
     """The samples, live while the run is active; a film while it plays."""
-    if not any(_grids(run)):
-        return
-    st.subheader("Samples")
-    phantom_badge(config_of(run)["dataset"])
     if st.session_state.get(_playing(run)):
         st.fragment(_wall, run_every=PLAY_SECONDS)(run, best)
     else:
@@ -36,6 +32,10 @@ def sample_wall(run: Run, best: Best | None) -> None:
 
 def _wall(run: Run, best: Best | None) -> None:
     grids = _grids(run)
+    if not grids:
+        return
+    st.subheader("Samples")
+    phantom_badge(config_of(run)["dataset"])
     moments = list(grids)
     chosen = moments[-1]
     if len(moments) > 1:

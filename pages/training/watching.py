@@ -32,13 +32,14 @@ RECENT_TICKS, PACE_TICKS = 5, 50
 def watch(run: Run) -> None:
     """Everything about one training, live while it is active."""
     together(run)
-    run_header(run, alarms=False)
+    run_header(run, brief=True)
     active = state_of(run).is_active
+    best = best_checkpoint(run, read_rows(run))
     live(numbers, active)(run)
     live(alarm_cards, active)(run)
     if not active:
         onward(run)
-    sample_wall(run, best_checkpoint(run, read_rows(run)))
+    sample_wall(run, best)
     live(charts, active)(run)
     if active:
         onward(run)
@@ -50,25 +51,23 @@ def together(run: Run) -> None:
     group = siblings(run)
     if len(group) < 2:
         return
-    with st.container(border=True):
-        st.caption(f"One generator for each class: {len(group)} trainings belong together.")
-        live(_progress_of, any(state_of(one).is_active for one in group))(group, run)
+    st.caption(f"One generator for each class: these {len(group)} trainings belong together.")
+    live(_progress_of, any(state_of(one).is_active for one in group))(group, run)
 
 
 def _progress_of(group: list[Run], shown: Run) -> None:
-    with st.container(horizontal=True, gap="medium"):
+    with st.container(horizontal=True):
         for one in group:
-            found = glance(one)
-            with st.container(gap="xsmall"), st.container(horizontal=True, vertical_alignment="center"):
-                badge(found.state)
-                name = config_of(one)["class_name"]
-                if one.id == shown.id:
-                    st.markdown(f"**{name}** (below)", width="content")
-                else:
-                    run_link(one, name)
-                st.caption(
-                    f"{amount(found.status.done)} of {amount(found.status.total or config_of(one)['kimg'])} kimg"
-                )
+            found, name = glance(one), config_of(one)["class_name"]
+            with st.container(border=True, gap="xsmall", width=260):
+                with st.container(horizontal=True, vertical_alignment="center"):
+                    badge(found.state)
+                    if one.id == shown.id:
+                        st.markdown(f"**{name}**, shown here", width="content")
+                    else:
+                        run_link(one, name)
+                total = found.status.total or config_of(one)["kimg"]
+                st.progress(found.share or 0.0, text=f"{amount(found.status.done)} of {amount(total)} kimg")
 
 
 def numbers(run: Run) -> None:
@@ -173,6 +172,9 @@ def charts(run: Run) -> None:
 
 def onward(run: Run) -> None:
     """What can be done with this training: sample its generator, rank its snapshots, fine-tune, train again."""
+    active = state_of(run).is_active
+    if active and not has_generator(run.path) and not newest_snapshot(run):
+        return
     with st.container(border=True):
         st.markdown("**What next**")
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -190,7 +192,8 @@ def onward(run: Run) -> None:
                     query_params={"view": "new", "from": run.id},
                 )
             again_link(run, "Train again with changes", icon=":material/edit:")
-        best_snapshot(run)
+        if not active:
+            best_snapshot(run)
 
 
 def best_snapshot(run: Run) -> None:
