@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, Literal
@@ -97,7 +98,13 @@ def run_picker(kind: str, key: str, *, label: str = "Run", runs: list[Run] | Non
 def choice_in_url(
     label: str, options: Sequence[str], parameter: str, key: str, format_func: Callable[[str], str] = str
 ) -> str:
-    """A choice that the URL holds: a link sets it, a choice changes the link; the first option when it says neither."""
+    """A choice that the URL holds: a link sets it, a choice changes the link; the first option when it says neither.
+
+    Options whose labels are the same are told apart by their own names: the browser answers with the label.
+    """
+    labels = {option: format_func(option) for option in options}
+    often = Counter(labels.values())
+    shown_as = {option: f"{text} · {option}" if often[text] > 1 else text for option, text in labels.items()}
     wanted = st.query_params.get(parameter)
     shown = wanted if wanted in options else options[0]
     st.session_state[key] = shown
@@ -105,7 +112,7 @@ def choice_in_url(
     def choose() -> None:
         st.query_params[parameter] = st.session_state[key]
 
-    chosen = st.selectbox(label, options, format_func=format_func, key=key, on_change=choose)
+    chosen = st.selectbox(label, options, format_func=shown_as.__getitem__, key=key, on_change=choose)
     if chosen != wanted:
         st.query_params[parameter] = chosen
     return chosen
