@@ -218,7 +218,7 @@ def _submit(pressed: str, values: dict[str, Any], class_names: list[str]) -> Non
     started = [start(parse_training({**values, "class_name": class_name})) for class_name in class_names]
     if started and all(started):
         forget_origin()
-        for parameter in ("view", "with", "at"):
+        for parameter in ("view", "dataset", "with", "at"):
             st.query_params.pop(parameter, None)
         st.query_params["run"] = started[0].id  # type: ignore[union-attr]
         st.rerun()
