@@ -1,8 +1,10 @@
 """From a key press on the slider of a seed to the changed picture, in a real browser: DCGAN and StyleGAN2-ADA at 64 px.
 
 The generators are the recipe's and the configuration auto's, in colour, with random weights: speed does not depend on
-them. A key press moves the slider by one; the clock, the browser's own, runs from the key's event until the picture
-that is shown is another one and is decoded. The presses come one after the other, each after the page is at rest.
+them. The clock, the browser's own, runs from the key's event until the picture that is shown is another one and is
+decoded. `next`: an arrow key moves the slider by one, to a seed that the wall below has shown before. `unseen`: the
+button for a seed by chance, whose picture nobody has painted yet. The presses come one after the other, each after the
+page is at rest.
 """
 
 from __future__ import annotations
@@ -45,10 +47,9 @@ PRESSES, WARM_UP = 50, 5
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync", "--no-first-run")
 PICTURE = "[data-testid=stMain] [data-testid=stImage] img"
 AT_REST = "[data-testid=stApp][data-test-script-state=notRunning]"
-CLOCK = (
-    """
-() => {
-    const picture = () => document.querySelector("%s");
+CLOCK = """
+(selector) => {
+    const picture = () => document.querySelector(selector);
     window.changed = new Promise((resolve) => addEventListener("keydown", (event) => {
         const start = event.timeStamp, before = picture().src;
         const look = async () => {
@@ -61,8 +62,11 @@ CLOCK = (
     }, { once: true, capture: true }));
 }
 """
-    % PICTURE
-)
+WAYS = {
+    "next": ("input[type=range][aria-label=Seed]", "ArrowRight"),
+    "unseen": ("[data-testid=stButton] button:has-text('Random')", "Enter"),
+}
+"""What has the focus, and the key that is pressed."""
 
 
 def make_generators(home: Home) -> dict[str, Run]:
@@ -114,13 +118,13 @@ def dashboard(home: Home) -> Iterator[str]:
         server.wait()
 
 
-def press(page: Page, presses: int) -> list[float]:
-    """Milliseconds of each press of the arrow key."""
-    page.get_by_role("slider", name="Seed").focus()
+def press(page: Page, focused: str, key: str, presses: int) -> list[float]:
+    """Milliseconds of each press of a key."""
     milliseconds = []
     for turn in range(WARM_UP + presses):
-        page.evaluate(CLOCK)
-        page.keyboard.press("ArrowRight")
+        page.locator(focused).focus()
+        page.evaluate(CLOCK, PICTURE)
+        page.keyboard.press(key)
         elapsed = page.evaluate("window.changed")
         page.locator(AT_REST).wait_for(state="attached")
         page.wait_for_timeout(300)
@@ -129,17 +133,18 @@ def press(page: Page, presses: int) -> list[float]:
     return milliseconds
 
 
-def measure(browser: Browser, address: str, run: Run, presses: int) -> dict[str, Any]:
+def measure(browser: Browser, address: str, run: Run, way: str, presses: int) -> dict[str, Any]:
     """What one generator takes."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.goto(f"{address}/generate?run={run.id}")
     page.locator(PICTURE).first.wait_for()
     page.locator(AT_REST).wait_for(state="attached")
     page.wait_for_timeout(1000)
-    milliseconds = press(page, presses)
+    milliseconds = press(page, *WAYS[way], presses)
     page.close()
     median = statistics.median(milliseconds)
     return {
+        "way": way,
         "median_ms": median,
         "p90_ms": statistics.quantiles(milliseconds, n=10)[-1],
         "least_ms": min(milliseconds),
@@ -164,19 +169,24 @@ def main() -> None:
         runs = make_generators(home)
         with dashboard(home) as address, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
-            rows = [{"gan": name, **measure(browser, address, run, arguments.presses)} for name, run in runs.items()]
+            rows = [
+                {"gan": name, **measure(browser, address, run, way, arguments.presses)}
+                for name, run in runs.items()
+                for way in WAYS
+            ]
             version = browser.version
             browser.close()
-    print(f"{'':>15} {'median ms':>10} {'90 %':>8} {'least':>8} {'most':>8} {'aim':>6}  met")
+    print(f"{'':>15} {'':>7} {'median ms':>10} {'90 %':>8} {'least':>8} {'most':>8} {'aim':>6}  met")
     for row in rows:
         print(
-            f"{row['gan']:>15} {row['median_ms']:>10.0f} {row['p90_ms']:>8.0f} {row['least_ms']:>8.0f} "
+            f"{row['gan']:>15} {row['way']:>7} {row['median_ms']:>10.0f} {row['p90_ms']:>8.0f} {row['least_ms']:>8.0f} "
             f"{row['most_ms']:>8.0f} {row['aim_ms']:>6.0f}  {'yes' if row['met'] else 'no'}"
         )
     if arguments.out:
         machine = {
             "cpu": platform.processor() or platform.machine(),
             "cores": os.cpu_count(),
+            "load": os.getloadavg()[0],
             "chromium": version,
             "streamlit": streamlit.__version__,
             "onnxruntime": onnxruntime.__version__,

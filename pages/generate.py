@@ -6,12 +6,18 @@ import streamlit as st
 
 from engine.store.runs import Run, list_runs
 from pages.generating.exploring import explore
-from pages.generating.latent_tools import around, mixing, morphing, walking
-from pages.generating.opened import generators, opened
+from pages.generating.latent_tools import around, mixing, morphing
+from pages.generating.opened import generators
+from pages.generating.painting import opened
 from pages.generating.pools import new_pool, show_pool
 from pages.generating.projections import LINKED, project
+from pages.generating.unexported import unexported
+from pages.generating.walking import walking
+from pages.parts.empty import empty_state
+from pages.parts.glance import config_of, run_named
 from pages.parts.home import home
-from pages.parts.runs import config_of, live, run_in_url, run_picker
+from pages.parts.runs import live, run_in_url, run_picker
+from pages.parts.views import NEXT, choose_view
 
 TOOLS = {
     "Explore": explore,
@@ -23,48 +29,70 @@ TOOLS = {
 }
 NEED_W = ("Style mixing", "Projection")
 VIEWS = (*TOOLS, "Pools")
+VIEW_OF = {"pool": "Pools", "projection": "Projection"}
+"""The view that a link to a run opens, by the run's kind."""
+CAME = "generate-came"
+"""In the session: the run that the page was opened with, so that the next link is seen to be another one."""
 
 
-def first_view() -> str:
-    """The view of the run that the link names."""
-    run = run_in_url()
-    kind = config_of(run)["kind"] if run else ""
-    return {"pool": "Pools", "projection": "Projection"}.get(kind, "Explore")
-
-
-def linked_generator(ready: list[Run]) -> None:
-    """A link to a projection opens its generator."""
-    run = run_in_url()
-    if run is not None and config_of(run)["kind"] == "projection":
+def linked_view(ready: list[Run]) -> str:
+    """The view of the run that a link names; a projection is seen with its generator."""
+    run = run_named(home(), st.query_params.get("again", "")) or run_in_url()
+    kind = config_of(run)["kind"] if run is not None else ""
+    if run is not None and kind == "projection":
         st.session_state[LINKED] = run.id
         generator = config_of(run)["generator"]
         if generator in {each.id for each in ready}:
             st.query_params["run"] = generator
+    came = st.query_params.get("run", "") or st.query_params.get("again", "")
+    if came != st.session_state.get(CAME) and "view" not in st.query_params:
+        st.session_state[NEXT] = VIEW_OF.get(kind, "Explore")
+    st.session_state[CAME] = came
+    return VIEW_OF.get(kind, "Explore")
+
+
+def recall(name: str, among: list[Run]) -> None:
+    """Back to the generator, or to the pool, that was looked at last, when the URL names something else."""
+    last = st.session_state.get(f"last-{name}")
+    ids = {run.id for run in among}
+    if st.query_params.get("run") not in ids and last in ids:
+        st.query_params["run"] = last
+
+
+def picked(name: str, kind: str, among: list[Run]) -> Run | None:
+    """A choice of a generator or a pool, kept while the other is looked at."""
+    recall(name, among)
+    run = run_picker(kind, name, label=name.capitalize(), runs=among)
+    st.session_state[f"last-{name}"] = run.id if run else ""
+    st.session_state[CAME] = st.query_params.get("run", "")
+    return run
 
 
 st.title("Generate")
+st.caption("Draw new pictures from a trained generator, look around in what it has learned, and save pools of them.")
 ready = generators()
 if not ready:
-    st.info(
+    empty_state(
         "There is no generator yet. Train one, or try the demo on the Overview page; a finished training appears here.",
-        icon=":material/auto_awesome:",
+        ":material/auto_awesome:",
+        "pages/train.py",
+        "Go to Train",
     )
-    st.page_link("pages/train.py", label="Go to Train", icon=":material/model_training:")
+    unexported()
     st.stop()
 
-st.session_state.setdefault("generate-view", first_view())
-linked_generator(ready)
-view = st.segmented_control("View", VIEWS, required=True, label_visibility="collapsed", key="generate-view")
+view = choose_view(VIEWS, linked_view(ready))
 if view == "Pools":
-    pool_runs = list_runs(home(), "pool")
-    with st.expander("New pool", icon=":material/add:", expanded=not pool_runs):
-        new_pool([run for run in ready if config_of(run)["kind"] == "train"])
-    if (pool_run := run_picker("pool", "pool", label="Pool")) is not None:
-        show_pool(pool_run)
-elif (generator := run_picker("train", "generator", label="Generator", runs=ready)) is not None:
+    pools = list_runs(home(), "pool")
+    trained = [run for run in ready if config_of(run)["kind"] == "train"]
+    new_pool(trained, first=st.session_state.get("last-generator", ""), expanded=not pools)
+    if (pool := picked("pool", "pool", pools)) is not None:
+        show_pool(pool)
+elif (generator := picked("generator", "train", ready)) is not None:
     if view in NEED_W and not opened(generator).has_w:
         st.info("A DCGAN has no intermediate latent w; choose a StyleGAN2-ADA generator for this.")
     elif view == "Projection":
         project(generator)
     else:
         live(TOOLS[view], active=False)(generator)
+    unexported()

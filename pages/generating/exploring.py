@@ -2,66 +2,101 @@
 
 from __future__ import annotations
 
+import random
 import shlex
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import replace
 
-import numpy as np
 import streamlit as st
 
-from engine.sampling.exploring import Look, truncation_sweep
-from engine.sampling.latents import w_content
-from engine.sampling.sampler import Sampler
+from engine.sampling.exploring import Look
 from engine.store.runs import Run
-from pages.generating.opened import choose, command, facts, opened, options
-from pages.parts.images import enlarged, png, png_zip, wall
+from pages.generating.files import downloads
+from pages.generating.keeping import keep_button, show_kept
+from pages.generating.opened import MOST_SEED, alt, choose, command, facts, options
+from pages.generating.painting import LARGE, SMALL, opened, painted
+from pages.parts.people import read_only
+from pages.parts.views import go
 
 PSIS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.4)
+SLIDER = 1000
+"""Seeds that the slider reaches at once."""
+RANDOM_SEEDS = 1_000_000
+COUNTS = (8, 16, 32, 48, 64)
+DEMO_COUNTS = COUNTS[:-1]
+"""With the picture itself and the row of truncations, these stay below what a demo paints at once."""
 
 
 def explore(run: Run) -> None:
     """The picture of a seed, those after it, and the truncation sweep."""
     sampler = opened(run)
-    controls, picture = st.columns([2, 3], gap="large")
+    controls, shown = st.columns([2, 3], gap="large")
     with controls:
         st.caption(facts(sampler.info))
-        seed = st.slider("Seed", 0, 999, key="seed", bind="query-params", help="The same seed gives the same picture.")
+        seed = choose_seed()
         look = choose(sampler)
-        count = st.slider("Pictures", 4, 64, 16, step=4, help="Seeds counting up from the chosen one.")
     if look is None:
         return
-    seeds = list(range(seed, seed + count))
-    images = sampler.sample(seeds, look.class_name, look.psi, look.cutoff, look.noise)
-    with picture:
-        st.image(enlarged(images[0], 384), width=384, caption=f"Seed {seed}")
-    wall(images, [str(number) for number in seeds], width=96)
+    # the one picture before anything else: it is what a moved slider waits for
+    shown.image(painted(run, seed, look)[0], caption=f"Seed {seed}", width=LARGE, alt=alt(look, seed))
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.subheader("The seeds that follow", anchor=False, width="content")
+        counts = DEMO_COUNTS if read_only() else COUNTS
+        count = st.selectbox("Pictures", counts, index=1, key="count", bind="query-params", width=110)
+    seeds = range(seed, min(seed + count, MOST_SEED + 1))
+    with shown, st.container(horizontal=True):
+        downloads(run, sampler, look, seeds)
+        if st.button("Save many as a pool", icon=":material/save:", help="The next step: pictures for a sweep."):
+            go("Pools")
+    row(run, [(number, look) for number in seeds], [str(number) for number in seeds])
     if sampler.has_w:
-        st.subheader("Truncation")
-        wall(truncation_sweep(sampler, [seed], PSIS, look)[0], [f"ψ = {psi:g}" for psi in PSIS], width=96)
-    downloads(run, sampler, look, seeds, images)
-    command(f"sample {shlex.quote(run.id)} --seeds {seeds[0]}-{seeds[-1]} --out pictures{options(look)}")
+        st.subheader("Truncation", anchor=False)
+        row(run, [(seed, replace(look, psi=psi)) for psi in PSIS], [f"ψ = {psi:g}" for psi in PSIS])
+    show_kept(run, sampler, look)
+    command(f"sample {shlex.quote(run.id)} --seeds {seed}-{seeds[-1]} --out pictures{options(look)}")
 
 
-def downloads(run: Run, sampler: Sampler, look: Look, seeds: list[int], images: np.ndarray) -> None:
-    """The pictures, their w, and the generator itself."""
-    label = look.class_name or "-".join(sampler.classes) or "all"
-    names = [f"{run.id}-{label}-{seed:06d}.png" for seed in seeds]
-    with st.container(horizontal=True):
-        st.download_button("This picture", png(images[0]), names[0], "image/png", icon=":material/download:")
-        st.download_button(
-            f"These {len(seeds)} pictures",
-            lambda: png_zip(images, names),
-            f"{run.id}-seeds-{seeds[0]}-{seeds[-1]}.zip",
-            "application/zip",
-            icon=":material/folder_zip:",
-        )
-        if sampler.has_w:
-            st.download_button(
-                "Its w (.npz)",
-                lambda: w_content(sampler.map(seeds[:1], look.class_name, look.psi, look.cutoff)),
-                f"{run.id}-{label}-{seeds[0]:06d}-w.npz",
-                icon=":material/download:",
-                help="The intermediate latent, for the views Morph and Style mixing, and for other programs.",
+def choose_seed() -> int:
+    """A seed: exactly, by the slider around it, or by chance."""
+    reached = st.container()
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        seed = int(
+            st.number_input(
+                "Exact seed",
+                0,
+                MOST_SEED,
+                key="seed",
+                bind="query-params",
+                width=170,
+                help=f"Any whole number up to {MOST_SEED}. The same seed always gives the same picture.",
             )
-        for name in sampler.graphs:
-            title = "Generator (ONNX)" if len(sampler.graphs) == 1 else f"{Path(name).stem.capitalize()} (ONNX)"
-            st.download_button(title, (run.path / name).read_bytes, f"{run.id}-{name}", icon=":material/memory:")
+        )
+        st.button("Random", icon=":material/casino:", on_click=_jump, help="A seed by chance.")
+        keep_button(seed)
+    first = seed - seed % SLIDER
+    if st.session_state.get("around") != seed:  # else a press on its way would be taken back
+        st.session_state["around"] = seed
+    reached.slider(
+        "Seed",
+        first,
+        min(first + SLIDER - 1, MOST_SEED),
+        key="around",
+        on_change=_follow,
+        help="The number that a picture is drawn from. The arrow keys go from one to the next.",
+    )
+    return seed
+
+
+def _follow() -> None:
+    st.session_state["seed"] = st.session_state["around"]
+
+
+def _jump() -> None:
+    st.session_state["seed"] = random.randrange(RANDOM_SEEDS)
+
+
+def row(run: Run, wanted: Sequence[tuple[int, Look]], captions: Sequence[str]) -> None:
+    """Small pictures side by side."""
+    with st.container(horizontal=True, gap="small"):
+        for (seed, look), caption in zip(wanted, captions, strict=True):
+            st.image(painted(run, seed, look)[1], caption=caption, width=SMALL, alt=alt(look, seed))

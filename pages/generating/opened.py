@@ -1,15 +1,14 @@
-"""Open generators, and the settings that every view of the Generate page shares."""
+"""The settings that every view of the Generate page shares, and what says the same on the command line."""
 
 from __future__ import annotations
 
 import shlex
-from pathlib import Path
 from typing import Any, get_args
 
 import streamlit as st
 
 from engine.sampling.exploring import Look
-from engine.sampling.exported import INFO_FILE, has_generator
+from engine.sampling.exported import has_generator
 from engine.sampling.sampler import Noise, Sampler
 from engine.store.runs import Run, list_runs
 from pages.parts.command import show_command
@@ -17,6 +16,7 @@ from pages.parts.home import home
 from pages.parts.phantom import phantom_badge
 
 NOISES: dict[str, str] = {"const": "Fixed", "random": "From the seed", "none": "None"}
+MOST_SEED = 2**32 - 1
 
 
 def options(look: Look) -> str:
@@ -40,16 +40,6 @@ def generators() -> list[Run]:
     return [run for kind in ("train", "network") for run in list_runs(home(), kind) if has_generator(run.path)]
 
 
-@st.cache_resource(max_entries=4, show_spinner="Loading the generator…")
-def _open(path: Path, written: float) -> Sampler:
-    return Sampler.open(path)
-
-
-def opened(run: Run) -> Sampler:
-    """The run's generator; a newer export is opened again."""
-    return _open(run.path, (run.path / INFO_FILE).stat().st_mtime)
-
-
 def facts(info: dict[str, Any]) -> str:
     """What a generator is, in one line."""
     makes = " and ".join(info["classes"]) or "all classes together"
@@ -57,13 +47,24 @@ def facts(info: dict[str, Any]) -> str:
     return f"{info['gan']} · {info['size']}×{info['size']} {info['mode']} · makes {makes}{length}"
 
 
+def alt(look: Look, seed: int) -> str:
+    """What a screen reader says of the picture of a seed."""
+    truncated = f", truncation {look.psi:g}" if look.psi != 1 else ""
+    return f"Synthetic picture{f' of {look.class_name}' if look.class_name else ''} from seed {seed}{truncated}"
+
+
 def choose(sampler: Sampler) -> Look | None:
-    """Class, truncation and noise, as far as the generator has them; None as long as no class is chosen."""
+    """Class, truncation and noise, as far as the generator has them; None as long as no class is chosen.
+
+    They are in the URL, and stay the same from view to view.
+    """
     info = sampler.info
     phantom_badge(info["dataset"])
     class_name = None
     if info["conditional"] and len(sampler.classes) > 1:
-        class_name = st.segmented_control("Class", sampler.classes, default=sampler.classes[0], key="class")
+        class_name = st.segmented_control(
+            "Class", sampler.classes, default=sampler.classes[0], required=True, key="class", bind="query-params"
+        )
         if class_name is None:
             st.info("Choose a class.")
             return None
@@ -72,18 +73,34 @@ def choose(sampler: Sampler) -> Look | None:
     if not sampler.has_w:
         return Look(class_name)
     psi = st.slider(
-        "Truncation ψ", 0.0, 1.5, 1.0, 0.05, key="psi", help="1 as trained; below 1 more typical and less varied."
+        "Truncation ψ",
+        0.0,
+        1.5,
+        1.0,
+        0.05,
+        key="psi",
+        bind="query-params",
+        help="1 as trained; below 1 more typical and less varied.",
     )
     layers = info["num_ws"]
-    cutoff = st.slider(
-        "Layers truncated", 1, layers, layers, key=f"cutoff-{layers}", help="From the coarsest on; all by default."
-    )
-    noise: Noise | None = st.segmented_control(
-        "Noise",
-        get_args(Noise),
-        default="const",
-        format_func=NOISES.__getitem__,
-        key="noise",
-        help="The fine detail that is left to chance: one fixed pattern, one drawn from each seed, or none.",
-    )
+    with st.expander("Fine settings", icon=":material/tune:"):
+        cutoff = st.slider(
+            "Layers truncated",
+            1,
+            layers,
+            layers,
+            key=f"cutoff-{layers}",
+            bind="query-params",
+            help="Truncation acts on this many layers, from the coarsest on; all by default.",
+        )
+        noise: Noise | None = st.segmented_control(
+            "Noise",
+            get_args(Noise),
+            default="const",
+            required=True,
+            format_func=NOISES.__getitem__,
+            key="noise",
+            bind="query-params",
+            help="The fine detail that is left to chance: one fixed pattern, one drawn from each seed, or none.",
+        )
     return Look(class_name, psi, 0 if cutoff == layers else cutoff, noise or "const")

@@ -1,69 +1,84 @@
-"""Pools: many pictures of every class, saved with a manifest for the sweep."""
+"""Pools: many pictures of every class, saved with a manifest for the sweep; the form that makes one."""
 
 from __future__ import annotations
 
 import shlex
+import time
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from engine.configs import GeneratorReference, PoolConfig
 from engine.sampling.exported import INFO_FILE
-from engine.sampling.pools import Pool, pool_zip
-from engine.store.files import read_json
 from engine.store.home import NAME_PATTERN
 from engine.store.runs import Run, State
+from pages.generating.gallery import gallery
+from pages.generating.painting import opened
+from pages.parts.command import show_command
+from pages.parts.files import json_of
 from pages.parts.forms import config_form
+from pages.parts.glance import run_named, state_of
 from pages.parts.home import home
-from pages.parts.images import picture_wall
+from pages.parts.images import png
+from pages.parts.people import read_only
 from pages.parts.runs import config_of, run_header, start, title
+from pages.parts.words import duration
 
-PAGE = 48
-"""Pictures of a pool on one page of its wall."""
-
-
-@st.cache_data(max_entries=4, show_spinner="Packing the pool…")
-def packed(run_id: str, written: float) -> bytes:
-    """A pool as a ZIP."""
-    return pool_zip(Pool.open(Run(home(), run_id)))
+TIMED = 8
+"""Pictures that are painted to tell what a thousand take."""
 
 
-def suggested(available: list[Run]) -> list[Run]:
-    """The newest generator's data set with the newest generator of each of its classes."""
-    first = read_json(available[0].path / INFO_FILE)
+def suggested(available: list[Run], first: str = "") -> list[Run]:
+    """Of the data set of the newest generator, or of the run `first`, the newest generator of each class."""
+    wanted = next((run for run in available if run.id == first), available[0])
+    fingerprint = json_of(wanted.path / INFO_FILE)["dataset_fingerprint"]
     found: dict[str, Run] = {}
-    for run in available:
-        info = read_json(run.path / INFO_FILE)
-        if info["dataset_fingerprint"] == first["dataset_fingerprint"]:
+    for run in [wanted, *available]:
+        info = json_of(run.path / INFO_FILE)
+        if info["dataset_fingerprint"] == fingerprint:
             for name in info["classes"]:
                 found.setdefault(name, run)
-    return list(dict.fromkeys(found.values())) or available[:1]
+    return list(dict.fromkeys(found.values())) or [wanted]
 
 
-def new_pool(available: list[Run]) -> None:
-    """Save many pictures of every class for the sweep."""
-    runs = {run.id: run for run in available}
-    chosen = st.multiselect(
-        "Generators",
-        list(runs),
-        default=[run.id for run in suggested(available)],
-        format_func=lambda run_id: title(runs[run_id]),
-        help="One a class, or one class-conditional generator, all trained on the same frozen data set.",
-    )
-    if not chosen:
-        st.info("Choose one generator for each class, or a class-conditional one.")
-        return
-    dataset = config_of(runs[chosen[0]])["dataset"]
+def new_pool(available: list[Run], first: str, expanded: bool) -> None:
+    """Save many pictures of every class for the sweep; `?again=` fills the form in with a former pool's settings."""
+    again = run_named(home(), st.query_params.get("again", ""))
+    former = config_of(again) if again is not None and config_of(again)["kind"] == "pool" else {}
+    with st.expander("New pool", icon=":material/add:", expanded=expanded or bool(former)):
+        if not available:
+            st.info("Imported networks make no pools: nobody knows which images they have seen. Train a generator.")
+            return
+        runs = {run.id: run for run in available}
+        before = [reference["run"] for reference in former.get("generators", ()) if reference["run"] in runs]
+        chosen = st.multiselect(
+            "Generators",
+            list(runs),
+            default=before or [run.id for run in suggested(available, first)],
+            format_func=lambda run_id: title(runs[run_id]),
+            help="One a class, or one class-conditional generator, all trained on the same frozen data set.",
+        )
+        if not chosen:
+            st.info("Choose one generator for each class, or a class-conditional one.")
+            return
+        _form([runs[run_id] for run_id in chosen], former)
+
+
+def _form(generators: list[Run], former: dict[str, Any]) -> None:
+    dataset = config_of(generators[0])["dataset"]
     info_path = home().dataset(dataset) / "dataset.json"
-    classes = read_json(info_path)["classes"] if info_path.is_file() else []
-    references = [GeneratorReference(run=run_id).model_dump() for run_id in chosen]
-    truncates = all(read_json(runs[run_id].path / INFO_FILE)["gan"] == "stylegan2-ada" for run_id in chosen)
+    classes = json_of(info_path)["classes"] if info_path.is_file() else []
+    references = [GeneratorReference(run=run.id).model_dump() for run in generators]
+    truncates = all(json_of(run.path / INFO_FILE)["gan"] == "stylegan2-ada" for run in generators)
+    st.caption(cost(generators))
     values = config_form(
         PoolConfig,
         ["name", "images_per_class", "first_seed", "only_classes"]
         + (["psi", "psi_cutoff", "noise"] if truncates else []),
-        {"name": dataset, "dataset": dataset, "generators": references},
-        key=f"pool-{dataset}-{truncates}",
+        {"name": dataset, **former, "dataset": dataset, "dataset_fingerprint": "", "generators": references},
+        key=f"pool-{dataset}-{truncates}-{bool(former)}",
         choices={"only_classes": classes},
         labels={"psi": "Truncation ψ", "psi_cutoff": "Layers truncated"},
         submit="Save pool",
@@ -75,63 +90,52 @@ def new_pool(available: list[Run]) -> None:
         st.error("The pool needs a name of letters, digits, '.', '_' or '-'. Correct it and start again.")
         return
     if start(PoolConfig.build(values)):
+        st.query_params.pop("again", None)
         st.rerun()
 
 
-def show_pool(run: Run) -> None:
-    """State of a pool run; once finished its pictures, class by class and page by page."""
-    run_header(run)
-    if run.state() is not State.FINISHED:
-        return
-    pool = Pool.open(run)
-    left, right = st.columns([3, 2], vertical_alignment="bottom")
-    with left:
-        name = st.segmented_control("Class", pool.classes, default=pool.classes[0], key=f"pool-class-{run.id}")
-    rows = pool.rows(name)
-    pages = max(1, -(-len(rows) // PAGE))
-    with right:
-        number = (
-            st.number_input("Page", 1, pages, 1, help=f"{len(rows)} pictures on {pages} pages.") if pages > 1 else 1
-        )
-    shown = rows.iloc[(number - 1) * PAGE : number * PAGE]
-    left_out = len(pool.manifest[pool.manifest["class"] == name]) - len(rows)
-    st.caption(
-        f"{len(rows)} pictures{f' of {name}' if name else ''}, {number} of {pages} pages, captioned by seed"
-        + (f"; {left_out} more were excluded" if left_out else "")
+def cost(generators: list[Run]) -> str:
+    """What a thousand pictures take here, in words; in a demo nothing is painted to find out."""
+    if read_only():
+        return "A pool is made by a run of its own."
+    facts = [_cost(run.path, (run.path / INFO_FILE).stat().st_mtime_ns, run) for run in generators]
+    seconds, size = (sum(values) / len(facts) for values in zip(*facts, strict=True))
+    return (
+        f"1,000 pictures of a class take about {duration(1000 * seconds)} with the processor of this machine, and "
+        f"{1000 * size / 2**20:.0f} MiB on its disk. The page may be closed meanwhile."
     )
-    picture_wall([pool.path / path for path in shown["path"]], [str(seed) for seed in shown["seed"]], width=96)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        written = (run.path / "manifest.csv").stat().st_mtime
-        st.download_button(
-            "Pool (ZIP)",
-            lambda: packed(run.id, written),
-            f"{run.id}.zip",
-            "application/zip",
-            icon=":material/folder_zip:",
-        )
-        st.page_link("pages/quality.py", label="Check it", icon=":material/fact_check:", query_params={"run": run.id})
-        st.page_link("pages/evaluate.py", label="Use it in a sweep", icon=":material/query_stats:")
-    with st.expander("The same from the command line", icon=":material/terminal:"):
-        config = config_of(run)
-        runs = " ".join(shlex.quote(reference["run"]) for reference in config["generators"])
-        last = config["first_seed"] + config["images_per_class"] - 1
-        st.code(
-            f"python -m engine sample {runs} --name {shlex.quote(config['name'])} "
-            f"--seeds {config['first_seed']}-{last} --images-per-class {config['images_per_class']}"
-            + _only(config)
-            + _truncation(config),
-            "bash",
-        )
 
 
-def _only(config: dict[str, Any]) -> str:
-    """The option of a pool that does not have all classes."""
-    names = ",".join(config.get("only_classes", ()))
-    return f" --only-classes {shlex.quote(names)}" if names else ""
+@lru_cache(64)
+def _cost(path: Path, written: int, run: Run) -> tuple[float, float]:
+    """Seconds and bytes of a picture."""
+    sampler = opened(run)
+    class_name = sampler.classes[0] if sampler.info["conditional"] else None
+    sampler.sample(range(TIMED), class_name)  # the first batch of a size takes longer
+    begin = time.perf_counter()
+    images = sampler.sample(range(TIMED), class_name)
+    seconds = time.perf_counter() - begin
+    return seconds / TIMED, sum(len(png(image)) for image in images) / TIMED
 
 
-def _truncation(config: dict[str, Any]) -> str:
-    """The options of a pool that is not made as its generators were trained."""
+def show_pool(run: Run) -> None:
+    """State of a pool run; once finished its pictures, what can be taken away, and what comes next."""
+    run_header(run)
+    if state_of(run) is State.FINISHED:
+        gallery(run)
+    show_command(_command(config_of(run)))
+
+
+def _command(config: dict[str, Any]) -> str:
+    """What makes such a pool."""
+    runs = [reference["run"] for reference in config["generators"]]
+    last = config["first_seed"] + config["images_per_class"] - 1
+    words = ["python", "-m", "engine", "sample", *runs, "--name", config["name"]]
+    words += ["--seeds", f"{config['first_seed']}-{last}", "--images-per-class", str(config["images_per_class"])]
+    if names := ",".join(config.get("only_classes", ())):
+        words += ["--only-classes", names]
     usual = {"psi": 1.0, "psi_cutoff": 0, "noise": "const"}
-    given = {name: config.get(name, value) for name, value in usual.items()}
-    return "".join(f" --{n.replace('_', '-')} {given[n]}" for n in usual if given[n] != usual[n])
+    for name, value in usual.items():
+        if config.get(name, value) != value:
+            words += [f"--{name.replace('_', '-')}", str(config[name])]
+    return shlex.join(words)

@@ -14,11 +14,14 @@ from engine.datasets.uploads import PICTURES, safe_name, save_upload
 from engine.sampling.sampler import Sampler
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run, State, list_runs
-from pages.generating.opened import command, opened
+from pages.generating.opened import command
+from pages.generating.painting import opened
 from pages.parts.forms import config_form
+from pages.parts.glance import run_named
 from pages.parts.home import home
-from pages.parts.images import picture
-from pages.parts.runs import config_of, live, run_header, start, title
+from pages.parts.images import stored_url
+from pages.parts.people import Role, may, refusal, require
+from pages.parts.runs import config_of, live, run_header, start, state_of, status_of, title
 from pages.parts.words import moment
 
 FROM_DATASET, UPLOADED = "From the data set", "Upload"
@@ -31,8 +34,10 @@ def project(generator: Run) -> None:
     """Start projections into this generator, and look at those there are."""
     sampler = opened(generator)
     done = [run for run in list_runs(home(), "projection") if config_of(run)["generator"] == generator.id]
-    with st.expander("New projection", icon=":material/add:", expanded=not done):
-        new_projection(generator, sampler)
+    again = run_named(home(), st.query_params.get("again", ""))
+    former = config_of(again) if again is not None and config_of(again)["kind"] == "projection" else {}
+    with st.expander("New projection", icon=":material/add:", expanded=not done or bool(former)):
+        new_projection(generator, sampler, former)
     if not done:
         st.caption(
             "A projection shows what this generator can say of a real image, and gives its w to the other tools."
@@ -45,32 +50,36 @@ def project(generator: Run) -> None:
     chosen = st.selectbox(
         "Projection",
         list(names),
-        format_func=lambda run_id: f"{title(names[run_id])} · {moment(names[run_id].status().created)}",
+        format_func=lambda run_id: f"{title(names[run_id])} · {moment(status_of(names[run_id]).created)}",
         key=f"projection-{generator.id}",
     )
     run = names[chosen]
     run_header(run)
-    live(show, run.state().is_active)(run)
+    live(show, state_of(run).is_active)(run)
 
 
-def new_projection(generator: Run, sampler: Sampler) -> None:
-    """Choose an image of the data set, or upload one, and start."""
+def new_projection(generator: Run, sampler: Sampler, former: dict[str, Any]) -> None:
+    """Choose an image of the data set, or upload one, and start; filled in with the settings of a `former` one."""
+    if not may(Role.EDITOR):
+        st.caption(refusal(Role.EDITOR))
+        return
     path = _image(generator, sampler)
     if path is None:
         return
-    base: dict[str, Any] = {"generator": generator.id, "image": str(path)}
+    base: dict[str, Any] = {**former, "generator": generator.id, "image": str(path)}
     several = sampler.info["conditional"]
     values = config_form(
         ProjectionConfig,
         [*(["class_name"] if several else []), "steps", "loss"],
         base,
-        key=f"project-{generator.id}",
+        key=f"project-{generator.id}-{bool(former)}",
         more=["weights", "seed", "video", "device"],
         choices={"class_name": sampler.classes},
         submit="Project",
         icon=":material/center_focus_strong:",
     )
     if values is not None and start(ProjectionConfig.build(values)):
+        st.query_params.pop("again", None)
         st.rerun()
     class_name = f" --class-name {shlex.quote(sampler.classes[0])}" if several else ""
     command(f"project {shlex.quote(generator.id)} {shlex.quote(str(path))}{class_name}")
@@ -91,12 +100,13 @@ def _image(generator: Run, sampler: Sampler) -> Path | None:
             return None
         number = right.number_input("Number", 1, len(rows), 1, key="project-number")
         path = dataset.path / rows.iloc[number - 1]["path"]
-        st.image(picture(path, path.stat().st_mtime, 128), width=128)
+        st.image(stored_url(path, path.stat().st_mtime, 128), width=128, alt=f"Image {number} of {class_name}, {split}")
         return path
     upload = st.file_uploader("Picture", PICTURES, key=f"project-upload-{generator.id}")
     if upload is None:
         return None
     try:
+        require(Role.EDITOR)
         return save_upload(home(), [upload]) / safe_name(upload.name)
     except ErsatzError as error:
         st.error(str(error), icon=":material/error:")
@@ -118,15 +128,26 @@ def show(run: Run) -> None:
     ):
         path = run.path / name
         if path.is_file():
-            column.image(picture(path, path.stat().st_mtime, SHOWN), caption=caption, width=SHOWN)
+            column.image(stored_url(path, path.stat().st_mtime, SHOWN), caption=caption, width=SHOWN, alt=caption)
     video = run.path / "projection.mp4"
     if video.is_file():
         columns[2].video(video.read_bytes(), loop=True, autoplay=True, muted=True)
         columns[2].caption("The search")
-    if run.state() is not State.FINISHED:
+    if state_of(run) is not State.FINISHED:
         return
-    result = run.status().result
+    result = status_of(run).result
     st.caption(f"Distance ({result['loss']}): {result['distance']:.4g}. {result.get('notice', '')}")
-    with st.container(horizontal=True):
-        st.download_button("w (.npz)", (run.path / "w.npz").read_bytes, f"{run.id}-w.npz", icon=":material/download:")
-        st.caption("Choose it as an end of a morph in the view Morph.")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.download_button(
+            "w (.npz)",
+            (run.path / "w.npz").read_bytes,
+            f"{run.id}-w.npz",
+            icon=":material/download:",
+            on_click="ignore",
+        )
+        st.page_link(
+            "pages/generate.py",
+            label="Morph from it",
+            icon=":material/animation:",
+            query_params={"run": config_of(run)["generator"], "view": "Morph", "from-is": "Projection"},
+        )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import zipfile
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +21,24 @@ def enlarged(image: np.ndarray, least: int) -> np.ndarray:
     return pixels.repeat(times, axis=0).repeat(times, axis=1)
 
 
+def picture_url(image: np.ndarray, least: int) -> str:
+    """A picture at least `least` pixels wide as a data URL, which a browser shows without asking for it.
+
+    Lossless, and one that is larger than twice `least` is made smaller: it would be sent in vain.
+    """
+    shown = Image.fromarray(enlarged(image, least))
+    if shown.width >= 2 * least:
+        shown = shown.reduce(shown.width // least)
+    content = io.BytesIO()
+    shown.save(content, "PNG", compress_level=1)
+    return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
+
+
 def wall(images: Iterable[np.ndarray], captions: list[str], width: int = 128) -> None:
     """Pictures side by side, as many in a row as fit."""
     with st.container(horizontal=True, gap="small"):
         for image, caption in zip(images, captions, strict=True):
-            st.image(enlarged(image, width), caption=caption, width=width)
+            st.image(picture_url(image, width), caption=caption, width=width, alt=f"Picture {caption}".strip())
 
 
 @st.cache_data(max_entries=2000, show_spinner=False)
@@ -33,12 +48,20 @@ def picture(path: Path, written: float, least: int) -> np.ndarray:
         return enlarged(np.asarray(image), least)
 
 
+@lru_cache(2000)
+def stored_url(path: Path, written: float, least: int) -> str:
+    """A stored picture as a data URL; `written` is its file's time, so that a new file is read again."""
+    with Image.open(path) as image:
+        return picture_url(np.asarray(image), least)
+
+
 def picture_wall(paths: list[Path], captions: list[str], width: int = 128) -> None:
     """Stored pictures side by side; one whose file is gone is left out."""
     with st.container(horizontal=True, gap="small"):
         for path, caption in zip(paths, captions, strict=True):
             if path.is_file():
-                st.image(picture(path, path.stat().st_mtime, width), caption=caption, width=width)
+                url = stored_url(path, path.stat().st_mtime, width)
+                st.image(url, caption=caption, width=width, alt=f"Picture {caption}".strip())
 
 
 def png(image: np.ndarray) -> bytes:

@@ -47,8 +47,14 @@ def test_a_generator_paints_at_once(open_page: OpenPage, trainings: list[Run]) -
 
 def test_moving_the_seed_paints_another_picture(open_page: OpenPage, trainings: list[Run]) -> None:
     app = open_page("generate", run=trainings[0].id)
-    app.slider(key="seed").set_value(42).run()
+    app.slider(key="around").set_value(42).run()
     assert "--seeds 42-57" in app.code[0].value
+    assert app.number_input(key="seed").value == 42
+    app.number_input(key="seed").set_value(123_456).run()
+    slider = app.slider(key="around")
+    assert (slider.min, slider.value, slider.max) == (123_000, 123_456, 123_999), "the slider goes where the seed is"
+    press(app, "Random")
+    assert app.slider(key="around").value == app.number_input(key="seed").value != 123_456
 
 
 def test_a_dcgan_morphs_and_says_that_it_has_no_w(open_page: OpenPage, trainings: list[Run]) -> None:
@@ -67,7 +73,7 @@ def stylegan(home: Home) -> Run:
 
 
 def view(app: AppTest, name: str) -> None:
-    app.segmented_control(key="generate-view").set_value(name).run()
+    app.segmented_control(key="view").set_value(name).run()
     assert not app.exception
 
 
@@ -95,17 +101,17 @@ def test_every_tool_paints(open_page: OpenPage, stylegan: Run, name: str, pictur
 def test_what_a_tool_cannot_do_is_a_sentence(open_page: OpenPage, stylegan: Run) -> None:
     app = open_page("generate", run=stylegan.id)
     view(app, "Style mixing")
-    app.text_input(key="mix-rows").set_value("a-b").run()
+    app.text_input(key="rows").set_value("a-b").run()
     assert "The seeds are 'a-b'" in texts(app)
-    app.text_input(key="mix-rows").set_value("0-99").run()
+    app.text_input(key="rows").set_value("0-99").run()
     assert "at most 256 are painted here" in texts(app)
 
 
 def test_a_walk_becomes_a_video(open_page: OpenPage, stylegan: Run) -> None:
     app = open_page("generate", run=stylegan.id)
     view(app, "Walk")
-    app.slider(key="walk-frames").set_value(6)
-    app.text_input(key="walk-seeds").set_value("1,2").run()
+    app.slider(key="frames").set_value(6)
+    app.text_input(key="walk").set_value("1,2").run()
     press(app, "Make the video")
     assert len(app.get("video")) == 1
     assert "Made with other settings" not in texts(app)
@@ -127,7 +133,7 @@ def test_a_projection_is_shown_and_serves_a_morph(open_page: OpenPage, home: Hom
     assert len(app.image) == 1 + 2, "what could be projected next, the target, and what was found"
     assert "Distance (pixels): 0.25. No VGG16 here." in texts(app)
     view(app, "Morph")
-    app.selectbox(key="end-To").set_value("Projection").run()
+    app.selectbox(key="to-is").set_value("Projection").run()
     assert not app.exception
     assert len(app.image) == 12
 
@@ -154,7 +160,7 @@ def test_a_pool_is_submitted_with_a_generator_for_each_class(
 
     monkeypatch.setattr(parts, "submit", submit)
     app = open_page("generate")
-    app.segmented_control[0].set_value("Pools").run()
+    view(app, "Pools")
     next(field for field in app.number_input if field.label == "Images per class").set_value(40)
     next(field for field in app.multiselect if field.label == "Only classes").set_value(["bleed"])
     press(app, "Save pool")
@@ -168,7 +174,9 @@ def test_a_finished_pool_shows_its_pictures(open_page: OpenPage, home: Home, tra
     pool = fabricated.make_pool_run(home, trainings, images=16)
     app = open_page("generate", run=pool.id)
     assert len(app.image) == 16
-    assert "16 pictures of bleed" in texts(app)
+    assert "Pictures 1 to 16 of 16 of bleed" in texts(app)
+    app.segmented_control(key="of-class").set_value("normal").run()
+    assert "16 of normal" in texts(app)
 
 
 def test_a_running_pool_is_followed_and_a_failed_one_says_why(

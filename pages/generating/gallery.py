@@ -1,0 +1,159 @@
+"""The pictures of a finished pool: page by page, each with what its manifest says, and the whole to take away."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from engine.sampling.pools import MANIFEST_FILE, Pool, pool_zip
+from engine.store.runs import Run
+from pages.parts.files import stamp
+from pages.parts.glance import run_named
+from pages.parts.home import home
+from pages.parts.images import stored_url
+from pages.parts.runs import run_link
+from pages.parts.words import amount
+
+PAGE = 48
+"""Pictures of a pool on one page of its wall."""
+WIDTH, LARGE = 96, 384
+IN, OUT = "In the pool", "Left out"
+
+
+def gallery(run: Run) -> None:
+    """What a finished pool holds, what comes next, and its wall."""
+    pool = _pool(run, stamp(run.path / MANIFEST_FILE))
+    left_out = pool.manifest["excluded"] != ""
+    metrics = {
+        "Pictures": amount(int((~left_out).sum())),
+        "Left out": amount(int(left_out.sum())),
+        "Classes": str(len(pool.classes)),
+        "Size": f"{pool.info['size']}×{pool.info['size']} {pool.info['mode']}",
+    }
+    with st.container(horizontal=True):
+        for label, value in metrics.items():
+            st.metric(label, value, border=True, width=160)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.page_link(
+            "pages/quality.py", label="Check its quality", icon=":material/fact_check:", query_params={"run": run.id}
+        )
+        st.page_link(
+            "pages/evaluate.py",
+            label="Use it in a sweep",
+            icon=":material/query_stats:",
+            query_params={"pool": run.id},
+        )
+        st.download_button(
+            "Pool (ZIP)",
+            lambda: pool_zip(Pool.open(run)),
+            f"{run.id}.zip",
+            "application/zip",
+            icon=":material/folder_zip:",
+            on_click="ignore",
+            help="The pictures that are not left out, with the dataset.json that StyleGAN's programs read.",
+        )
+        st.download_button(
+            "Manifest (CSV)",
+            (run.path / MANIFEST_FILE).read_bytes,
+            f"{run.id}-manifest.csv",
+            "text/csv",
+            icon=":material/table:",
+            on_click="ignore",
+        )
+    wall_of(run)
+
+
+@st.fragment
+def wall_of(run: Run) -> None:
+    """One class, one page."""
+    pool = _pool(run, stamp(run.path / MANIFEST_FILE))
+    excluded = bool((pool.manifest["excluded"] != "").any())
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.segmented_control(
+            "Class", pool.classes, default=pool.classes[0], required=True, key="of-class", bind="query-params"
+        )
+        shown = IN
+        if excluded:
+            shown = st.segmented_control(
+                "Show", [IN, OUT], default=IN, required=True, key="pool-shows", bind="query-params"
+            )
+    rows = pool.manifest[(pool.manifest["class"] == name) & ((pool.manifest["excluded"] == "") == (shown == IN))]
+    if rows.empty:
+        st.caption(f"No picture of {name} is {shown.lower()}.")
+        return
+    pages = -(-len(rows) // PAGE)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        number = 1
+        if pages > 1:
+            number = st.pagination(pages, key=f"page-of-{run.id}-{name}-{shown}")
+        first = (number - 1) * PAGE
+        st.caption(
+            f"Pictures {first + 1:,} to {min(first + PAGE, len(rows)):,} of {len(rows):,} of {name}, {shown.lower()}; "
+            "press a seed to look closer."
+        )
+    with st.container(horizontal=True, gap="small"):
+        for row in rows.iloc[first : first + PAGE].itertuples():
+            _tile(pool, rows.loc[row.Index])
+
+
+def _tile(pool: Pool, row: pd.Series) -> None:
+    """A picture over the button that opens it."""
+    path = pool.path / row["path"]
+    with st.container(width=WIDTH, gap=None, horizontal_alignment="center"):
+        if path.is_file():
+            st.image(stored_url(path, path.stat().st_mtime, WIDTH), width=WIDTH, alt=_alt(row))
+        if st.button(str(row["seed"]), key=f"look-{row['path']}", type="tertiary", help=row["excluded"] or None):
+            closer(pool, row)
+
+
+@st.dialog("A picture of the pool", width="medium", icon=":material/zoom_in:")
+def closer(pool: Pool, row: pd.Series) -> None:
+    """The picture large, beside what the manifest says of it."""
+    path = pool.path / row["path"]
+    if not path.is_file():
+        st.error(f"{path.name} is missing; the manifest says that the pool has it. Make the pool again.")
+        return
+    st.image(stored_url(path, path.stat().st_mtime, LARGE), width=LARGE, alt=_alt(row))
+    if row["excluded"]:
+        st.warning(f"Left out: {row['excluded']}", icon=":material/block:")
+    facts = {"Class": row["class"], "Seed": row["seed"], "File": row["path"], "SHA-256 of its pixels": row["sha256"]}
+    st.table(pd.DataFrame({"": [str(value) for value in facts.values()]}, index=list(facts)))
+    generator = run_named(home(), row["generator"])
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if generator is not None:
+            run_link(generator)
+            st.page_link(
+                "pages/generate.py",
+                label="Explore around it",
+                icon=":material/explore:",
+                query_params=_explored(generator, pool, row),
+            )
+        st.download_button(
+            "Picture (PNG)",
+            path.read_bytes,
+            f"{pool.run.id}-{path.name}",
+            "image/png",
+            icon=":material/download:",
+            on_click="ignore",
+        )
+
+
+def _explored(generator: Run, pool: Pool, row: pd.Series) -> dict[str, Any]:
+    """The link that shows the same picture under Explore."""
+    query = {"run": generator.id, "view": "Explore", "seed": str(row["seed"]), "class": row["class"]}
+    usual = {"psi": 1.0, "noise": "const"}
+    return query | {name: str(pool.info[name]) for name, value in usual.items() if pool.info.get(name, value) != value}
+
+
+def _alt(row: pd.Series) -> str:
+    return f"Synthetic picture of {row['class']} from seed {row['seed']}"
+
+
+@lru_cache(4)
+def _pool(run: Run, written: tuple[Path, float, int]) -> Pool:
+    """A pool whose manifest is read again only when it has changed."""
+    return Pool.open(run)

@@ -1,0 +1,51 @@
+"""Trainings whose newest network is not the page's generator yet: stopped, failed or still running ones."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from engine.gans.snapshots import list_snapshots
+from engine.store.runs import Run, State, list_runs
+from pages.checking.ranking import exported_snapshot, run_export
+from pages.parts.glance import about_of, state_of
+from pages.parts.home import home
+from pages.parts.people import Role, guarded, require
+from pages.parts.runs import badge, run_link
+from pages.parts.words import amount
+
+MOST_SHOWN = 5
+
+
+def unexported() -> None:
+    """Offer to make a generator of the newest snapshot of trainings that have not finished."""
+    waiting = [
+        (run, snapshots[0].name)
+        for run in list_runs(home(), "train")
+        if state_of(run) is not State.FINISHED
+        and not about_of(run).archived
+        and (snapshots := list_snapshots(run.path))
+        and snapshots[0].name != exported_snapshot(run)
+    ][:MOST_SHOWN]
+    if not waiting:
+        return
+    with st.expander(f"Trainings that have not finished ({len(waiting)})", icon=":material/hourglass_top:"):
+        st.caption("Their newest snapshot can be looked at too, before they end.")
+        for run, snapshot in waiting:
+            with st.container(horizontal=True, vertical_alignment="center"):
+                badge(state_of(run))
+                run_link(run)
+                st.caption(f"{amount(int(snapshot.split('-')[1].split('.')[0]) / 1000)} kimg")
+                if st.button("Look at it", icon=":material/memory:", key=f"export-{run.id}", **guarded(Role.EDITOR)):
+                    look(run, snapshot)
+
+
+def look(run: Run, snapshot: str) -> None:
+    """Export a snapshot in a process of its own, and show the generator."""
+    require(Role.EDITOR)
+    with st.spinner("Exporting, and holding it against torch…"):
+        error = run_export(run, snapshot)
+    if error:
+        st.error(error, icon=":material/error:")
+        return
+    st.query_params["run"] = run.id
+    st.rerun()
