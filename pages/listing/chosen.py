@@ -1,4 +1,4 @@
-"""The runs that somebody chose in the table, kept in the link: `?run=` the first, `?compare=` the others."""
+"""The runs that somebody chose in the table, kept in the link: `?run=` the first, `?compare=` the others by commas."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from pages.parts.glance import runs_named
 def chosen_ids() -> list[str]:
     """What the link names, whether or not there are such runs."""
     first = st.query_params.get("run", "")
-    return [first, *st.query_params.get_all("compare")] if first else []
+    others = st.query_params.get("compare", "").split(",")
+    return [run_id for run_id in (first, *others) if run_id] if first else []
 
 
 def chosen_runs() -> list[Run]:
@@ -23,8 +24,8 @@ def chosen_runs() -> list[Run]:
 
 def choose(run_ids: Sequence[str]) -> None:
     """Put these runs into the link; none takes it back."""
-    for parameter, values in (("run", run_ids[:1]), ("compare", run_ids[1:])):
-        if values:
-            st.query_params[parameter] = list(values)
-        elif parameter in st.query_params:
-            del st.query_params[parameter]
+    for parameter, value in (("run", "".join(run_ids[:1])), ("compare", ",".join(run_ids[1:]))):
+        if value:
+            st.query_params[parameter] = value
+        else:
+            st.query_params.pop(parameter, None)

@@ -38,7 +38,7 @@ def compare(runs: list[Run]) -> None:
             "pages/evaluate.py",
             label="Compare their figures and verdicts on Evaluate",
             icon=":material/query_stats:",
-            query_params={"run": seen[0].run.id, "compare": seen[1].run.id},
+            query_params={"run": seen[0].run.id, "compare": ",".join(one.run.id for one in seen[1:])},
         )
     st.markdown("##### What came out")
     facts = pd.DataFrame({name: outcome(one) for name, one in zip(names, seen, strict=True)}).fillna("–")

@@ -23,7 +23,7 @@ def test_an_empty_home_offers_the_demo(open_page: OpenPage) -> None:
     app = open_page("overview")
     said = texts(app)
     assert "Try the demo" in [button.label for button in app.button]
-    assert "Nothing has run here yet" in said
+    assert "Start with your own images" in said
     assert "0 running, 0 waiting" in said
 
 
@@ -64,6 +64,44 @@ def test_an_interrupted_journey_offers_to_resume(open_page: OpenPage, home: Home
     make_journey(home, State.RUNNING)
     app = open_page("overview")
     assert "ended without a word" in texts(app)
+    assert "Resume" in [button.label for button in app.button]
+
+
+def test_each_data_set_says_its_next_step(open_page: OpenPage, home: Home, hold) -> None:
+    """From freezing to reading the verdict; the one that was worked on last comes first, unless the link says which."""
+
+    def next_of(dataset: str = "") -> tuple[str, str]:
+        app = open_page("overview", **({"dataset": dataset} if dataset else {}))
+        step = next(button for button in app.button if button.proto.type == "primary")
+        return app.selectbox[0].value if app.selectbox else "", step.label
+
+    fabricated.make_dataset(home, "open", frozen=False)
+    assert next_of() == ("", "Look at the findings")
+    fabricated.make_dataset(home)
+    assert next_of("phantom") == ("phantom", "Train a generator")
+    trainings = [fabricated.make_training(home, "bleed")]
+    assert next_of() == ("phantom", "Train a generator"), "the other class has none yet"
+    trainings.append(fabricated.make_training(home, "normal"))
+    set_stopped_with_its_generator(trainings[1])
+    assert next_of() == ("phantom", "Look at its images"), "a stopped training has a generator too"
+    pool = fabricated.make_pool_run(home, trainings)
+    assert next_of() == ("phantom", "Check the pool")
+    fabricated.make_quality(home, pool)
+    assert next_of() == ("phantom", "Plan the sweep")
+    fabricated.make_sweep(home, pool)
+    assert next_of() == ("phantom", "Read the verdict")
+    assert next_of("open") == ("open", "Look at the findings")
+
+
+def set_stopped_with_its_generator(run: Run) -> None:
+    fabricated.set_state(run, State.STOPPED)
+
+
+def test_a_failed_run_of_the_data_set_is_shown_with_the_way_on(open_page: OpenPage, home: Home) -> None:
+    fabricated.make_dataset(home)
+    fabricated.make_training(home, "bleed", State.FAILED, done=3, error="The disk is full. Free some space and resume.")
+    app = open_page("overview")
+    assert "The disk is full. Free some space and resume." in texts(app)
     assert "Resume" in [button.label for button in app.button]
 
 
