@@ -27,51 +27,51 @@ class StyleganConfig(TrainConfig):
     cfg: Configuration = "auto"
     """Published configuration that sets what is left unset: auto suits most sets; paper* and cifar are records' own."""
     kimg: float = Field(default=25000.0, gt=0)
-    """Length of the training in thousands of real images shown."""
+    """Length of the training in thousands of real images shown; each image is shown many times."""
     batch: int = Field(default=32, ge=1)
-    """Images per optimiser step, over all GPUs."""
+    """Images per optimiser step, over all GPUs; more are steadier and take more memory."""
     batch_gpu: int = Field(default=0, ge=0)
     """Images per GPU at once; smaller pieces are accumulated to a batch. 0: the GPU's whole share of the batch."""
     gamma: float = Field(default=0.0256, ge=0)
     """Weight of the R1 penalty; the first setting to vary when training is unstable or dull. 0: no penalty."""
     g_lr: float = Field(default=0.0025, gt=0)
-    """Adam learning rate of the generator."""
+    """How far each step moves the generator (Adam); halve both rates when training is unstable."""
     d_lr: float = Field(default=0.0025, gt=0)
-    """Adam learning rate of the discriminator."""
+    """How far each step moves the discriminator (Adam)."""
     z_dim: int = Field(default=512, ge=1)
-    """Length of the latent vector z."""
+    """Length of the random vector z that each image is made from."""
     w_dim: int = Field(default=512, ge=1)
-    """Length of the intermediate latent vector w."""
+    """Length of the style vector w that z is mapped to."""
     mapping_layers: int = Field(default=2, ge=1)
-    """Layers of the mapping network from z to w."""
+    """Layers of the network that maps z to w; few suit small sets."""
     channel_base: int = Field(default=16384, ge=16)
     """Width of both networks: channels at a resolution are this divided by it."""
     channel_max: int = Field(default=512, ge=8)
-    """Most channels at any resolution."""
+    """Most channels at any resolution; with the width above it decides memory and time."""
     d_architecture: Literal["resnet", "orig", "skip"] = "resnet"
-    """Form of the discriminator."""
+    """Form of the discriminator: resnet as published for most sets, orig for cifar, skip as an alternative."""
     mbstd_group: int = Field(default=4, ge=1)
-    """Images over which the discriminator's last block sees the standard deviation (minibatch-std)."""
+    """Images that the discriminator judges together, so that it notices a lack of variety (minibatch-std)."""
     freeze_d: int = Field(default=0, ge=0)
     """Leave this many of the discriminator's first layers as they were at the start (Freeze-D, for transfer)."""
     style_mixing: float = Field(default=0.9, ge=0, le=1)
-    """Probability with which the later layers of a batch take another w."""
+    """Share of batches whose later layers take the style of another image, so that styles can be mixed."""
     pl_weight: float = Field(default=2.0, ge=0)
-    """Weight of the path length penalty; 0: none."""
+    """Weight of the path length penalty, which makes the images change evenly with w; 0: none."""
     g_reg_interval: int = Field(default=4, ge=1)
     """Iterations between path length penalties (lazy regularisation)."""
     d_reg_interval: int = Field(default=16, ge=1)
     """Iterations between R1 penalties (lazy regularisation)."""
     ema_kimg: float = Field(default=10.0, ge=0)
-    """Half-life of the generator's moving average of weights in kimg; 0: no average."""
+    """Samples come from an average of the generator's weights with this half-life in kimg; 0: from the newest ones."""
     ema_ramp: float = Field(default=0.05, ge=0)
-    """Keep the half-life below this share of the images seen so far; 0: no ramp."""
+    """Keep that average below this share of the images seen so far, to keep early samples sharp; 0: no ramp."""
     aug: Literal["ada", "noaug", "fixed"] = "ada"
     """Augment what the discriminator sees: adaptively (ada), never (noaug), or with probability aug_p (fixed)."""
     augpipe: AugmentPreset = "bgc"
     """Which augmentations: b(lit) g(eom) c(olor) f(ilter) n(oise) c(utout); medical: no flips, rotations or colour."""
     aug_p: float = Field(default=0.0, ge=0, le=1)
-    """Probability of each augmentation with aug fixed."""
+    """Probability of each augmentation, for augmentation fixed only."""
     ada_target: float = Field(default=0.6, ge=-1, le=1)
     """Share r_t of confident discriminator outputs on real images that ada steers towards."""
     ada_kimg: float = Field(default=500.0, gt=0)
@@ -79,7 +79,7 @@ class StyleganConfig(TrainConfig):
     aug_margins: Literal["auto", "exact", "static"] = "auto"
     """Padding before geometric augmentation: exact as published, or static, for CUDA graphs; auto: static on a GPU."""
     mirror_vertical: bool = False
-    """Mirror half of the real images top to bottom."""
+    """Mirror half of the real images top to bottom; only where up and down mean nothing, as on skin."""
     subset: int = Field(default=0, ge=0)
     """Train on this many images only, drawn by the seed; 0: all."""
     start_from: str = ""
@@ -89,9 +89,9 @@ class StyleganConfig(TrainConfig):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"  # type: ignore[assignment]  # one more than the base's
     """Arithmetic of the high resolutions; auto takes bf16 where the hardware has it, else fp16 on a GPU."""
     num_fp16_res: int = Field(default=4, ge=0)
-    """How many of the highest resolutions run in the lower precision."""
+    """How many of the highest resolutions run in the lower, faster precision."""
     conv_clamp: float = Field(default=256.0, ge=0)
-    """Clamp of the convolutions' outputs; 0: none."""
+    """Largest output of a convolution in the lower precision, against overflow; 0: no limit."""
     gpus: int = Field(default=1, ge=1)
     """Processes that share each batch, one a GPU (torchrun)."""
     metrics: tuple[Metric, ...] = ()

@@ -20,31 +20,31 @@ class TrainConfig(Config):
     class_name: str = ""
     """Train on this class alone; empty: on all classes."""
     conditional: bool = False
-    """Feed the class to both networks, so that one generator makes every class."""
+    """One generator for every class: both networks are told the class of each image."""
     kimg: float = Field(default=100.0, gt=0)
-    """Length of the training in thousands of real images shown."""
+    """Length of the training in thousands of real images shown; each image is shown many times."""
     epochs: int = Field(default=0, ge=0)
     """Length of the training in passes over the training images, instead of kimg; 0: as kimg says."""
     batch: int = Field(default=16, ge=2)
-    """Images per optimiser step."""
+    """Images per optimiser step; more are steadier and take more memory."""
     mirror: bool = False
-    """Mirror half of the real images left to right (not for lateralised anatomy)."""
+    """Mirror half of the real images left to right; not where left and right differ, as in a chest."""
     ema_kimg: float = Field(default=0.5, ge=0)
-    """Half-life of the generator's moving average of weights in kimg; 0: no average."""
+    """Samples come from an average of the generator's weights with this half-life in kimg; 0: from the newest ones."""
     tick_kimg: float = Field(default=1.0, gt=0)
-    """Write metrics and look for a stop request this often."""
+    """Kimg between two points of the curves; a stop takes effect at the next one."""
     snapshot_ticks: int = Field(default=10, ge=1)
-    """Ticks between snapshots and sample grids."""
+    """Ticks between two snapshots, with their sample grids."""
     grid: int = Field(default=36, ge=4, le=144)
-    """Images in the sample grid, always from the same latents."""
+    """Images in the sample grid; always the same latents, so that each can be followed."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Arithmetic of the networks; auto takes bf16 where the hardware has it."""
+    """Arithmetic of the networks: fp32 is exact, bf16 faster; auto takes bf16 where the hardware has it."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to train; auto takes a CUDA GPU when there is one."""
     cuda_graphs: bool = True
     """On a GPU, replay whole iterations as one CUDA graph; the numbers are the same without, only slower."""
     seed: int = Field(default=0, ge=0)
-    """Seed of initial weights, latents, and the order of the images."""
+    """Seed of all chance: the same seed gives the same training, another one a fresh attempt."""
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -60,26 +60,26 @@ class DcganConfig(TrainConfig):
     architecture: Literal["recipe", "da-dcgan"] = "recipe"
     """recipe: PyTorch's DCGAN recipe (transposed convolutions); da-dcgan: the head-CT network, 128 wide throughout."""
     z_dim: int = Field(default=100, ge=1)
-    """Length of the latent vector z."""
+    """Length of the random vector z that each image is made from."""
     g_channels: int = Field(default=64, ge=8)
-    """Generator width of the recipe network (ngf)."""
+    """Width of the recipe's generator (ngf): wider makes finer images, and takes more time and memory."""
     d_channels: int = Field(default=64, ge=8)
-    """Discriminator width of the recipe network (ndf)."""
+    """Width of the recipe's discriminator (ndf); about that of the generator keeps the two in balance."""
     g_lr: float = Field(default=2e-4, gt=0)
-    """Adam learning rate of the generator."""
+    """How far each step moves the generator (Adam); halve both rates when training is unstable."""
     d_lr: float = Field(default=2e-4, gt=0)
-    """Adam learning rate of the discriminator."""
+    """How far each step moves the discriminator (Adam); lower it when D outputs run apart."""
     beta1: float = Field(default=0.5, ge=0, lt=1)
-    """Adam beta1."""
+    """How much Adam remembers of earlier gradients' direction; 0.5 is usual for GANs."""
     beta2: float = Field(default=0.999, ge=0, lt=1)
-    """Adam beta2."""
+    """How much Adam remembers of earlier gradients' size."""
     gradient_penalty: float = Field(default=0.0, ge=0)
-    """Weight of the gradient penalty (norm towards 1 between real and fake, arXiv 1704.00028); 0: none."""
+    """Weight of the gradient penalty, against a discriminator that wins too soon (arXiv 1704.00028); 0: none."""
     inverted_labels: bool = False
-    """Call real 0 and fake 1 in the discriminator's loss."""
+    """Call real 0 and fake 1 in the discriminator's loss, as the published head-CT system does."""
     soft_labels: float = Field(default=0.0, ge=0, le=0.5)
-    """Draw discriminator targets uniformly up to this far off 0 and 1."""
+    """Draw the discriminator's targets up to this far off 0 and 1, so that it is never quite sure."""
     flip_probability: float = Field(default=0.0, ge=0, le=0.5)
-    """Probability with which each discriminator target is flipped (Bernoulli)."""
+    """Share of the discriminator's targets that are flipped at random, against too sure a discriminator."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
-    """Dropout before the discriminator's last layer."""
+    """Share of features dropped before the discriminator's last layer, against learning images by heart."""

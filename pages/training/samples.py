@@ -14,6 +14,7 @@ from pages.parts.glance import config_of, state_of
 from pages.parts.images import enlarged, png
 from pages.parts.phantom import phantom_badge
 from pages.parts.runs import live
+from pages.parts.words import amount
 from pages.training.reading import Best
 
 LEAST, MOST = 480, 1400
@@ -128,7 +129,7 @@ def _grids(run: Run) -> dict[int, Path]:
 
 
 def _kimg(images: int) -> str:
-    return f"{images / 1000:g} kimg"
+    return f"{amount(images / 1000)} kimg"
 
 
 def _grid(path: Path, caption: str) -> None:
