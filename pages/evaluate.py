@@ -9,11 +9,12 @@ from engine.store.runs import State, list_runs
 from pages.evaluating.comparing import compare
 from pages.evaluating.planning import new_sweep
 from pages.evaluating.reading import results, settings
-from pages.evaluating.views import AGAIN, COMPARE, NEW, READ, VIEW_NEXT
+from pages.evaluating.views import AGAIN, BESIDE, COMPARE, NEW, POOL, READ
 from pages.parts.empty import empty_state
 from pages.parts.glance import config_of, state_of
 from pages.parts.home import home
 from pages.parts.runs import live, run_header, run_picker
+from pages.parts.views import choose_view
 
 st.title("Evaluate")
 st.caption(
@@ -43,11 +44,8 @@ if not runs and not pools:
     st.stop()
 
 views = [*([READ, COMPARE] if runs else []), NEW]
-if wanted := st.session_state.pop(VIEW_NEXT, ""):
-    st.session_state["view"] = wanted
-elif "view" not in st.session_state and "view" not in st.query_params:
-    st.session_state["view"] = NEW if AGAIN in st.query_params else views[0]
-view = st.segmented_control("View", views, required=True, key="view", bind="query-params", label_visibility="collapsed")
+first = NEW if AGAIN in st.query_params or POOL in st.query_params else COMPARE if BESIDE in st.query_params else READ
+view = choose_view(views, first if first in views else NEW)
 if view == NEW:
     if pools:
         live(new_sweep, active=False)(datasets, pools)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,13 +18,17 @@ MAX_CLASSES = 6
 MAX_POINTS = 4000
 """Most points of a map; the browser stays quick and the file small."""
 COLUMNS = 4
+CHECKS = ((BLUE, "circle"), (ORANGE, "square"), (GREEN, "triangle-up"))
+"""Colours and symbols of the checks in the figure of scores."""
 
 
-def figure_scores(scores: pd.DataFrame, class_name: str = "") -> go.Figure:
+def figure_scores(
+    scores: pd.DataFrame, class_name: str = "", *, beside: Mapping[str, pd.DataFrame] | None = None
+) -> go.Figure:
     """Every score as a small panel: synthetic images with their interval, beside the floor of real against real.
 
     `scores` are the rows `scores` of `scores.json`. The whole pool and its classes, or `class_name` alone; each panel
-    has its own unit.
+    has its own unit. `beside` are the scores of several checks by name, shown instead beside the floor of `scores`.
     """
     present = set(scores["class"])  # a pool without some class has no scores of all classes together
     classes = [class_name] if class_name else [*[""] * ("" in present), *sorted(present - {""})[:MAX_CLASSES]]
@@ -45,11 +49,14 @@ def figure_scores(scores: pd.DataFrame, class_name: str = "") -> go.Figure:
     for place, metric in enumerate(metrics):
         own = shown[shown["metric"] == metric].set_index("class").reindex(classes)
         row, column = divmod(place, COLUMNS)
-        for value, low, high, label, color, symbol in (
-            ("floor", "floor_low", "floor_high", "Real against real", GREY, "diamond"),
-            ("value", "low", "high", "Synthetic against real", BLUE, "circle"),
+        series = [(own, ("floor", "floor_low", "floor_high"), "Real against real", GREY, "diamond")]
+        for (label, rows_of), (color, symbol) in zip(
+            (beside or {"Synthetic against real": scores}).items(), CHECKS, strict=False
         ):
-            trace = _dots(own, metric, (value, low, high), names, label, color, symbol)
+            of_metric = rows_of[rows_of["metric"] == metric].set_index("class").reindex(classes)
+            series.append((of_metric, ("value", "low", "high"), label, color, symbol))
+        for cells, fields, label, color, symbol in series:
+            trace = _dots(cells, metric, fields, names, label, color, symbol)
             figure.add_trace(trace.update(showlegend=place == 0), row=row + 1, col=column + 1)
     margin = {"t": 104, "b": 76}
     styled(

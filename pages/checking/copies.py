@@ -9,13 +9,14 @@ import pandas as pd
 import streamlit as st
 
 from engine.datasets.dataset import Dataset
-from engine.report.figures import figure_neighbour_distances, figure_neighbour_map
 from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run, list_runs
+from pages.parts.command import show_command
+from pages.parts.glance import config_of, state_of, title
 from pages.parts.home import home
 from pages.parts.images import picture
-from pages.parts.runs import config_of, title
+from pages.parts.people import Role, guarded, require
 
 PAGE = 12
 """Pairs on one page of the gallery."""
@@ -29,12 +30,11 @@ COLOURS = {"copy": "red", "near-copy": "orange", "repeat": "violet", "": "gray"}
 FEATURES, PIXELS = "Features", "Pixels"
 
 
-def copies(run: Run, neighbours: pd.DataFrame | None, pool: Pool | None) -> None:
+def copies(run: Run, neighbours: pd.DataFrame | None, pool: Pool | None, folder: Path | None) -> None:
     """The gallery of pairs, filtered by flag and class, and the buttons that take images out of the pool."""
     if neighbours is None:
         st.info("This check wrote no table of nearest neighbours.")
         return
-    folder = _training_folder(run)
     if pool is None or folder is None:
         st.info("The pool or the data set of this check was deleted since, so that no pictures can be shown.")
         return
@@ -45,13 +45,6 @@ def copies(run: Run, neighbours: pd.DataFrame | None, pool: Pool | None) -> None
     if shown.empty:
         st.caption("No image passes this filter.")
         return
-    with st.expander(
-        "All images by their distances", icon=":material/scatter_plot:", key=f"distances-{run.id}", on_change="rerun"
-    ) as distances:
-        if distances.open:
-            left, right = st.columns(2, gap="medium")
-            left.plotly_chart(figure_neighbour_map(neighbours), key=f"neighbour-map-{run.id}")
-            right.plotly_chart(figure_neighbour_distances(neighbours), key=f"neighbour-distances-{run.id}")
     page = _page(run, len(shown))
     with st.container(horizontal=True, gap="small"):
         for row in shown.iloc[page * PAGE : (page + 1) * PAGE].to_dict("records"):
@@ -102,11 +95,20 @@ def with_buttons(run: Run, pool: Pool, shown: pd.DataFrame) -> None:
     here = shown.loc[(shown["excluded"] == "") & (shown["flag"] != ""), "path"].tolist()
     gone = shown.loc[shown["excluded"] != "", "path"].tolist()
     with st.container(horizontal=True, vertical_alignment="center"):
-        if here and st.button(f"Exclude these {len(here)}…", icon=":material/block:", key=f"exclude-{run.id}"):
+        if here and st.button(
+            f"Exclude these {len(here)}…", icon=":material/block:", key=f"exclude-{run.id}", **guarded(Role.EDITOR)
+        ):
             flags = [FLAGS[flag].lower() for flag in dict.fromkeys(shown["flag"]) if flag]
             exclude_dialog(pool, here, f"{' and '.join(flags)}, seen by {run.id}")
-        if gone and st.button(f"Restore these {len(gone)}…", icon=":material/undo:", key=f"restore-{run.id}"):
+        if gone and st.button(
+            f"Restore these {len(gone)}…", icon=":material/undo:", key=f"restore-{run.id}", **guarded(Role.EDITOR)
+        ):
             restore_dialog(pool, gone)
+    flags = [flag for flag in dict.fromkeys(shown["flag"]) if flag]
+    if here and flags:
+        show_command(
+            "\n".join(f"python -m engine exclude {pool.run.id} --from {run.id} --flag {flag}" for flag in flags)
+        )
 
 
 def pair(run: Run, row: dict[str, Any], by: str, pool: Pool, folder: Path) -> None:
@@ -118,13 +120,18 @@ def pair(run: Run, row: dict[str, Any], by: str, pool: Pool, folder: Path) -> No
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.badge(row["flag"] or "not flagged", color=COLOURS[row["flag"]])
             if row["excluded"]:
-                pressed = st.button("Restore", icon=":material/undo:", key=f"back-{run.id}-{row['path']}")
+                pressed = st.button(
+                    "Restore", icon=":material/undo:", key=f"back-{run.id}-{row['path']}", **guarded(Role.EDITOR)
+                )
             else:
-                pressed = st.button("Exclude", icon=":material/block:", key=f"out-{run.id}-{row['path']}")
+                pressed = st.button(
+                    "Exclude", icon=":material/block:", key=f"out-{run.id}-{row['path']}", **guarded(Role.EDITOR)
+                )
         with st.container(horizontal=True, gap="small"):
             for path, words in ((pool.path / row["path"], "Synthetic"), (beside, caption)):
                 if path.is_file():
-                    st.image(picture(path, path.stat().st_mtime, WIDTH), caption=words, width=WIDTH)
+                    shown = picture(path, path.stat().st_mtime, WIDTH)
+                    st.image(shown, caption=words, width=WIDTH, alt=f"{words} image of the class {row['class']}")
         st.caption(_facts(row, by))
     if pressed and row["excluded"]:
         restore_dialog(pool, [row["path"]])
@@ -152,7 +159,13 @@ def exclude_dialog(pool: Pool, paths: list[str], reason: str) -> None:
     warn_of_sweeps(pool)
     given = st.text_input("Reason", reason, max_chars=200).strip()
     with st.container(horizontal=True):
-        if st.button("Exclude", type="primary", icon=":material/block:", disabled=not given, key="exclude-now"):
+        if st.button(
+            "Exclude",
+            type="primary",
+            icon=":material/block:",
+            key="exclude-now",
+            **guarded(Role.EDITOR, disabled=not given),
+        ):
             _change(lambda: pool.exclude(paths, given), f"{_images(len(paths))} excluded")
         if st.button("Keep", key="exclude-not"):
             st.rerun()
@@ -164,7 +177,7 @@ def restore_dialog(pool: Pool, paths: list[str]) -> None:
     st.write(f"**{_images(len(paths))}** will be in the pool again, for sweeps that start from now on.")
     warn_of_sweeps(pool)
     with st.container(horizontal=True):
-        if st.button("Restore", type="primary", icon=":material/undo:", key="restore-now"):
+        if st.button("Restore", type="primary", icon=":material/undo:", key="restore-now", **guarded(Role.EDITOR)):
             _change(lambda: pool.restore(paths), f"{_images(len(paths))} restored")
         if st.button("Leave out", key="restore-not"):
             st.rerun()
@@ -172,6 +185,7 @@ def restore_dialog(pool: Pool, paths: list[str]) -> None:
 
 def _change(change: Any, done: str) -> None:
     try:
+        require(Role.EDITOR)
         change()
     except ErsatzError as error:
         st.error(str(error), icon=":material/error:")
@@ -185,7 +199,7 @@ def warn_of_sweeps(pool: Pool) -> None:
     for sweep in list_runs(home(), "sweep"):
         config = config_of(sweep)
         pools = {config["pool"], *(fold["pool"] for fold in config.get("folds", ()))}
-        if pool.run.id in pools and sweep.state().is_active:
+        if pool.run.id in pools and state_of(sweep).is_active:
             st.warning(
                 f"{title(sweep)} is on its way with this pool as it is now. If it is stopped and resumed after this "
                 "change, it will refuse to go on.",
@@ -208,7 +222,7 @@ def _page(run: Run, count: int) -> int:
     return int(number) - 1
 
 
-def _training_folder(run: Run) -> Path | None:
+def training_folder(run: Run) -> Path | None:
     """The folder of the data set that the neighbours lie in, as long as it is still the same."""
     config = config_of(run)
     try:

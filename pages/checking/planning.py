@@ -7,11 +7,14 @@ import streamlit as st
 from engine.configs import QualityConfig, parse_config
 from engine.presets import PRESETS
 from engine.store.runs import Run
-from pages.parts.command import command_line
+from pages.checking.views import AGAIN, READ
+from pages.parts.command import command_line, show_command
 from pages.parts.forms import config_form
+from pages.parts.glance import config_of, run_named, status_of, title
 from pages.parts.home import home
 from pages.parts.phantom import phantom_badge
-from pages.parts.runs import config_of, start, title
+from pages.parts.runs import start
+from pages.parts.views import go
 from pages.parts.words import moment
 
 MAIN_FIELDS = ["name", "extractor", "exclude"]
@@ -29,22 +32,28 @@ LABELS = {
 def new_check(pools: list[Run], linked: Run | None) -> None:
     """Choose a pool and how to compare it, and start."""
     by_id = {run.id: run for run in pools}
+    earlier = run_named(home(), st.query_params.get(AGAIN, ""))
+    before = config_of(earlier) if earlier is not None and config_of(earlier)["kind"] == "quality" else {}
     st.write(
         "A check compares the pool with the real training images, looks for copies of them, and holds every number "
         "against what two halves of the real images give. It never reads the test images."
     )
+    wanted = before.get("pool") or (linked.id if linked else "")
     chosen = st.selectbox(
-        "Pool",
+        "Pool of synthetic images",
         list(by_id),
-        index=list(by_id).index(linked.id) if linked is not None and linked.id in by_id else 0,
-        format_func=lambda run_id: f"{title(by_id[run_id])} · {moment(by_id[run_id].status().created)}",
-        key=f"check-pool-{linked.id if linked else ''}",
+        index=list(by_id).index(wanted) if wanted in by_id else 0,
+        format_func=lambda run_id: f"{title(by_id[run_id])} · {moment(status_of(by_id[run_id]).created)}",
+        key=f"check-pool-{wanted}",
     )
     pool = config_of(by_id[chosen])
     phantom_badge(pool["dataset"])
     own = next((preset for preset in PRESETS.values() if preset.importing.get("name") == pool["dataset"]), None)
+    if earlier is not None and before:
+        st.caption(f"Starts from the settings of {title(earlier)}; change what you want to be different.")
     base = {
         **(getattr(own, "quality", {}) if own else {}),
+        **{name: value for name, value in before.items() if name not in CHOSEN_ABOVE},
         "name": pool["name"],
         "dataset": pool["dataset"],
         "pool": chosen,
@@ -53,23 +62,23 @@ def new_check(pools: list[Run], linked: Run | None) -> None:
         QualityConfig,
         MAIN_FIELDS,
         base,
-        key=f"check-{chosen}",
+        key=f"check-{chosen}-{earlier.id if earlier else ''}",
         more=[field for field in QualityConfig.model_fields if field not in {*CHOSEN_ABOVE, *MAIN_FIELDS}],
         labels=LABELS,
         submit="Start check",
     )
-    if values is not None and start(QualityConfig.build(values)) is not None:
-        st.rerun()
-    st.caption("The same from the command line (settings changed above show after the start):")
-    st.code(command_line(QualityConfig.build(base)), "bash", wrap_lines=True)
+    if values is not None and (run := start(QualityConfig.build(values))) is not None:
+        st.query_params.pop(AGAIN, None)
+        go(READ, run=run.id)
+    show_command(command_line(QualityConfig.build(base)))
 
 
 def settings(run: Run) -> None:
     """The run's complete config and how to repeat it."""
-    with st.expander("Settings and command line", icon=":material/terminal:"):
-        config = parse_config(config_of(run))
-        st.code(command_line(config), "bash", wrap_lines=True)
+    config = parse_config(config_of(run))
+    with st.expander("All settings", icon=":material/tune:"):
         st.json(config.plain(), expanded=False)
+    show_command(command_line(config))
 
 
 def pool_of(run: Run) -> Run | None:

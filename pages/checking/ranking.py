@@ -17,12 +17,15 @@ from engine.sampling.exported import INFO_FILE
 from engine.store.files import read_json
 from engine.store.home import REPOSITORY
 from engine.store.runs import Run, State, list_runs
-from pages.parts.command import command_line
+from pages.parts.charts import chart
+from pages.parts.command import command_line, show_command
 from pages.parts.files import json_of
 from pages.parts.forms import config_form
+from pages.parts.glance import config_of, state_of, status_of, title
 from pages.parts.home import home
+from pages.parts.people import Role, guarded, require
 from pages.parts.phantom import phantom_badge
-from pages.parts.runs import config_of, live, run_header, start, title
+from pages.parts.runs import live, run_header, start
 from pages.parts.words import amount, moment
 
 EXPORT_SECONDS = 600
@@ -55,7 +58,7 @@ def snapshots(trainings: list[Run], linked: Run | None) -> None:
         "Training",
         list(by_id),
         index=list(by_id).index(wanted) if wanted in by_id else 0,
-        format_func=lambda run_id: f"{title(by_id[run_id])} · {moment(by_id[run_id].status().created)}",
+        format_func=lambda run_id: f"{title(by_id[run_id])} · {moment(status_of(by_id[run_id]).created)}",
         key=f"ranked-{wanted}",
     )
     training = by_id[chosen]
@@ -64,7 +67,7 @@ def snapshots(trainings: list[Run], linked: Run | None) -> None:
     if made:
         ranking = linked if linked is not None and linked.id in {run.id for run in made} else made[0]
         run_header(ranking)
-        live(show_ranking, ranking.state().is_active)(ranking, training)
+        live(show_ranking, state_of(ranking).is_active)(ranking, training)
     with st.expander("New ranking", icon=":material/add:", expanded=not made):
         new_ranking(training)
 
@@ -84,19 +87,20 @@ def new_ranking(training: Run) -> None:
     )
     if values is not None and start(RankingConfig.build(values)) is not None:
         st.rerun()
-    st.caption("The same from the command line (settings changed above show after the start):")
-    st.code(command_line(RankingConfig.build(base)), "bash", wrap_lines=True)
+    show_command(command_line(RankingConfig.build(base)))
 
 
 def show_ranking(ranking: Run, training: Run) -> None:
     """KID against kimg, and the export of a snapshot."""
     rows = read_ranking(ranking)
     if not rows:
-        if ranking.state().is_active:
+        if state_of(ranking).is_active:
             st.info("The first snapshot appears here as soon as it is scored.", icon=":material/hourglass_top:")
         return
-    st.plotly_chart(figure_ranking(rows), key=f"ranking-{ranking.id}")
-    if sentence := ranking.status().result.get("sentence"):
+    table_of_rows = pd.DataFrame(rows)
+    active = state_of(ranking).is_active
+    chart(figure_ranking(rows), f"ranking-{ranking.id}", "ranking", lambda: table_of_rows, live=active)
+    if sentence := status_of(ranking).result.get("sentence"):
         st.info(sentence, icon=":material/leaderboard:")
     best, exported = best_of(rows), exported_snapshot(training)
     table = pd.DataFrame(
@@ -109,7 +113,7 @@ def show_ranking(ranking: Run, training: Run) -> None:
         }
     )
     st.dataframe(table, hide_index=True, height="content")
-    if ranking.state() is State.FINISHED:
+    if state_of(ranking) is State.FINISHED:
         export(training, rows, best["snapshot"], exported)
 
 
@@ -124,7 +128,10 @@ def export(training: Run, rows: list[dict[str, Any]], best: str, exported: str) 
         chosen = st.selectbox(
             "Snapshot", names, index=names.index(best) if best in names else 0, key=f"export-{training.id}", width=360
         )
-        pressed = st.button("Export this one…", icon=":material/memory:", disabled=chosen == exported)
+        pressed = st.button(
+            "Export this one…", icon=":material/memory:", **guarded(Role.EDITOR, disabled=chosen == exported)
+        )
+    show_command(f"python -m engine export {training.id} --snapshot {training.path / 'snapshots' / chosen}")
     if chosen == exported:
         st.caption("This snapshot is the training's generator already.")
     if pressed:
@@ -138,7 +145,8 @@ def export_dialog(training: Run, snapshot: str, exported: str) -> None:
     if exported:
         st.write(f"It takes the place of {exported}. Pools that exist stay as they are; new ones are made with this.")
     with st.container(horizontal=True):
-        if st.button("Export", type="primary", icon=":material/memory:", key="export-now"):
+        if st.button("Export", type="primary", icon=":material/memory:", key="export-now", **guarded(Role.EDITOR)):
+            require(Role.EDITOR)
             with st.spinner("Exporting, and holding it against torch…"):
                 error = run_export(training, snapshot)
             if error:
@@ -152,6 +160,7 @@ def export_dialog(training: Run, snapshot: str, exported: str) -> None:
 
 def run_export(training: Run, snapshot: str) -> str:
     """Export by the command line; the sentence of its error, or ""."""
+    require(Role.EDITOR)
     path = training.path / "snapshots" / snapshot
     try:
         answer = subprocess.run(

@@ -10,27 +10,33 @@ import streamlit as st
 from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run
-from pages.checking.copies import copies
+from pages.checking.copies import copies, training_folder
+from pages.checking.distances import distances
 from pages.checking.feature_map import feature_map
 from pages.checking.planning import pool_of
 from pages.checking.scores import scores
+from pages.checking.views import COMPARE, NEW
 from pages.parts.files import json_of, table_of
+from pages.parts.glance import state_of
 from pages.parts.phantom import phantom_badge
+from pages.parts.views import go
 
 SCREENS = (
     "These are screens, not privacy guarantees: no copy found does not mean that none is there. And no score here "
     "predicts whether the images help a classifier; only a sweep tells."
 )
+CARD = 240
+"""Pixels of a number on its card."""
 FIRST = 3
 """Sentences shown at once below the worst one."""
-SCORES, PAIRS, MAP = "Scores", "Nearest neighbours", "Feature map"
+SCORES, PAIRS, DISTANCES, MAP = "Scores", "Nearest neighbours", "Distances", "Feature map"
 
 
 def results(run: Run) -> None:
     """Everything that a check found, as far as it has come."""
     path = run.path / "scores.json"
     if not path.is_file():
-        if run.state().is_active:
+        if state_of(run).is_active:
             st.info("The scores appear here as soon as they are computed.", icon=":material/hourglass_top:")
         return
     found = json_of(path)
@@ -38,18 +44,44 @@ def results(run: Run) -> None:
     pool = open_pool(run)
     phantom_badge(found["dataset"])
     in_words(found, pool)
-    with_scores, with_pairs, with_map = st.tabs([SCORES, PAIRS, MAP], key="part", bind="query-params")
-    if with_scores.open:
-        with with_scores:
-            compared(found)
-            scores(run, found)
-            st.caption(" ".join(found["limits"] or [SCREENS]))
-    if with_pairs.open:
-        with with_pairs:
-            copies(run, neighbours, pool)
-    if with_map.open:
-        with with_map:
-            feature_map(run, _table(run, "embedding.parquet"), neighbours)
+    folder = training_folder(run)
+    parts = {
+        SCORES: lambda: scores(run, found),
+        PAIRS: lambda: copies(run, neighbours, pool, folder),
+        DISTANCES: lambda: distances(run, neighbours, pool, folder),
+        MAP: lambda: feature_map(run, _table(run, "embedding.parquet"), neighbours, pool, folder),
+    }
+    for tab, draw in zip(st.tabs(list(parts), key="part", bind="query-params"), parts.values(), strict=True):
+        if tab.open:
+            with tab:
+                draw()
+    st.caption(" ".join(found["limits"] or [SCREENS]))
+    what_next(run, pool)
+
+
+def what_next(run: Run, pool: Pool | None) -> None:
+    """Where a check leads: to the sweep, to people's eyes, or to the same with a change."""
+    st.subheader("What next?")
+    with st.container(horizontal=True):
+        if pool is not None:
+            st.page_link(
+                "pages/evaluate.py",
+                label="Evaluate with this pool",
+                icon=":material/query_stats:",
+                query_params={"pool": pool.run.id},
+                width="content",
+            )
+            st.page_link(
+                "pages/review.py",
+                label="Let experts judge the images",
+                icon=":material/rate_review:",
+                query_params={"run": pool.run.id},
+                width="content",
+            )
+        if st.button("Compare with another check", icon=":material/compare_arrows:", key=f"compare-{run.id}"):
+            go(COMPARE, run=run.id)
+        if st.button("Check again with changes", icon=":material/edit:", key=f"again-{run.id}"):
+            go(NEW, again=run.id)
 
 
 def in_words(found: dict[str, Any], pool: Pool | None) -> None:
@@ -71,34 +103,25 @@ def _bullets(sentences: list[str]) -> None:
 
 def flag_cards(found: dict[str, Any], pool: Pool | None) -> None:
     """How many images were flagged, and how many are in the pool now."""
-    copied, near, repeats, left = st.columns(4)
     images = found["counts"]["pool"]
-    for column, name, flag, help_text in (
-        (copied, "Copies", "copy", "As near to a training image as hardly any held-out real image is, both by features "
+    cards = st.container(horizontal=True)
+    for name, flag, help_text in (
+        ("Copies", "copy", "As near to a training image as hardly any held-out real image is, both by features "
          "and by pixels, even when moved or mirrored."),
-        (near, "Near copies", "near-copy", "As near as that in one of the two ways only, or a little less so."),
-        (repeats, "Repeats", "repeat", "Equal, or nearly equal, to another image of the pool."),
+        ("Near copies", "near-copy", "As near as that in one of the two ways only, or a little less so."),
+        ("Repeats", "repeat", "Equal, or nearly equal, to another image of the pool."),
     ):  # fmt: skip
-        column.metric(name, f"{found['flags'].get(flag, 0)} of {images}", border=True, help=help_text)
+        cards.metric(name, f"{found['flags'].get(flag, 0)} of {images}", border=True, help=help_text, width=CARD)
     if pool is None:
-        left.metric("In the pool now", "–", border=True, help="The pool was deleted since.")
+        cards.metric("In the pool now", "–", border=True, help="The pool was deleted since.", width=CARD)
         return
     excluded = int((pool.manifest["excluded"] != "").sum())
-    left.metric(
+    cards.metric(
         "In the pool now",
         f"{len(pool.manifest) - excluded} of {len(pool.manifest)}",
         border=True,
+        width=CARD,
         help="Images that sweeps may use; the others were excluded and stay on disk.",
-    )
-
-
-def compared(found: dict[str, Any]) -> None:
-    """What was compared with what, and by which features."""
-    extractor, counts = found["extractor"], found["counts"]
-    features = " · ".join(str(part) for part in (extractor["name"], extractor["input"]) if part)
-    st.caption(
-        f"{counts['pool']} synthetic images against {counts['train']} real training images, with {counts['valid']} "
-        f"validation images as holdout. Features: {features}. No test image was read."
     )
 
 

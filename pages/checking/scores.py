@@ -10,15 +10,21 @@ import streamlit as st
 from engine.report.figures import figure_scores
 from engine.report.quality_tables import readable_memorisation, readable_scores, score_notes
 from engine.store.runs import Run
+from pages.checking.lights import cards
+from pages.parts.charts import chart
 
 ALL = "All classes"
 MEANING = "What it says"
 
 
 def scores(run: Run, found: dict[str, Any]) -> None:
-    """Every score beside what real images give against real images, then the distances to the training images."""
-    st.plotly_chart(figure_scores(pd.DataFrame(found["scores"])), key=f"scores-{run.id}")
+    """Plain answers first, then every score beside what real images give against real images."""
+    compared(found)
     class_name = _class(run, found)
+    cards(found, class_name)
+    rows = pd.DataFrame(found["scores"])
+    chart(figure_scores(rows), f"scores-{run.id}", "scores", lambda: rows)
+    st.subheader("All scores")
     _table(readable_scores(found, class_name), score_notes(found["scores"], class_name))
     st.caption(
         "Real against real: halves of the real images at the same counts. No generator can be expected to come nearer "
@@ -28,13 +34,23 @@ def scores(run: Run, found: dict[str, Any]) -> None:
     if class_name not in {row["class"] for row in found["memorisation"]}:
         class_name = ""  # a pool of one class: its measures are those of the whole pool
     _table(readable_memorisation(found, class_name), score_notes(found["memorisation"], class_name))
-    with st.container(horizontal=True):
+    with st.container(horizontal=True), st.popover("Files of this check", icon=":material/download:"):
         for name in ("scores.json", "neighbours.parquet", "embedding.parquet"):
             path = run.path / name
             if path.is_file():
                 st.download_button(
                     name, path.read_bytes, f"{run.id}-{name}", icon=":material/download:", on_click="ignore"
                 )
+
+
+def compared(found: dict[str, Any]) -> None:
+    """What was compared with what, and by which features."""
+    extractor, counts = found["extractor"], found["counts"]
+    features = " · ".join(str(part) for part in (extractor["name"], extractor["input"]) if part)
+    st.caption(
+        f"{counts['pool']} synthetic images against {counts['train']} real training images, with {counts['valid']} "
+        f"validation images as holdout. Features: {features}. No test image was read."
+    )
 
 
 def _table(table: pd.DataFrame, notes: list[str]) -> None:
@@ -53,7 +69,7 @@ def _class(run: Run, found: dict[str, Any]) -> str:
     if len(classes) < 2:
         return classes[0] if classes else ""
     return st.segmented_control(
-        "Tables of",
+        "Of",
         classes,
         default=classes[0],
         required=True,

@@ -24,6 +24,7 @@ from engine.store.runs import Run, list_runs
 from engine.sweep.arms import is_synthetic, primary_arm
 from engine.sweep.levels import Level, knows_patients
 from pages.evaluating.verdicts import VERDICTS
+from pages.evaluating.views import BESIDE
 from pages.parts.charts import chart
 from pages.parts.files import json_of, stamp
 from pages.parts.glance import about_of, config_of, status_of, title
@@ -31,8 +32,6 @@ from pages.parts.home import home
 from pages.parts.runs import run_link, run_picker
 from pages.parts.words import moment
 
-BESIDE = "compare"
-"""Of the URL: the sweeps that the one of `?run=` is compared with, separated by commas."""
 MOST = 3
 """Sweeps beside the first one."""
 

@@ -14,6 +14,7 @@ from engine.report.style import ARMS
 from engine.report.tables import METRICS, confusion_of, mistakes, present_metrics, show_share
 from engine.store.files import read_json
 from engine.store.runs import Run
+from pages.evaluating.views import TRIAL
 from pages.parts.charts import chart
 from pages.parts.files import stamp
 from pages.parts.glance import config_of
@@ -22,8 +23,6 @@ from pages.parts.images import picture_wall
 
 MISTAKES = 12
 """Test images on one page of those that a trial got wrong."""
-TRIAL = "trial"
-"""Of the URL: `arm,ratio,seed` of the point that is looked into; without the seed, all trials of the arm and ratio."""
 
 
 def remember(key: str) -> None:

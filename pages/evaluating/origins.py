@@ -12,7 +12,7 @@ from engine.datasets.folds import fold_of, folds_of
 from engine.features.sources import available
 from engine.presets import PRESETS
 from engine.store.runs import Run
-from pages.evaluating.views import AGAIN
+from pages.evaluating.views import AGAIN, POOL
 from pages.parts.glance import config_of, run_named, status_of, title
 from pages.parts.home import home
 from pages.parts.words import moment
@@ -27,8 +27,6 @@ QUICKLY = {"seeds": 3, "ratios": (0.5, 1.0), "arms": ("real", "real+duplicates",
 STRONG = ("dinov2", "resnet50", "resnet18")
 """Pretrained networks to start from, in this order, as far as their weights are on this machine."""
 NOT_AGAIN = {"dataset", "dataset_fingerprint", "pool", "pool_sha256", "folds", "kind", "device", "gpus"}
-POOL = "pool"
-"""Of the URL: the pool to plan a sweep with."""
 
 
 def sweep_again() -> Run | None:

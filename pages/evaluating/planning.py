@@ -14,11 +14,8 @@ from engine.report.tables import METRICS
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run, State, list_runs
 from pages.evaluating.arms import choose_arms, missing_controls
-from pages.evaluating.comparing import BESIDE
-from pages.evaluating.drilling import TRIAL
 from pages.evaluating.expectations import cost, in_plain_words, time_needed, what_it_can_show
 from pages.evaluating.origins import (
-    POOL,
     QUICK,
     QUICKLY,
     choose_images,
@@ -27,13 +24,14 @@ from pages.evaluating.origins import (
     sweep_again,
     weights_here,
 )
-from pages.evaluating.views import AGAIN, READ, go
+from pages.evaluating.views import AGAIN, BESIDE, POOL, READ, TRIAL
 from pages.parts.command import command_line, show_command
 from pages.parts.forms import config_form
 from pages.parts.glance import config_of, state_of
 from pages.parts.home import home
 from pages.parts.phantom import phantom_badge
 from pages.parts.runs import start
+from pages.parts.views import go
 
 SMALL = "small-cnn"
 ABOVE = (

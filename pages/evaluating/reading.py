@@ -18,12 +18,13 @@ from pages.evaluating.beside import as_published, departures
 from pages.evaluating.details import by_class, comparisons, confidence, means, subgroups
 from pages.evaluating.drilling import drill_down, remember
 from pages.evaluating.verdicts import self_checks, show_verdict
-from pages.evaluating.views import COMPARE, NEW, go
+from pages.evaluating.views import COMPARE, NEW
 from pages.parts.charts import chart
 from pages.parts.command import command_line, show_command
 from pages.parts.files import json_of, stamp, table_of
 from pages.parts.glance import config_of, state_of
 from pages.parts.phantom import phantom_badge
+from pages.parts.views import go
 
 MANY_ARMS = 4
 """With more arms than these, the reader chooses which to see."""

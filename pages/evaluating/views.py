@@ -1,18 +1,13 @@
-"""The views of the Evaluate page, and how a part of one leads to another."""
+"""The names of the views of the Evaluate page, and what links to it say."""
 
 from __future__ import annotations
 
-import streamlit as st
-
 READ, COMPARE, NEW = "Results", "Compare", "New sweep"
-VIEW_NEXT = "evaluate-next"
-"""In the session: the view to show at the next turn, once."""
 AGAIN = "again"
 """Of the URL: the sweep whose settings a new one starts from."""
-
-
-def go(view: str, **query: str) -> None:
-    """Show another view of this page."""
-    st.query_params.update(query)
-    st.session_state[VIEW_NEXT] = view
-    st.rerun()
+POOL = "pool"
+"""Of the URL: the pool to plan a sweep with."""
+BESIDE = "compare"
+"""Of the URL: the sweeps that the one of `?run=` is compared with, separated by commas."""
+TRIAL = "trial"
+"""Of the URL: `arm,ratio,seed` of the point that is looked into; without the seed, all trials of the arm and ratio."""

@@ -6,7 +6,6 @@ import json
 import shutil
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
 
 import pandas as pd
 import pytest
@@ -19,6 +18,8 @@ from engine.sampling.pools import Pool
 from engine.store.home import Home
 from engine.store.runs import Run, State, create_run, list_runs
 from pages.checking import ranking as ranking_part
+from pages.checking.clicked import remember
+from pages.checking.lights import light
 from tests import fabricated
 from tests.pages.conftest import OpenPage, press, texts
 
@@ -92,7 +93,7 @@ def test_finished_says_the_worst_first_then_scores_beside_floors(check: Run, ope
 def test_the_first_press_on_another_view_counts(check: Run, open_page: OpenPage) -> None:
     app = open_page("quality")
     assert app.query_params["run"] == check.id
-    app.segmented_control(key="quality-view").set_value("New check").run()
+    app.segmented_control(key="view").set_value("New check").run()
     assert "Start check" in [button.label for button in app.button]
 
 
@@ -167,20 +168,61 @@ def both(app: AppTest, opener: str, key: str) -> None:
     assert not app.exception, app.exception
 
 
-def test_a_clicked_point_opens_its_image(check: Run, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("part", ["Feature map", "Distances"])
+def test_a_link_to_an_image_opens_it_beside_its_neighbour(check: Run, open_page: OpenPage, part: str) -> None:
     path = pd.read_parquet(check.path / "neighbours.parquet")["path"].iloc[0]
-    original = st.plotly_chart
-    clicked = SimpleNamespace(selection=SimpleNamespace(points=[{"customdata": [path, "synthetic"]}]))
+    app = open_page("quality", run=check.id, part=part, image=f"synthetic:{path}")
+    captions = [picture.caption for image in app.get("image") for picture in image.proto.imgs]
+    assert captions == ["Synthetic", "Nearest real"]
+    assert badges(app) == ["copy"]
+    assert "Exclude" in [button.label for button in app.button]
+    (check.home.root / "away.png").write_bytes((check.home.dataset("phantom") / "images/bleed/00000.png").read_bytes())
+    app = open_page("quality", run=check.id, part=part, image="train:images/bleed/00000.png")
+    assert len(app.get("image")) == 1
+    app = open_page("quality", run=check.id, part=part, image="train:../../away.png")
+    assert not app.get("image"), "a link reaches no file outside of the data set"
 
-    def plotly_chart(*args: Any, **kwargs: Any) -> Any:  # AppTest cannot click into a chart
-        drawn = original(*args, **kwargs)
-        return clicked if "on_select" in kwargs else drawn
 
-    monkeypatch.setattr(st, "plotly_chart", plotly_chart)
-    app = open_page("quality", run=check.id, part="Feature map")
-    captions = [image.proto.imgs[0].caption for image in app.get("image")]
-    assert captions[0] == f"Synthetic: {path}"
-    assert captions[1].startswith("Its nearest training image: images/bleed/")
+def test_a_click_puts_the_image_into_the_link(monkeypatch: pytest.MonkeyPatch) -> None:
+    """AppTest cannot click into a chart: what a browser would send is put in its place."""
+    points = [{"customdata": ["images/a.png", "train"]}]
+    session, query = {"map": SimpleNamespace(selection=SimpleNamespace(points=points))}, {}
+    monkeypatch.setattr(st, "session_state", session)
+    monkeypatch.setattr(st, "query_params", query)
+    remember("map")
+    assert query == {"image": "train:images/a.png"}
+    points[0]["customdata"] = ["images/b.png", "images/its-neighbour.png"]
+    remember("map")
+    assert query == {"image": "synthetic:images/b.png"}
+    points.clear()
+    remember("map")
+    assert query == {}
+
+
+def test_two_checks_side_by_side_from_a_link(home: Home, check: Run, pool: Run, open_page: OpenPage) -> None:
+    other = fabricated.make_quality(home, pool, flags=False)
+    app = open_page("quality", run=check.id, compare=other.id)
+    assert "their scores can be compared" in app.success[0].value
+    (figure,) = [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
+    names = list(dict.fromkeys(trace["name"] for trace in figure["data"]))
+    assert names == ["Real against real", "A: phantom-pool · pixels", "B: phantom-pool · pixels"]
+    assert "| Recall |" in texts(app)
+    found = json.loads((other.path / "scores.json").read_text())
+    (other.path / "scores.json").write_text(json.dumps({**found, "dataset_fingerprint": "another"}))
+    assert "cannot be compared" in app.run().warning[0].value
+
+
+def test_colours_say_what_real_images_score() -> None:
+    """A light is green where the intervals meet, and red more than half of the way to the worst value alone."""
+    floor = {"floor": 0.9, "floor_low": 0.85, "floor_high": 0.95}
+    assert light({"metric": "recall", "value": 0.8, "low": 0.7, "high": 0.86, **floor}) == "good"
+    assert light({"metric": "recall", "value": 0.99, "low": 0.98, "high": 1.0, **floor}) == "good"
+    assert light({"metric": "recall", "value": 0.7, "low": 0.6, "high": 0.8, **floor}) == "worse"
+    assert light({"metric": "recall", "value": 0.4, "low": 0.3, "high": 0.5, **floor}) == "far"
+    assert light({"metric": "two_sample", "value": 0.97, "low": 0.95, "high": 0.99, "floor": 0.5}) == "far"
+    assert light({"metric": "diversity", "value": 1.3, "low": 1.2, "high": 1.4, "floor": 1.0}) == "worse"
+    assert light({"metric": "fid", "value": 900.0, "low": None, "high": None, "floor": 30.0}) == "worse"
+    assert light({"metric": "kid", "value": 0.1, "low": None, "high": None, "floor": None}) == ""
 
 
 def test_running_and_failed(home: Home, pool: Run, hold: Callable[[Run], Run], open_page: OpenPage) -> None:
