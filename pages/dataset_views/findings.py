@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 
 from engine.datasets import editing
@@ -13,8 +14,8 @@ from engine.datasets.foresight import Effect
 from engine.store.errors import ErsatzError
 from pages.dataset_views.address import PAGE
 from pages.dataset_views.pictures import enlarge, named, show_picture
-from pages.dataset_views.reading import affected_by, foreseen, manifest_of, written
-from pages.dataset_views.words import REMEDIES, SEVERITIES, WHAT_THEY_DO, finding_title, split_word
+from pages.dataset_views.reading import foreseen, manifest_of, written
+from pages.dataset_views.words import OF_THE_WHOLE, REMEDIES, SEVERITIES, WHAT_THEY_DO, finding_title, split_word
 from pages.parts.command import show_command
 from pages.parts.people import Role, guarded, require
 
@@ -48,7 +49,7 @@ def mended(dataset: Dataset) -> None:
         for name in applied:
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.badge(REMEDIES[name], icon=":material/build:", color="green")
-                st.caption(sentence_on(foreseen(dataset, written(dataset), name), done=True), width="stretch")
+                st.caption(sentence_after(manifest_of(written(dataset)), name), width="stretch")
                 if not dataset.frozen and st.button(
                     "Undo",
                     icon=":material/undo:",
@@ -81,7 +82,7 @@ def remedy(dataset: Dataset, finding: dict[str, Any]) -> None:
             key=f"remedy-{finding['name']}",
             **guarded(Role.EDITOR, help="Can be undone until the split is frozen."),
         )
-        told = sentence_on(foreseen(dataset, written(dataset), name), done=False)
+        told = sentence_before(foreseen(dataset, written(dataset), name))
         st.caption(f"{WHAT_THEY_DO.get(name, '')} {told}", width="stretch")
     if pressed:
         edited("Mending and looking again…", lambda: mend(dataset, name))
@@ -112,18 +113,26 @@ def edited(working: str, edit: Callable[[], None]) -> None:
     st.rerun()
 
 
-def sentence_on(effect: Effect, done: bool) -> str:
-    """`Leaves out 2 of 48 images: bleed 24 → 23, normal 24 → 23.`"""
+def sentence_before(effect: Effect) -> str:
+    """`Would leave out 2 of 48 images (bleed: 24 → 23, normal: 24 → 23).`"""
     before, after = effect.units
     total = sum(count for count, _ in effect.images.values())
-    parts = [f"{name} {old:,} → {new:,}" for name, (old, new) in effect.images.items() if old != new]
     if effect.left_out:
-        verb = "Left out" if done else "Leaves out"
-        return f"{verb} {effect.left_out:,} of {total:,} images: {', '.join(parts)}."
+        parts = [f"{name}: {old:,} → {new:,}" for name, (old, new) in effect.images.items() if old != new]
+        return f"Would leave out {effect.left_out:,} of {total:,} images ({', '.join(parts)})."
     if before != after:
-        verb = "Divided" if done else "Divides"
-        return f"{verb} the {total:,} images into {after:,} groups that stay together (without it {before:,})."
-    return "No image is left out." if done else "Leaves no image out."
+        return f"Would join the {total:,} images into {after:,} groups that stay together ({before:,} without it)."
+    return "Would leave no image out."
+
+
+def sentence_after(manifest: pd.DataFrame, remedy: str) -> str:
+    """`Left out 2 of 48 images (bleed: 1, normal: 1).`"""
+    out = manifest[manifest["excluded"] == remedy]
+    if out.empty:
+        groups = manifest.loc[manifest["group"] != "", "group"].nunique()
+        return f"There are {groups:,} groups now, each in one split." if groups else "It left no image out."
+    parts = ", ".join(f"{name}: {count:,}" for name, count in out["class"].value_counts().sort_index().items())
+    return f"Left out {len(out):,} of {len(manifest):,} images ({parts})."
 
 
 @st.fragment
@@ -139,17 +148,15 @@ def examples(dataset: Dataset, finding: dict[str, Any]) -> None:
     with st.container(horizontal=True, gap="medium"):
         for number, paths in enumerate(sets[first : first + EXAMPLES], start=first):
             together(dataset, [rows[path] for path in paths[:IN_A_SET] if path in rows], f"{name}-{number}")
-    with st.container(horizontal=True, vertical_alignment="center"):
-        if pages > 1:
-            st.pagination(pages, key=f"examples-{name}")
-        members = affected_by(dataset, written(dataset)).get(name, [])
-        if len(members) > sum(map(len, sets)) or pages > 1:
-            st.page_link(
-                PAGE,
-                label=f"All {len(members):,} images",
-                icon=":material/photo_library:",
-                query_params={"dataset": dataset.name, "view": "images", "finding": name},
-            )
+    if pages > 1:
+        st.pagination(pages, key=f"examples-{name}")
+    if name not in OF_THE_WHOLE and finding["count"] > sum(map(len, sets[:EXAMPLES])):
+        st.page_link(
+            PAGE,
+            label="All of them on the image wall",
+            icon=":material/photo_library:",
+            query_params={"dataset": dataset.name, "view": "images", "finding": finding_title(name)},
+        )
 
 
 def together(dataset: Dataset, rows: Sequence[Any], key: str) -> None:

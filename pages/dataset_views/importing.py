@@ -26,11 +26,11 @@ from pages.parts.runs import run_header, start
 
 OWN = "No preset"
 START, LOOK = "Start import", "Preview"
-FIELDS = ["name", "size", "mode", "resize", "group_column", "label_column"]
+FIELDS = ["name", "size", "mode", "resize", "class_names", "group_column"]
 MORE = {
     "How the source is read": [
-        *("layout", "csv", "image_column", "split_column", "metadata_columns", "class_names", "only_classes", "window"),
-        "max_pixels",
+        *("layout", "csv", "image_column", "label_column", "split_column", "metadata_columns", "only_classes"),
+        *("window", "max_pixels"),
     ],
     "How it is split": [
         *("split", "train_share", "valid_share", "split_counts", "train_per_class", "seed", "remedies", "freeze"),
@@ -40,6 +40,8 @@ LABELS = {
     "size": "Size in pixels",
     "mode": "Colour",
     "resize": "Made square by",
+    "class_names": "Rename classes",
+    "group_column": "Patient column",
     "csv": "CSV",
     "only_classes": "Only these classes",
     "window": "DICOM window",

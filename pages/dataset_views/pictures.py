@@ -11,7 +11,7 @@ import streamlit as st
 
 from engine.datasets.dataset import Dataset
 from pages.dataset_views.words import LEFT_OUT, split_word
-from pages.parts.images import picture
+from pages.parts.images import stored_url
 
 LARGE = 480
 KNOWN = {
@@ -32,7 +32,7 @@ def show_picture(dataset: Dataset, row: Any, width: int, caption: str | None = N
         st.caption(f"{path.name} is gone")
         return
     alt = f"Image of class {row.class_name}, {split_word(row.split)} part, {Path(row.source).name}"
-    st.image(picture(path, path.stat().st_mtime, width), caption=caption, width=width, alt=alt)
+    st.image(stored_url(path, path.stat().st_mtime, width), caption=caption, width=width, alt=alt)
 
 
 def named(rows: pd.DataFrame) -> list[Any]:

@@ -12,7 +12,7 @@ from engine.configs import ImportConfig
 from engine.datasets.previewing import Preview, preview
 from pages.dataset_views.words import split_word, what_to_do
 from pages.parts.home import home
-from pages.parts.images import enlarged
+from pages.parts.images import picture_url
 
 EXAMPLES = 6
 """Images of each class shown."""
@@ -51,12 +51,18 @@ def show_preview(config: ImportConfig, seen: Preview) -> None:
         st.metric(
             "Groups",
             f"{seen.groups:,}" if seen.groups else "unknown",
-            help="Patients, or whatever must stay in one split. Name the CSV column that holds them under “Group "
-            "column”, if there is one.",
+            help="Patients, or whatever must stay in one split. If a CSV has a column for them, name it under “Patient "
+            "column”.",
             border=True,
         )
     if seen.problems:
         problems(seen.problems)
+    if all(name.isdigit() for name in seen.counts):
+        st.info(
+            f"The classes are called {', '.join(seen.counts)}. Look at the pictures and give them names below, under "
+            f"“Rename classes”, such as {next(iter(seen.counts))}=healthy.",
+            icon=":material/label:",
+        )
     left, right = st.columns(2)
     with left:
         st.markdown("**Classes and splits**")
@@ -69,7 +75,7 @@ def show_preview(config: ImportConfig, seen: Preview) -> None:
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):
             st.markdown(f"{name}", width=120)
             for number, image in enumerate(images, start=1):
-                st.image(enlarged(image, 84), width=84, alt=f"Example {number} of class {name}")
+                st.image(picture_url(image, 84), width=84, alt=f"Example {number} of class {name}")
     if len(seen.examples) > CLASSES:
         st.caption(f"… and {len(seen.examples) - CLASSES} more classes.")
     for name, values in seen.metadata.items():

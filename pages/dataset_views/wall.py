@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +11,7 @@ import streamlit as st
 from engine.datasets.dataset import SPLITS, Dataset
 from pages.dataset_views.pictures import wall
 from pages.dataset_views.reading import affected_by, manifest_of, written
-from pages.dataset_views.words import LEFT_OUT, finding_title, split_word
+from pages.dataset_views.words import LEFT_OUT, OF_THE_WHOLE, finding_title, split_word
 
 PAGE = 48
 """Images on one page of the wall."""
@@ -23,9 +24,8 @@ def image_wall(dataset: Dataset) -> None:
     """The stored images that fit the filters."""
     now = written(dataset)
     manifest = manifest_of(now)
-    findings = affected_by(dataset, now)
-    chosen = filters(dataset, manifest, findings)
-    rows = matching(manifest, findings, *chosen)
+    chosen = filters(dataset, manifest)
+    rows = matching(manifest, *chosen, among=lambda finding: affected_by(dataset, now).get(finding, []))
     pages = max(1, -(-len(rows) // PAGE))
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.caption(
@@ -40,9 +40,10 @@ def image_wall(dataset: Dataset) -> None:
     wall(dataset, shown, [caption(row) for _, row in shown.iterrows()], key="wall")
 
 
-def filters(dataset: Dataset, manifest: pd.DataFrame, findings: dict[str, list[str]]) -> tuple[str, str, str]:
+def filters(dataset: Dataset, manifest: pd.DataFrame) -> tuple[str, str, str]:
     """Class, split and finding to show, all three in the URL."""
-    about = [ANY, *findings]
+    found = [finding["name"] for finding in dataset.info["audit"]["findings"]]
+    about = [ANY, *(name for name in found if name not in OF_THE_WHOLE)]
     if (manifest["excluded"] != "").any():
         about.append(OUT)
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -77,15 +78,15 @@ def filters(dataset: Dataset, manifest: pd.DataFrame, findings: dict[str, list[s
 
 
 def matching(
-    manifest: pd.DataFrame, findings: dict[str, list[str]], name: str, split: str, finding: str
+    manifest: pd.DataFrame, name: str, split: str, finding: str, among: Callable[[str], list[str]]
 ) -> pd.DataFrame:
-    """The rows that fit all filters; those of a finding in its order."""
+    """The rows that fit all filters; those `among` the images of a finding in its order."""
     if finding == OUT:
         rows = manifest[manifest["excluded"] != ""]
     elif finding == ANY:
         rows = manifest[manifest["excluded"] == ""]
     else:
-        rows = manifest.set_index("path", drop=False).loc[findings.get(finding, [])]
+        rows = manifest.set_index("path", drop=False).loc[among(finding)]
     if name != ANY:
         rows = rows[rows["class"] == name]
     return rows[rows["split"] == split] if split != ANY else rows

@@ -47,6 +47,9 @@ FINDINGS = {
     "mixed-bit-depths": "Several bit depths",
 }
 
+OF_THE_WHOLE = frozenset({"class-counts", "imbalance", "mixed-sizes", "mixed-modes", "mixed-bit-depths"})
+"""Findings about the set, and not about some images in particular."""
+
 LEFT_OUT = {**REMEDIES, "train-per-class": "Beyond the number of training images asked for"}
 """Why an image is left out."""
 
