@@ -121,15 +121,17 @@ def side_by_side(first: Run, names: list[str], pair: list[dict[str, Any]]) -> No
         | {row["measure"]: row for row in found["memorisation"] if row["class"] == class_name}
         for found in pair
     ]
-    lines = [f"| | {names[0]} | {names[1]} | Real images |", "|---|---|---|---|"]
+    lines = [f"| | {names[0]} | Real images of A | {names[1]} | Real images of B |", "|---|---|---|---|---|"]
     for name in [name for name in rows[0] if name in rows[1]]:
-        score = score_of(name)
-        cells = [_marked(own[name]) for own in rows]
-        floor = rows[0][name].get("floor", rows[0][name].get("expected"))
-        shown = floor if isinstance(floor, str) else score.show(floor)
-        lines.append(f"| {score.title} | {cells[0]} | {cells[1]} | {shown} |")
+        cells = [f"{_marked(own[name])} | {_floor(own[name])}" for own in rows]
+        lines.append(f"| {score_of(name).title} | {cells[0]} | {cells[1]} |")
     st.markdown("\n".join(lines))
     st.caption(LEGEND)
+
+
+def _floor(row: dict[str, Any]) -> str:
+    floor = row.get("floor", row.get("expected"))
+    return floor if isinstance(floor, str) else score_of(row.get("metric") or row["measure"]).show(floor)
 
 
 def _marked(row: dict[str, Any]) -> str:

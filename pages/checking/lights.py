@@ -30,7 +30,7 @@ ANSWERS = {
     FAR: "Far from real images",
 }
 COPY_ANSWERS = {GOOD: "No sign of it", WORSE: "Look at the pairs", FAR: "Look at the pairs"}
-CARD = 340
+CARD = 360
 """Pixels of a card."""
 LEGEND = (
     ":green[:material/check_circle:] as real images score against each other, or better (the 95 % intervals meet) · "

@@ -62,7 +62,7 @@ def results(run: Run) -> None:
 def what_next(run: Run, pool: Pool | None) -> None:
     """Where a check leads: to the sweep, to people's eyes, or to the same with a change."""
     st.subheader("What next?")
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         if pool is not None:
             st.page_link(
                 "pages/evaluate.py",

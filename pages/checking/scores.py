@@ -24,16 +24,16 @@ def scores(run: Run, found: dict[str, Any]) -> None:
     cards(found, class_name)
     rows = pd.DataFrame(found["scores"])
     chart(figure_scores(rows), f"scores-{run.id}", "scores", lambda: rows)
-    st.subheader("All scores")
-    _table(readable_scores(found, class_name), score_notes(found["scores"], class_name))
     st.caption(
         "Real against real: halves of the real images at the same counts. No generator can be expected to come nearer "
         "than that, and small sets give high floors."
     )
-    st.subheader("Does it copy?")
-    if class_name not in {row["class"] for row in found["memorisation"]}:
-        class_name = ""  # a pool of one class: its measures are those of the whole pool
-    _table(readable_memorisation(found, class_name), score_notes(found["memorisation"], class_name))
+    with st.expander("All numbers, and what they say", icon=":material/table:"):
+        _table(readable_scores(found, class_name), score_notes(found["scores"], class_name))
+        st.markdown("**Does it copy?**")
+        if class_name not in {row["class"] for row in found["memorisation"]}:
+            class_name = ""  # a pool of one class: its measures are those of the whole pool
+        _table(readable_memorisation(found, class_name), score_notes(found["memorisation"], class_name))
     with st.container(horizontal=True), st.popover("Files of this check", icon=":material/download:"):
         for name in ("scores.json", "neighbours.parquet", "embedding.parquet"):
             path = run.path / name
@@ -57,10 +57,9 @@ def _table(table: pd.DataFrame, notes: list[str]) -> None:
     """The numbers as a table, and below it in whole sentences what each of them says, and what has to be known."""
     st.dataframe(table.drop(columns=MEANING), hide_index=True, height="content")
     meanings = zip(table.iloc[:, 0], table[MEANING], strict=True)
-    with st.expander("What these numbers say", icon=":material/help:"):
-        st.markdown("\n".join(f"* **{name}**: {meaning}" for name, meaning in meanings if meaning))
-        for note in notes:
-            st.caption(note)
+    st.markdown("\n".join(f"* **{name}**: {meaning}" for name, meaning in meanings if meaning))
+    for note in notes:
+        st.caption(note)
 
 
 def _class(run: Run, found: dict[str, Any]) -> str:

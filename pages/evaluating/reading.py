@@ -197,9 +197,17 @@ def read_methods(path: Path, written: float, size: int) -> str:
 
 
 def what_next(run: Run) -> None:
-    """Where to go from a verdict: to another sweep beside it, or to this one with a change."""
+    """Where to go from a verdict: to people's eyes, to another sweep beside it, or to this one with a change."""
     st.subheader("What next?")
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
+        pool = config_of(run)["pool"]
+        st.page_link(
+            "pages/review.py",
+            label="Let experts judge the images",
+            icon=":material/rate_review:",
+            query_params={"run": pool} if pool else None,
+            width="content",
+        )
         if st.button("Compare with another sweep", icon=":material/compare_arrows:", key=f"compare-{run.id}"):
             go(COMPARE, run=run.id)
         if st.button("Run it again with changes", icon=":material/edit:", key=f"again-{run.id}"):
