@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from engine.store.runs import list_runs
+from engine.store.runs import State, list_runs
 from pages.parts.command import show_command
 from pages.parts.glance import config_of, glances
 from pages.parts.home import home
@@ -55,7 +55,8 @@ if found:
     names = [one.name for one in found]
     if len(found) > 1:
         labels = {one.name: one.label for one in found}
-        name = choice_in_url("Data set", names, "dataset", "overview-dataset", labels.__getitem__)
+        with st.container(width=420):
+            name = choice_in_url("Data set", names, "dataset", "overview-dataset", labels.__getitem__)
     else:
         name = names[0]
     journey = found[names.index(name)]
@@ -74,7 +75,7 @@ in_trouble = trouble(seen, journey, linked)
 if in_trouble is not None and in_trouble.id not in {run.id for run in active}:
     st.subheader("The journey" if linked else "Needs a look")
     card(in_trouble)
-show_under_way(active)
+show_under_way(active, sum(one.state is State.QUEUED for one in seen))
 
 if len(found) > 1 and journey is not None:
     all_datasets(found, journey.name)

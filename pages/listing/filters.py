@@ -54,7 +54,7 @@ def chosen_filter(seen: list[Glance]) -> Filter:
     """The controls, which offer only what there is to choose among."""
 
     def choice(label: str, key: str, options: list[str], words: dict[str, str] | None = None) -> tuple[str, ...]:
-        if len(options) < 2 and key not in st.query_params:
+        if len(options) < (1 if key == "tag" else 2):
             return ()
         picked = st.multiselect(
             label,

@@ -129,21 +129,23 @@ def children_of(journey: Run) -> list[Run]:
 
 
 def under_way(seen: Sequence[Glance]) -> list[Run]:
-    """What runs or waits, the running first; runs of a journey are shown in its card."""
-    active = sorted((one for one in seen if one.state.is_active), key=lambda one: one.state is State.QUEUED)
-    inside = {child.id for one in active if one.kind == "journey" for child in children_of(one.run)}
-    return [one.run for one in active if one.run.id not in inside]
+    """What runs now; runs of a journey are shown in its card."""
+    running = [one for one in seen if one.state in (State.RUNNING, State.STOPPING)]
+    inside = {child.id for one in running if one.kind == "journey" for child in children_of(one.run)}
+    return [one.run for one in running if one.run.id not in inside]
 
 
-def show_under_way(runs: list[Run]) -> None:
-    """A card for each of the first few."""
-    if not runs:
+def show_under_way(runs: list[Run], waiting: int) -> None:
+    """A card for each of the first few that run, and how many wait."""
+    if not runs and not waiting:
         return
     st.subheader("Under way")
     for run in runs[:MOST_ACTIVE]:
         card(run)
-    if len(runs) > MOST_ACTIVE:
-        st.page_link("pages/runs.py", label=f"{len(runs) - MOST_ACTIVE} more run or wait", icon=":material/list_alt:")
+    more = len(runs) - MOST_ACTIVE
+    facts = [f"{more} more running" if more > 0 else "", f"{waiting} waiting in the queue" if waiting else ""]
+    if label := " and ".join(fact for fact in facts if fact):
+        st.page_link("pages/runs.py", label=label, icon=":material/hourglass_empty:")
 
 
 def all_datasets(found: list[Journey], chosen: str) -> None:

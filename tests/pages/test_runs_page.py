@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from engine.configs import Config, parse_config
 from engine.store import index
+from engine.store.about import About, about, change_about
 from engine.store.home import Home
+from engine.store.roles import machine_user
 from engine.store.runs import Run, State, list_runs
 from pages.parts import runs as parts
 from tests import fabricated
@@ -127,9 +130,104 @@ def test_delete_lists_what_depends_on_the_run(open_page: OpenPage, home: Home) -
 
 
 def test_the_queue_can_be_reordered(open_page: OpenPage, home: Home, hold) -> None:
-    first, second = (hold(fabricated.make_training(home, name, State.QUEUED, done=0)) for name in fabricated.CLASSES)
-    for run in (first, second):
-        index.enqueue(home, run.id)
+    running = hold(fabricated.make_training(home, "bleed", State.RUNNING, done=3))
+    queued = [hold(fabricated.make_training(home, "normal", State.QUEUED, done=0)).id for _ in range(3)]
+    for run_id in queued:
+        index.enqueue(home, run_id)
+    first, second, third = queued
     app = open_page("runs")
-    app.button(key=f"up-{second.id}").click().run()
-    assert index.queue(home) == [second.id, first.id]
+    assert f"which has: {parts.title(running)}" in texts(app)
+    app.button(key=f"up-{second}").click().run()
+    assert index.queue(home) == [second, first, third]
+    app.button(key=f"first-{third}").click().run()
+    assert index.queue(home) == [third, second, first]
+    app.button(key=f"down-{third}").click().run()
+    assert index.queue(home) == [second, third, first]
+    app.button(key=f"cancel-{first}").click().run()
+    app.button(key=f"cancel-{first}").click()
+    press(app, "Cancel the run")
+    assert Run(home, first).stop_requested()
+
+
+def test_links_filter_and_mark(open_page: OpenPage, home: Home) -> None:
+    """What was chosen is in the link, and the link chooses it again: for filters, one run, and several."""
+    sweep = make_chain(home)
+    trainings = list_runs(home, "train")
+    change_about(trainings[0], tags=("best",), title="The good one", owner="ada")
+    change_about(trainings[1], archived=True, owner="grace")
+    app = open_page("runs")
+    assert set(listed(app)) == {run.id for run in list_runs(home)} - {trainings[1].id}, "archived runs are out of sight"
+    assert listed(open_page("runs", archived="true"))[-1] in {run.id for run in trainings}
+    assert listed(open_page("runs", tag="best")) == [trainings[0].id]
+    assert listed(open_page("runs", owner="ada", search="GOOD one")) == [trainings[0].id]
+    assert listed(open_page("runs", kind="Sweep")) == [sweep.id]
+
+    app = open_page("runs", run=trainings[0].id, compare=f"{trainings[1].id},gone")
+    said = texts(app)
+    assert "There is no run gone here" in said
+    assert "2 runs" in said
+    facts, settings = (frame.value for frame in app.dataframe[1:3])
+    assert list(facts.columns) == ["The good one", "Train phantom · bleed"]
+    assert list(settings.index) == ["class_name"], "only what differs"
+    assert any("with=" + trainings[1].id in link.proto.query_string for link in app.get("page_link"))
+
+
+def test_title_tags_and_archive_of_one_and_of_several(open_page: OpenPage, home: Home) -> None:
+    make_chain(home)
+    one, other = list_runs(home, "train")
+    app = open_page("runs", run=one.id)
+    next(field for field in app.text_input if field.label == "Title").set_value("The good one")
+    next(field for field in app.multiselect if field.label == "Tags").set_value(["best", "paper"])
+    press(app, "Save")
+    assert about(one) == About("The good one", ("best", "paper"))
+    assert app.subheader[0].value == "The good one"
+    press(app, "Archive")
+    assert about(one).archived
+    press(app, "Put back")
+    assert not about(one).archived
+
+    app = open_page("runs", run=one.id, compare=other.id)
+    next(field for field in app.multiselect if field.label == "Add").set_value(["best"])
+    next(field for field in app.multiselect if field.label == "Take off").set_value(["paper"])
+    press(app, "Save")
+    assert [about(run).tags for run in (one, other)] == [("best",), ("best",)]
+    press(app, "Archive")
+    assert about(one).archived
+    assert about(other).archived
+
+
+def test_several_runs_are_stopped_and_deleted_together(open_page: OpenPage, home: Home, hold) -> None:
+    pool = fabricated.make_pool_run(home, [fabricated.make_training(home, name) for name in fabricated.CLASSES])
+    alive = hold(fabricated.make_training(home, "bleed", State.RUNNING, done=3))
+    one, other = [run for run in list_runs(home, "train") if run != alive]
+    app = open_page("runs", run=one.id, compare=alive.id)
+    assert next(button for button in app.button if button.label == "Delete 2").disabled
+    press(app, "Stop 1")
+    press(app, "Stop 1", "Stop them")
+    assert alive.stop_requested()
+    app = press(open_page("runs", run=one.id, compare=other.id), "Delete 2")
+    assert "nobody can make images with it any more" in texts(app)
+    press(app, "Delete 2", "Delete it")
+    assert not one.exists()
+    assert not other.exists()
+    assert pool.exists()
+
+
+def test_run_again(open_page: OpenPage, home: Home, hold, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same settings as a new run; with changes, the form of its page is filled in from it."""
+    run = fabricated.make_training(home, "bleed", State.FAILED, done=3)
+    submitted = []
+
+    def submit(home: Home, config: Config, owner: str = "") -> Run:
+        submitted.append((config, owner))
+        return hold(fabricated.make_training(home, "bleed", State.RUNNING, done=0))
+
+    monkeypatch.setattr(parts, "submit", submit)
+    app = open_page("runs", run=run.id)
+    assert any(
+        link.proto.page == "train" and f"again={run.id}" in link.proto.query_string for link in app.get("page_link")
+    )
+    assert any("python -m engine train phantom" in code.value for code in app.code)
+    press(app, "Run again")
+    assert submitted == [(parse_config(run.config()), machine_user())]
+    assert app.query_params["run"] == list_runs(home)[0].id
