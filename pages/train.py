@@ -51,7 +51,8 @@ if not ready and not runs:
     )
     st.stop()
 
-asked = measured is not None or any(name in st.query_params for name in ("from", "again", "dataset"))
+asked = measured is not None or any(name in st.query_params for name in ("from", "again"))
+asked = asked or (linked is None and "dataset" in st.query_params)  # as "Train on it" links here
 if chosen_view("new" if asked or not runs else "watch") == "new":
     if not ready:
         empty_state(

@@ -28,6 +28,7 @@ from pages.parts.charts import chart
 from pages.parts.glance import about_of, config_of, state_of, status_of, title
 from pages.parts.home import home
 from pages.parts.words import amount, moment
+from pages.training.gans import LAYOUTS
 from pages.training.reading import best_checkpoint, read_rows
 
 FIGURES: dict[Callable[..., go.Figure], tuple[str, ...]] = {
@@ -92,8 +93,16 @@ def _laid_out(known: list[Any], details: list[Any], draw: Callable[[Any], None])
     folded = details if len(known) > FEW else []
     _pairs([one for one in known if one not in folded], draw)
     if folded:
-        with st.expander("Penalties, gradients and speed", icon=":material/monitoring:"):
-            _pairs(folded, draw)
+        details = st.expander(
+            "Penalties, gradients and speed",
+            icon=":material/monitoring:",
+            key="details",
+            on_change="rerun",
+            bind="query-params",
+        )
+        if details.open:  # a figure costs time at every look at a running training
+            with details:
+                _pairs(folded, draw)
 
 
 def _pairs(ones: list[Any], draw: Callable[[Any], None]) -> None:
@@ -167,16 +176,16 @@ def _differences(named: dict[str, Run]) -> None:
     """How far each run came, and the settings in which they differ."""
     configs = {name: config_of(run) for name, run in named.items()}
     settings = list(dict.fromkeys(field for config in configs.values() for field in config))
-    facts: dict[str, list[str]] = {"Shown, kimg": [], "Best checkpoint": []}
-    for run in named.values():
-        rows = read_rows(run)
-        best = best_checkpoint(run, rows)
-        facts["Shown, kimg"].append(amount(rows[-1]["kimg"]) if rows else "–")
-        facts["Best checkpoint"].append(f"{amount(best.kimg)} kimg" if best else "–")
+    rows = [read_rows(run) for run in named.values()]
+    found = [best_checkpoint(run, of_run) for run, of_run in zip(named.values(), rows, strict=True)]
+    facts = {"Shown, kimg": [amount(of_run[-1]["kimg"]) if of_run else "–" for of_run in rows]}
+    if any(found):
+        facts["Best checkpoint"] = [f"{amount(best.kimg)} kimg" if best else "–" for best in found]
+    words = {field: word for layout in LAYOUTS.values() for field, word in layout.labels.items()}
     for field in settings:
         values = [_plain(config.get(field)) for config in configs.values()]
         if len(set(values)) > 1 and not field.endswith(("fingerprint", "sha256")):
-            facts[field] = values
+            facts[words.get(field) or field.replace("_", " ").capitalize()] = values
     st.dataframe(pd.DataFrame(facts, index=list(named)).T, height="content")
     st.caption("How far each came, and every setting in which they differ.")
 

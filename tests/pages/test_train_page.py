@@ -135,9 +135,9 @@ def test_other_runs_are_laid_over_this_one(home: Home, open_page: OpenPage) -> N
     names = ["Train phantom · bleed", "Train phantom · all classes · StyleGAN2-ADA"]
     assert [trace["name"] for trace in shown["KID"]["data"]] == names
     differing = app.dataframe[0].value
-    assert differing.loc["gan"].tolist() == ["dcgan", "stylegan2-ada"]
+    assert differing.loc["Gan"].tolist() == ["dcgan", "stylegan2-ada"]
     assert differing.loc["Best checkpoint"].tolist() == ["–", "12 kimg"]
-    assert "dataset" not in differing.index
+    assert "Dataset" not in differing.index
     app = clean(app.multiselect[0].set_value([]).run())
     assert "Losses" in plots(app)
     assert "with" not in app.query_params
@@ -446,7 +446,8 @@ def test_stylegan_running_shows_augmentation_scores_and_alarms(
     make_dataset(home)
     alarm = {"name": "ada-saturated", "sentence": "p has reached 1. Lower gamma.", "time": 0.0, "kimg": 5.0}
     run = hold(make_stylegan(home, State.RUNNING, done=6, alarms=[alarm]))
-    app = open_page("train", run=run.id)
+    assert "Penalties" not in plots(open_page("train", run=run.id)), "drawn once they are unfolded"
+    app = open_page("train", run=run.id, details="true")
     shown = plots(app)
     assert [*shown][:6] == ["Losses", "D outputs", "Augmentation", "D on images it never saw", "KID", "FID"]
     assert {*shown} > {"Penalties", "Gradient norms", "Throughput"}
