@@ -62,6 +62,8 @@ class ImportConfig(Config):
     """Audit findings to mend before the split."""
     max_pixels: int = Field(default=64_000_000, gt=0)
     """Largest width x height accepted of one source image (guards against decompression bombs)."""
+    skip_unreadable: bool = False
+    """Leave out files that cannot be used and record which; without it, one such file stops the import."""
     freeze: bool = True
     """Freeze the split after the import, unless the audit finds leaks or label conflicts."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,15 +52,16 @@ def import_dataset(
         )
     began = time.time()
     with open_source(config, home.cache, report) as reading:
-        naming = named(reading, config)
-        facts = look(naming.items, config, report, should_stop)
-        depth = _depth(naming.items, facts, config, report, should_stop)
+        unusable = Unusable(config.skip_unreadable)
+        naming, facts = look(named(reading, config), config, unusable, report, should_stop)
+        depth = _depth(naming.items, facts, config, unusable, report, should_stop)
         with new_folder(path) as folder:
-            manifest = _store(naming, facts, depth, config, folder, report, should_stop)
+            manifest = _store(naming, facts, depth, config, folder, unusable, report, should_stop)
             mode = _one_mode(manifest, config.mode, folder, report, should_stop)
             report(Progress("audit and split", 0, 1, "steps"))
             provenance = _provenance(reading, naming, facts, config, mode, depth)
-            provenance["colour_images"] = int(manifest["colour"].sum())
+            provenance |= {"colour_images": int(manifest["colour"].sum()), "left_out": unusable.found}
+            provenance["notes"] += unusable.notes
             manifest, audit = settle(manifest.drop(columns=["colour", "stored_mode"]), config, folder)
             info = {
                 "name": config.name,
@@ -88,18 +89,52 @@ def frequent(values: Iterable[str]) -> dict[str, int]:
     return dict(Counter(values).most_common())
 
 
-def look(items: Sequence[Item], config: ImportConfig, report: Report, should_stop: ShouldStop) -> list[Facts]:
-    """What the header of each picture says; an `ErsatzError` if any cannot be read or is too large."""
-    facts, problems = each(
-        lambda _, item: item.picture.facts(config.max_pixels), items, "look at files", report, should_stop
+@dataclass
+class Unusable:
+    """The files of an import that cannot be used: they stop it, or are left out where the config says so."""
+
+    left_out: bool
+    found: dict[str, str] = field(default_factory=dict)
+    """File -> reason."""
+
+    def add(self, problems: dict[str, str], total: int) -> None:
+        """Record them; an `ErsatzError` unless they are to be left out and others remain."""
+        if problems and (not self.left_out or len(problems) == total):
+            raise bad_pictures(problems, total)
+        self.found |= problems
+
+    @property
+    def notes(self) -> list[str]:
+        """One sentence on what was left out."""
+        if not self.found:
+            return []
+        first = "; ".join(f"{source} {reason}" for source, reason in list(self.found.items())[:3])
+        more = f"; and {len(self.found) - 3} more" if len(self.found) > 3 else ""
+        return [f"{len(self.found)} files cannot be used and were left out, as skip_unreadable asks: {first}{more}."]
+
+
+def look(
+    naming: Naming, config: ImportConfig, unusable: Unusable, report: Report, should_stop: ShouldStop
+) -> tuple[Naming, list[Facts]]:
+    """What the header of each picture says, and the items that have one: others are `unusable`, as are large ones."""
+    found, problems = each(
+        lambda _, item: (item, item.picture.facts(config.max_pixels)),
+        naming.items,
+        "look at files",
+        report,
+        should_stop,
     )
-    if problems:
-        raise bad_pictures(problems, len(items))
-    return facts
+    unusable.add(problems, len(naming.items))
+    return replace(naming, items=[item for item, _ in found]), [facts for _, facts in found]
 
 
 def _depth(
-    items: Sequence[Item], facts: Sequence[Facts], config: ImportConfig, report: Report, should_stop: ShouldStop
+    items: Sequence[Item],
+    facts: Sequence[Facts],
+    config: ImportConfig,
+    unusable: Unusable,
+    report: Report,
+    should_stop: ShouldStop,
 ) -> tuple[float, float] | None:
     """Values that become black and white in all images of more than 8 bits; None if there is no such image."""
     deep = [item for item, fact in zip(items, facts, strict=True) if fact.deep]
@@ -112,9 +147,8 @@ def _depth(
         return (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
 
     ranges, problems = each(extremes, deep, "measure the depth", report, should_stop)
-    if problems:
-        raise bad_pictures(problems, len(items))
-    return depth_range(min(low for low, _ in ranges), max(high for _, high in ranges))
+    unusable.add(problems, len(items))
+    return depth_range(min(low for low, _ in ranges), max(high for _, high in ranges)) if ranges else None
 
 
 def _store(
@@ -123,6 +157,7 @@ def _store(
     depth: tuple[float, float] | None,
     config: ImportConfig,
     folder: Path,
+    unusable: Unusable,
     report: Report,
     should_stop: ShouldStop,
 ) -> pd.DataFrame:
@@ -156,8 +191,7 @@ def _store(
         }
 
     rows, problems = each(store, naming.items, "import", report, should_stop)
-    if problems:
-        raise bad_pictures(problems, len(naming.items))
+    unusable.add(problems, len(naming.items))
     manifest = pd.DataFrame(rows)
     meta = [name for name in manifest if name not in (*COLUMNS, "colour", "stored_mode")]
     return manifest.fillna(dict.fromkeys(meta, ""))

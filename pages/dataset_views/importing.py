@@ -30,7 +30,7 @@ FIELDS = ["name", "size", "mode", "resize", "class_names", "group_column"]
 MORE = {
     "How the source is read": [
         *("layout", "csv", "image_column", "label_column", "split_column", "metadata_columns", "only_classes"),
-        *("window", "max_pixels"),
+        *("window", "max_pixels", "skip_unreadable"),
     ],
     "How it is split": [
         *("split", "train_share", "valid_share", "split_counts", "train_per_class", "seed", "remedies", "freeze"),
@@ -46,6 +46,7 @@ LABELS = {
     "only_classes": "Only these classes",
     "window": "DICOM window",
     "max_pixels": "Max pixels",
+    "skip_unreadable": "Leave out unusable files",
     "freeze": "Freeze at once",
 }
 CPU_SIZE, GPU_SIZE = 64, 256
@@ -109,15 +110,15 @@ def new_import(datasets: dict[str, Dataset], defaults: dict[str, Any]) -> None:
     try:
         config = ImportConfig.build(st.session_state.get(shown_key, settings))
         with found:
-            matched = shown(config)
+            usable = shown(config, f"{key}-skip_unreadable", shown_key)
     except ErsatzError as error:
         found.error(str(error), icon=":material/error:")
         return
     show_command(command_line(config))
     if not pressed or pressed[0] != START:
         return
-    if not matched:
-        st.error("Some files cannot be used: see above. Mend or remove them, then preview again.")
+    if not usable:
+        st.error("Some files cannot be used: see above. Mend them, or leave them out.", icon=":material/error:")
     elif matched_by(config) != matched_by(ImportConfig.build(before)):
         st.warning(
             f"These settings change what is matched. Look at the new preview above, then press {START} again.",
@@ -127,11 +128,16 @@ def new_import(datasets: dict[str, Dataset], defaults: dict[str, Any]) -> None:
         begin(config)
 
 
-def shown(config: ImportConfig) -> bool:
-    """Draw the preview; whether an import of it can start."""
+def shown(config: ImportConfig, toggle: str, remembered_as: str) -> bool:
+    """Draw the preview; whether an import of it can start. `toggle` is the form's input that leaves files out."""
+
+    def leave_out() -> None:
+        st.session_state[toggle] = True
+        st.session_state[remembered_as] = {**config.plain(), "skip_unreadable": True}
+
     seen = look_at(config)
-    show_preview(config, seen)
-    return not seen.problems
+    show_preview(config, seen, leave_out)
+    return config.skip_unreadable or not seen.problems
 
 
 def begin(config: ImportConfig) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,10 @@ EXAMPLES = 6
 """Images of each class shown."""
 CLASSES = 8
 """Classes shown with images; more are counted only."""
-WITHOUT_EFFECT = (*("name", "freeze", "remedies", "train_share", "valid_share", "split_counts", "train_per_class"),)
+WITHOUT_EFFECT = (
+    *("name", "freeze", "remedies", "train_share", "valid_share", "split_counts", "train_per_class"),
+    "skip_unreadable",
+)
 """Settings that change nothing of what is matched."""
 FORM = ("size", "mode", "resize")
 """Settings that change how the images are stored, but not which."""
@@ -42,8 +46,11 @@ def _looked(values: dict[str, Any], changed: float) -> Preview:
     return preview(ImportConfig.build({**values, "name": "preview"}), home(), EXAMPLES)
 
 
-def show_preview(config: ImportConfig, seen: Preview) -> None:
-    """Counts, sizes, notes, problems, and some images of each class in their stored form."""
+def show_preview(config: ImportConfig, seen: Preview, leave_out: Callable[[], None]) -> None:
+    """Counts, sizes, notes, problems, and some images of each class in their stored form.
+
+    `leave_out` is what the button below the problems does.
+    """
     total = sum(sum(splits.values()) for splits in seen.counts.values())
     with st.container(horizontal=True):
         st.metric("Images", f"{total:,}", border=True)
@@ -56,7 +63,7 @@ def show_preview(config: ImportConfig, seen: Preview) -> None:
             border=True,
         )
     if seen.problems:
-        problems(seen.problems)
+        problems(seen.problems, config.skip_unreadable, leave_out)
     if all(name.isdigit() for name in seen.counts):
         st.info(
             f"The classes are called {', '.join(seen.counts)}. Look at the pictures and give them names below, under "
@@ -107,23 +114,27 @@ def kinds_table(seen: Preview) -> pd.DataFrame:
     return pd.DataFrame(kinds, columns=["what", "found", "images"])
 
 
-def problems(found: dict[str, str]) -> None:
+def problems(found: dict[str, str], left_out: bool, leave_out: Callable[[], None]) -> None:
     """Files that cannot be used, with what to do about each."""
-    st.error(
-        f"{len(found):,} file{'s' * (len(found) != 1)} cannot be used. Mend or remove them, then preview again.",
-        icon=":material/error:",
-    )
+    told = f"{len(found):,} file{'s' * (len(found) != 1)} cannot be used"
+    if left_out:
+        st.warning(f"{told} and will be left out; the data set records which.", icon=":material/filter_alt:")
+    else:
+        st.error(f"{told}. Mend or remove them and preview again, or leave them out.", icon=":material/error:")
     table = pd.DataFrame(
         [(name, reason, what_to_do(reason)) for name, reason in found.items()],
         columns=["file", "what is wrong", "what to do"],
     )
     st.dataframe(table, hide_index=True, alt="Files that cannot be used, with the reason and what to do")
-    st.download_button(
-        "List of these files (CSV)",
-        table.to_csv(index=False),
-        "files-to-mend.csv",
-        "text/csv",
-        icon=":material/download:",
-        type="tertiary",
-        on_click="ignore",
-    )
+    with st.container(horizontal=True):
+        if not left_out:
+            st.button("Leave these files out", icon=":material/filter_alt:", on_click=leave_out)
+        st.download_button(
+            "List of these files (CSV)",
+            table.to_csv(index=False),
+            "files-to-mend.csv",
+            "text/csv",
+            icon=":material/download:",
+            type="tertiary",
+            on_click="ignore",
+        )

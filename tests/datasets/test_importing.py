@@ -263,3 +263,20 @@ def test_phantom(home: Home):
     assert dataset.classes == ["bleed", "normal"]
     assert len(dataset.manifest) >= 240
     assert (dataset.manifest["group"] != "").all()
+
+
+def test_unusable_files_are_left_out_where_that_is_asked_for(
+    home: Home, config: Callable[..., ImportConfig], make_tree: Callable[..., Path]
+) -> None:
+    source = make_tree({"a": 8, "b": 8})
+    (source / "b" / "empty.png").touch()
+    (source / "b" / "cut.png").write_bytes((source / "b" / "000.png").read_bytes()[:-40])
+    dataset = import_dataset(home, config(source, skip_unreadable=True))
+    assert len(dataset.manifest) == 16
+    assert dataset.pixels(dataset.manifest).shape == (16, 16, 16, 1)
+    assert dataset.info["provenance"]["left_out"].keys() == {"b/cut.png", "b/empty.png"}
+    assert any("2 files cannot be used and were left out" in note for note in dataset.info["provenance"]["notes"])
+    for path in source.glob("*/*.png"):
+        path.write_bytes(b"")
+    with pytest.raises(ErsatzError, match="18 of 18 images cannot be used"):
+        import_dataset(home, config(source, name="other", skip_unreadable=True))

@@ -120,6 +120,32 @@ def test_an_upload_is_previewed_and_a_hostile_one_refused(open_page: OpenPage, h
     assert next(field for field in app.text_input if field.label == "Name").value == "scans"
 
 
+def test_unusable_files_are_shown_and_left_out_at_a_press(
+    open_page: OpenPage, home: Home, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submitted: list[ImportConfig] = []
+
+    def submit(home: Home, config: ImportConfig, owner: str = "") -> Run:
+        submitted.append(config)
+        return import_run(home, State.FAILED)
+
+    monkeypatch.setattr(parts, "submit", submit)
+    (folder / "bleed" / "empty.png").touch()
+    app = open_page("datasets")
+    app.text_input(key="import-path").set_value(str(folder)).run()
+    assert app.dataframe[0].value.iloc[0].tolist() == [
+        "bleed/empty.png",
+        "is empty (0 bytes)",
+        "Copy the file again, or delete it.",
+    ]
+    press(app, "Start import")
+    assert not submitted
+    press(app, "Leave these files out")
+    assert "1 file cannot be used and will be left out" in texts(app)
+    press(app, "Start import")
+    assert [config.skip_unreadable for config in submitted] == [True]
+
+
 def test_a_wrong_path_is_said_in_a_sentence(open_page: OpenPage) -> None:
     app = open_page("datasets")
     app.text_input(key="import-path").set_value("/nowhere/at/all").run()

@@ -101,5 +101,6 @@ def bad_pictures(problems: dict[str, str], total: int) -> ErsatzError:
     more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
     return ErsatzError(
         f"{len(problems)} of {total} images cannot be used: {first}{more}. "
-        "Only readable images are expected; repair or remove these files and import again."
+        "Only readable images are expected; repair or remove these files and import again, or leave them out with "
+        "skip_unreadable."
     )
