@@ -38,6 +38,7 @@ from engine.report.numbers import KEPT, report_tables
 from engine.report.pictures import gallery, walls
 from engine.report.provenance import machine, parents
 from engine.report.quality_tables import readable_memorisation, readable_parts, score_notes, score_parts
+from engine.report.reader_study import decided_sentence, study_content
 from engine.report.sources import GeneratorSource, PoolSource, Sources, read_sources
 from engine.report.style import ARMS
 from engine.report.tables import (
@@ -125,6 +126,7 @@ def _content(sources: Sources, names: list[str], methods: str) -> dict[str, Any]
         "generators": [_generator(generator) for generator in sources.generators],
         "walls": walls(sources.pools[0]),
         "pools": [_pool(source) for source in sources.pools],
+        "readers": [_readers(source, sources.run) for source in sources.pools if source.review is not None],
         "limits": limits(sources.config, summary, phantom, sources.unknown_start, bool(sources.qualities)),
         "missing": sources.missing,
         "parents": parents(sources),
@@ -324,4 +326,16 @@ def _pool(source: PoolSource) -> dict[str, Any]:
         "figure_map": _inline(figure_neighbour_map(quality.neighbours)),
         "figure_embedding": _inline(figure_embedding(quality.embedding)) if len(quality.embedding) else "",
         "pairs": gallery(source),
+    }
+
+
+def _readers(source: PoolSource, run: Run) -> dict[str, Any]:
+    """What reviewers found in one pool."""
+    review = source.review
+    assert review is not None
+    studies = [study_content(study, run.home) for study in review.studies]
+    return {
+        "name": source.name,
+        "studies": [{**each, "figure": _inline(each["figure"]), "table": _table(each["table"])} for each in studies],
+        "decided": decided_sentence(review.decided),
     }

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from importlib.metadata import version
 from typing import Any
 
 from engine.report.answers import excluded_images, primary_arm
 from engine.report.limits import dependent_folds
 from engine.report.quality_tables import score_of
+from engine.report.reader_study import methods_sentence, without_names
 from engine.report.sources import GeneratorSource, PoolSource, Sources
 from engine.report.style import ARMS
 from engine.report.tables import METRICS
@@ -58,6 +60,7 @@ def methods_text(sources: Sources) -> str:
         *_generators(sources),
         _pools(sources),
         _quality(sources),
+        methods_sentence(sources.studies),
         _classifier(sources),
         _arms(sources),
         _statistics(sources),
@@ -162,9 +165,9 @@ def _pools(sources: Sources) -> str:
 def _reasons(pools: list[PoolSource], summary: dict[str, Any]) -> list[str]:
     counted = summary.get("pool_excluded")
     if counted is not None:
-        return [f"{reason}: {count}" for reason, count in counted.items()]
-    excluded = [reason for source in pools if source.pool for reason in source.pool.manifest["excluded"] if reason]
-    return list(dict.fromkeys(excluded))
+        return [f"{reason}: {count}" for reason, count in without_names(counted).items()]
+    excluded = Counter(reason for source in pools if source.pool for reason in source.pool.manifest["excluded"])
+    return [reason for reason in without_names(excluded) if reason]
 
 
 def _quality(sources: Sources) -> str:

@@ -44,6 +44,8 @@ def report_tables(sources: Sources) -> dict[str, pd.DataFrame]:
     if sources.qualities:
         tables["neighbours"] = pd.concat([q.neighbours.assign(run=q.run.id) for q in sources.qualities])
         tables["feature_map"] = pd.concat([q.embedding.assign(run=q.run.id) for q in sources.qualities])
+    if sources.studies:
+        tables["reviewers"] = pd.concat([study.scores.assign(quiz=study.quiz.id) for study in sources.studies])
     if sources.publication is not None and sources.publication.rows:
         tables["published"] = published_table(sources.publication)
     return tables

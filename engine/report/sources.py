@@ -12,6 +12,8 @@ from engine.configs import SweepConfig, parse_config
 from engine.configs.sweep import Fold
 from engine.datasets.dataset import Dataset
 from engine.published import PUBLICATIONS, Publication
+from engine.report.reader_study import ReviewSource, read_review
+from engine.review.study import Study
 from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
 from engine.store.files import read_json
@@ -65,6 +67,7 @@ class PoolSource:
     config: dict[str, Any]
     status: Status | None
     quality: QualitySource | None
+    review: ReviewSource | None = None
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,11 @@ class Sources:
     @property
     def qualities(self) -> list[QualitySource]:
         return [source.quality for source in self.pools if source.quality is not None]
+
+    @property
+    def studies(self) -> list[Study]:
+        """The reader studies that somebody finished."""
+        return [study for source in self.pools if source.review is not None for study in source.review.studies]
 
 
 def read_sources(run: Run, beside: bool = True) -> Sources:
@@ -153,6 +161,7 @@ def _pool(home: Home, fold: Fold, config: SweepConfig, missing: list[str]) -> Po
         config=run.config() if pool else {},
         status=run.status() if pool else None,
         quality=_or_missing(missing, _quality, home, fold.pool, "" if config.folds else config.quality),
+        review=_or_missing(missing, read_review, home, fold.pool),
     )
 
 

@@ -63,8 +63,9 @@ def pooled(table: pd.DataFrame, measure: str = "accuracy") -> Pooled | None:
     """The mean of a measure over reviewers, with an interval for other reviewers and other images of this kind.
 
     Reviewers who saw the same images err on the same ones, so that their answers are no independent draws: the
-    interval is that of reader studies, with readers and cases random (see `two_way_interval`). With one reviewer, or
-    when all are always right or always wrong, it is Wilson's over the images. None when no image has all answers.
+    interval is that of reader studies, with readers and cases random (see `two_way_interval`), and never narrower than
+    Wilson's over all answers. With one reviewer, or when nobody differs from anybody, it is Wilson's over the images.
+    None when no image has all answers.
     """
     given = table[table["answer"] != NONE]
     if source := MEASURES[measure]:
@@ -75,10 +76,11 @@ def pooled(table: pd.DataFrame, measure: str = "accuracy") -> Pooled | None:
         return None
     values = whole.to_numpy()
     means = values.mean(1)
-    found: Interval = two_way_interval(means, (values - means[:, None]) / images)
-    if not found.high - found.low > 0:
-        found = wilson_interval(float(means.mean()), images)
-    return Pooled(Interval(found.mean, max(0.0, found.low), min(1.0, found.high)), reviewers, images)
+    found = two_way_interval(means, (values - means[:, None]) / images)
+    differ = found.high > found.low  # not when all are always right; NaN for one reviewer
+    least = wilson_interval(float(means.mean()), reviewers * images if differ else images)
+    low, high = (min(least.low, found.low), max(least.high, found.high)) if differ else (least.low, least.high)
+    return Pooled(Interval(found.mean, max(0.0, low), min(1.0, high)), reviewers, images)
 
 
 def cohen(table: pd.DataFrame) -> pd.DataFrame:

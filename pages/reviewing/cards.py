@@ -15,9 +15,9 @@ from pages.parts.people import Role, guarded, require
 from pages.reviewing.judging import Judging
 from pages.reviewing.saving import keep
 
-WIDTH = 132
+WIDTH = 152
 """Pixels of a picture."""
-ALONE, BESIDE = WIDTH + 100, 2 * WIDTH + 52
+ALONE, BESIDE = WIDTH + 72, 2 * WIDTH + 52
 """Pixels of a card."""
 COLOURS = {"copy": "red", "near-copy": "orange", "repeat": "violet"}
 NAMELESS = "Enter your name first."
@@ -74,7 +74,13 @@ def _buttons(judging: Judging, path: str, mine: pd.Series | None, reason: str) -
             )
             return
         st.button(
-            "Accept", icon=":material/check:", key=f"yes-{path}", on_click=keep, args=(*arguments, ACCEPT), **role
+            "Accept",
+            icon=":material/check:",
+            key=f"yes-{path}",
+            width="stretch",
+            on_click=keep,
+            args=(*arguments, ACCEPT),
+            **role,
         )
         st.button(
             "Reject",

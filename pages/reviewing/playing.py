@@ -55,21 +55,18 @@ def pause() -> None:
 
 
 def play(quiz: Quiz, reviewer: str) -> None:
-    """The picture whose turn it is; only this part is drawn again with each answer, or each second of a timer."""
-    live(_turn, quiz.seconds > 0, every=1.0)(quiz, reviewer)
+    """The picture whose turn it is; only this part is drawn again with each answer."""
+    live(_turn, False)(quiz, reviewer)
 
 
 def _turn(quiz: Quiz, reviewer: str) -> None:
+    show_unsaved()
     done = set(given(quiz, reviewer)["item"])
     left = [item for item in quiz.order(reviewer) if item not in done]
-    show_unsaved()
-    if left and quiz.seconds and _seconds(quiz, left[0]) > quiz.seconds:
-        keep(give, quiz, reviewer, left.pop(0), NONE)
     if not left:
         pause()
         st.rerun()
     item, number = left[0], len(quiz.items) - len(left) + 1
-    seconds = _seconds(quiz, item)
     with st.container(horizontal_alignment="center"):
         st.progress((number - 1) / len(quiz.items), f"Picture {number} of {len(quiz.items)}", width=PICTURE)
         path = picture_path(home(), quiz, item)
@@ -77,8 +74,7 @@ def _turn(quiz: Quiz, reviewer: str) -> None:
             stored_url(path, path.stat().st_mtime, PICTURE), width=PICTURE, alt=f"Picture {number}: real or synthetic?"
         )
         if quiz.seconds:
-            rest = max(0.0, quiz.seconds - seconds)
-            st.progress(rest / quiz.seconds, f"{rest:.0f} s", width=PICTURE)
+            live(_clock, True, every=1.0)(quiz, reviewer, item)
         with st.container(horizontal=True, horizontal_alignment="center", width=PICTURE):
             for label, said, icon, shortcut in (
                 ("Real", REAL, ":material/person:", "Left"),
@@ -97,6 +93,16 @@ def _turn(quiz: Quiz, reviewer: str) -> None:
         if st.button("Pause", type="tertiary", icon=":material/pause:", key=f"pause-{quiz.id}"):
             pause()
             st.rerun()
+    _seconds(quiz, item)  # its time begins when it is on its way to the browser
+
+
+def _clock(quiz: Quiz, reviewer: str, item: int) -> None:
+    """The time that is left, drawn again every second; at its end the picture has no answer."""
+    rest = quiz.seconds - _seconds(quiz, item)
+    if rest < 0:
+        keep(give, quiz, reviewer, item, NONE)
+        st.rerun()
+    st.progress(rest / quiz.seconds, f"{rest:.0f} s", width=PICTURE)
 
 
 def _seconds(quiz: Quiz, item: int) -> float:

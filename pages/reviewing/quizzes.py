@@ -114,7 +114,7 @@ def finished(quiz: Quiz, who: str) -> None:
                 )
             st.metric("Without an answer", int(row["no_answer"]), border=True, width=170)
             st.metric("Seconds a picture", f"{row['seconds']:.1f}", help="Median.", border=True, width=170)
-        st.caption(own.sentence)
+        st.caption(own.sentence.replace("1 reviewer", "You", 1))
         if may(Role.REVIEWER):
             st.page_link(
                 "pages/review.py",

@@ -34,8 +34,8 @@ def name_field(key: str) -> None:
     st.session_state[key] = reviewer()
 
     def choose() -> None:
-        name = st.session_state[KEPT] = st.session_state[key].strip()
-        st.query_params[KEPT] = name
+        st.session_state[KEPT] = st.session_state[key].strip()
+        st.query_params.pop(KEPT, None)
 
     st.text_input(
         "Your name",
@@ -46,3 +46,5 @@ def name_field(key: str) -> None:
         placeholder="So that others know who said it",
         help="Answers, decisions and comments are kept under it. Use the same name when you come back.",
     )
+    if st.session_state.get(KEPT) and KEPT not in st.query_params:
+        st.query_params[KEPT] = st.session_state[KEPT]

@@ -1,0 +1,129 @@
+"""What reviewers found, for the report of a sweep, where they have numbers: it travels further than their names."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from engine.report.pictures import data_uri
+from engine.report.review_figures import SHOWN, figure_reviewers
+from engine.review.agreement import mistaken
+from engine.review.decisions import BY_REVIEW, decisions, tally
+from engine.review.quiz import REAL, SYNTHETIC, Quiz, answers, list_quizzes
+from engine.review.study import Study, kappa_words, studied
+from engine.store.home import Home
+
+PICTURES = 6
+"""Pictures of each kind that fooled most."""
+
+
+@dataclass(frozen=True)
+class ReviewSource:
+    """What was said of one pool: quizzes that somebody finished, and decisions."""
+
+    studies: list[Study]
+    decided: pd.DataFrame
+    """See `decisions`."""
+
+
+def read_review(home: Home, pool: str) -> ReviewSource | None:
+    """What reviewers said of a pool, under numbers; None when they said nothing."""
+    studies = [_numbered(home, quiz) for quiz in list_quizzes(home, pool)]
+    found = ReviewSource([each for each in studies if each.reviewers], decisions(home, pool))
+    return found if found.studies or len(found.decided) else None
+
+
+def _numbered(home: Home, quiz: Quiz) -> Study:
+    given = answers(home, quiz)
+    names = {name: f"Reviewer {number}" for number, name in enumerate(sorted(given["reviewer"].unique()), 1)}
+    return studied(quiz, given.assign(reviewer=given["reviewer"].map(names)))
+
+
+def study_content(found: Study, home: Home) -> dict[str, Any]:
+    """What the report shows of a quiz."""
+    quiz = found.quiz
+    rows = found.scores
+    table = pd.DataFrame({"Reviewer": rows["reviewer"], "Class": rows["class"].replace("", "all")})
+    for measure, words in SHOWN.items():
+        table[words] = [
+            "–" if pd.isna(mean) else f"{100 * mean:.0f} % ({100 * low:.0f} to {100 * high:.0f})"
+            for mean, low, high in rows[[measure, f"{measure}_low", f"{measure}_high"]].itertuples(index=False)
+        ]
+    several = len(found.reviewers) > 1
+    return {
+        "sentence": found.sentence,
+        "images": len(quiz.items),
+        "seconds": quiz.seconds,
+        "seed": quiz.seed,
+        "figure": figure_reviewers(rows, found.pooled.get("accuracy")),
+        "table": table.assign(**{"Answers": rows["answered"], "No answer": rows["no_answer"]}),
+        "kappa": f"{found.kappa:.2f} ({kappa_words(found.kappa)})" if several and not np.isnan(found.kappa) else "",
+        "fooling": _pictures(found, home, SYNTHETIC),
+        "doubted": _pictures(found, home, REAL),
+    }
+
+
+def _pictures(found: Study, home: Home, source: str) -> list[dict[str, str]]:
+    quiz = found.quiz
+    folder = home.run(quiz.pool) if source == SYNTHETIC else home.dataset(quiz.dataset)
+    shown = []
+    for row in mistaken(found.table, source).head(PICTURES).to_dict("records"):
+        if (folder / row["path"]).is_file():
+            with Image.open(folder / row["path"]) as image:
+                pixels = np.asarray(image)
+            words = f"{row['class']}: {row['mistaken']} of {row['reviewers']}"
+            shown.append({"image": data_uri(pixels[..., None] if pixels.ndim == 2 else pixels), "words": words})
+    return shown
+
+
+def decided_sentence(decided: pd.DataFrame) -> str:
+    """What came of accepting and rejecting; empty when nobody did."""
+    if decided.empty:
+        return ""
+    counts = tally(decided)
+    reviewers = decided["reviewer"].nunique()
+    return (
+        f"{_count(reviewers, 'reviewer')} looked through the pool and decided on {_count(len(counts), 'image')}: "
+        f"{int((counts['rejects'] > 0).sum())} rejected by somebody, {int((counts['rejects'] == 0).sum())} by nobody."
+    )
+
+
+def without_names(reasons: Mapping[str, int]) -> dict[str, int]:
+    """How many images left a pool for which reason, whoever rejected them."""
+    found: Counter[str] = Counter()
+    for reason, count in reasons.items():
+        why = reason.removeprefix(BY_REVIEW).partition(": ")[2]
+        found[f"{BY_REVIEW}reviewers: {why}" if reason.startswith(BY_REVIEW) else reason] += count
+    return dict(found)
+
+
+def methods_sentence(studies: list[Study]) -> str:
+    """How the reader studies were done; no result."""
+    sentences = []
+    for each in studies:
+        sources = Counter(item.source for item in each.quiz.items)
+        limit = f", {each.quiz.seconds} seconds for each" if each.quiz.seconds else ", without a limit of time"
+        several = len(each.reviewers) > 1
+        pooled = (
+            "; the mean over reviewers takes reviewers and images as random (crossed analysis of variance), and "
+            f"agreement is {'Fleiss' if len(each.reviewers) > 2 else 'Cohen'}'s kappa"
+            if several
+            else ""
+        )
+        sentences.append(
+            f"{_count(len(each.reviewers), 'reviewer')} who did not know which images were synthetic judged "
+            f"{sources[REAL]} real images (of the training and validation parts) and {sources[SYNTHETIC]} of the pool, "
+            f"in each class as many of both, {'each in another' if several else 'in random'} order{limit}; shares have "
+            f"Wilson intervals{pooled}."
+        )
+    return " ".join(sentences)
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
