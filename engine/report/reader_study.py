@@ -1,10 +1,9 @@
-"""What reviewers found, for the report of a sweep, where they have numbers: it travels further than their names."""
+"""What reviewers found, as the report of a sweep shows it."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,35 +13,13 @@ from PIL import Image
 from engine.report.pictures import data_uri
 from engine.report.review_figures import SHOWN, figure_reviewers
 from engine.review.agreement import mistaken
-from engine.review.decisions import BY_REVIEW, decisions, tally
-from engine.review.quiz import REAL, SYNTHETIC, Quiz, answers, list_quizzes
-from engine.review.study import Study, kappa_words, studied
+from engine.review.decisions import BY_REVIEW, tally
+from engine.review.quiz import REAL, SYNTHETIC
+from engine.review.study import Study, kappa_words
 from engine.store.home import Home
 
 PICTURES = 6
 """Pictures of each kind that fooled most."""
-
-
-@dataclass(frozen=True)
-class ReviewSource:
-    """What was said of one pool: quizzes that somebody finished, and decisions."""
-
-    studies: list[Study]
-    decided: pd.DataFrame
-    """See `decisions`."""
-
-
-def read_review(home: Home, pool: str) -> ReviewSource | None:
-    """What reviewers said of a pool, under numbers; None when they said nothing."""
-    studies = [_numbered(home, quiz) for quiz in list_quizzes(home, pool)]
-    found = ReviewSource([each for each in studies if each.reviewers], decisions(home, pool))
-    return found if found.studies or len(found.decided) else None
-
-
-def _numbered(home: Home, quiz: Quiz) -> Study:
-    given = answers(home, quiz)
-    names = {name: f"Reviewer {number}" for number, name in enumerate(sorted(given["reviewer"].unique()), 1)}
-    return studied(quiz, given.assign(reviewer=given["reviewer"].map(names)))
 
 
 def study_content(found: Study, home: Home) -> dict[str, Any]:
