@@ -7,11 +7,12 @@ import streamlit as st
 from engine.datasets.dataset import list_datasets
 from engine.store.runs import State, list_runs
 from pages.evaluating.comparing import compare
+from pages.evaluating.origins import pool_in_url
 from pages.evaluating.planning import new_sweep
 from pages.evaluating.reading import results, settings
-from pages.evaluating.views import AGAIN, BESIDE, COMPARE, NEW, POOL, READ
+from pages.evaluating.views import AGAIN, BESIDE, COMPARE, NEW, READ
 from pages.parts.empty import empty_state
-from pages.parts.glance import config_of, state_of
+from pages.parts.glance import about_of, config_of, state_of
 from pages.parts.home import home
 from pages.parts.runs import live, run_header, run_picker
 from pages.parts.views import choose_view
@@ -25,6 +26,7 @@ runs = list_runs(home(), "sweep")
 datasets = {dataset.name: dataset for dataset in list_datasets(home()) if dataset.frozen}
 pools = [run for run in list_runs(home(), "pool") if config_of(run)["dataset"] in datasets]
 pools = [run for run in pools if state_of(run) is State.FINISHED]
+pools = [run for run in pools if run.id in st.query_params.values() or not about_of(run).archived]
 if not runs and not pools:
     if not datasets:
         empty_state(
@@ -44,7 +46,7 @@ if not runs and not pools:
     st.stop()
 
 views = [*([READ, COMPARE] if runs else []), NEW]
-first = NEW if AGAIN in st.query_params or POOL in st.query_params else COMPARE if BESIDE in st.query_params else READ
+first = NEW if AGAIN in st.query_params or pool_in_url() else COMPARE if BESIDE in st.query_params else READ
 view = choose_view(views, first if first in views else NEW)
 if view == NEW:
     if pools:

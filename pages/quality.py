@@ -12,7 +12,7 @@ from pages.checking.ranking import snapshots, with_snapshots
 from pages.checking.results import results
 from pages.checking.views import AGAIN, BESIDE, COMPARE, NEW, RANK, READ, VIEW_OF
 from pages.parts.empty import empty_state
-from pages.parts.glance import config_of, run_named, state_of
+from pages.parts.glance import about_of, config_of, run_named, state_of
 from pages.parts.home import home
 from pages.parts.runs import live, run_header, run_in_url, run_picker
 from pages.parts.views import choose_view
@@ -27,6 +27,7 @@ checks = list_runs(home(), "quality")
 datasets = {dataset.name: dataset for dataset in list_datasets(home()) if dataset.frozen}
 pools = [run for run in list_runs(home(), "pool") if config_of(run)["dataset"] in datasets]
 pools = [run for run in pools if state_of(run) is State.FINISHED]
+pools = [run for run in pools if run.id in st.query_params.values() or not about_of(run).archived]
 trainings = with_snapshots()
 views = [*([READ, COMPARE] if checks else []), *([NEW] if pools else []), *([RANK] if trainings else [])]
 if not views:

@@ -15,6 +15,7 @@ from engine.store.runs import Run
 from pages.evaluating.views import AGAIN, POOL
 from pages.parts.glance import config_of, run_named, status_of, title
 from pages.parts.home import home
+from pages.parts.runs import run_in_url
 from pages.parts.words import moment
 
 DEFAULTS = "Ersatz's defaults"
@@ -41,12 +42,15 @@ def choose_images(datasets: dict[str, Dataset], pools: list[Run], earlier: Run |
     by_dataset: dict[str, list[Run]] = {}
     for run in pools:
         by_dataset.setdefault(config_of(run)["dataset"], []).append(run)
-    crossed = {name: folds_of(dataset) for name, dataset in datasets.items() if not fold_of(dataset)}
+    parents = {fact["parent"] for dataset in datasets.values() if (fact := fold_of(dataset))}
+    crossed = {name: folds_of(datasets[name]) for name in parents & set(datasets)}
     crossed = {name: folds for name, folds in crossed.items() if folds and all(f.name in by_dataset for f in folds)}
     names = sorted({*by_dataset, *crossed} & set(datasets), key=lambda name: (bool(fold_of(datasets[name])), name))
     left, right = st.columns(2)
-    linked = run_named(home(), st.query_params.get(POOL, ""))  # a pool's own page leads here
-    wanted = config_of(linked)["dataset"] if linked is not None else before.get("dataset")
+    linked = pool_in_url()
+    newest = config_of(pools[0])["dataset"]
+    newest = fold_of(datasets[newest]).get("parent", newest)
+    wanted = config_of(linked)["dataset"] if linked is not None else before.get("dataset", newest)
     name = left.selectbox(
         "Data set",
         names,
@@ -75,6 +79,12 @@ def choose_images(datasets: dict[str, Dataset], pools: list[Run], earlier: Run |
     folds = [{"dataset": fold.name, "pool": by_dataset[fold.name][0].id} for fold in crossed[name]]
     st.caption("Every image is tested once, by generators and classifiers that never saw it.")
     return {"dataset": name, "folds": folds}
+
+
+def pool_in_url() -> Run | None:
+    """The pool to plan with, which `?pool=` names, or `?run=`: the page of a pool leads here."""
+    run = run_named(home(), st.query_params.get(POOL, "")) or run_in_url()
+    return run if run is not None and config_of(run)["kind"] == "pool" else None
 
 
 def choose_thoroughness(dataset: Dataset, earlier: Run | None) -> str:

@@ -10,6 +10,7 @@ import streamlit as st
 from engine.configs import SweepConfig
 from engine.configs.sweep import BACKBONES, TIMM, Metric
 from engine.datasets.dataset import Dataset
+from engine.features.sources import available
 from engine.report.tables import METRICS
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run, State, list_runs
@@ -181,7 +182,8 @@ def choose_classifier(base: dict[str, Any], key: str) -> dict[str, Any]:
 
 def choose_shares(dataset: Dataset, base: dict[str, Any], key: str) -> dict[str, Any]:
     """How many images, of which classes, and how often it is repeated."""
-    shares, counted, classes, seeds = st.columns([3, 3, 3, 2], vertical_alignment="bottom")
+    shares, counted = st.columns(2, vertical_alignment="bottom")
+    classes, seeds = st.columns(2, vertical_alignment="bottom")
     text = shares.text_input(
         "Shares of synthetic images",
         ", ".join(f"{ratio:g}" for ratio in base["ratios"]),
@@ -217,6 +219,11 @@ def remarks(config: SweepConfig) -> None:
     if time := time_needed(config):
         st.markdown(time)
     st.caption(cost(config) + ("" if time else " How long that takes is not known before the first one has run here."))
+    if config.classifier != SMALL and not config.weights and not available(config.classifier):
+        st.caption(
+            f"The pretrained weights of {config.classifier} are not on this machine: they are downloaded once, when "
+            f"the sweep begins. Without a network, choose {SMALL} above, which needs none."
+        )
     for sentence in missing_controls(config):
         st.warning(sentence, icon=":material/balance:")
     if not config.claims:
