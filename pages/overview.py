@@ -6,7 +6,7 @@ import streamlit as st
 
 from engine.store.runs import State, list_runs
 from pages.parts.command import show_command
-from pages.parts.glance import config_of, glances
+from pages.parts.glance import config_of, dataset_of, glances
 from pages.parts.home import home
 from pages.parts.phantom import phantom_badge
 from pages.parts.runs import choice_in_url, run_in_url
@@ -55,6 +55,8 @@ if found:
     names = [one.name for one in found]
     if len(found) > 1:
         labels = {one.name: one.label for one in found}
+        if linked is not None and dataset_of(linked) in names:
+            st.query_params.setdefault("dataset", dataset_of(linked))
         with st.container(width=420):
             name = choice_in_url("Data set", names, "dataset", "overview-dataset", labels.__getitem__)
     else:
@@ -84,6 +86,12 @@ with st.container(horizontal=True, gap="large"):
         recent(seen)
     with st.container():
         machine_state(seen)
-if not any(one.kind == "journey" and one.config["preset"] == "demo" for one in seen):
-    with st.container(border=True):
-        offer_demo(primary=not found)
+tried = any(one.kind == "journey" and one.config["preset"] == "demo" for one in seen)
+if not tried or all(one.phantom for one in found):
+    with st.container(horizontal=True):
+        if not tried:
+            with st.container(border=True, height="stretch"):
+                offer_demo(primary=not found)
+        if all(one.phantom for one in found):
+            with st.container(border=True, height="stretch"):
+                offer_import()

@@ -31,7 +31,6 @@ if not all_runs:
 wanted = chosen_filter(glances(all_runs))
 active = active_runs()
 live(live_table, bool(active))(wanted, active, chosen_ids())
-queue()
 
 chosen = chosen_runs()
 missing = [run_id for run_id in chosen_ids() if run_id not in {run.id for run in chosen}]
@@ -44,3 +43,4 @@ elif chosen:
     details(chosen[0])
 elif not missing:
     st.caption("Mark a run in the table to see its log and settings, or several to compare them.")
+queue()

@@ -14,6 +14,7 @@ from pages.listing.deleting import delete_dialog
 from pages.listing.saying import archive, tag
 from pages.listing.stopping import stop_all_dialog
 from pages.parts.charts import chart
+from pages.parts.command import show_command
 from pages.parts.glance import Glance, glances
 from pages.parts.people import Role, guarded
 from pages.parts.words import amount, duration, moment
@@ -54,6 +55,7 @@ def compare(runs: list[Run]) -> None:
         st.caption("They were made with the same settings.")
     else:
         show(shown, "The settings of each run")
+    show_command("\n".join(f"python -m engine about {one.run.id} --tag best --archive" for one in seen))
 
 
 def together(seen: list[Glance]) -> None:
@@ -90,7 +92,8 @@ def curves(seen: list[Glance], names: list[str]) -> None:
     if not known:
         st.caption("None of them has a curve yet.")
         return
-    first = "kid" if "kid" in known else known[0]
+    shared = [field for field in known if all(any(field in row for row in of_run) for of_run in rows.values())]
+    first = "kid" if "kid" in shared else (shared or known)[0]
     field = st.selectbox(
         "Curve",
         known,
@@ -122,7 +125,13 @@ def curves(seen: list[Glance], names: list[str]) -> None:
 
 def show(table: pd.DataFrame, alt: str) -> None:
     """A table of words, a column for each run."""
-    st.dataframe(table.rename_axis(""), alt=alt, row_height=35, height=35 * (1 + min(len(table), 14)) + 3)
+    st.dataframe(
+        table.rename_axis(""),
+        alt=alt,
+        row_height=35,
+        height=35 * (1 + min(len(table), 14)) + 3,
+        column_config={"_index": st.column_config.Column(width=200)},
+    )
 
 
 def outcome(one: Glance) -> dict[str, str]:

@@ -10,6 +10,7 @@ import streamlit as st
 from engine.configs import JourneyConfig
 from engine.presets import PRESETS
 from engine.presets import STEPS as PARTS
+from engine.store.hashing import sha256_value
 from engine.store.runs import RESUMABLE, Run, State
 from pages.parts.glance import Glance, config_of, outcome, runs_named, state_of, status_of
 from pages.parts.home import home
@@ -152,9 +153,10 @@ def all_datasets(found: list[Journey], chosen: str) -> None:
     """A line for each data set: how far it is; marking one shows its way above."""
     st.subheader(f"All {len(found)} data sets")
     names = [journey.name for journey in found]
+    key = f"overview-datasets-{sha256_value([chosen, *names])[:12]}"  # the mark is a place, which the order moves
 
     def choose() -> None:
-        rows = st.session_state["overview-datasets"]["selection"]["rows"]
+        rows = st.session_state[key]["selection"]["rows"]
         if rows and rows[0] < len(names):
             st.query_params["dataset"] = names[rows[0]]
 
@@ -166,7 +168,7 @@ def all_datasets(found: list[Journey], chosen: str) -> None:
                 for journey in found
             ]
         ),
-        key="overview-datasets",
+        key=key,
         hide_index=True,
         row_height=35,
         height=35 * (1 + min(len(found), 8)) + 3,
