@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from engine.sampling.pools import MANIFEST_FILE, Pool, pool_zip
@@ -74,12 +74,24 @@ def wall_of(run: Run) -> None:
     excluded = bool((pool.manifest["excluded"] != "").any())
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.segmented_control(
-            "Class", pool.classes, default=pool.classes[0], required=True, key="of-class", bind="query-params"
+            "Class",
+            pool.classes,
+            default=pool.classes[0],
+            required=True,
+            key="of-class",
+            bind="query-params",
+            on_change=_first_page,
         )
         shown = IN
         if excluded:
             shown = st.segmented_control(
-                "Show", [IN, OUT], default=IN, required=True, key="pool-shows", bind="query-params"
+                "Show",
+                [IN, OUT],
+                default=IN,
+                required=True,
+                key="shows",
+                bind="query-params",
+                on_change=_first_page,
             )
     rows = pool.manifest[(pool.manifest["class"] == name) & ((pool.manifest["excluded"] == "") == (shown == IN))]
     if rows.empty:
@@ -87,31 +99,35 @@ def wall_of(run: Run) -> None:
         return
     pages = -(-len(rows) // PAGE)
     with st.container(horizontal=True, vertical_alignment="center"):
-        number = 1
-        if pages > 1:
-            number = st.pagination(pages, key=f"page-of-{run.id}-{name}-{shown}")
+        if st.session_state.get("page", 1) > pages:
+            _first_page()
+        number = st.pagination(pages, key="page", bind="query-params") if pages > 1 else 1
         first = (number - 1) * PAGE
         st.caption(
             f"Pictures {first + 1:,} to {min(first + PAGE, len(rows)):,} of {len(rows):,} of {name}, {shown.lower()}; "
-            "press a seed to look closer."
+            "press one to look closer."
         )
     with st.container(horizontal=True, gap="small"):
-        for row in rows.iloc[first : first + PAGE].itertuples():
-            _tile(pool, rows.loc[row.Index])
+        for row in rows.iloc[first : first + PAGE].to_dict("records"):
+            _tile(pool, row)
 
 
-def _tile(pool: Pool, row: pd.Series) -> None:
+def _first_page() -> None:
+    st.session_state["page"] = 1
+
+
+def _tile(pool: Pool, row: dict[Hashable, Any]) -> None:
     """A picture over the button that opens it."""
     path = pool.path / row["path"]
     with st.container(width=WIDTH, gap=None, horizontal_alignment="center"):
         if path.is_file():
             st.image(stored_url(path, path.stat().st_mtime, WIDTH), width=WIDTH, alt=_alt(row))
-        if st.button(str(row["seed"]), key=f"look-{row['path']}", type="tertiary", help=row["excluded"] or None):
+        if st.button(f"Seed {row['seed']}", key=f"look-{row['path']}", type="tertiary", help=row["excluded"] or None):
             closer(pool, row)
 
 
 @st.dialog("A picture of the pool", width="medium", icon=":material/zoom_in:")
-def closer(pool: Pool, row: pd.Series) -> None:
+def closer(pool: Pool, row: dict[Hashable, Any]) -> None:
     """The picture large, beside what the manifest says of it."""
     path = pool.path / row["path"]
     if not path.is_file():
@@ -120,8 +136,8 @@ def closer(pool: Pool, row: pd.Series) -> None:
     st.image(stored_url(path, path.stat().st_mtime, LARGE), width=LARGE, alt=_alt(row))
     if row["excluded"]:
         st.warning(f"Left out: {row['excluded']}", icon=":material/block:")
-    facts = {"Class": row["class"], "Seed": row["seed"], "File": row["path"], "SHA-256 of its pixels": row["sha256"]}
-    st.table(pd.DataFrame({"": [str(value) for value in facts.values()]}, index=list(facts)))
+    st.markdown(f"**{row['class']}**, seed {row['seed']}")
+    st.caption(f"`{row['path']}` · SHA-256 of its pixels `{row['sha256']}`")
     generator = run_named(home(), row["generator"])
     with st.container(horizontal=True, vertical_alignment="center"):
         if generator is not None:
@@ -142,14 +158,14 @@ def closer(pool: Pool, row: pd.Series) -> None:
         )
 
 
-def _explored(generator: Run, pool: Pool, row: pd.Series) -> dict[str, Any]:
+def _explored(generator: Run, pool: Pool, row: dict[Hashable, Any]) -> dict[str, Any]:
     """The link that shows the same picture under Explore."""
     query = {"run": generator.id, "view": "Explore", "seed": str(row["seed"]), "class": row["class"]}
     usual = {"psi": 1.0, "noise": "const"}
     return query | {name: str(pool.info[name]) for name, value in usual.items() if pool.info.get(name, value) != value}
 
 
-def _alt(row: pd.Series) -> str:
+def _alt(row: dict[Hashable, Any]) -> str:
     return f"Synthetic picture of {row['class']} from seed {row['seed']}"
 
 

@@ -126,6 +126,7 @@ def mixing(run: Run) -> None:
             [*GROUPS, "Own range"],
             default="Coarse",
             required=True,
+            wrap=True,
             key="layers-from",
             bind="query-params",
             help="Coarse layers carry pose and shape, fine ones colour and texture.",

@@ -16,6 +16,7 @@ from pages.parts.home import home
 from pages.parts.phantom import phantom_badge
 
 NOISES: dict[str, str] = {"const": "Fixed", "random": "From the seed", "none": "None"}
+NAMES = {"dcgan": "DCGAN", "stylegan2-ada": "StyleGAN2-ADA"}
 MOST_SEED = 2**32 - 1
 
 
@@ -44,7 +45,9 @@ def facts(info: dict[str, Any]) -> str:
     """What a generator is, in one line."""
     makes = " and ".join(info["classes"]) or "all classes together"
     length = f" · {info['kimg']:g} kimg" if info["kimg"] else ""
-    return f"{info['gan']} · {info['size']}×{info['size']} {info['mode']} · makes {makes}{length}"
+    return (
+        f"{NAMES.get(info['gan'], info['gan'])} · {info['size']}×{info['size']} {info['mode']} · makes {makes}{length}"
+    )
 
 
 def alt(look: Look, seed: int) -> str:

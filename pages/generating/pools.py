@@ -44,10 +44,13 @@ def suggested(available: list[Run], first: str = "") -> list[Run]:
 
 
 def new_pool(available: list[Run], first: str, expanded: bool) -> None:
-    """Save many pictures of every class for the sweep; `?again=` fills the form in with a former pool's settings."""
+    """Save many pictures of every class for the sweep.
+
+    `?new=` opens the form, and `?again=` fills it in with the settings of a former pool.
+    """
     again = run_named(home(), st.query_params.get("again", ""))
     former = config_of(again) if again is not None and config_of(again)["kind"] == "pool" else {}
-    with st.expander("New pool", icon=":material/add:", expanded=expanded or bool(former)):
+    with st.expander("New pool", icon=":material/add:", expanded=expanded or bool(former) or "new" in st.query_params):
         if not available:
             st.info("Imported networks make no pools: nobody knows which images they have seen. Train a generator.")
             return
@@ -90,7 +93,8 @@ def _form(generators: list[Run], former: dict[str, Any]) -> None:
         st.error("The pool needs a name of letters, digits, '.', '_' or '-'. Correct it and start again.")
         return
     if start(PoolConfig.build(values)):
-        st.query_params.pop("again", None)
+        for parameter in ("again", "new"):
+            st.query_params.pop(parameter, None)
         st.rerun()
 
 
