@@ -19,7 +19,9 @@ VIEWS = {"watch": "Watch", "new": "New training"}
 def chosen_view(usual: str) -> str:
     """Watch or New training, as the URL says; else the `usual` one."""
     wanted = st.query_params.get("view")
-    st.session_state["train-view"] = wanted if wanted in VIEWS else usual
+    shown = wanted if wanted in VIEWS else usual
+    if st.session_state.get("train-view") != shown:
+        st.session_state["train-view"] = shown
 
     def choose() -> None:
         st.query_params["view"] = st.session_state["train-view"]

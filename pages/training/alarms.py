@@ -30,8 +30,6 @@ def alarm_cards(run: Run) -> None:
     """Every alarm of the run with what can be done at once; a run goes on in spite of them."""
     status = status_of(run)
     for alarm in status.alarms:
-        if alarm["sentence"] == status.error:
-            continue  # the header says it
         name = alarm["name"]
         words = NAMES.get(name, name.replace("-", " ").capitalize())
         since = f" · at {amount(alarm['kimg'])} kimg" if "kimg" in alarm else ""
@@ -42,7 +40,8 @@ def alarm_cards(run: Run) -> None:
                 else:
                     st.badge("Alarm", icon=":material/warning:", color="orange")
                 st.markdown(f"**{words}**{since}")
-            st.write(alarm["sentence"])
+            if alarm["sentence"] != status.error:  # which the header says
+                st.write(alarm["sentence"])
             _remedies(run, name)
 
 

@@ -51,6 +51,25 @@ MOST_RUNS = len(RUN_COLORS)
 X = {"kimg": "Images shown", "hours": "Time"}
 
 
+HOW_TO_READ = """
+**Losses** move against each other; good trainings wander without end, and a loss says nothing of how good images look.
+
+**D outputs** are what the discriminator believes of images. Near 0.5 on both it cannot tell them apart; when the two
+curves run to 1 and 0, it has won, and the generator learns nothing more.
+
+**KID and FID** measure the distance to the training images: lower is better, and the lowest marks the best checkpoint.
+
+**Diversity** compares how much the samples differ from each other with how much real images do: near 0 they are all
+the same image (collapse).
+
+**D on images it never saw**: the curve of held-out images belongs near that of training images. Where it drops towards
+the generated ones, the discriminator knows the training images by heart.
+
+**Augmentation**: p is how often images are changed before the discriminator sees them; it rises when the discriminator
+is too sure (r_t above its target).
+"""
+
+
 def curves(run: Run) -> None:
     """Every figure that the rows have numbers for, and how to look at them."""
     others, view = _controls(run)
@@ -123,7 +142,8 @@ def _controls(run: Run) -> tuple[list[Run], View]:
     wanted = [run_id for run_id in st.query_params.get("with", "").split(",") if run_id in others][: MOST_RUNS - 1]
     offered = [run_id for run_id, other in others.items() if run_id in wanted or not about_of(other).archived]
     key = f"with-{run.id}"
-    st.session_state[key] = wanted
+    if st.session_state.get(key) != wanted:  # set anew at every look, it would close under somebody's hand
+        st.session_state[key] = wanted
 
     def choose() -> None:
         if st.session_state[key]:
@@ -160,6 +180,8 @@ def _controls(run: Run) -> tuple[list[Run], View]:
             "are never smoothed.",
         )
         log = st.toggle("Log scale", key="log", bind="query-params", help="For losses and FID.")
+        with st.popover("How to read them", icon=":material/help:", type="tertiary"):
+            st.markdown(HOW_TO_READ)
     return [others[run_id] for run_id in chosen], View("hours" if x == "hours" else "kimg", smoothing, log)
 
 

@@ -32,8 +32,12 @@ def show_dry_run(run: Run) -> None:
         live(answer, state_of(run).is_active)(run)
         if state_of(run) is State.FINISHED:
             with st.container(horizontal=True, vertical_alignment="center"):
+                alone = f" ({who} alone)" if training.class_name else ""
                 pressed = st.button(
-                    "Start this training", icon=":material/play_arrow:", key=f"start-{run.id}", **guarded(Role.EDITOR)
+                    f"Start this training{alone}",
+                    icon=":material/play_arrow:",
+                    key=f"start-{run.id}",
+                    **guarded(Role.EDITOR),
                 )
                 again_link(run, "Fill in the form with its settings", icon=":material/edit:")
             if pressed:

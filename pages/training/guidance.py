@@ -80,8 +80,8 @@ def expectations(dataset: Dataset, training: TrainingConfig, class_names: list[s
             st.markdown(":material/timer: How long it takes is not known yet: **Dry run** measures it in a minute.")
         else:
             st.markdown(
-                ":material/timer: How long it takes without a GPU is not known yet: **Dry run** measures it in about a "
-                f"minute. {_slow(dataset, training)}"
+                f":material/timer: There is no GPU here. {_slow(dataset, training)} **Dry run** measures how long it "
+                "takes on this machine, in about a minute."
             )
         st.markdown(f":material/photo_library: {_passes(dataset, class_names, kimg)}")
         st.markdown(f":material/image: {_quality(training)}")

@@ -65,7 +65,9 @@ def _moment(run: Run, moments: list[int], best: Best | None) -> int:
     """The moment to show: the newest until somebody chooses another, which the URL then holds (`?at=`, in images)."""
     key = f"moment-{run.id}"
     wanted = st.query_params.get("at", "")
-    st.session_state[key] = int(wanted) if wanted.isdigit() and int(wanted) in moments else moments[-1]
+    shown = int(wanted) if wanted.isdigit() and int(wanted) in moments else moments[-1]
+    if st.session_state.get(key) != shown:  # set anew at every look, it would jump back under somebody's hand
+        st.session_state[key] = shown
     if st.session_state.get(_playing(run)):
         st.session_state[key] = _next(moments, st.session_state[key])
         _remember(moments, st.session_state[key])

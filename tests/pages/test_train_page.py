@@ -425,7 +425,7 @@ def test_a_dry_run_is_submitted_shown_and_can_be_started(
         "Disk": "512 MiB of 100.0 GiB",
     }
     assert "It fits." in text(app)
-    press(app, "Start this training")
+    press(app, f"Start this training ({CLASSES[0]} alone)")
     assert submissions.configs[-1] == complete
 
 
@@ -483,6 +483,7 @@ def test_stylegan_failed_shows_its_sentence_once(home: Home, open_page: OpenPage
     app = open_page("train", run=run.id)
     assert [error.value for error in app.error] == [sentence]
     assert not app.warning
+    assert "Again with half the learning rates" in links(app)
     assert "Resume" in buttons(app)
 
 
