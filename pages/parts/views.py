@@ -15,7 +15,7 @@ def choose_view(views: Sequence[str], first: str) -> str:
     """The view that is to be shown: that of the URL, else `first`; a press on another one changes the URL."""
     if (wanted := st.session_state.pop(NEXT, "")) in views:
         st.session_state["view"] = wanted
-    elif "view" not in st.session_state and st.query_params.get("view") not in views:
+    elif st.session_state.get("view") not in views and st.query_params.get("view") not in views:  # another page's view
         st.session_state["view"] = first
     return st.segmented_control(
         "View", views, required=True, key="view", bind="query-params", label_visibility="collapsed"
