@@ -10,11 +10,17 @@ from streamlit.testing.v1 import AppTest
 
 from engine.configs import PoolConfig, ProjectionConfig
 from engine.sampling.latents import save_w
+from engine.sampling.pools import Pool
 from engine.store.home import Home
+from engine.store.read_only import READ_ONLY
 from engine.store.runs import Run, State, create_run
+from pages.generating import painting, unexported
 from pages.parts import runs as parts
+from pages.parts.people import DEMO_PICTURES
 from tests import fabricated
 from tests.pages.conftest import OpenPage, press, texts
+
+URL = "data:image/png;base64,"
 
 
 @pytest.fixture
@@ -55,6 +61,72 @@ def test_moving_the_seed_paints_another_picture(open_page: OpenPage, trainings: 
     assert (slider.min, slider.value, slider.max) == (123_000, 123_456, 123_999), "the slider goes where the seed is"
     press(app, "Random")
     assert app.slider(key="around").value == app.number_input(key="seed").value != 123_456
+
+
+def test_kept_seeds_are_in_the_link(open_page: OpenPage, trainings: list[Run]) -> None:
+    app = open_page("generate", run=trainings[0].id, seed="7", kept="3,5,x,3,99999999999")
+    assert "--seeds 3,5" in texts(app), "what is no seed is passed over"
+    press(app, "Keep")
+    assert app.query_params["kept"] == "3,5,7"
+    assert len(app.image) == 1 + 16 + 3
+    press(app, "Let go")
+    assert app.query_params["kept"] == "3,5"
+    press(app, "Let all go")
+    assert "kept" not in app.query_params
+
+
+def test_the_large_picture_comes_before_the_wall(
+    open_page: OpenPage, trainings: list[Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted: list[int] = []
+    monkeypatch.setattr(painting, "_seed", lambda path, written, seed, look: wanted.append(seed) or (URL, URL))
+    open_page("generate", run=trainings[0].id, seed="300")
+    assert wanted[:3] == [300, 300, 301], "whoever moves the slider waits for one picture only"
+
+
+def test_a_picture_is_painted_once_for_everybody(open_page: OpenPage, trainings: list[Run]) -> None:
+    open_page("generate", run=trainings[0].id, seed="400")
+    painted = painting._seed.cache_info().misses
+    open_page("generate", run=trainings[0].id, seed="401")
+    assert painting._seed.cache_info().misses == painted + 1, "fifteen of the sixteen were there"
+    fabricated.make_training(trainings[0].home, "bleed")
+    (trainings[0].path / "generator.json").touch()
+    open_page("generate", run=trainings[0].id, seed="401")
+    assert painting._seed.cache_info().misses == painted + 1 + 16, "a newer export paints anew"
+
+
+def test_a_public_demo_paints_within_bounds(
+    open_page: OpenPage, trainings: list[Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(READ_ONLY, "1")
+    app = open_page("generate", run=trainings[0].id, seed="500")
+    assert max(int(option) for option in app.selectbox(key="count").options) + 1 + 8 <= DEMO_PICTURES
+    view(app, "Walk")
+    assert next(button for button in app.button if button.label == "Make the video").disabled
+    held = painting._turns()
+    assert held.acquire() and held.acquire()
+    monkeypatch.setattr(painting, "PATIENCE", 0.01)
+    try:
+        assert "Many visitors" in texts(open_page("generate", run=trainings[0].id, seed="600"))
+    finally:
+        held.release()
+        held.release()
+
+
+def test_a_training_that_was_stopped_can_be_looked_at(
+    open_page: OpenPage, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fabricated.make_dataset(home)
+    stopped = fabricated.make_training(home, "bleed", State.STOPPED, done=3)
+    (stopped.path / "snapshots").mkdir(exist_ok=True)
+    (stopped.path / "snapshots" / "network-000003000.safetensors").write_bytes(b"")
+    asked: list[str] = []
+    monkeypatch.setattr(unexported, "run_export", lambda run, snapshot: asked.append(snapshot) or "It is broken.")
+    app = open_page("generate")
+    assert "There is no generator yet" in texts(app)
+    press(app, "Look at it")
+    assert asked == ["network-000003000.safetensors"]
+    assert "It is broken." in texts(app)
 
 
 def test_a_dcgan_morphs_and_says_that_it_has_no_w(open_page: OpenPage, trainings: list[Run]) -> None:
@@ -177,6 +249,28 @@ def test_a_finished_pool_shows_its_pictures(open_page: OpenPage, home: Home, tra
     assert "Pictures 1 to 16 of 16 of bleed" in texts(app)
     app.segmented_control(key="of-class").set_value("normal").run()
     assert "16 of normal" in texts(app)
+    press(app, "Seed 3")
+    assert "**normal**, seed 3" in texts(app), "the dialog"
+
+
+def test_left_out_pictures_say_why(open_page: OpenPage, home: Home, trainings: list[Run]) -> None:
+    run = fabricated.make_pool_run(home, trainings, images=60)
+    pool = Pool.open(run)
+    pool.exclude([pool.rows("bleed")["path"].iloc[0]], "blurred")
+    app = open_page("generate", run=run.id)
+    assert len(app.image) == 48
+    app.segmented_control(key="shows").set_value("Left out").run()
+    assert len(app.image) == 1
+    press(app, "Seed 0")
+    assert "Left out: blurred" in texts(app)
+
+
+def test_a_pool_can_be_made_again_with_changes(open_page: OpenPage, home: Home, trainings: list[Run]) -> None:
+    former = pool_run(home, trainings[:1], State.FAILED)
+    app = open_page("generate", again=former.id)
+    assert app.segmented_control(key="view").value == "Pools"
+    assert app.multiselect[0].value == [trainings[0].id]
+    assert next(field for field in app.text_input if field.label == "Name").value == "pool"
 
 
 def test_a_running_pool_is_followed_and_a_failed_one_says_why(
