@@ -27,6 +27,8 @@ from pages.training.samples import sample_wall
 from pages.training.starts import newest_snapshot
 
 RECENT_TICKS, PACE_TICKS = 5, 50
+CURVES_SECONDS = 6.0
+"""Between two looks at the curves: Streamlit draws them from scratch, which interrupts a reader who marks a part."""
 
 
 def watch(run: Run) -> None:
@@ -40,7 +42,7 @@ def watch(run: Run) -> None:
     if not active:
         onward(run)
     sample_wall(run, best)
-    live(charts, active)(run)
+    live(charts, active, CURVES_SECONDS)(run)
     if active:
         onward(run)
     settings(run)
