@@ -13,6 +13,7 @@ from engine.sampling.pools import Pool
 from pages.parts.images import stored_url
 from pages.parts.people import Role, guarded, require
 from pages.reviewing.judging import Judging
+from pages.reviewing.reasons import chosen_reason
 from pages.reviewing.saving import keep
 
 WIDTH = 152
@@ -23,7 +24,7 @@ COLOURS = {"copy": "red", "near-copy": "orange", "repeat": "violet"}
 NAMELESS = "Enter your name first."
 
 
-def card(judging: Judging, path: str, facts: pd.Series, own: pd.DataFrame, reason: str) -> None:
+def card(judging: Judging, path: str, facts: pd.Series, own: pd.DataFrame) -> None:
     """A synthetic picture beside its nearest real one, where that is known."""
     beside = judging.beside
     near = beside.table.loc[path] if beside is not None and path in beside.table.index else None
@@ -51,7 +52,7 @@ def card(judging: Judging, path: str, facts: pd.Series, own: pd.DataFrame, reaso
             st.caption(f"{other['reviewer']}: {_words(other)}")
         if facts["excluded"]:
             st.caption(f"Out of the pool: {facts['excluded'].removeprefix(BY_REVIEW)}")
-        _buttons(judging, path, mine, reason)
+        _buttons(judging, path, mine)
 
 
 def _picture(path: Path, caption: str, alt: str) -> None:
@@ -63,7 +64,7 @@ def _words(decision: dict[str, Any]) -> str:
     return "accepted" if decision["decision"] == ACCEPT else f"rejected, {decision['reason']}"
 
 
-def _buttons(judging: Judging, path: str, mine: pd.Series | None, reason: str) -> None:
+def _buttons(judging: Judging, path: str, mine: pd.Series | None) -> None:
     """Accept and Reject, or after that to take it back."""
     role = guarded(Role.REVIEWER, disabled=not judging.who, help=None if judging.who else NAMELESS)
     arguments = (say, judging.pool, [path], judging.who)
@@ -86,13 +87,14 @@ def _buttons(judging: Judging, path: str, mine: pd.Series | None, reason: str) -
             "Reject",
             icon=":material/block:",
             key=f"no-{path}",
+            width="stretch",
             on_click=keep,
-            args=(*arguments, REJECT, reason),
+            args=(*arguments, REJECT),
             **role,
         )
 
 
-def say(pool: Pool, paths: list[str], who: str, decision: Decision, reason: str = "") -> None:
-    """Keep a decision for everybody to see."""
+def say(pool: Pool, paths: list[str], who: str, decision: Decision) -> None:
+    """Keep a decision for everybody to see; a rejection with the reason that is chosen at this moment."""
     require(Role.REVIEWER)
-    decide(pool, paths, who, decision, reason)
+    decide(pool, paths, who, decision, chosen_reason() if decision == REJECT else "")

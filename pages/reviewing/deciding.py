@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
-from engine.review.decisions import ACCEPT, REASONS
+from engine.review.decisions import ACCEPT
 from engine.store.runs import Run
 from pages.parts.command import show_command
 from pages.parts.people import Role, guarded
 from pages.parts.runs import live, run_picker
 from pages.reviewing.cards import NAMELESS, card, say
 from pages.reviewing.judging import MINE, Judging, judging
+from pages.reviewing.reasons import reason_field
 from pages.reviewing.reviewer import name_field
 from pages.reviewing.saving import keep, show_unsaved
 from pages.reviewing.taking_out import standing
@@ -18,7 +19,6 @@ from pages.reviewing.taking_out import standing
 PAGE = 12
 """Pictures on one page."""
 LISTED, TURNED = "review-listed", "review-page"
-OTHER = "other…"
 
 
 def accept_or_reject(pools: list[Run]) -> None:
@@ -34,10 +34,10 @@ def _judge(run: Run) -> None:
     now = judging(run)
     show_unsaved()
     rule = standing(now)
-    wanted, class_name, reason = controls(now)
+    wanted, class_name = controls(now)
     paths = listed(now, wanted, class_name)
     if paths:
-        gallery(now, paths, reason)
+        gallery(now, paths)
     elif wanted == MINE and now.who:
         st.success("You have decided on every picture here.", icon=":material/task_alt:")
     else:
@@ -48,7 +48,7 @@ def _judge(run: Run) -> None:
     show_command(f"python -m engine review apply {run.id} --rule {rule}")
 
 
-def controls(now: Judging) -> tuple[str, str, str]:
+def controls(now: Judging) -> tuple[str, str]:
     """Which pictures to show, and the reason that a rejection is given."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         wanted = st.segmented_control(
@@ -68,16 +68,8 @@ def controls(now: Judging) -> tuple[str, str, str]:
             bind="query-params",
             width=180,
         )
-        reason = st.selectbox(
-            "Reject because",
-            [*REASONS, OTHER],
-            key="reject-because",
-            width=240,
-            help="Every press on Reject gives this reason, until another is chosen.",
-        )
-        if reason == OTHER:
-            reason = st.text_input("In your words", key="reject-words", max_chars=120, width=280)
-    return wanted, class_name, reason
+        reason_field()
+    return wanted, class_name
 
 
 def listed(now: Judging, wanted: str, class_name: str) -> list[str]:
@@ -90,29 +82,17 @@ def listed(now: Judging, wanted: str, class_name: str) -> list[str]:
     return known[1]
 
 
-def gallery(now: Judging, paths: list[str], reason: str) -> None:
+def gallery(now: Judging, paths: list[str]) -> None:
     """One page of pictures with their buttons."""
-    pages, page = -(-len(paths) // PAGE), st.session_state[TURNED]
+    page = st.session_state[TURNED]
     shown = paths[(page - 1) * PAGE : page * PAGE]
-    facts = now.pool.manifest.set_index("path")
-    own = now.own
+    facts, own = now.pool.manifest.set_index("path"), now.own
+    pager("above", page, len(paths))
     with st.container(horizontal=True, gap="small"):
         for path in shown:
-            card(now, path, facts.loc[path], own, reason)
+            card(now, path, facts.loc[path], own)
     open_ones = [path for path in shown if path not in own.index]
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button(
-            "Back", icon=":material/arrow_back:", key="page-back", disabled=page == 1, on_click=turn, args=(page - 1,)
-        )
-        st.caption(f"Page {page} of {pages} · {len(paths)} pictures", width="content")
-        st.button(
-            "Next",
-            icon=":material/arrow_forward:",
-            key="page-next",
-            disabled=page == pages,
-            on_click=turn,
-            args=(page + 1,),
-        )
         if open_ones:
             several = (
                 f"Accept all {len(shown)}" if len(open_ones) == len(shown) else f"Accept the other {len(open_ones)}"
@@ -125,6 +105,23 @@ def gallery(now: Judging, paths: list[str], reason: str) -> None:
                 args=(say, now.pool, open_ones, now.who, ACCEPT),
                 **guarded(Role.REVIEWER, disabled=not now.who, help=None if now.who else NAMELESS),
             )
+        pager("below", page, len(paths))
+
+
+def pager(where: str, page: int, count: int) -> None:
+    """Which page of how many pictures, and the way to the others; nothing above a single page."""
+    pages = -(-count // PAGE)
+    if pages == 1:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", width="content"):
+        for label, icon, to in (
+            ("Back", ":material/arrow_back:", page - 1),
+            ("Next", ":material/arrow_forward:", page + 1),
+        ):
+            st.button(
+                label, icon=icon, key=f"{label}-{where}", disabled=not 1 <= to <= pages, on_click=turn, args=(to,)
+            )
+        st.caption(f"Page {page} of {pages} · {count} pictures", width="content")
 
 
 def turn(page: int) -> None:

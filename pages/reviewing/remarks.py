@@ -33,7 +33,7 @@ def remarks() -> None:
     def words(run_id: str) -> str:
         if run_id == EVERY:
             return "All runs"
-        said = f" · {counts[run_id]} said" if run_id in counts else ""
+        said = f" · {counts[run_id]} comment{'' if counts[run_id] == 1 else 's'}" if run_id in counts else ""
         return f"{title(runs[run_id])} · {moment(status_of(runs[run_id]).created)}{said}"
 
     chosen = st.selectbox("Run", options, format_func=words, key="remarks-run", on_change=choose)
