@@ -19,6 +19,8 @@ class Effect:
 
     images: dict[str, tuple[int, int]]
     units: tuple[int, int]
+    moved: int
+    """Images that change from one split of the source to another."""
 
     @property
     def left_out(self) -> int:
@@ -35,6 +37,7 @@ def effect_of(dataset: Dataset, remedy: str) -> Effect:
     return Effect(
         images={name: (int(counts[0].get(name, 0)), int(counts[1].get(name, 0))) for name in sorted(counts[0].index)},
         units=(int(numbers(before).nunique()), int(numbers(after).nunique())),
+        moved=int((before["split"].reindex(after.index) != after["split"]).sum()),
     )
 
 

@@ -120,6 +120,8 @@ def sentence_before(effect: Effect) -> str:
     if effect.left_out:
         parts = [f"{name}: {old:,} → {new:,}" for name, (old, new) in effect.images.items() if old != new]
         return f"Would leave out {effect.left_out:,} of {total:,} images ({', '.join(parts)})."
+    if effect.moved:
+        return f"Would move {effect.moved:,} of {total:,} images to another split, and leave none out."
     if before != after:
         return f"Would join the {total:,} images into {after:,} groups that stay together ({before:,} without it)."
     return "Would leave no image out."

@@ -35,6 +35,7 @@ def matched_by(config: ImportConfig) -> dict[str, Any]:
 
 def look_at(config: ImportConfig) -> Preview:
     """What would be imported; an `ErsatzError` when the layout is not understood."""
+    require(Role.EDITOR)  # it reads any path of this machine
     path = Path(config.source)
     changed = path.stat().st_mtime if config.source and path.exists() else 0.0
     values = {name: value for name, value in config.plain().items() if name not in WITHOUT_EFFECT}
@@ -43,6 +44,7 @@ def look_at(config: ImportConfig) -> Preview:
 
 @st.cache_data(max_entries=8, ttl=600, show_spinner="Looking at the files…")
 def _looked(values: dict[str, Any], changed: float) -> Preview:
+    require(Role.EDITOR)  # a public collection is downloaded
     return preview(ImportConfig.build({**values, "name": "preview"}), home(), EXAMPLES)
 
 

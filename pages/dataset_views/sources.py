@@ -56,7 +56,8 @@ def way_of_arrival(default: str) -> str:
         format_func=lambda way: WAYS[way],
         required=True,
         label_visibility="collapsed",
-        key="import-way",
+        key="way",
+        bind="query-params",
     )
 
 
@@ -87,7 +88,12 @@ def from_path(last: str) -> dict[str, Any] | None:
         browser(last)
     if not text:
         return None
-    path = text if text.startswith(PREFIX) else str(Path(text).expanduser().resolve())
+    try:
+        path = text if text.startswith(PREFIX) else str(Path(text).expanduser().resolve())
+        Path(path).exists()
+    except (OSError, RuntimeError, ValueError) as error:
+        st.error(f"{text} cannot be opened ({error}); a readable folder or file is expected.", icon=":material/error:")
+        return None
     return {"source": path, "name": suggested_name(path.removeprefix(PREFIX))}
 
 

@@ -67,6 +67,7 @@ def test_a_remedy_is_foretold_and_told_after_it_was_applied(open_set: Dataset) -
     by_name = effect_of(open_set, "group-by-name")
     assert by_name.left_out == 0
     assert by_name.units == (60, 20), "two copies hang on their original"
+    assert by_name.moved == 0
     mended = editing.apply_remedies(open_set, ["drop-copies"])
     assert effect_of(mended, "drop-copies") == effect
 
@@ -150,3 +151,13 @@ def test_a_data_set_is_deleted_after_saying_who_uses_it(open_set: Dataset, home:
     Dataset.open(home, fold.name).pixels(fold.rows("test"))  # the images of a fold stay
     with pytest.raises(ErsatzError, match="There is no data set set"):
         remove(whole)
+
+
+def test_images_that_a_remedy_moves_between_given_splits_are_foretold(home: Home, make_tree, blobs) -> None:
+    source = make_tree({f"{split}/{name}": 6 for split in ("train", "valid", "test") for name in ("ill", "well")})
+    Image.fromarray(blobs(0)).save(source / "test" / "ill" / "again.png")  # the first training image
+    dataset = import_dataset(home, ImportConfig(name="set", source=str(source), size=16, freeze=False))
+    effect = effect_of(dataset, "join-groups")
+    assert (effect.moved, effect.left_out) == (1, 0)
+    joined = editing.apply_remedies(dataset, ["join-groups"])
+    assert (joined.manifest["split"] != dataset.manifest["split"]).sum() == 1
