@@ -14,6 +14,7 @@ from engine.datasets.previewing import Preview, preview
 from pages.dataset_views.words import split_word, what_to_do
 from pages.parts.home import home
 from pages.parts.images import picture_url
+from pages.parts.people import Role, require
 
 EXAMPLES = 6
 """Images of each class shown."""
