@@ -17,7 +17,11 @@ from engine.report.html import write_report
 from engine.report.methods import methods_text
 from engine.report.pictures import gallery
 from engine.report.provenance import parents
+from engine.report.reader_study import without_names
 from engine.report.sources import read_sources
+from engine.review import quiz as quizzes
+from engine.review.decisions import decide, take_out
+from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
 from engine.store.home import REPOSITORY, Home
 from engine.store.runs import Run, State
@@ -35,8 +39,15 @@ from tests.fabricated import (
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A sound sweep with its report, beside the one as published."""
+    """A sound sweep with its report, beside the one as published; two reviewers looked at its pool."""
     run = make_pair(Home(tmp_path_factory.mktemp("pair") / "home"))
+    pool = Pool.open(Run(run.home, run.config()["pool"]))
+    quiz = quizzes.begin_quiz(pool, 12, seed=1, seconds=5, author="Ada Lovelace")
+    for who in ("Ada Lovelace", "Grace Hopper"):
+        for item, shown in enumerate(quiz.items):
+            quizzes.answer(run.home, quiz, who, item, "real" if item < 9 else shown.source, 2.0)
+    decide(pool, list(pool.manifest["path"].iloc[:3]), "Ada Lovelace", "reject", "blurred")
+    take_out(pool, "any")
     write_report(run)
     return run
 
@@ -77,6 +88,26 @@ def test_a_start_from_unknown_images_is_told(home: Home) -> None:
     path = Run(home, pool.config()["generators"][0]["run"]).path / "generator.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "start": {"unknown_images": True}}))
     assert "nobody here knows what images they were trained on" in text_of(write_report(run).read_text())
+
+
+def test_reviewers_are_told_by_numbers_and_never_by_name(pair: Run) -> None:
+    run = pair
+    html = (run.path / "report.html").read_text()
+    text = text_of(html)
+    assert "2 reviewers told synthetic from real in" in text
+    assert "Half of the 12 images were real ones" in text
+    assert "decided on 3 images: 3 rejected by somebody" in text
+    methods = methods_text(read_sources(run))
+    assert "2 reviewers who did not know which images were synthetic judged 6 real images" in methods
+    assert "5 seconds for each" in methods
+    assert set(pd.read_csv(run.path / "reviewers.csv")["reviewer"]) == {"Reviewer 1", "Reviewer 2"}
+    written = html + methods + "".join(path.read_text() for path in run.path.glob("*.csv"))
+    assert "Lovelace" not in written
+    assert "Hopper" not in written
+    assert without_names({"rejected by Ada: blurred": 2, "rejected by Ada, Grace: blurred": 1, "copy": 4}) == {
+        "rejected by reviewers: blurred": 3,
+        "copy": 4,
+    }
 
 
 def test_the_csv_files_hold_the_numbers_of_the_figures(home: Home) -> None:
