@@ -188,9 +188,9 @@ def results(runs: list[Run], configs: list[SweepConfig], sweeps: list[Swept], na
     )
 
 
-@st.cache_data(max_entries=8, show_spinner=False)
+@st.cache_resource(max_entries=8, show_spinner=False)
 def read(path: Any, written: float, size: int, _run: Run) -> Swept:
-    """The scores and test images of a finished sweep."""
+    """The scores and test images of a finished sweep; not copied, and not to be changed."""
     return read_swept(_run)
 
 

@@ -156,7 +156,7 @@ def time_needed(config: SweepConfig) -> str:
         if config.classifier == "small-cnn" or config.training == "fine-tuned":
             more *= config.steps * config.batch / (earlier["steps"] * earlier["batch"])
         return (
-            f"About **{duration(took * more)}** on this machine: {title(run)} took {duration(took)} for "
-            f"{status.total:g} trials."
+            f"About **{duration(took * more)}** on this machine if it is as busy as before: {title(run)} took "
+            f"{duration(took)} for {status.total:g} trials."
         )
     return ""
