@@ -87,15 +87,16 @@ def chromium() -> Iterator[Browser]:
 class Tab:
     """A browser tab that remembers what went wrong in it."""
 
-    def __init__(self, browser: Browser, scheme: str = "light"):
-        self.context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme=scheme)
+    def __init__(self, browser: Browser, scheme: str = "light", width: int = 1280):
+        self.width = width
+        self.context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
         self.page: Page = self.context.new_page()
         self.page.set_default_timeout(60_000)
         self.foreign: list[str] = []
         self.page.on("request", self._note)
 
     def _note(self, request: Request) -> None:
-        if not request.url.startswith(("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:")):
+        if not request.url.startswith(("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:", "file:")):
             self.foreign.append(request.url)
 
     def open(self, url: str) -> Page:
@@ -109,14 +110,22 @@ class Tab:
         self.page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(state="attached")
         self.page.wait_for_timeout(500)
 
+    def open_file(self, path: Path) -> Page:
+        """A page of the disk, in a tab of its own."""
+        page = self.context.new_page()
+        page.on("request", self._note)
+        shown = path.rename(path.with_suffix(".html"))  # a download has no ending
+        page.goto(shown.as_uri())
+        return page
+
     def screenshot(self, name: str) -> None:
         """The whole page, below `test-artefacts/`."""
         height = self.page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
-        self.page.set_viewport_size({"width": 1280, "height": min(max(height + 10, 600), 4000)})
+        self.page.set_viewport_size({"width": self.width, "height": min(max(height + 10, 600), 4000)})
         self.page.wait_for_timeout(700)
         ARTEFACTS.mkdir(exist_ok=True)
         self.page.screenshot(path=ARTEFACTS / f"{name}.png")
-        self.page.set_viewport_size({"width": 1280, "height": 900})
+        self.page.set_viewport_size({"width": self.width, "height": 900})
 
     def close(self) -> None:
         self.context.close()

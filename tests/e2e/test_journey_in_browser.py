@@ -1,29 +1,27 @@
-"""The whole journey in a real browser, with the tab closed and the server killed on the way."""
+"""The whole journey in a real browser, from an empty home to a report, with the server killed on the way."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, expect
 
-from engine.configs import JourneyConfig
-from engine.jobs.submit import stop, submit
+from engine.jobs.submit import stop
 from engine.store.home import Home
-from engine.store.runs import Run, State, list_runs
+from engine.store.runs import State, list_runs
 from tests import fabricated
 from tests.e2e.conftest import Dashboard, Tab
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 T = TypeVar("T")
-SMALL = {
-    "train": {"kimg": 4.0, "g_channels": 16, "d_channels": 16, "tick_kimg": 0.1, "snapshot_ticks": 5},
-    "pool": {"images_per_class": 150},
-    "sweep": {"steps": 10, "seeds": 2, "ratios": [0.5, 1.0]},
-}
+LONG_MS = 240_000
+"""For what a run computes, on a busy machine."""
 
 
 def wait_for(what: Callable[[], T], seconds: float = 120) -> T:
@@ -34,12 +32,6 @@ def wait_for(what: Callable[[], T], seconds: float = 120) -> T:
             return answer
         time.sleep(0.2)
     raise AssertionError("it did not happen in time")
-
-
-def training_of(journey: Run) -> Run | None:
-    """The journey's first training once it has begun; a journey that ended before is a failure."""
-    assert journey.state().is_active, journey.status().error
-    return next((run for run in list_runs(journey.home, "train") if run.status().done > 0), None)
 
 
 def stop_all(home: Home) -> None:
@@ -71,54 +63,131 @@ def test_the_demo_starts_by_one_press_and_stops_after_asking(dashboard: Dashboar
     assert list_runs(home, "journey")[0].state() is State.STOPPED
 
 
-def test_the_journey_survives_tab_and_server(dashboard: Dashboard, home: Home, chromium: Browser) -> None:
-    tab = Tab(chromium)
-    journey = submit(home, JourneyConfig(preset="demo", overrides=SMALL))
-    try:
-        page = tab.open(dashboard.url(f"?run={journey.id}"))
-        expect(page.get_by_role("button", name="Stop", exact=True)).to_be_visible()
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """What somebody brings along: a folder with a folder for each class."""
+    for class_name in fabricated.CLASSES:
+        folder = tmp_path / "heads" / class_name
+        folder.mkdir(parents=True)
+        for number in range(40):
+            picture = fabricated.picture(number + 1000 * fabricated.CLASSES.index(class_name), class_name)
+            Image.fromarray(picture).save(folder / f"head{number:02d}.png")
+    return tmp_path / "heads"
 
-        training = wait_for(lambda: training_of(journey))
-        page = tab.open(dashboard.url(f"train?run={training.id}"))
+
+@pytest.fixture
+def plain_dashboard(home: Home, tmp_path: Path) -> Iterator[Dashboard]:
+    """A dashboard on a machine without downloaded weights, where everything is computed from scratch."""
+    served = Dashboard(home, tmp_path / "streamlit.log", TORCH_HOME=str(tmp_path / "torch"), ERSATZ_WEIGHTS="")
+    served.start()
+    yield served
+    served.kill()
+
+
+@pytest.mark.timeout(900)
+def test_from_a_folder_of_images_to_a_report(
+    plain_dashboard: Dashboard, home: Home, chromium: Browser, images: Path
+) -> None:
+    """An empty home and a browser, as somebody meets it who has read nothing; each step is offered by the one before.
+
+    A colleague has the same page open and presses Start at the same moment, and the server is killed half-way.
+    """
+    tab, colleague = Tab(chromium), Tab(chromium)
+    try:
+        page = tab.open(plain_dashboard.url())
+        page.get_by_role("button", name="Choose the images").click()
+        page.get_by_role("textbox", name="Folder, CSV, ZIP").fill(str(images))
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("What was found")).to_be_visible()
+        expect(page.get_by_test_id("stMetric").filter(has_text="Images")).to_contain_text("80")
+        assert not home.datasets.exists(), "something was written before the start"
+        page.get_by_role("button", name="Start import").click()
+        page.get_by_role("button", name="Freeze", exact=True).click()
+        page.get_by_role("button", name="Freeze the split").click()
+        page.get_by_role("button", name="Train on it").click()
+
+        page.get_by_role("button", name="Start training").wait_for()
+        other = colleague.open(page.url)
+        for each in (page, other):
+            each.get_by_role("spinbutton", name="Budget, kimg").fill("1")
+            each.get_by_text("More settings").click()
+            each.get_by_role("spinbutton", name="Tick kimg").fill("0.05")
+            each.get_by_role("spinbutton", name="Tick kimg").press("Tab")
+        for each in (page, other):
+            each.get_by_role("button", name="Start training").click(no_wait_after=True)
+        for each in (page, other):
+            each.get_by_role("button", name="Stop", exact=True).wait_for()
+        trainings = list_runs(home, "train")
+        assert sorted(run.config()["class_name"] for run in trainings) == list(fabricated.CLASSES), "started twice"
+        assert page.url == other.url
+        running = wait_for(lambda: next((run for run in trainings if run.status().done > 0), None))
+        colleague.close()
+
+        plain_dashboard.kill()
+        before = running.status().done
+        wait_for(lambda: running.status().done > before)
+        plain_dashboard.start()
+        page = tab.open(plain_dashboard.url(f"train?run={running.id}"))
         expect(page.get_by_text("Losses").first).to_be_visible()
         tab.screenshot("train-running")
-        tab.close()
-        before = training.status().done
-        dashboard.kill()
-        assert training.state() is State.RUNNING
-        wait_for(lambda: training.status().done > before)
-        dashboard.start()
+        wait_for(lambda: not any(run.state().is_active for run in trainings), 240)
+        assert {run.state() for run in trainings} == {State.FINISHED}
+        ticks = [row["kimg"] for row in running.read_metrics()[0]]
+        assert ticks == sorted(set(ticks)), "the curve went back or stood still"
 
-        tab = Tab(chromium)
-        page = tab.open(dashboard.url(f"train?run={training.id}"))
-        expect(page.get_by_text("Losses").first).to_be_visible()
-        wait_for(lambda: not journey.state().is_active, 400)
-        assert journey.state() is State.FINISHED, journey.status().error
+        page.get_by_role("button", name="Generate with it").click()
+        page.get_by_role("button", name="Save many as a pool").click()
+        page.get_by_role("spinbutton", name="Images per class").fill("60")
+        page.get_by_role("button", name="Save pool").click()
+        page.get_by_role("link", name="Check its quality").click()
+        page.get_by_role("button", name="Start check").click()
+        page.get_by_role("link", name="Evaluate with this pool").click(timeout=LONG_MS)
+        page.get_by_text("Quick look", exact=True).click()
+        page.get_by_text("Training of the classifier").click()
+        page.get_by_role("spinbutton", name="Steps", exact=True).fill("20")
+        page.get_by_role("button", name="Start sweep").click()
+        with page.expect_download(timeout=LONG_MS) as download:
+            page.get_by_role("button", name="Report (HTML)").click(timeout=LONG_MS)
+        sweep = list_runs(home, "sweep")[0]
+        expect(page.get_by_text(sweep.status().result["sentence"]).first).to_be_visible()
+    except BaseException:
+        tab.screenshot("journey-failed")
+        raise
     finally:
         stop_all(home)
-    result = journey.status().result
-    assert [row["kimg"] for row in training.read_metrics()[0]] == sorted(
-        {r["kimg"] for r in training.read_metrics()[0]}
-    )
-
-    page = tab.open(dashboard.url(f"evaluate?run={result['sweep']}"))
-    expect(page.get_by_text(result["sentence"]).first).to_be_visible()
+    report = tab.open_file(download.value.path())
+    expect(report.get_by_text(sweep.status().result["sentence"]).first).to_be_visible()
+    expect(report.locator(".main-svg").first).to_be_visible()
     tab.close()
-    for scheme in ("light", "dark"):
-        tab = Tab(chromium, scheme)
-        for path in (
-            "",
-            "datasets",
-            "train",
-            "generate",
-            f"generate?run={result['pool']}",
-            "quality",
-            "evaluate",
-            "runs",
-        ):
+    assert not tab.foreign and not colleague.foreign, "a page or the report asked other machines"
+
+
+PLACES = {
+    "overview": "",
+    "datasets": "datasets",
+    "datasets-import": "datasets?view=import",
+    "train": "train",
+    "train-new": "train?view=new",
+    "generate": "generate",
+    "generate-pool": "generate?view=Pools",
+    "quality": "quality",
+    "evaluate": "evaluate",
+    "review": "review",
+    "runs": "runs",
+}
+
+
+def test_every_page_in_light_and_dark_wide_and_narrow(dashboard: Dashboard, home: Home, chromium: Browser) -> None:
+    """Screenshots to look at; no page says that something went wrong, none is wider than its window."""
+    fabricated.make_everything(home, quality=True)
+    for scheme, width in (("light", 1280), ("dark", 1280), ("light", 800), ("dark", 1920)):
+        tab = Tab(chromium, scheme, width)
+        for name, path in PLACES.items():
             page = tab.open(dashboard.url(path))
             expect(page.get_by_test_id("stException")).to_have_count(0)
-            tab.screenshot(f"{path.replace('?run=' + result['pool'], '-pool') or 'overview'}-{scheme}")
+            tab.screenshot(f"{name}-{scheme}" + (f"-{width}" if width != 1280 else ""))
+            main = page.get_by_test_id("stMain")
+            assert main.evaluate("main => main.scrollWidth - main.clientWidth") <= 1, f"{name} at {width} px"
         tab.close()
         assert not tab.foreign, "the page asked other machines"
 
