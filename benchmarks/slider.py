@@ -122,7 +122,7 @@ def press(page: Page, focused: str, key: str, presses: int) -> list[float]:
     """Milliseconds of each press of a key."""
     milliseconds = []
     for turn in range(WARM_UP + presses):
-        page.locator(focused).focus()
+        page.locator(focused).first.focus()
         page.evaluate(CLOCK, PICTURE)
         page.keyboard.press(key)
         elapsed = page.evaluate("window.changed")

@@ -85,7 +85,7 @@ view = choose_view(VIEWS, linked_view(ready))
 if view == "Pools":
     pools = list_runs(home(), "pool")
     trained = [run for run in ready if config_of(run)["kind"] == "train"]
-    new_pool(trained, first=st.session_state.get("last-generator", ""), expanded=not pools)
+    new_pool(trained, expanded=not pools)
     if (pool := picked("pool", "pool", pools)) is not None:
         show_pool(pool)
 elif (generator := picked("generator", "train", ready)) is not None:

@@ -47,7 +47,7 @@ def explore(run: Run) -> None:
     with shown, st.container(horizontal=True):
         downloads(run, sampler, look, seeds)
         if st.button("Save many as a pool", icon=":material/save:", help="The next step: pictures for a sweep."):
-            go("Pools", new="yes")
+            go("Pools", new=run.id)
     row(run, [(number, look) for number in seeds], [str(number) for number in seeds])
     if sampler.has_w:
         st.subheader("Truncation", anchor=False)

@@ -43,14 +43,15 @@ def suggested(available: list[Run], first: str = "") -> list[Run]:
     return list(dict.fromkeys(found.values())) or [wanted]
 
 
-def new_pool(available: list[Run], first: str, expanded: bool) -> None:
+def new_pool(available: list[Run], expanded: bool) -> None:
     """Save many pictures of every class for the sweep.
 
-    `?new=` opens the form, and `?again=` fills it in with the settings of a former pool.
+    `?new=GENERATOR` opens the form for a generator, `?again=POOL` fills it in with the settings of a former pool.
     """
+    first = st.query_params.get("new", "")
     again = run_named(home(), st.query_params.get("again", ""))
     former = config_of(again) if again is not None and config_of(again)["kind"] == "pool" else {}
-    with st.expander("New pool", icon=":material/add:", expanded=expanded or bool(former) or "new" in st.query_params):
+    with st.expander("New pool", icon=":material/add:", expanded=expanded or bool(former) or bool(first)):
         if not available:
             st.info("Imported networks make no pools: nobody knows which images they have seen. Train a generator.")
             return
@@ -62,6 +63,7 @@ def new_pool(available: list[Run], first: str, expanded: bool) -> None:
             default=before or [run.id for run in suggested(available, first)],
             format_func=lambda run_id: title(runs[run_id]),
             help="One a class, or one class-conditional generator, all trained on the same frozen data set.",
+            key=f"pool-of-{first}-{again.id if again else ''}",
         )
         if not chosen:
             st.info("Choose one generator for each class, or a class-conditional one.")
@@ -76,11 +78,12 @@ def _form(generators: list[Run], former: dict[str, Any]) -> None:
     references = [GeneratorReference(run=run.id).model_dump() for run in generators]
     truncates = all(json_of(run.path / INFO_FILE)["gan"] == "stylegan2-ada" for run in generators)
     st.caption(cost(generators))
+    base = {"name": dataset, **former, "dataset": dataset, "dataset_fingerprint": "", "generators": references}
     values = config_form(
         PoolConfig,
         ["name", "images_per_class", "first_seed", "only_classes"]
         + (["psi", "psi_cutoff", "noise"] if truncates else []),
-        {"name": dataset, **former, "dataset": dataset, "dataset_fingerprint": "", "generators": references},
+        base,
         key=f"pool-{dataset}-{truncates}-{bool(former)}",
         choices={"only_classes": classes},
         labels={"psi": "Truncation ψ", "psi_cutoff": "Layers truncated"},
@@ -88,6 +91,7 @@ def _form(generators: list[Run], former: dict[str, Any]) -> None:
         icon=":material/save:",
     )
     if values is None:
+        show_command(_command(PoolConfig.build(base).plain()))
         return
     if not NAME_PATTERN.fullmatch(values["name"]):
         st.error("The pool needs a name of letters, digits, '.', '_' or '-'. Correct it and start again.")
