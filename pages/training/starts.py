@@ -71,7 +71,6 @@ def _shape(path: Path, written: float) -> dict[str, Any]:
 
 def import_network() -> None:
     """Import a .pkl as a run of its own, by upload or by path."""
-    remove_old_uploads(home())
     st.caption(
         "A StyleGAN2 network file (.pkl) of NVIDIA's format becomes a run of its own: a generator, and a start for "
         "trainings. It is read without running anything in it; whatever else it may hold is refused."
@@ -105,6 +104,7 @@ def _network_rows(runs: list[Run], shown: list[State]) -> None:
 def _network_config(upload: Any, path: str, name: str, classes: str) -> NetworkConfig | None:
     try:
         require(Role.EDITOR)
+        remove_old_uploads(home())
         if upload is not None:
             source = save_upload(home(), [upload], NETWORKS) / safe_name(upload.name)
         elif path:

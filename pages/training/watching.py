@@ -37,8 +37,7 @@ def watch(run: Run) -> None:
     run_header(run, brief=True)
     active = state_of(run).is_active
     best = best_checkpoint(run, read_rows(run))
-    live(numbers, active)(run)
-    live(alarm_cards, active)(run)
+    live(told, active)(run)
     if not active:
         onward(run)
     sample_wall(run, best)
@@ -70,6 +69,12 @@ def _progress_of(group: list[Run], shown: Run) -> None:
                         run_link(one, name)
                 total = found.status.total or config_of(one)["kimg"]
                 st.progress(found.share or 0.0, text=f"{amount(found.status.done)} of {amount(total)} kimg")
+
+
+def told(run: Run) -> None:
+    """What the training says of itself in words and numbers."""
+    numbers(run)
+    alarm_cards(run)
 
 
 def numbers(run: Run) -> None:
