@@ -26,7 +26,8 @@ def delete_dialog(runs: list[Run]) -> None:
         return
     meaning = consequences(home(), runs)
     st.markdown(f"**{_named(runs)}**")
-    st.caption(f"{amount(meaning.size / 2**20)} MiB become free.")
+    which = f"`{runs[0].id}` · " if len(runs) == 1 else ""
+    st.caption(f"{which}{amount(meaning.size / 2**20)} MiB become free.")
     st.markdown("**Lost for good**\n" + "".join(f"\n* {sentence}" for sentence in meaning.lost))
     if meaning.stays:
         st.markdown("**Stays**\n" + "".join(f"\n* {sentence}" for sentence in meaning.stays))

@@ -15,7 +15,7 @@ from pages.parts.runs import PAGES, live, run_header, run_link, start
 from pages.reviewing.comments import comments
 
 LOG_BYTES = 20_000
-CHANGEABLE = ("import", "train", "pool", "quality", "sweep")
+CHANGEABLE = ("import", "train", "projection", "pool", "quality", "ranking", "sweep")
 """Kinds of runs whose page has a form that takes `?again=`."""
 
 
@@ -74,8 +74,9 @@ def again(run: Run) -> None:
         if made is not None:
             st.rerun()
     if kind in CHANGEABLE:
+        view = {"view": "import"} if kind == "import" else {}
         st.page_link(
-            PAGES[kind], label="Run again with changes", icon=":material/tune:", query_params={"again": run.id}
+            PAGES[kind], label="Run again with changes", icon=":material/tune:", query_params={**view, "again": run.id}
         )
 
 

@@ -115,11 +115,14 @@ class Journey:
 
 
 def journeys(seen: Sequence[Glance]) -> list[Journey]:
-    """Every data set of the home, the one that was worked on last first; folds count to their data set."""
+    """Every data set of the home, the one that was worked on last first.
+
+    Folds count to their data set; archived runs do not count.
+    """
     infos = _infos()
     parents = {name: info["provenance"].get("fold", {}).get("parent", name) for name, info in infos.items()}
     runs: dict[str, dict[str, list[Glance]]] = {}
-    for one in seen:
+    for one in (one for one in seen if not one.about.archived):
         parent = parents.get(one.dataset, one.dataset)
         runs.setdefault(parent, {}).setdefault(one.kind, []).append(one)
     reviewers = _reviewers()

@@ -162,6 +162,11 @@ def test_links_filter_and_mark(open_page: OpenPage, home: Home) -> None:
     assert listed(open_page("runs", owner="ada", search="GOOD one")) == [trainings[0].id]
     assert listed(open_page("runs", kind="Sweep")) == [sweep.id]
 
+    picker = next(box for box in open_page("train").selectbox if box.label == "Run")
+    assert len(picker.options) == 1, "no choice either"
+    app = open_page("train", run=trainings[1].id)
+    assert next(box for box in app.selectbox if box.label == "Run").value == trainings[1].id, "but a link opens it"
+
     app = open_page("runs", run=trainings[0].id, compare=f"{trainings[1].id},gone")
     said = texts(app)
     assert "There is no run gone here" in said
