@@ -40,11 +40,13 @@ def figure_reviewers(scores: pd.DataFrame, pooled: Pooled | None, measure: str =
                 error_x=_arms(mean, low, high, ORANGE),
                 mode="markers",
                 marker={"color": ORANGE, "size": 13, "symbol": "diamond"},
-                name="all together, for other reviewers and images too",
+                name="all together",
                 hovertemplate=f"All together: %{{x:.0f}} %<br>{pooled.images} images<extra></extra>",
             )
         )
-    figure.add_vline(x=50, line={"color": GREY, "dash": "dash"}, annotation_text="guessing", annotation_position="top")
+    figure.add_vline(
+        x=50, line={"color": GREY, "dash": "dash"}, annotation_text="guessing", annotation_position="bottom right"
+    )
     styled(figure, title=f"{SHOWN[measure]}, by reviewer", x="Share of images (%)", y="", keep_zoom=f"review-{measure}")
     figure.update_layout(height=200 + 40 * (len(rows) + 1), showlegend=True)
     figure.update_xaxes(range=[0, 103])
