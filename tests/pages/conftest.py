@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import streamlit as st
@@ -18,15 +19,20 @@ OpenPage = Callable[..., AppTest]
 
 @pytest.fixture
 def open_page(home: Home, monkeypatch: pytest.MonkeyPatch) -> OpenPage:
-    """`open_page("train", run=...)`: the page after its first look at the home; it must not have crashed."""
+    """`open_page("train", run=...)`: the page after its first look at the home; it must not have crashed.
+
+    With `user`, in the browser of somebody whom a provider says that of.
+    """
     # AppTest asks anew in every run whether there is a folder named pages, and would then pass app.py by
     monkeypatch.setattr(PagesManager, "__init__", _without_pages_folder(PagesManager.__init__))
     monkeypatch.syspath_prepend(str(REPOSITORY))
     st.cache_data.clear()
     st.cache_resource.clear()
 
-    def open_(page: str, **query: str) -> AppTest:
-        app = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=30).run()
+    def open_(page: str, user: dict[str, Any] | None = None, **query: str) -> AppTest:
+        app = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=30)
+        app.user = dict(user or {})
+        app.run()
         if page != "overview":
             app.switch_page(f"pages/{page}.py")
         app.query_params.update(query)
