@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 import subprocess
+from collections import Counter
 from dataclasses import dataclass
 
 import psutil
@@ -36,7 +37,7 @@ def machine() -> Machine:
 
 
 def _gpu() -> tuple[str, str] | None:
-    """Name, and memory and load in words, of the first NVIDIA GPU; None without one (torch is not asked)."""
+    """Names, and memory and load in words, of the NVIDIA GPUs; None without one (torch is not asked)."""
     program = shutil.which("nvidia-smi")
     if program is None:
         return None
@@ -45,7 +46,18 @@ def _gpu() -> tuple[str, str] | None:
         answer = subprocess.run(
             [program, query, "--format=csv,noheader,nounits"], capture_output=True, text=True, timeout=5, check=True
         )
-        name, used, total, load = (part.strip() for part in answer.stdout.splitlines()[0].split(","))
-        return name, f"{int(used) / 1024:.1f} of {int(total) / 1024:.1f} GiB, {load} % busy"
-    except (OSError, subprocess.SubprocessError, ValueError, IndexError):
+        return gpus_in_words(answer.stdout)
+    except (OSError, subprocess.SubprocessError, ValueError):
         return None
+
+
+def gpus_in_words(listing: str) -> tuple[str, str] | None:
+    """`2 × NVIDIA H200`, and the memory and load of each, from the lines of nvidia-smi."""
+    names, details = [], []
+    for line in filter(None, listing.splitlines()):
+        name, used, total, load = (part.strip() for part in line.split(","))
+        names.append(name)
+        details.append(f"{int(used) / 1024:.1f} of {int(total) / 1024:.1f} GiB, {load} % busy")
+    counts = Counter(names)
+    words = ", ".join(name if count == 1 else f"{count} × {name}" for name, count in counts.items())
+    return (words, "; ".join(details)) if names else None

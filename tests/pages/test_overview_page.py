@@ -9,6 +9,7 @@ from engine.store.errors import AlreadyActive
 from engine.store.home import Home
 from engine.store.runs import Run, State, create_run
 from pages.parts import runs as parts
+from pages.parts.machine import gpus_in_words
 from tests import fabricated
 from tests.pages.conftest import OpenPage, texts
 
@@ -134,3 +135,13 @@ def test_a_second_press_is_refused_in_a_sentence(
     assert not app.exception
     assert "already in progress" in app.toast[0].value
     assert "Stop" in [button.label for button in app.button]
+
+
+def test_every_gpu_of_the_machine_is_told() -> None:
+    one, two = "NVIDIA T4, 512, 15360, 7\n", "NVIDIA H200, 1024, 144384, 0\n"
+    assert gpus_in_words(one) == ("NVIDIA T4", "0.5 of 15.0 GiB, 7 % busy")
+    words = gpus_in_words(two + one + two)
+    assert words is not None
+    assert words[0] == "2 × NVIDIA H200, NVIDIA T4"
+    assert words[1].count("busy") == 3
+    assert gpus_in_words("") is None
