@@ -152,7 +152,7 @@ def _controls(run: Run) -> tuple[list[Run], View]:
             st.query_params.pop("with", None)
 
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        with st.container(width=420):
+        with st.container(width=330):
             chosen = st.multiselect(
                 "Compare with",
                 offered,

@@ -94,6 +94,7 @@ def known_pace(training: TrainingConfig, dataset: Dataset) -> tuple[float, str] 
     """
     wanted = _work(training.plain(), dataset)
     rough: tuple[float, str] | None = None
+    datasets = {dataset.name: dataset}
     for run in list_runs(home()):
         config = config_of(run)
         if config["kind"] not in ("train", "dry-run"):
@@ -102,7 +103,8 @@ def known_pace(training: TrainingConfig, dataset: Dataset) -> tuple[float, str] 
         try:
             if any(theirs.get(name) != wanted[name] for name in ("gan", "batch", "device")):
                 continue  # before a data set is opened for nothing
-            other = Dataset.open(home(), theirs["dataset"])
+            name = theirs["dataset"]
+            other = datasets[name] = datasets.get(name) or Dataset.open(home(), name)
             work = _work(theirs, other)
             if {**work, "size": 0} != {**wanted, "size": 0} or (rough and work != wanted):
                 continue

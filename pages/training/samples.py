@@ -38,36 +38,48 @@ def _wall(run: Run, best: Best | None) -> None:
     st.subheader("Samples")
     phantom_badge(config_of(run)["dataset"])
     moments = list(grids)
-    chosen = moments[-1]
+    chosen, other = moments[-1], None
     if len(moments) > 1:
         chosen = _moment(run, moments, best)
-        beside = st.segmented_control(
-            "Beside them", [REAL, MOMENT], default=REAL, required=True, key="beside", bind="query-params"
-        )
-    else:
-        beside = REAL
-    if beside != REAL:
-        st.caption("The same latents on both sides: an image keeps its place, and is only earlier or later.")
+        other = _other(run, moments)
     left, right = st.columns(2, gap="medium")
     with left:
-        if beside == REAL:
+        if other is None:
             _grid(run.path / "samples" / "reals.png", "Real training images")
         else:
-            other = st.select_slider(
-                "The other moment", moments, value=moments[0], format_func=_kimg, key=f"other-{run.id}"
-            )
             _grid(grids[other], f"Generated after {_kimg(other)}")
     with right:
         _grid(grids[chosen], f"Generated after {_kimg(chosen)}")
 
 
+def _other(run: Run, moments: list[int]) -> int | None:
+    """The moment to show beside the chosen one; None for real images."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        beside = st.segmented_control(
+            "Beside them", [REAL, MOMENT], default=REAL, required=True, key="beside", bind="query-params"
+        )
+        if beside == REAL:
+            return None
+        key = f"other-{run.id}"
+        _set(key, _linked("other", moments, moments[0]))
+
+        def choose() -> None:
+            st.query_params["other"] = str(st.session_state[key])
+
+        return st.select_slider(
+            "The other moment",
+            moments,
+            format_func=_kimg,
+            key=key,
+            on_change=choose,
+            help="The same latents on both sides: an image keeps its place, and is only earlier or later.",
+        )
+
+
 def _moment(run: Run, moments: list[int], best: Best | None) -> int:
     """The moment to show: the newest until somebody chooses another, which the URL then holds (`?at=`, in images)."""
     key = f"moment-{run.id}"
-    wanted = st.query_params.get("at", "")
-    shown = int(wanted) if wanted.isdigit() and int(wanted) in moments else moments[-1]
-    if st.session_state.get(key) != shown:  # set anew at every look, it would jump back under somebody's hand
-        st.session_state[key] = shown
+    _set(key, _linked("at", moments, moments[-1]))
     if st.session_state.get(_playing(run)):
         st.session_state[key] = _next(moments, st.session_state[key])
         _remember(moments, st.session_state[key])
@@ -105,6 +117,18 @@ def _moment(run: Run, moments: list[int], best: Best | None) -> int:
                 _remember(moments, moments[0])
             st.rerun()
     return chosen
+
+
+def _linked(parameter: str, moments: list[int], usual: int) -> int:
+    """The moment that the URL names, if there is such a one."""
+    wanted = st.query_params.get(parameter, "")
+    return int(wanted) if wanted.isdigit() and int(wanted) in moments else usual
+
+
+def _set(key: str, moment: int) -> None:
+    """Set a slider, but only when it stands elsewhere: it would jump back under somebody's hand."""
+    if st.session_state.get(key) != moment:
+        st.session_state[key] = moment
 
 
 def _playing(run: Run) -> str:

@@ -120,9 +120,16 @@ def test_a_moment_is_linked_compared_with_another_and_played(home: Home, open_pa
         next(group for group in app.get("button_group") if group.key == "beside").set_value("Another moment").run()
     )
     assert [slider.value for slider in app.select_slider] == [4000, 0]
+    clean(app.select_slider[1].set_value(2000).run())
+    newest = run.path / "samples" / "fakes-000006000.png"
+    newest.with_name("fakes-000008000.png").write_bytes(newest.read_bytes())
+    assert [slider.value for slider in clean(app.run()).select_slider] == [4000, 2000]
     app = press(app, "Play")
-    assert "at" not in app.query_params, "it has come to the end"
     assert app.select_slider[0].value == 6000
+    app = clean(app.run())
+    assert "at" not in app.query_params, "it has come to the end"
+    assert app.select_slider[0].value == 8000
+    assert "Play" in buttons(app)
 
 
 def test_other_runs_are_laid_over_this_one(home: Home, open_page: OpenPage) -> None:
