@@ -11,12 +11,13 @@ from engine.report.figures import figure_scores
 from engine.report.quality_tables import score_of
 from engine.store.runs import Run, list_runs
 from pages.checking.lights import LEGEND, LOOKS, light
-from pages.checking.views import BESIDE
+from pages.checking.views import BESIDE, READ
 from pages.parts.charts import chart
 from pages.parts.files import json_of
 from pages.parts.glance import about_of, status_of, title
 from pages.parts.home import home
-from pages.parts.runs import choice_in_url, run_link, run_picker
+from pages.parts.runs import choice_in_url, run_picker
+from pages.parts.views import go
 from pages.parts.words import moment
 
 
@@ -86,7 +87,8 @@ def _card(run: Run, name: str, found: dict[str, Any]) -> None:
             f"{images} images · {flags.get('copy', 0)} copies · {flags.get('near-copy', 0)} near copies · "
             f"{flags.get('repeat', 0)} repeats · checked {moment(status_of(run).created)}"
         )
-        run_link(run, "Open it")
+        if st.button("Open it", icon=":material/fact_check:", key=f"open-{run.id}"):
+            go(READ, run=run.id)
 
 
 def side_by_side(first: Run, names: list[str], pair: list[dict[str, Any]]) -> None:

@@ -24,12 +24,13 @@ from engine.store.runs import Run, list_runs
 from engine.sweep.arms import is_synthetic, primary_arm
 from engine.sweep.levels import Level, knows_patients
 from pages.evaluating.verdicts import VERDICTS
-from pages.evaluating.views import BESIDE
+from pages.evaluating.views import BESIDE, READ
 from pages.parts.charts import chart
 from pages.parts.files import json_of, stamp
 from pages.parts.glance import about_of, config_of, status_of, title
 from pages.parts.home import home
-from pages.parts.runs import run_link, run_picker
+from pages.parts.runs import run_picker
+from pages.parts.views import go
 from pages.parts.words import moment
 
 MOST = 3
@@ -120,7 +121,8 @@ def verdicts(runs: list[Run], names: list[str]) -> None:
                 st.markdown(verdict["sentence"])
                 facts = f"{summary['n_test']} test images · {summary['seeds']} seeds · data set {summary['dataset']}"
                 st.caption(facts)
-                run_link(run, "Open it")
+                if st.button("Open it", icon=":material/query_stats:", key=f"open-{run.id}"):
+                    go(READ, run=run.id)
 
 
 def tested_alike(sweeps: list[Swept], names: list[str]) -> None:

@@ -289,9 +289,13 @@ def test_two_sweeps_side_by_side_from_a_link(home: Home, pool: Run, open_page: O
     table = pd.read_csv(other.path / "test_images.csv", dtype=str)
     table.assign(sha256="other").to_csv(other.path / "test_images.csv", index=False)
     st.cache_data.clear()
+    st.cache_resource.clear()
     app.run()
     assert "tested on other images" in app.warning[0].value
     assert set(app.dataframe[1].value["95 % interval"]) == {"–"}
+    press(app, "Open it")
+    assert app.get("button_group")[0].value == "Results"
+    assert app.query_params["run"] == run.id
 
 
 def test_a_sweep_again_starts_from_its_settings(
