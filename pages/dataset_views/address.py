@@ -15,12 +15,18 @@ PARTS = {
 }
 """Views of one data set, by their word in the URL."""
 ALL, IMPORT = "all", "import"
-PAGE = "pages/datasets.py"
 
 
 def go_to(view: str, **query: str) -> None:
     """Open another view of this page when the script runs next; `query` is all else that the URL then says."""
     st.query_params.from_dict({**query, "view": view})
+
+
+def way_to(label: str, icon: str, view: str, **query: str) -> None:
+    """A button that opens another view of this page; a link to the page that is open leaves the address as it was."""
+    if st.button(label, icon=icon, key=f"to-{view}-{'-'.join(query.values())}"):
+        go_to(view, **query)
+        st.rerun()
 
 
 def segmented(label: str, words: Mapping[str, str], shown: str, key: str) -> None:

@@ -12,7 +12,7 @@ from engine.datasets.dataset import Dataset
 from engine.report.dataset_figures import class_counts
 from engine.report.figures import figure_class_counts, figure_sizes
 from engine.store.errors import ErsatzError
-from pages.dataset_views.address import PAGE
+from pages.dataset_views.address import IMPORT, way_to
 from pages.dataset_views.reading import manifest_of, written
 from pages.dataset_views.removal import removal_dialog
 from pages.parts.charts import chart
@@ -51,12 +51,7 @@ def show_facts(dataset: Dataset) -> None:
     )
     command(dataset)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.page_link(
-            PAGE,
-            label="Import again with changes",
-            icon=":material/restart_alt:",
-            query_params={"view": "import", "from": dataset.name},
-        )
+        way_to("Import again with changes", ":material/restart_alt:", IMPORT, **{"from": dataset.name})
         if st.button("Delete this data set…", icon=":material/delete:", type="tertiary", **guarded(Role.EDITOR)):
             removal_dialog(dataset)
 

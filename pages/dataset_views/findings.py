@@ -12,9 +12,10 @@ from engine.datasets import editing
 from engine.datasets.dataset import Dataset
 from engine.datasets.foresight import Effect
 from engine.store.errors import ErsatzError
-from pages.dataset_views.address import PAGE
+from pages.dataset_views.address import go_to
 from pages.dataset_views.pictures import enlarge, named, show_picture
 from pages.dataset_views.reading import foreseen, manifest_of, written
+from pages.dataset_views.wall import choose_finding
 from pages.dataset_views.words import OF_THE_WHOLE, REMEDIES, SEVERITIES, WHAT_THEY_DO, finding_title, split_word
 from pages.parts.command import show_command
 from pages.parts.people import Role, guarded, require
@@ -152,13 +153,11 @@ def examples(dataset: Dataset, finding: dict[str, Any]) -> None:
             together(dataset, [rows[path] for path in paths[:IN_A_SET] if path in rows], f"{name}-{number}")
     if pages > 1:
         st.pagination(pages, key=f"examples-{name}")
-    if name not in OF_THE_WHOLE and finding["count"] > sum(map(len, sets[:EXAMPLES])):
-        st.page_link(
-            PAGE,
-            label="All of them on the image wall",
-            icon=":material/photo_library:",
-            query_params={"dataset": dataset.name, "view": "images", "finding": finding_title(name)},
-        )
+    more = name not in OF_THE_WHOLE and finding["count"] > sum(map(len, sets[:EXAMPLES]))
+    if more and st.button("All of them on the image wall", icon=":material/photo_library:", key=f"all-{name}"):
+        choose_finding(name)
+        go_to("images", dataset=dataset.name, finding=finding_title(name))
+        st.rerun()
 
 
 def together(dataset: Dataset, rows: Sequence[Any], key: str) -> None:

@@ -8,7 +8,7 @@ import streamlit as st
 from engine.datasets.dataset import SPLITS, Dataset
 from engine.datasets.folds import fold_names, fold_of, folds_of, make_folds
 from engine.store.errors import ErsatzError
-from pages.dataset_views.address import PAGE
+from pages.dataset_views.address import way_to
 from pages.dataset_views.reading import counts_of, written
 from pages.dataset_views.words import split_word
 from pages.parts.command import show_command
@@ -23,12 +23,7 @@ def show_folds(dataset: Dataset) -> None:
             "validation images in the other folds.",
             icon=":material/lock:",
         )
-        st.page_link(
-            PAGE,
-            label=f"Open {fold['parent']}",
-            icon=":material/arrow_back:",
-            query_params={"dataset": fold["parent"], "view": "folds"},
-        )
+        way_to(f"Open {fold['parent']}", ":material/arrow_back:", "folds", dataset=fold["parent"])
         return
     st.markdown(
         "With few images, one small test set says little. A cross-validation divides the data set into folds; every "

@@ -12,7 +12,7 @@ from engine.datasets.uploads import FOLDER as UPLOADS
 from engine.presets import PRESETS
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run, State
-from pages.dataset_views.address import IMPORT, PAGE, go_to
+from pages.dataset_views.address import IMPORT, go_to, way_to
 from pages.dataset_views.browsing import FIELD
 from pages.dataset_views.preview import look_at, matched_by, show_preview
 from pages.dataset_views.sources import PATH, PHANTOM, free_name, source_of, way_of_arrival
@@ -60,12 +60,7 @@ def followed_import(run: Run) -> None:
         st.markdown(f"**{title(run)}**")
         run_header(run)
         if state.is_final and state is not State.FINISHED:
-            st.page_link(
-                PAGE,
-                label="Change its settings and try again",
-                icon=":material/restart_alt:",
-                query_params={"view": IMPORT, "again": run.id},
-            )
+            way_to("Change its settings and try again", ":material/restart_alt:", IMPORT, again=run.id)
     if state.is_active:
         st.caption("It goes on when this tab is closed. What was imported opens here when it has finished.")
 

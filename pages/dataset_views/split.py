@@ -11,7 +11,7 @@ from engine.configs import ImportConfig
 from engine.datasets import editing
 from engine.datasets.dataset import SPLITS, Dataset
 from engine.datasets.settling import MOVED
-from pages.dataset_views.address import PAGE
+from pages.dataset_views.address import IMPORT, way_to
 from pages.dataset_views.findings import edited
 from pages.dataset_views.reading import manifest_of, units, written
 from pages.dataset_views.words import SEVERITIES, split_word
@@ -39,12 +39,7 @@ def show_split(dataset: Dataset) -> None:
             "under another name.",
             icon=":material/lock:",
         )
-        st.page_link(
-            PAGE,
-            label="Import again with changes",
-            icon=":material/restart_alt:",
-            query_params={"view": "import", "from": dataset.name},
-        )
+        way_to("Import again with changes", ":material/restart_alt:", IMPORT, **{"from": dataset.name})
         return
     with st.container(border=True):
         st.markdown("**Move by hand**")
@@ -83,12 +78,7 @@ def leaks(dataset: Dataset) -> None:
     for finding in found:
         st.error(finding["sentence"], icon=SEVERITIES["leak"][1])
     if found:
-        st.page_link(
-            PAGE,
-            label="See them side by side",
-            icon=":material/compare:",
-            query_params={"dataset": dataset.name, "view": "findings"},
-        )
+        way_to("See them side by side", ":material/compare:", "findings", dataset=dataset.name)
     else:
         st.caption(":material/check_circle: No patient, and no picture, stands in two splits.")
 

@@ -40,6 +40,11 @@ def image_wall(dataset: Dataset) -> None:
     wall(dataset, shown, [caption(row) for _, row in shown.iterrows()], key="wall")
 
 
+def choose_finding(name: str) -> None:
+    """Let the wall show the images of a finding when it is drawn next."""
+    st.session_state.update({"class": ANY, "split": ANY, "finding": name})
+
+
 def filters(dataset: Dataset, manifest: pd.DataFrame) -> tuple[str, str, str]:
     """Class, split and finding to show, all three in the URL."""
     found = [finding["name"] for finding in dataset.info["audit"]["findings"]]
