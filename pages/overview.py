@@ -8,6 +8,7 @@ from engine.store.runs import State, list_runs
 from pages.parts.command import show_command
 from pages.parts.glance import config_of, dataset_of, glances
 from pages.parts.home import home
+from pages.parts.people import read_only
 from pages.parts.phantom import phantom_badge
 from pages.parts.runs import choice_in_url, run_in_url
 from pages.starting.journeys import journeys, next_step
@@ -87,7 +88,7 @@ with st.container(horizontal=True, gap="large"):
     with st.container():
         machine_state(seen)
 tried = any(one.kind == "journey" and one.config["preset"] == "demo" for one in seen)
-if not tried or all(one.phantom for one in found):
+if not read_only() and (not tried or all(one.phantom for one in found)):
     with st.container(horizontal=True):
         if not tried:
             with st.container(border=True, height="stretch"):

@@ -10,7 +10,7 @@ from pages.listing.deleting import delete_dialog
 from pages.listing.saying import archive, rename
 from pages.parts.command import command_line
 from pages.parts.glance import about_of, config_of, state_of, title, usual_title
-from pages.parts.people import Role, guarded
+from pages.parts.people import Role, guarded, read_only
 from pages.parts.runs import PAGES, live, run_header, run_link, start
 from pages.reviewing.comments import comments
 
@@ -51,7 +51,8 @@ def details(run: Run) -> None:
     with spoken:
         comments(run)
     with settings:
-        st.caption(f"The run's folder is {run.path}")
+        if not read_only():
+            st.caption(f"The run's folder is {run.path}")
         st.json(config_of(run))
     with command:
         st.code(commands(run), "bash", wrap_lines=True)

@@ -15,7 +15,7 @@ from engine.store.runs import RESUMABLE, Run, State
 from pages.parts.glance import Glance, config_of, outcome, runs_named, state_of, status_of
 from pages.parts.home import home
 from pages.parts.machine import machine
-from pages.parts.people import Role, guarded
+from pages.parts.people import Role, guarded, read_only
 from pages.parts.runs import BADGE_WIDTH, badge, live, run_header, run_link, run_row, start
 from pages.parts.words import gib, moment
 from pages.starting.journeys import STEPS, Journey, Next
@@ -208,4 +208,5 @@ def machine_state(seen: Sequence[Glance]) -> None:
     full = 1 - now.disk_free / now.disk_total
     st.progress(full, text=f":material/hard_drive: **Disk**: {gib(now.disk_free)} of {gib(now.disk_total)} free")
     st.markdown(f":material/hourglass: **Queue**: {running} running, {queued} waiting")
-    st.caption(f"Everything is kept in {home().root}")
+    if not read_only():  # the public need not know the folders of the machine
+        st.caption(f"Everything is kept in {home().root}")
