@@ -59,9 +59,9 @@ def compare_sweeps(one: Swept, other: Swept, metric: str = "accuracy", level: Le
     """What `other` has more than `one` in every arm and ratio that both have, by metric and level.
 
     Columns: `arm, ratio, one, other` (means over the seeds), `difference`, and `low` and `high`, its 95 % interval.
-    The interval is for the luck of the seeds, which are other ones in each sweep, and of the test patients, which are
-    the same: that of a patient is what the patient moves the one mean more than the other. Without the same test
-    images it is unknown (NaN): then a difference may be one of the test images.
+    The interval is for the luck of the seeds, taken as independent in the two sweeps (where they share trials it is too
+    wide), and of the test patients, which are the same: that of a patient is what the patient moves the one mean more
+    than the other. Without the same test images it is unknown (NaN): a difference may be one of the test images then.
     """
     common = _cells(one) & _cells(other)
     paired = same_test(one, other)

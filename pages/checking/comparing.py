@@ -16,6 +16,7 @@ from pages.parts.charts import chart
 from pages.parts.files import json_of
 from pages.parts.glance import about_of, status_of, title
 from pages.parts.home import home
+from pages.parts.phantom import phantom_badge
 from pages.parts.runs import choice_in_url, run_picker
 from pages.parts.views import go
 from pages.parts.words import moment
@@ -82,6 +83,7 @@ def _card(run: Run, name: str, found: dict[str, Any]) -> None:
     flags, images = found["flags"], found["counts"]["pool"]
     with st.container(border=True, width=420):
         st.markdown(f"**{name}**")
+        phantom_badge(found["dataset"])
         st.markdown(found["sentences"][0] if found["sentences"] else "")
         st.caption(
             f"{images} images · {flags.get('copy', 0)} copies · {flags.get('near-copy', 0)} near copies · "

@@ -29,6 +29,7 @@ from pages.parts.charts import chart
 from pages.parts.files import json_of, stamp
 from pages.parts.glance import about_of, config_of, status_of, title
 from pages.parts.home import home
+from pages.parts.phantom import phantom_badge
 from pages.parts.runs import run_picker
 from pages.parts.views import go
 from pages.parts.words import moment
@@ -118,6 +119,7 @@ def verdicts(runs: list[Run], names: list[str]) -> None:
             with st.container(border=True, width=360):
                 st.markdown(f"**{name}**")
                 st.badge(verdict["verdict"].capitalize(), icon=icon, color=colour)  # type: ignore[arg-type]
+                phantom_badge(summary["dataset"])
                 st.markdown(verdict["sentence"])
                 facts = f"{summary['n_test']} test images · {summary['seeds']} seeds · data set {summary['dataset']}"
                 st.caption(facts)
