@@ -6,7 +6,7 @@ import streamlit as st
 
 from engine.datasets.dataset import Dataset, list_datasets
 from engine.datasets.uploads import remove_old_uploads
-from engine.store.runs import Run, State
+from engine.store.runs import Run, State, list_runs
 from pages.dataset_views.address import ALL, IMPORT, PARTS, go_to, segmented
 from pages.dataset_views.catalogue import show_catalogue
 from pages.dataset_views.facts import show_facts
@@ -16,11 +16,11 @@ from pages.dataset_views.freezing import freezing
 from pages.dataset_views.importing import followed_import, new_import, settings_again
 from pages.dataset_views.split import show_split
 from pages.dataset_views.wall import image_wall
-from pages.parts.glance import config_of
+from pages.parts.glance import config_of, state_of
 from pages.parts.home import home
 from pages.parts.people import Role, may
 from pages.parts.phantom import phantom_badge
-from pages.parts.runs import choice_in_url, run_in_url
+from pages.parts.runs import choice_in_url, run_in_url, run_row
 
 ONE = "facts"
 SHOW = {"facts": show_facts, "findings": show_findings, "images": image_wall, "split": show_split, "folds": show_folds}
@@ -38,6 +38,9 @@ def importing(datasets: dict[str, Dataset], followed: Run | None) -> None:
         followed_import(followed)
         if followed.state().is_active:
             return
+    elif active := [run for run in list_runs(home(), "import") if state_of(run).is_active]:
+        for run in active:
+            run_row(run)
     elif not datasets:
         st.info(
             "There is no data set yet. Show where your images are, or take the phantom to try things out.",

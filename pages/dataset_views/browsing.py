@@ -51,7 +51,7 @@ def browser(last: str) -> None:
                 "Use this folder",
                 icon=":material/check:",
                 key="browse-use",
-                type="primary",
+                type="secondary" if st.session_state.get(FIELD) else "primary",
                 on_click=take,
                 args=(str(place),),
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -17,7 +18,7 @@ from pages.dataset_views.reading import manifest_of, written
 from pages.dataset_views.removal import removal_dialog
 from pages.parts.charts import chart
 from pages.parts.command import command_line, show_command
-from pages.parts.people import Role, guarded
+from pages.parts.people import Role, guarded, may
 from pages.parts.words import moment
 
 
@@ -49,7 +50,8 @@ def show_facts(dataset: Dataset) -> None:
         on_click="ignore",
         type="tertiary",
     )
-    command(dataset)
+    if may(Role.EDITOR):
+        command(dataset)
     with st.container(horizontal=True, vertical_alignment="center"):
         way_to("Import again with changes", ":material/restart_alt:", IMPORT, **{"from": dataset.name})
         if st.button("Delete this data set…", icon=":material/delete:", type="tertiary", **guarded(Role.EDITOR)):
@@ -99,7 +101,10 @@ def origin(dataset: Dataset) -> dict[str, Any]:
     """Where the images came from and how they were stored, in words."""
     provenance: dict[str, Any] = dataset.info["provenance"]
     done = provenance.get("preprocessing", {})
-    told = {"Source": f"`{provenance['source']}`" if provenance.get("source") else "drawn by the program (phantom)"}
+    source = str(provenance.get("source", ""))
+    # visitors need not know the folders of this machine
+    shown = source if may(Role.EDITOR) else Path(source).name
+    told = {"Source": f"`{shown}`" if source else "drawn by the program (phantom)"}
     if fold := provenance.get("fold"):
         told["Cross-validation"] = f"fold {fold['number']} of {fold['folds']} of {fold['parent']}"
     for key, label in (("layout", "Read as"), ("images", "Images found"), ("ersatz", "Imported by Ersatz")):

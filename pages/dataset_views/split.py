@@ -166,6 +166,7 @@ def split_again(dataset: Dataset) -> None:
         labels={"split": "Splits", "train_share": "Share for training", "valid_share": "Share for validation"},
         submit="Split again",
         icon=":material/shuffle:",
+        primary=False,
         disabled=guarded(Role.EDITOR)["disabled"],
     )
     if values is not None:

@@ -32,12 +32,14 @@ def config_form(
     icon: str = ":material/play_arrow:",
     disabled: bool = False,
     columns: int = 3,
+    primary: bool = True,
 ) -> dict[str, Any] | None:
     """A form over `fields` of a config; valid values (`defaults` and what was entered) when it was submitted.
 
     `more` are fields behind "More settings", `groups` others by the title of their expander, `choices` the options of
     fields that name existing things (a data set, or several classes), `labels` better words than the field's name.
     Changed `defaults` show when `key` changes with them. Every such form starts a run, which takes an editor.
+    `primary` says whether its button is the page's next step.
     Values that the config refuses are shown as its one sentence, and None is returned.
     """
     pressed = grouped_form(
@@ -51,6 +53,7 @@ def config_form(
         buttons={submit: icon},
         disabled=disabled,
         columns=columns,
+        primary=primary,
     )
     return pressed[1] if pressed else None
 
@@ -68,6 +71,7 @@ def grouped_form(
     labels: Mapping[str, str] | None = None,
     disabled: bool = False,
     columns: int = 3,
+    primary: bool = True,
 ) -> tuple[str, dict[str, Any]] | None:
     """As `config_form`, with further fields in `groups` (title of an expander -> fields), and with several `buttons`
     (label -> icon, the first the main one); the label that was pressed, and the values.
@@ -104,7 +108,7 @@ def grouped_form(
                 for label, icon in buttons.items()
                 if st.form_submit_button(
                     label,
-                    type="primary" if label == next(iter(buttons)) else "secondary",
+                    type="primary" if primary and label == next(iter(buttons)) else "secondary",
                     icon=icon,
                     **guarded(Role.EDITOR, disabled=disabled),
                 )

@@ -49,6 +49,8 @@ def test_a_running_import_is_followed(open_page: OpenPage, home: Home, hold) -> 
     app = open_page("datasets", run=run.id)
     assert "**Import scans**" in texts(app)
     assert "30 of 48 images" in app.get("progress")[0].proto.text
+    assert "Where are the images" not in texts(app)
+    assert ":blue-badge[:material/play_circle: running]" in texts(open_page("datasets")), "without the link too"
 
 
 def test_a_failed_import_says_why(open_page: OpenPage, home: Home) -> None:
