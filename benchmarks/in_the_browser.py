@@ -98,6 +98,10 @@ class Server:
         """Memory that the server holds."""
         return psutil.Process(self.process.pid).memory_info().rss / 2**20
 
+    def cpu_seconds(self) -> float:
+        """Processor time that the server has taken so far."""
+        return sum(psutil.Process(self.process.pid).cpu_times()[:2])
+
     def stop(self) -> None:
         self.process.terminate()
         self.process.wait(20)
