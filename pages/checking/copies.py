@@ -70,13 +70,21 @@ def filtered(run: Run, table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
             key=f"flags-{run.id}",
         )
         classes = ["", *sorted(table["class"].unique())]
-        name = st.selectbox("Class", classes, format_func=lambda name: name or "All", key=f"class-{run.id}", width=180)
+        name = st.selectbox(
+            "Class",
+            classes,
+            format_func=lambda name: name or "All",
+            key="pairs-of",
+            bind="query-params",
+            width=180,
+        )
         by = st.segmented_control(
             "Nearest by",
             [FEATURES, PIXELS],
             default=FEATURES,
             required=True,
-            key=f"by-{run.id}",
+            key="by",
+            bind="query-params",
             help="Features find the same content, pixels the same picture.",
         )
     order = {flag: place for place, flag in enumerate(FLAGS)}

@@ -87,9 +87,7 @@ def _lines(rows: dict[str, dict[str, Any]]) -> Sequence[str]:
         score, level = score_of(name), light(row)
         mark = f":{LOOKS[level][0]}[{LOOKS[level][1]}]" if level else ":gray[:material/remove:]"
         floor = row.get("floor", row.get("expected"))
-        beside = (
-            f" · {'without copying' if 'measure' in row else 'real'} {score.show(floor)}" if _is_number(floor) else ""
-        )
+        beside = f" · {'expected' if 'measure' in row else 'real'} {score.show(floor)}" if _is_number(floor) else ""
         yield f"{mark} {score.title} **{score.show(row['value'])}**{beside}"
 
 

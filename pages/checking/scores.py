@@ -73,5 +73,6 @@ def _class(run: Run, found: dict[str, Any]) -> str:
         default=classes[0],
         required=True,
         format_func=lambda name: name or ALL,
-        key=f"scores-class-{run.id}",
+        key="of",
+        bind="query-params",
     )

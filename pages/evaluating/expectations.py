@@ -87,6 +87,7 @@ def _figures(config: SweepConfig, limits: dict[str, Any], n_test: int, what: str
         delta_arrow="off",
         border=True,
         width=CARD,
+        help="A trial is one classifier, trained once and tested once at its end.",
     )
 
 
@@ -130,13 +131,15 @@ def cost(config: SweepConfig) -> str:
             f"{trials} times the whole {config.classifier} is trained ({_each(config)}). On a GPU this takes minutes a "
             "trial, on a CPU it can take hours."
         )
-    views = (
-        f", and {config.views} augmented views of each," if any(arm_rule(arm).classical for arm in config.arms) else ""
-    )
+    views = f", and {config.views} augmented views of each," if _augmented(config.arms) else ""
     return (
         f"The features of every image{views} are computed once and kept; then {trials} heads are trained from them "
         f"({_each(config)}), which takes little more."
     )
+
+
+def _augmented(arms: Sequence[str]) -> bool:
+    return any(arm_rule(arm).classical for arm in arms)
 
 
 def _each(config: SweepConfig) -> str:
@@ -149,6 +152,8 @@ def time_needed(config: SweepConfig) -> str:
         earlier, status = config_of(run), status_of(run)
         if any(earlier[name] != getattr(config, name) for name in ("classifier", "training", "head", "dataset")):
             continue
+        if _augmented(earlier["arms"]) != _augmented(config.arms):
+            continue  # augmented views take most of the time where features are computed once
         if status.state is not State.FINISHED or not (status.started and status.ended and status.total):
             continue
         took = status.ended - status.started

@@ -115,8 +115,10 @@ def _counted(run: Run, config: SweepConfig, metrics: pd.DataFrame) -> pd.DataFra
     levels = [level for level in ("image", "patient") if (metrics["level"] == level).any()]
     level = levels[0]
     if len(levels) > 1:
+        if "level" not in st.session_state and "level" not in st.query_params:  # as with the metric above
+            st.session_state["level"] = config.level
         level = st.segmented_control(
-            "By", levels, default=config.level, required=True, format_func=str.capitalize, key=f"level-{run.id}"
+            "By", levels, required=True, format_func=str.capitalize, key="level", bind="query-params"
         )
     groups = metrics[["subgroup", "value", "n"]][metrics["level"] == level].drop_duplicates(["subgroup", "value"])
     names = {(row.subgroup, row.value): f"{row.subgroup}: {row.value} ({row.n})" for row in groups.itertuples()}

@@ -331,6 +331,18 @@ def test_a_sweep_beside_the_published_one(home: Home, pool: Run, open_page: Open
     assert "What differs, and why" in said
 
 
+def test_dropped_runs_are_compared_by_image_even_where_patients_are_judged(
+    home: Home, pool: Run, open_page: OpenPage
+) -> None:
+    run = make_sweep(home, pool, settings={"flaws": ("dropped-runs",), "level": "patient"})
+    app = open_page("evaluate", run=run.id, table="Departures")
+    table = app.dataframe[0].value
+    trials = pd.read_parquet(run.path / "trials.parquet")
+    mean = trials.loc[trials["arm"] == "real", "accuracy"].mean()
+    assert table.loc[table["Arm"] == "Real only", "Accuracy of all runs"].tolist() == [f"{100 * mean:.1f} %"]
+    assert "Accuracy by image." in texts(app)
+
+
 def test_self_checks_and_confidence_have_tabs_of_their_own(home: Home, open_page: OpenPage) -> None:
     run = make_everything(home)
     summary = json.loads((run.path / "summary.json").read_text())

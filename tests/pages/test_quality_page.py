@@ -15,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 from engine.configs import Config, QualityConfig, RankingConfig
 from engine.presets import PRESETS
 from engine.sampling.pools import Pool
+from engine.store.files import write_json
 from engine.store.home import Home
 from engine.store.runs import Run, State, create_run, list_runs
 from pages.checking import ranking as ranking_part
@@ -99,7 +100,7 @@ def test_the_first_press_on_another_view_counts(check: Run, open_page: OpenPage)
 
 def test_tables_of_one_class(check: Run, open_page: OpenPage) -> None:
     app = open_page("quality", run=check.id)
-    app.segmented_control(key=f"scores-class-{check.id}").set_value("bleed").run()
+    app.segmented_control(key="of").set_value("bleed").run()
     assert set(app.dataframe[0].value["Images"]) == {"16 against 20"}
 
 
@@ -254,6 +255,19 @@ def test_a_link_to_a_pool_plans_its_check(pool: Run, submitted: list[Config], op
     assert isinstance(config, QualityConfig)
     assert (config.pool, config.dataset, config.exclude) == (pool.id, "phantom", PRESETS["demo"].quality["exclude"])
     assert app.query_params["run"] == list_runs(pool.home, "quality")[0].id
+
+
+def test_a_check_again_starts_from_its_settings(
+    check: Run, pool: Run, submitted: list[Config], open_page: OpenPage
+) -> None:
+    write_json(check.path / "config.json", {**check.config(), "k": 7})
+    app = open_page("quality", again=check.id)
+    assert "Starts from the settings of Quality phantom-pool" in texts(app)
+    press(app, "Start check")
+    (config,) = submitted
+    assert isinstance(config, QualityConfig)
+    assert (config.pool, config.k, config.extractor) == (pool.id, 7, "pixels")
+    assert "again" not in app.query_params
 
 
 @pytest.fixture
