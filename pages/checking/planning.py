@@ -6,16 +6,17 @@ import streamlit as st
 
 from engine.configs import QualityConfig, parse_config
 from engine.presets import PRESETS
-from engine.store.runs import Run
+from engine.store.runs import Run, State, list_runs
 from pages.checking.views import AGAIN, READ
 from pages.parts.command import command_line, show_command
+from pages.parts.files import json_of
 from pages.parts.forms import config_form
 from pages.parts.glance import config_of, run_named, status_of, title
 from pages.parts.home import home
 from pages.parts.phantom import phantom_badge
 from pages.parts.runs import start
 from pages.parts.views import go
-from pages.parts.words import moment
+from pages.parts.words import duration, moment
 
 MAIN_FIELDS = ["name", "extractor", "exclude"]
 CHOSEN_ABOVE = {"kind", "dataset", "dataset_fingerprint", "pool", "pool_sha256"}
@@ -70,7 +71,19 @@ def new_check(pools: list[Run], linked: Run | None) -> None:
     if values is not None and (run := start(QualityConfig.build(values))) is not None:
         st.query_params.pop(AGAIN, None)
         go(READ, run=run.id)
+    if time := time_before():
+        st.markdown(time)
     show_command(command_line(QualityConfig.build(base)))
+
+
+def time_before() -> str:
+    """How long the newest finished check took here; empty when there was none."""
+    for run in list_runs(home(), "quality"):
+        status, scores = status_of(run), run.path / "scores.json"
+        if status.state is State.FINISHED and status.started and status.ended and scores.is_file():
+            images = json_of(scores)["counts"]["pool"]
+            return f"{title(run)} took **{duration(status.ended - status.started)}** for {images} images here."
+    return ""
 
 
 def settings(run: Run) -> None:
