@@ -66,8 +66,6 @@ if chosen_view("new" if asked or not runs else "watch") == "new":
         st.stop()
     plan(ready, measured)
 elif not runs:
-    empty_state(
-        "No generator has been trained yet.", ":material/model_training:", "pages/train.py", "Start the first training"
-    )
+    st.info("No generator has been trained yet: set one up under New training.", icon=":material/model_training:")
 elif (run := run_picker("train", "train", runs=runs)) is not None:
     watch(run)

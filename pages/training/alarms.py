@@ -1,4 +1,4 @@
-"""Alarms of a training as cards: what is wrong since when, and links that take a remedy."""
+"""Alarms of a training as cards: what is wrong since when, and buttons that take a remedy."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from engine.gans.snapshots import list_generators
 from engine.store.runs import Run
 from pages.parts.glance import config_of, state_of, status_of
 from pages.parts.words import amount
+from pages.training.address import way_to
 
 NAMES = {
     "overfitting": "The discriminator overfits",
@@ -46,11 +47,11 @@ def alarm_cards(run: Run) -> None:
 
 
 def _remedies(run: Run, name: str) -> None:
-    """Links to the form, filled in with this run's settings and one change."""
+    """Ways to the form, filled in with this run's settings and one change."""
     config = config_of(run)
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         for label, changes in remedies(name, config):
-            again_link(run, label, changes)
+            way_again(run, label, changes)
         if list_generators(run.path) and not state_of(run).is_active and name != "ada-off":
             st.page_link(
                 "pages/quality.py",
@@ -60,16 +61,16 @@ def _remedies(run: Run, name: str) -> None:
             )
 
 
-def again_link(run: Run, label: str, changes: Changes | None = None, icon: str = ":material/replay:") -> None:
-    """A link to the form of a new training with this run's settings, and what is to be changed in them."""
-    params = {"view": "new", "again": run.id}
+def way_again(run: Run, label: str, changes: Changes | None = None, icon: str = ":material/replay:") -> None:
+    """A button to the form of a new training with this run's settings, and what is to be changed in them."""
+    query = {"view": "new", "again": run.id}
     if changes:
-        params["change"] = ",".join(f"{name}={_plain(value)}" for name, value in changes.items())
-    st.page_link("pages/train.py", label=label, icon=icon, query_params=params)
+        query["change"] = ",".join(f"{name}={_plain(value)}" for name, value in changes.items())
+    way_to(label, icon, f"{label}-{run.id}", **query)
 
 
 def asked_changes(text: str) -> dict[str, str]:
-    """What a link of `again_link` asks to change; the config judges the values."""
+    """What a view of `way_again` asks to change; the config judges the values."""
     pairs = [part.partition("=") for part in text.split(",") if "=" in part]
     return {name.strip(): value.strip() for name, _, value in pairs}
 

@@ -16,9 +16,9 @@ from pages.parts.home import home
 from pages.parts.people import Role, guarded, require
 from pages.parts.runs import live, run_header, start
 from pages.parts.words import amount, duration
-from pages.training.alarms import again_link
+from pages.training.address import go_to
+from pages.training.alarms import way_again
 from pages.training.gans import NAMES
-from pages.training.origins import forget_origin
 
 
 def show_dry_run(run: Run) -> None:
@@ -39,12 +39,11 @@ def show_dry_run(run: Run) -> None:
                     key=f"start-{run.id}",
                     **guarded(Role.EDITOR),
                 )
-                again_link(run, "Fill in the form with its settings", icon=":material/edit:")
+                way_again(run, "Fill in the form with its settings", icon=":material/edit:")
             if pressed:
                 require(Role.EDITOR)
                 if start(training):
-                    forget_origin()
-                    st.query_params.pop("view", None)
+                    go_to(run=st.query_params["run"])
                     st.rerun()
         with st.expander("Its settings", icon=":material/terminal:"):
             st.code(command_line(training, _size(training.dataset)) + " --dry-run", "bash", wrap_lines=True)

@@ -11,6 +11,7 @@ from engine.configs import GANS
 from engine.store.runs import Run
 from pages.parts.glance import config_of, run_named, title
 from pages.parts.home import home
+from pages.training.address import go_to
 from pages.training.alarms import asked_changes
 from pages.training.gans import CHOSEN_ABOVE
 
@@ -61,11 +62,5 @@ def says_origin(origin: Origin) -> None:
             but = f", but with **{changes}**" if changes else ""
             st.markdown(f":material/replay: As **{title(origin.run)}**{but}", width="content")
         if st.button("Begin without it", icon=":material/close:", type="tertiary", key="no-origin"):
-            forget_origin()
+            go_to(view="new")
             st.rerun()
-
-
-def forget_origin() -> None:
-    """Take it out of the URL."""
-    for parameter in ("from", "again", "change"):
-        st.query_params.pop(parameter, None)

@@ -19,6 +19,7 @@ from pages.parts.home import home
 from pages.parts.people import Role, require
 from pages.parts.phantom import phantom_badge
 from pages.parts.runs import start
+from pages.training.address import go_to
 from pages.training.dry_runs import show_dry_run
 from pages.training.gans import FOR_TRANSFER, LAYOUTS, NAMES
 from pages.training.guidance import (
@@ -30,7 +31,7 @@ from pages.training.guidance import (
     suits_quick,
     training_counts,
 )
-from pages.training.origins import Origin, asked_origin, forget_origin, says_origin
+from pages.training.origins import Origin, asked_origin, says_origin
 from pages.training.starts import choose_start, import_network, shape_of
 
 ONE_EACH, TOGETHER = "One for each class", "One for all classes (conditional)"
@@ -217,10 +218,7 @@ def _submit(pressed: str, values: dict[str, Any], class_names: list[str]) -> Non
         return
     started = [start(parse_training({**values, "class_name": class_name})) for class_name in class_names]
     if started and all(started):
-        forget_origin()
-        for parameter in ("view", "dataset", "with", "at"):
-            st.query_params.pop(parameter, None)
-        st.query_params["run"] = started[0].id  # type: ignore[union-attr]
+        go_to(run=started[0].id)  # type: ignore[union-attr]
         st.rerun()
 
 

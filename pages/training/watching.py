@@ -18,9 +18,10 @@ from pages.parts.command import command_line, show_command
 from pages.parts.glance import config_of, glance, state_of, status_of
 from pages.parts.home import home
 from pages.parts.people import Role, guarded
-from pages.parts.runs import badge, live, run_header, run_link
+from pages.parts.runs import badge, live, run_header
 from pages.parts.words import amount, duration
-from pages.training.alarms import again_link, alarm_cards
+from pages.training.address import way_to
+from pages.training.alarms import alarm_cards, way_again
 from pages.training.curves import curves
 from pages.training.reading import SCORES, Best, best_checkpoint, read_rows, siblings
 from pages.training.samples import sample_wall
@@ -66,7 +67,7 @@ def _progress_of(group: list[Run], shown: Run) -> None:
                     if one.id == shown.id:
                         st.markdown(f"**{name}**, shown here", width="content")
                     else:
-                        run_link(one, name)
+                        way_to(name, ":material/arrow_forward:", f"to-{one.id}", "tertiary", run=one.id)
                 total = found.status.total or config_of(one)["kimg"]
                 st.progress(found.share or 0.0, text=f"{amount(found.status.done)} of {amount(total)} kimg")
 
@@ -192,13 +193,9 @@ def onward(run: Run) -> None:
                 if pressed:
                     st.switch_page("pages/generate.py", query_params={"run": run.id})
             if newest_snapshot(run):
-                st.page_link(
-                    "pages/train.py",
-                    label="Fine-tune from this",
-                    icon=":material/fork_right:",
-                    query_params={"view": "new", "from": run.id},
-                )
-            again_link(run, "Train again with changes", icon=":material/edit:")
+                query = {"view": "new", "from": run.id}
+                way_to("Fine-tune from this", ":material/fork_right:", f"tune-{run.id}", **query)
+            way_again(run, "Train again with changes", icon=":material/edit:")
         if not active:
             best_snapshot(run)
 

@@ -155,7 +155,7 @@ def test_generators_of_the_same_settings_are_shown_together(home: Home, open_pag
     bleed, normal = make_training(home, "bleed"), make_training(home, "normal")
     app = open_page("train", run=bleed.id)
     assert "2 trainings belong together" in text(app)
-    assert links(app)["normal"] == f"run={normal.id}"
+    assert press(app, "normal").query_params["run"] == normal.id
     other = make_training(home, "normal", kimg=3)
     assert "belong together" not in text(open_page("train", run=other.id))
 
@@ -167,7 +167,9 @@ def test_finished_leads_on_and_can_be_repeated_from_the_command_line(home: Home,
     assert "Stop" not in [button.label for button in app.button]
     assert "python -m engine train phantom --class-name bleed --kimg 12" in text(app)
     assert "Generate with it" in buttons(app)
-    assert links(app) == {"Train again with changes": f"view=new&again={run.id}"}
+    press(app, "Train again with changes")
+    assert (app.query_params["view"], app.query_params["again"]) == ("new", run.id)
+    assert entered(app, "Preset").value == "same"
     assert app.query_params["run"] == run.id
 
 
@@ -466,10 +468,12 @@ def test_stylegan_running_shows_augmentation_scores_and_alarms(
     assert metrics["KID"][1].startswith("best ")
     assert "**Adaptive augmentation is at its limit** · at 5 kimg" in text(app)
     assert "p has reached 1. Lower gamma." in text(app)
-    (gamma,) = [query for label, query in links(app).items() if label.startswith("Again with gamma")]
+    (gamma,) = [label for label in buttons(app) if label.startswith("Again with gamma")]
     assert "Stop" in buttons(app)
-    assert "Fine-tune from this" not in links(app), "there is no snapshot yet"
-    assert gamma == f"view=new&again={run.id}&change=gamma%3D{2 * run.config()['gamma']:g}"
+    assert "Fine-tune from this" not in buttons(app), "there is no snapshot yet"
+    app = press(app, gamma)
+    assert app.query_params["change"] == f"gamma={2 * run.config()['gamma']:g}"
+    assert entered(app, "Gamma (R1)").value == pytest.approx(2 * run.config()["gamma"])
 
 
 def test_while_scores_are_computed_the_budget_stays_the_trainings(
@@ -490,7 +494,7 @@ def test_stylegan_failed_shows_its_sentence_once(home: Home, open_page: OpenPage
     app = open_page("train", run=run.id)
     assert [error.value for error in app.error] == [sentence]
     assert not app.warning
-    assert "Again with half the learning rates" in links(app)
+    assert "Again with half the learning rates" in buttons(app)
     assert "Resume" in buttons(app)
 
 
@@ -503,9 +507,9 @@ def test_fine_tuning_begins_with_the_runs_settings_and_shapes(
     submissions = Submissions(monkeypatch)
     app = open_page("train", run=run.id)
     assert links(app)["Rank its snapshots"] == f"run={run.id}"
-    assert links(app)["Fine-tune from this"] == f"view=new&from={run.id}"
     assert "python -m engine train phantom --gan stylegan2-ada --conditional --kimg 12" in text(app)
-    app = open_page("train", view="new", **{"from": run.id})
+    app = press(app, "Fine-tune from this")
+    assert app.query_params["from"] == run.id
     assert (entered(app, "GAN").value, entered(app, "Start from").value) == ("stylegan2-ada", run.id)
     assert entered(app, "Generators").value == "One for all classes (conditional)"
     assert (entered(app, "Budget, kimg").value, entered(app, "Speed, kimg (ada)").value) == (12.0, 100.0)
