@@ -11,7 +11,7 @@ import pandas as pd
 from PIL import Image
 
 from engine.report.pictures import data_uri
-from engine.report.review_figures import SHOWN, figure_reviewers
+from engine.report.review_figures import figure_reviewers, readable_scores
 from engine.review.agreement import mistaken
 from engine.review.decisions import BY_REVIEW, tally
 from engine.review.quiz import REAL, SYNTHETIC
@@ -26,12 +26,6 @@ def study_content(found: Study, home: Home) -> dict[str, Any]:
     """What the report shows of a quiz."""
     quiz = found.quiz
     rows = found.scores
-    table = pd.DataFrame({"Reviewer": rows["reviewer"], "Class": rows["class"].replace("", "all")})
-    for measure, words in SHOWN.items():
-        table[words] = [
-            "–" if pd.isna(mean) else f"{100 * mean:.0f} % ({100 * low:.0f} to {100 * high:.0f})"
-            for mean, low, high in rows[[measure, f"{measure}_low", f"{measure}_high"]].itertuples(index=False)
-        ]
     several = len(found.reviewers) > 1
     return {
         "sentence": found.sentence,
@@ -39,7 +33,7 @@ def study_content(found: Study, home: Home) -> dict[str, Any]:
         "seconds": quiz.seconds,
         "seed": quiz.seed,
         "figure": figure_reviewers(rows, found.pooled.get("accuracy")),
-        "table": table.assign(**{"Answers": rows["answered"], "No answer": rows["no_answer"]}),
+        "table": readable_scores(rows),
         "kappa": f"{found.kappa:.2f} ({kappa_words(found.kappa)})" if several and not np.isnan(found.kappa) else "",
         "fooling": _pictures(found, home, SYNTHETIC),
         "doubted": _pictures(found, home, REAL),

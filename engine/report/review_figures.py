@@ -1,4 +1,4 @@
-"""The figure of a reader study."""
+"""The figure and the table of a reader study."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def figure_reviewers(scores: pd.DataFrame, pooled: Pooled | None, measure: str =
             )
         )
     figure.add_vline(
-        x=50, line={"color": GREY, "dash": "dash"}, annotation_text="guessing", annotation_position="bottom right"
+        x=50, line={"color": GREY, "dash": "dash"}, annotation_text="guessing", annotation_position="top right"
     )
     styled(figure, title=f"{SHOWN[measure]}, by reviewer", x="Share of images (%)", y="", keep_zoom=f"review-{measure}")
     figure.update_layout(height=200 + 40 * (len(rows) + 1), showlegend=True)
@@ -56,3 +56,15 @@ def figure_reviewers(scores: pd.DataFrame, pooled: Pooled | None, measure: str =
 
 def _arms(mean: pd.Series, low: pd.Series, high: pd.Series, color: str) -> dict[str, object]:
     return {"array": high - mean, "arrayminus": mean - low, "color": color, "thickness": 1.5, "width": 5}
+
+
+def readable_scores(scores: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `by_reviewer` in words."""
+    table = pd.DataFrame({"Reviewer": scores["reviewer"], "Class": scores["class"].replace("", "All")})
+    for measure, words in SHOWN.items():
+        table[words] = [
+            "–" if pd.isna(mean) else f"{100 * mean:.0f} % ({100 * low:.0f} to {100 * high:.0f})"
+            for mean, low, high in scores[[measure, f"{measure}_low", f"{measure}_high"]].itertuples(index=False)
+        ]
+    table["Answers"], table["No answer"] = scores["answered"], scores["no_answer"]
+    return table.assign(**{"Seconds a picture": scores["seconds"].round(1)})

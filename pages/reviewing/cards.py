@@ -24,19 +24,16 @@ COLOURS = {"copy": "red", "near-copy": "orange", "repeat": "violet"}
 NAMELESS = "Enter your name first."
 
 
-def card(judging: Judging, path: str, facts: pd.Series, own: pd.DataFrame) -> None:
-    """A synthetic picture beside its nearest real one, where that is known."""
-    beside = judging.beside
-    near = beside.table.loc[path] if beside is not None and path in beside.table.index else None
-    real = beside.folder / near["neighbour"] if beside is not None and beside.folder and near is not None else None
+def card(judging: Judging, path: str, facts: pd.Series, own: pd.DataFrame, said: pd.DataFrame) -> None:
+    """A synthetic picture beside its nearest real one, where that is known, and what others `said` of the page."""
+    near, other, words = _beside(judging, path)
     mine = own.loc[path] if path in own.index else None
-    with st.container(border=True, width=BESIDE if real else ALONE, gap="small"):
+    with st.container(border=True, width=BESIDE if other else ALONE, gap="small"):
         with st.container(horizontal=True, gap="small"):
             number = f"{facts['class']} {facts['seed']}"
             _picture(judging.pool.path / path, "Synthetic", f"Synthetic {number}")
-            if real is not None:
-                _picture(real, "Nearest real", f"The real picture nearest to {number}")
-        said = judging.table[(judging.table["path"] == path) & (judging.table["reviewer"] != judging.who)]
+            if other is not None:
+                _picture(other, words, f"{words}, beside {number}")
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):
             st.caption(number, width="content")
             if near is not None and near["flag"]:
@@ -48,11 +45,22 @@ def card(judging: Judging, path: str, facts: pd.Series, own: pd.DataFrame) -> No
                     icon=":material/check:" if accepted else ":material/block:",
                     color="green" if accepted else "red",
                 )
-        for other in said.to_dict("records"):
-            st.caption(f"{other['reviewer']}: {_words(other)}")
+        for theirs in said[said["path"] == path].to_dict("records"):
+            st.caption(f"{theirs['reviewer']}: {_words(theirs)}")
         if facts["excluded"]:
             st.caption(f"Out of the pool: {facts['excluded'].removeprefix(BY_REVIEW)}")
         _buttons(judging, path, mine)
+
+
+def _beside(judging: Judging, path: str) -> tuple[pd.Series | None, Path | None, str]:
+    """What the check knows of a picture, the one to show beside it, and what that is."""
+    beside = judging.beside
+    if beside is None or path not in beside.table.index:
+        return None, None, ""
+    near = beside.table.loc[path]
+    if near["flag"] == "repeat" and near.get("twin"):
+        return near, judging.pool.path / near["twin"], "Its twin in the pool"
+    return near, beside.folder / near["neighbour"] if beside.folder else None, "Nearest real"
 
 
 def _picture(path: Path, caption: str, alt: str) -> None:

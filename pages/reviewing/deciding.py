@@ -87,10 +87,11 @@ def gallery(now: Judging, paths: list[str]) -> None:
     page = st.session_state[TURNED]
     shown = paths[(page - 1) * PAGE : page * PAGE]
     facts, own = now.pool.manifest.set_index("path"), now.own
+    said = now.table[now.table["path"].isin(shown) & (now.table["reviewer"] != now.who)]
     pager("above", page, len(paths))
     with st.container(horizontal=True, gap="small"):
         for path in shown:
-            card(now, path, facts.loc[path], own)
+            card(now, path, facts.loc[path], own, said)
     open_ones = [path for path in shown if path not in own.index]
     with st.container(horizontal=True, vertical_alignment="center"):
         if open_ones:

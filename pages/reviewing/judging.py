@@ -26,7 +26,7 @@ class Neighbours:
     """What a quality run knows of a pool's images; indexed by path."""
 
     table: pd.DataFrame
-    """Columns neighbour, flag, ratio."""
+    """As the quality run wrote it: neighbour, flag, twin, …"""
     folder: Path | None
     """Where the neighbours lie; None when the data set is not the same any more."""
 
@@ -92,7 +92,7 @@ def _neighbours(pool: Pool) -> Neighbours | None:
 
 @lru_cache(4)
 def _table(path: Path, written: int) -> pd.DataFrame:
-    return pd.read_parquet(path, columns=["path", "neighbour", "flag", "ratio"]).set_index("path")
+    return pd.read_parquet(path).set_index("path")
 
 
 def _folder(run: Run) -> Path | None:

@@ -102,7 +102,8 @@ def _clock(quiz: Quiz, reviewer: str, item: int) -> None:
     if rest < 0:
         keep(give, quiz, reviewer, item, NONE)
         st.rerun()
-    st.progress(rest / quiz.seconds, f"{rest:.0f} s", width=PICTURE)
+    with st.container(horizontal_alignment="center"):
+        st.progress(rest / quiz.seconds, f"{rest:.0f} s", width=PICTURE)
 
 
 def _seconds(quiz: Quiz, item: int) -> float:

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from engine.report.figures import figure_reviewers
-from engine.report.review_figures import SHOWN
+from engine.report.review_figures import SHOWN, readable_scores
 from engine.review.quiz import Quiz
 from engine.review.study import Study, kappa_words, study
 from engine.store.runs import Run
@@ -86,24 +86,13 @@ def tables(found: Study) -> None:
     """Each reviewer in numbers, by class too, and the agreement of each pair."""
     by_class = st.toggle("By class", key="by-class") if found.scores["class"].nunique() > 1 else False
     rows = found.scores if by_class else found.scores[found.scores["class"] == ""]
-    st.dataframe(readable(rows), hide_index=True, alt="Scores of each reviewer with their 95 % intervals")
+    st.dataframe(readable_scores(rows), hide_index=True, alt="Scores of each reviewer with their 95 % intervals")
     if len(found.reviewers) > 2:
         st.markdown("**Agreement of each pair** (Cohen's κ)")
         matrix = pd.DataFrame(1.0, found.reviewers, found.reviewers)
         for row in found.pairs.to_dict("records"):
             matrix.loc[row["one"], row["other"]] = matrix.loc[row["other"], row["one"]] = row["kappa"]
         st.dataframe(matrix.style.format("{:.2f}", na_rep="–"), width="content", alt="Cohen's kappa of each pair")
-
-
-def readable(rows: pd.DataFrame) -> pd.DataFrame:
-    """`by_reviewer` in the words of the page."""
-    table = pd.DataFrame({"Reviewer": rows["reviewer"], "Class": rows["class"].replace("", "All")})
-    for measure, words in SHOWN.items():
-        table[words] = [
-            "–" if pd.isna(mean) else f"{100 * mean:.0f} % ({100 * low:.0f} to {100 * high:.0f})"
-            for mean, low, high in rows[[measure, f"{measure}_low", f"{measure}_high"]].itertuples(index=False)
-        ]
-    return table.assign(Answers=rows["answered"], Without=rows["no_answer"], Seconds=rows["seconds"].round(1))
 
 
 def pictures(found: Study) -> None:
