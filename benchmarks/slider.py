@@ -13,24 +13,17 @@ import argparse
 import json
 import os
 import platform
-import shutil
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import onnxruntime
 import streamlit
 import torch
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
+from benchmarks.in_the_browser import Server, chromium
 from engine.configs import DcganConfig, StyleganConfig
 from engine.gans.checkpoints import describe_snapshot, save_snapshot
 from engine.gans.dcgan import networks as dcgan
@@ -38,13 +31,12 @@ from engine.gans.pictures import Pictures
 from engine.gans.stylegan2.architecture import Architecture
 from engine.gans.stylegan2.generator import Generator
 from engine.sampling.export import export_generator
-from engine.store.home import REPOSITORY, Home
+from engine.store.home import Home
 from engine.store.runs import Run, State, create_run
 
 AIM_MS = 150.0
 SIZE = 64
-PRESSES, WARM_UP = 50, 5
-FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync", "--no-first-run")
+PRESSES, WARM_UP = 50, 2
 PICTURE = "[data-testid=stMain] [data-testid=stImage] img"
 AT_REST = "[data-testid=stApp][data-test-script-state=notRunning]"
 CLOCK = """
@@ -64,7 +56,7 @@ CLOCK = """
 """
 WAYS = {
     "next": ("input[type=range][aria-label=Seed]", "ArrowRight"),
-    "unseen": ("[data-testid=stButton] button:has-text('Random')", "Enter"),
+    "unseen": ("[data-testid=stButton] button:has-text('Random'):visible", "Enter"),
 }
 """What has the focus, and the key that is pressed."""
 
@@ -91,38 +83,11 @@ def make_generators(home: Home) -> dict[str, Run]:
     return runs
 
 
-@contextmanager
-def dashboard(home: Home) -> Iterator[str]:
-    """The address of a dashboard over `home`."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}", "--server.headless=true"],
-        cwd=REPOSITORY,
-        env={**os.environ, "ERSATZ_HOME": str(home.root)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(300):
-            try:
-                urllib.request.urlopen(f"{address}/_stcore/health", timeout=1).close()
-                break
-            except OSError:
-                time.sleep(0.2)
-        yield address
-    finally:
-        server.kill()
-        server.wait()
-
-
 def press(page: Page, focused: str, key: str, presses: int) -> list[float]:
     """Milliseconds of each press of a key."""
     milliseconds = []
     for turn in range(WARM_UP + presses):
-        page.locator(focused).first.focus()
+        page.locator(focused).focus()
         page.evaluate(CLOCK, PICTURE)
         page.keyboard.press(key)
         elapsed = page.evaluate("window.changed")
@@ -133,10 +98,10 @@ def press(page: Page, focused: str, key: str, presses: int) -> list[float]:
     return milliseconds
 
 
-def measure(browser: Browser, address: str, run: Run, way: str, presses: int) -> dict[str, Any]:
+def measure(browser: Browser, server: Server, run: Run, way: str, presses: int) -> dict[str, Any]:
     """What one generator takes."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
-    page.goto(f"{address}/generate?run={run.id}")
+    page.goto(f"{server.url}generate?run={run.id}")
     page.locator(PICTURE).first.wait_for()
     page.locator(AT_REST).wait_for(state="attached")
     page.wait_for_timeout(1000)
@@ -160,22 +125,20 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="write the figures to this JSON file")
     parser.add_argument("--presses", type=int, default=PRESSES)
     arguments = parser.parse_args()
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        parser.error("there is no Chromium on this machine; install the package chromium")
-    rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         home = Home(Path(folder))
         runs = make_generators(home)
-        with dashboard(home) as address, sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
-            rows = [
-                {"gan": name, **measure(browser, address, run, way, arguments.presses)}
-                for name, run in runs.items()
-                for way in WAYS
-            ]
-            version = browser.version
-            browser.close()
+        server = Server(home.root, home.root / "server.log")
+        try:
+            with chromium() as browser:
+                version = browser.version
+                rows = [
+                    {"gan": name, **measure(browser, server, run, way, arguments.presses)}
+                    for name, run in runs.items()
+                    for way in WAYS
+                ]
+        finally:
+            server.stop()
     print(f"{'':>15} {'':>7} {'median ms':>10} {'90 %':>8} {'least':>8} {'most':>8} {'aim':>6}  met")
     for row in rows:
         print(
