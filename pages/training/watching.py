@@ -53,7 +53,7 @@ def together(run: Run) -> None:
     group = siblings(run)
     if len(group) < 2:
         return
-    st.caption(f"One generator for each class: these {len(group)} trainings belong together.")
+    st.caption(f"One generator for each class: these {len(group)} trainings belong together; the bold one is shown.")
     live(_progress_of, any(state_of(one).is_active for one in group))(group, run)
 
 
@@ -61,11 +61,11 @@ def _progress_of(group: list[Run], shown: Run) -> None:
     with st.container(horizontal=True):
         for one in group:
             found, name = glance(one), config_of(one)["class_name"]
-            with st.container(border=True, gap="xsmall", width=260):
+            with st.container(border=True, gap="xsmall", width=280, height="stretch"):
                 with st.container(horizontal=True, vertical_alignment="center"):
                     badge(found.state)
                     if one.id == shown.id:
-                        st.markdown(f"**{name}**, shown here", width="content")
+                        st.markdown(f"**{name}**", width="content")
                     else:
                         way_to(name, ":material/arrow_forward:", f"to-{one.id}", "tertiary", run=one.id)
                 total = found.status.total or config_of(one)["kimg"]

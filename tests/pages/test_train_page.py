@@ -154,7 +154,7 @@ def test_generators_of_the_same_settings_are_shown_together(home: Home, open_pag
     make_dataset(home)
     bleed, normal = make_training(home, "bleed"), make_training(home, "normal")
     app = open_page("train", run=bleed.id)
-    assert "2 trainings belong together" in text(app)
+    assert "these 2 trainings belong together" in text(app)
     assert press(app, "normal").query_params["run"] == normal.id
     other = make_training(home, "normal", kimg=3)
     assert "belong together" not in text(open_page("train", run=other.id))
