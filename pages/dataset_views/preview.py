@@ -55,6 +55,8 @@ def show_preview(config: ImportConfig, seen: Preview, leave_out: Callable[[], No
     `leave_out` is what the button below the problems does.
     """
     total = sum(sum(splits.values()) for splits in seen.counts.values())
+    if config.layout == "phantom":
+        st.badge("Phantom data: says nothing about patients", icon=":material/science:", color="orange")
     with st.container(horizontal=True):
         st.metric("Images", f"{total:,}", border=True)
         st.metric("Classes", len(seen.counts), border=True)
