@@ -15,6 +15,7 @@ from pages.parts.files import stamp
 from pages.parts.glance import run_named
 from pages.parts.home import home
 from pages.parts.images import stored_url
+from pages.parts.people import read_only
 from pages.parts.runs import run_link
 from pages.parts.words import amount
 
@@ -54,7 +55,10 @@ def gallery(run: Run) -> None:
             "application/zip",
             icon=":material/folder_zip:",
             on_click="ignore",
-            help="The pictures that are not left out, with the dataset.json that StyleGAN's programs read.",
+            disabled=read_only(),
+            help="A public demo hands out no whole pools; single pictures are yours to take."
+            if read_only()
+            else "The pictures that are not left out, with the dataset.json that StyleGAN's programs read.",
         )
         st.download_button(
             "Manifest (CSV)",
