@@ -48,7 +48,8 @@ def signed_in() -> bool:
 
 def address() -> str:
     """The e-mail address that the provider vouches for; empty when there is none."""
-    return "" if st.user.get("email_verified") is False else str(st.user.get("email") or "")
+    refused = str(st.user.get("email_verified")).lower() == "false"  # some providers say it as text
+    return "" if refused else str(st.user.get("email") or "")
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)

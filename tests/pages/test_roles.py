@@ -190,7 +190,7 @@ def test_somebody_without_a_role_sees_nothing(open_page: OpenPage, home: Home) -
     app.run()
     assert [button.label for button in app.button] == ["Sign in"]
     named(home, Role.EDITOR)
-    app.user = {**SIGNED_IN, "email_verified": False}
+    app.user = {**SIGNED_IN, "email_verified": "false"}
     assert "without a confirmed e-mail address" in texts(app.run())
     (home.root / TEAM_FILE).write_text("default = 3")
     app.user = dict(SIGNED_IN)
