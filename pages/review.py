@@ -18,6 +18,24 @@ from pages.reviewing.results import results
 
 QUIZ, RESULTS, DECIDE, COMMENTS = "Real or fake", "Results", "Accept or reject", "Comments"
 
+
+def chosen_view(offered: list[str]) -> str:
+    """The view that the URL names, else the first."""
+    wanted = st.query_params.get("view")
+    st.session_state["review-view"] = wanted if wanted in offered else offered[0]
+
+    def choose() -> None:
+        st.query_params["view"] = st.session_state["review-view"]
+
+    view = st.segmented_control(
+        "View", offered, required=True, key="review-view", on_change=choose, label_visibility="collapsed"
+    )
+    if st.session_state.get("review-shown") != view:  # a link from this page to itself leaves the browser's URL behind
+        st.session_state["review-shown"] = view
+        st.query_params["view"] = view
+    return view
+
+
 st.title("Review")
 st.caption("Can an expert tell the synthetic images from real ones, and which of them should nobody train on?")
 made = list_runs(home(), "pool")
@@ -42,9 +60,7 @@ if not views:
         )
     st.stop()
 
-view = st.segmented_control(
-    "View", views, default=views[0], required=True, key="view", bind="query-params", label_visibility="collapsed"
-)
+view = chosen_view(views)
 if view == QUIZ:
     real_or_fake(pools)
 elif view == RESULTS:
