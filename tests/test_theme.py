@@ -46,9 +46,16 @@ def test_contrast_is_the_one_of_the_standard() -> None:
 
 
 def test_text_and_links_can_be_read(theme: dict[str, Any]) -> None:
-    for colour in ("textColor", "primaryColor"):
-        for background in BACKGROUNDS:
-            assert contrast(theme[colour], theme[background]) >= TEXT, (colour, background)
+    for background in BACKGROUNDS:
+        for colour in (theme["textColor"], theme["codeTextColor"], theme.get("linkColor", theme["primaryColor"])):
+            assert contrast(colour, theme[background]) >= TEXT, (colour, background)
+
+
+def test_main_buttons_can_be_read_and_seen(theme: dict[str, Any]) -> None:
+    """Their words are white in light and dark. The chosen one of several views has the colour for its words."""
+    assert contrast("#ffffff", theme["primaryColor"]) >= TEXT
+    for background in BACKGROUNDS:
+        assert contrast(theme["primaryColor"], theme[background]) >= GRAPHICS
 
 
 def test_captions_can_be_read(theme: dict[str, Any]) -> None:
