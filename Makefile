@@ -27,6 +27,7 @@ bench: .venv/installed
 	$(BIN)/python -m benchmarks.quality --out test-artefacts/quality.json
 	$(BIN)/python -m benchmarks.memorisation --out test-artefacts/memorisation.json
 	$(BIN)/python -m benchmarks.sweep --out test-artefacts/sweep.json
+	$(BIN)/python -m benchmarks.dashboard --out test-artefacts/dashboard.json
 	$(BIN)/python -m benchmarks.slider --out test-artefacts/slider.json
 
 .venv/installed: requirements.txt
