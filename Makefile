@@ -19,7 +19,7 @@ lint: .venv/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv/installed
+bench: .venv/installed-dev
 	mkdir -p test-artefacts
 	$(BIN)/python -m benchmarks.dcgan --out test-artefacts/dcgan.json
 	$(BIN)/python -m benchmarks.stylegan2 --out test-artefacts/stylegan2.json
