@@ -5,6 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from engine.store.errors import ErsatzError
+from pages.parts.address import keep
 from pages.parts.entrance import banner, go_where_wanted, let_in, show_entrance
 from pages.parts.people import login_is_on, person
 
@@ -32,6 +33,7 @@ if not allowed:
     show_entrance(page)
     st.stop()
 go_where_wanted(page, pages)
+keep(page.url_path)
 banner()
 try:
     page.run()

@@ -7,6 +7,7 @@ import streamlit as st
 from engine.gans.snapshots import list_snapshots
 from engine.store.runs import Run, State, list_runs
 from pages.checking.ranking import exported_snapshot, run_export
+from pages.parts.address import put
 from pages.parts.glance import about_of, state_of
 from pages.parts.home import home
 from pages.parts.people import Role, guarded, require
@@ -47,5 +48,5 @@ def look(run: Run, snapshot: str) -> None:
     if error:
         st.error(error, icon=":material/error:")
         return
-    st.query_params["run"] = run.id
+    put("run", run.id)
     st.rerun()

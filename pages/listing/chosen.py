@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from engine.store.runs import Run
+from pages.parts.address import put
 from pages.parts.glance import runs_named
 
 
@@ -25,7 +26,4 @@ def chosen_runs() -> list[Run]:
 def choose(run_ids: Sequence[str]) -> None:
     """Put these runs into the link; none takes it back."""
     for parameter, value in (("run", "".join(run_ids[:1])), ("compare", ",".join(run_ids[1:]))):
-        if value:
-            st.query_params[parameter] = value
-        else:
-            st.query_params.pop(parameter, None)
+        put(parameter, value)

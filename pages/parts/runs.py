@@ -14,6 +14,7 @@ from engine.configs import Config
 from engine.jobs.submit import cancel, resume, stop, submit
 from engine.store.errors import AlreadyActive, ErsatzError
 from engine.store.runs import RESUMABLE, Run, State, Status, list_runs
+from pages.parts.address import heard, put
 from pages.parts.glance import about_of, config_of, run_named, state_of, status_of, title
 from pages.parts.home import home
 from pages.parts.people import Role, guarded, person, require
@@ -110,11 +111,11 @@ def choice_in_url(
     st.session_state[key] = shown
 
     def choose() -> None:
-        st.query_params[parameter] = st.session_state[key]
+        put(parameter, st.session_state[key])
 
     chosen = st.selectbox(label, options, format_func=shown_as.__getitem__, key=key, on_change=choose)
     if chosen != wanted:
-        st.query_params[parameter] = chosen
+        put(parameter, chosen)
     return chosen
 
 
@@ -130,12 +131,12 @@ def start(config: Config) -> Run | None:
             run = submit(home(), config, owner=person().name)
         except AlreadyActive as error:
             st.toast(str(error), icon=":material/play_circle:", duration="long")  # outlives the page's next run
-            st.query_params["run"] = error.run_id
+            put("run", error.run_id)
             return Run(home(), error.run_id)
         except ErsatzError as error:
             st.error(str(error), icon=":material/error:")
             return None
-    st.query_params["run"] = run.id
+    put("run", run.id)
     st.toast(f"Started: {title(run)}", icon=":material/play_circle:")
     return run
 
@@ -145,6 +146,7 @@ def live(part: Callable[..., None], active: bool, every: float = LIVE_SECONDS) -
 
     @wraps(part)
     def drawn(*arguments: Any) -> None:
+        heard()
         try:
             part(*arguments)
         except ErsatzError as error:

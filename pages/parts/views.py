@@ -1,29 +1,60 @@
-"""The views of a page: a row of them below its title, bound to `?view=`, and the way from one to another."""
+"""The views of a page: a row of them below its title, kept in `?view=`, and the ways from one to another.
+
+A link to the page that is open leaves the browser's address as it was. Ways within a page are buttons, therefore, that
+change the address: it can be shared, and gone back from.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Callable, Sequence
+from typing import Literal, NoReturn
 
 import streamlit as st
 
-NEXT = "view-next"
-"""In the session: the view to show at the next turn, once."""
+LEADING = tuple("view dataset from again new change pool compare trial image with at other".split())
+"""Parameters that say what a view shows, and mean nothing in the next one. `run` stays from view to view, as does what
+widgets keep in the URL themselves."""
 
 
-def choose_view(views: Sequence[str], first: str) -> str:
-    """The view that is to be shown: that of the URL, else `first`; a press on another one changes the URL."""
-    if (wanted := st.session_state.pop(NEXT, "")) in views:
-        st.session_state["view"] = wanted
-    elif st.session_state.get("view") not in views and st.query_params.get("view") not in views:  # another page's view
-        st.session_state["view"] = first
+def view_in_url(views: Sequence[str], usual: str) -> str:
+    """The view that the URL names, else the `usual` one."""
+    wanted = st.query_params.get("view")
+    return wanted if wanted in views else usual
+
+
+def choose_view(
+    views: Sequence[str], usual: str, words: Callable[[str], str] = str, *, label: str = "View", key: str = "view"
+) -> str:
+    """The view to show; a press on another one changes the URL. `words` are what the row calls a view."""
+    st.session_state[key] = view_in_url(views, usual)
+
+    def choose() -> None:
+        st.query_params["view"] = st.session_state[key]
+
     return st.segmented_control(
-        "View", views, required=True, key="view", bind="query-params", label_visibility="collapsed"
+        label, views, required=True, format_func=words, key=key, on_change=choose, label_visibility="collapsed"
     )
 
 
-def go(view: str, **query: str) -> NoReturn:
-    """Show another view of this page."""
-    st.query_params.update(query)
-    st.session_state[NEXT] = view
+def lead_to(view: str = "", **query: str) -> None:
+    """Let the URL name another view of this page, or the usual one, with what it is to show; empty: not at all."""
+    asked = dict.fromkeys(LEADING, "") | query | {"view": view}
+    for name, value in asked.items():
+        if value:
+            st.query_params[name] = value
+        else:
+            st.query_params.pop(name, None)
+
+
+def go(view: str = "", **query: str) -> NoReturn:
+    """Show another view of this page at once."""
+    lead_to(view, **query)
     st.rerun()
+
+
+def way_to(
+    label: str, icon: str, key: str, view: str = "", kind: Literal["secondary", "tertiary"] = "secondary", **query: str
+) -> None:
+    """A button that leads to another view of this page."""
+    if st.button(label, icon=icon, key=key, type=kind):
+        go(view, **query)

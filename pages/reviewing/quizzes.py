@@ -8,15 +8,18 @@ from engine.review.quiz import Quiz, begin_quiz, draw, list_quizzes, progress
 from engine.review.study import studied
 from engine.sampling.pools import Pool
 from engine.store.runs import Run
+from pages.parts.address import put
 from pages.parts.command import show_command
 from pages.parts.home import home
 from pages.parts.people import Role, guarded, may, require
 from pages.parts.runs import choice_in_url, title
+from pages.parts.views import way_to
 from pages.parts.words import moment
 from pages.reviewing.galleries import mistakes
 from pages.reviewing.playing import begin, given, is_playing, play
 from pages.reviewing.reviewer import author, name_field, reviewer
 from pages.reviewing.saving import saved
+from pages.reviewing.views import RESULTS
 
 USUAL = 40
 """Images of a quiz: about three minutes, and an interval of some 15 points to either side."""
@@ -116,12 +119,7 @@ def finished(quiz: Quiz, who: str) -> None:
             st.metric("Seconds a picture", f"{row['seconds']:.1f}", help="Median.", border=True, width=170)
         st.caption(own.sentence.replace("1 reviewer", "You", 1))
         if may(Role.REVIEWER):
-            st.page_link(
-                "pages/review.py",
-                label="All reviewers' results",
-                icon=":material/arrow_forward:",
-                query_params={"view": "Results", "quiz": quiz.id},
-            )
+            way_to("All reviewers' results", ":material/arrow_forward:", "to-results", RESULTS, quiz=quiz.id)
     mistakes(quiz, own.table, "What you took for the other")
 
 
@@ -162,7 +160,7 @@ def drawn(run: Run, images: int, seed: int, seconds: int) -> None:
     """Draw a quiz for all reviewers and open it."""
     require(Role.REVIEWER)
     quiz = begin_quiz(Pool.open(run), images, seed, seconds, author())
-    st.query_params["quiz"] = quiz.id
+    put("quiz", quiz.id)
 
 
 def practice(run: Run, images: int, seed: int, seconds: int) -> None:
@@ -170,4 +168,4 @@ def practice(run: Run, images: int, seed: int, seconds: int) -> None:
     quiz = draw(Pool.open(run), images, seed, seconds)
     kept = st.session_state.setdefault(PRACTICE_QUIZZES, [])
     st.session_state[PRACTICE_QUIZZES] = [quiz, *kept][:5]
-    st.query_params["quiz"] = quiz.id
+    put("quiz", quiz.id)

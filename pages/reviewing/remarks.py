@@ -6,6 +6,7 @@ import streamlit as st
 
 from engine.review.comments import comment_counts, recent_comments
 from engine.store.runs import Run, list_runs
+from pages.parts.address import put
 from pages.parts.glance import status_of, title
 from pages.parts.home import home
 from pages.parts.runs import run_in_url, run_link
@@ -25,10 +26,7 @@ def remarks() -> None:
     st.session_state["remarks-run"] = linked.id if linked is not None else EVERY
 
     def choose() -> None:
-        if chosen := st.session_state["remarks-run"]:
-            st.query_params["run"] = chosen
-        else:
-            st.query_params.pop("run", None)
+        put("run", st.session_state["remarks-run"])
 
     def words(run_id: str) -> str:
         if run_id == EVERY:

@@ -1,0 +1,72 @@
+"""What a page shows is what its address says, even before the browser has heard of a new address.
+
+With everything that a browser sends goes the address that it shows at that moment. A live part asks every two seconds;
+what is on its way while a page gives itself a new address carries the old one, and would bring the old run back: under
+load for seconds, and with buttons that act on it. So what a page writes is remembered for a while, and the old address
+is taken for the new one, unless somebody went back in the browser's history.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+MEMORY_SECONDS = 30.0
+"""No message takes longer to arrive; after that the old address is somebody's wish."""
+CHANGES = "address-changes"
+PAGE = "address-page"
+
+
+@dataclass(frozen=True)
+class Change:
+    """A parameter of the address that the server changed, and when."""
+
+    name: str
+    old: str
+    new: str
+    time: float
+
+
+def put(name: str, value: str) -> None:
+    """Write a parameter into the address; an empty value takes it out."""
+    old = st.query_params.get(name, "")
+    if old == value:
+        return
+    if old:  # whoever asks for the page without one, as its name in the navigation does, shall have it without
+        st.session_state[CHANGES] = [*_changes(), Change(name, old, value, time.time())]
+    _write(name, value)
+
+
+def keep(page: str) -> None:
+    """At the start of a page: put what was written lately in the place of what the browser had not yet heard of."""
+    context = get_script_run_ctx()
+    if st.session_state.get(PAGE) != page or (context is not None and context.is_history_navigation):
+        st.session_state[CHANGES] = []
+    st.session_state[PAGE] = page
+    st.session_state[CHANGES] = [change for change in _changes() if time.time() - change.time < MEMORY_SECONDS]
+    for change in _changes():
+        if st.query_params.get(change.name, "") == change.old:
+            _write(change.name, change.new)
+
+
+def heard() -> None:
+    """In a live part: an address that the browser itself has sent is no news to it any more."""
+    context = get_script_run_ctx()
+    if context is not None and context.fragment_ids_this_run:
+        st.session_state[CHANGES] = [
+            change for change in _changes() if st.query_params.get(change.name, "") != change.new
+        ]
+
+
+def _changes() -> list[Change]:
+    return st.session_state.get(CHANGES, [])
+
+
+def _write(name: str, value: str) -> None:
+    if value:
+        st.query_params[name] = value
+    else:
+        st.query_params.pop(name, None)
