@@ -12,6 +12,7 @@ from engine.datasets.dataset import Dataset
 from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run, list_runs
+from pages.parts.bound import bound
 from pages.parts.command import show_command
 from pages.parts.glance import config_of, state_of, title
 from pages.parts.home import home
@@ -171,7 +172,7 @@ def exclude_dialog(pool: Pool, paths: list[str], reason: str) -> None:
             "Exclude",
             type="primary",
             icon=":material/block:",
-            key="exclude-now",
+            key=bound("exclude-now", pool.run.id, *paths),
             **guarded(Role.EDITOR, disabled=not given),
         ):
             _change(lambda: pool.exclude(paths, given), f"{_images(len(paths))} excluded")
@@ -185,7 +186,13 @@ def restore_dialog(pool: Pool, paths: list[str]) -> None:
     st.write(f"**{_images(len(paths))}** will be in the pool again, for sweeps that start from now on.")
     warn_of_sweeps(pool)
     with st.container(horizontal=True):
-        if st.button("Restore", type="primary", icon=":material/undo:", key="restore-now", **guarded(Role.EDITOR)):
+        if st.button(
+            "Restore",
+            type="primary",
+            icon=":material/undo:",
+            key=bound("restore-now", pool.run.id, *paths),
+            **guarded(Role.EDITOR),
+        ):
             _change(lambda: pool.restore(paths), f"{_images(len(paths))} restored")
         if st.button("Leave out", key="restore-not"):
             st.rerun()

@@ -17,6 +17,7 @@ from engine.sampling.exported import INFO_FILE
 from engine.store.files import read_json
 from engine.store.home import REPOSITORY
 from engine.store.runs import Run, State, list_runs
+from pages.parts.bound import bound
 from pages.parts.charts import chart
 from pages.parts.command import command_line, show_command
 from pages.parts.files import json_of
@@ -129,7 +130,10 @@ def export(training: Run, rows: list[dict[str, Any]], best: str, exported: str) 
             "Snapshot", names, index=names.index(best) if best in names else 0, key=f"export-{training.id}", width=360
         )
         pressed = st.button(
-            "Export this one…", icon=":material/memory:", **guarded(Role.EDITOR, disabled=chosen == exported)
+            "Export this one…",
+            icon=":material/memory:",
+            key=f"export-{training.id}-{chosen}",
+            **guarded(Role.EDITOR, disabled=chosen == exported),
         )
     show_command(f"python -m engine export {training.id} --snapshot {training.path / 'snapshots' / chosen}")
     if chosen == exported:
@@ -145,7 +149,13 @@ def export_dialog(training: Run, snapshot: str, exported: str) -> None:
     if exported:
         st.write(f"It takes the place of {exported}. Pools that exist stay as they are; new ones are made with this.")
     with st.container(horizontal=True):
-        if st.button("Export", type="primary", icon=":material/memory:", key="export-now", **guarded(Role.EDITOR)):
+        if st.button(
+            "Export",
+            type="primary",
+            icon=":material/memory:",
+            key=bound("export-now", training.id, snapshot, exported),
+            **guarded(Role.EDITOR),
+        ):
             require(Role.EDITOR)
             with st.spinner("Exporting, and holding it against torch…"):
                 error = run_export(training, snapshot)

@@ -10,6 +10,7 @@ from engine.datasets.dataset import SPLITS, Dataset
 from engine.store.errors import ErsatzError
 from pages.dataset_views.reading import counts_of, state_of, written
 from pages.dataset_views.words import SEVERITIES
+from pages.parts.bound import bound
 from pages.parts.command import show_command
 from pages.parts.people import Role, guarded, require
 from pages.parts.words import moment
@@ -33,13 +34,18 @@ def freezing(dataset: Dataset) -> None:
             return
         grave = blocking(dataset.info["audit"]["findings"])
         st.caption(
-            "Look at the findings, then freeze the split: training and evaluation need one that cannot change any more."
+            "Look at the findings below; each warning can be mended by one press. Then freeze the split: from then on it "
+            "is settled which images are for training and which for the test."
             if not grave
             else f"{len(grave)} grave finding{'s' * (len(grave) != 1)} to mend before the split is frozen.",
             width="stretch",
         )
         pressed = st.button(
-            "Freeze", type="secondary" if grave else "primary", icon=":material/lock:", **guarded(Role.EDITOR)
+            "Freeze",
+            type="secondary" if grave else "primary",
+            icon=":material/lock:",
+            key=f"freeze-{dataset.name}",
+            **guarded(Role.EDITOR),
         )
     if pressed:
         freeze_dialog(dataset)
@@ -65,7 +71,11 @@ def freeze_dialog(dataset: Dataset) -> None:
     accepted = not grave or st.checkbox("Freeze all the same; what is accepted is recorded with every result.")
     with st.container(horizontal=True):
         if st.button(
-            "Freeze the split", type="primary", icon=":material/lock:", **guarded(Role.EDITOR, disabled=not accepted)
+            "Freeze the split",
+            type="primary",
+            icon=":material/lock:",
+            key=bound("freeze-now", written(dataset), grave),
+            **guarded(Role.EDITOR, disabled=not accepted),
         ):
             freeze(dataset, accept_findings=bool(grave))
         if st.button("Not yet"):

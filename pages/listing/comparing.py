@@ -13,6 +13,7 @@ from engine.store.runs import Run, State
 from pages.listing.deleting import delete_dialog
 from pages.listing.saying import archive, tag
 from pages.listing.stopping import stop_all_dialog
+from pages.parts.bound import bound
 from pages.parts.charts import chart
 from pages.parts.command import show_command
 from pages.parts.glance import Glance, glances
@@ -68,14 +69,14 @@ def together(seen: list[Glance]) -> None:
         if st.button(
             f"Stop {len(active)}" if active else "Stop",
             icon=":material/stop:",
-            key="stop-them",
+            key=bound("stop", *[run.id for run in active]),
             **guarded(Role.EDITOR, disabled=not active),
         ):
             stop_all_dialog(active)
         if st.button(
             f"Delete {len(runs)}",
             icon=":material/delete:",
-            key="delete-them",
+            key=bound("delete", *[run.id for run in runs]),
             **guarded(Role.EDITOR, disabled=any(one.state.is_active for one in seen)),
         ):
             delete_dialog(runs)

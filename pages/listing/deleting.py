@@ -9,6 +9,7 @@ from engine.jobs.submit import delete
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run
 from pages.listing.chosen import choose
+from pages.parts.bound import bound
 from pages.parts.glance import state_of, title
 from pages.parts.home import home
 from pages.parts.people import Role, guarded, require
@@ -38,7 +39,13 @@ def delete_dialog(runs: list[Run]) -> None:
         )
     st.caption("To keep it out of sight only, archive it instead.")
     with st.container(horizontal=True):
-        if st.button("Delete it", type="primary", icon=":material/delete:", **guarded(Role.EDITOR)) and remove(runs):
+        if st.button(
+            "Delete it" if len(runs) == 1 else f"Delete these {len(runs)}",
+            type="primary",
+            icon=":material/delete:",
+            key=bound("delete-now", *[run.id for run in runs], meaning.lost, meaning.stays, meaning.users),
+            **guarded(Role.EDITOR),
+        ) and remove(runs):
             st.rerun()
         if st.button("Keep it"):
             st.rerun()

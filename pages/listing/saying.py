@@ -9,6 +9,7 @@ import streamlit as st
 from engine.store.about import About, change_about, change_tags
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run, list_runs
+from pages.parts.bound import bound
 from pages.parts.glance import about_of, usual_title
 from pages.parts.home import home
 from pages.parts.people import Role, guarded, require
@@ -18,7 +19,7 @@ def rename(run: Run) -> None:
     """A title and tags for one run."""
     said = about_of(run)
     with (
-        st.popover("Title and tags", icon=":material/label:", **guarded(Role.EDITOR)),
+        st.popover("Title and tags", key=f"say-{run.id}", icon=":material/label:", **guarded(Role.EDITOR)),
         st.form(f"about-{run.id}", border=False),
     ):
         title = st.text_input("Title", said.title, placeholder=usual_title(run), max_chars=120)
@@ -34,7 +35,11 @@ def rename(run: Run) -> None:
 
 def tag(runs: list[Run]) -> None:
     """Tags that several runs get or lose together."""
-    with st.popover("Tags", icon=":material/label:", **guarded(Role.EDITOR)), st.form("tags", border=False):
+    these = bound("tags", *[run.id for run in runs])
+    with (
+        st.popover("Tags", icon=":material/label:", key=f"say-{these}", **guarded(Role.EDITOR)),
+        st.form(these, border=False),
+    ):
         add = st.multiselect("Add", known_tags(), accept_new_options=True, placeholder="best, paper, …")
         worn = sorted({tag for run in runs for tag in about_of(run).tags})
         remove = st.multiselect("Take off", worn, placeholder="None", disabled=not worn)
@@ -50,6 +55,7 @@ def archive(runs: list[Run]) -> None:
     pressed = st.button(
         "Put back" if back else "Archive",
         icon=":material/unarchive:" if back else ":material/archive:",
+        key=bound("archive", back, *[run.id for run in runs]),
         **guarded(
             Role.EDITOR,
             help=None if back else "Out of this list and out of the choices on other pages. Results keep it.",

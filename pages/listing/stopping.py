@@ -7,6 +7,7 @@ import streamlit as st
 from engine.jobs.submit import stop
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run
+from pages.parts.bound import bound
 from pages.parts.glance import title
 from pages.parts.people import Role, guarded, require
 
@@ -17,7 +18,13 @@ def stop_all_dialog(runs: list[Run]) -> None:
     st.markdown("".join(f"\n* {title(run)}" for run in runs))
     st.write("Each ends at its next safe point with everything saved, and can be resumed later from there.")
     with st.container(horizontal=True):
-        if st.button("Stop them", type="primary", icon=":material/stop:", **guarded(Role.EDITOR)):
+        if st.button(
+            "Stop them",
+            type="primary",
+            icon=":material/stop:",
+            key=bound("stop-now", *[run.id for run in runs]),
+            **guarded(Role.EDITOR),
+        ):
             stop_all(runs)
             st.rerun()
         if st.button("Keep them"):

@@ -15,6 +15,7 @@ from engine.jobs.submit import cancel, resume, stop, submit
 from engine.store.errors import AlreadyActive, ErsatzError
 from engine.store.runs import RESUMABLE, Run, State, Status, list_runs
 from pages.parts.address import heard, put
+from pages.parts.bound import bound
 from pages.parts.glance import about_of, config_of, run_named, state_of, status_of, title
 from pages.parts.home import home
 from pages.parts.people import Role, guarded, person, require
@@ -227,6 +228,7 @@ def stop_dialog(run: Run) -> None:
             "Cancel the run" if queued else "Stop the run",
             type="primary",
             icon=":material/stop:",
+            key=bound("stop-now", run.id, queued),
             **guarded(Role.EDITOR),
         ):
             try:

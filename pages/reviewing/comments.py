@@ -60,10 +60,10 @@ def show_comment(comment: Comment) -> None:
 def change_dialog(comment: Comment) -> None:
     """The text again, to be changed."""
     require(Role.REVIEWER)
-    text = st.text_area("Comment", comment.text, max_chars=LONGEST, height=160)
-    if st.button("Save", type="primary", icon=":material/check:", disabled=not text.strip()) and saved(
-        lambda: change_comment(home(), comment.id, author(), text)
-    ):
+    text = st.text_area("Comment", comment.text, max_chars=LONGEST, height=160, key=f"change-text-{comment.id}")
+    if st.button(
+        "Save", type="primary", icon=":material/check:", key=f"save-{comment.id}", disabled=not text.strip()
+    ) and saved(lambda: change_comment(home(), comment.id, author(), text)):
         st.rerun()
 
 
@@ -73,7 +73,7 @@ def take_back_dialog(comment: Comment) -> None:
     require(Role.REVIEWER)
     st.write("Nobody will see it any more.")
     with st.container(horizontal=True):
-        if st.button("Take back", type="primary", icon=":material/delete:") and saved(
+        if st.button("Take back", type="primary", icon=":material/delete:", key=f"take-back-{comment.id}") and saved(
             lambda: take_back_comment(home(), comment.id, author())
         ):
             st.rerun()

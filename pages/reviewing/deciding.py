@@ -6,6 +6,7 @@ import streamlit as st
 
 from engine.review.decisions import ACCEPT
 from engine.store.runs import Run
+from pages.parts.bound import bound
 from pages.parts.command import show_command
 from pages.parts.people import Role, guarded
 from pages.parts.runs import live, run_picker
@@ -101,7 +102,7 @@ def gallery(now: Judging, paths: list[str]) -> None:
             st.button(
                 several,
                 icon=":material/done_all:",
-                key="accept-rest",
+                key=bound("accept-rest", now.pool.run.id, *open_ones),
                 on_click=keep,
                 args=(say, now.pool, open_ones, now.who, ACCEPT),
                 **guarded(Role.REVIEWER, disabled=not now.who, help=None if now.who else NAMELESS),

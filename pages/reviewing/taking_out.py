@@ -7,6 +7,7 @@ import streamlit as st
 from engine.review.decisions import BY_REVIEW, RULES, Rule, bring_back, decisions, take_out, tally, to_take_out
 from engine.sampling.pools import Pool
 from pages.checking.copies import warn_of_sweeps
+from pages.parts.bound import bound
 from pages.parts.home import home
 from pages.parts.people import Role, guarded, require
 from pages.reviewing.judging import Judging
@@ -41,11 +42,13 @@ def standing(judging: Judging) -> Rule:
         if st.button(
             f"Take the rejected {len(going)} out…" if len(going) else "Nothing to take out",
             icon=":material/block:",
-            key="take-out",
+            key=bound("take-out", pool.run.id, rule),
             **guarded(Role.EDITOR, disabled=going.empty),
         ):
             take_out_dialog(pool, rule)
-        if back and st.button(f"Bring {back} back…", icon=":material/undo:", key="bring-back", **guarded(Role.EDITOR)):
+        if back and st.button(
+            f"Bring {back} back…", icon=":material/undo:", key=bound("bring-back", pool.run.id), **guarded(Role.EDITOR)
+        ):
             bring_back_dialog(pool)
     return rule
 
@@ -63,9 +66,9 @@ def take_out_dialog(pool: Pool, rule: Rule) -> None:
         st.caption(f"{count} · {reason}")
     warn_of_sweeps(pool)
     with st.container(horizontal=True):
-        if st.button("Take out", type="primary", icon=":material/block:", key="take-out-now") and saved(
-            lambda: take_out(pool, rule)
-        ):
+        if st.button(
+            "Take out", type="primary", icon=":material/block:", key=bound("take-out-now", pool.run.id, *reasons.index)
+        ) and saved(lambda: take_out(pool, rule)):
             st.toast(f"{_pictures(len(reasons))} taken out", icon=":material/check:")
             st.rerun()
         if st.button("Keep", key="take-out-not"):
@@ -83,9 +86,9 @@ def bring_back_dialog(pool: Pool) -> None:
     )
     warn_of_sweeps(pool)
     with st.container(horizontal=True):
-        if st.button("Bring back", type="primary", icon=":material/undo:", key="bring-back-now") and saved(
-            lambda: bring_back(pool)
-        ):
+        if st.button(
+            "Bring back", type="primary", icon=":material/undo:", key=bound("bring-back-now", pool.run.id, count)
+        ) and saved(lambda: bring_back(pool)):
             st.toast(f"{_pictures(count)} brought back", icon=":material/check:")
             st.rerun()
         if st.button("Leave out", key="bring-back-not"):

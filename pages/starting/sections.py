@@ -40,6 +40,7 @@ def offer_demo(primary: bool) -> None:
         "Try the demo",
         type="primary" if primary else "secondary",
         icon=":material/play_arrow:",
+        key="demo",
         **guarded(Role.EDITOR),
     )
     if pressed and start(JourneyConfig(preset="demo")):

@@ -212,7 +212,7 @@ def test_several_runs_are_stopped_and_deleted_together(open_page: OpenPage, home
     assert alive.stop_requested()
     app = press(open_page("runs", run=one.id, compare=other.id), "Delete 2")
     assert "nobody can make images with it any more" in texts(app)
-    press(app, "Delete 2", "Delete it")
+    press(app, "Delete 2", "Delete these 2")
     assert not one.exists()
     assert not other.exists()
     assert pool.exists()
