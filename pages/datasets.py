@@ -7,7 +7,6 @@ import streamlit as st
 from engine.datasets.dataset import Dataset, list_datasets
 from engine.datasets.uploads import remove_old_uploads
 from engine.store.runs import Run, State, list_runs
-from pages.dataset_views.address import ALL, IMPORT, PARTS, go_to, segmented
 from pages.dataset_views.catalogue import show_catalogue
 from pages.dataset_views.facts import show_facts
 from pages.dataset_views.findings import show_findings
@@ -15,12 +14,14 @@ from pages.dataset_views.folds import show_folds
 from pages.dataset_views.freezing import freezing
 from pages.dataset_views.importing import followed_import, new_import, settings_again
 from pages.dataset_views.split import show_split
+from pages.dataset_views.views import ALL, IMPORT, PARTS
 from pages.dataset_views.wall import image_wall
 from pages.parts.glance import config_of, state_of
 from pages.parts.home import home
 from pages.parts.people import Role, may
 from pages.parts.phantom import phantom_badge
 from pages.parts.runs import choice_in_url, run_in_url, run_row
+from pages.parts.views import choose_view, lead_to, view_in_url
 
 ONE = "facts"
 SHOW = {"facts": show_facts, "findings": show_findings, "images": image_wall, "split": show_split, "folds": show_folds}
@@ -60,7 +61,7 @@ def one(datasets: dict[str, Dataset], view: str) -> None:
     freezing(dataset)
     grave = sum(finding["severity"] != "info" for finding in dataset.info["audit"]["findings"])
     words = PARTS | ({"findings": f"Findings ({grave})"} if grave else {})
-    segmented("Part of the data set", words, view, key="datasets-part")
+    choose_view(list(words), view, words.__getitem__, label="Part of the data set", key="datasets-part")
     SHOW[view](dataset)
 
 
@@ -78,14 +79,14 @@ if may(Role.EDITOR):
 datasets = {dataset.name: dataset for dataset in list_datasets(home())}
 followed = import_in_url()
 if followed and followed.state() is State.FINISHED and (imported := config_of(followed)["name"]) in datasets:
-    go_to("facts" if datasets[imported].frozen else "findings", dataset=str(imported))
+    lead_to("facts" if datasets[imported].frozen else "findings", dataset=str(imported), run="")
     followed = None
 
-asked = st.query_params.get("view", IMPORT if followed is not None else ONE)
-view = asked if asked in (*PARTS, ALL, IMPORT) and datasets else IMPORT
+usual = IMPORT if followed is not None or not datasets else ONE
+view = view_in_url((*PARTS, ALL, IMPORT) if datasets else (), usual)
 top = {ONE: "One data set", ALL: f"All data sets ({len(datasets)})", IMPORT: "Import"}
 if datasets:
-    segmented("View", top, ONE if view in PARTS else view, key="datasets-view")
+    choose_view(list(top), ONE if view in PARTS else view, top.__getitem__)
 if view == IMPORT:
     importing(datasets, followed)
 elif view == ALL:

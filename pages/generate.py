@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from engine.store.runs import Run, list_runs
+from engine.store.runs import Run, State, list_runs
 from pages.generating.exploring import explore
 from pages.generating.latent_tools import around, mixing, morphing
 from pages.generating.opened import generators
@@ -14,10 +14,10 @@ from pages.generating.projections import LINKED, project
 from pages.generating.unexported import unexported
 from pages.generating.walking import walking
 from pages.parts.empty import empty_state
-from pages.parts.glance import config_of, run_named
+from pages.parts.glance import config_of, run_named, state_of
 from pages.parts.home import home
 from pages.parts.runs import live, run_in_url, run_picker
-from pages.parts.views import NEXT, choose_view
+from pages.parts.views import choose_view
 
 TOOLS = {
     "Explore": explore,
@@ -31,11 +31,9 @@ NEED_W = ("Style mixing", "Projection")
 VIEWS = (*TOOLS, "Pools")
 VIEW_OF = {"pool": "Pools", "projection": "Projection"}
 """The view that a link to a run opens, by the run's kind."""
-CAME = "generate-came"
-"""In the session: the run that the page was opened with, so that the next link is seen to be another one."""
 
 
-def linked_view(ready: list[Run]) -> str:
+def usual_view(ready: list[Run]) -> str:
     """The view of the run that a link names; a projection is seen with its generator."""
     run = run_named(home(), st.query_params.get("again", "")) or run_in_url()
     kind = config_of(run)["kind"] if run is not None else ""
@@ -44,10 +42,7 @@ def linked_view(ready: list[Run]) -> str:
         generator = config_of(run)["generator"]
         if generator in {each.id for each in ready}:
             st.query_params["run"] = generator
-    came = st.query_params.get("run", "") or st.query_params.get("again", "")
-    if came != st.session_state.get(CAME) and "view" not in st.query_params:
-        st.session_state[NEXT] = VIEW_OF.get(kind, "Explore")
-    st.session_state[CAME] = came
+            st.query_params.setdefault("view", VIEW_OF[kind])
     return VIEW_OF.get(kind, "Explore")
 
 
@@ -64,7 +59,6 @@ def picked(name: str, kind: str, among: list[Run]) -> Run | None:
     recall(name, among)
     run = run_picker(kind, name, label=name.capitalize(), runs=among)
     st.session_state[f"last-{name}"] = run.id if run else ""
-    st.session_state[CAME] = st.query_params.get("run", "")
     return run
 
 
@@ -81,11 +75,11 @@ if not ready:
     unexported()
     st.stop()
 
-view = choose_view(VIEWS, linked_view(ready))
+view = choose_view(VIEWS, usual_view(ready))
 if view == "Pools":
     pools = list_runs(home(), "pool")
     trained = [run for run in ready if config_of(run)["kind"] == "train"]
-    new_pool(trained, expanded=not pools)
+    new_pool(trained, expanded=all(state_of(pool) in (State.FAILED, State.CANCELLED) for pool in pools))
     if (pool := picked("pool", "pool", pools)) is not None:
         show_pool(pool)
 elif (generator := picked("generator", "train", ready)) is not None:

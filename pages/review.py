@@ -11,30 +11,12 @@ from pages.parts.empty import empty_state
 from pages.parts.glance import state_of
 from pages.parts.home import home
 from pages.parts.runs import run_header
+from pages.parts.views import choose_view
 from pages.reviewing.deciding import accept_or_reject
 from pages.reviewing.quizzes import real_or_fake
 from pages.reviewing.remarks import remarks
 from pages.reviewing.results import results
-
-QUIZ, RESULTS, DECIDE, COMMENTS = "Real or fake", "Results", "Accept or reject", "Comments"
-
-
-def chosen_view(offered: list[str]) -> str:
-    """The view that the URL names, else the first."""
-    wanted = st.query_params.get("view")
-    st.session_state["review-view"] = wanted if wanted in offered else offered[0]
-
-    def choose() -> None:
-        st.query_params["view"] = st.session_state["review-view"]
-
-    view = st.segmented_control(
-        "View", offered, required=True, key="review-view", on_change=choose, label_visibility="collapsed"
-    )
-    if st.session_state.get("review-shown") != view:  # a link from this page to itself leaves the browser's URL behind
-        st.session_state["review-shown"] = view
-        st.query_params["view"] = view
-    return view
-
+from pages.reviewing.views import COMMENTS, DECIDE, QUIZ, RESULTS
 
 st.title("Review")
 st.caption("Can an expert tell the synthetic images from real ones, and which of them should nobody train on?")
@@ -60,7 +42,7 @@ if not views:
         )
     st.stop()
 
-view = chosen_view(views)
+view = choose_view(views, views[0])
 if view == QUIZ:
     real_or_fake(pools)
 elif view == RESULTS:

@@ -10,31 +10,11 @@ from pages.parts.empty import empty_state
 from pages.parts.glance import config_of
 from pages.parts.home import home
 from pages.parts.runs import run_in_url, run_picker
+from pages.parts.views import choose_view
 from pages.training.planning import plan
 from pages.training.watching import watch
 
 VIEWS = {"watch": "Watch", "new": "New training"}
-
-
-def chosen_view(usual: str) -> str:
-    """Watch or New training, as the URL says; else the `usual` one."""
-    wanted = st.query_params.get("view")
-    shown = wanted if wanted in VIEWS else usual
-    if st.session_state.get("train-view") != shown:
-        st.session_state["train-view"] = shown
-
-    def choose() -> None:
-        st.query_params["view"] = st.session_state["train-view"]
-
-    return st.segmented_control(
-        "View",
-        list(VIEWS),
-        required=True,
-        format_func=VIEWS.get,
-        key="train-view",
-        on_change=choose,
-        label_visibility="collapsed",
-    )
 
 
 st.title("Train")
@@ -55,7 +35,7 @@ if not ready and not runs:
 
 asked = measured is not None or any(name in st.query_params for name in ("from", "again"))
 asked = asked or (linked is None and "dataset" in st.query_params)  # as "Train on it" links here
-if chosen_view("new" if asked or not runs else "watch") == "new":
+if choose_view(list(VIEWS), "new" if asked or not runs else "watch", VIEWS.__getitem__) == "new":
     if not ready:
         empty_state(
             "There is no frozen data set to train on. Import one, and freeze its split.",

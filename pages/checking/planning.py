@@ -69,7 +69,6 @@ def new_check(pools: list[Run], linked: Run | None) -> None:
         submit="Start check",
     )
     if values is not None and (run := start(QualityConfig.build(values))) is not None:
-        st.query_params.pop(AGAIN, None)
         go(READ, run=run.id)
     if time := time_before():
         st.markdown(time)

@@ -10,9 +10,9 @@ import streamlit as st
 
 from engine.datasets.dataset import SPLITS, Dataset
 from engine.datasets.folds import fold_of
-from pages.dataset_views.address import go_to
 from pages.dataset_views.reading import counts_of, state_of, written
 from pages.dataset_views.words import split_word
+from pages.parts.views import go
 
 
 def show_catalogue(datasets: dict[str, Dataset]) -> None:
@@ -50,8 +50,7 @@ def show_catalogue(datasets: dict[str, Dataset]) -> None:
     )
     if choice.selection.rows:
         st.session_state["opened-sets"] = st.session_state.get("opened-sets", 0) + 1  # nothing is chosen on return
-        go_to("facts", dataset=str(table.at[choice.selection.rows[0], "name"]))
-        st.rerun()
+        go("facts", dataset=str(table.at[choice.selection.rows[0], "name"]))
 
 
 def row_of(dataset: Dataset) -> dict[str, Any]:

@@ -13,12 +13,13 @@ from engine.datasets.dataset import Dataset
 from engine.report.dataset_figures import class_counts
 from engine.report.figures import figure_class_counts, figure_sizes
 from engine.store.errors import ErsatzError
-from pages.dataset_views.address import IMPORT, way_to
 from pages.dataset_views.reading import manifest_of, written
 from pages.dataset_views.removal import removal_dialog
+from pages.dataset_views.views import IMPORT
 from pages.parts.charts import chart
 from pages.parts.command import command_line, show_command
 from pages.parts.people import Role, guarded, may
+from pages.parts.views import way_to
 from pages.parts.words import moment
 
 
@@ -53,8 +54,14 @@ def show_facts(dataset: Dataset) -> None:
     if may(Role.EDITOR):
         command(dataset)
     with st.container(horizontal=True, vertical_alignment="center"):
-        way_to("Import again with changes", ":material/restart_alt:", IMPORT, **{"from": dataset.name})
-        if st.button("Delete this data set…", icon=":material/delete:", type="tertiary", **guarded(Role.EDITOR)):
+        way_to("Import again with changes", ":material/restart_alt:", "import-again", IMPORT, **{"from": dataset.name})
+        if st.button(
+            "Delete this data set…",
+            icon=":material/delete:",
+            type="tertiary",
+            key=f"delete-{dataset.name}",
+            **guarded(Role.EDITOR),
+        ):
             removal_dialog(dataset)
 
 

@@ -12,13 +12,13 @@ from engine.datasets import editing
 from engine.datasets.dataset import Dataset
 from engine.datasets.foresight import Effect
 from engine.store.errors import ErsatzError
-from pages.dataset_views.address import go_to
 from pages.dataset_views.pictures import enlarge, named, show_picture
 from pages.dataset_views.reading import foreseen, manifest_of, written
 from pages.dataset_views.wall import choose_finding
 from pages.dataset_views.words import OF_THE_WHOLE, REMEDIES, SEVERITIES, WHAT_THEY_DO, finding_title, split_word
 from pages.parts.command import show_command
 from pages.parts.people import Role, guarded, require
+from pages.parts.views import go
 
 EXAMPLES = 4
 """Sets of pictures of a finding on one page."""
@@ -80,7 +80,7 @@ def remedy(dataset: Dataset, finding: dict[str, Any]) -> None:
         pressed = st.button(
             REMEDIES.get(name, name),
             icon=":material/build:",
-            key=f"remedy-{finding['name']}",
+            key=f"remedy-{dataset.name}-{finding['name']}",
             **guarded(Role.EDITOR, help="Can be undone until the split is frozen."),
         )
         told = sentence_before(foreseen(dataset, written(dataset), name))
@@ -125,7 +125,7 @@ def sentence_before(effect: Effect) -> str:
         return f"Would move {effect.moved:,} of {total:,} images to another split, and leave none out."
     if before != after:
         return f"Would join the {total:,} images into {after:,} groups that stay together ({before:,} without it)."
-    return "Would leave no image out."
+    return "Nothing would change now: they lie together already, and would stay so when the set is split again."
 
 
 def sentence_after(manifest: pd.DataFrame, remedy: str) -> str:
@@ -156,8 +156,7 @@ def examples(dataset: Dataset, finding: dict[str, Any]) -> None:
     more = name not in OF_THE_WHOLE and finding["count"] > sum(map(len, sets[:EXAMPLES]))
     if more and st.button("All of them on the image wall", icon=":material/photo_library:", key=f"all-{name}"):
         choose_finding(name)
-        go_to("images", dataset=dataset.name, finding=finding_title(name))
-        st.rerun()
+        go("images", dataset=dataset.name, finding=finding_title(name))
 
 
 def together(dataset: Dataset, rows: Sequence[Any], key: str) -> None:

@@ -8,11 +8,11 @@ import streamlit as st
 from engine.datasets.dataset import SPLITS, Dataset
 from engine.datasets.folds import fold_names, fold_of, folds_of, make_folds
 from engine.store.errors import ErsatzError
-from pages.dataset_views.address import way_to
 from pages.dataset_views.reading import counts_of, written
 from pages.dataset_views.words import split_word
 from pages.parts.command import show_command
 from pages.parts.people import Role, guarded, require
+from pages.parts.views import way_to
 
 
 def show_folds(dataset: Dataset) -> None:
@@ -23,7 +23,7 @@ def show_folds(dataset: Dataset) -> None:
             "validation images in the other folds.",
             icon=":material/lock:",
         )
-        way_to(f"Open {fold['parent']}", ":material/arrow_back:", "folds", dataset=fold["parent"])
+        way_to(f"Open {fold['parent']}", ":material/arrow_back:", "to-parent", "folds", dataset=fold["parent"])
         return
     st.markdown(
         "With few images, one small test set says little. A cross-validation divides the data set into folds; every "
@@ -59,7 +59,7 @@ def table_of(made: list[Dataset]) -> None:
 
 def new_folds(dataset: Dataset) -> None:
     """How many folds, and the button that makes them."""
-    with st.form("folds"):
+    with st.form(f"folds-{dataset.name}"):
         with st.container(horizontal=True, vertical_alignment="bottom"):
             count = st.number_input(
                 "Folds", 2, 20, 5, help="Five is usual: each fold then tests on a fifth of the images.", width=160

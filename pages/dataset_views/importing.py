@@ -12,10 +12,10 @@ from engine.datasets.uploads import FOLDER as UPLOADS
 from engine.presets import PRESETS
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run, State
-from pages.dataset_views.address import IMPORT, go_to, way_to
 from pages.dataset_views.browsing import FIELD
 from pages.dataset_views.preview import look_at, matched_by, show_preview
 from pages.dataset_views.sources import PATH, PHANTOM, free_name, source_of, way_of_arrival
+from pages.dataset_views.views import IMPORT
 from pages.parts.command import command_line, show_command
 from pages.parts.forms import grouped_form
 from pages.parts.glance import config_of, run_named, title
@@ -23,14 +23,25 @@ from pages.parts.home import home
 from pages.parts.machine import machine
 from pages.parts.people import Role, guarded, may, refusal, require
 from pages.parts.runs import run_header, start
+from pages.parts.views import go, way_to
 
 OWN = "No preset"
 START, LOOK = "Start import", "Preview"
-FIELDS = ["name", "size", "mode", "resize", "class_names", "group_column"]
+FIELDS = ["name", "size", "class_names"]
 MORE = {
+    "How the images are stored": ["mode", "resize", "window"],
     "How the source is read": [
-        *("layout", "csv", "image_column", "label_column", "split_column", "metadata_columns", "only_classes"),
-        *("window", "max_pixels", "skip_unreadable"),
+        *(
+            "group_column",
+            "layout",
+            "csv",
+            "image_column",
+            "label_column",
+            "split_column",
+            "metadata_columns",
+            "only_classes",
+        ),
+        *("max_pixels", "skip_unreadable"),
     ],
     "How it is split": [
         *("split", "train_share", "valid_share", "split_counts", "train_per_class", "seed", "remedies", "freeze"),
@@ -60,7 +71,9 @@ def followed_import(run: Run) -> None:
         st.markdown(f"**{title(run)}**")
         run_header(run)
         if state.is_final and state is not State.FINISHED:
-            way_to("Change its settings and try again", ":material/restart_alt:", IMPORT, again=run.id)
+            way_to(
+                "Change its settings and try again", ":material/restart_alt:", "try-again", IMPORT, run="", again=run.id
+            )
     if state.is_active:
         st.caption("It goes on when this tab is closed. What was imported opens here when it has finished.")
 
@@ -82,6 +95,7 @@ def new_import(datasets: dict[str, Dataset], defaults: dict[str, Any]) -> None:
     st.subheader("2 · What was found")
     found = st.container()
     st.subheader("3 · How to store and split them")
+    st.caption("These settings suit most images: nothing has to be changed.")
     preset = preset_of(base, again)
     settings = {"freeze": False, **base, **preset, **again, "source": base["source"]}
     settings["name"] = free_name(settings["name"], datasets)
@@ -140,8 +154,7 @@ def begin(config: ImportConfig) -> None:
     require(Role.EDITOR)
     run = start(config)
     if run is not None:
-        go_to(IMPORT, run=run.id)
-        st.rerun()
+        go(IMPORT, run=run.id)
 
 
 def suggested(settings: dict[str, Any]) -> int:
@@ -169,16 +182,17 @@ def preset_of(base: dict[str, Any], again: dict[str, Any]) -> dict[str, Any]:
         return {}
     if phantom:
         return dict(PRESETS[fitting[0]].importing)
-    chosen = st.selectbox(
-        "Preset",
-        [OWN, *fitting],
-        format_func=lambda name: name if name == OWN else PRESETS[name].title,
-        help="The settings of a published system, for its own data. Without one, the settings suit most images.",
-        key=f"import-preset-{base['source']}",
-    )
-    if chosen == OWN:
-        return {}
-    st.caption(PRESETS[chosen].story)
+    with st.expander("Settings of a published system", icon=":material/menu_book:"):
+        chosen = st.selectbox(
+            "Preset",
+            [OWN, *fitting],
+            format_func=lambda name: name if name == OWN else PRESETS[name].title,
+            help="The settings of a published system, for its own data. Without one, the settings suit most images.",
+            key=f"import-preset-{base['source']}",
+        )
+        if chosen == OWN:
+            return {}
+        st.caption(PRESETS[chosen].story)
     return dict(PRESETS[chosen].importing)
 
 

@@ -7,10 +7,13 @@ import streamlit as st
 from engine.datasets.dataset import Dataset
 from engine.datasets.removal import remove, uses_of
 from engine.store.errors import ErsatzError
-from pages.dataset_views.address import ALL, go_to
+from pages.dataset_views.reading import written
+from pages.dataset_views.views import ALL
+from pages.parts.bound import bound
 from pages.parts.command import show_command
 from pages.parts.people import Role, guarded, require
 from pages.parts.runs import run_link
+from pages.parts.views import go
 
 SHOWN = 5
 """Runs named in the dialog."""
@@ -39,6 +42,7 @@ def removal_dialog(dataset: Dataset) -> None:
             "Delete the data set",
             type="primary",
             icon=":material/delete:",
+            key=bound("delete-now", written(dataset), uses.sentences()),
             **guarded(Role.EDITOR, disabled=not sure or bool(uses.active)),
         ):
             delete(dataset)
@@ -56,5 +60,4 @@ def delete(dataset: Dataset) -> None:
         st.error(str(error), icon=":material/error:")
         return
     st.toast(f"{dataset.name} is deleted.", icon=":material/delete:")
-    go_to(ALL)
-    st.rerun()
+    go(ALL)

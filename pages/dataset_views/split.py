@@ -11,13 +11,15 @@ from engine.configs import ImportConfig
 from engine.datasets import editing
 from engine.datasets.dataset import SPLITS, Dataset
 from engine.datasets.settling import MOVED
-from pages.dataset_views.address import IMPORT, way_to
 from pages.dataset_views.findings import edited
 from pages.dataset_views.reading import manifest_of, units, written
+from pages.dataset_views.views import IMPORT
 from pages.dataset_views.words import SEVERITIES, split_word
+from pages.parts.bound import bound
 from pages.parts.command import show_command
 from pages.parts.forms import config_form
 from pages.parts.people import Role, guarded, require
+from pages.parts.views import way_to
 
 FIELDS = ["split", "train_share", "valid_share", "split_counts", "train_per_class", "seed"]
 ANY = "all"
@@ -39,7 +41,7 @@ def show_split(dataset: Dataset) -> None:
             "under another name.",
             icon=":material/lock:",
         )
-        way_to("Import again with changes", ":material/restart_alt:", IMPORT, **{"from": dataset.name})
+        way_to("Import again with changes", ":material/restart_alt:", "import-again", IMPORT, **{"from": dataset.name})
         return
     with st.container(border=True):
         st.markdown("**Move by hand**")
@@ -78,7 +80,7 @@ def leaks(dataset: Dataset) -> None:
     for finding in found:
         st.error(finding["sentence"], icon=SEVERITIES["leak"][1])
     if found:
-        way_to("See them side by side", ":material/compare:", "findings", dataset=dataset.name)
+        way_to("See them side by side", ":material/compare:", "to-findings", "findings", dataset=dataset.name)
     else:
         st.caption(":material/check_circle: No patient, and no picture, stands in two splits.")
 
@@ -131,7 +133,9 @@ def move_by_hand(dataset: Dataset) -> None:
         st.markdown(f"**{len(rows):,} chosen**, {int(rows['images'].sum()):,} images →", width="content")
         for target in SPLITS:
             if st.button(
-                split_word(target).capitalize(), key=f"move-{target}", **guarded(Role.EDITOR, disabled=rows.empty)
+                split_word(target).capitalize(),
+                key=bound(f"move-{target}", now, list(rows["path"])),
+                **guarded(Role.EDITOR, disabled=rows.empty),
             ):
                 edited("Moving and looking for leaks…", lambda target=target: move(dataset, rows, target))
     if len(rows):

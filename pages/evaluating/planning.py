@@ -25,7 +25,7 @@ from pages.evaluating.origins import (
     sweep_again,
     weights_here,
 )
-from pages.evaluating.views import AGAIN, BESIDE, POOL, READ, TRIAL
+from pages.evaluating.views import READ
 from pages.parts.command import command_line, show_command
 from pages.parts.forms import config_form
 from pages.parts.glance import config_of, state_of
@@ -249,8 +249,6 @@ def submit(dataset: Dataset, config: SweepConfig, key: str) -> None:
         submit="Start sweep",
     )
     if values is not None and (run := start(SweepConfig.build(values))) is not None:
-        for linked in (AGAIN, POOL, BESIDE, TRIAL):
-            st.query_params.pop(linked, None)
         go(READ, run=run.id)
     show_command(command_line(config))
 

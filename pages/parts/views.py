@@ -11,7 +11,12 @@ from typing import Literal, NoReturn
 
 import streamlit as st
 
-LEADING = tuple("view dataset from again new change pool compare trial image with at other".split())
+from pages.parts.address import put
+
+LEADING = (
+    *("view", "dataset", "from", "again", "new", "change"),
+    *("pool", "compare", "trial", "image", "with", "at", "other"),
+)
 """Parameters that say what a view shows, and mean nothing in the next one. `run` stays from view to view, as does what
 widgets keep in the URL themselves."""
 
@@ -29,7 +34,7 @@ def choose_view(
     st.session_state[key] = view_in_url(views, usual)
 
     def choose() -> None:
-        st.query_params["view"] = st.session_state[key]
+        put("view", st.session_state[key])
 
     return st.segmented_control(
         label, views, required=True, format_func=words, key=key, on_change=choose, label_visibility="collapsed"
@@ -40,10 +45,7 @@ def lead_to(view: str = "", **query: str) -> None:
     """Let the URL name another view of this page, or the usual one, with what it is to show; empty: not at all."""
     asked = dict.fromkeys(LEADING, "") | query | {"view": view}
     for name, value in asked.items():
-        if value:
-            st.query_params[name] = value
-        else:
-            st.query_params.pop(name, None)
+        put(name, value)
 
 
 def go(view: str = "", **query: str) -> NoReturn:

@@ -13,9 +13,11 @@ from engine.store.runs import Run
 from pages.parts.charts import chart
 from pages.parts.command import show_command
 from pages.parts.home import home
+from pages.parts.views import way_to
 from pages.reviewing.galleries import mistakes
 from pages.reviewing.quizzes import pick
 from pages.reviewing.reviewer import reviewer
+from pages.reviewing.views import DECIDE
 
 HELP = {
     "accuracy": "Share of pictures that were called what they are. Guessing gives 50 %.",
@@ -120,11 +122,9 @@ def what_next(found: Study) -> None:
             icon=":material/download:",
             on_click="ignore",
         )
-        if Run(home(), found.quiz.pool).exists():
-            st.page_link(
-                "pages/review.py",
-                label="Accept or reject its pictures",
-                icon=":material/arrow_forward:",
-                query_params={"view": "Accept or reject", "run": found.quiz.pool},
+        pool = found.quiz.pool
+        if Run(home(), pool).exists():
+            way_to(
+                "Accept or reject its pictures", ":material/arrow_forward:", "to-deciding", DECIDE, run=found.quiz.pool
             )
     show_command(f"python -m engine review results {found.quiz.id}")

@@ -10,8 +10,8 @@ import streamlit as st
 from engine.gans.snapshots import list_generators
 from engine.store.runs import Run
 from pages.parts.glance import config_of, state_of, status_of
+from pages.parts.views import way_to
 from pages.parts.words import amount
-from pages.training.address import way_to
 
 NAMES = {
     "overfitting": "The discriminator overfits",
@@ -51,7 +51,7 @@ def _remedies(run: Run, name: str) -> None:
     config = config_of(run)
     with st.container(horizontal=True, vertical_alignment="center"):
         for label, changes in remedies(name, config):
-            way_again(run, label, changes)
+            way_again(run, label, changes, after=name)
         if list_generators(run.path) and not state_of(run).is_active and name != "ada-off":
             st.page_link(
                 "pages/quality.py",
@@ -61,12 +61,15 @@ def _remedies(run: Run, name: str) -> None:
             )
 
 
-def way_again(run: Run, label: str, changes: Changes | None = None, icon: str = ":material/replay:") -> None:
-    """A button to the form of a new training with this run's settings, and what is to be changed in them."""
-    query = {"view": "new", "again": run.id}
-    if changes:
-        query["change"] = ",".join(f"{name}={_plain(value)}" for name, value in changes.items())
-    way_to(label, icon, f"{label}-{run.id}", **query)
+def way_again(
+    run: Run, label: str, changes: Changes | None = None, icon: str = ":material/replay:", after: str = ""
+) -> None:
+    """A button to the form of a new training with this run's settings, and what is to be changed in them.
+
+    Two alarms may offer the same remedy; `after` tells their buttons apart.
+    """
+    change = ",".join(f"{name}={_plain(value)}" for name, value in (changes or {}).items())
+    way_to(label, icon, f"{after}-{label}-{run.id}", "new", again=run.id, change=change)
 
 
 def asked_changes(text: str) -> dict[str, str]:

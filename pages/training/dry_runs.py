@@ -15,8 +15,8 @@ from pages.parts.glance import config_of, state_of, status_of
 from pages.parts.home import home
 from pages.parts.people import Role, guarded, require
 from pages.parts.runs import live, run_header, start
+from pages.parts.views import go
 from pages.parts.words import amount, duration
-from pages.training.address import go_to
 from pages.training.alarms import way_again
 from pages.training.gans import NAMES
 
@@ -43,8 +43,7 @@ def show_dry_run(run: Run) -> None:
             if pressed:
                 require(Role.EDITOR)
                 if start(training):
-                    go_to(run=st.query_params["run"])
-                    st.rerun()
+                    go()
         with st.expander("Its settings", icon=":material/terminal:"):
             st.code(command_line(training, _size(training.dataset)) + " --dry-run", "bash", wrap_lines=True)
 

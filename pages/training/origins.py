@@ -11,7 +11,7 @@ from engine.configs import GANS
 from engine.store.runs import Run
 from pages.parts.glance import config_of, run_named, title
 from pages.parts.home import home
-from pages.training.address import go_to
+from pages.parts.views import way_to
 from pages.training.alarms import asked_changes
 from pages.training.gans import CHOSEN_ABOVE
 
@@ -61,6 +61,4 @@ def says_origin(origin: Origin) -> None:
         else:
             but = f", but with **{changes}**" if changes else ""
             st.markdown(f":material/replay: As **{title(origin.run)}**{but}", width="content")
-        if st.button("Begin without it", icon=":material/close:", type="tertiary", key="no-origin"):
-            go_to(view="new")
-            st.rerun()
+        way_to("Begin without it", ":material/close:", "no-origin", "new", "tertiary")

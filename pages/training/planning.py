@@ -19,7 +19,7 @@ from pages.parts.home import home
 from pages.parts.people import Role, require
 from pages.parts.phantom import phantom_badge
 from pages.parts.runs import start
-from pages.training.address import go_to
+from pages.parts.views import go
 from pages.training.dry_runs import show_dry_run
 from pages.training.gans import FOR_TRANSFER, LAYOUTS, NAMES
 from pages.training.guidance import (
@@ -218,8 +218,7 @@ def _submit(pressed: str, values: dict[str, Any], class_names: list[str]) -> Non
         return
     started = [start(parse_training({**values, "class_name": class_name})) for class_name in class_names]
     if started and all(started):
-        go_to(run=started[0].id)  # type: ignore[union-attr]
-        st.rerun()
+        go(run=started[0].id)  # type: ignore[union-attr]
 
 
 def _position(options: list[str], wanted: str | None) -> int:

@@ -8,19 +8,19 @@ import streamlit as st
 
 from engine.configs import parse_config
 from engine.datasets.dataset import Dataset
-from engine.gans.snapshots import list_generators
+from engine.gans.snapshots import list_generators, list_snapshots
 from engine.jobs.queue import waiting
 from engine.sampling.exported import has_generator
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run, State
-from pages.checking.ranking import export_dialog, exported_snapshot, rankings_of, read_ranking
+from pages.checking.ranking import export_dialog, exported_snapshot, rankings_of, read_ranking, run_export
 from pages.parts.command import command_line, show_command
 from pages.parts.glance import config_of, glance, state_of, status_of
 from pages.parts.home import home
-from pages.parts.people import Role, guarded
+from pages.parts.people import Role, guarded, require
 from pages.parts.runs import badge, live, run_header
+from pages.parts.views import way_to
 from pages.parts.words import amount, duration
-from pages.training.address import way_to
 from pages.training.alarms import alarm_cards, way_again
 from pages.training.curves import curves
 from pages.training.reading import SCORES, Best, best_checkpoint, read_rows, siblings
@@ -37,6 +37,11 @@ def watch(run: Run) -> None:
     together(run)
     run_header(run, brief=True)
     active = state_of(run).is_active
+    if active:
+        st.caption(
+            "It goes on when this tab is closed. Stop it whenever the samples look good enough: what was learned is "
+            "kept, and it can be resumed."
+        )
     best = best_checkpoint(run, read_rows(run))
     live(told, active)(run)
     if not active:
@@ -67,7 +72,7 @@ def _progress_of(group: list[Run], shown: Run) -> None:
                     if one.id == shown.id:
                         st.markdown(f"**{name}**", width="content")
                     else:
-                        way_to(name, ":material/arrow_forward:", f"to-{one.id}", "tertiary", run=one.id)
+                        way_to(name, ":material/arrow_forward:", f"to-{one.id}", kind="tertiary", run=one.id)
                 total = found.status.total or config_of(one)["kimg"]
                 st.progress(found.share or 0.0, text=f"{amount(found.status.done)} of {amount(total)} kimg")
 
@@ -192,12 +197,32 @@ def onward(run: Run) -> None:
                 )
                 if pressed:
                     st.switch_page("pages/generate.py", query_params={"run": run.id})
+            elif not active and (snapshots := list_snapshots(run.path)):
+                generate_with(run, snapshots[0].name)
             if newest_snapshot(run):
-                query = {"view": "new", "from": run.id}
-                way_to("Fine-tune from this", ":material/fork_right:", f"tune-{run.id}", **query)
+                way_to("Fine-tune from this", ":material/fork_right:", f"tune-{run.id}", "new", **{"from": run.id})
             way_again(run, "Train again with changes", icon=":material/edit:")
         if not active:
             best_snapshot(run)
+
+
+def generate_with(run: Run, snapshot: str) -> None:
+    """The next step after a training that was stopped: a generator of its newest snapshot, then the Generate page."""
+    if not st.button(
+        "Generate with it",
+        type="primary",
+        icon=":material/auto_awesome:",
+        key=f"use-{run.id}",
+        **guarded(Role.EDITOR, help="Makes a generator of what was learned so far, in some seconds."),
+    ):
+        return
+    require(Role.EDITOR)
+    with st.spinner("Making a generator of its newest snapshot…"):
+        error = run_export(run, snapshot)
+    if error:
+        st.error(error, icon=":material/error:")
+    else:
+        st.switch_page("pages/generate.py", query_params={"run": run.id})
 
 
 def best_snapshot(run: Run) -> None:

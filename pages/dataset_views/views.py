@@ -1,0 +1,13 @@
+"""The views of the Datasets page, by their word in the URL."""
+
+from __future__ import annotations
+
+PARTS = {
+    "facts": "Facts",
+    "findings": "Findings",
+    "images": "Images",
+    "split": "Split",
+    "folds": "Cross-validation",
+}
+"""Views of one data set."""
+ALL, IMPORT = "all", "import"
