@@ -37,6 +37,7 @@ def browser(last: str) -> None:
     require(Role.EDITOR)
     place = Path(st.session_state.get(PLACE) or beginning(st.session_state.get(FIELD, "") or last))
     with st.container(border=True):
+        entries, more = listed(str(place), _changed(place))
         with st.container(horizontal=True, vertical_alignment="center"):
             st.button(
                 "Up",
@@ -51,13 +52,13 @@ def browser(last: str) -> None:
                 "Use this folder",
                 icon=":material/check:",
                 key="browse-use",
-                type="secondary" if st.session_state.get(FIELD) else "primary",
+                type="primary" if promising(place, entries) and not st.session_state.get(FIELD) else "secondary",
                 on_click=take,
                 args=(str(place),),
             )
-        entries, more = listed(str(place), _changed(place))
+        st.caption("Open the folder that holds one subfolder for each class (or a ZIP or a CSV), then use it.")
         if not entries:
-            st.caption("No folder, ZIP, .npz or CSV here.")
+            st.caption("Nothing here that can be opened; go up.")
         with st.container(height=230 if len(entries) > 6 else "content", border=False, gap="xxsmall"):
             for entry in entries:
                 with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -72,6 +73,11 @@ def browser(last: str) -> None:
                     st.caption(entry.holds, width="content")
         if more:
             st.caption(f"… and {more} more; type the path to get there.")
+
+
+def promising(place: Path, entries: list[Entry]) -> bool:
+    """Whether the folder looks like a source: it, or a folder in it, holds images."""
+    return any("image" in kind for kind in (holds(str(place)), *(entry.holds for entry in entries)))
 
 
 def go(path: str) -> None:
@@ -123,9 +129,7 @@ def holds(path: str) -> str:
     except OSError:
         return "cannot be read"
     more = "+" if seen > LOOKED_AT else ""
-    return (
-        ", ".join(_counted(((folders, "folder"), (pictures, "image"), (tables, "table or archive")), more)) or "empty"
-    )
+    return ", ".join(_counted(((folders, "folder"), (pictures, "image"), (tables, "data file")), more)) or "empty"
 
 
 def _counted(kinds: Iterable[tuple[int, str]], more: str) -> list[str]:

@@ -34,8 +34,8 @@ def freezing(dataset: Dataset) -> None:
             return
         grave = blocking(dataset.info["audit"]["findings"])
         st.caption(
-            "Look at the findings below; each warning can be mended by one press. Then freeze the split: from then on it "
-            "is settled which images are for training and which for the test."
+            "Look at the findings below; where there is a remedy, one press takes it. Then freeze the split: from then "
+            "on it is settled which images are for training and which for the test."
             if not grave
             else f"{len(grave)} grave finding{'s' * (len(grave) != 1)} to mend before the split is frozen.",
             width="stretch",

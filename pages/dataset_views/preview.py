@@ -61,10 +61,10 @@ def show_preview(config: ImportConfig, seen: Preview, leave_out: Callable[[], No
         st.metric("Images", f"{total:,}", border=True)
         st.metric("Classes", len(seen.counts), border=True)
         st.metric(
-            "Groups",
-            f"{seen.groups:,}" if seen.groups else "unknown",
-            help="Patients, or whatever must stay in one split. If a CSV has a column for them, name it under “Patient "
-            "column”.",
+            "Patients",
+            f"{seen.groups:,}" if seen.groups else "not named",
+            help="Patients, or other groups whose images must stay together. Without their names, each image counts as "
+            "its own, and near copies are kept together. If a CSV has a column for them, name it as “Patient column”.",
             border=True,
         )
     if seen.problems:
@@ -112,11 +112,20 @@ def kinds_table(seen: Preview) -> pd.DataFrame:
     words = {"L": "grey", "RGB": "colour", "RGBA": "colour with transparency", "LA": "grey with transparency"}
     words |= {"P": "palette", "1": "black and white"}
     for what, found in (("size", seen.sizes), ("colour", seen.modes), ("bits", seen.bits)):
+        if what == "size" and len(found) > 5:
+            kinds.append((what, sizes_between(seen.sizes), sum(found.values())))
+            continue
         first = list(found.items())[:5]
         kinds += [(what, words.get(kind, kind.replace("x", "×")), count) for kind, count in first]
         if rest := list(found.items())[5:]:
             kinds.append((what, f"{len(rest)} others", sum(count for _, count in rest)))
     return pd.DataFrame(kinds, columns=["what", "found", "images"])
+
+
+def sizes_between(sizes: dict[str, int]) -> str:
+    """`134×187 to 957×821`, when there are too many sizes to list."""
+    pairs = sorted((tuple(map(int, size.split("x"))) for size in sizes), key=lambda pair: pair[0] * pair[1])
+    return " to ".join(f"{width}×{height}" for width, height in (pairs[0], pairs[-1]))
 
 
 def problems(found: dict[str, str], left_out: bool, leave_out: Callable[[], None]) -> None:

@@ -18,10 +18,10 @@ from pages.parts.people import Role, require
 
 PATH, FOLDER, FILES, PUBLIC, PHANTOM = "path", "folder", "files", "public", "phantom"
 WAYS = {
-    PATH: "Path on this machine",
+    PATH: "Folder on this machine",
     FOLDER: "Upload a folder",
     FILES: "Upload a ZIP or files",
-    PUBLIC: "MedMNIST",
+    PUBLIC: "Public collection",
     PHANTOM: "Phantom (demo)",
 }
 PUBLIC_SETS = {
@@ -42,6 +42,7 @@ HOW = """
 - a folder with one folder for each class, with or without `train`, `valid` and `test` above them
 - a flat folder with a CSV that names each image and its class (and its patient, if known)
 - a ZIP of either, a NumPy file (`.npz`), or DICOM files
+- `medmnist:NAME`, a public collection
 
 The files are only read. Nothing is written before you have seen what was matched.
 """
@@ -79,7 +80,7 @@ def source_of(way: str, last: str) -> dict[str, Any] | None:
 def from_path(last: str) -> dict[str, Any] | None:
     """A folder or file of the machine that runs the dashboard."""
     text = st.text_input(
-        "Folder, CSV, ZIP, .npz, or medmnist:NAME",
+        "Folder, CSV, ZIP or .npz file",
         placeholder="/data/brain-mri",
         key=FIELD,
         help=HOW,

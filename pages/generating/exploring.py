@@ -46,7 +46,12 @@ def explore(run: Run) -> None:
     seeds = range(seed, min(seed + count, MOST_SEED + 1))
     with shown, st.container(horizontal=True):
         downloads(run, sampler, look, seeds)
-        if st.button("Save many as a pool", icon=":material/save:", help="The next step: pictures for a sweep."):
+        if st.button(
+            "Save many as a pool",
+            type="primary",
+            icon=":material/save:",
+            help="The next step: some hundred pictures of every class, for Quality to check and Evaluate to add.",
+        ):
             go("Pools", new=run.id)
     row(run, [(number, look) for number in seeds], [str(number) for number in seeds])
     if sampler.has_w:

@@ -89,7 +89,7 @@ def test_a_path_is_previewed_then_imported(
     monkeypatch.setattr(parts, "submit", submit)
     app = open_page("datasets")
     app.text_input(key="import-path").set_value(str(folder)).run()
-    assert [metric.value for metric in app.metric] == ["48", "2", "unknown"], "shown without being asked for"
+    assert [metric.value for metric in app.metric] == ["48", "2", "not named"], "shown without being asked for"
     assert len(app.image) == 12
     assert {app.image[0].proto.imgs[0].alt, app.image[11].proto.imgs[0].alt} == {
         "Example 1 of class bleed",
@@ -118,7 +118,7 @@ def test_an_upload_is_previewed_and_a_hostile_one_refused(open_page: OpenPage, h
     assert "one ZIP or .npz alone is expected" in texts(app)
     assert not (home.root / "uploads").exists()
     app.file_uploader[0].set_value([("../scans.zip", archive, "application/zip")]).run()
-    assert [metric.value for metric in app.metric] == ["48", "2", "unknown"]
+    assert [metric.value for metric in app.metric] == ["48", "2", "not named"]
     assert next(field for field in app.text_input if field.label == "Name").value == "scans"
 
 
@@ -282,4 +282,4 @@ def test_folders_of_the_machine_are_walked_through(open_page: OpenPage, home: Ho
     press(app, "Up")
     press(app, "Use this folder")
     assert app.text_input(key="import-path").value == str(folder)
-    assert [metric.value for metric in app.metric] == ["48", "2", "unknown"]
+    assert [metric.value for metric in app.metric] == ["48", "2", "not named"]
