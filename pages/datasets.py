@@ -22,6 +22,7 @@ from pages.parts.people import Role, may
 from pages.parts.phantom import phantom_badge
 from pages.parts.runs import choice_in_url, run_in_url, run_row
 from pages.parts.views import choose_view, lead_to, view_in_url
+from pages.parts.words import plain
 
 ONE = "facts"
 SHOW = {"facts": show_facts, "findings": show_findings, "images": image_wall, "split": show_split, "folds": show_folds}
@@ -54,7 +55,7 @@ def one(datasets: dict[str, Dataset], view: str) -> None:
     """One data set: state and next step, then a part of it."""
     wanted = st.query_params.get("dataset")
     if wanted and wanted not in datasets:
-        st.warning(f"There is no data set {wanted} here; this is another one.", icon=":material/link_off:")
+        st.warning(f"There is no data set {plain(wanted)} here; this is another one.", icon=":material/link_off:")
     name = choice_in_url("Data set", newest_first(datasets), "dataset", "dataset", lambda name: datasets[name].label)
     dataset = datasets[name]
     phantom_badge(name)

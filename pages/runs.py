@@ -15,6 +15,7 @@ from pages.parts.empty import empty_state
 from pages.parts.glance import glances
 from pages.parts.home import home
 from pages.parts.runs import live
+from pages.parts.words import plain
 
 st.title("Runs")
 st.caption("Everything that was started here: how far it is, what came out, and what to do with it.")
@@ -35,7 +36,7 @@ live(live_table, bool(active))(wanted, active, chosen_ids())
 chosen = chosen_runs()
 missing = [run_id for run_id in chosen_ids() if run_id not in {run.id for run in chosen}]
 if missing:
-    st.warning(f"There is no run {missing[0]} here; it may have been deleted.", icon=":material/link_off:")
+    st.warning(f"There is no run {plain(missing[0])} here; it may have been deleted.", icon=":material/link_off:")
     st.button("Forget it", on_click=choose, args=([run.id for run in chosen],))
 if len(chosen) > 1:
     compare(chosen)

@@ -64,7 +64,7 @@ def about(
     """Say something of a run (a title, tags, that it is archived), or show what was said."""
     run = named_run(run_id)
     if title is not None:
-        change_about(run, title=title.strip())
+        change_about(run, title=title)
     if tag or untag:
         change_tags(run, tag or [], untag or [])
     if archive is not None:

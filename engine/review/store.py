@@ -35,6 +35,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import SQLAlchemyError
 
+from engine.store.about import plain_words
 from engine.store.errors import ErsatzError
 from engine.store.files import disk_errors
 from engine.store.home import Home
@@ -46,8 +47,6 @@ BUSY_SECONDS = 30.0
 LONGEST_NAME = 60
 LONGEST_REASON = 200
 NAME = re.compile(r"[\w .,@'+-]+")
-MARKUP = re.compile(r"[\[\]<>`*$\\|]")
-"""What the words of a page would show as something else than itself."""
 
 _metadata = MetaData()
 
@@ -116,7 +115,7 @@ def checked_name(name: str) -> str:
 
 def checked_reason(reason: str) -> str:
     """A reason in plain words on one line; an `ErsatzError` when it is too long."""
-    reason = " ".join(MARKUP.sub(" ", reason).split())
+    reason = plain_words(reason)
     if len(reason) > LONGEST_REASON:
         raise ErsatzError(f"The reason has {len(reason)} letters; at most {LONGEST_REASON} are expected. Shorten it.")
     return reason

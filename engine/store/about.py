@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -16,6 +17,8 @@ from engine.store.runs import Run
 
 ABOUT_FILE = "about.json"
 TAG_LENGTH = 40
+MARKUP = re.compile(r"[\[\]<>`*$\\|]")
+"""What a page would show as something else than itself: a link, a picture, a formula."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,9 @@ def about(run: Run) -> About:
 
 
 def change_about(run: Run, **changes: Any) -> About:
-    """Change fields of `about.json`, after whatever somebody else changed meanwhile."""
+    """Change fields of `about.json`, after whatever somebody else changed meanwhile; a title is kept in plain words."""
+    if "title" in changes:
+        changes["title"] = plain_words(changes["title"])
     return _changed(run, lambda said: replace(said, **changes))
 
 
@@ -68,9 +73,14 @@ def _changed(run: Run, change: Callable[[About], About]) -> About:
     return changed
 
 
+def plain_words(text: str) -> str:
+    """A line of words with single spaces and without markup, since pages show what people say to everybody."""
+    return " ".join(MARKUP.sub(" ", text).split())
+
+
 def checked_tag(tag: str) -> str:
-    """A tag without needless spaces; an `ErsatzError` when it is empty, too long, or has a comma."""
-    short = " ".join(tag.split())
+    """A tag in plain words; an `ErsatzError` when it is empty, too long, or has a comma."""
+    short = plain_words(tag)
     if not 0 < len(short) <= TAG_LENGTH or "," in short:
         raise ErsatzError(
             f"{tag!r} cannot be a tag: expected 1 to {TAG_LENGTH} characters without a comma. Choose another word."

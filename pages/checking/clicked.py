@@ -10,9 +10,11 @@ import streamlit as st
 from engine.sampling.pools import Pool
 from engine.store.runs import Run
 from pages.checking.copies import FEATURES, pair
+from pages.parts.address import put
 from pages.parts.glance import config_of
 from pages.parts.home import home
 from pages.parts.images import picture
+from pages.parts.words import plain
 
 IMAGE = "image"
 """Of the URL: `split:path` of the image that is looked at."""
@@ -25,10 +27,10 @@ def remember(key: str) -> None:
     or `[path, neighbour]` of a synthetic one."""
     points = [point["customdata"] for point in st.session_state[key].selection.points if "customdata" in point]
     if not points:
-        st.query_params.pop(IMAGE, None)
+        put(IMAGE, "")
         return
     path, split = points[0][:2]
-    st.query_params[IMAGE] = f"{split if split in ('train', 'valid') else SYNTHETIC}:{path}"
+    put(IMAGE, f"{split if split in ('train', 'valid') else SYNTHETIC}:{path}")
 
 
 def clicked(run: Run, neighbours: pd.DataFrame | None, pool: Pool | None, folder: Path | None) -> None:
@@ -46,8 +48,9 @@ def clicked(run: Run, neighbours: pd.DataFrame | None, pool: Pool | None, folder
     within = home().run(config["pool"]) if split == SYNTHETIC else home().dataset(config["dataset"])
     file = within / path
     words = "Synthetic" if split == SYNTHETIC else "Real"
-    if file.is_file() and file.resolve().is_relative_to(within.resolve()):  # the path comes from a link
+    # the path comes from a link: nothing but the stored pictures of this folder is opened
+    if file.suffix == ".png" and file.is_file() and file.resolve().is_relative_to(within.resolve()):
         shown = picture(file, file.stat().st_mtime, WIDTH)
-        st.image(shown, caption=f"{words}: {path}", width=WIDTH, alt=f"{words} image {path}")
+        st.image(shown, caption=f"{words}: {plain(path)}", width=WIDTH, alt=f"{words} image {path}")
     else:
-        st.caption(f"{words}: {path} (the file is gone)")
+        st.caption(f"{words}: {plain(path)} (the file is gone)")

@@ -16,6 +16,7 @@ from pages.parts.charts import chart
 from pages.parts.files import json_of
 from pages.parts.glance import about_of, status_of, title
 from pages.parts.home import home
+from pages.parts.labels import labels_of
 from pages.parts.phantom import phantom_badge
 from pages.parts.runs import choice_in_url, run_picker
 from pages.parts.views import go
@@ -44,7 +45,7 @@ def compare() -> None:
             list(rest),
             BESIDE,
             f"beside-{first.id}",
-            lambda run_id: f"{title(rest[run_id])} · {moment(status_of(rest[run_id]).created)}",
+            labels_of(rest.values()).__getitem__,
         )
     ]
     pair = [json_of(run.path / "scores.json") for run in (first, other)]

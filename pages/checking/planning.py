@@ -13,10 +13,11 @@ from pages.parts.files import json_of
 from pages.parts.forms import config_form
 from pages.parts.glance import config_of, run_named, status_of, title
 from pages.parts.home import home
+from pages.parts.labels import labels_of
 from pages.parts.phantom import phantom_badge
 from pages.parts.runs import start
 from pages.parts.views import go
-from pages.parts.words import duration, moment
+from pages.parts.words import duration
 
 MAIN_FIELDS = ["name", "extractor", "exclude"]
 CHOSEN_ABOVE = {"kind", "dataset", "dataset_fingerprint", "pool", "pool_sha256"}
@@ -44,7 +45,7 @@ def new_check(pools: list[Run], linked: Run | None) -> None:
         "Pool of synthetic images",
         list(by_id),
         index=list(by_id).index(wanted) if wanted in by_id else 0,
-        format_func=lambda run_id: f"{title(by_id[run_id])} · {moment(status_of(by_id[run_id]).created)}",
+        format_func=labels_of(by_id.values()).__getitem__,
         key=f"check-pool-{wanted}",
     )
     pool = config_of(by_id[chosen])
@@ -70,8 +71,7 @@ def new_check(pools: list[Run], linked: Run | None) -> None:
     )
     if values is not None and (run := start(QualityConfig.build(values))) is not None:
         go(READ, run=run.id)
-    if time := time_before():
-        st.markdown(time)
+    st.caption(time_before() or "The settings can stay as they are. A pool of some hundred images takes a few minutes.")
     show_command(command_line(QualityConfig.build(base)))
 
 

@@ -24,10 +24,11 @@ from pages.parts.files import json_of
 from pages.parts.forms import config_form
 from pages.parts.glance import config_of, state_of, status_of, title
 from pages.parts.home import home
+from pages.parts.labels import labels_of
 from pages.parts.people import Role, guarded, require
 from pages.parts.phantom import phantom_badge
 from pages.parts.runs import live, run_header, start
-from pages.parts.words import amount, moment
+from pages.parts.words import amount
 
 EXPORT_SECONDS = 600
 LABELS = {
@@ -59,7 +60,7 @@ def snapshots(trainings: list[Run], linked: Run | None) -> None:
         "Training",
         list(by_id),
         index=list(by_id).index(wanted) if wanted in by_id else 0,
-        format_func=lambda run_id: f"{title(by_id[run_id])} · {moment(status_of(by_id[run_id]).created)}",
+        format_func=labels_of(by_id.values()).__getitem__,
         key=f"ranked-{wanted}",
     )
     training = by_id[chosen]

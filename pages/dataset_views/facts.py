@@ -20,7 +20,7 @@ from pages.parts.charts import chart
 from pages.parts.command import command_line, show_command
 from pages.parts.people import Role, guarded, may
 from pages.parts.views import way_to
-from pages.parts.words import moment
+from pages.parts.words import moment, plain
 
 
 def show_facts(dataset: Dataset) -> None:
@@ -41,7 +41,7 @@ def show_facts(dataset: Dataset) -> None:
         for name, value in origin(dataset).items():
             st.markdown(f"**{name}**: {value}")
         for note in dataset.info["provenance"].get("notes", []):
-            st.caption(note)
+            st.caption(plain(note))
     st.download_button(
         "Manifest (CSV)",
         lambda: (dataset.path / "manifest.csv").read_bytes(),
@@ -121,7 +121,7 @@ def origin(dataset: Dataset) -> dict[str, Any]:
         told["Imported"] = moment(provenance["time"])
     for label, names in provenance.get("labels", {}).items():
         if names != [label]:
-            told[f"Class {label}"] = "found as " + ", ".join(names)
+            told[f"Class {label}"] = "found as " + plain(", ".join(names))
     resized = {
         "pad": "padded with black to a square",
         "crop": "cropped to a square",

@@ -19,6 +19,7 @@ from pages.dataset_views.words import OF_THE_WHOLE, REMEDIES, SEVERITIES, WHAT_T
 from pages.parts.command import show_command
 from pages.parts.people import Role, guarded, require
 from pages.parts.views import go
+from pages.parts.words import plain
 
 EXAMPLES = 4
 """Sets of pictures of a finding on one page."""
@@ -67,7 +68,7 @@ def show_finding(dataset: Dataset, finding: dict[str, Any]) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.badge(word, icon=icon, color=colour)
             st.markdown(f"**{finding_title(finding['name'])}**", width="stretch")
-        st.markdown(finding["sentence"])
+        st.markdown(plain(finding["sentence"]))
         if finding["remedy"] and not dataset.frozen:
             remedy(dataset, finding)
         examples(dataset, finding)
@@ -168,5 +169,5 @@ def together(dataset: Dataset, rows: Sequence[Any], key: str) -> None:
                 st.caption(f"{row.class_name}, {split_word(row.split)}" if row.split else row.class_name)
                 label = str(row.source).rsplit("/", 1)[-1]
                 label = f"{label[:14]}…" if len(label) > 15 else label
-                if st.button(label, key=f"{key}-{number}", type="tertiary", help=f"Enlarge {row.source}"):
+                if st.button(plain(label), key=f"{key}-{number}", type="tertiary", help=f"Enlarge {plain(row.source)}"):
                     enlarge(dataset, row.path)

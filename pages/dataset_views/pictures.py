@@ -12,6 +12,7 @@ import streamlit as st
 from engine.datasets.dataset import Dataset
 from pages.dataset_views.words import LEFT_OUT, split_word
 from pages.parts.images import stored_url
+from pages.parts.words import plain
 
 LARGE = 480
 KNOWN = {
@@ -47,7 +48,8 @@ def wall(dataset: Dataset, rows: pd.DataFrame, captions: Sequence[str], key: str
             with st.container(width=width, gap="xxsmall"):
                 show_picture(dataset, row, width)
                 label = f"{caption[:13]}…" if len(caption) > 14 else caption
-                if st.button(label, key=f"{key}-{row.path}", type="tertiary", help=f"Enlarge {row.source}"):
+                told = f"Enlarge {plain(row.source)}"
+                if st.button(plain(label), key=f"{key}-{row.path}", type="tertiary", help=told):
                     enlarge(dataset, row.path)
 
 
@@ -66,7 +68,7 @@ def enlarge(dataset: Dataset, path: str) -> None:
 
 def facts(row: pd.Series) -> dict[str, str]:
     """What the manifest knows of an image, for people."""
-    told = {label: str(row[name]) for name, label in KNOWN.items() if str(row.get(name, ""))}
+    told = {label: plain(row[name]) for name, label in KNOWN.items() if str(row.get(name, ""))}
     told["Split"] = split_word(row["split"])
     if row.get("moved"):
         told["Split"] += ", moved there by hand"
@@ -76,6 +78,8 @@ def facts(row: pd.Series) -> dict[str, str]:
     told["Stored as"] = f"`{row['path']}`"
     told["SHA-256 of its pixels"] = f"`{row['sha256'][:16]}…`"
     others = {name: value for name, value in row.items() if name not in (*KNOWN, *OWN) and str(value)}
-    return told | {
-        str(name).removeprefix("meta_").replace("_", " ").capitalize(): str(value) for name, value in others.items()
-    }
+    return told | {_words(name): plain(value) for name, value in others.items()}
+
+
+def _words(column: Any) -> str:
+    return plain(str(column).removeprefix("meta_").replace("_", " ")).capitalize()

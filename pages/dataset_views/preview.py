@@ -15,6 +15,7 @@ from pages.dataset_views.words import split_word, what_to_do
 from pages.parts.home import home
 from pages.parts.images import picture_url
 from pages.parts.people import Role, require
+from pages.parts.words import plain
 
 EXAMPLES = 6
 """Images of each class shown."""
@@ -85,17 +86,17 @@ def show_preview(config: ImportConfig, seen: Preview, leave_out: Callable[[], No
     st.markdown(f"**As they would be stored**: {config.size}×{config.size} pixels")
     for name, images in list(seen.examples.items())[:CLASSES]:
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-            st.markdown(f"{name}", width=120)
+            st.markdown(plain(name), width=120)
             for number, image in enumerate(images, start=1):
                 st.image(picture_url(image, 84), width=84, alt=f"Example {number} of class {name}")
     if len(seen.examples) > CLASSES:
         st.caption(f"… and {len(seen.examples) - CLASSES} more classes.")
     for name, values in seen.metadata.items():
-        told = ", ".join(f"{value or 'unknown'} ({count})" for value, count in list(values.items())[:8])
-        st.caption(f"Kept for subgroups: **{name}**: {told}{', …' if len(values) > 8 else ''}")
+        told = ", ".join(f"{plain(value) or 'unknown'} ({count})" for value, count in list(values.items())[:8])
+        st.caption(f"Kept for subgroups: **{plain(name)}**: {told}{', …' if len(values) > 8 else ''}")
     st.caption(f":material/folder: Read as: {seen.layout}.")
     for note in seen.notes:
-        st.caption(f":material/info: {note}")
+        st.caption(f":material/info: {plain(note)}")
 
 
 def counts_table(seen: Preview) -> pd.DataFrame:

@@ -25,14 +25,15 @@ from engine.sweep.arms import is_synthetic, primary_arm
 from engine.sweep.levels import Level, knows_patients
 from pages.evaluating.verdicts import VERDICTS
 from pages.evaluating.views import BESIDE, READ
+from pages.parts.address import put
 from pages.parts.charts import chart
 from pages.parts.files import json_of, stamp
-from pages.parts.glance import about_of, config_of, status_of, title
+from pages.parts.glance import about_of, config_of
 from pages.parts.home import home
+from pages.parts.labels import labels_of, short_names
 from pages.parts.phantom import phantom_badge
 from pages.parts.runs import run_picker
 from pages.parts.views import go
-from pages.parts.words import moment
 
 MOST = 3
 """Sweeps beside the first one."""
@@ -62,7 +63,7 @@ def compare() -> None:
         return
     chosen = [first, *others]
     configs = [config for run in chosen if isinstance(config := parse_config(config_of(run)), SweepConfig)]
-    names = short_names(chosen)
+    names = short_names(chosen, without="Sweep ")
     verdicts(chosen, names)
     sweeps = [read(*stamp(run.path / "trials.parquet"), run) for run in chosen]
     tested_alike(sweeps, names)
@@ -88,25 +89,14 @@ def choose_others(first: Run, among: list[Run]) -> list[Run]:
             run_id for run_id in offered[:1] if config_of(by_id[run_id])["dataset"] == dataset
         ]
 
+    labels = labels_of(by_id.values())
+
     def words(run_id: str) -> str:
-        run = by_id[run_id]
-        return f"{title(run)} · {config_of(run)['dataset']} · {moment(status_of(run).created)}"
+        return f"{labels[run_id]} · {config_of(by_id[run_id])['dataset']}"
 
     chosen = st.multiselect("With", offered, format_func=words, key=key, max_selections=MOST)
-    if ",".join(chosen) != st.query_params.get(BESIDE, ""):
-        st.query_params[BESIDE] = ",".join(chosen)
+    put(BESIDE, ",".join(chosen))
     return [by_id[run_id] for run_id in chosen]
-
-
-def short_names(runs: list[Run]) -> list[str]:
-    """A title for each; where two have the same, with its time and a letter."""
-    titles = [title(run).removeprefix("Sweep ") for run in runs]
-    if len(set(titles)) == len(titles):
-        return titles
-    return [
-        f"{letter}: {name}, {moment(status_of(run).created)}"
-        for letter, name, run in zip("ABCD", titles, runs, strict=False)
-    ]
 
 
 def verdicts(runs: list[Run], names: list[str]) -> None:

@@ -15,6 +15,7 @@ from engine.report.tables import METRICS, confusion_of, mistakes, present_metric
 from engine.store.files import read_json
 from engine.store.runs import Run
 from pages.evaluating.views import TRIAL
+from pages.parts.address import put
 from pages.parts.charts import chart
 from pages.parts.files import stamp
 from pages.parts.glance import config_of
@@ -29,10 +30,10 @@ def remember(key: str) -> None:
     """Put the point that was clicked in the figure `key` into the URL; a click beside all points takes it out."""
     points = [point["customdata"] for point in st.session_state[key].selection.points if "customdata" in point]
     if not points:
-        st.query_params.pop(TRIAL, None)
+        put(TRIAL, "")
         return
     arm, ratio, seed = points[0][:3]
-    st.query_params[TRIAL] = f"{arm},{ratio:g}" + ("" if seed is None else f",{seed}")
+    put(TRIAL, f"{arm},{ratio:g}" + ("" if seed is None else f",{seed}"))
 
 
 def trial_in_url(trials: pd.DataFrame) -> tuple[str, float, int | None] | None:
@@ -73,7 +74,8 @@ def drill_down(run: Run, trials: pd.DataFrame, summary: dict[str, Any] | None) -
                 icon=":material/close:",
                 type="tertiary",
                 key=f"close-trial-{run.id}",
-                on_click=lambda: st.query_params.pop(TRIAL, None),
+                on_click=put,
+                args=(TRIAL, ""),
             )
         left, right = st.columns([3, 2], gap="large")
         matrix = confusion_of(chosen)

@@ -13,10 +13,10 @@ from engine.features.sources import available
 from engine.presets import PRESETS
 from engine.store.runs import Run
 from pages.evaluating.views import AGAIN, POOL
-from pages.parts.glance import config_of, run_named, status_of, title
+from pages.parts.glance import config_of, run_named, title
 from pages.parts.home import home
+from pages.parts.labels import labels_of
 from pages.parts.runs import run_in_url
-from pages.parts.words import moment
 
 DEFAULTS = "Ersatz's defaults"
 STANDARD, QUICK = "Standard (recommended)", "Quick look"
@@ -61,10 +61,12 @@ def choose_images(datasets: dict[str, Dataset], pools: list[Run], earlier: Run |
     of_pools = {run.id: run for run in by_dataset.get(name, [])}
     options = [*([""] if name in crossed else []), *of_pools]
 
+    words = labels_of(of_pools.values())
+
     def shown(run_id: str) -> str:
         if not run_id:
             return f"Cross-validation: {len(crossed[name])} folds with a pool each"
-        return f"{title(of_pools[run_id])} · {moment(status_of(of_pools[run_id]).created)}"
+        return words[run_id]
 
     first = linked.id if linked is not None else before.get("pool", "")
     pool = right.selectbox(

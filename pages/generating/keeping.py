@@ -12,6 +12,7 @@ from engine.store.runs import Run
 from pages.generating.files import label_of, zipped
 from pages.generating.opened import MOST_SEED, alt, options
 from pages.generating.painting import SMALL, painted
+from pages.parts.address import put
 
 KEPT = "kept"
 MOST_KEPT = 24
@@ -41,10 +42,7 @@ def keep_button(seed: int) -> None:
 
 
 def _keep(seeds: list[int]) -> None:
-    if seeds:
-        st.query_params[KEPT] = ",".join(str(seed) for seed in seeds)
-    else:
-        st.query_params.pop(KEPT, None)
+    put(KEPT, ",".join(str(seed) for seed in seeds))
 
 
 def show_kept(run: Run, sampler: Sampler, look: Look) -> None:

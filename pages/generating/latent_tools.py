@@ -13,10 +13,11 @@ from engine.store.runs import Run, State, list_runs
 from pages.generating.opened import MOST_SEED, alt, command, options
 from pages.generating.painting import LARGE, SMALL, End, between, between_pixels, mixed, painted
 from pages.generating.tools import said, too_many, tool
+from pages.parts.glance import config_of, state_of
 from pages.parts.home import home
 from pages.parts.images import picture_url, png
+from pages.parts.labels import labels_of
 from pages.parts.people import read_only
-from pages.parts.runs import config_of, state_of, title
 
 STOPS = tuple(percent / 100 for percent in range(0, 101, 10))
 GRID = 512
@@ -105,9 +106,8 @@ def _end(run: Run, sampler: Sampler, name: str, default: int) -> End | None:
     if not projections:
         st.info("There is no finished projection into this generator yet; the view Projection makes one.")
         return None
-    chosen = st.selectbox(
-        f"{name} projection", list(projections), format_func=lambda key: title(projections[key]), key=f"end-run-{name}"
-    )
+    labels = labels_of(projections.values())
+    chosen = st.selectbox(f"{name} projection", list(projections), format_func=labels.get, key=f"end-run-{name}")
     w = said(lambda: load_w(projections[chosen].path / "w.npz", *shape))
     return None if w is None else w.tobytes()
 

@@ -13,7 +13,7 @@ import streamlit as st
 from engine.configs import GeneratorReference, PoolConfig
 from engine.sampling.exported import INFO_FILE
 from engine.store.home import NAME_PATTERN
-from engine.store.runs import Run, State
+from engine.store.runs import Run, State, list_runs
 from pages.generating.gallery import gallery
 from pages.generating.painting import opened
 from pages.parts.command import show_command
@@ -22,8 +22,9 @@ from pages.parts.forms import config_form
 from pages.parts.glance import run_named, state_of
 from pages.parts.home import home
 from pages.parts.images import png
+from pages.parts.labels import labels_of
 from pages.parts.people import read_only
-from pages.parts.runs import config_of, run_header, start, title
+from pages.parts.runs import badge, config_of, run_header, run_link, start
 from pages.parts.words import duration
 
 TIMED = 8
@@ -61,7 +62,7 @@ def new_pool(available: list[Run], expanded: bool) -> None:
             "Generators",
             list(runs),
             default=before or [run.id for run in suggested(available, first)],
-            format_func=lambda run_id: title(runs[run_id]),
+            format_func=labels_of(available).__getitem__,
             help="One a class, or one class-conditional generator, all trained on the same frozen data set.",
             key=f"pool-of-{first}-{again.id if again else ''}",
         )
@@ -76,6 +77,10 @@ def _form(generators: list[Run], former: dict[str, Any]) -> None:
     info_path = home().dataset(dataset) / "dataset.json"
     classes = json_of(info_path)["classes"] if info_path.is_file() else []
     references = [GeneratorReference(run=run.id).model_dump() for run in generators]
+    made = {name for run in generators for name in json_of(run.path / INFO_FILE)["classes"]}
+    missing = [name for name in classes if name not in made]
+    if missing:
+        without(dataset, missing)
     truncates = all(json_of(run.path / INFO_FILE)["gan"] == "stylegan2-ada" for run in generators)
     st.caption(cost(generators))
     base = {"name": dataset, **former, "dataset": dataset, "dataset_fingerprint": "", "generators": references}
@@ -89,6 +94,7 @@ def _form(generators: list[Run], former: dict[str, Any]) -> None:
         labels={"psi": "Truncation ψ", "psi_cutoff": "Layers truncated"},
         submit="Save pool",
         icon=":material/save:",
+        primary=not missing,
     )
     if values is None:
         show_command(_command(PoolConfig.build(base).plain()))
@@ -100,6 +106,22 @@ def _form(generators: list[Run], former: dict[str, Any]) -> None:
         for parameter in ("again", "new"):
             st.query_params.pop(parameter, None)
         st.rerun()
+
+
+def without(dataset: str, missing: list[str]) -> None:
+    """Say which classes have no generator yet, with the way to their trainings."""
+    st.warning(
+        f"No generator is chosen for {' and '.join(missing)}. Evaluate adds pictures of every class: let each class "
+        "have its generator first, then save one pool of all.",
+        icon=":material/group_add:",
+    )
+    trainings = [run for run in list_runs(home(), "train") if config_of(run)["dataset"] == dataset]
+    for name in missing:
+        run = next((run for run in trainings if config_of(run).get("class_name") == name), None)
+        if run is not None:
+            with st.container(horizontal=True, vertical_alignment="center"):
+                badge(state_of(run))
+                run_link(run)
 
 
 def cost(generators: list[Run]) -> str:

@@ -16,13 +16,14 @@ from engine.store.errors import ErsatzError
 from engine.store.runs import Run, State, list_runs
 from pages.generating.opened import command
 from pages.generating.painting import opened
+from pages.parts.address import put
 from pages.parts.forms import config_form
 from pages.parts.glance import run_named
 from pages.parts.home import home
 from pages.parts.images import stored_url
+from pages.parts.labels import labels_of
 from pages.parts.people import Role, may, refusal, require
-from pages.parts.runs import config_of, live, run_header, start, state_of, status_of, title
-from pages.parts.words import moment
+from pages.parts.runs import config_of, live, run_header, start, state_of, status_of
 
 FROM_DATASET, UPLOADED = "From the data set", "Upload"
 SHOWN = 288
@@ -50,7 +51,7 @@ def project(generator: Run) -> None:
     chosen = st.selectbox(
         "Projection",
         list(names),
-        format_func=lambda run_id: f"{title(names[run_id])} · {moment(status_of(names[run_id]).created)}",
+        format_func=labels_of(names.values()).__getitem__,
         key=f"projection-{generator.id}",
     )
     run = names[chosen]
@@ -79,7 +80,7 @@ def new_projection(generator: Run, sampler: Sampler, former: dict[str, Any]) -> 
         icon=":material/center_focus_strong:",
     )
     if values is not None and start(ProjectionConfig.build(values)):
-        st.query_params.pop("again", None)
+        put("again", "")
         st.rerun()
     class_name = f" --class-name {shlex.quote(sampler.classes[0])}" if several else ""
     command(f"project {shlex.quote(generator.id)} {shlex.quote(str(path))}{class_name}")

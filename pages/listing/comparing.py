@@ -17,6 +17,7 @@ from pages.parts.bound import bound
 from pages.parts.charts import chart
 from pages.parts.command import show_command
 from pages.parts.glance import Glance, glances
+from pages.parts.labels import short_names
 from pages.parts.people import Role, guarded
 from pages.parts.words import amount, duration, moment
 from pages.training.reading import read_rows
@@ -31,7 +32,7 @@ def compare(runs: list[Run]) -> None:
     seen = glances(runs)
     st.subheader(f"{len(seen)} runs")
     together(seen)
-    names = _names(seen)
+    names = short_names([one.run for one in seen])
     kinds = {one.kind for one in seen}
     if kinds == {"train"}:
         curves(seen, names)
@@ -178,13 +179,3 @@ def _last_scores(one: Glance) -> dict[str, str]:
     rows = read_rows(one.run)
     last = {field: next((row[field] for row in reversed(rows) if row.get(field) is not None), None) for field in SCORES}
     return {f"Last {SCORES[field]}": f"{value:.4g}" for field, value in last.items() if value is not None}
-
-
-def _names(seen: list[Glance]) -> list[str]:
-    """Titles of the runs, with their times, and then numbers, where two have the same."""
-    titles = [one.title for one in seen]
-    names: list[str] = []
-    for shown, one in zip(titles, seen, strict=True):
-        name = f"{shown} · {moment(one.status.created)}" if titles.count(shown) > 1 else shown
-        names.append(f"{name} ({names.count(name) + 1})" if name in names else name)
-    return names

@@ -26,7 +26,7 @@ def rename(run: Run) -> None:
         tags = st.multiselect("Tags", known_tags(), said.tags, accept_new_options=True, placeholder="best, paper, …")
         if st.form_submit_button("Save", type="primary", icon=":material/check:") and say(
             lambda: (
-                change_about(run, title=title.strip()),
+                change_about(run, title=title),
                 change_tags(run, tags, set(said.tags) - set(tags)),
             )
         ):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, Literal
@@ -18,8 +17,9 @@ from pages.parts.address import heard, put
 from pages.parts.bound import bound
 from pages.parts.glance import about_of, config_of, run_named, state_of, status_of, title
 from pages.parts.home import home
+from pages.parts.labels import labels_of, told_apart
 from pages.parts.people import Role, guarded, person, require
-from pages.parts.words import amount, duration, moment
+from pages.parts.words import amount, duration, moment, plain
 
 LIVE_SECONDS = 2.0
 BADGE_WIDTH = 110
@@ -86,15 +86,8 @@ def run_picker(kind: str, key: str, *, label: str = "Run", runs: list[Run] | Non
         return None
     wanted = st.query_params.get("run")
     if wanted and run_in_url() is None:
-        st.warning(f"There is no run {wanted} here; this is the newest instead.", icon=":material/link_off:")
-    chosen = choice_in_url(
-        label,
-        list(among),
-        "run",
-        key,
-        lambda run_id: f"{title(among[run_id])} · {moment(status_of(among[run_id]).created)}",
-    )
-    return among[chosen]
+        st.warning(f"There is no run {plain(wanted)} here; this is the newest instead.", icon=":material/link_off:")
+    return among[choice_in_url(label, list(among), "run", key, labels_of(among.values()).__getitem__)]
 
 
 def choice_in_url(
@@ -102,11 +95,9 @@ def choice_in_url(
 ) -> str:
     """A choice that the URL holds: a link sets it, a choice changes the link; the first option when it says neither.
 
-    Options whose labels are the same are told apart by their own names: the browser answers with the label.
+    Options whose labels are the same are told apart by their own names.
     """
-    labels = {option: format_func(option) for option in options}
-    often = Counter(labels.values())
-    shown_as = {option: f"{text} · {option}" if often[text] > 1 else text for option, text in labels.items()}
+    shown_as = told_apart({option: format_func(option) for option in options})
     wanted = st.query_params.get(parameter)
     shown = wanted if wanted in options else options[0]
     st.session_state[key] = shown
@@ -179,6 +170,9 @@ def run_progress(run: Run, shown: State, brief: bool = False) -> None:
     if state.is_active and status.total:
         share = min(1.0, status.done / status.total)
         st.progress(share, text=progress_text(run, status, brief))
+    if state is State.QUEUED:
+        before = [title(other) for other in list_runs(home()) if state_of(other) is State.RUNNING]
+        st.caption(f"It starts by itself when there is room{f' after {before[-1]}' if before else ''}.")
     for alarm in () if brief else status.alarms:
         if alarm["sentence"] == status.error:
             continue  # said once, below
@@ -243,7 +237,8 @@ def stop_dialog(run: Run) -> None:
 
 
 def _facts(run: Run, state: State, status: Status) -> str:
-    facts = [f"started {moment(status.started)}" if status.started else f"waiting since {moment(status.created)}"]
+    asked = "waiting since" if state is State.QUEUED else "asked for"
+    facts = [f"started {moment(status.started)}" if status.started else f"{asked} {moment(status.created)}"]
     if status.started:
         end = status.ended if state.is_final and status.ended else time.time()
         if state is not State.INTERRUPTED:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import datetime
+
+MARKUP = re.compile(r"[\\`*_\[\]<>$~|]")
+"""What a page would show as a link, a picture, a formula or the like, and not as itself."""
 
 
 def duration(seconds: float) -> str:
@@ -36,3 +40,8 @@ def gib(size: float) -> str:
 def amount(value: float) -> str:
     """A count without needless digits: `12`, `12.5`, `0.25`."""
     return f"{value:,.2f}".rstrip("0").rstrip(".")
+
+
+def plain(text: object) -> str:
+    """Words from a file, a table or a link, to be shown as themselves, whatever they would mean as Markdown."""
+    return MARKUP.sub(r"\\\g<0>", str(text))

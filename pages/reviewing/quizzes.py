@@ -11,6 +11,7 @@ from engine.store.runs import Run
 from pages.parts.address import put
 from pages.parts.command import show_command
 from pages.parts.home import home
+from pages.parts.labels import labels_of
 from pages.parts.people import Role, guarded, may, require
 from pages.parts.runs import choice_in_url, title
 from pages.parts.views import way_to
@@ -132,7 +133,7 @@ def new_quiz(pools: list[Run]) -> None:
             "Pool",
             list(among),
             index=list(among).index(linked) if linked in among else 0,
-            format_func=lambda run_id: f"{title(among[run_id])} · {moment(among[run_id].status().created)}",
+            format_func=labels_of(pools).__getitem__,
             help="Its images are mixed with as many real ones of the training and validation parts.",
         )
         with st.container(horizontal=True, vertical_alignment="bottom"):

@@ -7,10 +7,9 @@ import streamlit as st
 from engine.review.comments import comment_counts, recent_comments
 from engine.store.runs import Run, list_runs
 from pages.parts.address import put
-from pages.parts.glance import status_of, title
 from pages.parts.home import home
+from pages.parts.labels import labels_of
 from pages.parts.runs import run_in_url, run_link
-from pages.parts.words import moment
 from pages.reviewing.comments import comments, show_comment
 
 NEWEST = 30
@@ -20,6 +19,7 @@ EVERY = ""
 def remarks() -> None:
     """All comments with links to their runs; with `?run=` the comments on that run, and room for another."""
     runs = {run.id: run for run in list_runs(home())}
+    labels = labels_of(runs.values())
     counts = comment_counts(home())
     linked = run_in_url()
     options = [EVERY, *runs]
@@ -32,7 +32,7 @@ def remarks() -> None:
         if run_id == EVERY:
             return "All runs"
         said = f" · {counts[run_id]} comment{'' if counts[run_id] == 1 else 's'}" if run_id in counts else ""
-        return f"{title(runs[run_id])} · {moment(status_of(runs[run_id]).created)}{said}"
+        return f"{labels[run_id]}{said}"
 
     chosen = st.selectbox("Run", options, format_func=words, key="remarks-run", on_change=choose)
     if chosen != EVERY:

@@ -24,10 +24,12 @@ from engine.report.figures import (
 )
 from engine.report.training_figures import CURVES, RUN_COLORS, View
 from engine.store.runs import Run, list_runs
+from pages.parts.address import put
 from pages.parts.charts import chart
-from pages.parts.glance import about_of, config_of, state_of, status_of, title
+from pages.parts.glance import about_of, config_of, state_of
 from pages.parts.home import home
-from pages.parts.words import amount, moment
+from pages.parts.labels import labels_of, short_names
+from pages.parts.words import amount
 from pages.training.gans import LAYOUTS
 from pages.training.reading import best_checkpoint, read_rows
 
@@ -49,8 +51,6 @@ DETAILS = {"r1", "g_grad_norm", "d_grad_norm", "images_per_second"}
 FEW = 4
 MOST_RUNS = len(RUN_COLORS)
 X = {"kimg": "Images shown", "hours": "Time"}
-
-
 HOW_TO_READ = """
 **Losses** move against each other; good trainings wander without end, and a loss says nothing of how good images look.
 
@@ -93,7 +93,7 @@ def curves(run: Run) -> None:
 
 def _overlaid(runs: list[Run], view: View) -> None:
     """One figure for each number, with a curve for each run; under them, where the runs' settings differ."""
-    named = dict(zip(_names(runs), runs, strict=True))
+    named = dict(zip(short_names(runs), runs, strict=True))
     rows = {name: read_rows(run) for name, run in named.items()}
     fields = {name for of_run in rows.values() for row in of_run for name in row}
     known = [field for field in CURVES if field in fields]
@@ -112,15 +112,15 @@ def _laid_out(known: list[Any], details: list[Any], draw: Callable[[Any], None])
     folded = details if len(known) > FEW else []
     _pairs([one for one in known if one not in folded], draw)
     if folded:
-        details = st.expander(
+        expander = st.expander(
             "Penalties, gradients and speed",
             icon=":material/monitoring:",
             key="details",
             on_change="rerun",
             bind="query-params",
         )
-        if details.open:  # a figure costs time at every look at a running training
-            with details:
+        if expander.open:  # a figure costs time at every look at a running training
+            with expander:
                 _pairs(folded, draw)
 
 
@@ -141,15 +141,13 @@ def _controls(run: Run) -> tuple[list[Run], View]:
     others = {other.id: other for other in list_runs(home(), "train") if other.id != run.id}
     wanted = [run_id for run_id in st.query_params.get("with", "").split(",") if run_id in others][: MOST_RUNS - 1]
     offered = [run_id for run_id, other in others.items() if run_id in wanted or not about_of(other).archived]
+    words = labels_of(others[run_id] for run_id in offered)
     key = f"with-{run.id}"
     if st.session_state.get(key) != wanted:  # set anew at every look, it would close under somebody's hand
         st.session_state[key] = wanted
 
     def choose() -> None:
-        if st.session_state[key]:
-            st.query_params["with"] = ",".join(st.session_state[key])
-        else:
-            st.query_params.pop("with", None)
+        put("with", ",".join(st.session_state[key]))
 
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         with st.container(width=330):
@@ -157,7 +155,7 @@ def _controls(run: Run) -> tuple[list[Run], View]:
                 "Compare with",
                 offered,
                 key=key,
-                format_func=lambda run_id: f"{title(others[run_id])} · {moment(status_of(others[run_id]).created)}",
+                format_func=words.__getitem__,
                 max_selections=MOST_RUNS - 1,
                 on_change=choose,
                 placeholder="Other trainings",
@@ -183,15 +181,6 @@ def _controls(run: Run) -> tuple[list[Run], View]:
         with st.popover("How to read them", icon=":material/help:", type="tertiary"):
             st.markdown(HOW_TO_READ)
     return [others[run_id] for run_id in chosen], View("hours" if x == "hours" else "kimg", smoothing, log)
-
-
-def _names(runs: list[Run]) -> list[str]:
-    """Titles of the runs, with their times where two have the same."""
-    titles = [title(run) for run in runs]
-    return [
-        f"{shown} · {moment(status_of(run).created)}" if titles.count(shown) > 1 else shown
-        for shown, run in zip(titles, runs, strict=True)
-    ]
 
 
 def _differences(named: dict[str, Run]) -> None:

@@ -10,6 +10,7 @@ import streamlit as st
 from PIL import Image
 
 from engine.store.runs import Run
+from pages.parts.address import put
 from pages.parts.glance import config_of, state_of
 from pages.parts.images import enlarged, png
 from pages.parts.phantom import phantom_badge
@@ -64,7 +65,7 @@ def _other(run: Run, moments: list[int]) -> int | None:
         _set(key, _linked("other", moments, moments[0]))
 
         def choose() -> None:
-            st.query_params["other"] = str(st.session_state[key])
+            put("other", str(st.session_state[key]))
 
         return st.select_slider(
             "The other moment",
@@ -143,10 +144,7 @@ def _next(moments: list[int], now: int) -> int:
 
 def _remember(moments: list[int], moment: int) -> None:
     """A moment belongs into the URL, the newest does not: the wall follows the training then."""
-    if moment == moments[-1]:
-        st.query_params.pop("at", None)
-    else:
-        st.query_params["at"] = str(moment)
+    put("at", "" if moment == moments[-1] else str(moment))
 
 
 def _grids(run: Run) -> dict[int, Path]:

@@ -13,11 +13,11 @@ from engine.configs import NetworkConfig
 from engine.datasets.uploads import NETWORKS, remove_old_uploads, safe_name, save_upload
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run, State, list_runs
-from pages.parts.glance import about_of, config_of, state_of, status_of, title
+from pages.parts.glance import about_of, config_of, state_of, status_of
 from pages.parts.home import home
+from pages.parts.labels import labels_of
 from pages.parts.people import Role, guarded, require
 from pages.parts.runs import live, run_row, start
-from pages.parts.words import moment
 
 SCRATCH = "From scratch"
 SHAPE = ("z_dim", "w_dim", "mapping_layers", "channel_base", "channel_max")
@@ -37,16 +37,13 @@ def choose_start(wanted: str) -> str:
     """The id of the run to start from; "" for random weights. `wanted` is offered first, be it a run or a file."""
     runs = {run.id: run for run in [*list_runs(home(), "network"), *list_runs(home(), "train")] if newest_snapshot(run)}
     kept = {run_id: run for run_id, run in runs.items() if run_id == wanted or not about_of(run).archived}
+    words = labels_of(kept.values())
     options = ["", *kept, *([wanted] if wanted and wanted not in kept else [])]
     return st.selectbox(
         "Start from",
         options,
         index=options.index(wanted),
-        format_func=lambda run_id: (
-            f"{title(kept[run_id])} · {moment(status_of(kept[run_id]).created)}"
-            if run_id in kept
-            else run_id or SCRATCH
-        ),
+        format_func=lambda run_id: words.get(run_id, run_id or SCRATCH),
         key=f"start-from-{wanted}",
         help="Transfer: begin with the newest networks of another training, or of an imported file.",
     )

@@ -186,6 +186,7 @@ def test_a_link_to_an_image_opens_it_beside_its_neighbour(check: Run, open_page:
     (check.home.root / "away.png").write_bytes((check.home.dataset("phantom") / "images/bleed/00000.png").read_bytes())
     app = open_page("quality", run=check.id, part=part, image="train:images/bleed/00000.png")
     assert len(app.get("image")) == 1
+    assert "the file is gone" in texts(open_page("quality", run=check.id, part=part, image="train:manifest.csv"))
     app = open_page("quality", run=check.id, part=part, image="train:../../away.png")
     assert not app.get("image"), "a link reaches no file outside of the data set"
 

@@ -454,7 +454,8 @@ def test_stylegan_running_shows_augmentation_scores_and_alarms(
 ) -> None:
     make_dataset(home)
     alarm = {"name": "ada-saturated", "sentence": "p has reached 1. Lower gamma.", "time": 0.0, "kimg": 5.0}
-    run = hold(make_stylegan(home, State.RUNNING, done=6, alarms=[alarm]))
+    second = {"name": "overfitting", "sentence": "It offers the same remedy.", "time": 0.0, "kimg": 6.0}
+    run = hold(make_stylegan(home, State.RUNNING, done=6, alarms=[alarm, second]))
     assert "Penalties" not in plots(open_page("train", run=run.id)), "drawn once they are unfolded"
     app = open_page("train", run=run.id, details="true")
     shown = plots(app)
@@ -468,7 +469,8 @@ def test_stylegan_running_shows_augmentation_scores_and_alarms(
     assert metrics["KID"][1].startswith("best ")
     assert "**Adaptive augmentation is at its limit** · at 5 kimg" in text(app)
     assert "p has reached 1. Lower gamma." in text(app)
-    (gamma,) = [label for label in buttons(app) if label.startswith("Again with gamma")]
+    gamma, same = [label for label in buttons(app) if label.startswith("Again with gamma")]
+    assert gamma == same
     assert "Stop" in buttons(app)
     assert "Fine-tune from this" not in buttons(app), "there is no snapshot yet"
     app = press(app, gamma)

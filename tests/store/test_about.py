@@ -21,6 +21,7 @@ def test_fields_change_one_by_one(home: Home) -> None:
     assert change_tags(run, add=["best"], remove=["paper figure"]).tags == ("best",)
     assert change_about(run, archived=True) == About("The good one", ("best",), True, "ada")
     assert about(run) == About("The good one", ("best",), True, "ada")
+    assert change_about(run, title=" ![x](http://u)  $k$ ").title == "! x (http://u) k", "pages show it to everybody"
     assert run.config() == {"kind": "train"}, "what people say never changes the run"
 
 
