@@ -37,7 +37,10 @@ def results(run: Run) -> None:
     path = run.path / "scores.json"
     if not path.is_file():
         if state_of(run).is_active:
-            st.info("The scores appear here as soon as they are computed.", icon=":material/hourglass_top:")
+            st.info(
+                "The scores appear here as soon as they are computed. It goes on when this tab is closed.",
+                icon=":material/hourglass_top:",
+            )
         return
     found = json_of(path)
     neighbours = _table(run, "neighbours.parquet")

@@ -16,6 +16,7 @@ from engine.sweep.arms import arm_rule, plan
 from engine.sweep.detectable import detectable, seeds_to_claim
 from engine.sweep.levels import patients
 from engine.sweep.statistics import ALPHA
+from pages.checking.planning import time_before
 from pages.parts.glance import config_of, status_of, title
 from pages.parts.home import home
 from pages.parts.words import duration
@@ -133,8 +134,8 @@ def cost(config: SweepConfig) -> str:
         )
     views = f", and {config.views} augmented views of each," if _augmented(config.arms) else ""
     return (
-        f"The features of every image{views} are computed once and kept; then {trials} heads are trained from them "
-        f"({_each(config)}), which takes little more."
+        f"The features of every image{views} are computed once and kept, which takes most of the "
+        f"time; then {trials} small classifiers are trained on them ({_each(config)})."
     )
 
 
@@ -165,3 +166,13 @@ def time_needed(config: SweepConfig) -> str:
             f"{duration(took)} for {status.total:g} trials."
         )
     return ""
+
+
+def known_pace(config: SweepConfig) -> str:
+    """For the first sweep on features: what the last quality check took, and how many more looks this one takes."""
+    before = time_before()
+    if config.classifier == "small-cnn" or config.training == "fine-tuned" or not before:
+        return "How long that takes is not known before the first one has run here."
+    looks = config.views + 1 if _augmented(config.arms) else 1
+    often = f"looks at each image {looks} times" if looks > 1 else "looks at each image once, as the check did"
+    return f"As a measure: {before} This sweep {often}."

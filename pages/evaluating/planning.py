@@ -15,7 +15,7 @@ from engine.report.tables import METRICS
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run, State, list_runs
 from pages.evaluating.arms import choose_arms, missing_controls
-from pages.evaluating.expectations import cost, in_plain_words, time_needed, what_it_can_show
+from pages.evaluating.expectations import cost, in_plain_words, known_pace, time_needed, what_it_can_show
 from pages.evaluating.origins import (
     QUICK,
     QUICKLY,
@@ -218,7 +218,7 @@ def remarks(config: SweepConfig) -> None:
     """What the plan costs, what it lacks, and what it may not claim."""
     if time := time_needed(config):
         st.markdown(time)
-    st.caption(cost(config) + ("" if time else " How long that takes is not known before the first one has run here."))
+    st.caption(cost(config) + ("" if time else f" {known_pace(config)}"))
     if config.classifier != SMALL and not config.weights and not available(config.classifier):
         st.caption(
             f"The pretrained weights of {config.classifier} are not on this machine: they are downloaded once, when "

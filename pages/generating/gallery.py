@@ -39,15 +39,10 @@ def gallery(run: Run) -> None:
         for label, value in metrics.items():
             st.metric(label, value, border=True, width=160)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.page_link(
-            "pages/quality.py", label="Check its quality", icon=":material/fact_check:", query_params={"run": run.id}
-        )
-        st.page_link(
-            "pages/evaluate.py",
-            label="Use it in a sweep",
-            icon=":material/query_stats:",
-            query_params={"pool": run.id},
-        )
+        if st.button("Check its quality", type="primary", icon=":material/fact_check:", key=f"check-{run.id}"):
+            st.switch_page("pages/quality.py", query_params={"run": run.id})
+        if st.button("Evaluate with it", icon=":material/query_stats:", key=f"evaluate-{run.id}"):
+            st.switch_page("pages/evaluate.py", query_params={"pool": run.id})
         st.download_button(
             "Pool (ZIP)",
             lambda: pool_zip(Pool.open(run)),

@@ -139,7 +139,7 @@ def test_from_a_folder_of_images_to_a_report(
         page.get_by_role("button", name="Save many as a pool").click()
         page.get_by_role("spinbutton", name="Images per class").fill("60")
         page.get_by_role("button", name="Save pool").click()
-        page.get_by_role("link", name="Check its quality").click()
+        page.get_by_role("button", name="Check its quality").click()
         page.get_by_role("button", name="Start check").click()
         page.get_by_role("link", name="Evaluate with this pool").click(timeout=LONG_MS)
         page.get_by_text("Quick look", exact=True).click()
