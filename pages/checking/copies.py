@@ -12,6 +12,7 @@ from engine.datasets.dataset import Dataset
 from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run, list_runs
+from pages.parts.address import several_in_url
 from pages.parts.bound import bound
 from pages.parts.command import show_command
 from pages.parts.glance import config_of, state_of, title
@@ -62,13 +63,8 @@ def filtered(run: Run, table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     present = [flag for flag in FLAGS if counts.get(flag, 0)]
     worst = [flag for flag in present if flag] or present
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        flags = st.pills(
-            "Show",
-            present,
-            selection_mode="multi",
-            default=worst,
-            format_func=lambda flag: f"{FLAGS[flag]} ({counts[flag]})",
-            key=f"flags-{run.id}",
+        flags = several_in_url(
+            "Show", present, "flags", f"flags-{run.id}", worst, lambda flag: f"{FLAGS[flag]} ({counts[flag]})"
         )
         classes = ["", *sorted(table["class"].unique())]
         name = st.selectbox(
@@ -89,7 +85,7 @@ def filtered(run: Run, table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
             help="Features find the same content, pixels the same picture.",
         )
     order = {flag: place for place, flag in enumerate(FLAGS)}
-    wanted = table[table["flag"].isin(flags or present)]
+    wanted = table[table["flag"].isin(flags)]
     if name:
         wanted = wanted[wanted["class"] == name]
     nearness = "ratio" if by == FEATURES else "pixel_distance"

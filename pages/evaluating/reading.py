@@ -19,11 +19,13 @@ from pages.evaluating.details import by_class, comparisons, confidence, means, s
 from pages.evaluating.drilling import drill_down, remember
 from pages.evaluating.verdicts import self_checks, show_verdict
 from pages.evaluating.views import COMPARE, NEW
+from pages.parts.address import several_in_url
 from pages.parts.charts import chart
 from pages.parts.command import command_line, show_command
 from pages.parts.files import json_of, stamp, table_of
 from pages.parts.glance import config_of, state_of
 from pages.parts.phantom import phantom_badge
+from pages.parts.runs import choice_in_url
 from pages.parts.views import go
 
 MANY_ARMS = 4
@@ -94,15 +96,9 @@ def choose(run: Run, config: SweepConfig, trials: pd.DataFrame) -> tuple[pd.Data
     present = [arm for arm in ARMS if (shown["arm"] == arm).any()]
     if len(present) <= MANY_ARMS:
         return shown, metric, present
-    chosen = st.pills(
-        "Arms",
-        present,
-        selection_mode="multi",
-        default=[arm for arm in present if arm in around(config)],
-        format_func=lambda arm: ARMS[arm].title,
-        key=f"arms-{run.id}",
-    )
-    return shown, metric, list(chosen or present)
+    usual = [arm for arm in present if arm in around(config)]
+    chosen = several_in_url("Arms", present, "arms", f"arms-{run.id}", usual, lambda arm: ARMS[arm].title)
+    return shown, metric, chosen
 
 
 def around(config: SweepConfig) -> set[str]:
@@ -123,12 +119,18 @@ def _counted(run: Run, config: SweepConfig, metrics: pd.DataFrame) -> pd.DataFra
     groups = metrics[["subgroup", "value", "n"]][metrics["level"] == level].drop_duplicates(["subgroup", "value"])
     names = {(row.subgroup, row.value): f"{row.subgroup}: {row.value} ({row.n})" for row in groups.itertuples()}
     names[("", "")] = WHOLE
-    chosen = ("", "")
+    groups_by_name = {f"{subgroup}:{value}" if subgroup else "": (subgroup, value) for subgroup, value in sorted(names)}
+    chosen = ""
     if len(names) > 1:
-        chosen = st.selectbox(
-            "Of", sorted(names), format_func=names.__getitem__, key=f"subgroup-{run.id}-{level}", width=260
-        )
-    return level_trials(metrics, level, *chosen)
+        with st.container(width=260):
+            chosen = choice_in_url(
+                "Of",
+                list(groups_by_name),
+                "subgroup",
+                f"subgroup-{run.id}-{level}",
+                lambda name: names[groups_by_name[name]],
+            )
+    return level_trials(metrics, level, *groups_by_name[chosen])
 
 
 def tables(

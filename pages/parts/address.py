@@ -9,6 +9,7 @@ is taken for the new one, unless somebody went back in the browser's history.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import streamlit as st
@@ -18,6 +19,8 @@ MEMORY_SECONDS = 30.0
 """No message takes longer to arrive; after that the old address is somebody's wish."""
 CHANGES = "address-changes"
 PAGE = "address-page"
+NOTHING, NAMELESS = "nothing", "without"
+"""What the URL says of a choice of nothing, and of an option that has no name."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,23 @@ def keep(page: str) -> None:
     for change in _changes():
         if st.query_params.get(change.name, "") == change.old:
             _write(change.name, change.new)
+
+
+def several_in_url(
+    label: str, options: Sequence[str], parameter: str, key: str, usual: Sequence[str], words: Callable[[str], str]
+) -> list[str]:
+    """Pills that the URL holds: the `usual` ones while it says nothing; without any, all `options` are meant."""
+    named = {option or NAMELESS: option for option in options}
+    asked = st.query_params.get(parameter, "")
+    chosen = [named[name] for name in asked.split(",") if name in named]
+    st.session_state[key] = chosen if chosen or asked == NOTHING else list(usual)
+
+    def choose() -> None:
+        names = ",".join(option or NAMELESS for option in options if option in st.session_state[key])
+        put(parameter, "" if set(st.session_state[key]) == set(usual) else names or NOTHING)
+
+    st.pills(label, options, selection_mode="multi", format_func=words, key=key, on_change=choose)
+    return [option for option in options if option in st.session_state[key]] or list(options)
 
 
 def heard() -> None:

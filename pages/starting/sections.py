@@ -60,25 +60,27 @@ def offer_import() -> None:
 
 
 def steps_row(journey: Journey | None) -> None:
-    """The way as a row of cards: what is done, what is under way and what is next."""
+    """The way as two rows of cards: what is done, what is under way and what is next."""
     following = None if journey is None else next((step.kind for step in STEPS if not journey.count(step.kind)), None)
-    with st.container(horizontal=True, gap="small"):
-        for number, step in enumerate(STEPS, start=1):
-            with st.container(border=True, height="stretch", gap="small"):
-                query = journey.link(step) if journey else None
-                st.page_link(step.page, label=f"**{number}. {step.name}**", icon=step.icon, query_params=query)
-                st.caption(step.what)
-                if journey is None:
-                    continue
-                state = journey.state(step)
-                if journey.active(step.kind):
-                    st.badge(state, icon=":material/play_circle:", color="blue")
-                elif journey.count(step.kind):
-                    st.badge(state, icon=":material/check_circle:", color="green")
-                elif step.kind == following:
-                    st.badge("next", icon=":material/arrow_forward:", color="primary")
-                else:
-                    st.badge("not yet", icon=":material/radio_button_unchecked:", color="gray")
+    rows = [
+        st.container(horizontal=True, gap="small") for _ in range(2)
+    ]  # a single one would leave the last card alone
+    for number, step in enumerate(STEPS, start=1):
+        with rows[number > len(STEPS) // 2].container(border=True, height="stretch", gap="small"):
+            query = journey.link(step) if journey else None
+            st.page_link(step.page, label=f"**{number}. {step.name}**", icon=step.icon, query_params=query)
+            st.caption(step.what)
+            if journey is None:
+                continue
+            state = journey.state(step)
+            if journey.active(step.kind):
+                st.badge(state, icon=":material/play_circle:", color="blue")
+            elif journey.count(step.kind):
+                st.badge(state, icon=":material/check_circle:", color="green")
+            elif step.kind == following:
+                st.badge("next", icon=":material/arrow_forward:", color="primary")
+            else:
+                st.badge("not yet", icon=":material/radio_button_unchecked:", color="gray")
 
 
 def answer(journey: Journey) -> None:
