@@ -10,15 +10,16 @@ import streamlit as st
 from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run
-from pages.checking.copies import copies, training_folder
+from pages.checking.copies import copies
 from pages.checking.distances import distances
 from pages.checking.feature_map import feature_map
-from pages.checking.planning import pool_of
 from pages.checking.scores import scores
 from pages.checking.views import COMPARE, NEW
 from pages.parts.files import json_of, table_of
-from pages.parts.glance import state_of
+from pages.parts.glance import config_of, state_of
+from pages.parts.home import home
 from pages.parts.phantom import phantom_badge
+from pages.parts.pools import open_pool, training_folder
 from pages.parts.views import go
 
 SCREENS = (
@@ -44,9 +45,10 @@ def results(run: Run) -> None:
         return
     found = json_of(path)
     neighbours = _table(run, "neighbours.parquet")
-    pool = open_pool(run)
+    pool = pool_of(run)
     phantom_badge(found["dataset"])
     in_words(found, pool)
+    what_next(run, pool)
     folder = training_folder(run)
     parts = {
         SCORES: lambda: scores(run, found),
@@ -59,28 +61,18 @@ def results(run: Run) -> None:
             with tab:
                 draw()
     st.caption(" ".join(found["limits"] or [SCREENS]))
-    what_next(run, pool)
 
 
 def what_next(run: Run, pool: Pool | None) -> None:
     """Where a check leads: to the sweep, to people's eyes, or to the same with a change."""
-    st.subheader("What next?")
     with st.container(horizontal=True, vertical_alignment="center"):
         if pool is not None:
-            st.page_link(
-                "pages/evaluate.py",
-                label="Evaluate with this pool",
-                icon=":material/query_stats:",
-                query_params={"pool": pool.run.id},
-                width="content",
-            )
-            st.page_link(
-                "pages/review.py",
-                label="Let experts judge the images",
-                icon=":material/rate_review:",
-                query_params={"run": pool.run.id},
-                width="content",
-            )
+            if st.button(
+                "Evaluate with this pool", type="primary", icon=":material/query_stats:", key=f"evaluate-{run.id}"
+            ):
+                st.switch_page("pages/evaluate.py", query_params={"pool": pool.run.id})
+            if st.button("Let experts judge the images", icon=":material/rate_review:", key=f"review-{run.id}"):
+                st.switch_page("pages/review.py", query_params={"run": pool.run.id})
         if st.button("Compare with another check", icon=":material/compare_arrows:", key=f"compare-{run.id}"):
             go(COMPARE, run=run.id)
         if st.button("Check again with changes", icon=":material/edit:", key=f"again-{run.id}"):
@@ -128,13 +120,10 @@ def flag_cards(found: dict[str, Any], pool: Pool | None) -> None:
     )
 
 
-def open_pool(run: Run) -> Pool | None:
+def pool_of(run: Run) -> Pool | None:
     """The pool of a check as it is now; None when it was deleted."""
-    found = pool_of(run)
-    if found is None:
-        return None
     try:
-        return Pool.open(found)
+        return open_pool(Run(home(), config_of(run)["pool"]))
     except ErsatzError:
         return None
 

@@ -141,7 +141,7 @@ def test_from_a_folder_of_images_to_a_report(
         page.get_by_role("button", name="Save pool").click()
         page.get_by_role("button", name="Check its quality").click()
         page.get_by_role("button", name="Start check").click()
-        page.get_by_role("link", name="Evaluate with this pool").click(timeout=LONG_MS)
+        page.get_by_role("button", name="Evaluate with this pool").click(timeout=LONG_MS)
         page.get_by_text("Quick look", exact=True).click()
         page.get_by_text("Training of the classifier").click()
         page.get_by_role("spinbutton", name="Steps", exact=True).fill("20")
