@@ -9,8 +9,9 @@ from engine.store.runs import State, list_runs
 from pages.evaluating.comparing import compare
 from pages.evaluating.origins import pool_in_url
 from pages.evaluating.planning import new_sweep
-from pages.evaluating.reading import results, settings
+from pages.evaluating.reading import results
 from pages.evaluating.views import AGAIN, BESIDE, COMPARE, NEW, READ
+from pages.parts.command import show_settings
 from pages.parts.empty import empty_state
 from pages.parts.glance import about_of, config_of, state_of
 from pages.parts.home import home
@@ -63,4 +64,4 @@ elif view == COMPARE:
 elif (run := run_picker("sweep", "sweep")) is not None:
     run_header(run)
     live(results, state_of(run).is_active)(run)
-    settings(run)
+    show_settings(run)

@@ -7,10 +7,11 @@ import streamlit as st
 from engine.datasets.dataset import list_datasets
 from engine.store.runs import State, list_runs
 from pages.checking.comparing import compare
-from pages.checking.planning import new_check, settings
+from pages.checking.planning import new_check
 from pages.checking.ranking import snapshots, with_snapshots
 from pages.checking.results import results
 from pages.checking.views import AGAIN, BESIDE, COMPARE, NEW, RANK, READ, VIEW_OF
+from pages.parts.command import show_settings
 from pages.parts.empty import empty_state
 from pages.parts.glance import about_of, config_of, run_named, state_of
 from pages.parts.home import home
@@ -55,4 +56,4 @@ elif view == COMPARE:
 elif (run := run_picker("quality", "quality", label="Check")) is not None:
     run_header(run)
     live(results, state_of(run).is_active)(run)
-    settings(run)
+    show_settings(run)

@@ -25,6 +25,7 @@ from PIL import Image, UnidentifiedImageError
 from engine.configs.pool import PoolConfig
 from engine.datasets.dataset import Dataset
 from engine.sampling.sampler import Sampler, write_png
+from engine.store.about import plain_words
 from engine.store.errors import ErsatzError
 from engine.store.files import read_json, replacing, write_json, write_text
 from engine.store.hashing import sha256_file, sha256_pixels, sha256_value
@@ -181,12 +182,13 @@ class Pool:
         that a sweep that began with the former pool refuses to go on. Raises `ErsatzError` for paths that are not in
         the manifest, or without a reason; then nothing is changed.
         """
-        if not reason.strip():
+        reason = plain_words(reason)
+        if not reason:
             raise ErsatzError(
                 "Images cannot be excluded without a reason; one is expected, since it is all that later readers will "
                 "see. Give one."
             )
-        self._mark(paths, lambda before: before if before else " ".join(reason.split()))
+        self._mark(paths, lambda before: before or reason)
 
     def restore(self, paths: Sequence[str]) -> None:
         """Bring excluded images back; those that are not excluded stay as they are. Raises as `exclude`."""

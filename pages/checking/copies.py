@@ -8,17 +8,16 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from engine.datasets.dataset import Dataset
 from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
-from engine.store.runs import Run, list_runs
+from engine.store.runs import Run
 from pages.parts.address import several_in_url
 from pages.parts.bound import bound
 from pages.parts.command import show_command
-from pages.parts.glance import config_of, state_of, title
-from pages.parts.home import home
 from pages.parts.images import picture
+from pages.parts.paging import part_shown
 from pages.parts.people import Role, guarded, require
+from pages.parts.pools import warn_of_sweeps
 
 PAGE = 12
 """Pairs on one page of the gallery."""
@@ -47,9 +46,9 @@ def copies(run: Run, neighbours: pd.DataFrame | None, pool: Pool | None, folder:
     if shown.empty:
         st.caption("No image passes this filter.")
         return
-    page = _page(run, len(shown))
+    here = part_shown(len(shown), PAGE, f"page-{run.id}")
     with st.container(horizontal=True, gap="small"):
-        for row in shown.iloc[page * PAGE : (page + 1) * PAGE].to_dict("records"):
+        for row in shown.iloc[here].to_dict("records"):
             pair(run, row, by, pool, folder)
     st.caption(
         "Ratio: distance to the nearest training image over the mean distance to those behind it; far below 1, one "
@@ -205,39 +204,5 @@ def _change(change: Any, done: str) -> None:
     st.rerun()
 
 
-def warn_of_sweeps(pool: Pool) -> None:
-    """A sweep that is on its way was begun with the pool as it is."""
-    for sweep in list_runs(home(), "sweep"):
-        config = config_of(sweep)
-        pools = {config["pool"], *(fold["pool"] for fold in config.get("folds", ()))}
-        if pool.run.id in pools and state_of(sweep).is_active:
-            st.warning(
-                f"{title(sweep)} is on its way with this pool as it is now. If it is stopped and resumed after this "
-                "change, it will refuse to go on.",
-                icon=":material/warning:",
-            )
-
-
 def _images(count: int) -> str:
     return "1 image" if count == 1 else f"{count} images"
-
-
-def _page(run: Run, count: int) -> int:
-    """The page of the gallery, from 0."""
-    pages = -(-count // PAGE)
-    if pages == 1:
-        return 0
-    number = st.number_input(
-        f"Page of {pages}", 1, pages, 1, key=f"page-{run.id}", help=f"{count} pairs, the nearest first.", width=160
-    )
-    return int(number) - 1
-
-
-def training_folder(run: Run) -> Path | None:
-    """The folder of the data set that the neighbours lie in, as long as it is still the same."""
-    config = config_of(run)
-    try:
-        dataset = Dataset.open(home(), config["dataset"])
-    except ErsatzError:
-        return None
-    return dataset.path if dataset.fingerprint == config["dataset_fingerprint"] else None

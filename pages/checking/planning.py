@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from engine.configs import QualityConfig, parse_config
+from engine.configs import QualityConfig
 from engine.presets import PRESETS
 from engine.store.runs import Run, State, list_runs
 from pages.checking.views import AGAIN, READ
@@ -83,17 +83,3 @@ def time_before() -> str:
             images = json_of(scores)["counts"]["pool"]
             return f"{title(run)} took **{duration(status.ended - status.started)}** for {images} images here."
     return ""
-
-
-def settings(run: Run) -> None:
-    """The run's complete config and how to repeat it."""
-    config = parse_config(config_of(run))
-    with st.expander("All settings", icon=":material/tune:"):
-        st.json(config.plain(), expanded=False)
-    show_command(command_line(config))
-
-
-def pool_of(run: Run) -> Run | None:
-    """The pool run of a check; None when it was deleted."""
-    pool = Run(home(), config_of(run)["pool"])
-    return pool if pool.exists() else None

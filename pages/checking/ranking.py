@@ -14,7 +14,6 @@ from engine.configs import RankingConfig
 from engine.gans.snapshots import list_generators
 from engine.report.figures import figure_ranking
 from engine.sampling.exported import INFO_FILE
-from engine.store.files import read_json
 from engine.store.home import REPOSITORY
 from engine.store.runs import Run, State, list_runs
 from pages.parts.bound import bound
@@ -203,7 +202,7 @@ def best_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
 def exported_snapshot(training: Run) -> str:
     """The snapshot behind the training's generator; "" before an export."""
     path = training.path / INFO_FILE
-    return read_json(path).get("snapshot", "") if path.is_file() else ""
+    return json_of(path).get("snapshot", "") if path.is_file() else ""
 
 
 def _remark(snapshot: str, best: str, exported: str) -> str:

@@ -17,6 +17,7 @@ from pages.dataset_views.reading import foreseen, manifest_of, written
 from pages.dataset_views.wall import choose_finding
 from pages.dataset_views.words import OF_THE_WHOLE, REMEDIES, SEVERITIES, WHAT_THEY_DO, finding_title, split_word
 from pages.parts.command import show_command
+from pages.parts.paging import part_shown
 from pages.parts.people import Role, guarded, require
 from pages.parts.views import go
 from pages.parts.words import plain
@@ -146,14 +147,12 @@ def examples(dataset: Dataset, finding: dict[str, Any]) -> None:
     if not sets:
         return
     rows = {row.path: row for row in named(manifest_of(written(dataset)))}
-    pages = -(-len(sets) // EXAMPLES)
     name = finding["name"]
-    first = (st.session_state.get(f"examples-{name}", 1) - 1) * EXAMPLES if pages > 1 else 0
-    with st.container(horizontal=True, gap="medium"):
-        for number, paths in enumerate(sets[first : first + EXAMPLES], start=first):
+    pictures = st.container(horizontal=True, gap="medium")
+    here = part_shown(len(sets), EXAMPLES, f"examples-{dataset.name}-{name}")
+    with pictures:
+        for number, paths in enumerate(sets[here], start=here.start):
             together(dataset, [rows[path] for path in paths[:IN_A_SET] if path in rows], f"{name}-{number}")
-    if pages > 1:
-        st.pagination(pages, key=f"examples-{name}")
     more = name not in OF_THE_WHOLE and finding["count"] > sum(map(len, sets[:EXAMPLES]))
     if more and st.button("All of them on the image wall", icon=":material/photo_library:", key=f"all-{name}"):
         choose_finding(name)

@@ -12,6 +12,7 @@ from engine.datasets.dataset import SPLITS, Dataset
 from pages.dataset_views.pictures import wall
 from pages.dataset_views.reading import affected_by, manifest_of, written
 from pages.dataset_views.words import LEFT_OUT, OF_THE_WHOLE, finding_title, split_word
+from pages.parts.paging import part_shown
 
 PAGE = 48
 """Images on one page of the wall."""
@@ -26,17 +27,16 @@ def image_wall(dataset: Dataset) -> None:
     manifest = manifest_of(now)
     chosen = filters(dataset, manifest)
     rows = matching(manifest, *chosen, among=lambda finding: affected_by(dataset, now).get(finding, []))
-    pages = max(1, -(-len(rows) // PAGE))
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.caption(
             f"{len(rows):,} image{'s' * (len(rows) != 1)}. A press on a name enlarges the image.", width="content"
         )
         # a key of its own for every choice: another class begins on its first page
-        number = st.pagination(pages, key=f"wall-{'-'.join(chosen)}-{pages}") if pages > 1 else 1
+        here = part_shown(len(rows), PAGE, f"wall-{'-'.join(chosen)}")
     if rows.empty:
         st.info("No image fits these filters. Take one of them back.", icon=":material/filter_alt_off:")
         return
-    shown = rows.iloc[(number - 1) * PAGE : number * PAGE]
+    shown = rows.iloc[here]
     wall(dataset, shown, [caption(row) for _, row in shown.iterrows()], key="wall")
 
 

@@ -12,15 +12,15 @@ from engine.datasets.dataset import list_datasets
 from engine.report.figures import figure_confusion
 from engine.report.style import ARMS
 from engine.report.tables import METRICS, confusion_of, mistakes, present_metrics, show_share
-from engine.store.files import read_json
 from engine.store.runs import Run
 from pages.evaluating.views import TRIAL
 from pages.parts.address import put
 from pages.parts.charts import chart
-from pages.parts.files import stamp
+from pages.parts.files import json_of, stamp
 from pages.parts.glance import config_of
 from pages.parts.home import home
 from pages.parts.images import picture_wall
+from pages.parts.paging import part_shown
 
 MISTAKES = 12
 """Test images on one page of those that a trial got wrong."""
@@ -118,12 +118,7 @@ def show_mistakes(run: Run, arm: str, ratio: float, seed: int | None, count: int
     repeats = count // folds
     often = "" if repeats <= 1 else f", those wrong in most of the {repeats} seeds first"
     st.markdown(f"**{len(wrong)} test images got wrong**{often}")
-    pages, page = -(-len(wrong) // MISTAKES), 1
-    if pages > 1:
-        page = int(
-            st.number_input(f"Page of {pages}", 1, pages, 1, key=f"mistakes-{run.id}-{arm}-{ratio}-{seed}", width=160)
-        )
-    shown = wrong.iloc[(page - 1) * MISTAKES : page * MISTAKES]
+    shown = wrong.iloc[part_shown(len(wrong), MISTAKES, f"mistakes-{run.id}-{arm}-{ratio}-{seed}")]
     captions = [
         f"{row['class']} called {row.predicted}" + ("" if repeats <= 1 else f", {row.wrong} of {repeats}")
         for _, row in shown.iterrows()
@@ -152,8 +147,7 @@ def read_mistakes(
     return wrong.assign(synthetic=synthetic)
 
 
-@st.cache_data(max_entries=64, show_spinner=False, ttl=60)
 def classes_of(dataset: str, count: int) -> list[str]:
     """Names of the classes, or their numbers when the data set is gone."""
     path = home().dataset(dataset) / "dataset.json"
-    return read_json(path)["classes"] if path.is_file() else [str(index) for index in range(count)]
+    return json_of(path)["classes"] if path.is_file() else [str(index) for index in range(count)]

@@ -21,7 +21,6 @@ from pages.evaluating.verdicts import self_checks, show_verdict
 from pages.evaluating.views import COMPARE, NEW
 from pages.parts.address import several_in_url
 from pages.parts.charts import chart
-from pages.parts.command import command_line, show_command
 from pages.parts.files import json_of, stamp, table_of
 from pages.parts.glance import config_of, state_of
 from pages.parts.phantom import phantom_badge
@@ -216,11 +215,3 @@ def what_next(run: Run) -> None:
             go(COMPARE, run=run.id)
         if st.button("Run it again with changes", icon=":material/edit:", key=f"again-{run.id}"):
             go(NEW, again=run.id)
-
-
-def settings(run: Run) -> None:
-    """The run's complete config and how to repeat it."""
-    config = parse_config(config_of(run))
-    with st.expander("All settings", icon=":material/tune:"):
-        st.json(config.plain(), expanded=False)
-    show_command(command_line(config))

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from engine.sampling.pools import MANIFEST_FILE, Pool, pool_zip
 from engine.store.runs import Run
-from pages.parts.files import stamp
 from pages.parts.glance import run_named
 from pages.parts.home import home
 from pages.parts.images import stored_url
+from pages.parts.paging import part_shown
 from pages.parts.people import read_only
+from pages.parts.pools import open_pool
 from pages.parts.runs import run_link
 from pages.parts.words import amount
 
@@ -27,7 +26,7 @@ IN, OUT = "In the pool", "Left out"
 
 def gallery(run: Run) -> None:
     """What a finished pool holds, what comes next, and its wall."""
-    pool = _pool(run, stamp(run.path / MANIFEST_FILE))
+    pool = open_pool(run)
     left_out = pool.manifest["excluded"] != ""
     metrics = {
         "Pictures": amount(int((~left_out).sum())),
@@ -45,7 +44,7 @@ def gallery(run: Run) -> None:
             st.switch_page("pages/evaluate.py", query_params={"pool": run.id})
         st.download_button(
             "Pool (ZIP)",
-            lambda: pool_zip(Pool.open(run)),
+            lambda: pool_zip(open_pool(run)),
             f"{run.id}.zip",
             "application/zip",
             icon=":material/folder_zip:",
@@ -69,7 +68,7 @@ def gallery(run: Run) -> None:
 @st.fragment
 def wall_of(run: Run) -> None:
     """One class, one page."""
-    pool = _pool(run, stamp(run.path / MANIFEST_FILE))
+    pool = open_pool(run)
     excluded = bool((pool.manifest["excluded"] != "").any())
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.segmented_control(
@@ -96,18 +95,15 @@ def wall_of(run: Run) -> None:
     if rows.empty:
         st.caption(f"No picture of {name} is {shown.lower()}.")
         return
-    pages = -(-len(rows) // PAGE)
     with st.container(horizontal=True, vertical_alignment="center"):
-        if st.session_state.get("page", 1) > pages:
-            _first_page()
-        number = st.pagination(pages, key="page", bind="query-params") if pages > 1 else 1
-        first = (number - 1) * PAGE
+        here = part_shown(len(rows), PAGE, "page", bind="query-params")
+        last = min(here.stop, len(rows))
         st.caption(
-            f"Pictures {first + 1:,} to {min(first + PAGE, len(rows)):,} of {len(rows):,} of {name}, {shown.lower()}; "
-            "press one to look closer."
+            f"Pictures {(here.start or 0) + 1:,} to {last:,} of {len(rows):,} of {name}, {shown.lower()}; press one to "
+            "look closer."
         )
     with st.container(horizontal=True, gap="small"):
-        for row in rows.iloc[first : first + PAGE].to_dict("records"):
+        for row in rows.iloc[here].to_dict("records"):
             _tile(pool, row)
 
 
@@ -166,9 +162,3 @@ def _explored(generator: Run, pool: Pool, row: dict[Hashable, Any]) -> dict[str,
 
 def _alt(row: dict[Hashable, Any]) -> str:
     return f"Synthetic picture of {row['class']} from seed {row['seed']}"
-
-
-@lru_cache(4)
-def _pool(run: Run, written: tuple[Path, float, int]) -> Pool:
-    """A pool whose manifest is read again only when it has changed."""
-    return Pool.open(run)

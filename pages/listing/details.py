@@ -8,7 +8,7 @@ from engine.configs import parse_config
 from engine.store.runs import Run
 from pages.listing.deleting import delete_dialog
 from pages.listing.saying import archive, rename
-from pages.parts.command import command_line
+from pages.parts.command import command_of
 from pages.parts.glance import about_of, config_of, state_of, title, usual_title
 from pages.parts.people import Role, guarded, read_only
 from pages.parts.runs import PAGES, live, run_header, run_link, start
@@ -109,4 +109,4 @@ def commands(run: Run) -> str:
         lines.append(f"python -m engine stop {run.id}")
     else:
         lines += [f"python -m engine resume {run.id}", f"python -m engine delete {run.id}"]
-    return "\n".join([command_line(parse_config(run.config())), *lines])
+    return "\n".join([command_of(run), *lines])

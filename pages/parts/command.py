@@ -21,9 +21,13 @@ from engine.configs import (
     RankingConfig,
     StyleganConfig,
     SweepConfig,
+    parse_config,
     parse_training,
 )
 from engine.configs.stylegan2 import BY_CONFIGURATION
+from engine.store.runs import Run
+from pages.parts.glance import config_of, dataset_of, remembered_json
+from pages.parts.home import home
 
 FILLED_IN = {"kind", "dataset_fingerprint", "pool_sha256", "start_sha256", "source_sha256", "generator_sha256"}
 """Fields that submitting a run fills in."""
@@ -33,6 +37,24 @@ def show_command(line: str) -> None:
     """Offer to copy the whole command line (`python -m engine …`, or several of them) that does the same."""
     with st.expander("The same from the command line", icon=":material/terminal:"):
         st.code(line, "bash", wrap_lines=True)
+
+
+def show_settings(run: Run) -> None:
+    """The run's complete config and how to repeat it."""
+    with st.expander("All settings", icon=":material/tune:"):
+        st.json(config_of(run), expanded=False)
+    show_command(command_of(run))
+
+
+def command_of(run: Run) -> str:
+    """The command line that makes such a run."""
+    return command_line(parse_config(config_of(run)), _image_size(dataset_of(run)))
+
+
+def _image_size(dataset: str) -> int:
+    """Pixels of the data set's images; 0 when it is gone."""
+    path = home().dataset(dataset) / "dataset.json"
+    return remembered_json(path)["size"] if dataset and path.is_file() else 0
 
 
 def command_line(config: Config, size: int = 0) -> str:

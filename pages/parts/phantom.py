@@ -5,16 +5,15 @@ from __future__ import annotations
 import streamlit as st
 
 from engine.store.errors import ErsatzError
-from engine.store.files import read_json
+from pages.parts.glance import remembered_json
 from pages.parts.home import home
 
 
-@st.cache_data(max_entries=64, show_spinner=False, ttl=60)
 def is_phantom(dataset: str) -> bool:
     """Whether a data set was drawn by the program; False when it is gone."""
     try:
-        return bool(read_json(home().dataset(dataset) / "dataset.json").get("phantom"))
-    except ErsatzError:
+        return bool(remembered_json(home().dataset(dataset) / "dataset.json").get("phantom"))
+    except (FileNotFoundError, ErsatzError):
         return False
 
 

@@ -8,6 +8,7 @@ from engine.review.decisions import ACCEPT
 from engine.store.runs import Run
 from pages.parts.bound import bound
 from pages.parts.command import show_command
+from pages.parts.paging import part_shown
 from pages.parts.people import Role, guarded
 from pages.parts.runs import live, run_picker
 from pages.reviewing.cards import NAMELESS, card, say
@@ -85,11 +86,10 @@ def listed(now: Judging, wanted: str, class_name: str) -> list[str]:
 
 def gallery(now: Judging, paths: list[str]) -> None:
     """One page of pictures with their buttons."""
-    page = st.session_state[TURNED]
-    shown = paths[(page - 1) * PAGE : page * PAGE]
+    here = part_shown(len(paths), PAGE, TURNED)
+    shown = paths[here]
     facts, own = now.pool.manifest.set_index("path"), now.own
     said = now.table[now.table["path"].isin(shown) & (now.table["reviewer"] != now.who)]
-    pager("above", page, len(paths))
     with st.container(horizontal=True, gap="small"):
         for path in shown:
             card(now, path, facts.loc[path], own, said)
@@ -107,25 +107,10 @@ def gallery(now: Judging, paths: list[str]) -> None:
                 args=(say, now.pool, open_ones, now.who, ACCEPT),
                 **guarded(Role.REVIEWER, disabled=not now.who, help=None if now.who else NAMELESS),
             )
-        pager("below", page, len(paths))
+        if here.stop < len(paths):
+            st.button("Next page", icon=":material/arrow_forward:", key="next-page", on_click=turn)
 
 
-def pager(where: str, page: int, count: int) -> None:
-    """Which page of how many pictures, and the way to the others; nothing above a single page."""
-    pages = -(-count // PAGE)
-    if pages == 1:
-        return
-    with st.container(horizontal=True, vertical_alignment="center", width="content"):
-        for label, icon, to in (
-            ("Back", ":material/arrow_back:", page - 1),
-            ("Next", ":material/arrow_forward:", page + 1),
-        ):
-            st.button(
-                label, icon=icon, key=f"{label}-{where}", disabled=not 1 <= to <= pages, on_click=turn, args=(to,)
-            )
-        st.caption(f"Page {page} of {pages} · {count} pictures", width="content")
-
-
-def turn(page: int) -> None:
-    """To another page of the gallery."""
-    st.session_state[TURNED] = page
+def turn() -> None:
+    """To the next page of the gallery."""
+    st.session_state[TURNED] += 1

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from engine.datasets.dataset import Dataset
 from engine.report.style import FLAGS
 from engine.review.decisions import REJECT, decisions
-from engine.sampling.pools import MANIFEST_FILE, Pool
-from engine.store.errors import ErsatzError
+from engine.sampling.pools import Pool
 from engine.store.runs import Run, State, list_runs
+from pages.parts.files import stamp
 from pages.parts.glance import config_of, state_of
 from pages.parts.home import home
+from pages.parts.pools import open_pool, training_folder
 from pages.reviewing.reviewer import reviewer
 
 MINE, REJECTED, FLAGGED, OUT, ALL = "Undecided", "Rejected", "Flagged", "Out of the pool", "All"
@@ -69,16 +69,8 @@ class Judging:
 
 def judging(run: Run) -> Judging:
     """Everything about a pool that its review needs."""
-    pool = Pool.open(run)
-    facts = (run.path / MANIFEST_FILE).stat()
-    pool.__dict__["manifest"] = _manifest(run, facts.st_mtime_ns, facts.st_size)
+    pool = open_pool(run)
     return Judging(pool, decisions(home(), run.id), _neighbours(pool), reviewer())
-
-
-@lru_cache(4)
-def _manifest(run: Run, written: int, size: int) -> pd.DataFrame:
-    """Read again once its file has changed; nobody changes the table itself."""
-    return Pool.open(run).manifest
 
 
 def _neighbours(pool: Pool) -> Neighbours | None:
@@ -86,19 +78,10 @@ def _neighbours(pool: Pool) -> Neighbours | None:
     for run in list_runs(home(), "quality"):
         path = run.path / "neighbours.parquet"
         if config_of(run)["pool"] == pool.run.id and state_of(run) is State.FINISHED and path.is_file():
-            return Neighbours(_table(path, path.stat().st_mtime_ns), _folder(run))
+            return Neighbours(_table(*stamp(path)), training_folder(run))
     return None
 
 
 @lru_cache(4)
-def _table(path: Path, written: int) -> pd.DataFrame:
+def _table(path: Path, written: float, size: int) -> pd.DataFrame:
     return pd.read_parquet(path).set_index("path")
-
-
-def _folder(run: Run) -> Path | None:
-    config = config_of(run)
-    try:
-        dataset = Dataset.open(home(), config["dataset"])
-    except ErsatzError:
-        return None
-    return dataset.path if dataset.fingerprint == config["dataset_fingerprint"] else None

@@ -6,10 +6,10 @@ import streamlit as st
 
 from engine.review.decisions import BY_REVIEW, RULES, Rule, bring_back, decisions, take_out, tally, to_take_out
 from engine.sampling.pools import Pool
-from pages.checking.copies import warn_of_sweeps
 from pages.parts.bound import bound
 from pages.parts.home import home
 from pages.parts.people import Role, guarded, require
+from pages.parts.pools import warn_of_sweeps
 from pages.reviewing.judging import Judging
 from pages.reviewing.saving import saved
 

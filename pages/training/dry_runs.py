@@ -7,12 +7,9 @@ from typing import Any
 import streamlit as st
 
 from engine.configs import parse_training
-from engine.datasets.dataset import Dataset
-from engine.store.errors import ErsatzError
 from engine.store.runs import Run, State
-from pages.parts.command import command_line
+from pages.parts.command import show_settings
 from pages.parts.glance import config_of, state_of, status_of
-from pages.parts.home import home
 from pages.parts.people import Role, guarded, require
 from pages.parts.runs import live, run_header, start
 from pages.parts.views import go
@@ -44,8 +41,7 @@ def show_dry_run(run: Run) -> None:
                 require(Role.EDITOR)
                 if start(training):
                     go()
-        with st.expander("Its settings", icon=":material/terminal:"):
-            st.code(command_line(training, _size(training.dataset)) + " --dry-run", "bash", wrap_lines=True)
+        show_settings(run)
 
 
 def answer(run: Run) -> None:
@@ -81,11 +77,3 @@ def numbers(cost: dict[str, Any]) -> None:
 
 def _gib(gib: float) -> str:
     return f"{gib:.1f}" if gib >= 1 else f"{1024 * gib:.0f} MiB"
-
-
-def _size(dataset: str) -> int:
-    """Pixels of the data set's images; 0 when it is gone."""
-    try:
-        return Dataset.open(home(), dataset).size
-    except ErsatzError:
-        return 0

@@ -6,15 +6,12 @@ from typing import Any
 
 import streamlit as st
 
-from engine.configs import parse_config
-from engine.datasets.dataset import Dataset
 from engine.gans.snapshots import list_generators, list_snapshots
 from engine.jobs.queue import waiting
 from engine.sampling.exported import has_generator
-from engine.store.errors import ErsatzError
 from engine.store.runs import Run, State
 from pages.checking.ranking import export_dialog, exported_snapshot, rankings_of, read_ranking, run_export
-from pages.parts.command import command_line, show_command
+from pages.parts.command import show_settings
 from pages.parts.glance import config_of, glance, state_of, status_of
 from pages.parts.home import home
 from pages.parts.people import Role, guarded, require
@@ -50,7 +47,7 @@ def watch(run: Run) -> None:
     live(charts, active, CURVES_SECONDS)(run)
     if active:
         onward(run)
-    settings(run)
+    show_settings(run)
 
 
 def together(run: Run) -> None:
@@ -255,19 +252,3 @@ def _take(run: Run, best: Best, exported: str) -> None:
         )
         if pressed:
             export_dialog(run, best.snapshot, exported)
-
-
-def settings(run: Run) -> None:
-    """The run's complete config and how to repeat it."""
-    config = parse_config(config_of(run))
-    show_command(command_line(config, _size(run)))
-    with st.expander("All settings", icon=":material/tune:"):
-        st.json(config.plain())
-
-
-def _size(run: Run) -> int:
-    """Pixels of the data set's images; 0 when it is gone."""
-    try:
-        return Dataset.open(home(), config_of(run)["dataset"]).size
-    except ErsatzError:
-        return 0
