@@ -53,12 +53,19 @@ def decisive(sources: Sources) -> pd.Series | None:
     return (chosen.sort_values("mean_difference") if at_ratio.empty else at_ratio).iloc[-1]
 
 
+def of_patients(summary: dict[str, Any]) -> str:
+    """` of 12 patients`, or of how many test images the patient is unknown; empty where none is known."""
+    found = summary.get("patients") or {"known": 0, "images_without": 0}
+    if found["known"] and found["images_without"]:
+        return f", {found['images_without']} of them of unknown patients"
+    return f" of {found['known']} patients" if found["known"] else ""
+
+
 def _how_sure(sources: Sources) -> Answer:
     summary, config = sources.summary, sources.config
     question, row = "How sure is that?", decisive(sources)
-    patients = (summary.get("patients") or {}).get("known", 0)
     kind = "real and synthetic" if "synthetic-in-test" in config.flaws else "real"
-    images = f"{summary['n_test']} {kind} test images" + (f" of {patients} known patients" if patients else "")
+    images = f"{summary['n_test']} {kind} test images{of_patients(summary)}"
     folds = f", {len(config.folds)} folds" if config.folds else ""
     base = f"{config.seeds} paired {'seed' if config.seeds == 1 else 'seeds'}{folds}, {images}."
     if row is None:

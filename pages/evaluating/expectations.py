@@ -169,10 +169,8 @@ def time_needed(config: SweepConfig) -> str:
 
 
 def known_pace(config: SweepConfig) -> str:
-    """For the first sweep on features: what the last quality check took, and how many more looks this one takes."""
+    """For the first sweep on features: what the last quality check took, which computes them too."""
     before = time_before()
     if config.classifier == "small-cnn" or config.training == "fine-tuned" or not before:
         return "How long that takes is not known before the first one has run here."
-    looks = config.views + 1 if _augmented(config.arms) else 1
-    often = f"looks at each image {looks} times" if looks > 1 else "looks at each image once, as the check did"
-    return f"As a measure: {before} This sweep {often}."
+    return f"As a measure: {before} What it computed is not computed again."

@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from engine.report.answers import of_patients
 from engine.report.style import ARMS
 from engine.report.tables import METRICS
 
@@ -43,9 +44,7 @@ def _about(summary: dict[str, Any]) -> str:
     arm = summary.get("primary_arm")
     level = summary.get("level", "image")
     parts = [f"About {metric} by {level}" + (f" of {ARMS[arm].title}" if arm else "")]
-    images = f"{summary['n_test']} test images"
-    if patients := summary.get("patients"):
-        images += f" of {patients['known']} patients"
+    images = f"{summary['n_test']} test images{of_patients(summary)}"
     folds = summary.get("folds") or []
     parts.append(images + (f", each tested in one of {len(folds)} folds" if len(folds) > 1 else ""))
     left_out = summary.get("pool_excluded") or {}
