@@ -14,6 +14,7 @@ from engine.report.style import ARMS
 from engine.report.tables import METRICS, cell_table, level_trials, present_metrics
 from engine.store.runs import Run, State
 from engine.sweep.arms import baseline_of, control_of, primary_arm
+from engine.sweep.statistics import QUICK_LOOK_BELOW
 from pages.evaluating.beside import as_published, departures
 from pages.evaluating.details import by_class, comparisons, confidence, means, subgroups
 from pages.evaluating.drilling import drill_down, remember
@@ -25,7 +26,7 @@ from pages.parts.files import json_of, stamp, table_of
 from pages.parts.glance import config_of, state_of
 from pages.parts.phantom import phantom_badge
 from pages.parts.runs import choice_in_url
-from pages.parts.views import go
+from pages.parts.views import go, way_to
 
 MANY_ARMS = 4
 """With more arms than these, the reader chooses which to see."""
@@ -43,6 +44,8 @@ def results(run: Run) -> None:
     if summary is not None:
         show_verdict(summary)
         downloads(run)
+        if config.claims and config.pool and config.seeds < QUICK_LOOK_BELOW:
+            way_to("Evaluate thoroughly", ":material/repeat:", f"thorough-{run.id}", NEW, pool=config.pool)
     phantom_badge(config.dataset)
     if not trials_path.is_file():
         if state_of(run).is_active:
