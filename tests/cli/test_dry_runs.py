@@ -32,4 +32,5 @@ def test_a_dry_run_answers_and_leaves_no_training(
     assert (run.id, run.kind, run.state()) == (result["run"], "dry-run", State.FINISHED)
     training = run.config()["training"]
     assert (training["batch"], training["gamma"], training["channel_max"]) == (4, 0.0002 * 16**2 / 32, 8)
-    assert sorted(path.name for path in run.path.iterdir()) == ["config.json", "lock", "log.txt", "status.json"]
+    left = sorted(path.name for path in run.path.iterdir())
+    assert left == ["about.json", "config.json", "lock", "log.txt", "status.json"]
