@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from typing import Any
 
 import pandas as pd
@@ -14,7 +11,6 @@ from engine.configs import RankingConfig
 from engine.gans.snapshots import list_generators
 from engine.report.figures import figure_ranking
 from engine.sampling.exported import INFO_FILE
-from engine.store.home import REPOSITORY
 from engine.store.runs import Run, State, list_runs
 from pages.parts.bound import bound
 from pages.parts.charts import chart
@@ -24,6 +20,7 @@ from pages.parts.forms import config_form
 from pages.parts.glance import config_of, state_of, status_of, title
 from pages.parts.home import home
 from pages.parts.labels import labels_of
+from pages.parts.outside import by_command_line
 from pages.parts.people import Role, guarded, require
 from pages.parts.phantom import phantom_badge
 from pages.parts.runs import live, run_header, start
@@ -172,20 +169,7 @@ def run_export(training: Run, snapshot: str) -> str:
     """Export by the command line; the sentence of its error, or ""."""
     require(Role.EDITOR)
     path = training.path / "snapshots" / snapshot
-    try:
-        answer = subprocess.run(
-            [sys.executable, "-m", "engine", "export", training.id, "--snapshot", str(path)],
-            cwd=REPOSITORY,
-            env={**os.environ, "ERSATZ_HOME": str(home().root)},
-            capture_output=True,
-            text=True,
-            timeout=EXPORT_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return f"The export took more than {EXPORT_SECONDS // 60} minutes and was ended. Export on the command line."
-    lines = answer.stderr.strip().splitlines()
-    return "" if answer.returncode == 0 else lines[-1] if lines else "The export ended without a word. Try it again."
+    return by_command_line("export", training.id, "--snapshot", str(path), seconds=EXPORT_SECONDS)
 
 
 def read_ranking(ranking: Run) -> list[dict[str, Any]]:

@@ -12,12 +12,13 @@ from engine.configs import SweepConfig, parse_config
 from engine.report.figures import figure_sweep
 from engine.report.style import ARMS
 from engine.report.tables import METRICS, cell_table, level_trials, present_metrics
-from engine.store.runs import Run, State
+from engine.store.runs import Run
 from engine.sweep.arms import baseline_of, control_of, primary_arm
 from engine.sweep.statistics import QUICK_LOOK_BELOW
 from pages.evaluating.beside import as_published, departures
 from pages.evaluating.details import by_class, comparisons, confidence, means, subgroups
 from pages.evaluating.drilling import drill_down, remember
+from pages.evaluating.report import report_again, report_button
 from pages.evaluating.verdicts import self_checks, show_verdict
 from pages.evaluating.views import COMPARE, NEW
 from pages.parts.address import several_in_url
@@ -163,19 +164,9 @@ def tables(
 
 def downloads(run: Run) -> None:
     """The report, its methods paragraph, and the numbers behind every figure."""
-    report, methods = run.path / "report.html", run.path / "methods.txt"
+    methods = run.path / "methods.txt"
     with st.container(horizontal=True, vertical_alignment="center"):
-        if report.is_file():
-            st.download_button(
-                "Report (HTML)",
-                report.read_bytes,
-                f"{run.id}-report.html",
-                "text/html",
-                icon=":material/download:",
-                on_click="ignore",
-                type="primary",
-                help="Everything on this page and behind it in one file, to send or to print.",
-            )
+        report_button(run)
         if methods.is_file():
             with st.popover("Methods paragraph", icon=":material/article:"):
                 st.code(read_methods(*stamp(methods)), None, wrap_lines=True)
@@ -192,8 +183,7 @@ def downloads(run: Run) -> None:
                 st.download_button(
                     path.name, path.read_bytes, f"{run.id}-{path.name}", icon=":material/download:", on_click="ignore"
                 )
-    if not report.is_file() and state_of(run) is State.FINISHED:
-        st.caption(f"The report is not there; `python -m engine report {run.id}` writes it.")
+    report_again(run)
 
 
 @st.cache_data(max_entries=32, show_spinner=False)

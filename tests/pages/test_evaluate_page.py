@@ -17,10 +17,13 @@ from engine.configs import SweepConfig
 from engine.datasets.dataset import Dataset
 from engine.datasets.folds import make_folds
 from engine.report.html import write_report
+from engine.review.decisions import REJECT, decide
+from engine.sampling.pools import Pool
 from engine.store.errors import AlreadyActive
 from engine.store.files import write_json
 from engine.store.home import Home
 from engine.store.runs import Run, State, create_run, list_runs
+from pages.evaluating import report
 from pages.evaluating.drilling import remember
 from tests.fabricated import CLASSES, make_dataset, make_everything, make_pool_run, make_sweep, make_training
 from tests.pages.conftest import OpenPage, press, texts
@@ -350,3 +353,28 @@ def test_self_checks_and_confidence_have_tabs_of_their_own(home: Home, open_page
     assert texts(app).count(":green[:material/check_circle:]") == sum(check["ok"] for check in summary["checks"]) > 5
     app = open_page("evaluate", run=run.id, table="Confidence")
     assert "Confidence of the classifier, and how often it is right" in plots(app)
+
+
+def test_a_report_learns_what_reviewers_said_since(
+    home: Home, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_everything(home)
+    if not (run.path / "report.html").is_file():
+        write_report(run)
+    assert "Write the report again" not in texts(open_page("evaluate", run=run.id))
+    pool = Pool.open(list_runs(home, "pool")[0])
+    decide(pool, [pool.manifest["path"].iloc[0]], "Ann", REJECT, "wrong anatomy")
+    app = open_page("evaluate", run=run.id)
+    assert "Reviewers have judged" in texts(app)
+    asked = []
+
+    def answer(*words: str, seconds: float) -> str:
+        asked.append(words)
+        write_report(run)
+        return ""
+
+    monkeypatch.setattr(report, "by_command_line", answer)
+    press(app, "Write the report again")
+    assert asked == [("report", run.id)]
+    assert "Reviewers have judged" not in texts(app)
+    assert "What reviewers saw" in (run.path / "report.html").read_text()

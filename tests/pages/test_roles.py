@@ -31,6 +31,8 @@ KNOWN = {
     *("store.about.change_about", "review.comments.add_comment", "datasets.dataset.Dataset.freeze"),
 }
 """Some that must be found."""
+BEGINNING = ("demo",)
+"""Keys of buttons that begin something, and act on nothing that is there."""
 PAGES = ("overview", "datasets", "train", "generate", "quality", "evaluate", "review", "runs")
 
 
@@ -127,6 +129,7 @@ def test_a_viewer_changes_nothing_whatever_is_pressed(
     fabricated.make_training(home, "bleed", State.STOPPED, done=3)
     query = {"run": sweep.id} if page == "runs" else {}
     app = open_as(open_page, home, Role.VIEWER, page, **query)
+    list_runs(home)  # which keeps an index from the first time on
     before = tree(home, but="ersatz.db")
     at_home = [title.value for title in app.title]
     refused: set[str] = set()
@@ -222,3 +225,23 @@ def test_a_reviewer_judges_under_the_own_address_and_starts_nothing(open_page: O
         True,
         "This needs the role editor, and yours is reviewer. Ask whoever runs this dashboard.",
     )
+
+
+def test_a_press_acts_on_what_was_shown() -> None:
+    """The key of a button that changes something names what it changes; the browser sends it with the press.
+
+    A form's buttons belong to the form, and what the form begins is what it says.
+    """
+    wrong = []
+    for path in sorted(REPOSITORY.glob("pages/**/*.py")):
+        for call in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(call, ast.Call) or ast.unparse(call.func) not in ("st.button", "st.popover"):
+                continue
+            words = {keyword.arg: keyword.value for keyword in call.keywords}
+            key = words.get("key")
+            names_it = isinstance(key, ast.JoinedStr) or (
+                isinstance(key, ast.Call) and ast.unparse(key.func) == "bound"
+            )
+            if None in words and not names_it and not (isinstance(key, ast.Constant) and key.value in BEGINNING):
+                wrong.append(f"{path.relative_to(REPOSITORY)}:{call.lineno} {ast.unparse(call.args[0])}")
+    assert not wrong

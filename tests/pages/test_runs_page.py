@@ -11,6 +11,7 @@ from engine.store.about import About, about, change_about
 from engine.store.home import Home
 from engine.store.roles import machine_user
 from engine.store.runs import Run, State, list_runs
+from pages.parts import address
 from pages.parts import runs as parts
 from tests import fabricated
 from tests.pages.conftest import OpenPage, press, texts
@@ -236,3 +237,21 @@ def test_run_again(open_page: OpenPage, home: Home, hold, monkeypatch: pytest.Mo
     press(app, "Run again")
     assert submitted == [(parse_config(run.config()), machine_user())]
     assert app.query_params["run"] == list_runs(home)[0].id
+
+
+def test_what_a_browser_asks_with_an_old_address_does_not_bring_the_old_run_back(
+    open_page: OpenPage, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has not heard yet that the page shows another run; tests/e2e holds the real messages up."""
+    old = fabricated.make_training(home, "bleed", State.FAILED, done=3)
+    new = fabricated.make_training(home, "normal", State.STOPPED, done=3)
+    monkeypatch.setattr(parts, "submit", lambda home, config, owner="": new)
+    app = press(open_page("runs", run=old.id), "Run again")
+    assert app.query_params["run"] in (new.id, [new.id])
+    app.query_params["run"] = old.id
+    app.run()
+    assert app.query_params["run"] in (new.id, [new.id])
+    assert new.id in texts(app)
+    monkeypatch.setattr(address, "MEMORY_SECONDS", 0.0)
+    app.query_params["run"] = old.id
+    assert old.id in texts(app.run())
