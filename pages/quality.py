@@ -55,5 +55,6 @@ elif view == COMPARE:
     live(compare, active=False)()
 elif (run := run_picker("quality", "quality", label="Check")) is not None:
     run_header(run)
-    live(results, state_of(run).is_active)(run)
+    active = state_of(run).is_active
+    live(results, active)(run, not active)
     show_settings(run)

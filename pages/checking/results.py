@@ -16,7 +16,7 @@ from pages.checking.feature_map import feature_map
 from pages.checking.scores import scores
 from pages.checking.views import COMPARE, NEW
 from pages.parts.files import json_of, table_of
-from pages.parts.glance import config_of, state_of
+from pages.parts.glance import config_of
 from pages.parts.home import home
 from pages.parts.phantom import phantom_badge
 from pages.parts.pools import open_pool, training_folder
@@ -33,11 +33,14 @@ FIRST = 3
 SCORES, PAIRS, DISTANCES, MAP = "Scores", "Nearest neighbours", "Distances", "Feature map"
 
 
-def results(run: Run) -> None:
-    """Everything that a check found, as far as it has come."""
+def results(run: Run, ended: bool) -> None:
+    """Everything that a check found, once the whole page knows that it has `ended`.
+
+    Before that, a press on what this live part shows would be lost when the page is drawn again.
+    """
     path = run.path / "scores.json"
-    if not path.is_file():
-        if state_of(run).is_active:
+    if not (ended and path.is_file()):
+        if not ended:
             st.info(
                 "The scores appear here as soon as they are computed. It goes on when this tab is closed.",
                 icon=":material/hourglass_top:",

@@ -24,7 +24,7 @@ from pages.evaluating.views import COMPARE, NEW
 from pages.parts.address import several_in_url
 from pages.parts.charts import chart
 from pages.parts.files import json_of, stamp, table_of
-from pages.parts.glance import config_of, state_of
+from pages.parts.glance import config_of
 from pages.parts.phantom import phantom_badge
 from pages.parts.runs import choice_in_url
 from pages.parts.views import go, way_to
@@ -34,12 +34,15 @@ MANY_ARMS = 4
 WHOLE = "All test images"
 
 
-def results(run: Run) -> None:
-    """Verdict, plot, drill-down, tables and downloads of one sweep, as far as it has come."""
+def results(run: Run, ended: bool) -> None:
+    """Plot and drill-down of one sweep, as far as it has come; verdict, tables and downloads once it has `ended`.
+
+    These wait until the whole page knows that: a press on them would be lost when the page is drawn again.
+    """
     config = parse_config(config_of(run))
     assert isinstance(config, SweepConfig)
     trials_path, summary_path = run.path / "trials.parquet", run.path / "summary.json"
-    summary = json_of(summary_path) if summary_path.is_file() else None
+    summary = json_of(summary_path) if ended and summary_path.is_file() else None
     if not config.claims:
         st.badge("As published: repeats its flaws, claims nothing", icon=":material/history_edu:", color="orange")
     if summary is not None:
@@ -49,7 +52,7 @@ def results(run: Run) -> None:
             way_to("Evaluate thoroughly", ":material/repeat:", f"thorough-{run.id}", NEW, pool=config.pool)
     phantom_badge(config.dataset)
     if not trials_path.is_file():
-        if state_of(run).is_active:
+        if not ended:
             st.info("The first trials appear here as soon as they are done.", icon=":material/hourglass_top:")
         else:
             st.caption("It ended before its first trial was done.")
