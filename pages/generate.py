@@ -11,7 +11,7 @@ from pages.generating.opened import generators
 from pages.generating.painting import opened
 from pages.generating.pools import new_pool, show_pool
 from pages.generating.projections import LINKED, project
-from pages.generating.unexported import unexported
+from pages.generating.unexported import offer_generator, stopped, unexported
 from pages.generating.walking import walking
 from pages.parts.empty import empty_state
 from pages.parts.glance import config_of, run_named, state_of
@@ -65,6 +65,9 @@ def picked(name: str, kind: str, among: list[Run]) -> Run | None:
 st.title("Generate")
 st.caption("Draw new pictures from a trained generator, look around in what it has learned, and save pools of them.")
 ready = generators()
+if (linked := run_in_url()) is not None and stopped(linked):
+    offer_generator(linked)
+    st.stop()
 if not ready:
     empty_state(
         "There is no generator yet. Train one, or try the demo on the Overview page; a finished training appears here.",

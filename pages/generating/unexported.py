@@ -5,16 +5,37 @@ from __future__ import annotations
 import streamlit as st
 
 from engine.gans.snapshots import list_snapshots
+from engine.sampling.exported import has_generator
 from engine.store.runs import Run, State, list_runs
 from pages.checking.ranking import exported_snapshot, run_export
 from pages.parts.address import put
-from pages.parts.glance import about_of, state_of
+from pages.parts.glance import about_of, config_of, state_of, title
 from pages.parts.home import home
 from pages.parts.people import Role, guarded, require
 from pages.parts.runs import badge, run_link
 from pages.parts.words import amount
 
 MOST_SHOWN = 5
+
+
+def stopped(run: Run) -> bool:
+    """Whether this training ended early, with something learned that nobody has made a generator of."""
+    if config_of(run)["kind"] != "train" or has_generator(run.path) or state_of(run).is_active:
+        return False
+    return bool(list_snapshots(run.path))
+
+
+def offer_generator(run: Run) -> None:
+    """Make a generator of what a training had learned when it stopped: the next step on the way to pictures."""
+    newest = list_snapshots(run.path)[0].name
+    with st.container(border=True):
+        st.markdown(
+            f"**{title(run)}** ended after {_kimg(newest)}. A generator can be made of what it learned until then."
+        )
+        if st.button(
+            "Make its generator", type="primary", icon=":material/memory:", key=f"make-{run.id}", **guarded(Role.EDITOR)
+        ):
+            look(run, newest)
 
 
 def unexported() -> None:
@@ -35,15 +56,19 @@ def unexported() -> None:
             with st.container(horizontal=True, vertical_alignment="center"):
                 badge(state_of(run))
                 run_link(run)
-                st.caption(f"{amount(int(snapshot.split('-')[1].split('.')[0]) / 1000)} kimg")
+                st.caption(_kimg(snapshot))
                 if st.button("Look at it", icon=":material/memory:", key=f"export-{run.id}", **guarded(Role.EDITOR)):
                     look(run, snapshot)
+
+
+def _kimg(snapshot: str) -> str:
+    return f"{amount(int(snapshot.split('-')[1].split('.')[0]) / 1000)} kimg"
 
 
 def look(run: Run, snapshot: str) -> None:
     """Export a snapshot in a process of its own, and show the generator."""
     require(Role.EDITOR)
-    with st.spinner("Exporting, and holding it against torch…"):
+    with st.spinner("Making the generator, and trying it; this takes some seconds…"):
         error = run_export(run, snapshot)
     if error:
         st.error(error, icon=":material/error:")

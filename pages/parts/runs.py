@@ -170,7 +170,7 @@ def run_progress(run: Run, shown: State, brief: bool = False) -> None:
     if state.is_active and status.total:
         share = min(1.0, status.done / status.total)
         st.progress(share, text=progress_text(run, status, brief))
-    if state is State.QUEUED:
+    if state is State.QUEUED and not brief:
         before = [title(other) for other in list_runs(home()) if state_of(other) is State.RUNNING]
         st.caption(f"It starts by itself when there is room{f' after {before[-1]}' if before else ''}.")
     for alarm in () if brief else status.alarms:
@@ -245,7 +245,7 @@ def _facts(run: Run, state: State, status: Status) -> str:
             facts.append(f"took {duration(end - status.started)}" if state.is_final else duration(end - status.started))
     if status.device:
         facts.append(status.device)
-    if not state.is_active and status.total and (state is not State.FINISHED or status.done):
+    if not state.is_active and status.total > 1 and (state is not State.FINISHED or status.done):
         facts.append(f"{amount(status.done)} of {amount(status.total)} {status.unit}")
     if owner := about_of(run).owner:
         facts.append(f"by {owner}")
@@ -253,6 +253,7 @@ def _facts(run: Run, state: State, status: Status) -> str:
 
 
 def progress_text(run: Run, status: Status, brief: bool = False) -> str:
+    """What it does now, how far that is, and how long it may still take."""
     text = f"{status.stage or 'Working'} · {amount(status.done)} of {amount(status.total)} {status.unit}"
     left = None if brief else _seconds_left(run, status)
     return text if left is None else f"{text} · about {duration(left)} left"

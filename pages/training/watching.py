@@ -10,11 +10,11 @@ from engine.gans.snapshots import list_generators, list_snapshots
 from engine.jobs.queue import waiting
 from engine.sampling.exported import has_generator
 from engine.store.runs import Run, State
-from pages.checking.ranking import export_dialog, exported_snapshot, rankings_of, read_ranking, run_export
+from pages.checking.ranking import export_dialog, exported_snapshot, rankings_of, read_ranking
 from pages.parts.command import show_settings
 from pages.parts.glance import config_of, glance, state_of, status_of
 from pages.parts.home import home
-from pages.parts.people import Role, guarded, require
+from pages.parts.people import Role, guarded
 from pages.parts.runs import badge, live, run_header
 from pages.parts.views import way_to
 from pages.parts.words import amount, duration
@@ -188,38 +188,17 @@ def onward(run: Run) -> None:
     with st.container(border=True):
         st.markdown("**What next**")
         with st.container(horizontal=True, vertical_alignment="center"):
-            if has_generator(run.path):
+            if has_generator(run.path) or (not active and list_snapshots(run.path)):
                 pressed = st.button(
                     "Generate with it", type="primary", icon=":material/auto_awesome:", key=f"use-{run.id}"
                 )
                 if pressed:
                     st.switch_page("pages/generate.py", query_params={"run": run.id})
-            elif not active and (snapshots := list_snapshots(run.path)):
-                generate_with(run, snapshots[0].name)
             if newest_snapshot(run):
                 way_to("Fine-tune from this", ":material/fork_right:", f"tune-{run.id}", "new", **{"from": run.id})
             way_again(run, "Train again with changes", icon=":material/edit:")
         if not active:
             best_snapshot(run)
-
-
-def generate_with(run: Run, snapshot: str) -> None:
-    """The next step after a training that was stopped: a generator of its newest snapshot, then the Generate page."""
-    if not st.button(
-        "Generate with it",
-        type="primary",
-        icon=":material/auto_awesome:",
-        key=f"use-{run.id}",
-        **guarded(Role.EDITOR, help="Makes a generator of what was learned so far, in some seconds."),
-    ):
-        return
-    require(Role.EDITOR)
-    with st.spinner("Making a generator of its newest snapshot…"):
-        error = run_export(run, snapshot)
-    if error:
-        st.error(error, icon=":material/error:")
-    else:
-        st.switch_page("pages/generate.py", query_params={"run": run.id})
 
 
 def best_snapshot(run: Run) -> None:
