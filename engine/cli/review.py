@@ -10,10 +10,10 @@ import pandas as pd
 import typer
 
 from engine.cli.output import Json, show, table
+from engine.cli.runs import named_run
 from engine.review import comments, decisions, quiz
 from engine.review.decisions import Rule
 from engine.sampling.pools import Pool
-from engine.store.errors import ErsatzError
 from engine.store.files import replacing
 from engine.store.home import Home
 from engine.store.roles import machine_user
@@ -139,12 +139,7 @@ def export(
 
 
 def _pool(run_id: str) -> Pool:
-    run = Run(Home.from_environment(), run_id)
-    if (found := run.config()["kind"]) != "pool":
-        raise ErsatzError(
-            f"{run_id} is a {found} run; a pool is expected. `python -m engine runs --kind pool` lists them."
-        )
-    return Pool.open(run)
+    return Pool.open(named_run(run_id, "pool"))
 
 
 def _records(rows: pd.DataFrame) -> list[dict[Any, Any]]:

@@ -58,8 +58,9 @@ def consequences(home: Home, runs: Collection[Run]) -> Consequences:
 def users_of(home: Home, runs: Collection[Run]) -> list[Run]:
     """Runs outside of `runs` whose settings name one of them, newest first."""
     ids = {run.id for run in runs}
-    return [
-        other
-        for other in list_runs(home)
-        if other.id not in ids and any(run_id in text for text in [str(other.config())] for run_id in ids)
-    ]
+    return [other for other in list_runs(home) if other.id not in ids and _names(other, ids)]
+
+
+def _names(run: Run, ids: Collection[str]) -> bool:
+    settings = str(run.config())
+    return any(run_id in settings for run_id in ids)

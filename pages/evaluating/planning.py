@@ -35,12 +35,6 @@ from pages.parts.runs import start
 from pages.parts.views import go
 
 SMALL = "small-cnn"
-ABOVE = (
-    *("kind", "dataset", "dataset_fingerprint", "pool", "pool_sha256", "folds", "repeats"),
-    *("classifier", "training", "head"),
-    *("arms", "ratios", "ratio_of", "extra_classes", "seeds", "metric", "level", "subgroups"),
-)
-"""Fields that are chosen above the form, or that the start of a run fills in."""
 MAIN = ("name",)
 GROUPS = {
     "Training of the classifier": (

@@ -43,6 +43,7 @@ def login_is_on() -> bool:
 
 
 def signed_in() -> bool:
+    """Whether somebody has signed in, with or without a role here."""
     return bool(st.user.get("is_logged_in"))
 
 

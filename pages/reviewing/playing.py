@@ -40,6 +40,7 @@ def given(quiz: Quiz, reviewer: str) -> pd.DataFrame:
 
 
 def is_playing(quiz: Quiz, reviewer: str) -> bool:
+    """Whether this tab shows the pictures of this quiz."""
     return st.session_state.get(PLAYING) == (quiz.id, reviewer)
 
 
@@ -51,6 +52,7 @@ def begin(quiz: Quiz, reviewer: str) -> None:
 
 
 def pause() -> None:
+    """Leave the pictures; what was answered is kept."""
     st.session_state.pop(PLAYING, None)
 
 

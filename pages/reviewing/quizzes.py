@@ -55,6 +55,7 @@ def pick(quizzes: list[Quiz], key: str = "quiz") -> Quiz:
 
 
 def quiz_title(quiz: Quiz) -> str:
+    """Its pool, how many pictures and how fast, and when it was drawn."""
     run = Run(home(), quiz.pool)
     pool = title(run) if run.exists() else quiz.dataset
     limit = f" · {quiz.seconds} s each" if quiz.seconds else ""

@@ -54,6 +54,7 @@ def asked_origin() -> Origin | None:
 
 
 def says_origin(origin: Origin) -> None:
+    """Which training the form begins with, and the way to begin without it."""
     changes = ", ".join(f"{name} {value}" for name, value in origin.changes.items())
     with st.container(horizontal=True, vertical_alignment="center"):
         if origin.tune:
