@@ -127,6 +127,20 @@ def test_a_training_that_was_stopped_can_be_looked_at(
     press(app, "Look at it")
     assert asked == ["network-000003000.safetensors"]
     assert "It is broken." in texts(app)
+    app = open_page("generate", run=stopped.id)
+    assert "ended after 3 kimg" in texts(app)
+    press(app, "Make its generator")
+    assert asked == 2 * ["network-000003000.safetensors"]
+
+
+def test_a_pool_without_one_of_the_classes_is_warned_of(open_page: OpenPage, home: Home) -> None:
+    fabricated.make_dataset(home)
+    fabricated.make_training(home, "bleed", State.FINISHED)
+    waiting = fabricated.make_training(home, "normal", State.QUEUED, done=0)
+    app = open_page("generate", view="Pools")
+    assert "No generator is chosen for normal" in texts(app)
+    queries = [link.proto.query_string for link in app.get("page_link")]
+    assert f"run={waiting.id}" in queries, "the way to the training that it waits for"
 
 
 def test_a_dcgan_morphs_and_says_that_it_has_no_w(open_page: OpenPage, trainings: list[Run]) -> None:

@@ -12,7 +12,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from engine.report.answers import answers, decisive
+from engine.report.answers import answers, decisive, of_patients
 from engine.report.html import write_report
 from engine.report.methods import methods_text
 from engine.report.pictures import gallery
@@ -132,6 +132,12 @@ def test_every_table_is_there_as_csv_and_as_parquet(pair: Run) -> None:
         assert len(csv) == len(parquet)
         assert set(csv) <= set(parquet), name
     assert "scores" in pd.read_parquet(pair.path / "trials.parquet"), "the sweep's own table was overwritten"
+
+
+def test_test_images_of_unknown_patients_are_not_counted_as_one() -> None:
+    assert of_patients({"patients": {"known": 1, "images_without": 28}}) == ", 28 of them of unknown patients"
+    assert of_patients({"patients": {"known": 12, "images_without": 0}}) == " of 12 patients"
+    assert of_patients({"patients": None}) == ""
 
 
 def test_the_first_screen_answers_how_sure_to_what_copies_and_leaks(pair: Run) -> None:
