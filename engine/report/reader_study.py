@@ -34,7 +34,9 @@ def study_content(found: Study, home: Home) -> dict[str, Any]:
         "seed": quiz.seed,
         "figure": figure_reviewers(rows, found.pooled.get("accuracy")),
         "table": readable_scores(rows),
-        "kappa": f"{found.kappa:.2f} ({kappa_words(found.kappa)})" if several and not np.isnan(found.kappa) else "",
+        "kappa": f"{found.agreement:.2f} ({kappa_words(found.agreement)})"
+        if several and not np.isnan(found.agreement)
+        else "",
         "fooling": _pictures(found, home, SYNTHETIC),
         "doubted": _pictures(found, home, REAL),
     }

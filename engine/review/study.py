@@ -32,6 +32,11 @@ class Study:
     """Fleiss' kappa of all reviewers; NaN for one."""
 
     @property
+    def agreement(self) -> float:
+        """Cohen's kappa of two reviewers, Fleiss' of more; NaN for one."""
+        return float(self.pairs["kappa"].iloc[0]) if len(self.reviewers) == 2 else self.kappa
+
+    @property
     def sentence(self) -> str:
         """What was found, in words."""
         if "accuracy" not in self.pooled:

@@ -12,6 +12,7 @@ from engine.gans.snapshots import list_generators
 from engine.report.figures import figure_ranking
 from engine.sampling.exported import INFO_FILE
 from engine.store.runs import Run, State, list_runs
+from pages.checking.views import AGAIN
 from pages.parts.bound import bound
 from pages.parts.charts import chart
 from pages.parts.command import command_line, show_command
@@ -66,18 +67,19 @@ def snapshots(trainings: list[Run], linked: Run | None) -> None:
         ranking = linked if linked is not None and linked.id in {run.id for run in made} else made[0]
         run_header(ranking)
         live(show_ranking, state_of(ranking).is_active)(ranking, training)
-    with st.expander("New ranking", icon=":material/add:", expanded=not made):
-        new_ranking(training)
+    again = config_of(linked) if linked is not None and linked.id == st.query_params.get(AGAIN) else {}
+    with st.expander("New ranking", icon=":material/add:", expanded=not made or bool(again)):
+        new_ranking(training, again if again.get("kind") == "ranking" and wanted == training.id else {})
 
 
-def new_ranking(training: Run) -> None:
-    """Settings of a ranking, and its start."""
-    base: dict[str, Any] = {"run": training.id}
+def new_ranking(training: Run, again: dict[str, Any]) -> None:
+    """Settings of a ranking, those of one that is to be made `again`, and its start."""
+    base = {name: value for name, value in again.items() if name in RankingConfig.model_fields} | {"run": training.id}
     values = config_form(
         RankingConfig,
         ["images", "snapshots", "extractor"],
         base,
-        key=f"rank-{training.id}",
+        key=f"rank-{training.id}{'-again' if again else ''}",
         more=["weights", "seed", "device"],
         labels=LABELS,
         submit="Rank the snapshots",

@@ -74,12 +74,11 @@ def headline(found: Study) -> None:
                     border=True,
                     width=230,
                 )
-        if found.kappa == found.kappa:
-            words = kappa_words(found.kappa)
+        if found.agreement == found.agreement:
+            words = kappa_words(found.agreement)
             name = "Agreement (Fleiss' κ)" if len(found.reviewers) > 2 else "Agreement (Cohen's κ)"
-            kappa = found.kappa if len(found.reviewers) > 2 else found.pairs["kappa"].iloc[0]
             st.metric(
-                name, f"{kappa:.2f}", words, delta_color="off", delta_arrow="off",
+                name, f"{found.agreement:.2f}", words, delta_color="off", delta_arrow="off",
                 help=KAPPA.format(words=words.capitalize()), border=True, width=230,
             )  # fmt: skip
 
