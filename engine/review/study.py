@@ -34,7 +34,7 @@ class Study:
     @property
     def agreement(self) -> float:
         """Cohen's kappa of two reviewers, Fleiss' of more; NaN for one."""
-        return float(self.pairs["kappa"].iloc[0]) if len(self.reviewers) == 2 else self.kappa
+        return float(self.pairs["kappa"].iloc[0]) if len(self.pairs) == 1 else self.kappa
 
     @property
     def sentence(self) -> str:

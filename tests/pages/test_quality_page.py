@@ -323,3 +323,11 @@ def test_a_failed_export_is_one_sentence(home: Home, ranked: Run) -> None:
     assert "network-000010000.safetensors" in error
     assert "Traceback" not in error
     assert ranking_part.exported_snapshot(ranked) == "network-000012000.safetensors"
+
+
+def test_a_ranking_is_repeated_with_its_own_settings(home: Home, ranked: Run, open_page: OpenPage) -> None:
+    ranking = list_runs(home, "ranking")[0]
+    write_json(ranking.path / "config.json", {**ranking.config(), "images": 777})
+    app = open_page("quality", again=ranking.id)
+    assert 777 in [number.value for number in app.number_input]
+    assert 777 not in [number.value for number in open_page("quality", view="Snapshots").number_input]

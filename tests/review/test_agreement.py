@@ -10,6 +10,7 @@ from sklearn.metrics import cohen_kappa_score
 
 from engine.review.agreement import by_reviewer, cohen, fleiss, fleiss_kappa, judged, mistaken, pooled
 from engine.review.quiz import Item, Quiz
+from engine.review.study import studied
 
 
 def quiz(pairs: int = 10) -> Quiz:
@@ -131,3 +132,14 @@ def test_the_most_fooling_images_come_first() -> None:
     assert list(fooling["path"]) == [of.items[1].path, of.items[3].path]
     assert list(fooling["mistaken"]) == [3, 2]
     assert list(mistaken(table, "real")["path"]) == [of.items[0].path]
+
+
+def test_the_agreement_of_two_is_cohens_and_of_more_fleiss() -> None:
+    of = quiz(2)
+    right: list[bool | None] = [True] * len(of.items)
+    mixed: list[bool | None] = [True, False] * (len(of.items) // 2)
+    raw = ["reviewer", "item", "answer", "seconds", "time"]
+    two = studied(of, answers(of, ada=right, grace=mixed)[raw])
+    assert two.agreement == two.pairs["kappa"].iloc[0] != two.kappa
+    three = studied(of, answers(of, ada=right, grace=mixed, emmy=right)[raw])
+    assert three.agreement == three.kappa
