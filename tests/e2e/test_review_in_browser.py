@@ -56,7 +56,7 @@ def test_two_reviewers_at_once(dashboard: Dashboard, home: Home, chromium: Brows
     table = answers(home, quiz)
     assert table.groupby("reviewer")["answer"].unique().map(list).to_dict() == {"Ann": ["real"], "Bo": ["synthetic"]}
     assert table.groupby("reviewer")["item"].nunique().to_dict() == {"Ann": PICTURES, "Bo": PICTURES}
-    page.get_by_role("link", name="All reviewers' results").click()
+    page.get_by_role("button", name="All reviewers' results").click()
     ann.settle()
     expect(page.get_by_text("Bo").first).to_be_attached()
     ann.screenshot("review-results")
