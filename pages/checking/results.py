@@ -51,7 +51,7 @@ def results(run: Run, ended: bool) -> None:
     pool = pool_of(run)
     phantom_badge(found["dataset"])
     in_words(found, pool)
-    what_next(run, pool)
+    what_next(run, pool, _copies_left(neighbours, pool))
     folder = training_folder(run)
     parts = {
         SCORES: lambda: scores(run, found),
@@ -66,12 +66,36 @@ def results(run: Run, ended: bool) -> None:
     st.caption(" ".join(found["limits"] or [SCREENS]))
 
 
-def what_next(run: Run, pool: Pool | None) -> None:
-    """Where a check leads: to the sweep, to people's eyes, or to the same with a change."""
+def _copies_left(neighbours: pd.DataFrame | None, pool: Pool | None) -> int:
+    """How many images that the check calls copies are still in the pool."""
+    if neighbours is None or pool is None:
+        return 0
+    return int(pool.rows()["path"].isin(neighbours.loc[neighbours["flag"] == "copy", "path"]).sum())
+
+
+def _show_pairs() -> None:
+    st.session_state["part"] = PAIRS
+
+
+def what_next(run: Run, pool: Pool | None, copies_left: int) -> None:
+    """Where a check leads: to its copies as long as the pool holds some, to the sweep, to people's eyes, or to the same
+    with a change."""
     with st.container(horizontal=True, vertical_alignment="center"):
+        if copies_left:
+            st.button(
+                f"Look at the {copies_left} copies" if copies_left > 1 else "Look at the copy",
+                type="primary",
+                icon=":material/content_copy:",
+                key=f"copies-{run.id}",
+                on_click=_show_pairs,
+                help="They are still in the pool. Below, one press takes all of them out.",
+            )
         if pool is not None:
             if st.button(
-                "Evaluate with this pool", type="primary", icon=":material/query_stats:", key=f"evaluate-{run.id}"
+                "Evaluate with this pool",
+                type="secondary" if copies_left else "primary",
+                icon=":material/query_stats:",
+                key=f"evaluate-{run.id}",
             ):
                 st.switch_page("pages/evaluate.py", query_params={"pool": pool.run.id})
             if st.button("Let experts judge the images", icon=":material/rate_review:", key=f"review-{run.id}"):
