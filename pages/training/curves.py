@@ -33,22 +33,23 @@ from pages.parts.words import amount
 from pages.training.gans import LAYOUTS
 from pages.training.reading import best_checkpoint, read_rows
 
-FIGURES: dict[Callable[..., go.Figure], tuple[str, ...]] = {
-    figure_losses: ("g_loss", "d_loss"),
-    figure_d_outputs: ("d_real", "d_fake"),
-    figure_augmentation: ("augment_p", "r_t"),
-    figure_held_out: ("valid_logits", "train_logits", "fake_logits"),
-    figure_kid: ("kid", "kid_low", "kid_high"),
-    figure_fid: ("fid",),
-    figure_diversity: ("diversity",),
-    figure_penalties: ("r1", "pl"),
-    figure_gradients: ("g_grad_norm", "d_grad_norm"),
-    figure_throughput: ("images_per_second",),
+LOSSES, OVERFITTING, QUALITY, DETAILS = "Losses", "Overfitting", "Image quality", "Gradients and speed"
+FIGURES: dict[Callable[..., go.Figure], tuple[str, tuple[str, ...]]] = {
+    figure_losses: (LOSSES, ("g_loss", "d_loss")),
+    figure_d_outputs: (LOSSES, ("d_real", "d_fake")),
+    figure_augmentation: (OVERFITTING, ("augment_p", "r_t")),
+    figure_held_out: (OVERFITTING, ("valid_logits", "train_logits", "fake_logits")),
+    figure_kid: (QUALITY, ("kid", "kid_low", "kid_high")),
+    figure_fid: (QUALITY, ("fid",)),
+    figure_diversity: (QUALITY, ("diversity",)),
+    figure_penalties: (DETAILS, ("r1", "pl")),
+    figure_gradients: (DETAILS, ("g_grad_norm", "d_grad_norm")),
+    figure_throughput: (DETAILS, ("images_per_second",)),
 }
-"""In the order of the page, with the fields that they show; the rows must have the first."""
-DETAILS = {"r1", "g_grad_norm", "d_grad_norm", "images_per_second"}
-"""First fields of the figures that are folded away where there are others to look at first."""
+"""In the order of the page, with their tab and the fields that they show; the rows must have the first."""
+TAB_OF = {field: tab for tab, fields in FIGURES.values() for field in fields}
 FEW = 4
+"""So many figures stand side by side without tabs."""
 MOST_RUNS = len(RUN_COLORS)
 X = {"kimg": "Images shown", "hours": "Time"}
 HOW_TO_READ = """
@@ -80,15 +81,15 @@ def curves(run: Run) -> None:
     best = best_checkpoint(run, rows)
     view = View(view.x, view.smoothing, view.log, best.kimg if best else None)
     fields = {name for row in rows for name in row}
-    known = {build: named for build, named in FIGURES.items() if named[0] in fields}
+    known = {build: of for build, of in FIGURES.items() if of[1][0] in fields}
     live = state_of(run).is_active
 
     def draw(build: Callable[..., go.Figure]) -> None:
         name = build.__name__.removeprefix("figure_")
-        table = _table({"": rows}, known[build])
+        table = _table({"": rows}, known[build][1])
         chart(build(rows, view), _key(name, run.id, view), f"{run.id}-{name}", table, live=live)
 
-    _laid_out(list(known), [build for build, named in known.items() if named[0] in DETAILS], draw)
+    _laid_out({build: tab for build, (tab, _) in known.items()}, draw)
 
 
 def _overlaid(runs: list[Run], view: View) -> None:
@@ -104,24 +105,20 @@ def _overlaid(runs: list[Run], view: View) -> None:
         table = _table(rows, (field,))
         chart(figure_overlay(rows, field, view), _key(field, together, view), f"trainings-{field}", table, live=live)
 
-    _laid_out(known, [field for field in known if field in DETAILS], draw)
+    _laid_out({field: TAB_OF[field] for field in known}, draw)
     _differences(named)
 
 
-def _laid_out(known: list[Any], details: list[Any], draw: Callable[[Any], None]) -> None:
-    folded = details if len(known) > FEW else []
-    _pairs([one for one in known if one not in folded], draw)
-    if folded:
-        expander = st.expander(
-            "Penalties, gradients and speed",
-            icon=":material/monitoring:",
-            key="details",
-            on_change="rerun",
-            bind="query-params",
-        )
-        if expander.open:  # a figure costs time at every look at a running training
-            with expander:
-                _pairs(folded, draw)
+def _laid_out(tab_of: dict[Any, str], draw: Callable[[Any], None]) -> None:
+    """All figures where there are few; else those of the open tab, as each costs time at every look."""
+    if len(tab_of) <= FEW:
+        _pairs(list(tab_of), draw)
+        return
+    names = list(dict.fromkeys(tab_of.values()))
+    for name, tab in zip(names, st.tabs(names, key="curves", on_change="rerun", bind="query-params"), strict=True):
+        if tab.open:
+            with tab:
+                _pairs([one for one, its_tab in tab_of.items() if its_tab == name], draw)
 
 
 def _pairs(ones: list[Any], draw: Callable[[Any], None]) -> None:

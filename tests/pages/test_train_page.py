@@ -135,10 +135,10 @@ def test_a_moment_is_linked_compared_with_another_and_played(home: Home, open_pa
 def test_other_runs_are_laid_over_this_one(home: Home, open_page: OpenPage) -> None:
     make_dataset(home)
     first, second = make_training(home, "bleed"), make_stylegan(home)
-    app = open_page("train", run=first.id, **{"with": f"{second.id},gone"})
+    together = {"run": first.id, "with": f"{second.id},gone"}
+    assert [*plots(open_page("train", **together))][:2] == ["Generator's loss", "Discriminator's loss"]
+    app = open_page("train", **together, curves="Image quality")
     shown = plots(app)
-    assert [*shown][:2] == ["Generator's loss", "Discriminator's loss"]
-    assert {"KID", "Augmentation p"} < {*shown}
     names = ["Train phantom · bleed", "Train phantom · all classes · StyleGAN2-ADA"]
     assert [trace["name"] for trace in shown["KID"]["data"]] == names
     differing = app.dataframe[0].value
@@ -146,7 +146,7 @@ def test_other_runs_are_laid_over_this_one(home: Home, open_page: OpenPage) -> N
     assert differing.loc["Best checkpoint"].tolist() == ["–", "12 kimg"]
     assert "Dataset" not in differing.index
     app = clean(app.multiselect[0].set_value([]).run())
-    assert "Losses" in plots(app)
+    assert "Losses" in plots(app), "the few figures of a DCGAN stand side by side"
     assert "with" not in app.query_params
 
 
@@ -456,11 +456,12 @@ def test_stylegan_running_shows_augmentation_scores_and_alarms(
     alarm = {"name": "ada-saturated", "sentence": "p has reached 1. Lower gamma.", "time": 0.0, "kimg": 5.0}
     second = {"name": "overfitting", "sentence": "It offers the same remedy.", "time": 0.0, "kimg": 6.0}
     run = hold(make_stylegan(home, State.RUNNING, done=6, alarms=[alarm, second]))
-    assert "Penalties" not in plots(open_page("train", run=run.id)), "drawn once they are unfolded"
-    app = open_page("train", run=run.id, details="true")
+    shown = plots(open_page("train", run=run.id, curves="Gradients and speed"))
+    assert set(shown) == {"Penalties", "Gradient norms", "Throughput"}, "figures of the open tab alone are drawn"
+    assert set(plots(open_page("train", run=run.id, curves="Image quality"))) >= {"KID", "FID"}
+    app = open_page("train", run=run.id, curves="Overfitting")
     shown = plots(app)
-    assert [*shown][:6] == ["Losses", "D outputs", "Augmentation", "D on images it never saw", "KID", "FID"]
-    assert {*shown} > {"Penalties", "Gradient norms", "Throughput"}
+    assert [*shown] == ["Augmentation", "D on images it never saw"]
     assert [trace["name"] for trace in shown["Augmentation"]["data"]] == ["p", "r_t"]
     metrics = {metric.label: (metric.value, metric.delta) for metric in app.metric}
     assert metrics["Augment p"][0] == "0.120"
