@@ -179,8 +179,10 @@ FIND = """([kinds, plain]) => {
         && !element.closest('[data-testid=stForm], [disabled], [aria-disabled=true], [data-testid=stFileUploader]');
     for (const [kind, selector] of Object.entries(kinds))
         [...main.querySelectorAll(selector)].forEach((element, place) => {
-            const name = (element.getAttribute('aria-label') || element.querySelector('label')?.innerText
-                || element.innerText || element.getAttribute('placeholder') || '').split('\\n')[0].trim();
+            const words = (element.getAttribute('aria-label') || element.querySelector('label')?.innerText
+                || element.innerText || element.getAttribute('placeholder') || '').split('\\n');
+            const icon = /^[a-z]+(_[a-z_]+)?$/;
+            const name = (words.find(line => line.trim() && !icon.test(line.trim())) ?? words[0]).trim();
             const chosen = ['aria-checked', 'aria-selected'].some(state => element.getAttribute(state) === 'true');
             const off = element.disabled || element.querySelector('input')?.disabled;
             if (shown(element) && !chosen && !off && (kind !== 'button' || new RegExp(plain, 'i').test(name)))
