@@ -118,11 +118,16 @@ class Tab:
         page.goto(shown.as_uri())
         return page
 
+    def resize(self, width: int) -> None:
+        """Make the window that wide."""
+        self.width = width
+        self.page.set_viewport_size({"width": width, "height": 900})
+
     def screenshot(self, name: str) -> None:
         """The whole page, below `test-artefacts/`."""
         height = self.page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
         self.page.set_viewport_size({"width": self.width, "height": min(max(height + 10, 600), 4000)})
-        self.page.wait_for_timeout(700)
+        self.page.wait_for_timeout(500)
         ARTEFACTS.mkdir(exist_ok=True)
         self.page.screenshot(path=ARTEFACTS / f"{name}.png")
         self.page.set_viewport_size({"width": self.width, "height": 900})

@@ -163,36 +163,6 @@ def test_from_a_folder_of_images_to_a_report(
     assert not tab.foreign and not colleague.foreign, "a page or the report asked other machines"
 
 
-PLACES = {
-    "overview": "",
-    "datasets": "datasets",
-    "datasets-import": "datasets?view=import",
-    "train": "train",
-    "train-new": "train?view=new",
-    "generate": "generate",
-    "generate-pool": "generate?view=Pools",
-    "quality": "quality",
-    "evaluate": "evaluate",
-    "review": "review",
-    "runs": "runs",
-}
-
-
-def test_every_page_in_light_and_dark_wide_and_narrow(dashboard: Dashboard, home: Home, chromium: Browser) -> None:
-    """Screenshots to look at; no page says that something went wrong, none is wider than its window."""
-    fabricated.make_everything(home, quality=True)
-    for scheme, width in (("light", 1280), ("dark", 1280), ("light", 800), ("dark", 1920)):
-        tab = Tab(chromium, scheme, width)
-        for name, path in PLACES.items():
-            page = tab.open(dashboard.url(path))
-            expect(page.get_by_test_id("stException")).to_have_count(0)
-            tab.screenshot(f"{name}-{scheme}" + (f"-{width}" if width != 1280 else ""))
-            main = page.get_by_test_id("stMain")
-            assert main.evaluate("main => main.scrollWidth - main.clientWidth") <= 1, f"{name} at {width} px"
-        tab.close()
-        assert not tab.foreign, "the page asked other machines"
-
-
 def test_the_seed_slider_paints_at_once_and_lives_in_the_url(dashboard: Dashboard, home: Home, tab: Tab) -> None:
     fabricated.make_dataset(home)
     training = fabricated.make_training(home, "bleed")
