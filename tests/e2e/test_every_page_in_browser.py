@@ -1,4 +1,4 @@
-"""Every page of a full home in a real browser: screenshots, its width, and obstacles for screen readers and keyboards."""
+"""Every page of a full home in a real browser: screenshots, widths, and obstacles for screen readers and keyboards."""
 
 from __future__ import annotations
 
