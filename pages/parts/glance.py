@@ -200,7 +200,7 @@ def outcome(seen: Glance) -> str:
         case "sweep" | "journey":
             return str(result.get("verdict", ""))
         case "quality" if "flags" in result:
-            copies = result["flags"].get("copy", 0) + result["flags"].get("near-copy", 0)
+            copies = result["flags"].get("copy", 0)
             return f"{copies or 'no'} {'copy' if copies == 1 else 'copies'}"
         case "pool" | "train" | "projection":
             return f"{seen.status.done:,g} {seen.status.unit}"
