@@ -1,26 +1,19 @@
 """Take the pictures of the guide anew: `python -m docs.take_screenshots` after `make demo`.
 
-Serves the dashboard read-only over the home that the demo has left, opens each page in Chromium and writes
+Serves the dashboard over the home that the demo has left, opens each page in Chromium and writes
 `docs/pictures/<page>.png`. Needs requirements-dev.txt and Chromium.
 """
 
 from __future__ import annotations
 
 import io
-import os
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+import tempfile
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
+from benchmarks.in_the_browser import Server, chromium
 from engine.store.home import REPOSITORY, Home
 from engine.store.runs import Run, State, list_runs
 
@@ -55,27 +48,6 @@ def views(home: Home) -> dict[str, str]:
     }
 
 
-@contextmanager
-def served(home: Home) -> Iterator[str]:
-    """The dashboard of `home` on a free port, with the address it is at."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}", "--server.headless=true"]
-    with subprocess.Popen(command, cwd=REPOSITORY, env={**os.environ, "ERSATZ_HOME": str(home.root)}) as server:
-        try:
-            address = f"http://127.0.0.1:{port}/"
-            for _ in range(200):
-                try:
-                    with urllib.request.urlopen(f"{address}_stcore/health", timeout=1):
-                        break
-                except OSError:
-                    time.sleep(0.2)
-            yield address
-        finally:
-            server.terminate()
-
-
 def take(page: Page, url: str, path: Path) -> None:
     """One picture of the whole page once its script has run and its figures are drawn."""
     page.set_viewport_size({"width": WIDTH, "height": 900})
@@ -93,15 +65,15 @@ def main() -> None:
     """Every picture of the guide, in light."""
     home = Home.from_environment()
     PICTURES.mkdir(exist_ok=True)
-    with served(home) as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
-        )
-        page = browser.new_page(color_scheme="light")
-        for name, path in views(home).items():
-            take(page, address + path, PICTURES / f"{name}.png")
-            print(PICTURES / f"{name}.png")
-        browser.close()
+    with tempfile.TemporaryDirectory() as folder, chromium() as browser:
+        server = Server(home.root, Path(folder) / "streamlit.log")
+        try:
+            page = browser.new_page(color_scheme="light")
+            for name, path in views(home).items():
+                take(page, server.url + path, PICTURES / f"{name}.png")
+                print(PICTURES / f"{name}.png")
+        finally:
+            server.stop()
 
 
 if __name__ == "__main__":

@@ -62,9 +62,8 @@ def offer_import() -> None:
 def steps_row(journey: Journey | None) -> None:
     """The way as two rows of cards: what is done, what is under way and what is next."""
     following = None if journey is None else next((step.kind for step in STEPS if not journey.count(step.kind)), None)
-    rows = [
-        st.container(horizontal=True, gap="small") for _ in range(2)
-    ]  # a single one would leave the last card alone
+    # two rows: in a single one that wraps, the last card would stand alone
+    rows = [st.container(horizontal=True, gap="small") for _ in range(2)]
     for number, step in enumerate(STEPS, start=1):
         with rows[number > len(STEPS) // 2].container(border=True, height="stretch", gap="small"):
             query = journey.link(step) if journey else None

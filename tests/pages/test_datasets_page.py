@@ -77,16 +77,22 @@ def test_a_phantom_is_labelled_and_frozen_is_shown(open_page: OpenPage, home: Ho
     assert "Keep one of each copy" not in said, "a frozen split cannot be mended"
 
 
-def test_a_path_is_previewed_then_imported(
-    open_page: OpenPage, home: Home, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    submitted: list[ImportConfig] = []
+@pytest.fixture
+def submitted(monkeypatch: pytest.MonkeyPatch) -> list[ImportConfig]:
+    """What the page would have started."""
+    configs: list[ImportConfig] = []
 
     def submit(home: Home, config: ImportConfig, owner: str = "") -> Run:
-        submitted.append(config)
+        configs.append(config)
         return import_run(home, State.FAILED)
 
     monkeypatch.setattr(parts, "submit", submit)
+    return configs
+
+
+def test_a_path_is_previewed_then_imported(
+    open_page: OpenPage, home: Home, folder: Path, submitted: list[ImportConfig]
+) -> None:
     app = open_page("datasets")
     app.text_input(key="import-path").set_value(str(folder)).run()
     assert [metric.value for metric in app.metric] == ["48", "2", "not named"], "shown without being asked for"
@@ -123,15 +129,8 @@ def test_an_upload_is_previewed_and_a_hostile_one_refused(open_page: OpenPage, h
 
 
 def test_unusable_files_are_shown_and_left_out_at_a_press(
-    open_page: OpenPage, home: Home, folder: Path, monkeypatch: pytest.MonkeyPatch
+    open_page: OpenPage, home: Home, folder: Path, submitted: list[ImportConfig]
 ) -> None:
-    submitted: list[ImportConfig] = []
-
-    def submit(home: Home, config: ImportConfig, owner: str = "") -> Run:
-        submitted.append(config)
-        return import_run(home, State.FAILED)
-
-    monkeypatch.setattr(parts, "submit", submit)
     (folder / "bleed" / "empty.png").touch()
     app = open_page("datasets")
     app.text_input(key="import-path").set_value(str(folder)).run()
