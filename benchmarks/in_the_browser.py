@@ -185,10 +185,18 @@ FIND = """([kinds, plain]) => {
             const name = (words.find(line => line.trim() && !icon.test(line.trim())) ?? words[0]).trim();
             const chosen = ['aria-checked', 'aria-selected'].some(state => element.getAttribute(state) === 'true');
             const off = element.disabled || element.querySelector('input')?.disabled;
-            if (shown(element) && !chosen && !off && (kind !== 'button' || new RegExp(plain, 'i').test(name)))
+            if (name.startsWith('Help for') || (kind === 'button' && !new RegExp(plain, 'i').test(name))) return;
+            if (shown(element) && !chosen && !off)
                 found.push({kind, place, name: name.replace(/[a-z]+_[a-z_]+/g, '').trim()});
         });
     return found;
+}"""
+
+INSTEAD = """([selector, place]) => {
+    const all = [...document.querySelectorAll(`[data-testid=stMain] :is(${selector})`)];
+    const group = all[place].closest('[role=radiogroup], [role=tablist]');
+    const chosen = group?.querySelector('[aria-checked=true], [aria-selected=true]');
+    return chosen ? all.indexOf(chosen) : null;
 }"""
 
 
@@ -213,7 +221,7 @@ class Widget:
                 steps = found.locator("button:not([disabled])")
                 steps.last.click()
             case "text":
-                found.fill("a")
+                found.fill("b" if found.input_value() == "a" else "a")
                 page.keyboard.press("Enter")
             case "selectbox":
                 found.locator("input, [role=combobox]").first.click()
@@ -224,6 +232,11 @@ class Widget:
             case _:
                 found.click(position={"x": 8, "y": 8} if self.kind == "toggle" else None)
         return tab.answered()
+
+    def chosen_instead(self, tab: Tab) -> Widget | None:
+        """Of choices and tabs of which one is always chosen: the one that now is."""
+        place = tab.page.evaluate(INSTEAD, [KINDS[self.kind], self.place])
+        return None if place is None else Widget(self.kind, place, "")
 
     def _at_its_end(self, slider: Locator) -> bool:
         return slider.get_attribute("aria-valuenow") == slider.get_attribute("aria-valuemax")

@@ -20,6 +20,7 @@ from pages.parts.glance import config_of
 from pages.parts.home import home
 from pages.parts.phantom import phantom_badge
 from pages.parts.pools import open_pool, training_folder
+from pages.parts.tabs import tabs
 from pages.parts.views import go
 
 SCREENS = (
@@ -59,10 +60,7 @@ def results(run: Run, ended: bool) -> None:
         DISTANCES: lambda: distances(run, neighbours, pool, folder),
         MAP: lambda: feature_map(run, _table(run, "embedding.parquet"), neighbours, pool, folder),
     }
-    for tab, draw in zip(st.tabs(list(parts), key="part", bind="query-params"), parts.values(), strict=True):
-        if tab.open:
-            with tab:
-                draw()
+    tabs(parts, "part")
     st.caption(" ".join(found["limits"] or [SCREENS]))
 
 

@@ -27,6 +27,7 @@ from pages.parts.files import json_of, stamp, table_of
 from pages.parts.glance import config_of
 from pages.parts.phantom import phantom_badge
 from pages.parts.runs import choice_in_url
+from pages.parts.tabs import tabs
 from pages.parts.views import go, way_to
 
 MANY_ARMS = 4
@@ -159,10 +160,7 @@ def tables(
         parts["As published"] = lambda: other(shown, metric)
     if summary.get("departures"):
         parts["Departures"] = lambda: departures(summary, trials)
-    for tab, draw in zip(st.tabs(list(parts), key="table", bind="query-params"), parts.values(), strict=True):
-        if tab.open:
-            with tab:
-                draw()
+    tabs(parts, "table")
 
 
 def downloads(run: Run) -> None:

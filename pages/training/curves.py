@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -29,11 +30,13 @@ from pages.parts.charts import chart
 from pages.parts.glance import about_of, config_of, state_of
 from pages.parts.home import home
 from pages.parts.labels import labels_of, short_names
+from pages.parts.tabs import tabs
 from pages.parts.words import amount
 from pages.training.gans import LAYOUTS
 from pages.training.reading import best_checkpoint, read_rows
 
-LOSSES, OVERFITTING, QUALITY, DETAILS = "Losses", "Overfitting", "Image quality", "Gradients and speed"
+LOSSES, OUTPUTS, OVERFITTING, QUALITY = "Losses", "D outputs", "Overfitting", "Image quality"
+DETAILS = "Gradients and speed"
 FIGURES: dict[Callable[..., go.Figure], tuple[str, tuple[str, ...]]] = {
     figure_losses: (LOSSES, ("g_loss", "d_loss")),
     figure_d_outputs: (LOSSES, ("d_real", "d_fake")),
@@ -48,6 +51,8 @@ FIGURES: dict[Callable[..., go.Figure], tuple[str, tuple[str, ...]]] = {
 }
 """In the order of the page, with their tab and the fields that they show; the rows must have the first."""
 TAB_OF = {field: tab for tab, fields in FIGURES.values() for field in fields}
+TAB_OF |= dict.fromkeys(("d_real", "d_fake"), OUTPUTS)
+"""Of the fields when each has a figure of its own."""
 FEW = 4
 """So many figures stand side by side without tabs."""
 MOST_RUNS = len(RUN_COLORS)
@@ -114,11 +119,8 @@ def _laid_out(tab_of: dict[Any, str], draw: Callable[[Any], None]) -> None:
     if len(tab_of) <= FEW:
         _pairs(list(tab_of), draw)
         return
-    names = list(dict.fromkeys(tab_of.values()))
-    for name, tab in zip(names, st.tabs(names, key="curves", on_change="rerun", bind="query-params"), strict=True):
-        if tab.open:
-            with tab:
-                _pairs([one for one, its_tab in tab_of.items() if its_tab == name], draw)
+    ones_of = {name: [one for one, its in tab_of.items() if its == name] for name in tab_of.values()}
+    tabs({name: partial(_pairs, ones, draw) for name, ones in ones_of.items()}, "curves")
 
 
 def _pairs(ones: list[Any], draw: Callable[[Any], None]) -> None:
