@@ -17,7 +17,7 @@ from engine.store.files import read_json
 from engine.store.runs import Run
 from engine.sweep.arms import baseline_of, control_of
 from engine.sweep.levels import Level
-from engine.sweep.metric_table import metric_table, patient_parts
+from engine.sweep.metric_table import METRICS_FILE, metric_table, patient_parts
 from engine.sweep.metrics import METRICS as COMPUTED
 from engine.sweep.metrics import positive_class
 
@@ -27,11 +27,15 @@ COLOURS = (BLUE, ORANGE, GREEN, PINK)
 
 @dataclass(frozen=True)
 class Swept:
-    """What a comparison reads of a sweep; `trials` with their scores, `test_images` in the order of these."""
+    """What a comparison reads of a sweep; `trials` with their scores, `test_images` in the order of these.
+
+    `metrics` is its metric table (`engine.sweep.metric_table`).
+    """
 
     trials: pd.DataFrame
     test_images: pd.DataFrame
     classes: list[str]
+    metrics: pd.DataFrame
 
 
 def read_swept(run: Run) -> Swept:
@@ -39,11 +43,13 @@ def read_swept(run: Run) -> Swept:
     test_images = pd.read_csv(run.path / "test_images.csv", dtype=str, keep_default_na=False)
     if "fold" in test_images:
         test_images["fold"] = test_images["fold"].astype(int)
-    return Swept(
-        trials=pd.read_parquet(run.path / "trials.parquet"),
-        test_images=test_images,
-        classes=read_json(run.path / "summary.json")["classes"],
-    )
+    trials, classes = pd.read_parquet(run.path / "trials.parquet"), read_json(run.path / "summary.json")["classes"]
+    written = run.path / METRICS_FILE
+    if written.is_file():
+        metrics = pd.read_parquet(written)
+    else:  # a sweep of an earlier version
+        metrics = metric_table(trials, test_images, classes, positive_class(classes))
+    return Swept(trials, test_images, classes, metrics)
 
 
 def same_test(one: Swept, other: Swept) -> bool:
@@ -175,12 +181,12 @@ def _by_seed(
 ) -> dict[tuple[str, float], list[float]]:
     """The metric of every repetition, by arm and ratio."""
     assert metric in COMPUTED
-    positive = positive_class(swept.classes)
-    table = metric_table(_of_cells(swept, cells), swept.test_images, swept.classes, positive)
-    own = table[(table["metric"] == metric) & (table["level"] == level)].dropna(subset="score")
+    whole = swept.metrics[swept.metrics["subgroup"] == ""]
+    own = whole[(whole["metric"] == metric) & (whole["level"] == level)].dropna(subset="score")
     found: dict[tuple[str, float], list[float]] = {}
     for arm, ratio, score in zip(own["arm"], own["ratio"], own["score"], strict=True):
-        found.setdefault((arm, ratio), []).append(score)
+        if (arm, ratio) in cells:
+            found.setdefault((arm, ratio), []).append(score)
     return found
 
 

@@ -9,7 +9,18 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from engine.report.sweep_comparison import Swept, compare_sweeps, figure_sweeps, readable_differences, same_test
+from engine.report.sweep_comparison import (
+    Swept,
+    compare_sweeps,
+    figure_sweeps,
+    read_swept,
+    readable_differences,
+    same_test,
+)
+from engine.store.home import Home
+from engine.sweep.metric_table import METRICS_FILE, metric_table
+from engine.sweep.metrics import positive_class
+from tests.fabricated import make_everything
 
 CLASSES = ["normal", "sick"]
 IMAGES = 60
@@ -34,7 +45,8 @@ def swept(seed: int, better: float = 0.0, seeds: int = 4, alike: bool = False) -
             "sha256": [f"{place:064d}" for place in range(IMAGES)],
         }
     )
-    return Swept(pd.DataFrame(rows), test_images, CLASSES)
+    trials = pd.DataFrame(rows)
+    return Swept(trials, test_images, CLASSES, metric_table(trials, test_images, CLASSES, positive_class(CLASSES)))
 
 
 def test_a_sweep_does_not_differ_from_itself() -> None:
@@ -90,3 +102,11 @@ def test_the_figure_has_each_sweep_and_its_control() -> None:
     figure = figure_sweeps([("A", pd.concat([trials, control])), ("B", trials)], "accuracy", "real+synthetic")
     assert [trace.name for trace in figure.data] == ["A", "A, real + duplicates of the reals", "B"]
     assert [len(trace.x) for trace in figure.data] == [2, 2, 2], "the real images alone stand at 0 %"
+
+
+def test_the_metrics_that_a_sweep_wrote_are_those_of_its_trials(home: Home) -> None:
+    run = make_everything(home)
+    read = read_swept(run)
+    (run.path / METRICS_FILE).unlink()
+    by_hand = read_swept(run)  # a sweep of an earlier version wrote none
+    pd.testing.assert_frame_equal(compare_sweeps(read, read, "auroc"), compare_sweeps(by_hand, by_hand, "auroc"))
