@@ -7,15 +7,15 @@ import streamlit as st
 from engine.datasets.dataset import Dataset, list_datasets
 from engine.datasets.uploads import remove_old_uploads
 from engine.store.runs import Run, State, list_runs
-from pages.dataset_views.catalogue import show_catalogue
-from pages.dataset_views.facts import show_facts
-from pages.dataset_views.findings import show_findings
-from pages.dataset_views.folds import show_folds
-from pages.dataset_views.freezing import freezing
-from pages.dataset_views.importing import followed_import, new_import, settings_again
-from pages.dataset_views.split import show_split
-from pages.dataset_views.views import ALL, IMPORT, PARTS
-from pages.dataset_views.wall import image_wall
+from pages.curating.catalogue import show_catalogue
+from pages.curating.facts import show_facts
+from pages.curating.findings import show_findings
+from pages.curating.folds import show_folds
+from pages.curating.freezing import freezing
+from pages.curating.importing import followed_import, new_import, settings_again
+from pages.curating.split import show_split
+from pages.curating.views import ALL, IMPORT, PARTS
+from pages.curating.wall import image_wall
 from pages.parts.glance import config_of, state_of
 from pages.parts.home import home
 from pages.parts.people import Role, may

@@ -9,7 +9,7 @@ from engine.store.runs import State, list_runs
 from pages.evaluating.comparing import compare
 from pages.evaluating.origins import pool_in_url
 from pages.evaluating.planning import new_sweep
-from pages.evaluating.reading import results
+from pages.evaluating.results import results
 from pages.evaluating.views import AGAIN, BESIDE, COMPARE, NEW, READ
 from pages.parts.command import show_settings
 from pages.parts.empty import empty_state

@@ -10,8 +10,8 @@ import streamlit as st
 
 from engine.datasets.dataset import SPLITS, Dataset
 from engine.datasets.folds import fold_of
-from pages.dataset_views.reading import counts_of, state_of, written
-from pages.dataset_views.words import split_word
+from pages.curating.reading import counts_of, state_of, written
+from pages.curating.words import split_word
 from pages.parts.views import go
 
 

@@ -13,9 +13,9 @@ from engine.datasets.dataset import Dataset
 from engine.report.dataset_figures import class_counts
 from engine.report.figures import figure_class_counts, figure_sizes
 from engine.store.errors import ErsatzError
-from pages.dataset_views.reading import manifest_of, written
-from pages.dataset_views.removal import removal_dialog
-from pages.dataset_views.views import IMPORT
+from pages.curating.reading import manifest_of, written
+from pages.curating.removal import removal_dialog
+from pages.curating.views import IMPORT
 from pages.parts.charts import chart
 from pages.parts.command import command_line, show_command
 from pages.parts.people import Role, guarded, may

@@ -12,10 +12,10 @@ from engine.datasets import editing
 from engine.datasets.dataset import Dataset
 from engine.datasets.foresight import Effect
 from engine.store.errors import ErsatzError
-from pages.dataset_views.pictures import enlarge, named, show_picture
-from pages.dataset_views.reading import foreseen, manifest_of, written
-from pages.dataset_views.wall import choose_finding
-from pages.dataset_views.words import OF_THE_WHOLE, REMEDIES, SEVERITIES, WHAT_THEY_DO, finding_title, split_word
+from pages.curating.pictures import enlarge, named, show_picture
+from pages.curating.reading import foreseen, manifest_of, written
+from pages.curating.wall import choose_finding
+from pages.curating.words import OF_THE_WHOLE, REMEDIES, SEVERITIES, WHAT_THEY_DO, finding_title, split_word
 from pages.parts.command import show_command
 from pages.parts.paging import part_shown
 from pages.parts.people import Role, guarded, require

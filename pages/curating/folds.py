@@ -8,8 +8,8 @@ import streamlit as st
 from engine.datasets.dataset import SPLITS, Dataset
 from engine.datasets.folds import fold_names, fold_of, folds_of, make_folds
 from engine.store.errors import ErsatzError
-from pages.dataset_views.reading import counts_of, written
-from pages.dataset_views.words import split_word
+from pages.curating.reading import counts_of, written
+from pages.curating.words import split_word
 from pages.parts.command import show_command
 from pages.parts.people import Role, guarded, require
 from pages.parts.views import way_to

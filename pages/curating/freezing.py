@@ -8,8 +8,8 @@ from engine.datasets import editing
 from engine.datasets.audit import blocking
 from engine.datasets.dataset import SPLITS, Dataset
 from engine.store.errors import ErsatzError
-from pages.dataset_views.reading import counts_of, state_of, written
-from pages.dataset_views.words import SEVERITIES
+from pages.curating.reading import counts_of, state_of, written
+from pages.curating.words import SEVERITIES
 from pages.parts.bound import bound
 from pages.parts.command import show_command
 from pages.parts.people import Role, guarded, require

@@ -12,10 +12,10 @@ from engine.datasets.uploads import FOLDER as UPLOADS
 from engine.presets import PRESETS
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run, State
-from pages.dataset_views.browsing import FIELD
-from pages.dataset_views.preview import look_at, matched_by, show_preview
-from pages.dataset_views.sources import PATH, PHANTOM, free_name, source_of, way_of_arrival
-from pages.dataset_views.views import IMPORT
+from pages.curating.browsing import FIELD
+from pages.curating.preview import look_at, matched_by, show_preview
+from pages.curating.sources import PATH, PHANTOM, free_name, source_of, way_of_arrival
+from pages.curating.views import IMPORT
 from pages.parts.command import command_line, show_command
 from pages.parts.forms import grouped_form
 from pages.parts.glance import config_of, run_named, title

@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from engine.datasets.dataset import Dataset
-from pages.dataset_views.words import LEFT_OUT, split_word
+from pages.curating.words import LEFT_OUT, split_word
 from pages.parts.images import stored_url
 from pages.parts.words import plain
 

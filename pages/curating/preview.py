@@ -11,7 +11,7 @@ import streamlit as st
 
 from engine.configs import ImportConfig
 from engine.datasets.previewing import Preview, preview
-from pages.dataset_views.words import split_word, what_to_do
+from pages.curating.words import split_word, what_to_do
 from pages.parts.home import home
 from pages.parts.images import picture_url
 from pages.parts.people import Role, require

@@ -7,8 +7,8 @@ import streamlit as st
 from engine.datasets.dataset import Dataset
 from engine.datasets.removal import remove, uses_of
 from engine.store.errors import ErsatzError
-from pages.dataset_views.reading import written
-from pages.dataset_views.views import ALL
+from pages.curating.reading import written
+from pages.curating.views import ALL
 from pages.parts.bound import bound
 from pages.parts.command import show_command
 from pages.parts.people import Role, guarded, require

@@ -12,7 +12,7 @@ import streamlit as st
 from engine.datasets.reading.npz import PREFIX
 from engine.datasets.uploads import ARCHIVES, PICTURES, SUFFIXES, TABLES, save_upload
 from engine.store.errors import ErsatzError
-from pages.dataset_views.browsing import FIELD, browser
+from pages.curating.browsing import FIELD, browser
 from pages.parts.home import home
 from pages.parts.people import Role, require
 

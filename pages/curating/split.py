@@ -11,10 +11,10 @@ from engine.configs import ImportConfig
 from engine.datasets import editing
 from engine.datasets.dataset import SPLITS, Dataset
 from engine.datasets.settling import MOVED
-from pages.dataset_views.findings import edited
-from pages.dataset_views.reading import manifest_of, units, written
-from pages.dataset_views.views import IMPORT
-from pages.dataset_views.words import SEVERITIES, split_word
+from pages.curating.findings import edited
+from pages.curating.reading import manifest_of, units, written
+from pages.curating.views import IMPORT
+from pages.curating.words import SEVERITIES, split_word
 from pages.parts.bound import bound
 from pages.parts.command import show_command
 from pages.parts.forms import config_form

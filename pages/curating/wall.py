@@ -9,9 +9,9 @@ import pandas as pd
 import streamlit as st
 
 from engine.datasets.dataset import SPLITS, Dataset
-from pages.dataset_views.pictures import wall
-from pages.dataset_views.reading import affected_by, manifest_of, written
-from pages.dataset_views.words import LEFT_OUT, OF_THE_WHOLE, finding_title, split_word
+from pages.curating.pictures import wall
+from pages.curating.reading import affected_by, manifest_of, written
+from pages.curating.words import LEFT_OUT, OF_THE_WHOLE, finding_title, split_word
 from pages.parts.paging import part_shown
 
 PAGE = 48
