@@ -4,10 +4,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from engine.store.errors import ErsatzError
 from pages.parts.address import keep
 from pages.parts.entrance import banner, go_where_wanted, let_in, show_entrance
 from pages.parts.people import login_is_on, person
+from pages.parts.refusals import done
 
 # a picture of our own: Streamlit would fetch a named icon for the browser's tab from the network
 ICON = Path(__file__).with_name("pages") / "icon.svg"
@@ -35,7 +35,4 @@ if not allowed:
 go_where_wanted(page, pages)
 keep(page.url_path)
 banner()
-try:
-    page.run()
-except ErsatzError as error:
-    st.error(str(error), icon=":material/error:")
+done(page.run)

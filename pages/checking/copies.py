@@ -9,7 +9,6 @@ import pandas as pd
 import streamlit as st
 
 from engine.sampling.pools import Pool
-from engine.store.errors import ErsatzError
 from engine.store.runs import Run
 from pages.parts.address import several_in_url
 from pages.parts.bound import bound
@@ -18,6 +17,7 @@ from pages.parts.images import picture
 from pages.parts.paging import part_shown
 from pages.parts.people import Role, guarded, require
 from pages.parts.pools import warn_of_sweeps
+from pages.parts.refusals import done
 
 PAGE = 12
 """Pairs on one page of the gallery."""
@@ -169,8 +169,9 @@ def exclude_dialog(pool: Pool, paths: list[str], reason: str) -> None:
             icon=":material/block:",
             key=bound("exclude-now", pool.run.id, *paths),
             **guarded(Role.EDITOR, disabled=not given),
-        ):
-            _change(lambda: pool.exclude(paths, given), f"{_images(len(paths))} excluded")
+        ) and done(_exclude, pool, paths, given):
+            st.toast(f"{_images(len(paths))} excluded", icon=":material/check:")
+            st.rerun()
         if st.button("Keep", key="exclude-not"):
             st.rerun()
 
@@ -187,21 +188,21 @@ def restore_dialog(pool: Pool, paths: list[str]) -> None:
             icon=":material/undo:",
             key=bound("restore-now", pool.run.id, *paths),
             **guarded(Role.EDITOR),
-        ):
-            _change(lambda: pool.restore(paths), f"{_images(len(paths))} restored")
+        ) and done(_restore, pool, paths):
+            st.toast(f"{_images(len(paths))} restored", icon=":material/check:")
+            st.rerun()
         if st.button("Leave out", key="restore-not"):
             st.rerun()
 
 
-def _change(change: Any, done: str) -> None:
-    try:
-        require(Role.EDITOR)
-        change()
-    except ErsatzError as error:
-        st.error(str(error), icon=":material/error:")
-        return
-    st.toast(done, icon=":material/check:")
-    st.rerun()
+def _exclude(pool: Pool, paths: list[str], reason: str) -> None:
+    require(Role.EDITOR)
+    pool.exclude(paths, reason)
+
+
+def _restore(pool: Pool, paths: list[str]) -> None:
+    require(Role.EDITOR)
+    pool.restore(paths)
 
 
 def _images(count: int) -> str:

@@ -24,6 +24,7 @@ from pages.parts.labels import labels_of
 from pages.parts.outside import by_command_line
 from pages.parts.people import Role, guarded, require
 from pages.parts.phantom import phantom_badge
+from pages.parts.refusals import done
 from pages.parts.runs import live, run_header, start
 from pages.parts.words import amount
 
@@ -157,21 +158,19 @@ def export_dialog(training: Run, snapshot: str, exported: str) -> None:
         ):
             require(Role.EDITOR)
             with st.spinner("Exporting, and holding it against torch…"):
-                error = run_export(training, snapshot)
-            if error:
-                st.error(error, icon=":material/error:")
-                return
-            st.toast(f"{snapshot} is the generator now", icon=":material/check:")
-            st.rerun()
+                taken = done(run_export, training, snapshot)
+            if taken:
+                st.toast(f"{snapshot} is the generator now", icon=":material/check:")
+                st.rerun()
         if st.button("Leave it", key="export-not"):
             st.rerun()
 
 
-def run_export(training: Run, snapshot: str) -> str:
-    """Export by the command line; the sentence of its error, or ""."""
+def run_export(training: Run, snapshot: str) -> None:
+    """Export by the command line; an `ErsatzError` with its sentence when it fails."""
     require(Role.EDITOR)
     path = training.path / "snapshots" / snapshot
-    return by_command_line("export", training.id, "--snapshot", str(path), seconds=EXPORT_SECONDS)
+    by_command_line("export", training.id, "--snapshot", str(path), seconds=EXPORT_SECONDS)
 
 
 def read_ranking(ranking: Run) -> list[dict[str, Any]]:

@@ -11,7 +11,6 @@ import streamlit as st
 from engine.datasets import editing
 from engine.datasets.dataset import Dataset
 from engine.datasets.foresight import Effect
-from engine.store.errors import ErsatzError
 from pages.curating.pictures import enlarge, named, show_picture
 from pages.curating.reading import foreseen, manifest_of, written
 from pages.curating.wall import choose_finding
@@ -19,6 +18,7 @@ from pages.curating.words import OF_THE_WHOLE, REMEDIES, SEVERITIES, WHAT_THEY_D
 from pages.parts.command import show_command
 from pages.parts.paging import part_shown
 from pages.parts.people import Role, guarded, require
+from pages.parts.refusals import done
 from pages.parts.views import go
 from pages.parts.words import plain
 
@@ -108,12 +108,9 @@ def undo(dataset: Dataset, name: str) -> None:
 def edited(working: str, edit: Callable[[], None]) -> None:
     """Do one change, then draw the page again; a change that is refused is one sentence."""
     with st.spinner(working):
-        try:
-            edit()
-        except ErsatzError as error:
-            st.error(str(error), icon=":material/error:")
-            return
-    st.rerun()
+        changed = done(edit)
+    if changed:
+        st.rerun()
 
 
 def sentence_before(effect: Effect) -> str:

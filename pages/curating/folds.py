@@ -7,11 +7,11 @@ import streamlit as st
 
 from engine.datasets.dataset import SPLITS, Dataset
 from engine.datasets.folds import fold_names, fold_of, folds_of, make_folds
-from engine.store.errors import ErsatzError
 from pages.curating.reading import counts_of, written
 from pages.curating.words import split_word
 from pages.parts.command import show_command
 from pages.parts.people import Role, guarded, require
+from pages.parts.refusals import done
 from pages.parts.views import way_to
 
 
@@ -81,9 +81,6 @@ def make(dataset: Dataset, count: int, seed: int) -> None:
     """Divide the data set, or say in a sentence why it cannot be divided so."""
     require(Role.EDITOR)
     with st.spinner("Dividing the images…"):
-        try:
-            make_folds(dataset, count, seed)
-        except ErsatzError as error:
-            st.error(str(error), icon=":material/error:")
-            return
-    st.rerun()
+        divided = done(make_folds, dataset, count, seed)
+    if divided:
+        st.rerun()

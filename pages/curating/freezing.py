@@ -7,13 +7,13 @@ import streamlit as st
 from engine.datasets import editing
 from engine.datasets.audit import blocking
 from engine.datasets.dataset import SPLITS, Dataset
-from engine.store.errors import ErsatzError
 from pages.curating.reading import counts_of, state_of, written
 from pages.curating.words import SEVERITIES
 from pages.parts.bound import bound
 from pages.parts.command import show_command
 from pages.parts.people import Role, guarded, require
-from pages.parts.words import moment
+from pages.parts.refusals import done
+from pages.parts.words import moment, plain
 
 
 def freezing(dataset: Dataset) -> None:
@@ -67,7 +67,7 @@ def freeze_dialog(dataset: Dataset) -> None:
     )
     grave = blocking(dataset.info["audit"]["findings"])
     for finding in grave:
-        st.error(finding["sentence"], icon=SEVERITIES[finding["severity"]][1])
+        st.error(plain(finding["sentence"]), icon=SEVERITIES[finding["severity"]][1])
     accepted = not grave or st.checkbox("Freeze all the same; what is accepted is recorded with every result.")
     with st.container(horizontal=True):
         if st.button(
@@ -86,10 +86,6 @@ def freeze_dialog(dataset: Dataset) -> None:
 def freeze(dataset: Dataset, accept_findings: bool) -> None:
     """Freeze what was looked at, and go on."""
     require(Role.EDITOR)
-    try:
-        editing.freeze(dataset, accept_findings)
-    except ErsatzError as error:
-        st.error(str(error), icon=":material/error:")
-    else:
+    if done(editing.freeze, dataset, accept_findings):
         st.toast("The split is frozen.", icon=":material/lock:")
         st.rerun()

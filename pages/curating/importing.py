@@ -22,6 +22,7 @@ from pages.parts.glance import config_of, run_named, title
 from pages.parts.home import home
 from pages.parts.machine import machine
 from pages.parts.people import Role, guarded, may, refusal, require
+from pages.parts.refusals import refuse
 from pages.parts.runs import run_header, start
 from pages.parts.views import go, way_to
 
@@ -121,7 +122,8 @@ def new_import(datasets: dict[str, Dataset], defaults: dict[str, Any]) -> None:
         with found:
             usable = shown(config, f"{key}-skip_unreadable", shown_key)
     except ErsatzError as error:
-        found.error(str(error), icon=":material/error:")
+        with found:
+            refuse(error)
         return
     show_command(command_line(config))
     if not pressed or pressed[0] != START:

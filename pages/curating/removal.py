@@ -6,12 +6,12 @@ import streamlit as st
 
 from engine.datasets.dataset import Dataset
 from engine.datasets.removal import remove, uses_of
-from engine.store.errors import ErsatzError
 from pages.curating.reading import written
 from pages.curating.views import ALL
 from pages.parts.bound import bound
 from pages.parts.command import show_command
 from pages.parts.people import Role, guarded, require
+from pages.parts.refusals import done
 from pages.parts.runs import run_link
 from pages.parts.views import go
 
@@ -54,10 +54,6 @@ def removal_dialog(dataset: Dataset) -> None:
 def delete(dataset: Dataset) -> None:
     """Delete, and show the data sets that are left."""
     require(Role.EDITOR)
-    try:
-        remove(dataset)
-    except ErsatzError as error:
-        st.error(str(error), icon=":material/error:")
-        return
-    st.toast(f"{dataset.name} is deleted.", icon=":material/delete:")
-    go(ALL)
+    if done(remove, dataset):
+        st.toast(f"{dataset.name} is deleted.", icon=":material/delete:")
+        go(ALL)

@@ -11,10 +11,10 @@ import streamlit as st
 
 from engine.datasets.reading.npz import PREFIX
 from engine.datasets.uploads import ARCHIVES, PICTURES, SUFFIXES, TABLES, save_upload
-from engine.store.errors import ErsatzError
 from pages.curating.browsing import FIELD, browser
 from pages.parts.home import home
 from pages.parts.people import Role, require
+from pages.parts.refusals import made, refuse
 
 PATH, FOLDER, FILES, PUBLIC, PHANTOM = "path", "folder", "files", "public", "phantom"
 WAYS = {
@@ -93,7 +93,7 @@ def from_path(last: str) -> dict[str, Any] | None:
         path = text if text.startswith(PREFIX) else str(Path(text).expanduser().resolve())
         Path(path).exists()
     except (OSError, RuntimeError, ValueError) as error:
-        st.error(f"{text} cannot be opened ({error}); a readable folder or file is expected.", icon=":material/error:")
+        refuse(f"{text} cannot be opened ({error}); a readable folder or file is expected.")
         return None
     return {"source": path, "name": suggested_name(path.removeprefix(PREFIX))}
 
@@ -121,10 +121,8 @@ def from_upload(whole_folder: bool) -> dict[str, Any] | None:
     )
     if not files:
         return None
-    try:
-        source = save_upload(home(), files)
-    except ErsatzError as error:
-        st.error(str(error), icon=":material/error:")
+    source = made(lambda: save_upload(home(), files))
+    if source is None:
         return None
     first = files[0].name.split("/")[0] if "/" in files[0].name else ""
     alone = files[0].name if source.name.lower().endswith(ARCHIVES) else ""

@@ -20,6 +20,7 @@ from pages.parts.command import show_command
 from pages.parts.forms import config_form
 from pages.parts.people import Role, guarded, require
 from pages.parts.views import way_to
+from pages.parts.words import plain
 
 FIELDS = ["split", "train_share", "valid_share", "split_counts", "train_per_class", "seed"]
 ANY = "all"
@@ -78,7 +79,7 @@ def leaks(dataset: Dataset) -> None:
     """Whether anything stands in two splits."""
     found = [finding for finding in dataset.info["audit"]["findings"] if finding["severity"] == "leak"]
     for finding in found:
-        st.error(finding["sentence"], icon=SEVERITIES["leak"][1])
+        st.error(plain(finding["sentence"]), icon=SEVERITIES["leak"][1])
     if found:
         way_to("See them side by side", ":material/compare:", "to-findings", "findings", dataset=dataset.name)
     else:

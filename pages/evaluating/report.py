@@ -11,6 +11,7 @@ from pages.parts.glance import config_of, state_of
 from pages.parts.home import home
 from pages.parts.outside import by_command_line
 from pages.parts.people import Role, guarded, require
+from pages.parts.refusals import done
 
 SECONDS = 600.0
 
@@ -58,9 +59,7 @@ def write(run: Run) -> None:
     """Write the report, in a process of its own."""
     require(Role.EDITOR)
     with st.spinner("Writing the report…"):
-        error = by_command_line("report", run.id, seconds=SECONDS)
-    if error:
-        st.error(error, icon=":material/error:")
-        return
-    st.toast("The report is up to date.", icon=":material/check:")
-    st.rerun()
+        written = done(lambda: by_command_line("report", run.id, seconds=SECONDS))
+    if written:
+        st.toast("The report is up to date.", icon=":material/check:")
+        st.rerun()

@@ -12,12 +12,13 @@ from engine.sampling.sampler import Sampler
 from engine.store.runs import Run, State, list_runs
 from pages.generating.opened import MOST_SEED, alt, command, options
 from pages.generating.painting import LARGE, SMALL, End, between, between_pixels, mixed, painted
-from pages.generating.tools import said, too_many, tool
+from pages.generating.tools import too_many, tool
 from pages.parts.glance import config_of, state_of
 from pages.parts.home import home
 from pages.parts.images import picture_url, png
 from pages.parts.labels import labels_of
 from pages.parts.people import read_only
+from pages.parts.refusals import made
 
 STOPS = tuple(percent / 100 for percent in range(0, 101, 10))
 GRID = 512
@@ -96,7 +97,7 @@ def _end(run: Run, sampler: Sampler, name: str, default: int) -> End | None:
     shape = sampler.info["num_ws"], sampler.info["w_dim"]
     if source == "w file":
         upload = st.file_uploader(f"{name}: w as .npz", ["npz"], key=f"end-file-{name}", disabled=read_only())
-        w = None if upload is None else said(lambda: load_w(upload, *shape))
+        w = None if upload is None else made(lambda: load_w(upload, *shape))
         return None if w is None else w.tobytes()
     projections = {
         made.id: made
@@ -108,7 +109,7 @@ def _end(run: Run, sampler: Sampler, name: str, default: int) -> End | None:
         return None
     labels = labels_of(projections.values())
     chosen = st.selectbox(f"{name} projection", list(projections), format_func=labels.get, key=f"end-run-{name}")
-    w = said(lambda: load_w(projections[chosen].path / "w.npz", *shape))
+    w = made(lambda: load_w(projections[chosen].path / "w.npz", *shape))
     return None if w is None else w.tobytes()
 
 
@@ -139,7 +140,7 @@ def mixing(run: Run) -> None:
             taken = st.text_input(
                 "Layers", f"0-{layers // 2}", key="layers", bind="query-params", help=f"0 to {layers - 1}."
             )
-    parsed = said(lambda: (parse_seeds(rows), parse_seeds(columns), parse_layers(taken, layers)))
+    parsed = made(lambda: (parse_seeds(rows), parse_seeds(columns), parse_layers(taken, layers)))
     if parsed is None or too_many((1 + len(parsed[0])) * (1 + len(parsed[1]))):
         return
     with grid:

@@ -23,6 +23,7 @@ from pages.parts.home import home
 from pages.parts.images import stored_url
 from pages.parts.labels import labels_of
 from pages.parts.people import Role, may, refusal, require
+from pages.parts.refusals import made
 from pages.parts.runs import config_of, live, run_header, start, state_of, status_of
 
 FROM_DATASET, UPLOADED = "From the data set", "Upload"
@@ -106,12 +107,12 @@ def _image(generator: Run, sampler: Sampler) -> Path | None:
     upload = st.file_uploader("Picture", PICTURES, key=f"project-upload-{generator.id}")
     if upload is None:
         return None
-    try:
-        require(Role.EDITOR)
-        return save_upload(home(), [upload]) / safe_name(upload.name)
-    except ErsatzError as error:
-        st.error(str(error), icon=":material/error:")
-        return None
+    return made(lambda: _saved(upload))
+
+
+def _saved(upload: Any) -> Path:
+    require(Role.EDITOR)
+    return save_upload(home(), [upload]) / safe_name(upload.name)
 
 
 def _dataset(name: str) -> Dataset | None:

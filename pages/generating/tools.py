@@ -1,21 +1,15 @@
-"""What the tools of the Generate page have in common: the controls beside the picture, bounds, and sentences."""
+"""What the tools of the Generate page have in common: the controls beside the picture, and bounds."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from typing import TypeVar
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from engine.sampling.exploring import Look
 from engine.sampling.sampler import Sampler
-from engine.store.errors import ErsatzError
 from engine.store.runs import Run
 from pages.generating.opened import choose, facts
 from pages.generating.painting import most_pictures, opened
-
-Made = TypeVar("Made")
 
 
 def tool(run: Run, wide: bool = False) -> tuple[Sampler, Look | None, DeltaGenerator, DeltaGenerator]:
@@ -26,15 +20,6 @@ def tool(run: Run, wide: bool = False) -> tuple[Sampler, Look | None, DeltaGener
         st.caption(facts(sampler.info))
         look = choose(sampler)
     return sampler, look, controls, result
-
-
-def said(make: Callable[[], Made]) -> Made | None:
-    """What `make` gives, or None after its sentence was shown."""
-    try:
-        return make()
-    except ErsatzError as error:
-        st.error(str(error), icon=":material/error:")
-        return None
 
 
 def too_many(count: int, most: int = 0) -> bool:

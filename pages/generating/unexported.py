@@ -12,6 +12,7 @@ from pages.parts.address import put
 from pages.parts.glance import about_of, config_of, state_of, title
 from pages.parts.home import home
 from pages.parts.people import Role, guarded, require
+from pages.parts.refusals import done
 from pages.parts.runs import badge, run_link
 from pages.parts.words import amount
 
@@ -69,9 +70,7 @@ def look(run: Run, snapshot: str) -> None:
     """Export a snapshot in a process of its own, and show the generator."""
     require(Role.EDITOR)
     with st.spinner("Making the generator, and trying it; this takes some seconds…"):
-        error = run_export(run, snapshot)
-    if error:
-        st.error(error, icon=":material/error:")
-        return
-    put("run", run.id)
-    st.rerun()
+        exported = done(run_export, run, snapshot)
+    if exported:
+        put("run", run.id)
+        st.rerun()

@@ -19,9 +19,10 @@ from engine.store.errors import ErsatzError
 from engine.store.runs import Run
 from pages.generating.keeping import kept
 from pages.generating.opened import command, options
-from pages.generating.tools import said, too_many, tool
+from pages.generating.tools import too_many, tool
 from pages.parts.images import enlarged
 from pages.parts.people import read_only
+from pages.parts.refusals import made
 
 FORMATS = {"MP4": ("mp4", "video/mp4"), "GIF": ("gif", "image/gif")}
 MOST_FRAMES = 2000
@@ -44,7 +45,7 @@ def walking(run: Run) -> None:
         fps = st.slider("Frames a second", 6, 60, 24, 6, key="fps", bind="query-params")
         loop = st.toggle("Come back to the first", True, key="loop", bind="query-params")
         made_as = st.segmented_control("Format", list(FORMATS), default="MP4", required=True, key="format")
-        seeds = said(lambda: parse_seeds(text))
+        seeds = made(lambda: parse_seeds(text))
         if seeds is None or too_many(len(seeds) * frames, MOST_FRAMES):
             return
         st.caption(f"{len(seeds) * frames} pictures, {len(seeds) * frames / fps:.1f} s long.")

@@ -6,13 +6,13 @@ import streamlit as st
 
 from engine.jobs.consequences import consequences
 from engine.jobs.submit import delete
-from engine.store.errors import ErsatzError
 from engine.store.runs import Run
 from pages.listing.chosen import choose
 from pages.parts.bound import bound
 from pages.parts.glance import state_of, title
 from pages.parts.home import home
 from pages.parts.people import Role, guarded, require
+from pages.parts.refusals import done
 from pages.parts.words import amount
 
 MOST_NAMED = 8
@@ -45,23 +45,18 @@ def delete_dialog(runs: list[Run]) -> None:
             icon=":material/delete:",
             key=bound("delete-now", *[run.id for run in runs], meaning.lost, meaning.stays, meaning.users),
             **guarded(Role.EDITOR),
-        ) and remove(runs):
+        ) and done(remove, runs):
+            choose([])
             st.rerun()
         if st.button("Keep it"):
             st.rerun()
 
 
-def remove(runs: list[Run]) -> bool:
-    """Delete these runs; False, after a sentence, when one could not be."""
-    try:
-        require(Role.EDITOR)
-        for run in runs:
-            delete(run)
-    except ErsatzError as error:
-        st.error(str(error), icon=":material/error:")
-        return False
-    choose([])
-    return True
+def remove(runs: list[Run]) -> None:
+    """Delete these runs."""
+    require(Role.EDITOR)
+    for run in runs:
+        delete(run)
 
 
 def _named(runs: list[Run]) -> str:

@@ -14,6 +14,7 @@ from pages.parts.glance import config_of, glances, title
 from pages.parts.home import home
 from pages.parts.people import Role, guarded, require
 from pages.parts.runs import run_link, stop_dialog
+from pages.parts.words import plain_sentence
 
 
 def queue() -> None:
@@ -56,7 +57,7 @@ def move_to(run: Run, place: int) -> None:
         require(Role.EDITOR)
         move(run, place)
     except ErsatzError as error:
-        st.toast(str(error), icon=":material/info:")
+        st.toast(plain_sentence(error), icon=":material/info:")
 
 
 def waits_for(run: Run, running: list[Run]) -> str:
@@ -65,7 +66,7 @@ def waits_for(run: Run, running: list[Run]) -> str:
         slots = slots_for(config_of(run))
         holders = [other for other in running if set(slots_for(config_of(other))) & set(slots)]
     except ErsatzError as error:
-        return str(error)
+        return plain_sentence(error)
     device = " or ".join(slot.name.replace("cpu", "the processor").replace("cuda:", "GPU ") for slot in slots)
     if not holders:
         return f"waits for {device or 'its start'}"

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import streamlit as st
 
-from engine.store.about import About, change_about, change_tags
-from engine.store.errors import ErsatzError
+from engine.store.about import change_about, change_tags
 from engine.store.runs import Run, list_runs
 from pages.parts.bound import bound
 from pages.parts.glance import about_of, usual_title
 from pages.parts.home import home
 from pages.parts.people import Role, guarded, require
+from pages.parts.refusals import done
 
 
 def rename(run: Run) -> None:
@@ -24,12 +24,8 @@ def rename(run: Run) -> None:
     ):
         title = st.text_input("Title", said.title, placeholder=usual_title(run), max_chars=120)
         tags = st.multiselect("Tags", known_tags(), said.tags, accept_new_options=True, placeholder="best, paper, …")
-        if st.form_submit_button("Save", type="primary", icon=":material/check:") and say(
-            lambda: (
-                change_about(run, title=title),
-                change_tags(run, tags, set(said.tags) - set(tags)),
-            )
-        ):
+        pressed = st.form_submit_button("Save", type="primary", icon=":material/check:")
+        if pressed and done(say, run, title, tags, set(said.tags) - set(tags)):
             st.rerun()
 
 
@@ -43,9 +39,7 @@ def tag(runs: list[Run]) -> None:
         add = st.multiselect("Add", known_tags(), accept_new_options=True, placeholder="best, paper, …")
         worn = sorted({tag for run in runs for tag in about_of(run).tags})
         remove = st.multiselect("Take off", worn, placeholder="None", disabled=not worn)
-        if st.form_submit_button("Save", type="primary", icon=":material/check:") and say(
-            lambda: [change_tags(run, add, remove) for run in runs]
-        ):
+        if st.form_submit_button("Save", type="primary", icon=":material/check:") and done(say_tags, runs, add, remove):
             st.rerun()
 
 
@@ -61,7 +55,7 @@ def archive(runs: list[Run]) -> None:
             help=None if back else "Out of this list and out of the choices on other pages. Results keep it.",
         ),
     )
-    if pressed and say(lambda: [change_about(run, archived=not back) for run in runs]):
+    if pressed and done(say_archived, runs, not back):
         st.rerun()
 
 
@@ -70,12 +64,22 @@ def known_tags() -> list[str]:
     return sorted({tag for run in list_runs(home()) for tag in about_of(run).tags})
 
 
-def say(change: Callable[[], Iterable[About]]) -> bool:
-    """Write what was said; False, after a sentence, when it cannot be."""
-    try:
-        require(Role.EDITOR)
-        change()
-    except ErsatzError as error:
-        st.error(str(error), icon=":material/error:")
-        return False
-    return True
+def say(run: Run, title: str, tags: Iterable[str], former: Iterable[str]) -> None:
+    """Write a run's title and tags, without its `former` ones."""
+    require(Role.EDITOR)
+    change_about(run, title=title)
+    change_tags(run, tags, former)
+
+
+def say_tags(runs: Iterable[Run], add: Iterable[str], remove: Iterable[str]) -> None:
+    """Write what tags runs get and lose."""
+    require(Role.EDITOR)
+    for run in runs:
+        change_tags(run, add, remove)
+
+
+def say_archived(runs: Iterable[Run], archived: bool) -> None:
+    """Write that runs are archived, or are not."""
+    require(Role.EDITOR)
+    for run in runs:
+        change_about(run, archived=archived)

@@ -10,6 +10,7 @@ from engine.store.runs import Run
 from pages.parts.bound import bound
 from pages.parts.glance import title
 from pages.parts.people import Role, guarded, require
+from pages.parts.words import plain_sentence
 
 
 @st.dialog("Stop these runs?", icon=":material/stop:")
@@ -38,4 +39,4 @@ def stop_all(runs: list[Run]) -> None:
         try:
             stop(run)
         except ErsatzError as error:
-            st.toast(str(error), icon=":material/info:")
+            st.toast(plain_sentence(error), icon=":material/info:")

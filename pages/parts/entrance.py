@@ -16,6 +16,7 @@ from streamlit.navigation.page import Page
 from engine.store.errors import ErsatzError
 from engine.store.read_only import read_only
 from pages.parts import people
+from pages.parts.words import plain_sentence
 
 FORGERY_COOKIE = "_streamlit_xsrf"
 
@@ -36,7 +37,7 @@ def _problem() -> str | None:
         if people.team().role(people.address()) is not None:
             return None
     except ErsatzError as error:
-        return str(error)
+        return plain_sentence(error)
     return (
         f"`{people.address()}` has no role here. Ask whoever runs this dashboard to name you in "
         f"{people.TEAM_FILE}, then reload this page."

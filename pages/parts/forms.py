@@ -12,8 +12,8 @@ import streamlit as st
 from pydantic.fields import FieldInfo
 
 from engine.configs import Config
-from engine.store.errors import ErsatzError
 from pages.parts.people import Role, guarded
+from pages.parts.refusals import done
 
 MORE = "More settings"
 
@@ -119,12 +119,7 @@ def grouped_form(
         values = {**defaults, **entered}
     else:
         values = {**given, **{name: value for name, value in entered.items() if not _same(value, default_of(name))}}
-    try:
-        config_class.build(values)
-    except ErsatzError as error:
-        st.error(str(error), icon=":material/error:")
-        return None
-    return pressed[0], values
+    return (pressed[0], values) if done(config_class.build, values) else None
 
 
 def _same(value: Any, default: Any) -> bool:

@@ -6,13 +6,14 @@ import os
 import subprocess
 import sys
 
+from engine.store.errors import ErsatzError
 from engine.store.home import REPOSITORY
 from pages.parts.home import home
 from pages.parts.people import Role, require
 
 
-def by_command_line(*words: str, seconds: float) -> str:
-    """Run `python -m engine …` to its end; the sentence of its error, or ""."""
+def by_command_line(*words: str, seconds: float) -> None:
+    """Run `python -m engine …` to its end; an `ErsatzError` with its sentence when it fails."""
     require(Role.EDITOR)
     try:
         answer = subprocess.run(
@@ -25,6 +26,8 @@ def by_command_line(*words: str, seconds: float) -> str:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return f"It took more than {seconds / 60:.0f} minutes and was ended. Use the command line: {words[0]}."
-    lines = answer.stderr.strip().splitlines()
-    return "" if answer.returncode == 0 else lines[-1] if lines else "It ended without a word. Try it again."
+        told = f"It took more than {seconds / 60:.0f} minutes and was ended. Use the command line: {words[0]}."
+        raise ErsatzError(told) from None
+    if answer.returncode:
+        lines = answer.stderr.strip().splitlines()
+        raise ErsatzError(lines[-1] if lines else "It ended without a word. Try it again.")

@@ -19,6 +19,7 @@ from pages.parts.glance import about_of, config_of, run_named, state_of, status_
 from pages.parts.home import home
 from pages.parts.labels import labels_of, told_apart
 from pages.parts.people import Role, guarded, person, require
+from pages.parts.refusals import done, refuse
 from pages.parts.words import amount, duration, moment, plain
 
 LIVE_SECONDS = 2.0
@@ -126,7 +127,7 @@ def start(config: Config) -> Run | None:
             put("run", error.run_id)
             return Run(home(), error.run_id)
         except ErsatzError as error:
-            st.error(str(error), icon=":material/error:")
+            refuse(error)
             return None
     put("run", run.id)
     st.toast(f"Started: {title(run)}", icon=":material/play_circle:")
@@ -139,10 +140,7 @@ def live(part: Callable[..., None], active: bool, every: float = LIVE_SECONDS) -
     @wraps(part)
     def drawn(*arguments: Any) -> None:
         heard()
-        try:
-            part(*arguments)
-        except ErsatzError as error:
-            st.error(str(error), icon=":material/error:")
+        done(part, *arguments)
 
     return st.fragment(drawn, run_every=every if active else None)
 
@@ -180,7 +178,7 @@ def run_progress(run: Run, shown: State, brief: bool = False) -> None:
         name = alarm["name"].replace("-", " ").capitalize()
         st.warning(f"**{name}**{since}: {alarm['sentence']}", icon=":material/warning:")
     if status.error:
-        st.error(status.error, icon=":material/error:")
+        refuse(status.error)
     if state is State.INTERRUPTED:
         st.info(
             "The program that did this run ended without a word (a crash, or the machine was switched off). "
@@ -199,13 +197,14 @@ def run_actions(run: Run, state: State) -> None:
         "Resume", icon=":material/resume:", key=f"resume-{run.id}", **guarded(Role.EDITOR)
     ):
         with st.spinner("Starting…"):
-            try:
-                require(Role.EDITOR)
-                resume(run)
-            except ErsatzError as error:
-                st.error(str(error), icon=":material/error:")
-                return
-        st.rerun()
+            resumed = done(_resume, run)
+        if resumed:
+            st.rerun()
+
+
+def _resume(run: Run) -> None:
+    require(Role.EDITOR)
+    resume(run)
 
 
 @st.dialog("Stop this run?", icon=":material/stop:")
@@ -224,16 +223,16 @@ def stop_dialog(run: Run) -> None:
             icon=":material/stop:",
             key=bound("stop-now", run.id, queued),
             **guarded(Role.EDITOR),
-        ):
-            try:
-                require(Role.EDITOR)
-                cancel(run) if queued else stop(run)
-            except ErsatzError as error:  # it ended meanwhile
-                st.error(str(error), icon=":material/error:")
-                return
+        ) and done(_end, run, queued):
             st.rerun()
         if st.button("Keep it"):
             st.rerun()
+
+
+def _end(run: Run, queued: bool) -> None:
+    """An error when it has ended by itself meanwhile."""
+    require(Role.EDITOR)
+    cancel(run) if queued else stop(run)
 
 
 def _facts(run: Run, state: State, status: Status) -> str:
@@ -263,7 +262,7 @@ def _seconds_left(run: Run, status: Status) -> float | None:
     """Time left in this stage at the speed seen since this browser first looked at it; None until that is known."""
     # a resumed run starts anew: the pause must not count
     first = st.session_state.setdefault(f"seen-{run.id}-{status.started}-{status.stage}", (time.time(), status.done))
-    elapsed, done = time.time() - first[0], status.done - first[1]
-    if elapsed < 4 or done <= 0:
+    elapsed, gained = time.time() - first[0], status.done - first[1]
+    if elapsed < 4 or gained <= 0:
         return None
-    return (status.total - status.done) * elapsed / done
+    return (status.total - status.done) * elapsed / gained

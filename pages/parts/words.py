@@ -6,8 +6,10 @@ import re
 import time
 from datetime import datetime
 
-MARKUP = re.compile(r"[\\`*_\[\]<>$~|]")
+MARKUP = re.compile(r"[\\`*\[\]<>$~|]|(?<!\w)_|_(?!\w)|(?m:^[#+-])")
 """What a page would show as a link, a picture, a formula or the like, and not as itself."""
+CODE = re.compile(r"(?<!`)`[^`\n]+`(?!`)")
+"""A command in a sentence: nothing in it means anything else, and escapes in it would be seen."""
 
 
 def duration(seconds: float) -> str:
@@ -45,3 +47,12 @@ def amount(value: float) -> str:
 def plain(text: object) -> str:
     """Words from a file, a table or a link, to be shown as themselves, whatever they would mean as Markdown."""
     return MARKUP.sub(r"\\\g<0>", str(text))
+
+
+def plain_sentence(error: object) -> str:
+    """An error's sentence, to be shown as it is, but for the commands in it, which stay code."""
+    text, shown, end = str(error), [], 0
+    for code in CODE.finditer(text):
+        shown += [plain(text[end : code.start()]), code.group()]
+        end = code.end()
+    return "".join([*shown, plain(text[end:])])

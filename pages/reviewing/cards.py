@@ -12,9 +12,9 @@ from engine.review.decisions import ACCEPT, BY_REVIEW, REJECT, UNDECIDED, Decisi
 from engine.sampling.pools import Pool
 from pages.parts.images import stored_url
 from pages.parts.people import Role, guarded, require
+from pages.parts.refusals import keep
 from pages.reviewing.judging import Judging
 from pages.reviewing.reasons import chosen_reason
-from pages.reviewing.saving import keep
 
 WIDTH = 152
 """Pixels of a picture."""

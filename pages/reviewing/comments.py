@@ -8,10 +8,10 @@ from engine.review.comments import LONGEST, Comment, add_comment, change_comment
 from engine.store.runs import Run
 from pages.parts.home import home
 from pages.parts.people import Role, guarded, may, require
+from pages.parts.refusals import done
 from pages.parts.runs import live
 from pages.parts.words import moment
 from pages.reviewing.reviewer import author, name_field
-from pages.reviewing.saving import saved
 
 
 def comments(run: Run) -> None:
@@ -38,7 +38,7 @@ def _thread(run: Run) -> None:
 def say(run: Run, text: str) -> bool:
     """Write a comment in the name of whoever sits here; whether it could be written."""
     require(Role.REVIEWER)
-    return saved(lambda: add_comment(run, author(), text))
+    return done(add_comment, run, author(), text)
 
 
 def show_comment(comment: Comment) -> None:
@@ -63,7 +63,7 @@ def change_dialog(comment: Comment) -> None:
     text = st.text_area("Comment", comment.text, max_chars=LONGEST, height=160, key=f"change-text-{comment.id}")
     if st.button(
         "Save", type="primary", icon=":material/check:", key=f"save-{comment.id}", disabled=not text.strip()
-    ) and saved(lambda: change_comment(home(), comment.id, author(), text)):
+    ) and done(change_comment, home(), comment.id, author(), text):
         st.rerun()
 
 
@@ -73,8 +73,8 @@ def take_back_dialog(comment: Comment) -> None:
     require(Role.REVIEWER)
     st.write("Nobody will see it any more.")
     with st.container(horizontal=True):
-        if st.button("Take back", type="primary", icon=":material/delete:", key=f"take-back-{comment.id}") and saved(
-            lambda: take_back_comment(home(), comment.id, author())
+        if st.button("Take back", type="primary", icon=":material/delete:", key=f"take-back-{comment.id}") and done(
+            take_back_comment, home(), comment.id, author()
         ):
             st.rerun()
         if st.button("Keep it"):

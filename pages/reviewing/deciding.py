@@ -10,12 +10,12 @@ from pages.parts.bound import bound
 from pages.parts.command import show_command
 from pages.parts.paging import part_shown
 from pages.parts.people import Role, guarded
+from pages.parts.refusals import keep, show_unsaved
 from pages.parts.runs import live, run_picker
 from pages.reviewing.cards import NAMELESS, card, say
 from pages.reviewing.judging import MINE, Judging, judging
 from pages.reviewing.reasons import reason_field
 from pages.reviewing.reviewer import name_field
-from pages.reviewing.saving import keep, show_unsaved
 from pages.reviewing.taking_out import standing
 
 PAGE = 12

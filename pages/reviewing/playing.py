@@ -22,8 +22,8 @@ from engine.review.quiz import (
 from pages.parts.home import home
 from pages.parts.images import stored_url
 from pages.parts.people import Role, may, require
+from pages.parts.refusals import keep, show_unsaved
 from pages.parts.runs import live
-from pages.reviewing.saving import keep, show_unsaved
 
 PICTURE = 448
 """Least pixels of the picture."""

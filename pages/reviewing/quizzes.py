@@ -13,13 +13,13 @@ from pages.parts.command import show_command
 from pages.parts.home import home
 from pages.parts.labels import labels_of
 from pages.parts.people import Role, guarded, may, require
+from pages.parts.refusals import done
 from pages.parts.runs import choice_in_url, title
 from pages.parts.views import way_to
 from pages.parts.words import moment
 from pages.reviewing.galleries import mistakes
 from pages.reviewing.playing import begin, given, is_playing, play
 from pages.reviewing.reviewer import author, name_field, reviewer
-from pages.reviewing.saving import saved
 from pages.reviewing.views import RESULTS
 
 USUAL = 40
@@ -93,7 +93,7 @@ def introduce(quiz: Quiz, who: str) -> None:
             icon=":material/play_arrow:",
             disabled=nameless,
             help="Enter your name first." if nameless else None,
-        ) and saved(lambda: begin(quiz, who)):
+        ) and done(begin, quiz, who):
             st.rerun()
 
 
@@ -149,7 +149,7 @@ def new_quiz(pools: list[Run]) -> None:
             pressed = st.form_submit_button("Draw the pictures", icon=":material/shuffle:", **guarded(Role.REVIEWER))
         else:
             pressed = st.form_submit_button("Draw for practice", icon=":material/shuffle:")
-    if pressed and saved(lambda: (drawn if may(Role.REVIEWER) else practice)(among[pool], images, seed, seconds)):
+    if pressed and done(drawn if may(Role.REVIEWER) else practice, among[pool], images, seed, seconds):
         st.rerun()
     show_command(
         f"python -m engine review begin {pool} --images {images}"

@@ -10,8 +10,8 @@ from pages.parts.bound import bound
 from pages.parts.home import home
 from pages.parts.people import Role, guarded, require
 from pages.parts.pools import warn_of_sweeps
+from pages.parts.refusals import done
 from pages.reviewing.judging import Judging
-from pages.reviewing.saving import saved
 
 
 def standing(judging: Judging) -> Rule:
@@ -68,7 +68,7 @@ def take_out_dialog(pool: Pool, rule: Rule) -> None:
     with st.container(horizontal=True):
         if st.button(
             "Take out", type="primary", icon=":material/block:", key=bound("take-out-now", pool.run.id, *reasons.index)
-        ) and saved(lambda: take_out(pool, rule)):
+        ) and done(take_out, pool, rule):
             st.toast(f"{_pictures(len(reasons))} taken out", icon=":material/check:")
             st.rerun()
         if st.button("Keep", key="take-out-not"):
@@ -88,7 +88,7 @@ def bring_back_dialog(pool: Pool) -> None:
     with st.container(horizontal=True):
         if st.button(
             "Bring back", type="primary", icon=":material/undo:", key=bound("bring-back-now", pool.run.id, count)
-        ) and saved(lambda: bring_back(pool)):
+        ) and done(bring_back, pool):
             st.toast(f"{_pictures(count)} brought back", icon=":material/check:")
             st.rerun()
         if st.button("Leave out", key="bring-back-not"):

@@ -10,7 +10,6 @@ from engine.configs import GANS, DryRunConfig, StyleganConfig, TrainingConfig, p
 from engine.configs.stylegan2 import BY_CONFIGURATION, Configuration
 from engine.datasets.dataset import Dataset
 from engine.presets import PRESETS
-from engine.store.errors import ErsatzError
 from engine.store.runs import Run
 from pages.parts.command import command_line, show_command
 from pages.parts.forms import grouped_form
@@ -18,6 +17,7 @@ from pages.parts.glance import run_named
 from pages.parts.home import home
 from pages.parts.people import Role, require
 from pages.parts.phantom import phantom_badge
+from pages.parts.refusals import made
 from pages.parts.runs import start
 from pages.parts.views import go
 from pages.training.dry_runs import show_dry_run
@@ -53,10 +53,8 @@ def plan(frozen: list[Dataset], measured: Run | None) -> None:
             base = _with_configuration(base, origin)
     only = {f"Only {class_name}": class_name for class_name in dataset.classes}
     class_names = dataset.classes if way == ONE_EACH else [only.get(way, "")]
-    try:
-        shown = _completed(base, dataset)
-    except ErsatzError as error:
-        st.error(str(error), icon=":material/error:")
+    shown = made(lambda: _completed(base, dataset))
+    if shown is None:
         return
     expectations(dataset, shown, class_names)
     layout = LAYOUTS[gan]

@@ -17,6 +17,7 @@ from pages.parts.glance import about_of, config_of, state_of, status_of
 from pages.parts.home import home
 from pages.parts.labels import labels_of
 from pages.parts.people import Role, guarded, require
+from pages.parts.refusals import made, refuse
 from pages.parts.runs import live, run_row, start
 
 SCRATCH = "From scratch"
@@ -81,7 +82,7 @@ def import_network() -> None:
             "Names of its classes", key="network-classes", help="In the order of their labels, separated by commas."
         )
         pressed = st.form_submit_button("Import", icon=":material/upload_file:", **guarded(Role.EDITOR))
-    if pressed and (config := _network_config(upload, path, name, classes)) and start(config):
+    if pressed and (config := made(lambda: network_config(upload, path, name, classes))) and start(config):
         st.rerun()
     imported = list_runs(home(), "network")[:SHOWN_NETWORKS]
     states = [state_of(run) for run in imported]
@@ -95,21 +96,18 @@ def _network_rows(runs: list[Run], shown: list[State]) -> None:
     for run in runs:
         run_row(run)
         if error := status_of(run).error:
-            st.error(error, icon=":material/error:")
+            refuse(error)
 
 
-def _network_config(upload: Any, path: str, name: str, classes: str) -> NetworkConfig | None:
-    try:
-        require(Role.EDITOR)
-        remove_old_uploads(home())
-        if upload is not None:
-            source = save_upload(home(), [upload], NETWORKS) / safe_name(upload.name)
-        elif path:
-            source = Path(path)
-        else:
-            raise ErsatzError("No file was chosen; a .pkl is expected. Upload one, or give its path on this machine.")
-        class_names = [part.strip() for part in classes.split(",") if part.strip()]
-        return NetworkConfig.build({"name": name or source.stem, "source": str(source), "class_names": class_names})
-    except ErsatzError as error:
-        st.error(str(error), icon=":material/error:")
-        return None
+def network_config(upload: Any, path: str, name: str, classes: str) -> NetworkConfig:
+    """The import of an uploaded file, which is kept in the home until then, or of the one at `path`."""
+    require(Role.EDITOR)
+    remove_old_uploads(home())
+    if upload is not None:
+        source = save_upload(home(), [upload], NETWORKS) / safe_name(upload.name)
+    elif path:
+        source = Path(path)
+    else:
+        raise ErsatzError("No file was chosen; a .pkl is expected. Upload one, or give its path on this machine.")
+    class_names = [part.strip() for part in classes.split(",") if part.strip()]
+    return NetworkConfig.build({"name": name or source.stem, "source": str(source), "class_names": class_names})

@@ -368,10 +368,9 @@ def test_a_report_learns_what_reviewers_said_since(
     assert "Reviewers have judged" in texts(app)
     asked = []
 
-    def answer(*words: str, seconds: float) -> str:
+    def answer(*words: str, seconds: float) -> None:
         asked.append(words)
         write_report(run)
-        return ""
 
     monkeypatch.setattr(report, "by_command_line", answer)
     press(app, "Write the report again")

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from engine.configs import PoolConfig, ProjectionConfig
 from engine.sampling.latents import save_w
 from engine.sampling.pools import Pool
+from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.read_only import READ_ONLY
 from engine.store.runs import Run, State, create_run
@@ -121,7 +122,12 @@ def test_a_training_that_was_stopped_can_be_looked_at(
     (stopped.path / "snapshots").mkdir(exist_ok=True)
     (stopped.path / "snapshots" / "network-000003000.safetensors").write_bytes(b"")
     asked: list[str] = []
-    monkeypatch.setattr(unexported, "run_export", lambda run, snapshot: asked.append(snapshot) or "It is broken.")
+
+    def fail(run: Run, snapshot: str) -> None:
+        asked.append(snapshot)
+        raise ErsatzError("It is broken.")
+
+    monkeypatch.setattr(unexported, "run_export", fail)
     app = open_page("generate")
     assert "There is no generator yet" in texts(app)
     press(app, "Look at it")
