@@ -25,7 +25,8 @@ import psutil
 from playwright.sync_api import Browser, Error
 
 from benchmarks.big_home import DATASETS, RUNS, make_big_home
-from benchmarks.in_the_browser import Server, Tab, Widget, chromium, widgets
+from benchmarks.in_the_browser import Tab, Widget, widgets
+from benchmarks.served import Dashboard, chromium
 from engine.store.home import Home
 from engine.store.runs import list_runs
 
@@ -58,7 +59,7 @@ def places(home: Home, made: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def time_opening(browser: Browser, server: Server, addresses: dict[str, str]) -> list[dict[str, Any]]:
+def time_opening(browser: Browser, server: Dashboard, addresses: dict[str, str]) -> list[dict[str, Any]]:
     """Seconds to open each page: first of all, then again by its address and by its link.
 
     The server's share of them is told in seconds of processor time, which do not depend on what else the machine does.
@@ -99,7 +100,7 @@ def _line(row: dict[str, Any]) -> str:
     return f"{times}  {said} {' '.join(row['trouble'])}"
 
 
-def time_answers(browser: Browser, server: Server, addresses: dict[str, str]) -> list[dict[str, Any]]:
+def time_answers(browser: Browser, server: Dashboard, addresses: dict[str, str]) -> list[dict[str, Any]]:
     """Seconds until each page has answered to each of its widgets, in each of its views."""
     tab, rows = Tab(browser, server), []
     for name, address in addresses.items():
@@ -133,7 +134,7 @@ def _moved(tab: Tab, view: str, widget: Widget) -> tuple[float, list[float], str
     tab.open(view)
     before = widget.chosen_instead(tab)
     first = widget.move(tab)
-    led_to, again = tab.page.url.removeprefix(tab.server.url), []
+    led_to, again = tab.page.url.removeprefix(tab.server.url()), []
     for _ in range(MOVES):
         if before is not None:  # a choice answers to the first press alone: back to what was chosen before
             before.move(tab)
@@ -147,7 +148,7 @@ def _view(address: str) -> str:
 
 
 def watch_memory(
-    browser: Browser, server: Server, addresses: dict[str, str], reruns: int, linger: float
+    browser: Browser, server: Dashboard, addresses: dict[str, str], reruns: int, linger: float
 ) -> dict[str, Any]:
     """The server's memory while sessions come, look around and go."""
     tabs = [Tab(browser, server) for _ in range(SESSIONS)]
@@ -227,7 +228,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "machine": {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()},
             "load_before": psutil.getloadavg(),
         }
-        server = Server(home.root, Path(temporary) / "streamlit.log")
+        server = Dashboard(home, Path(temporary) / "streamlit.log")
+        server.start()
         try:
             with chromium() as browser:
                 if "opening" in wanted:

@@ -1,25 +1,13 @@
-"""A served dashboard, a tab of a real Chromium that times what happens in it, and the widgets on a page."""
+"""A tab of a real Chromium that times what happens in it, and the widgets on a page."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
-import psutil
-from playwright.sync_api import Browser, Locator, Page, TimeoutError, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, TimeoutError
 
-from engine.store.home import REPOSITORY
+from benchmarks.served import Dashboard
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 QUIET_MS = 600
 """A page is complete when nothing on it has changed for so long; this wait itself is not counted."""
 LIMIT_MS = 60_000
@@ -62,67 +50,10 @@ WHY = """() => ({
 """What a page that does not come to rest was waiting for."""
 
 
-class Server:
-    """`streamlit run app.py` of a home on a free port."""
-
-    def __init__(self, home: Path, log: Path):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.url = f"http://127.0.0.1:{probe.getsockname()[1]}/"
-        port = self.url.rsplit(":", 1)[1].rstrip("/")
-        with log.open("ab") as output:
-            self.process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}"),
-                    *("--server.headless=true", "--server.fileWatcherType=none"),
-                ],
-                cwd=REPOSITORY,
-                env={**os.environ, "ERSATZ_HOME": str(home)},
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-        self._wait_until_it_answers(log)
-
-    def _wait_until_it_answers(self, log: Path) -> None:
-        for _ in range(300):
-            try:
-                with urllib.request.urlopen(self.url + "_stcore/health", timeout=1):
-                    return
-            except OSError:
-                if self.process.poll() is not None:
-                    raise SystemExit(f"the dashboard ended: {log.read_text()}") from None
-                time.sleep(0.1)
-        raise SystemExit(f"the dashboard does not answer: {log.read_text()}")
-
-    def mebibytes(self) -> float:
-        """Memory that the server holds."""
-        return psutil.Process(self.process.pid).memory_info().rss / 2**20
-
-    def cpu_seconds(self) -> float:
-        """Processor time that the server has taken so far."""
-        return sum(psutil.Process(self.process.pid).cpu_times()[:2])
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(20)
-
-
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    """A headless Chromium of this machine."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
-        raise SystemExit("there is no Chromium on this machine; install the package chromium to drive one")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
-
-
 class Tab:
     """A browser of its own (a new session of the server) with one page, which is timed."""
 
-    def __init__(self, browser: Browser, server: Server):
+    def __init__(self, browser: Browser, server: Dashboard):
         self.server = server
         self.context = browser.new_context(viewport={"width": 1280, "height": 900})
         self.page: Page = self.context.new_page()
@@ -131,7 +62,7 @@ class Tab:
 
     def open(self, path: str) -> float:
         """Go there by its address; seconds until all of it is there."""
-        self.page.goto(self.server.url + path, timeout=LIMIT_MS)
+        self.page.goto(self.server.url(path), timeout=LIMIT_MS)
         self._complete()
         return self.page.evaluate("window.watched.changed") / 1000
 

@@ -23,7 +23,7 @@ import streamlit
 import torch
 from playwright.sync_api import Browser, Page
 
-from benchmarks.in_the_browser import Server, chromium
+from benchmarks.served import Dashboard, chromium
 from engine.configs import DcganConfig, StyleganConfig
 from engine.gans.checkpoints import describe_snapshot, save_snapshot
 from engine.gans.dcgan import networks as dcgan
@@ -98,10 +98,10 @@ def press(page: Page, focused: str, key: str, presses: int) -> list[float]:
     return milliseconds
 
 
-def measure(browser: Browser, server: Server, run: Run, way: str, presses: int) -> dict[str, Any]:
+def measure(browser: Browser, server: Dashboard, run: Run, way: str, presses: int) -> dict[str, Any]:
     """What one generator takes."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
-    page.goto(f"{server.url}generate?run={run.id}")
+    page.goto(server.url(f"generate?run={run.id}"))
     page.locator(PICTURE).first.wait_for()
     page.locator(AT_REST).wait_for(state="attached")
     page.wait_for_timeout(1000)
@@ -128,7 +128,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = Home(Path(folder))
         runs = make_generators(home)
-        server = Server(home.root, home.root / "server.log")
+        server = Dashboard(home, home.root / "server.log")
+        server.start()
         try:
             with chromium() as browser:
                 version = browser.version

@@ -13,7 +13,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page
 
-from benchmarks.in_the_browser import Server, chromium
+from benchmarks.served import Dashboard, chromium
 from engine.store.home import REPOSITORY, Home
 from engine.store.runs import Run, State, list_runs
 
@@ -66,11 +66,12 @@ def main() -> None:
     home = Home.from_environment()
     PICTURES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, chromium() as browser:
-        server = Server(home.root, Path(folder) / "streamlit.log")
+        server = Dashboard(home, Path(folder) / "streamlit.log")
+        server.start()
         try:
             page = browser.new_page(color_scheme="light")
             for name, path in views(home).items():
-                take(page, server.url + path, PICTURES / f"{name}.png")
+                take(page, server.url(path), PICTURES / f"{name}.png")
                 print(PICTURES / f"{name}.png")
         finally:
             server.stop()

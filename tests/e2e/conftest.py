@@ -2,86 +2,35 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, sync_playwright
+from playwright.sync_api import Browser, Page, Request
 
+from benchmarks import served
+from benchmarks.served import Dashboard
 from engine.store.home import REPOSITORY, Home
 
 ARTEFACTS = REPOSITORY / "test-artefacts"
-FLAGS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"),
-    *("--disable-sync", "--no-first-run"),
-)
-
-
-class Dashboard:
-    """`streamlit run app.py` on a free port, to be killed and started again."""
-
-    def __init__(self, home: Home, log: Path, *options: str, **environment: str):
-        self.home, self.log, self.options, self.environment = home, log, options, environment
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def url(self, path: str = "") -> str:
-        return f"http://127.0.0.1:{self.port}/{path}"
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={self.port}"]
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [*command, "--server.headless=true", *self.options],
-                cwd=REPOSITORY,
-                env={**os.environ, "ERSATZ_HOME": str(self.home.root), **self.environment},
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-        for _ in range(300):
-            try:
-                with urllib.request.urlopen(self.url("_stcore/health"), timeout=1):
-                    return
-            except OSError:
-                assert self.process.poll() is None, self.log.read_text()
-                time.sleep(0.2)
-        raise AssertionError(f"the dashboard does not answer: {self.log.read_text()}")
-
-    def kill(self) -> None:
-        """End it as a crash would."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
 
 
 @pytest.fixture
 def dashboard(home: Home, tmp_path: Path) -> Iterator[Dashboard]:
     """A dashboard of an empty home."""
-    served = Dashboard(home, tmp_path / "streamlit.log")
-    served.start()
-    yield served
-    served.kill()
+    started = Dashboard(home, tmp_path / "streamlit.log")
+    started.start()
+    yield started
+    started.kill()
 
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """Headless Chromium of this machine."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
-        pytest.skip("there is no Chromium on this machine; install the package chromium to drive one")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+    if served.chromium_here() is None:
+        pytest.skip(served.NO_CHROMIUM)
+    with served.chromium() as browser:
         yield browser
-        browser.close()
 
 
 class Tab:

@@ -6,9 +6,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, expect
 
+from benchmarks.served import Dashboard
 from engine.store.home import Home
 from tests import fabricated
-from tests.e2e.conftest import Dashboard, Tab
+from tests.e2e.conftest import Tab
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

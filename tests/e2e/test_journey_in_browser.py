@@ -12,11 +12,12 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, expect
 
+from benchmarks.served import Dashboard
 from engine.jobs.submit import stop
 from engine.store.home import Home
 from engine.store.runs import State, list_runs
 from tests import fabricated
-from tests.e2e.conftest import Dashboard, Tab
+from tests.e2e.conftest import Tab
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

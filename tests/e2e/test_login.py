@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from benchmarks.served import Dashboard
 from engine.store.home import Home
 from engine.store.roles import TEAM_FILE
 from engine.store.runs import list_runs
 from tests import fabricated
-from tests.e2e.conftest import Dashboard, Tab
+from tests.e2e.conftest import Tab
 from tests.e2e.provider import Provider, running_provider
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]

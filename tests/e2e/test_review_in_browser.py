@@ -7,10 +7,11 @@ import re
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from benchmarks.served import Dashboard
 from engine.review.quiz import answers, list_quizzes
 from engine.store.home import Home
 from tests import fabricated
-from tests.e2e.conftest import Dashboard, Tab
+from tests.e2e.conftest import Tab
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
+from benchmarks.served import Dashboard
 from engine.configs import StyleganConfig
 from engine.jobs.submit import submit
 from engine.store.home import Home
 from engine.store.runs import Run, State
 from tests import fabricated
-from tests.e2e.conftest import Dashboard, Tab
+from tests.e2e.conftest import Tab
 from tests.e2e.test_journey_in_browser import stop_all, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, WebSocketRoute, expect
 
+from benchmarks.served import Dashboard
 from engine.jobs.submit import stop
 from engine.store.home import Home
 from engine.store.locks import FileLock
 from engine.store.runs import Run, State, list_runs
 from tests import fabricated
-from tests.e2e.conftest import Dashboard, Tab
+from tests.e2e.conftest import Tab
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 expect.set_options(timeout=60_000)
