@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from engine.datasets.dataset import list_datasets
-from engine.store.runs import State, list_runs
+from engine.store.runs import list_runs
 from pages.evaluating.comparing import compare
 from pages.evaluating.origins import pool_in_url
 from pages.evaluating.planning import new_sweep
@@ -13,8 +13,9 @@ from pages.evaluating.results import results
 from pages.evaluating.views import AGAIN, BESIDE, COMPARE, NEW, READ
 from pages.parts.command import show_settings
 from pages.parts.empty import empty_state
-from pages.parts.glance import about_of, config_of, state_of
+from pages.parts.glance import state_of
 from pages.parts.home import home
+from pages.parts.pools import usable_pools
 from pages.parts.runs import live, run_header, run_picker
 from pages.parts.views import choose_view
 
@@ -25,9 +26,7 @@ st.caption(
 )
 runs = list_runs(home(), "sweep")
 datasets = {dataset.name: dataset for dataset in list_datasets(home()) if dataset.frozen}
-pools = [run for run in list_runs(home(), "pool") if config_of(run)["dataset"] in datasets]
-pools = [run for run in pools if state_of(run) is State.FINISHED]
-pools = [run for run in pools if run.id in st.query_params.values() or not about_of(run).archived]
+pools = usable_pools(datasets)
 if not runs and not pools:
     if not datasets:
         empty_state(

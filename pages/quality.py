@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from engine.datasets.dataset import list_datasets
-from engine.store.runs import State, list_runs
+from engine.store.runs import list_runs
 from pages.checking.comparing import compare
 from pages.checking.planning import new_check
 from pages.checking.ranking import snapshots, with_snapshots
@@ -13,8 +13,9 @@ from pages.checking.results import results
 from pages.checking.views import AGAIN, BESIDE, COMPARE, NEW, RANK, READ, VIEW_OF
 from pages.parts.command import show_settings
 from pages.parts.empty import empty_state
-from pages.parts.glance import about_of, config_of, run_named, state_of
+from pages.parts.glance import config_of, run_named, state_of
 from pages.parts.home import home
+from pages.parts.pools import usable_pools
 from pages.parts.runs import live, run_header, run_in_url, run_picker
 from pages.parts.views import choose_view
 
@@ -26,9 +27,7 @@ st.caption(
 linked = run_in_url()
 checks = list_runs(home(), "quality")
 datasets = {dataset.name: dataset for dataset in list_datasets(home()) if dataset.frozen}
-pools = [run for run in list_runs(home(), "pool") if config_of(run)["dataset"] in datasets]
-pools = [run for run in pools if state_of(run) is State.FINISHED]
-pools = [run for run in pools if run.id in st.query_params.values() or not about_of(run).archived]
+pools = usable_pools(datasets)
 trainings = with_snapshots()
 views = [*([READ, COMPARE] if checks else []), *([NEW] if pools else []), *([RANK] if trainings else [])]
 if not views:

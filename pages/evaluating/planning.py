@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from typing import Any, get_args
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from engine.configs import SweepConfig
 from engine.configs.sweep import BACKBONES, TIMM, Metric
@@ -33,6 +34,7 @@ from pages.parts.home import home
 from pages.parts.phantom import phantom_badge
 from pages.parts.runs import start
 from pages.parts.views import go
+from pages.parts.words import plain_sentence
 
 SMALL = "small-cnn"
 MAIN = ("name",)
@@ -85,7 +87,7 @@ def new_sweep(datasets: dict[str, Dataset], pools: list[Run]) -> None:
     try:
         config = SweepConfig.build(values)
     except ErsatzError as error:
-        st.error(f"{error} Open **Change the settings** to mend it.", icon=":material/error:")
+        st.error(f"{plain_sentence(error)} Open **Change the settings** to mend it.", icon=":material/error:")
         return
     tested = [datasets[fold.dataset] for fold in config.folds] or [dataset]
     with st.container(border=True):
@@ -99,17 +101,17 @@ def new_sweep(datasets: dict[str, Dataset], pools: list[Run]) -> None:
 def choose_question(dataset: Dataset, base: dict[str, Any], key: str) -> dict[str, Any]:
     """What the verdict is about, decided before anybody sees a result."""
     metric, level, subgroups = st.columns([2, 2, 3], vertical_alignment="bottom")
-    options = list(get_args(Metric))
     has_patients = bool((dataset.rows("test")["group"] != "").any())
     levels = ["image", *(["patient"] if has_patients else [])]
     columns = dataset.metadata
     return {
-        "metric": metric.selectbox(
+        "metric": _one_of(
+            {name: METRICS[name].title for name in get_args(Metric)},
+            metric,
             "Judge by",
-            options,
-            index=options.index(base["metric"]),
-            format_func=lambda name: METRICS[name].title,
-            key=f"metric-{key}",
+            "metric",
+            base,
+            key,
             help="The verdict is about this metric; the others are shown, and claim nothing.",
         ),
         "level": level.selectbox(
@@ -155,22 +157,16 @@ def choose_classifier(base: dict[str, Any], key: str) -> dict[str, Any]:
     ways = {"frozen": "A head on frozen features", "fine-tuned": "The whole network"}
     return {
         "classifier": name,
-        "training": training.selectbox(
+        "training": _one_of(
+            ways,
+            training,
             "Train",
-            list(ways),
-            index=list(ways).index(base["training"]),
-            format_func=ways.__getitem__,
-            key=f"training-{key}",
+            "training",
+            base,
+            key,
             help="On frozen features a whole sweep costs little more than one pass over the images.",
         ),
-        "head": head.selectbox(
-            "Head",
-            list(HEADS),
-            index=list(HEADS).index(base["head"]),
-            format_func=HEADS.__getitem__,
-            key=f"head-{key}",
-            help=SweepConfig.model_fields["head"].description,
-        ),
+        "head": _one_of(HEADS, head, "Head", "head", base, key),
     }
 
 
@@ -186,14 +182,7 @@ def choose_shares(dataset: Dataset, base: dict[str, Any], key: str) -> dict[str,
     )
     return {
         "ratios": [part.strip() for part in text.split(",") if part.strip()],
-        "ratio_of": counted.selectbox(
-            "Shares of",
-            list(COUNTS),
-            index=list(COUNTS).index(base["ratio_of"]),
-            format_func=COUNTS.__getitem__,
-            key=f"ratio-of-{key}",
-            help=SweepConfig.model_fields["ratio_of"].description,
-        ),
+        "ratio_of": _one_of(COUNTS, counted, "Shares of", "ratio_of", base, key),
         "extra_classes": classes.multiselect(
             "Only for the classes",
             dataset.classes,
@@ -253,3 +242,23 @@ def _weights(name: str, here: set[str]) -> str:
     if name.startswith(TIMM):
         return "by timm" if find_spec("timm") else "timm is not installed"
     return "weights are here" if name in here else "weights to be downloaded"
+
+
+def _one_of(
+    words: dict[str, str],
+    column: DeltaGenerator,
+    label: str,
+    field: str,
+    base: dict[str, Any],
+    key: str,
+    help: str | None = None,
+) -> str:
+    """A choice among the values of a field, each by its word; without `help` the field explains itself."""
+    return column.selectbox(
+        label,
+        list(words),
+        index=list(words).index(base[field]),
+        format_func=words.__getitem__,
+        key=f"{field}-{key}",
+        help=help or SweepConfig.model_fields[field].description,
+    )

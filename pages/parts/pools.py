@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import lru_cache
 from pathlib import Path
 
@@ -10,9 +11,9 @@ import streamlit as st
 from engine.datasets.dataset import Dataset
 from engine.sampling.pools import MANIFEST_FILE, Pool
 from engine.store.errors import ErsatzError
-from engine.store.runs import Run, list_runs
+from engine.store.runs import Run, State, list_runs
 from pages.parts.files import stamp
-from pages.parts.glance import config_of, state_of, title
+from pages.parts.glance import about_of, config_of, state_of, title
 from pages.parts.home import home
 
 
@@ -28,6 +29,17 @@ def open_pool(run: Run) -> Pool:
 @lru_cache(8)
 def _pool(run: Run, path: Path, written: float, size: int) -> Pool:
     return Pool.open(run)
+
+
+def usable_pools(datasets: Collection[str]) -> list[Run]:
+    """The finished pools of these data sets; an archived one only when the address names it."""
+    return [
+        run
+        for run in list_runs(home(), "pool")
+        if config_of(run)["dataset"] in datasets
+        and state_of(run) is State.FINISHED
+        and (run.id in st.query_params.values() or not about_of(run).archived)
+    ]
 
 
 def training_folder(check: Run) -> Path | None:
