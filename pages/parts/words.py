@@ -6,7 +6,7 @@ import re
 import time
 from datetime import datetime
 
-MARKUP = re.compile(r"[\\`*\[\]<>$~|]|(?<!\w)_|_(?!\w)|(?m:^[#+-])")
+MARKUP = re.compile(r"[\\`*\[\]<>$~|]|(?<![^\W_])_|_(?![^\W_])|(?m:^[#+-])")
 """What a page would show as a link, a picture, a formula or the like, and not as itself."""
 CODE = re.compile(r"(?<!`)`[^`\n]+`(?!`)")
 """A command in a sentence: nothing in it means anything else, and escapes in it would be seen."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from markdown_it import MarkdownIt
 
 from engine.store.home import Home
 from pages.parts.words import plain_sentence
@@ -28,7 +29,17 @@ def test_an_ordinary_sentence_stays_as_it_is(sentence: str) -> None:
     assert plain_sentence(sentence) == sentence
 
 
-@pytest.mark.parametrize("name", ["`{}``", "``{}`", "`\n\n{}`", "`a` {} `b`", "{}", r"\`{}`"])
-def test_backticks_hide_no_markdown(name: str) -> None:
-    """What Markdown would not take for code is never left as it is."""
-    assert "![x]" not in plain_sentence(name.format("![x](u)"))
+AROUND = ["{}", "`{}``", "``{}`", "`\n\n{}`", "`a` {} `b`", r"\`{}`", "# {}", "- {}", "_{}_ a_b"]
+NAMES = ["![x](u)", "[x](u)", "*x*", "__x__", "<b>x</b>", "~~x~~", r"\*x*", "`x`y`"]
+
+
+@pytest.mark.parametrize("around", AROUND)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_reader_of_markdown_finds_text_and_code_alone(around: str, name: str) -> None:
+    """By another program's reading: nothing but words, and all of them."""
+    said = around.format(name)
+    blocks = MarkdownIt("gfm-like", {"linkify": False}).parse(plain_sentence(said))
+    assert {block.type for block in blocks} <= {"paragraph_open", "inline", "paragraph_close"}
+    parts = [part for block in blocks for part in block.children or ()]
+    assert {part.type for part in parts} <= {"text", "text_special", "code_inline"}
+    assert "".join(part.content for part in parts).replace("`", "") == said.replace("`", "").replace("\n", "")
