@@ -48,9 +48,9 @@ def _wall(run: Run, best: Best | None) -> None:
         if other is None:
             _grid(run.path / "samples" / "reals.png", "Real training images")
         else:
-            _grid(grids[other], f"Generated after {_kimg(other)}")
+            _grid(grids[other], f"Generated after {_shown(other)}")
     with right:
-        _grid(grids[chosen], f"Generated after {_kimg(chosen)}")
+        _grid(grids[chosen], f"Generated after {_shown(chosen)}")
 
 
 def _other(run: Run, moments: list[int]) -> int | None:
@@ -61,8 +61,7 @@ def _other(run: Run, moments: list[int]) -> int | None:
         )
         if beside == REAL:
             return None
-        key = f"other-{run.id}"
-        _set(key, _linked("other", moments, moments[0]))
+        key = _stands_at(run, "other", _linked("other", moments, moments[0]))
 
         def choose() -> None:
             put("other", str(st.session_state[key]))
@@ -79,14 +78,14 @@ def _other(run: Run, moments: list[int]) -> int | None:
 
 def _moment(run: Run, moments: list[int], best: Best | None) -> int:
     """The moment to show: the newest until somebody chooses another, which the URL then holds (`?at=`, in images)."""
-    key = f"moment-{run.id}"
-    _set(key, _linked("at", moments, moments[-1]))
+    moment = _linked("at", moments, moments[-1])
     if st.session_state.get(_playing(run)):
-        st.session_state[key] = _next(moments, st.session_state[key])
-        _remember(moments, st.session_state[key])
-        if st.session_state[key] == moments[-1]:
+        moment = _next(moments, moment)
+        _remember(moments, moment)
+        if moment == moments[-1]:
             st.session_state[_playing(run)] = False
             st.rerun()
+    key = _stands_at(run, "moment", moment)
 
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         chosen = st.select_slider(
@@ -126,10 +125,19 @@ def _linked(parameter: str, moments: list[int], usual: int) -> int:
     return int(wanted) if wanted.isdigit() and int(wanted) in moments else usual
 
 
-def _set(key: str, moment: int) -> None:
-    """Set a slider, but only when it stands elsewhere: it would jump back under somebody's hand."""
-    if st.session_state.get(key) != moment:
-        st.session_state[key] = moment
+def _stands_at(run: Run, slider: str, moment: int) -> str:
+    """The key of a slider that stands at this moment: a new slider when the former one stands elsewhere.
+
+    Moved by the page itself, the same slider would be taken for moved by somebody: what the browser had sent before it
+    heard of that says where the slider stood, and the wall would stay there.
+    """
+    name = f"{slider}-{run.id}"
+    number = st.session_state.get(name, 0)
+    if st.session_state.get(f"{name}-{number}", moment) != moment:
+        number += 1
+    st.session_state[name] = number
+    st.session_state.setdefault(f"{name}-{number}", moment)
+    return f"{name}-{number}"
 
 
 def _playing(run: Run) -> str:
@@ -154,6 +162,10 @@ def _grids(run: Run) -> dict[int, Path]:
 
 def _kimg(images: int) -> str:
     return f"{amount(images / 1000)} kimg"
+
+
+def _shown(images: int) -> str:
+    return f"{_kimg(images)} ({images:,} images shown)"
 
 
 def _grid(path: Path, caption: str) -> None:
