@@ -45,15 +45,18 @@ def is_playing(quiz: Quiz, reviewer: str) -> bool:
 
 
 def begin(quiz: Quiz, reviewer: str) -> None:
-    """Show pictures from now on; time runs from the first one on."""
+    """Show pictures from now on; the time of each runs from the moment at which it is shown first."""
     require_images(home(), quiz)
     st.session_state[PLAYING] = (quiz.id, reviewer)
-    st.session_state.pop(SHOWN, None)
 
 
-def pause() -> None:
-    """Leave the pictures; what was answered is kept."""
+def pause(quiz: Quiz, reviewer: str) -> None:
+    """Leave the pictures; what was answered is kept, and the time of the picture stands still."""
     st.session_state.pop(PLAYING, None)
+    times = _times(quiz, reviewer)
+    for item, (before, since) in list(times.items()):
+        if since is not None:
+            times[item] = before + time.monotonic() - since, None
 
 
 def play(quiz: Quiz, reviewer: str) -> None:
@@ -66,7 +69,7 @@ def _turn(quiz: Quiz, reviewer: str) -> None:
     done = set(given(quiz, reviewer)["item"])
     left = [item for item in quiz.order(reviewer) if item not in done]
     if not left:
-        pause()
+        pause(quiz, reviewer)
         st.rerun()
     item, number = left[0], len(quiz.items) - len(left) + 1
     with st.container(horizontal_alignment="center"):
@@ -93,14 +96,14 @@ def _turn(quiz: Quiz, reviewer: str) -> None:
                     args=(give, quiz, reviewer, item, said),
                 )
         if st.button("Pause", type="tertiary", icon=":material/pause:", key=f"pause-{quiz.id}"):
-            pause()
+            pause(quiz, reviewer)
             st.rerun()
-    _seconds(quiz, item)  # its time begins when it is on its way to the browser
+    _seconds(quiz, reviewer, item)  # its time begins when it is on its way to the browser
 
 
 def _clock(quiz: Quiz, reviewer: str, item: int) -> None:
     """The time that is left, drawn again every second; at its end the picture has no answer."""
-    rest = quiz.seconds - _seconds(quiz, item)
+    rest = quiz.seconds - _seconds(quiz, reviewer, item)
     if rest < 0:
         keep(give, quiz, reviewer, item, NONE)
         st.rerun()
@@ -108,17 +111,34 @@ def _clock(quiz: Quiz, reviewer: str, item: int) -> None:
         st.progress(rest / quiz.seconds, f"{rest:.0f} s", width=PICTURE)
 
 
-def _seconds(quiz: Quiz, item: int) -> float:
-    """How long this picture has been shown."""
-    shown = st.session_state.get(SHOWN)
-    if shown is None or shown[:2] != (quiz.id, item):
-        shown = st.session_state[SHOWN] = (quiz.id, item, time.monotonic())
-    return time.monotonic() - shown[2]
+Times = dict[int, tuple[float, float | None]]
+"""For each picture the seconds for which it was shown before the last pause, and since when it is shown again."""
+
+
+def _seconds(quiz: Quiz, reviewer: str, item: int) -> float:
+    """How long this picture has been shown; a tab that was closed or loaded anew does not stop its time."""
+    times, now = _times(quiz, reviewer), time.monotonic()
+    before, since = times.get(item, (0.0, None))
+    since = now if since is None else since
+    times[item] = before, since
+    return before + now - since
+
+
+def _times(quiz: Quiz, reviewer: str) -> Times:
+    """Those of a reviewer are the server's, whichever tab asks; those of a viewer, who practises, are the session's."""
+    if may(Role.REVIEWER):
+        return _reviewers_times(quiz.id, reviewer)
+    return st.session_state.setdefault(SHOWN, {}).setdefault(quiz.id, {})
+
+
+@st.cache_resource(max_entries=1000, show_spinner=False)
+def _reviewers_times(quiz_id: str, reviewer: str) -> Times:
+    return {}
 
 
 def give(quiz: Quiz, reviewer: str, item: int, said: Answer) -> None:
     """Keep an answer at once; a viewer's stays in the session and is gone with it."""
-    (record if may(Role.REVIEWER) else practise)(quiz, reviewer, item, said, _seconds(quiz, item))
+    (record if may(Role.REVIEWER) else practise)(quiz, reviewer, item, said, _seconds(quiz, reviewer, item))
 
 
 def record(quiz: Quiz, reviewer: str, item: int, said: Answer, seconds: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -103,6 +104,30 @@ def test_a_second_press_belongs_to_the_picture_it_was_made_on(quiz: Quiz, open_p
     first.click().run()
     first.click().run()  # the button of a picture that is gone
     assert list(answers(home, quiz)["item"]) == quiz.order("Ada")[:1]
+
+
+def test_the_time_of_a_picture_runs_on_in_a_new_tab_and_stands_still_in_a_pause(
+    quiz: Quiz, open_page: OpenPage, home: Home
+) -> None:
+    press(open_page("review", quiz=quiz.id, reviewer="Ada"), "Begin")
+    first = time.monotonic()
+    time.sleep(1)
+    app = press(open_page("review", quiz=quiz.id, reviewer="Ada"), "Begin")  # the tab was loaded anew
+    shown = time.monotonic() - first
+    say(app, "Real")
+    begun = time.monotonic()
+    press(app, "Pause")
+    time.sleep(1)
+    app = press(open_page("review", quiz=quiz.id, reviewer="Ada"), "Go on with picture 2")
+    say(app, "Real")
+    seconds = list(answers(home, quiz)["seconds"])
+    assert seconds[0] >= shown
+    assert seconds[1] < time.monotonic() - begun - 1
+    grace = press(open_page("review", quiz=quiz.id, reviewer="Grace"), "Begin")
+    begun = time.monotonic()
+    say(grace, "Real")
+    table = answers(home, quiz)
+    assert table[table["reviewer"] == "Grace"]["seconds"].iloc[0] < 1 + time.monotonic() - begun, "her own time"
 
 
 def test_results_of_two_reviewers_hide_the_pictures_from_who_may_still_play(
