@@ -16,6 +16,7 @@ from streamlit.navigation.page import Page
 from engine.store.errors import ErsatzError
 from engine.store.read_only import read_only
 from pages.parts import people
+from pages.parts.home import enter
 from pages.parts.words import plain_sentence
 
 FORGERY_COOKIE = "_streamlit_xsrf"
@@ -23,6 +24,7 @@ FORGERY_COOKIE = "_streamlit_xsrf"
 
 def let_in() -> bool:
     """Whether this browser may see the pages; else `show_entrance` says why."""
+    enter()
     return not people.login_is_on() or (people.signed_in() and _problem() is None)
 
 

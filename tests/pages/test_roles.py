@@ -245,3 +245,13 @@ def test_a_press_acts_on_what_was_shown() -> None:
             if None in words and not names_it and not (isinstance(key, ast.Constant) and key.value in BEGINNING):
                 wrong.append(f"{path.relative_to(REPOSITORY)}:{call.lineno} {ast.unparse(call.args[0])}")
     assert not wrong
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_that_streamlit_runs_without_app_py_shows_nothing(home: Home, page: str) -> None:
+    fabricated.make_dataset(home)
+    app = AppTest.from_file(str(REPOSITORY / "pages" / f"{page}.py"), default_timeout=30)
+    app.run()
+    assert [error.value for error in app.error] == ["This page was opened before the dashboard was ready. Reload it."]
+    assert "phantom" not in texts(app)
+    assert not app.button
