@@ -13,7 +13,7 @@ from engine.presets import PRESETS
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run, State
 from pages.curating.browsing import FIELD
-from pages.curating.preview import look_at, matched_by, show_preview
+from pages.curating.preview import look_at, matched_by, show_details, show_preview
 from pages.curating.sources import PATH, PHANTOM, free_name, source_of, way_of_arrival
 from pages.curating.views import IMPORT
 from pages.parts.command import command_line, show_command
@@ -57,7 +57,13 @@ LABELS = {
     "csv": "CSV",
     "only_classes": "Only these classes",
     "window": "DICOM window",
-    "max_pixels": "Max pixels",
+    "max_pixels": "Largest image accepted, pixels",
+    "train_share": "Share for training",
+    "valid_share": "Share for validation",
+    "split_counts": "Split counts",
+    "train_per_class": "Training images of each class",
+    "remedies": "Mend at once",
+    "seed": "Seed",
     "skip_unreadable": "Leave out unusable files",
     "freeze": "Freeze at once",
 }
@@ -80,7 +86,7 @@ def followed_import(run: Run) -> None:
 
 
 def new_import(datasets: dict[str, Dataset], defaults: dict[str, Any]) -> None:
-    """Source, preview, settings, start; `defaults` are the settings of an import that is done again."""
+    """Source, what was found, settings and start, then the pictures; `defaults` are those of an import done again."""
     if not may(Role.EDITOR):
         st.info(refusal(Role.EDITOR), icon=":material/lock:")
         return
@@ -96,23 +102,27 @@ def new_import(datasets: dict[str, Dataset], defaults: dict[str, Any]) -> None:
     st.subheader("2 · What was found")
     found = st.container()
     st.subheader("3 · How to store and split them")
-    st.caption("These settings suit most images: nothing has to be changed.")
+    form, said = st.container(), st.container()
     preset = preset_of(base, again)
+    below = st.container()
     settings = {"freeze": False, **base, **preset, **again, "source": base["source"]}
     settings["name"] = free_name(settings["name"], datasets)
     key = f"import-{base['source']}-{preset.get('name')}-{len(datasets)}-{bool(again)}"
+    reason = ""
     if "size" not in {**preset, **again}:
-        settings["size"] = suggested(settings)
-    pressed = grouped_form(
-        ImportConfig,
-        FIELDS,
-        settings,
-        key=key,
-        groups=MORE,
-        labels=LABELS,
-        buttons={START: ":material/play_arrow:", LOOK: ":material/visibility:"},
-        disabled=guarded(Role.EDITOR)["disabled"],
-    )
+        settings["size"], reason = suggested(settings)
+    with form:
+        st.caption(f"These settings suit most images: nothing has to be changed. {reason}")
+        pressed = grouped_form(
+            ImportConfig,
+            FIELDS,
+            settings,
+            key=key,
+            groups=MORE,
+            labels=LABELS,
+            buttons={START: ":material/play_arrow:", LOOK: ":material/visibility:"},
+            disabled=guarded(Role.EDITOR)["disabled"],
+        )
     shown_key = f"shown-{key}"
     before = st.session_state.get(shown_key, settings)
     if pressed:
@@ -121,6 +131,8 @@ def new_import(datasets: dict[str, Dataset], defaults: dict[str, Any]) -> None:
         config = ImportConfig.build(st.session_state.get(shown_key, settings))
         with found:
             usable = shown(config, f"{key}-skip_unreadable", shown_key)
+        with below:
+            show_details(config, look_at(config))
     except ErsatzError as error:
         with found:
             refuse(error)
@@ -129,18 +141,19 @@ def new_import(datasets: dict[str, Dataset], defaults: dict[str, Any]) -> None:
     if not pressed or pressed[0] != START:
         return
     if not usable:
-        st.error("Some files cannot be used: see above. Mend them, or leave them out.", icon=":material/error:")
+        said.error("Some files cannot be used: see above. Mend them, or leave them out.", icon=":material/error:")
     elif matched_by(config) != matched_by(ImportConfig.build(before)):
-        st.warning(
-            f"These settings change what is matched. Look at the new preview above, then press {START} again.",
+        said.warning(
+            f"These settings change what is matched. Look at what was found now, then press {START} again.",
             icon=":material/visibility:",
         )
     else:
-        begin(config)
+        with said:
+            begin(config)
 
 
 def shown(config: ImportConfig, toggle: str, remembered_as: str) -> bool:
-    """Draw the preview; whether an import of it can start. `toggle` is the form's input that leaves files out."""
+    """Say what was found; whether an import of it can start. `toggle` is the form's input that leaves files out."""
 
     def leave_out() -> None:
         st.session_state[toggle] = True
@@ -159,12 +172,12 @@ def begin(config: ImportConfig) -> None:
         go(IMPORT, run=run.id)
 
 
-def suggested(settings: dict[str, Any]) -> int:
-    """The stored size that suits the originals and this machine; 64 when nothing is known."""
+def suggested(settings: dict[str, Any]) -> tuple[int, str]:
+    """The stored size that suits the originals and this machine, and why; 64 when nothing is known."""
     try:
         natural = look_at(ImportConfig.build({**settings, "size": CPU_SIZE})).suggested_size
     except ErsatzError:  # the preview says it
-        return CPU_SIZE
+        return CPU_SIZE, ""
     limit = CPU_SIZE if machine().device.startswith("CPU") else GPU_SIZE
     size = min(natural, limit)
     told = f"Suggested size: {size} pixels. "
@@ -172,8 +185,7 @@ def suggested(settings: dict[str, Any]) -> int:
         told += f"The originals would bear {natural}, but without a GPU a generator of that size would take days."
     else:
         told += "That is about what the originals have."
-    st.caption(told)
-    return size
+    return size, told
 
 
 def preset_of(base: dict[str, Any], again: dict[str, Any]) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def _looked(values: dict[str, Any], changed: float) -> Preview:
 
 
 def show_preview(config: ImportConfig, seen: Preview, leave_out: Callable[[], None]) -> None:
-    """Counts, sizes, notes, problems, and some images of each class in their stored form.
+    """How many images of how many classes and patients, and what stands in the way of an import.
 
     `leave_out` is what the button below the problems does.
     """
@@ -72,17 +72,14 @@ def show_preview(config: ImportConfig, seen: Preview, leave_out: Callable[[], No
         problems(seen.problems, config.skip_unreadable, leave_out)
     if all(name.isdigit() for name in seen.counts):
         st.info(
-            f"The classes are called {', '.join(seen.counts)}. Look at the pictures and give them names below, under "
+            f"The classes are called {', '.join(seen.counts)}. Look at the pictures below and give them names under "
             f"“Rename classes”, such as {next(iter(seen.counts))}=healthy.",
             icon=":material/label:",
         )
-    left, right = st.columns(2)
-    with left:
-        st.markdown("**Classes and splits**")
-        st.dataframe(counts_table(seen), alt="Images of each class in each split of the source")
-    with right:
-        st.markdown("**Originals**")
-        st.dataframe(kinds_table(seen), hide_index=True, alt="Sizes, colour modes and bit depths of the originals")
+
+
+def show_details(config: ImportConfig, seen: Preview) -> None:
+    """Some images of each class in their stored form, counts, sizes and notes."""
     st.markdown(f"**As they would be stored**: {config.size}×{config.size} pixels")
     for name, images in list(seen.examples.items())[:CLASSES]:
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):
@@ -91,6 +88,13 @@ def show_preview(config: ImportConfig, seen: Preview, leave_out: Callable[[], No
                 st.image(picture_url(image, 84), width=84, alt=f"Example {number} of class {name}")
     if len(seen.examples) > CLASSES:
         st.caption(f"… and {len(seen.examples) - CLASSES} more classes.")
+    left, right = st.columns(2)
+    with left:
+        st.markdown("**Classes and splits**")
+        st.dataframe(counts_table(seen), alt="Images of each class in each split of the source")
+    with right:
+        st.markdown("**Originals**")
+        st.dataframe(kinds_table(seen), hide_index=True, alt="Sizes, colour modes and bit depths of the originals")
     for name, values in seen.metadata.items():
         told = ", ".join(f"{plain(value) or 'unknown'} ({count})" for value, count in list(values.items())[:8])
         st.caption(f"Kept for subgroups: **{plain(name)}**: {told}{', …' if len(values) > 8 else ''}")

@@ -30,7 +30,7 @@ def choose_arms(chosen: Sequence[str], key: str) -> tuple[str, ...]:
     arms = []
     with st.container(border=True):
         name, plain, classical = st.columns([6, 1.1, 1.4], vertical_alignment="bottom")
-        name.markdown("**Arms**")
+        name.markdown("**Arms**: what the classifier is trained on")
         plain.caption("As it is")
         classical.caption("Augmented")
         for arm, meaning in MEANING.items():

@@ -15,7 +15,7 @@ from engine.store.runs import State, list_runs
 from engine.sweep.arms import arm_rule, plan
 from engine.sweep.detectable import detectable, seeds_to_claim
 from engine.sweep.levels import patients
-from engine.sweep.statistics import ALPHA
+from engine.sweep.statistics import ALPHA, smallest_sign_flip_p
 from pages.checking.planning import time_before
 from pages.parts.glance import config_of, status_of, title
 from pages.parts.home import home
@@ -25,24 +25,28 @@ CARD = 250
 """Pixels of a figure on its card."""
 
 
-def what_it_can_show(tested: Sequence[Dataset], config: SweepConfig) -> None:
-    """The smallest difference that this sweep finds, before anybody waits for it; `tested` are its data sets."""
+def in_numbers(tested: Sequence[Dataset], config: SweepConfig) -> None:
+    """The smallest difference that this sweep finds, and what limits it; `tested` are its data sets."""
     n_test = n_tested(tested, config)
     what = "patients" if config.level == "patient" else "images"
     limits = detectable(n_test, config.seeds, len(config.ratios))
-    difference = limits["difference"]
+    st.markdown("**The plan in numbers**")
     with st.container(horizontal=True):
         _figures(config, limits, n_test, what)
-    if limits["smallest_p_holm"] >= ALPHA:
-        shares = len(config.ratios)
-        st.warning(
-            f"With {_count(config.seeds, 'seed')} and {_count(shares, 'share')} no p can fall below {ALPHA}: this is a "
-            f"quick look that claims nothing. {seeds_to_claim(shares)} seeds{', or fewer shares,' * (shares > 1)} make "
-            "a claim possible.",
-            icon=":material/hourglass_disabled:",
-        )
-    elif difference is not None:
+    if limits["difference"] is not None and not too_few(config):
         st.caption(f"More {limits['limited_by']} would lower the smallest difference most.")
+
+
+def too_few(config: SweepConfig) -> str:
+    """Why this sweep can claim nothing, whatever comes out; empty when it can."""
+    shares = len(config.ratios)
+    if shares * smallest_sign_flip_p(config.seeds) < ALPHA:
+        return ""
+    return (
+        f"With {_count(config.seeds, 'repetition')} of {_count(shares, 'share')} even the clearest result could be "
+        f"chance (no p-value can fall below {ALPHA}): this is a quick look that claims nothing. "
+        f"{seeds_to_claim(shares)} repetitions{', or fewer shares,' * (shares > 1)} make a claim possible."
+    )
 
 
 def _figures(config: SweepConfig, limits: dict[str, Any], n_test: int, what: str) -> None:
@@ -71,24 +75,25 @@ def _figures(config: SweepConfig, limits: dict[str, Any], n_test: int, what: str
         "of them make it smaller; more seeds do not.",
     )
     st.metric(
-        f"Smallest p of {_count(config.seeds, 'seed')}",
+        "Smallest p-value possible",
         f"{limits['smallest_p_holm']:.3f}",
-        f"below {ALPHA} to claim",
+        f"with {_count(config.seeds, 'repetition')}; below {ALPHA} to claim",
         delta_color="off",
         delta_arrow="off",
         border=True,
         width=CARD,
-        help=f"Sign-flip p with Holm's correction over {_count(len(config.ratios), 'share')}.",
+        help="How rarely chance alone would look like the clearest result that this plan can have: the sign-flip p of "
+        f"{_count(config.seeds, 'seed')} with Holm's correction over {_count(len(config.ratios), 'share')}.",
     )
     st.metric(
         "Trials",
         len(plan(config)),
-        "arms x shares x seeds" + (" x folds" if config.folds else ""),
+        "classifiers, trained and tested",
         delta_color="off",
         delta_arrow="off",
         border=True,
         width=CARD,
-        help="A trial is one classifier, trained once and tested once at its end.",
+        help="One for every arm, share and seed" + (" of every fold." if config.folds else "."),
     )
 
 

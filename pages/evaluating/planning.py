@@ -16,7 +16,7 @@ from engine.report.tables import METRICS
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run, State, list_runs
 from pages.evaluating.arms import choose_arms, missing_controls
-from pages.evaluating.expectations import cost, in_plain_words, known_pace, time_needed, what_it_can_show
+from pages.evaluating.expectations import cost, in_numbers, in_plain_words, known_pace, time_needed, too_few
 from pages.evaluating.origins import (
     QUICK,
     QUICKLY,
@@ -93,9 +93,10 @@ def new_sweep(datasets: dict[str, Dataset], pools: list[Run]) -> None:
     with st.container(border=True):
         st.markdown("**What this can show, and what it takes**")
         st.markdown(in_plain_words(config, tested))
-        what_it_can_show(tested, config)
         remarks(config)
     submit(dataset, config, key)
+    in_numbers(tested, config)
+    show_command(command_line(config))
 
 
 def choose_question(dataset: Dataset, base: dict[str, Any], key: str) -> dict[str, Any]:
@@ -192,13 +193,18 @@ def choose_shares(dataset: Dataset, base: dict[str, Any], key: str) -> dict[str,
             help=SweepConfig.model_fields["extra_classes"].description,
         ),
         "seeds": seeds.number_input(
-            "Seeds", 1, 1000, base["seeds"], key=f"seeds-{key}", help=SweepConfig.model_fields["seeds"].description
+            "Repetitions (seeds)",
+            1,
+            1000,
+            base["seeds"],
+            key=f"seeds-{key}",
+            help=SweepConfig.model_fields["seeds"].description,
         ),
     }
 
 
 def remarks(config: SweepConfig) -> None:
-    """What the plan costs, what it lacks, and what it may not claim."""
+    """What the plan costs, what it lacks, and what it may not claim; all of it before the start."""
     if time := time_needed(config):
         st.markdown(time)
     st.caption(cost(config) + ("" if time else f" {known_pace(config)}"))
@@ -207,6 +213,8 @@ def remarks(config: SweepConfig) -> None:
             f"The pretrained weights of {config.classifier} are not on this machine: they are downloaded once, when "
             f"the sweep begins. Without a network, choose {SMALL} above, which needs none."
         )
+    if sentence := too_few(config):
+        st.warning(sentence, icon=":material/hourglass_disabled:")
     for sentence in missing_controls(config):
         st.warning(sentence, icon=":material/balance:")
     if not config.claims:
@@ -218,7 +226,7 @@ def remarks(config: SweepConfig) -> None:
 
 
 def submit(dataset: Dataset, config: SweepConfig, key: str) -> None:
-    """The settings that seldom matter, the start, and the same on the command line."""
+    """The name, the start, and the settings that seldom matter."""
     sweeps = [run.id for run in list_runs(home(), "sweep") if config_of(run)["dataset"] == dataset.name]
     checks = [run.id for run in list_runs(home(), "quality") if state_of(run) is State.FINISHED]
     values = config_form(
@@ -233,7 +241,6 @@ def submit(dataset: Dataset, config: SweepConfig, key: str) -> None:
     )
     if values is not None and (run := start(SweepConfig.build(values))) is not None:
         go(READ, run=run.id)
-    show_command(command_line(config))
 
 
 def _weights(name: str, here: set[str]) -> str:

@@ -98,10 +98,7 @@ def grouped_form(
 
     with st.form(key):
         inputs(fields)
-        for title, names in groups.items():
-            if names:
-                with st.expander(title, icon=":material/tune:"):
-                    inputs(names)
+        # before the groups: who needs none of them sees the button without scrolling past them
         with st.container(horizontal=True):
             pressed = [
                 label
@@ -113,6 +110,10 @@ def grouped_form(
                     **guarded(Role.EDITOR, disabled=disabled),
                 )
             ]
+        for title, names in groups.items():
+            if names:
+                with st.expander(title, icon=":material/tune:"):
+                    inputs(names)
     if not pressed:
         return None
     if given is None:

@@ -30,7 +30,7 @@ def open_page(home: Home, monkeypatch: pytest.MonkeyPatch) -> OpenPage:
     st.cache_data.clear()
     st.cache_resource.clear()
 
-    def open_(page: str, user: dict[str, Any] | None = None, **query: str) -> AppTest:
+    def open_(page: str, /, user: dict[str, Any] | None = None, **query: str) -> AppTest:
         app = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=30)
         app.user = dict(user or {})
         if page != "overview":
@@ -73,6 +73,12 @@ def texts(app: AppTest) -> str:
     kinds = ("title", "subheader", "markdown", "caption", "info", "warning", "error", "success", "metric")
     found = [str(element.value) for kind in kinds for element in getattr(app, kind)]
     return "\n".join([*found, *(str(element.label) for element in app.button)])
+
+
+def said_in_order(app: AppTest) -> list[str]:
+    """Texts and the labels of buttons, from the top of the page to its end."""
+    found = [element for element in app.main if element.type in ("markdown", "subheader", "button", "number_input")]
+    return [str(element.label if element.type in ("button", "number_input") else element.value) for element in found]
 
 
 def press(app: AppTest, *labels: str) -> AppTest:

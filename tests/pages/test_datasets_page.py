@@ -18,7 +18,7 @@ from engine.store.home import Home
 from engine.store.runs import Run, State, create_run
 from pages.parts import runs as parts
 from tests import fabricated
-from tests.pages.conftest import OpenPage, press, texts
+from tests.pages.conftest import OpenPage, press, said_in_order, texts
 
 
 @pytest.fixture
@@ -102,6 +102,9 @@ def test_a_path_is_previewed_then_imported(
         "Example 6 of class normal",
     }
     assert not home.datasets.exists(), "a preview writes nothing"
+    order = said_in_order(app)
+    start = order.index("Start import")
+    assert order.index("2 · What was found") < start < order.index("**Classes and splits**"), "in sight, and honest"
     assert f"dataset import {folder} --name scans --size 32 --no-freeze" in app.code[0].value
     next(field for field in app.text_input if field.label == "Only these classes").set_value("bleed")
     press(app, "Start import")
@@ -210,6 +213,23 @@ def test_the_wall_shows_the_chosen_class_split_and_finding(open_page: OpenPage, 
     assert len(app.image) == 2
     press(app, "00.png")
     assert "**SHA-256 of its pixels**" in texts(app)
+
+
+def test_a_page_of_the_wall_is_linked_and_another_choice_begins_on_the_first(open_page: OpenPage, home: Home) -> None:
+    fabricated.make_dataset(home)
+    fabricated.make_dataset(home, "other")
+    app = open_page("datasets", dataset="phantom", view="images", page="2")
+    assert len(app.image) == 76 - 48
+    assert len(app.run().image) == 76 - 48, "it stays"
+    app.selectbox(key="dataset").set_value("other").run()
+    assert len(app.image) == 48
+    assert "page" not in app.query_params
+    app = open_page("datasets", dataset="phantom", view="images", page="9")
+    assert len(app.image) == 48, "there is no such page"
+    app = open_page("datasets", dataset="phantom", view="images", page="2")
+    app.selectbox(key="class").set_value("bleed").run()
+    app.selectbox(key="class").set_value("any").run()
+    assert len(app.image) == 48
 
 
 def test_the_split_is_drawn_again_and_not_once_it_is_frozen(open_page: OpenPage, home: Home, folder: Path) -> None:

@@ -26,7 +26,7 @@ from engine.store.runs import Run, State, create_run, list_runs
 from pages.evaluating import report
 from pages.evaluating.drilling import remember
 from tests.fabricated import CLASSES, make_dataset, make_everything, make_pool_run, make_sweep, make_training
-from tests.pages.conftest import OpenPage, press, texts
+from tests.pages.conftest import OpenPage, press, said_in_order, texts
 
 
 def plots(app: AppTest) -> dict[str, dict]:
@@ -164,12 +164,16 @@ def test_the_plan_shows_what_it_can_detect_before_it_starts(home: Home, pool: Ru
     app = open_page("evaluate")
     metrics = {metric.label: metric.value for metric in app.metric}
     assert metrics.pop("Smallest difference").endswith(" points")
-    assert metrics == {"Test images": "24", "Smallest p of 8 seeds": "0.031", "Trials": "80"}
+    assert metrics == {"Test images": "24", "Smallest p-value possible": "0.031", "Trials": "80"}
+    order = said_in_order(app)
+    start = order.index("Start sweep")
+    assert order.index("**What this can show, and what it takes**") < start, "honest before anything is started"
+    assert start < order.index("**The plan in numbers**"), "details do not push the start out of sight"
 
 
 def test_the_plan_follows_what_is_chosen(home: Home, pool: Run, open_page: OpenPage) -> None:
     app = open_page("evaluate")
-    box(app.number_input, "Seeds").set_value(3)
+    box(app.number_input, "Repetitions (seeds)").set_value(3)
     box(app.multiselect, "Only for the classes").set_value(["bleed"])
     next(arm for arm in app.checkbox if arm.key.endswith("-replaced+synthetic")).check()
     next(arm for arm in app.checkbox if arm.key.endswith("-real+duplicates")).uncheck().run()
@@ -177,7 +181,7 @@ def test_the_plan_follows_what_is_chosen(home: Home, pool: Run, open_page: OpenP
     assert metrics["Smallest difference"] == "none"
     assert metrics["Trials"] == str(3 * (1 + 1 + 4 + 3)), "at 100 % no real image would be left to replace"
     said = texts(app)
-    assert "no p can fall below" in said
+    assert "no p-value can fall below" in said
     assert "Real + synthetic has no control" in said
     assert "Reals replaced by synthetic has no control" in said
     assert "--extra-classes bleed" in app.code[0].value
@@ -223,7 +227,7 @@ def test_start_submits_the_plan_and_shows_the_run(
     home: Home, pool: Run, open_page: OpenPage, submitted: list[SweepConfig]
 ) -> None:
     app = open_page("evaluate")
-    box(app.number_input, "Seeds").set_value(10)
+    box(app.number_input, "Repetitions (seeds)").set_value(10)
     press(app, "Start sweep")
     assert [(config.pool, config.seeds, config.steps) for config in submitted] == [(pool.id, 10, 200)]
     assert app.query_params["run"] == list_runs(home, "sweep")[0].id
