@@ -70,7 +70,7 @@ def numbers(cost: dict[str, Any]) -> None:
     with st.container(horizontal=True):
         if cost["fits"]:
             st.metric(f"For {amount(cost['kimg'])} kimg", duration(cost["seconds"]), border=True)
-            st.metric("One kimg", duration(cost["seconds_per_kimg"]), border=True)
+            st.metric("One kimg (1,000 images)", duration(cost["seconds_per_kimg"]), border=True)
             st.metric("Memory", f"{cost['memory_gib']:.1f} of {cost['memory_free_gib']:.1f} GiB", border=True)
         st.metric("Disk", f"{_gib(cost['disk_gib'])} of {cost['disk_free_gib']:.1f} GiB", border=True)
 

@@ -42,7 +42,7 @@ FOR_TRANSFER = ("freeze_d", "ada_kimg")
 """Fields that come first too when a training starts from other networks."""
 
 LAYOUTS = {
-    "dcgan": Layout(main=("kimg", "architecture", "batch"), labels={"kimg": "Budget, kimg"}),
+    "dcgan": Layout(main=("kimg", "architecture", "batch"), labels={"kimg": "Budget, kimg (thousand images)"}),
     "stylegan2-ada": Layout(
         main=("kimg", "batch", "gamma", "aug", "augpipe", "mirror"),
         groups={
@@ -80,7 +80,7 @@ LAYOUTS = {
             ),
         },
         labels={
-            "kimg": "Budget, kimg",
+            "kimg": "Budget, kimg (thousand images)",
             "gamma": "Gamma (R1)",
             "aug": "Augmentation",
             "augpipe": "Augmentation pipe",

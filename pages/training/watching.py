@@ -92,8 +92,10 @@ def numbers(run: Run) -> None:
     total = status.total if status.unit == "kimg" else config_of(run)["kimg"]
     left = seconds_left([row for row in rows if row["time"] >= (status.started or 0)], total)
     with st.container(horizontal=True):
-        _metric("Shown", f"{amount(last['kimg'])} of {amount(total)} kimg", help="1 kimg is a thousand real images.")
-        _metric("Speed", f"{speed / 1000:.2g} kimg/s", help=f"{speed:.3g} images a second")
+        _metric(
+            "Shown", f"{amount(last['kimg'])} of {amount(total)} kimg", f"{amount(1000 * last['kimg'])} real images"
+        )
+        _metric("Speed", f"{speed / 1000:.2g} kimg/s", f"{speed:.3g} images a second")
         if state_of(run) is State.RUNNING and left is not None:
             _metric("Time left", f"about {duration(left)}")
         else:
@@ -112,7 +114,12 @@ def _stylegan_numbers(run: Run, rows: list[dict[str, Any]]) -> None:
         f"target {config['ada_target']:g}" if config["aug"] == "ada" else None,
         help="Share of confident outputs of D on real images, from -1 to 1: high means that it learns them by heart.",
     )
-    _metric("Augment p", f"{last['augment_p']:.3f}", help="Probability of each augmentation.")
+    _metric(
+        "Augment p",
+        f"{last['augment_p']:.3f}",
+        f"each with {100 * last['augment_p']:.0f} % chance",
+        help="Probability of each augmentation.",
+    )
     judged = [row for row in rows if "valid_logits" in row]
     if judged:
         gap_now = judged[-1]["valid_logits"] - judged[-1]["train_logits"]
@@ -153,7 +160,10 @@ def _before_the_first(run: Run) -> None:
         )
     elif state.is_active:
         tick = config_of(run)["tick_kimg"]
-        st.info(f"The first numbers come after {tick:g} kimg.", icon=":material/hourglass_top:")
+        st.info(
+            f"The first numbers come after {tick:g} kimg ({amount(1000 * tick)} images shown).",
+            icon=":material/hourglass_top:",
+        )
     else:
         st.info("It ended before its first numbers.", icon=":material/timer_off:")
 

@@ -19,6 +19,9 @@ from engine.store.runs import Run, State, create_run
 from tests.fabricated import make_dataset, make_training
 from tests.pages.conftest import OpenPage
 
+BUDGET, BATCH = "Budget, kimg (thousand images)", "Batch (images a step)"
+"""Labels of fields."""
+
 
 def clean(app: AppTest) -> AppTest:
     """`app`, once it is sure that no stack trace is on the page."""

@@ -11,7 +11,7 @@ from engine.store.runs import State, list_runs
 from pages.training.alarms import NAMES, remedies
 from tests.fabricated import make_dataset, make_stylegan, set_state
 from tests.pages.conftest import OpenPage, press
-from tests.pages.training.conftest import Submissions, clean, entered, links, press_start, text, write_snapshot
+from tests.pages.training.conftest import BUDGET, Submissions, clean, entered, links, press_start, text, write_snapshot
 
 
 @pytest.mark.parametrize("alarm", NAMES)
@@ -58,7 +58,7 @@ def test_fine_tuning_begins_with_the_runs_settings_and_shapes(
     assert app.query_params["from"] == run.id
     assert (entered(app, "GAN").value, entered(app, "Start from").value) == ("stylegan2-ada", run.id)
     assert entered(app, "Generators").value == "One for all classes (conditional)"
-    assert (entered(app, "Budget, kimg").value, entered(app, "Speed, kimg (ada)").value) == (12.0, 100.0)
+    assert (entered(app, BUDGET).value, entered(app, "Speed, kimg (ada)").value) == (12.0, 100.0)
     assert (entered(app, "Channel max").value, entered(app, "Form of D").value) == (16, "orig")
     entered(app, "Frozen layers of D").set_value(4)
     app = press_start(app)

@@ -109,7 +109,7 @@ def test_a_dry_run_is_submitted_shown_and_can_be_started(
     app = clean(app.run())
     assert {metric.label: metric.value for metric in app.metric} == {
         "For 25,000 kimg": "3 d 0 h",
-        "One kimg": "10 s",
+        "One kimg (1,000 images)": "10 s",
         "Memory": "1.5 of 8.0 GiB",
         "Disk": "512 MiB of 100.0 GiB",
     }

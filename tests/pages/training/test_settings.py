@@ -10,7 +10,7 @@ from engine.store.home import Home
 from pages.training.gans import CHOSEN_ABOVE, LAYOUTS
 from tests.fabricated import CLASSES, make_dataset
 from tests.pages.conftest import OpenPage
-from tests.pages.training.conftest import Submissions, choose, entered, press_start, text
+from tests.pages.training.conftest import BATCH, BUDGET, Submissions, choose, entered, press_start, text
 
 
 def test_every_setting_of_both_gans_is_in_its_form() -> None:
@@ -24,8 +24,8 @@ def test_every_setting_of_both_gans_is_in_its_form() -> None:
 def test_the_form_shows_what_the_configuration_says_for_this_size(stylegan_form: AppTest) -> None:
     app = stylegan_form
     expected = StyleganConfig(dataset="phantom").completed(32)
-    shown = {label: entered(app, label).value for label in ("Budget, kimg", "Batch", "Gamma (R1)")}
-    assert shown == {"Budget, kimg": expected.kimg, "Batch": expected.batch, "Gamma (R1)": expected.gamma}
+    shown = {label: entered(app, label).value for label in (BUDGET, BATCH, "Gamma (R1)")}
+    assert shown == {BUDGET: expected.kimg, BATCH: expected.batch, "Gamma (R1)": expected.gamma}
     app = choose(app, "Configuration", "cifar")
     expected = StyleganConfig(dataset="phantom", cfg="cifar").completed(32)
     assert (entered(app, "Gamma (R1)").value, entered(app, "Form of D").value) == (expected.gamma, "orig")
@@ -36,7 +36,7 @@ def test_the_form_shows_what_the_configuration_says_for_this_size(stylegan_form:
 def test_what_was_not_changed_stays_to_be_filled_in(stylegan_form: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     submissions = Submissions(monkeypatch)
     app = stylegan_form
-    entered(app, "Batch").set_value(16)
+    entered(app, BATCH).set_value(16)
     entered(app, "Augmentation pipe").set_value("medical")
     press_start(app)
     assert [config.class_name for config in submissions.configs] == list(CLASSES)
@@ -70,7 +70,7 @@ def test_presets_bring_their_gan_and_their_way(home: Home, open_page: OpenPage) 
 def test_another_configuration_replaces_the_presets_values(home: Home, open_page: OpenPage) -> None:
     make_dataset(home)
     app = choose(open_page("train"), "Preset", "chest-ct")
-    assert (entered(app, "Gamma (R1)").value, entered(app, "Budget, kimg").value) == (50.0, 80.0)
+    assert (entered(app, "Gamma (R1)").value, entered(app, BUDGET).value) == (50.0, 80.0)
     app = choose(app, "Configuration", "auto")
     assert entered(app, "Gamma (R1)").value == StyleganConfig(dataset="phantom").completed(32).gamma
-    assert entered(app, "Budget, kimg").value == 80.0
+    assert entered(app, BUDGET).value == 80.0

@@ -59,6 +59,19 @@ def test_the_slider_follows_the_newest_samples_until_it_is_moved(running: Run, o
     assert clean(app.run()).select_slider[0].value == 2000
 
 
+def test_what_the_browser_sent_before_it_heard_of_a_new_sample_is_nobodys_choice(
+    running: Run, open_page: OpenPage
+) -> None:
+    app = open_page("train", run=running.id)
+    before = app.select_slider[0]
+    newest = running.path / "samples" / "fakes-000006000.png"
+    newest.with_name("fakes-000008000.png").write_bytes(newest.read_bytes())
+    clean(app.run())
+    app = clean(before.set_value(6000).run())  # as the slider stood
+    assert "at" not in app.query_params
+    assert app.select_slider[0].value == 8000
+
+
 def test_a_moment_is_linked_compared_with_another_and_played(home: Home, open_page: OpenPage) -> None:
     make_dataset(home)
     run = make_training(home, "bleed", kimg=6)
@@ -164,7 +177,7 @@ def test_stylegan_running_shows_augmentation_scores_and_alarms(
     assert [trace["name"] for trace in shown["Augmentation"]["data"]] == ["p", "r_t"]
     metrics = {metric.label: (metric.value, metric.delta) for metric in app.metric}
     assert metrics["Augment p"][0] == "0.120"
-    assert metrics["r_t"][1] == "target 0.6"
+    assert metrics["r_t (overfitting)"][1] == "target 0.6"
     assert metrics["D on held-out images"] == ("0.58", "0.12 below training")
     assert metrics["KID"][1].startswith("best ")
     assert "**Adaptive augmentation is at its limit** · at 5 kimg" in text(app)
