@@ -41,12 +41,12 @@ def copies(run: Run, neighbours: pd.DataFrame | None, pool: Pool | None, folder:
         return
     excluded = pool.manifest.set_index("path")["excluded"]
     table = neighbours.assign(excluded=neighbours["path"].map(excluded).fillna(""))
-    shown, by = filtered(run, table)
+    shown, by, filters = filtered(run, table)
     with_buttons(run, pool, shown)
     if shown.empty:
         st.caption("No image passes this filter.")
         return
-    here = part_shown(len(shown), PAGE, f"page-{run.id}")
+    here = part_shown(len(shown), PAGE, of=(run.id, *filters))
     with st.container(horizontal=True, gap="small"):
         for row in shown.iloc[here].to_dict("records"):
             pair(run, row, by, pool, folder)
@@ -56,8 +56,8 @@ def copies(run: Run, neighbours: pd.DataFrame | None, pool: Pool | None, folder:
     )
 
 
-def filtered(run: Run, table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """The rows that the reader asks for, the worst first, and which neighbour to show beside them."""
+def filtered(run: Run, table: pd.DataFrame) -> tuple[pd.DataFrame, str, tuple[str, ...]]:
+    """The rows that the reader asks for, the worst first, which neighbour to show beside them, and what was asked."""
     counts = table["flag"].value_counts()
     present = [flag for flag in FLAGS if counts.get(flag, 0)]
     worst = [flag for flag in present if flag] or present
@@ -88,7 +88,8 @@ def filtered(run: Run, table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     if name:
         wanted = wanted[wanted["class"] == name]
     nearness = "ratio" if by == FEATURES else "pixel_distance"
-    return wanted.assign(order=wanted["flag"].map(order)).sort_values(["order", nearness], kind="stable"), by
+    wanted = wanted.assign(order=wanted["flag"].map(order)).sort_values(["order", nearness], kind="stable")
+    return wanted, by, (*flags, name, by)
 
 
 def with_buttons(run: Run, pool: Pool, shown: pd.DataFrame) -> None:

@@ -146,7 +146,7 @@ def examples(dataset: Dataset, finding: dict[str, Any]) -> None:
     rows = {row.path: row for row in named(manifest_of(written(dataset)))}
     name = finding["name"]
     pictures = st.container(horizontal=True, gap="medium")
-    here = part_shown(len(sets), EXAMPLES, f"examples-{dataset.name}-{name}")
+    here = part_shown(len(sets), EXAMPLES, key=f"examples-{dataset.name}-{name}", in_url=False)
     with pictures:
         for number, paths in enumerate(sets[here], start=here.start):
             together(dataset, [rows[path] for path in paths[:IN_A_SET] if path in rows], f"{name}-{number}")

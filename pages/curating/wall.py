@@ -31,8 +31,7 @@ def image_wall(dataset: Dataset) -> None:
         st.caption(
             f"{len(rows):,} image{'s' * (len(rows) != 1)}. A press on a name enlarges the image.", width="content"
         )
-        # a key of its own for every choice: another class begins on its first page
-        here = part_shown(len(rows), PAGE, f"wall-{'-'.join(chosen)}")
+        here = part_shown(len(rows), PAGE, of=(dataset.name, *chosen))
     if rows.empty:
         st.info("No image fits these filters. Take one of them back.", icon=":material/filter_alt_off:")
         return

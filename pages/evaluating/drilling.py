@@ -118,7 +118,9 @@ def show_mistakes(run: Run, arm: str, ratio: float, seed: int | None, count: int
     repeats = count // folds
     often = "" if repeats <= 1 else f", those wrong in most of the {repeats} seeds first"
     st.markdown(f"**{len(wrong)} test images got wrong**{often}")
-    shown = wrong.iloc[part_shown(len(wrong), MISTAKES, f"mistakes-{run.id}-{arm}-{ratio}-{seed}")]
+    shown = wrong.iloc[
+        part_shown(len(wrong), MISTAKES, of=(run.id, arm, ratio, seed), key="mistakes-page", in_url=False)
+    ]
     captions = [
         f"{row['class']} called {row.predicted}" + ("" if repeats <= 1 else f", {row.wrong} of {repeats}")
         for _, row in shown.iterrows()

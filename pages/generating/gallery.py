@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Any
+from typing import Any, NoReturn
 
 import streamlit as st
 
 from engine.sampling.pools import MANIFEST_FILE, Pool, pool_zip
 from engine.store.runs import Run
+from pages.generating.opened import look_as
 from pages.parts.glance import run_named
 from pages.parts.home import home
 from pages.parts.images import stored_url
@@ -16,12 +17,15 @@ from pages.parts.paging import part_shown
 from pages.parts.people import read_only
 from pages.parts.pools import open_pool
 from pages.parts.runs import run_link
+from pages.parts.views import go
 from pages.parts.words import amount
 
 PAGE = 48
 """Pictures of a pool on one page of its wall."""
 WIDTH, LARGE = 96, 384
 IN, OUT = "In the pool", "Left out"
+HELD = ("of-class", "shows", "page")
+"""What the widgets of the wall hold in the URL."""
 
 
 def gallery(run: Run) -> None:
@@ -78,25 +82,16 @@ def wall_of(run: Run) -> None:
             required=True,
             key="of-class",
             bind="query-params",
-            on_change=_first_page,
         )
         shown = IN
         if excluded:
-            shown = st.segmented_control(
-                "Show",
-                [IN, OUT],
-                default=IN,
-                required=True,
-                key="shows",
-                bind="query-params",
-                on_change=_first_page,
-            )
+            shown = st.segmented_control("Show", [IN, OUT], default=IN, required=True, key="shows", bind="query-params")
     rows = pool.manifest[(pool.manifest["class"] == name) & ((pool.manifest["excluded"] == "") == (shown == IN))]
     if rows.empty:
         st.caption(f"No picture of {name} is {shown.lower()}.")
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        here = part_shown(len(rows), PAGE, "page", bind="query-params")
+        here = part_shown(len(rows), PAGE, of=(run.id, name, shown))
         last = min(here.stop, len(rows))
         st.caption(
             f"Pictures {(here.start or 0) + 1:,} to {last:,} of {len(rows):,} of {name}, {shown.lower()}; press one to "
@@ -105,10 +100,6 @@ def wall_of(run: Run) -> None:
     with st.container(horizontal=True, gap="small"):
         for row in rows.iloc[here].to_dict("records"):
             _tile(pool, row)
-
-
-def _first_page() -> None:
-    st.session_state["page"] = 1
 
 
 def _tile(pool: Pool, row: dict[Hashable, Any]) -> None:
@@ -137,12 +128,8 @@ def closer(pool: Pool, row: dict[Hashable, Any]) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         if generator is not None:
             run_link(generator)
-            st.page_link(
-                "pages/generate.py",
-                label="Explore around it",
-                icon=":material/explore:",
-                query_params=_explored(generator, pool, row),
-            )
+            if st.button("Explore around it", icon=":material/explore:", key=f"explore-{row['path']}"):
+                explore_around(generator, pool, row)
         st.download_button(
             "Picture (PNG)",
             path.read_bytes,
@@ -153,11 +140,11 @@ def closer(pool: Pool, row: dict[Hashable, Any]) -> None:
         )
 
 
-def _explored(generator: Run, pool: Pool, row: dict[Hashable, Any]) -> dict[str, Any]:
-    """The link that shows the same picture under Explore."""
-    query = {"run": generator.id, "view": "Explore", "seed": str(row["seed"]), "class": row["class"]}
-    usual = {"psi": 1.0, "noise": "const"}
-    return query | {name: str(pool.info[name]) for name, value in usual.items() if pool.info.get(name, value) != value}
+def explore_around(generator: Run, pool: Pool, row: dict[Hashable, Any]) -> NoReturn:
+    """Show the same picture under Explore."""
+    look = look_as(generator, str(row["class"]), pool.info)
+    st.session_state["seed"] = int(row["seed"])
+    go("Explore", HELD, run=generator.id, seed=str(row["seed"]), **look)
 
 
 def _alt(row: dict[Hashable, Any]) -> str:

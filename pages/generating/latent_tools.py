@@ -22,6 +22,7 @@ from pages.parts.refusals import made
 
 STOPS = tuple(percent / 100 for percent in range(0, 101, 10))
 GRID = 512
+PROJECTION = "Projection"
 SPACES = {"w": "w (StyleGAN2's own)", "z": "z"}
 GROUPS = {"Coarse": (0, 0.3), "Middle": (0.3, 0.65), "Fine": (0.65, 1.0)}
 """Shares of the layers: pose and shape, parts, texture."""
@@ -85,9 +86,15 @@ def morphing(run: Run) -> None:
         )
 
 
+def begin_with(projection: Run) -> dict[str, str]:
+    """Let the next morph begin at a projection; what the address says of that is returned."""
+    st.session_state.update({"from-is": PROJECTION, "end-run-From": projection.id})
+    return {"from-is": PROJECTION}
+
+
 def _end(run: Run, sampler: Sampler, name: str, default: int) -> End | None:
     """One end of a morph: a seed, or a w; None as long as none is chosen."""
-    sources = ["Seed", *(["Projection", "w file"] if sampler.has_w else [])]
+    sources = ["Seed", *([PROJECTION, "w file"] if sampler.has_w else [])]
     source = sources[0]
     if len(sources) > 1:
         source = st.selectbox(name, sources, key=f"{name.lower()}-is", bind="query-params")

@@ -8,16 +8,18 @@ from typing import Any, get_args
 import streamlit as st
 
 from engine.sampling.exploring import Look
-from engine.sampling.exported import has_generator
+from engine.sampling.exported import INFO_FILE, has_generator
 from engine.sampling.sampler import Noise, Sampler
 from engine.store.runs import Run, list_runs
 from pages.parts.command import show_command
+from pages.parts.files import json_of
 from pages.parts.home import home
 from pages.parts.phantom import phantom_badge
 
 NOISES: dict[str, str] = {"const": "Fixed", "random": "From the seed", "none": "None"}
 NAMES = {"dcgan": "DCGAN", "stylegan2-ada": "StyleGAN2-ADA"}
 MOST_SEED = 2**32 - 1
+MOST_PSI = 1.5
 
 
 def options(look: Look) -> str:
@@ -56,6 +58,23 @@ def alt(look: Look, seed: int) -> str:
     return f"Synthetic picture{f' of {look.class_name}' if look.class_name else ''} from seed {seed}{truncated}"
 
 
+def look_as(run: Run, class_name: str, made: dict[str, Any]) -> dict[str, str]:
+    """Let `choose` begin with the look that a pool of this generator was `made` with, as far as the generator has it.
+
+    Set are the widgets, which may have stood elsewhere before; what the address says of them is returned.
+    """
+    info = json_of(run.path / INFO_FILE)
+    look: dict[str, Any] = {}
+    if info["conditional"] and len(info["classes"]) > 1:
+        look["class"] = class_name
+    if layers := info.get("num_ws"):
+        look["psi"] = min(float(made.get("psi", 1.0)), MOST_PSI)
+        look[f"cutoff-{layers}"] = min(made.get("psi_cutoff", 0), layers) or layers
+        look["noise"] = made.get("noise", "const")
+    st.session_state.update(look)
+    return {name: NOISES.get(value, value) if name == "noise" else str(value) for name, value in look.items()}
+
+
 def choose(sampler: Sampler) -> Look | None:
     """Class, truncation and noise, as far as the generator has them; None as long as no class is chosen.
 
@@ -78,7 +97,7 @@ def choose(sampler: Sampler) -> Look | None:
     psi = st.slider(
         "Truncation ψ",
         0.0,
-        1.5,
+        MOST_PSI,
         1.0,
         0.05,
         key="psi",

@@ -14,6 +14,7 @@ from engine.datasets.uploads import PICTURES, safe_name, save_upload
 from engine.sampling.sampler import Sampler
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run, State, list_runs
+from pages.generating.latent_tools import begin_with
 from pages.generating.opened import command
 from pages.generating.painting import opened
 from pages.parts.address import put
@@ -25,6 +26,7 @@ from pages.parts.labels import labels_of
 from pages.parts.people import Role, may, refusal, require
 from pages.parts.refusals import made
 from pages.parts.runs import config_of, live, run_header, start, state_of, status_of
+from pages.parts.views import go
 
 FROM_DATASET, UPLOADED = "From the data set", "Upload"
 SHOWN = 288
@@ -147,9 +149,5 @@ def show(run: Run) -> None:
             icon=":material/download:",
             on_click="ignore",
         )
-        st.page_link(
-            "pages/generate.py",
-            label="Morph from it",
-            icon=":material/animation:",
-            query_params={"run": config_of(run)["generator"], "view": "Morph", "from-is": "Projection"},
-        )
+        if st.button("Morph from it", icon=":material/animation:", key=f"morph-{run.id}"):
+            go("Morph", **begin_with(run))

@@ -9,10 +9,11 @@ is taken for the new one, unless somebody went back in the browser's history.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 MEMORY_SECONDS = 30.0
@@ -41,6 +42,26 @@ def put(name: str, value: str) -> None:
     if old:  # whoever asks for the page without one, as its name in the navigation does, shall have it without
         st.session_state[CHANGES] = [*_changes(), Change(name, old, value, time.time())]
     _write(name, value)
+
+
+def put_all(values: Mapping[str, str], without: Collection[str] = ()) -> None:
+    """Write several at once, one step back for the browser; `without` what widgets held that are not shown any more."""
+    shown = st.query_params.to_dict()
+    changed = {name: value for name, value in values.items() if shown.get(name, "") != value}
+    gone = {name for name in without if name in shown}
+    if not changed and not gone:
+        return
+    now = time.time()
+    told = [Change(name, shown[name], value, now) for name, value in changed.items() if shown.get(name)]
+    st.session_state[CHANGES] = [*_changes(), *told]
+    wanted = {name: value for name, value in {**shown, **changed}.items() if value and name not in gone}
+    try:
+        st.query_params.from_dict(wanted)
+    except StreamlitAPIException:  # a widget that stays holds some of it, which is its own to write
+        for name in changed:
+            if not changed[name]:
+                _write(name, "")
+        st.query_params.update({name: value for name, value in changed.items() if value})
 
 
 def keep(page: str) -> None:

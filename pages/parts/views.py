@@ -6,12 +6,12 @@ change the address: it can be shared, and gone back from.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Literal, NoReturn
 
 import streamlit as st
 
-from pages.parts.address import put
+from pages.parts.address import put, put_all
 
 LEADING = (
     *("view", "dataset", "from", "again", "new", "change"),
@@ -41,16 +41,17 @@ def choose_view(
     )
 
 
-def lead_to(view: str = "", **query: str) -> None:
-    """Let the URL name another view of this page, or the usual one, with what it is to show; empty: not at all."""
-    asked = dict.fromkeys(LEADING, "") | query | {"view": view}
-    for name, value in asked.items():
-        put(name, value)
+def lead_to(view: str = "", without: Collection[str] = (), **query: str) -> None:
+    """Let the URL name another view of this page, or the usual one, with what it is to show; empty: not at all.
+
+    `without` names what widgets of the view that is left hold in the URL.
+    """
+    put_all(dict.fromkeys(LEADING, "") | query | {"view": view}, without)
 
 
-def go(view: str = "", **query: str) -> NoReturn:
+def go(view: str = "", without: Collection[str] = (), **query: str) -> NoReturn:
     """Show another view of this page at once."""
-    lead_to(view, **query)
+    lead_to(view, without, **query)
     st.rerun()
 
 

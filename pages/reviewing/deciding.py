@@ -80,13 +80,13 @@ def listed(now: Judging, wanted: str, class_name: str) -> list[str]:
     known = st.session_state.get(LISTED)
     if known is None or known[0] != key:
         known = st.session_state[LISTED] = (key, now.chosen(wanted, class_name))
-        st.session_state[TURNED] = 1
     return known[1]
 
 
 def gallery(now: Judging, paths: list[str]) -> None:
     """One page of pictures with their buttons."""
-    here = part_shown(len(paths), PAGE, TURNED)
+    # not in the address: a list of what is undecided is shorter at the next look, and a page of it another one
+    here = part_shown(len(paths), PAGE, of=st.session_state[LISTED][0], key=TURNED, in_url=False)
     shown = paths[here]
     facts, own = now.pool.manifest.set_index("path"), now.own
     said = now.table[now.table["path"].isin(shown) & (now.table["reviewer"] != now.who)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -12,6 +13,7 @@ from engine.configs import PoolConfig, ProjectionConfig
 from engine.sampling.latents import save_w
 from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
+from engine.store.files import read_json, write_json
 from engine.store.home import Home
 from engine.store.read_only import READ_ONLY
 from engine.store.runs import Run, State, create_run
@@ -230,6 +232,19 @@ def test_a_projection_is_shown_and_serves_a_morph(open_page: OpenPage, home: Hom
     assert len(app.image) == 12
 
 
+def test_the_way_from_a_projection_to_its_morph_is_in_the_address(
+    open_page: OpenPage, home: Home, stylegan: Run
+) -> None:
+    result = {"loss": "pixels", "distance": 0.25, "notice": ""}
+    older = projection(home, stylegan, State.FINISHED, result=result)
+    projection(home, stylegan, State.FINISHED, result=result)
+    app = press(open_page("generate", run=older.id), "Morph from it")
+    assert app.query_params["view"] in ("Morph", ["Morph"])
+    assert app.query_params["run"] in (stylegan.id, [stylegan.id])
+    assert app.selectbox(key="from-is").value == "Projection"
+    assert app.selectbox(key="end-run-From").value == older.id, "this one, not the newest"
+
+
 def test_a_failed_projection_says_why(open_page: OpenPage, home: Home, stylegan: Run) -> None:
     run = projection(home, stylegan, State.FAILED, error="This picture is broken.")
     assert "This picture is broken." in texts(open_page("generate", run=run.id))
@@ -271,6 +286,32 @@ def test_a_finished_pool_shows_its_pictures(open_page: OpenPage, home: Home, tra
     assert "16 of normal" in texts(app)
     press(app, "Seed 3")
     assert "**normal**, seed 3" in texts(app), "the dialog"
+    press(app, "Seed 3", "Explore around it")
+    assert app.segmented_control(key="view").value == "Explore"
+    assert app.query_params["run"] in (trainings[1].id, [trainings[1].id])
+    assert app.number_input(key="seed").value == 3
+
+
+def test_a_page_of_a_pool_is_linked_and_another_class_begins_on_the_first(
+    open_page: OpenPage, home: Home, trainings: list[Run]
+) -> None:
+    pool = fabricated.make_pool_run(home, trainings, images=60)
+    app = open_page("generate", run=pool.id, page="2")
+    assert "Pictures 49 to 60 of 60 of bleed" in texts(app)
+    app.segmented_control(key="of-class").set_value("normal").run()
+    assert "Pictures 1 to 48 of 60 of normal" in texts(app)
+
+
+def test_a_picture_of_a_pool_is_explored_as_it_was_made(open_page: OpenPage, home: Home, trainings: list[Run]) -> None:
+    pool = fabricated.make_pool_run(home, trainings, images=4)
+    manifest = pd.read_csv(pool.path / "manifest.csv", keep_default_na=False)
+    manifest.assign(generator=fabricated.make_stylegan(home).id).to_csv(pool.path / "manifest.csv", index=False)
+    write_json(pool.path / "pool.json", read_json(pool.path / "pool.json") | {"psi": 0.7, "psi_cutoff": 2})
+    app = open_page("generate", run=pool.id)
+    app.segmented_control(key="of-class").set_value("normal").run()
+    press(app, "Seed 3")
+    press(app, "Seed 3", "Explore around it")
+    assert app.code[0].value.endswith("--seeds 3-18 --out pictures --class-name normal --psi 0.7 --cutoff 2")
 
 
 def test_left_out_pictures_say_why(open_page: OpenPage, home: Home, trainings: list[Run]) -> None:
