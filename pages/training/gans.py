@@ -42,7 +42,10 @@ FOR_TRANSFER = ("freeze_d", "ada_kimg")
 """Fields that come first too when a training starts from other networks."""
 
 LAYOUTS = {
-    "dcgan": Layout(main=("kimg", "architecture", "batch"), labels={"kimg": "Budget, kimg (thousand images)"}),
+    "dcgan": Layout(
+        main=("kimg", "architecture", "batch"),
+        labels={"kimg": "Budget, kimg (thousand images)", "batch": "Batch (images a step)"},
+    ),
     "stylegan2-ada": Layout(
         main=("kimg", "batch", "gamma", "aug", "augpipe", "mirror"),
         groups={
@@ -81,6 +84,7 @@ LAYOUTS = {
         },
         labels={
             "kimg": "Budget, kimg (thousand images)",
+            "batch": "Batch (images a step)",
             "gamma": "Gamma (R1)",
             "aug": "Augmentation",
             "augpipe": "Augmentation pipe",

@@ -109,7 +109,7 @@ def numbers(run: Run) -> None:
 def _stylegan_numbers(run: Run, rows: list[dict[str, Any]]) -> None:
     last, config = rows[-1], config_of(run)
     _metric(
-        "r_t",
+        "r_t (overfitting)",
         f"{last['r_t']:.2f}" if "r_t" in last else "–",
         f"target {config['ada_target']:g}" if config["aug"] == "ada" else None,
         help="Share of confident outputs of D on real images, from -1 to 1: high means that it learns them by heart.",

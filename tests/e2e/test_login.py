@@ -51,7 +51,11 @@ def test_people_sign_in_and_may_do_what_their_role_says(
     dashboard: Dashboard, home: Home, provider: Provider, chromium: Browser, tab: Tab
 ) -> None:
     sweep = list_runs(home, "sweep")[0]
+    tab.page.add_init_script(
+        "setInterval(() => { window.listed ||= !!document.querySelector('[data-testid=stSidebarNav]') }, 10)"
+    )
     page = tab.open(dashboard.url(f"runs?run={sweep.id}"))
+    assert not page.evaluate("window.listed"), "no list of modules before the entrance is drawn"
     expect(page.get_by_text("Sign in to see its data sets")).to_be_visible()
     assert "phantom" not in page.content()
     tab.screenshot("sign-in")
