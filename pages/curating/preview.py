@@ -76,10 +76,11 @@ def show_preview(config: ImportConfig, seen: Preview, leave_out: Callable[[], No
             f"“Rename classes”, such as {next(iter(seen.counts))}=healthy.",
             icon=":material/label:",
         )
+    st.caption(f":material/folder: Read as: {seen.layout}.{''.join(f' {plain(note)}' for note in seen.notes)}")
 
 
 def show_details(config: ImportConfig, seen: Preview) -> None:
-    """Some images of each class in their stored form, counts, sizes and notes."""
+    """Some images of each class in their stored form, counts, sizes and what is kept for subgroups."""
     st.markdown(f"**As they would be stored**: {config.size}×{config.size} pixels")
     for name, images in list(seen.examples.items())[:CLASSES]:
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):
@@ -98,9 +99,6 @@ def show_details(config: ImportConfig, seen: Preview) -> None:
     for name, values in seen.metadata.items():
         told = ", ".join(f"{plain(value) or 'unknown'} ({count})" for value, count in list(values.items())[:8])
         st.caption(f"Kept for subgroups: **{plain(name)}**: {told}{', …' if len(values) > 8 else ''}")
-    st.caption(f":material/folder: Read as: {seen.layout}.")
-    for note in seen.notes:
-        st.caption(f":material/info: {plain(note)}")
 
 
 def counts_table(seen: Preview) -> pd.DataFrame:

@@ -117,7 +117,7 @@ def _stylegan_numbers(run: Run, rows: list[dict[str, Any]]) -> None:
     _metric(
         "Augment p",
         f"{last['augment_p']:.3f}",
-        f"each with {100 * last['augment_p']:.0f} % chance",
+        f"{100 * last['augment_p']:.0f} % chance of each change",
         help="Probability of each augmentation.",
     )
     judged = [row for row in rows if "valid_logits" in row]
