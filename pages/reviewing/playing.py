@@ -116,7 +116,7 @@ Times = dict[int, tuple[float, float | None]]
 
 
 def _seconds(quiz: Quiz, reviewer: str, item: int) -> float:
-    """How long this picture has been shown; a tab that was closed or loaded anew does not stop its time."""
+    """How long this picture has been shown."""
     times, now = _times(quiz, reviewer), time.monotonic()
     before, since = times.get(item, (0.0, None))
     since = now if since is None else since
@@ -125,8 +125,11 @@ def _seconds(quiz: Quiz, reviewer: str, item: int) -> float:
 
 
 def _times(quiz: Quiz, reviewer: str) -> Times:
-    """Those of a reviewer are the server's, whichever tab asks; those of a viewer, who practises, are the session's."""
-    if may(Role.REVIEWER):
+    """Where a timer runs, a reviewer's are the server's: a tab that is loaded anew does not begin it again.
+
+    Else they are the session's: whoever closes the tab for the night has not looked at a picture for hours.
+    """
+    if quiz.seconds and may(Role.REVIEWER):
         return _reviewers_times(quiz.id, reviewer)
     return st.session_state.setdefault(SHOWN, {}).setdefault(quiz.id, {})
 

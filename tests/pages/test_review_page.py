@@ -107,8 +107,9 @@ def test_a_second_press_belongs_to_the_picture_it_was_made_on(quiz: Quiz, open_p
 
 
 def test_the_time_of_a_picture_runs_on_in_a_new_tab_and_stands_still_in_a_pause(
-    quiz: Quiz, open_page: OpenPage, home: Home
+    pool: Run, open_page: OpenPage, home: Home
 ) -> None:
+    quiz = begin_quiz(Pool.open(pool), 8, seed=1, seconds=60, author="Ada")
     press(open_page("review", quiz=quiz.id, reviewer="Ada"), "Begin")
     first = time.monotonic()
     time.sleep(1)
@@ -128,6 +129,14 @@ def test_the_time_of_a_picture_runs_on_in_a_new_tab_and_stands_still_in_a_pause(
     say(grace, "Real")
     table = answers(home, quiz)
     assert table[table["reviewer"] == "Grace"]["seconds"].iloc[0] < 1 + time.monotonic() - begun, "her own time"
+
+
+def test_without_a_timer_a_closed_tab_is_not_looked_at(quiz: Quiz, open_page: OpenPage, home: Home) -> None:
+    press(open_page("review", quiz=quiz.id, reviewer="Ada"), "Begin")
+    time.sleep(1)
+    begun = time.monotonic()
+    say(press(open_page("review", quiz=quiz.id, reviewer="Ada"), "Begin"), "Real")
+    assert answers(home, quiz)["seconds"].iloc[0] < time.monotonic() - begun
 
 
 def test_results_of_two_reviewers_hide_the_pictures_from_who_may_still_play(
