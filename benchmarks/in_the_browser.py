@@ -105,7 +105,7 @@ KINDS = {
     "tab": "[data-testid=stTab]",
     "button": "[data-testid=stButton] button",
 }
-PLAIN_BUTTON = r"next|previous|random|older|newer|back|forward|clear|show|more"
+PLAIN_BUTTON = r"\b(next|previous|random|older|newer|back|forward|clear|show|more)\b"
 """Buttons that only move something on the page: pressing any other could start or delete something."""
 
 FIND = """([kinds, plain]) => {

@@ -33,13 +33,17 @@ class Graph:
     Raises `ErsatzError` when the bytes are no model that ONNX Runtime can run.
     """
 
-    def __init__(self, content: bytes, path: Path, device: str = "auto"):
-        """`device`: cuda, cpu, or auto for cuda where it works."""
+    def __init__(self, content: bytes, path: Path, device: str = "auto", threads: int = MAX_THREADS):
+        """`device`: cuda, cpu, or auto for cuda where it works. `threads`: at most so many on the CPU.
+
+        The threads of a graph go on spinning for a while after each run, and are in the way of the next graph's: a
+        small one before a large one runs best on the caller's thread alone (1).
+        """
         self.path = path
         on_cuda = device != "cpu" and (cuda_works() or device == "cuda")
         providers = [("CUDAExecutionProvider", CUDA_OPTIONS)] if on_cuda else []
         try:
-            self.session = ort.InferenceSession(content, _options(), [*providers, "CPUExecutionProvider"])
+            self.session = ort.InferenceSession(content, _options(threads), [*providers, "CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime's own exceptions share no base class
             raise ErsatzError(
                 f"{path} is not a network that ONNX Runtime can run ({_first_line(error)}); "
@@ -108,11 +112,11 @@ def _count_gpus() -> int:
     return count.value
 
 
-def _options() -> ort.SessionOptions:
+def _options(threads: int) -> ort.SessionOptions:
     options = ort.SessionOptions()
     # Given explicitly, because ONNX Runtime else pins threads to cores that a container may not have, and says so.
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    options.intra_op_num_threads = min(usable, MAX_THREADS)
+    options.intra_op_num_threads = min(usable, threads)
     options.log_severity_level = 3  # errors only
     return options
 

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from engine.sampling.exported import GENERATOR_FILE, MAPPING_FILE, SYNTHESIS_FILE, read_generator
-from engine.sampling.graphs import Graph, cuda_works
+from engine.sampling.graphs import MAX_THREADS, Graph, cuda_works
 from engine.sampling.latents import latents, load_w, noise_planes, save_w
 from engine.store.errors import ErsatzError
 from engine.store.files import replacing
@@ -42,7 +42,10 @@ class Sampler:
         Raises `ErsatzError` when there is none, or when its files are damaged or do not belong together.
         """
         info, contents = read_generator(run_path)
-        graphs = {name: Graph(content, run_path / name, device) for name, content in contents.items()}
+        graphs = {
+            name: Graph(content, run_path / name, device, 1 if name == MAPPING_FILE else MAX_THREADS)
+            for name, content in contents.items()
+        }
         sampler = StyleganSampler(graphs, info) if MAPPING_FILE in graphs else Sampler(graphs, info)
         sampler.check()
         return sampler
