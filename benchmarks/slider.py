@@ -5,6 +5,9 @@ them. The clock, the browser's own, runs from the key's event until the picture 
 decoded. `next`: an arrow key moves the slider by one, to a seed that the wall below has shown before. `unseen`: the
 button for a seed by chance, whose picture nobody has painted yet. The presses come one after the other, each after the
 page is at rest.
+
+Before that, a StyleGAN2-ADA picture without browser and page: with the mapping on one thread, as it is, and with as
+many threads as the synthesis, which they then get in the way of.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import os
 import platform
 import statistics
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +35,9 @@ from engine.gans.pictures import Pictures
 from engine.gans.stylegan2.architecture import Architecture
 from engine.gans.stylegan2.generator import Generator
 from engine.sampling.export import export_generator
+from engine.sampling.exported import read_generator
+from engine.sampling.graphs import Graph
+from engine.sampling.sampler import Sampler, StyleganSampler
 from engine.store.home import Home
 from engine.store.runs import Run, State, create_run
 
@@ -120,6 +127,21 @@ def measure(browser: Browser, server: Dashboard, run: Run, way: str, presses: in
     }
 
 
+def compare_threads(run: Run, pictures: int) -> dict[str, float]:
+    """Median milliseconds of a picture with the mapping on one thread and on all, and their ratio."""
+    info, contents = read_generator(run.path)
+    all_threads = StyleganSampler({name: Graph(content, run.path / name) for name, content in contents.items()}, info)
+    milliseconds: dict[Sampler, list[float]] = {Sampler.open(run.path): [], all_threads: []}
+    for seed in range(WARM_UP + pictures):
+        for sampler, times in milliseconds.items():
+            time.sleep(0.2)  # until the other's threads are at rest
+            start = time.perf_counter()
+            sampler.sample([seed])
+            times.append(1000 * (time.perf_counter() - start))
+    one, all_ = (statistics.median(times[WARM_UP:]) for times in milliseconds.values())
+    return {"one_thread_ms": one, "all_threads_ms": all_, "ratio": all_ / one}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, help="write the figures to this JSON file")
@@ -128,6 +150,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = Home(Path(folder))
         runs = make_generators(home)
+        threads = compare_threads(runs["StyleGAN2-ADA"], arguments.presses)
         server = Dashboard(home, home.root / "server.log")
         server.start()
         try:
@@ -140,6 +163,10 @@ def main() -> None:
                 ]
         finally:
             server.stop()
+    print(
+        f"A picture of StyleGAN2-ADA: {threads['one_thread_ms']:.0f} ms with the mapping on one thread, "
+        f"{threads['all_threads_ms']:.0f} on all: {threads['ratio']:.2f} times as long"
+    )
     print(f"{'':>15} {'':>7} {'median ms':>10} {'90 %':>8} {'least':>8} {'most':>8} {'aim':>6}  met")
     for row in rows:
         print(
@@ -155,7 +182,7 @@ def main() -> None:
             "streamlit": streamlit.__version__,
             "onnxruntime": onnxruntime.__version__,
         }
-        content = {"benchmark": "slider", "size": SIZE, **machine, "rows": rows}
+        content = {"benchmark": "slider", "size": SIZE, **machine, "threads": threads, "rows": rows}
         arguments.out.write_text(json.dumps(content, indent=2) + "\n")
 
 
