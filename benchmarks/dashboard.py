@@ -27,13 +27,17 @@ from playwright.sync_api import Browser, Error
 from benchmarks.big_home import DATASETS, RUNS, make_big_home
 from benchmarks.in_the_browser import Tab, Widget, widgets
 from benchmarks.served import Dashboard, chromium
+from engine.review.quiz import begin_quiz
+from engine.sampling.pools import Pool
 from engine.store.home import Home
-from engine.store.runs import list_runs
+from engine.store.runs import Run, list_runs
 
 OPEN_LAW, ANSWER_LAW = 2.0, 0.5
 """Seconds until a page shows its content, and until it has answered."""
 REPEATS = 5
 MOVES = 3
+QUIZ = 20
+"""Pictures of the quiz that is played."""
 RERUNS, SESSIONS, VISIT = 500, 5, 25
 """Reruns in all, browsers at once, and reruns after which one of these leaves and another one comes."""
 FLAT_PERCENT = 5.0
@@ -123,10 +127,33 @@ def time_answers(browser: Browser, server: Dashboard, addresses: dict[str, str])
                 row |= {"seconds": statistics.median(again), "slowest": max(again), "trouble": tab.trouble()}
                 row["met"] = not row["trouble"] and row["seconds"] < ANSWER_LAW
                 rows.append(row)
-                said = f"{row['seconds']:5.2f} {'met' if row['met'] else 'MISSED':6} (first {first:.2f})"
-                print(f"{f'{name} {_view(view)}'.strip():36} {widget.kind:11} {widget.name:32.32} {said}", flush=True)
+                print(_said(row), flush=True)
     tab.close()
     return rows
+
+
+def time_quiz(browser: Browser, server: Dashboard, home: Home, pool: str) -> dict[str, Any]:
+    """Seconds from the key that answers "Real or fake?" to the next picture."""
+    quiz = begin_quiz(Pool.open(Run(home, pool)), QUIZ, seed=0, seconds=0, author="Benchmark")
+    tab = Tab(browser, server)
+    tab.open(f"review?quiz={quiz.id}&reviewer=Benchmark")
+    tab.page.get_by_role("button", name="Begin").click()
+    tab.answered()
+    seconds = []
+    for _ in range(QUIZ - 1):  # the last one leads to the results
+        tab.page.keyboard.press("ArrowLeft")
+        seconds.append(tab.answered())
+    told = {"page": "Review", "view": "quiz", "widget": "key", "name": "Real", "first": seconds[0]}
+    row = told | {"seconds": statistics.median(seconds), "slowest": max(seconds), "trouble": tab.trouble()}
+    row["met"] = not row["trouble"] and row["seconds"] < ANSWER_LAW
+    tab.close()
+    print(_said(row), flush=True)
+    return row
+
+
+def _said(row: dict[str, Any]) -> str:
+    where, met = f"{row['page']} {row['view']}".strip(), "met" if row["met"] else "MISSED"
+    return f"{where:36} {row['widget']:11} {row['name']:32.32} {row['seconds']:5.2f} {met:6} (first {row['first']:.2f})"
 
 
 def _moved(tab: Tab, view: str, widget: Widget) -> tuple[float, list[float], str]:
@@ -236,6 +263,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                     results["opening"] = time_opening(browser, server, addresses)
                 if "answers" in wanted:
                     results["answers"] = time_answers(browser, server, addresses)
+                    if "Review" in addresses:
+                        results["answers"].append(time_quiz(browser, server, home, made["pool"]))
                 if "memory" in wanted:
                     results["memory"] = watch_memory(browser, server, addresses, chosen.reruns, linger=130)
         finally:
