@@ -7,6 +7,7 @@ import streamlit as st
 from engine.datasets.dataset import Dataset, list_datasets
 from engine.datasets.uploads import remove_old_uploads
 from engine.store.runs import Run, State, list_runs
+from pages.curating.browsing import FIELD
 from pages.curating.catalogue import show_catalogue
 from pages.curating.facts import show_facts
 from pages.curating.findings import show_findings
@@ -43,7 +44,7 @@ def importing(datasets: dict[str, Dataset], followed: Run | None) -> None:
     elif active := [run for run in list_runs(home(), "import") if state_of(run).is_active]:
         for run in active:
             run_row(run)
-    elif not datasets:
+    elif not datasets and not st.session_state.get(FIELD):
         st.info(
             "There is no data set yet. Show where your images are, or take the phantom to try things out.",
             icon=":material/photo_library:",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
@@ -39,8 +39,7 @@ def put(name: str, value: str) -> None:
     old = st.query_params.get(name, "")
     if old == value:
         return
-    if old:  # whoever asks for the page without one, as its name in the navigation does, shall have it without
-        st.session_state[CHANGES] = [*_changes(), Change(name, old, value, time.time())]
+    _remember(name, old, value)
     _write(name, value)
 
 
@@ -51,9 +50,8 @@ def put_all(values: Mapping[str, str], without: Collection[str] = ()) -> None:
     gone = {name for name in without if name in shown}
     if not changed and not gone:
         return
-    now = time.time()
-    told = [Change(name, shown[name], value, now) for name, value in changed.items() if shown.get(name)]
-    st.session_state[CHANGES] = [*_changes(), *told]
+    for name, value in changed.items():
+        _remember(name, shown.get(name, ""), value)
     wanted = {name: value for name, value in {**shown, **changed}.items() if value and name not in gone}
     try:
         st.query_params.from_dict(wanted)
@@ -104,6 +102,15 @@ def heard() -> None:
 
 def _changes() -> list[Change]:
     return st.session_state.get(CHANGES, [])
+
+
+def _remember(name: str, old: str, new: str) -> None:
+    """That `new` takes the place of `old`, and of whatever was there before that the browser may still show."""
+    others = [change for change in _changes() if change.name != name]
+    before = [replace(change, new=new) for change in _changes() if change.name == name and change.old != new]
+    # whoever asks for the page without one, as its name in the navigation does, shall have it without
+    told = [Change(name, old, new, time.time())] if old else []
+    st.session_state[CHANGES] = [*others, *before, *told]
 
 
 def _write(name: str, value: str) -> None:
