@@ -1,8 +1,10 @@
 """How long people wait for the dashboard: a real Chromium on a home of 200 runs, 20 data sets and 10,000 images.
 
 Every page is opened by its address and by its link, every widget on it is moved, each time until nothing on the page
-changes any more; then the server's memory is watched through 500 reruns of 5 sessions that come and go. Server and
-browser are warm (the first visit is reported apart), and share this machine, as on a laptop.
+changes any more; a press is answered with and without Streamlit's garbage collection after every rerun; then the
+server's memory is watched through 500 reruns of 5 sessions that come and go. Server and browser are warm: the first
+visit, and the first press after a page was loaded, are reported apart, and what these computed is found by the later
+ones. They share this machine, as on a laptop.
 """
 
 from __future__ import annotations
@@ -42,7 +44,9 @@ RERUNS, SESSIONS, VISIT = 500, 5, 25
 """Reruns in all, browsers at once, and reruns after which one of these leaves and another one comes."""
 FLAT_PERCENT = 5.0
 """What the second half of the reruns may add to the server's memory."""
-TITLES = ("Overview", "Datasets", "Train", "Generate", "Quality", "Evaluate", "Review", "Runs")
+PRESSES = 10
+"""Presses there and back, with and without garbage collection."""
+PARTS = ("opening", "answers", "collecting", "memory")
 
 
 def places(home: Home, made: dict[str, Any]) -> dict[str, str]:
@@ -216,6 +220,36 @@ def watch_memory(
     }
 
 
+def compare_collecting(browser: Browser, home: Home, log: Path) -> dict[str, Any]:
+    """A press answered with and without Streamlit's garbage collection after every rerun, the two servers in turns."""
+    seconds: dict[str, list[float]] = {"true": [], "false": []}
+    processor: dict[str, list[float]] = {"true": [], "false": []}
+    servers = {on: Dashboard(home, log, STREAMLIT_RUNNER_POST_SCRIPT_GC=on) for on in seconds}
+    try:
+        tabs = {}
+        for on, server in servers.items():
+            server.start()
+            tabs[on] = Tab(browser, server)
+            tabs[on].open("datasets")
+        findings = next(widget for widget in widgets(tabs["true"]) if widget.name.startswith("Findings"))
+        facts = findings.chosen_instead(tabs["true"])
+        assert facts is not None, "one part of the data set is always chosen"
+        for press in range(2 * PRESSES):
+            for on, tab in tabs.items():
+                before = servers[on].cpu_seconds()
+                seconds[on].append((facts if press % 2 else findings).move(tab))
+                processor[on].append(servers[on].cpu_seconds() - before)
+    finally:
+        for server in servers.values():
+            server.stop()
+    found = {
+        f"{what}_{word}": statistics.median(values[on])
+        for what, values in (("seconds", seconds), ("server_cpu", processor))
+        for on, word in (("true", "collecting"), ("false", "without"))
+    }
+    return found | {"presses": 2 * PRESSES, "ratio": found["seconds_collecting"] / found["seconds_without"]}
+
+
 def report(results: dict[str, Any]) -> None:
     """What missed its law, and the counts."""
     opened, answered, memory = results.get("opening"), results.get("answers"), results.get("memory")
@@ -227,6 +261,12 @@ def report(results: dict[str, Any]) -> None:
             if not row["met"]:
                 where = f"{row['page']} {row['view']}".strip()
                 print(f"  {row['seconds']:5.2f} s  {where}: {row['widget']} {row['name']} {' '.join(row['trouble'])}")
+    if (compared := results.get("collecting")) is not None:
+        print(
+            f"A press, collecting garbage after every rerun: {compared['seconds_collecting']:.2f} s, server "
+            f"{compared['server_cpu_collecting']:.2f} s; without: {compared['seconds_without']:.2f} s, server "
+            f"{compared['server_cpu_without']:.2f} s: {compared['ratio']:.1f} times as long"
+        )
     if memory is not None:
         said = "flat" if memory["met"] else "GROWING"
         print(
@@ -239,7 +279,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, help="write the figures to this JSON file")
     parser.add_argument("--home", type=Path, help="where the big home is, or is to be made; else a temporary folder")
-    parser.add_argument("--only", choices=["opening", "answers", "memory"], help="measure one thing only")
+    parser.add_argument("--only", choices=PARTS, help="measure one thing only")
     parser.add_argument("--page", help="only the places whose name begins so")
     parser.add_argument("--reruns", type=int, default=RERUNS, help="reruns through which the memory is watched")
     chosen = parser.parse_args(arguments)
@@ -248,7 +288,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os.environ["ERSATZ_HOME"] = str(home.root)
         made = make_big_home(home)
         addresses = {name: path for name, path in places(home, made).items() if name.startswith(chosen.page or "")}
-        wanted = [chosen.only] if chosen.only else ["opening", "answers", "memory"]
+        wanted = [chosen.only] if chosen.only else PARTS
         results: dict[str, Any] = {
             "home": made,
             "laws": {"open": OPEN_LAW, "answer": ANSWER_LAW, "runs": RUNS, "datasets": DATASETS},
@@ -265,6 +305,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                     results["answers"] = time_answers(browser, server, addresses)
                     if "Review" in addresses:
                         results["answers"].append(time_quiz(browser, server, home, made["pool"]))
+                if "collecting" in wanted:
+                    results["collecting"] = compare_collecting(browser, home, Path(temporary) / "collecting.log")
                 if "memory" in wanted:
                     results["memory"] = watch_memory(browser, server, addresses, chosen.reruns, linger=130)
         finally:

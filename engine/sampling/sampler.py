@@ -43,7 +43,7 @@ class Sampler:
         """
         info, contents = read_generator(run_path)
         graphs = {
-            name: Graph(content, run_path / name, device, 1 if name == MAPPING_FILE else MAX_THREADS)
+            name: Graph(content, run_path / name, device, threads=1 if name == MAPPING_FILE else MAX_THREADS)
             for name, content in contents.items()
         }
         sampler = StyleganSampler(graphs, info) if MAPPING_FILE in graphs else Sampler(graphs, info)
