@@ -12,7 +12,7 @@ from torch import nn
 
 from engine.configs import StyleganConfig
 from engine.configs.train import TrainConfig
-from engine.store.errors import ErsatzError
+from engine.store.errors import ErsatzError, is_out_of_memory
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -73,8 +73,11 @@ def allow_fast_arithmetic(device: torch.device) -> None:
 
 
 def memory_gib(device: torch.device) -> float:
-    """Peak memory of the GPU's tensors, or resident memory of the process, in GiB."""
-    used = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else psutil.Process().memory_info().rss
+    """Most memory that torch took from the GPU so far, or resident memory of the process, in GiB.
+
+    Taken, not in use by tensors: what a CUDA graph works with counts too, and nobody else can have what is taken.
+    """
+    used = torch.cuda.max_memory_reserved(device) if device.type == "cuda" else psutil.Process().memory_info().rss
     return used / 2**30
 
 
@@ -87,11 +90,6 @@ def memory_errors(config: TrainConfig, device: torch.device) -> Iterator[None]:
         if is_out_of_memory(error):
             raise _out_of_memory(config, device) from error
         raise
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether the error is Python's, the GPU's or torch's for exhausted memory."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def _out_of_memory(config: TrainConfig, device: torch.device) -> ErsatzError:

@@ -32,7 +32,7 @@ from engine.configs import (
     parse_config,
 )
 from engine.presets import step_settings
-from engine.store.errors import ErsatzError, RunDeleted
+from engine.store.errors import ErsatzError, RunDeleted, is_out_of_memory
 from engine.store.files import disk_errors, is_leftover, read_json
 from engine.store.home import Home
 from engine.store.locks import is_held
@@ -250,9 +250,7 @@ def sentence(error: Exception, run: Run) -> str:
     if isinstance(error, ErsatzError):
         return str(error)
     text = f"{type(error).__name__}: {error}"
-    # torch and ONNX Runtime are not imported here, and their memory errors have no common class.
-    lowered = text.lower()
-    if isinstance(error, MemoryError) or any(mark in lowered for mark in ("out of memory", "allocate memory")):
+    if is_out_of_memory(error):
         return (
             "The memory ran out; choose a smaller batch or smaller images, or end other programs, "
             f"and start again. ({_shorten(text)})"

@@ -31,3 +31,25 @@ class RunDeleted(ErsatzError):
     def __init__(self, run_id: str):
         self.run_id = run_id
         super().__init__(f"The folder of run {run_id} was deleted while it was in use; start the run again.")
+
+
+EXHAUSTED = (
+    "out of memory",  # CUDA's and HIP's, and torch's for both
+    "allocate memory",  # torch's and ONNX Runtime's for the memory of the CPU, and the operating system's
+    "not enough memory",  # torch's on Windows
+    "bad_alloc",
+    "bad allocation",
+    "alloc_failed",  # cuBLAS and older cuDNN
+    "allocation_failed",  # cuDNN from version 9 on
+    "smaller than requested bytes",  # ONNX Runtime's arena at its limit
+)
+"""What errors of exhausted memory say, in lower case."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether the error is Python's, torch's, ONNX Runtime's or the GPU's for exhausted memory.
+
+    They share no class, and whoever asks may have imported neither library, so their words must tell. An illegal
+    memory access is none of them: a smaller batch does not help against it.
+    """
+    return isinstance(error, MemoryError) or any(mark in str(error).lower() for mark in EXHAUSTED)

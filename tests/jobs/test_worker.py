@@ -45,6 +45,8 @@ class OutOfMemoryError(RuntimeError):
         (MemoryError(), "The memory ran out"),
         (OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."), "The memory ran out"),
         (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), "The memory ran out"),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`"), "The memory ran out"),
+        (RuntimeError("CUDA error: an illegal memory access was encountered"), "does not know ended the run"),
         (KeyError("x"), "does not know ended the run (KeyError: 'x')"),
     ],
 )
