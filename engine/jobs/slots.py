@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import subprocess
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from engine import gpus
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.locks import FileLock
@@ -41,15 +40,15 @@ def slots_for(config: dict[str, Any]) -> list[Slot]:
     if config["kind"] in NEEDS_NO_SLOT:
         return []
     device = (config["training"] if config["kind"] == "dry-run" else config).get("device", "auto")
-    gpus = cuda_slots()
-    if device != "cpu" and len(gpus) < (wanted := config.get("gpus", 1)) > 1:
-        raise too_few_gpus(wanted, len(gpus))
-    if device == "cuda" and not gpus:
+    found = cuda_slots()
+    if device != "cpu" and len(found) < (wanted := config.get("gpus", 1)) > 1:
+        raise too_few_gpus(wanted, len(found))
+    if device == "cuda" and not found:
         raise ErsatzError(
-            "The run asks for a CUDA GPU, but nvidia-smi shows none here; choose the device auto or cpu, "
-            "or look at CUDA_VISIBLE_DEVICES and the driver."
+            "The run asks for a CUDA GPU, but neither nvidia-smi nor the CUDA driver shows one that can be used here; "
+            "choose the device auto or cpu, or look at CUDA_VISIBLE_DEVICES and the driver."
         )
-    return gpus if gpus and device != "cpu" else [CPU]
+    return found if found and device != "cpu" else [CPU]
 
 
 def slots_needed(config: dict[str, Any], slots: list[Slot]) -> int:
@@ -74,7 +73,7 @@ def too_few_gpus(wanted: int, found: int) -> ErsatzError:
 @cache
 def cuda_slots() -> list[Slot]:
     """One slot per GPU that `CUDA_VISIBLE_DEVICES` leaves, or per GPU of the machine."""
-    installed = _installed_gpus()
+    installed = {str(gpu.index): gpu.uuid for gpu in gpus.installed()}
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if not installed or visible is None:
         chosen = list(installed)
@@ -87,16 +86,3 @@ def cuda_slots() -> list[Slot]:
             chosen.append(index or entry)
     order = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}  # the order in which nvidia-smi counts
     return [Slot(f"cuda:{entry}", {"CUDA_VISIBLE_DEVICES": entry} | order) for entry in chosen]
-
-
-def _installed_gpus() -> dict[str, str]:
-    """UUID of every GPU by its index, as nvidia-smi tells; empty where there is none."""
-    program = shutil.which("nvidia-smi")
-    if program is None:
-        return {}
-    try:
-        query = [program, "--query-gpu=index,uuid", "--format=csv,noheader"]
-        listing = subprocess.run(query, capture_output=True, text=True, timeout=60, check=True).stdout
-    except (OSError, subprocess.SubprocessError):  # a driver that does not answer is no GPU
-        return {}
-    return dict(re.findall(r"^(\d+), (GPU-\S+)$", listing, re.MULTILINE))

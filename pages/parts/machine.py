@@ -6,11 +6,13 @@ import platform
 import shutil
 import subprocess
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 
 import psutil
 import streamlit as st
 
+from engine import gpus
 from pages.parts.home import home
 
 
@@ -37,18 +39,21 @@ def machine() -> Machine:
 
 
 def _gpu() -> tuple[str, str] | None:
-    """Names, and memory and load in words, of the NVIDIA GPUs; None without one (torch is not asked)."""
-    program = shutil.which("nvidia-smi")
-    if program is None:
-        return None
+    """Names, and memory and load in words, of the NVIDIA GPUs; None without one (torch is not asked).
+
+    Without nvidia-smi the driver tells names and sizes alone.
+    """
     query = "--query-gpu=name,memory.used,memory.total,utilization.gpu"
-    try:
-        answer = subprocess.run(
-            [program, query, "--format=csv,noheader,nounits"], capture_output=True, text=True, timeout=5, check=True
-        )
-        return gpus_in_words(answer.stdout)
-    except (OSError, subprocess.SubprocessError, ValueError):
-        return None
+    if program := shutil.which("nvidia-smi"):
+        with suppress(OSError, subprocess.SubprocessError, ValueError):
+            answer = subprocess.run(
+                [program, query, "--format=csv,noheader,nounits"], capture_output=True, text=True, timeout=5, check=True
+            )
+            if words := gpus_in_words(answer.stdout):
+                return words
+    found = gpus.installed()
+    details = "; ".join(f"{gpu.memory / 2**30:.1f} GiB" if gpu.memory else "memory not told" for gpu in found)
+    return (_counted([gpu.name or "NVIDIA GPU" for gpu in found]), details) if found else None
 
 
 def gpus_in_words(listing: str) -> tuple[str, str] | None:
@@ -58,6 +63,8 @@ def gpus_in_words(listing: str) -> tuple[str, str] | None:
         name, used, total, load = (part.strip() for part in line.split(","))
         names.append(name)
         details.append(f"{int(used) / 1024:.1f} of {int(total) / 1024:.1f} GiB, {load} % busy")
-    counts = Counter(names)
-    words = ", ".join(name if count == 1 else f"{count} × {name}" for name, count in counts.items())
-    return (words, "; ".join(details)) if names else None
+    return (_counted(names), "; ".join(details)) if names else None
+
+
+def _counted(names: list[str]) -> str:
+    return ", ".join(name if count == 1 else f"{count} × {name}" for name, count in Counter(names).items())

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from engine import gpus
 from engine.configs import (
     Config,
     DcganConfig,
@@ -21,6 +22,7 @@ from engine.configs import (
     SweepConfig,
     parse_config,
 )
+from engine.gpus import Gpu
 from engine.jobs import slots
 from engine.jobs import submit as jobs
 from engine.jobs.queue import take_slots, waiting
@@ -150,7 +152,8 @@ def test_a_supervisor_that_cannot_start_is_a_sentence(scripted: Home, monkeypatc
     ],
 )
 def test_one_slot_per_visible_gpu(visible: str | None, names: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slots, "_installed_gpus", lambda: {"0": "GPU-aa-1", "1": "GPU-bb-2"})
+    two = tuple(Gpu(index, uuid, "Card", 2**30) for index, uuid in enumerate(("GPU-aa-1", "GPU-bb-2")))
+    monkeypatch.setattr(gpus, "installed", lambda: two)
     if visible is None:
         monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     else:
@@ -158,6 +161,23 @@ def test_one_slot_per_visible_gpu(visible: str | None, names: list[str], monkeyp
     found = slots.cuda_slots.__wrapped__()
     assert [slot.name for slot in found] == names
     assert [slot.environment["CUDA_VISIBLE_DEVICES"] for slot in found] == [name[5:] for name in names]
+
+
+@pytest.mark.parametrize("found", [(), (Gpu(0, "GPU-aa-1", "Card", 2**30),)])
+def test_a_run_gets_the_gpu_that_was_found_and_else_a_sentence(
+    found: tuple[Gpu, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(gpus, "installed", lambda: found)
+    monkeypatch.setattr(slots, "cuda_slots", slots.cuda_slots.__wrapped__)
+    asking = {device: DcganConfig(dataset="d", device=device).plain() for device in ("auto", "cuda", "cpu")}
+    assert slots_for(asking["cpu"]) == [CPU]
+    assert [slot.name for slot in slots_for(asking["auto"])] == (["cuda:0"] if found else ["cpu"])
+    if found:
+        assert [slot.name for slot in slots_for(asking["cuda"])] == ["cuda:0"]
+        return
+    with pytest.raises(ErsatzError, match="neither nvidia-smi nor the CUDA driver shows one"):
+        slots_for(asking["cuda"])
 
 
 def test_parents_that_are_missing_or_unfinished_are_refused(scripted: Home) -> None:

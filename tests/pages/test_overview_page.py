@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from engine import gpus
 from engine.configs import JourneyConfig
 from engine.store.errors import AlreadyActive
 from engine.store.home import Home
 from engine.store.runs import Run, State, create_run
+from pages.parts import machine as parts_machine
 from pages.parts import runs as parts
 from pages.parts.machine import gpus_in_words
 from tests import fabricated
@@ -145,3 +147,12 @@ def test_every_gpu_of_the_machine_is_told() -> None:
     assert words[0] == "2 × NVIDIA H200, NVIDIA T4"
     assert words[1].count("busy") == 3
     assert gpus_in_words("") is None
+
+
+def test_a_gpu_is_told_where_the_driver_alone_knows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = (gpus.Gpu(0, "", "NVIDIA T4", 15 * 2**30), gpus.Gpu(1, "", "", 0))
+    monkeypatch.setattr(parts_machine.shutil, "which", lambda name: None)
+    monkeypatch.setattr(gpus, "installed", lambda: found)
+    assert parts_machine._gpu() == ("NVIDIA T4, NVIDIA GPU", "15.0 GiB; memory not told")
+    monkeypatch.setattr(gpus, "installed", lambda: ())
+    assert parts_machine._gpu() is None
