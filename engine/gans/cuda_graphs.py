@@ -1,87 +1,154 @@
 """Parts of a training iteration as CUDA graphs: one launch instead of some hundred small ones.
 
-Only what never changes its shape and never has the host wait for the device can be recorded. The graphs of StyleGAN2's
-phases are written for that and were tested eagerly; no GPU was at hand to record them on.
+Only what never changes its shape and never has the host wait for the device can be recorded. Recording runs nothing, so
+that it changes no number, and where it fails the training goes on without graphs.
 """
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
+from contextlib import suppress
 
 import torch
 from torch import Tensor
 
+from engine.gans.devices import is_out_of_memory
 from engine.store.errors import ErsatzError
 
 Work = Callable[..., None]
 """Changes tensors on the device, given tensors whose shapes are always the same; returns nothing."""
 
-WARM_UP = 4
+WARM_UP = 2
+"""Iterations that run eagerly before anything is recorded."""
 
 
 class Recorder:
-    """Records work for one device; all of it shares a stream and, since nothing is left there, its memory."""
+    """Records the work of one device, all of it in a row; it shares a stream and, since nothing is left there, memory.
+
+    At first everything runs eagerly: that lets cuDNN choose its algorithms and creates what is created once, neither of
+    which may happen while recording. It takes `WARM_UP` iterations, and as many more as it takes until every lazy
+    penalty was due (a resumed training may begin between two). Were each recorded by itself as soon as it has run,
+    the graphs' memory would come on top of what the eager rest needs, half as much again.
+    """
 
     def __init__(self, device: torch.device, wanted: bool = True):
-        self.records = wanted and device.type == "cuda"
-        if self.records:
-            self.stream = torch.cuda.Stream()
-            self.memory = torch.cuda.graph_pool_handle()
+        self.device = device
+        self.waiting = wanted and device.type == "cuda"
+        """Whether anything is still to be recorded."""
+        self.iterations = 0
+        self.works: list[_Recordable] = []
+        if self.waiting:
+            self.stream = torch.cuda.Stream(device)
 
     def graphed(self, work: Work) -> Work:
-        """The work as a CUDA graph on a GPU if that was wanted, and as it is elsewhere."""
-        return _Graphed(work, self) if self.records else work
+        """The work as a CUDA graph, as soon as it is recorded, on a GPU if that was wanted; elsewhere as it is."""
+        if not self.waiting:
+            return work
+        self.works.append(_Recordable(work, self))
+        return self.works[-1]
+
+    def begin_iteration(self) -> None:
+        """Record everything if it is time; called before each iteration.
+
+        Where that fails, out of memory for instance, nothing is left of it, a line of the log says so, and everything
+        runs eagerly for good. Only a GPU that is unusable after it is an `ErsatzError`.
+        """
+        if self.waiting and self.iterations >= WARM_UP and all(work.inputs is not None for work in self.works):
+            self.waiting = False
+            self._record()
+        self.iterations += 1
+
+    def _record(self) -> None:
+        outside = torch.cuda.current_stream(self.device)
+        generator = torch.cuda.default_generators[outside.device_index]
+        untouched = generator.clone_state()
+        memory = torch.cuda.graph_pool_handle()
+        gc.collect()  # what is dead but not yet collected would have its memory beside the graphs'
+        graphs: list[torch.cuda.CUDAGraph] = []
+        reason = ""
+        try:
+            for work in self.works:
+                graphs.append(torch.cuda.CUDAGraph())
+                # Of this thread alone: the one that reads images ahead may take pinned memory meanwhile.
+                with torch.cuda.graph(graphs[-1], memory, self.stream, capture_error_mode="thread_local"):
+                    work.work(*work.inputs or ())
+        except Exception as error:
+            reason = _reason(error)
+        if not reason:
+            for work, graph in zip(self.works, graphs, strict=True):
+                work.graph = graph
+            return
+
+        # torch up to 2.11 or so leaves a broken recording's stream, generator and memory as they were in it.
+        torch.cuda.set_stream(outside)
+        generator.graphsafe_set_state(untouched)
+        for work in self.works:
+            work.inputs = None
+        gc.collect()  # only now, when the error and its stack are gone, can what they held be freed
+        for graph in graphs:
+            graph.reset()
+        with suppress(RuntimeError):  # it says that nothing is being recorded any more
+            torch._C._cuda_endAllocateToPool(outside.device_index, memory)
+            torch._C._cuda_releasePool(outside.device_index, memory)
+        self._require_sound_device(reason)
+        print(
+            f"This training could not be recorded as CUDA graphs ({reason}); it goes on without them, with the same "
+            "numbers, only slower.",
+            flush=True,
+        )
+
+    def _require_sound_device(self, reason: str) -> None:
+        try:
+            torch.cuda.synchronize(self.device)
+            torch.cuda.empty_cache()
+            torch.zeros(1, device=self.device).item()
+        except RuntimeError as error:
+            raise ErsatzError(
+                f"Recording the training as CUDA graphs failed ({reason}) and left the GPU unusable "
+                f"({_first_line(error)}). Train with --no-cuda-graphs, which gives the same numbers more slowly."
+            ) from error
 
 
-class _Graphed:
-    """`work(*tensors)`, recorded once and replayed.
+class _Recordable:
+    """`work(*tensors)`: eagerly until it has a graph, then a replay of that, given copies of the tensors.
 
-    The first calls run eagerly on a side stream: they let cuDNN choose its algorithms and create what is created once,
-    neither of which may happen while recording. Recording itself runs nothing, so nothing has to be undone. Random
-    draws come from torch's default generator, whose seed a replay reads anew.
+    Random draws come from torch's default generator, whose seed a replay reads anew.
     """
 
     def __init__(self, work: Work, recorder: Recorder):
         self.work, self.recorder = work, recorder
-        self.calls = 0
         self.graph: torch.cuda.CUDAGraph | None = None
-        self.inputs: list[Tensor] = []
+        self.inputs: list[Tensor] | None = None
+        """Where a replay finds its inputs; made by the first call while the recorder is waiting."""
 
     def __call__(self, *tensors: Tensor) -> None:
-        self.calls += 1
-        if self.calls <= WARM_UP:
-            self._run_eagerly(*tensors)
-            return
-        if self.graph is None:
-            self._record(*tensors)
-        assert self.graph is not None
-        for place, tensor in zip(self.inputs, tensors, strict=True):
-            place.copy_(tensor)
-        self.graph.replay()
+        if self.graph is not None and self.inputs is not None:
+            for place, tensor in zip(self.inputs, tensors, strict=True):
+                place.copy_(tensor)
+            self.graph.replay()
+        elif self.recorder.waiting:
+            if self.inputs is None:
+                self.inputs = [tensor.clone() for tensor in tensors]
+            self._run_beside(*tensors)
+        else:
+            self.work(*tensors)
 
-    def _run_eagerly(self, *tensors: Tensor) -> None:
-        stream = self.recorder.stream
-        stream.wait_stream(torch.cuda.current_stream())
+    def _run_beside(self, *tensors: Tensor) -> None:
+        """On the stream that it will be recorded on: what libraries keep for a stream is then there."""
+        outside, stream = torch.cuda.current_stream(), self.recorder.stream
+        stream.wait_stream(outside)
         with torch.cuda.stream(stream):
             self.work(*tensors)
-        torch.cuda.current_stream().wait_stream(stream)
-
-    def _record(self, *tensors: Tensor) -> None:
-        self.inputs = [tensor.clone() for tensor in tensors]
-        self.graph = torch.cuda.CUDAGraph()
-        try:
-            with torch.cuda.graph(self.graph, pool=self.recorder.memory, stream=self.recorder.stream):
-                self.work(*self.inputs)
-        except torch.OutOfMemoryError:
-            raise
-        except RuntimeError as error:  # a failed recording leaves the device in a state that only a new process mends
-            reason = str(error).splitlines()[0]
-            raise ErsatzError(
-                f"This GPU and driver could not record the training iteration as a CUDA graph ({reason}). "
-                "Train with --no-cuda-graphs, which gives the same numbers more slowly."
-            ) from error
+        outside.wait_stream(stream)
 
 
-def graphed(work: Work, device: torch.device, wanted: bool) -> Work:
-    """One piece of work as a CUDA graph on a GPU if `wanted`, and as it is elsewhere."""
-    return Recorder(device, wanted).graphed(work)
+def _reason(error: BaseException) -> str:
+    """In a few words why a recording failed; its end tells only that something failed before."""
+    if isinstance(error, Exception) and is_out_of_memory(error):
+        return "the GPU's memory is full"
+    return _reason(error.__context__) if error.__context__ else _first_line(error)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]

@@ -221,3 +221,16 @@ def draws_seed(seed: int, images_seen: int, phase: int = 0) -> int:
     `phase` tells apart the parts of an iteration that draw for the same images.
     """
     return int(np.random.SeedSequence([seed, images_seen, phase]).generate_state(1, np.uint64)[0])
+
+
+def seed_draws(seed: int, device: torch.device) -> None:
+    """Seed torch's default generators of the CPU and of the device, so that all further draws derive from `seed`.
+
+    The draws are those after `torch.manual_seed`, which takes 100 times as long: it goes through every kind of device
+    that there may be.
+    """
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.init()  # before, no GPU has a generator
+        index = torch.cuda.current_device() if device.index is None else device.index
+        torch.cuda.default_generators[index].manual_seed(seed)

@@ -189,7 +189,7 @@ def _play_through(
     players = make_players(training, pictures, images.labels, device)
     if isinstance(players, StyleganPlayers) and players.config.aug == "ada":
         players.augment.p.fill_(TYPICAL_P)
-    # As if at the very start, again and again: there every phase is due, and has its graph recorded after a while.
+    # As if at the very start, again and again: there every phase is due, and all of them are recorded after a while.
     for _ in range(WARM_UP + 1 if on_gpu and iterations else 1):
         _play(players, training, images, 0)
     _wait_for(device)

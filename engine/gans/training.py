@@ -18,7 +18,7 @@ import torch
 from engine.configs import TrainingConfig
 from engine.configs.train import TrainConfig
 from engine.gans.checkpoints import describe_snapshot, save_snapshot
-from engine.gans.data import TrainingImages, open_training_set, read_training_images, rows_shown
+from engine.gans.data import TrainingImages, open_training_set, read_training_images, rows_shown, seed_draws
 from engine.gans.devices import allow_fast_arithmetic, choose_device, describe, memory_errors, memory_gib
 from engine.gans.distributed import first_decides, is_first, take_from_first
 from engine.gans.grids import fixed_latents, save_grid, to_bytes
@@ -183,5 +183,5 @@ def seeded_samples(players: Players, images: TrainingImages, z_dim: int, seeds: 
     z = torch.from_numpy(np.stack([generator.standard_normal(z_dim, dtype=np.float32) for generator in generators]))
     rows = torch.tensor([int(generator.integers(len(images))) for generator in generators])
     device = images.labels.device
-    torch.manual_seed(seeds[0])
+    seed_draws(seeds[0], device)
     return to_bytes(players.sample(z.to(device), images.labels[rows.to(device)], noise="random"))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
 from engine.configs import DcganConfig
-from engine.gans.cuda_graphs import graphed
-from engine.gans.data import Shown, draws_seed, to_input
+from engine.gans.cuda_graphs import Recorder
+from engine.gans.data import Shown, draws_seed, seed_draws, to_input
 from engine.gans.dcgan.losses import (
     adversarial_loss,
     generator_loss,
@@ -42,14 +43,16 @@ class DcganPlayers:
         self.d_optimizer = adam(self.d, config.d_lr, config, device)
         self.meters = torch.zeros(len(METERS) + 1, device=device)  # the last entry counts iterations
         self.offsets = range(0, config.batch, config.batch)
-        self.graphed = graphed(
-            lambda pixels, labels: self.iterate(to_input(pixels, config.mirror), labels), device, config.cuda_graphs
+        self.recorder = Recorder(device, config.cuda_graphs)
+        self.graphed = self.recorder.graphed(
+            lambda pixels, labels: self.iterate(to_input(pixels, config.mirror), labels)
         )
 
     def play(self, pieces: Sequence[Shown], images_seen: int) -> None:
         """One iteration on a whole batch, replayed as one CUDA graph where there is a GPU."""
         ((pixels, labels),) = pieces
-        torch.manual_seed(draws_seed(self.config.seed, images_seen))
+        self.recorder.begin_iteration()
+        seed_draws(draws_seed(self.config.seed, images_seen), self.device)
         self.graphed(pixels, labels)
 
     def iterate(self, reals: Tensor, labels: Tensor) -> None:
@@ -75,14 +78,15 @@ class DcganPlayers:
 
         # The generator: the same fakes before the improved discriminator, whose own gradients nobody needs.
         self.g_optimizer.zero_grad(set_to_none=True)
-        self.d.requires_grad_(False)
-        with self.autocast():
-            of_fakes_again = self.d(fakes, condition)
-        g_loss = generator_loss(of_fakes_again, self.config.inverted_labels)
-        g_loss.backward()
-        self.d.requires_grad_(True)
+        with as_it_is(self.d):
+            with self.autocast():
+                of_fakes_again = self.d(fakes, condition)
+            g_loss = generator_loss(of_fakes_again, self.config.inverted_labels)
+            g_loss.backward()
         g_grad_norm = gradient_norm(self.g)
         self.g_optimizer.step()
+        for optimizer in (self.d_optimizer, self.g_optimizer):
+            optimizer.zero_grad(set_to_none=True)  # memory of a CUDA graph must not be used outside it
 
         self.average_generator(len(reals))
         d_real, d_fake = (probability_real(logits, self.config.inverted_labels) for logits in (of_reals, of_fakes))
@@ -146,6 +150,16 @@ class DcganPlayers:
 
     def networks(self) -> dict[str, nn.Module]:
         return {"G": self.g, "D": self.d, "G_ema": self.g_ema}
+
+
+@contextmanager
+def as_it_is(network: nn.Module) -> Iterator[None]:
+    """No gradients for the network's parameters meanwhile."""
+    network.requires_grad_(False)
+    try:
+        yield
+    finally:
+        network.requires_grad_(True)
 
 
 def adam(network: nn.Module, lr: float, config: DcganConfig, device: torch.device) -> torch.optim.Adam:

@@ -25,7 +25,7 @@ from engine.configs import StyleganConfig
 from engine.gans.augment.controller import AdaController
 from engine.gans.augment.pipe import AugmentPipe
 from engine.gans.cuda_graphs import Recorder, Work
-from engine.gans.data import Shown, draws_seed, to_input
+from engine.gans.data import Shown, draws_seed, seed_draws, to_input
 from engine.gans.devices import on_device
 from engine.gans.distributed import average, own_pieces
 from engine.gans.meters import Meters
@@ -118,15 +118,20 @@ class StyleganPlayers:
         self.w_mean = torch.zeros(config.w_dim, device=device)
         self.pl_moved = torch.zeros((), device=device)
         # Exact margins have the host wait for the draws, which no CUDA graph can hold.
-        self.phases = self.all_phases(Recorder(device, config.cuda_graphs and (static or config.aug == "noaug")))
+        self.recorder = Recorder(device, config.cuda_graphs and (static or config.aug == "noaug"))
+        self.phases = self.all_phases()
 
-    def all_phases(self, recorder: Recorder) -> list[Phase]:
+    def all_phases(self) -> list[Phase]:
         """The phases in their order; a penalty without weight has none. On a GPU each is two CUDA graphs."""
-        config = self.config
+        config, recorder = self.config, self.recorder
 
         def phase(name: Name, network: Literal["G", "D"], interval: int, add_gradients: Work) -> Phase:
+            def add_its_gradients(reals: Tensor, labels: Tensor) -> None:
+                self.differentiate(network)  # here, because a replayed graph has no use for it
+                add_gradients(reals, labels)
+
             step = recorder.graphed(lambda: self.step(name, network))
-            return Phase(network, interval, recorder.graphed(add_gradients), step)
+            return Phase(network, interval, recorder.graphed(add_its_gradients), step)
 
         phases = [phase("g_main", "G", 1, self.g_main)]
         if config.pl_weight:
@@ -139,16 +144,17 @@ class StyleganPlayers:
     def play(self, pieces: Sequence[Shown], images_seen: int) -> None:
         """One iteration on this rank's pieces of a batch, by the number of images seen before it."""
         config = self.config
+        self.recorder.begin_iteration()
         reals = []
         for offset, (pixels, labels) in zip(self.offsets, pieces, strict=True):
-            torch.manual_seed(draws_seed(config.seed, images_seen + offset))
+            seed_draws(draws_seed(config.seed, images_seen + offset), self.device)
             reals.append((to_input(pixels, config.mirror, config.mirror_vertical), labels))
         iteration = images_seen // config.batch
         for number, phase in enumerate(self.phases, start=1):
             if iteration % phase.interval == 0:
                 self.begin(phase)
                 for offset, piece in zip(self.offsets, reals, strict=True):
-                    torch.manual_seed(draws_seed(config.seed, images_seen + offset, number))
+                    seed_draws(draws_seed(config.seed, images_seen + offset, number), self.device)
                     phase.add_gradients(*piece)
                 self.share(phase)
                 phase.step()
@@ -233,12 +239,15 @@ class StyleganPlayers:
         (loss / len(self.offsets)).backward()
 
     def begin(self, phase: Phase) -> None:
-        """Nothing added up yet, and gradients for one network only."""
+        """Nothing added up yet."""
         self.gradients[phase.network].zero()
         self.w_mean.zero_()
         self.pl_moved.zero_()
-        self.g.requires_grad_(phase.network == "G")
-        self.d.requires_grad_(phase.network == "D")
+
+    def differentiate(self, network: Literal["G", "D"]) -> None:
+        """Gradients for one network only."""
+        self.g.requires_grad_(network == "G")
+        self.d.requires_grad_(network == "D")
 
     def share(self, phase: Phase) -> None:
         """Average over the ranks what the pieces added up: one all-reduce."""

@@ -115,13 +115,19 @@ class FakeGraph:
             replay()
 
 
+class FakeGenerator:
+    def clone_state(self) -> None:
+        pass
+
+
 def test_graphs_are_recorded_once_and_replayed_on_new_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
     """The order of things, by a stand-in for the GPU: a recording runs nothing, a replay what was recorded."""
     done: list[tuple[str, float]] = []
 
     class Recording:
-        def __init__(self, graph: FakeGraph, pool: object, stream: object):
+        def __init__(self, graph: FakeGraph, pool: object, stream: object, capture_error_mode: str):
             self.graph = graph
+            assert capture_error_mode == "thread_local"
 
         def __enter__(self) -> None:
             FakeCuda.recording = self.graph
@@ -133,6 +139,8 @@ def test_graphs_are_recorded_once_and_replayed_on_new_inputs(monkeypatch: pytest
         recording: FakeGraph | None = None
 
     class Quiet:
+        device_index = 0
+
         def __init__(self, *_: object):
             pass
 
@@ -155,10 +163,13 @@ def test_graphs_are_recorded_once_and_replayed_on_new_inputs(monkeypatch: pytest
         monkeypatch.setattr(cuda_graphs.torch.cuda, name, stand_in)
     monkeypatch.setattr(cuda_graphs.torch.cuda, "CUDAGraph", FakeGraph)
     monkeypatch.setattr(cuda_graphs.torch.cuda, "graph_pool_handle", lambda: (0, 0))
-    graphed = Recorder(torch.device("cuda")).graphed(work)
+    monkeypatch.setattr(cuda_graphs.torch.cuda, "default_generators", [FakeGenerator()])
+    recorder = Recorder(torch.device("cuda"))
+    graphed = recorder.graphed(work)
     for i in range(cuda_graphs.WARM_UP + 3):
+        recorder.begin_iteration()
         graphed(torch.tensor(float(i)))
-    assert done == [("eager", float(i)) for i in range(4)] + [("replayed", float(i)) for i in range(4, 7)]
+    assert done == [("eager", float(i)) for i in range(2)] + [("replayed", float(i)) for i in range(2, 5)]
 
 
 def test_without_a_gpu_or_the_wish_nothing_is_recorded() -> None:
