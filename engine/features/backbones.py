@@ -18,7 +18,7 @@ from engine.features import dinov2, inception
 from engine.features.classical import apply_maps, seeded_maps
 from engine.features.sources import import_timm, timm_config
 from engine.features.weights import load_weights
-from engine.gans.devices import choose_precision
+from engine.gans.devices import choose_precision, exact_arithmetic
 from engine.store.errors import ErsatzError
 
 # Every pass has this many images, the last one padded: the arithmetic of an image never depends on its company.
@@ -59,9 +59,13 @@ class Backbone:
         return f"{self.preparation.words}, {self.pooling}, {precision} {self.device.type}"
 
     @torch.inference_mode()
+    @exact_arithmetic()
     def features(self, images: np.ndarray, view_seeds: list[int] | None = None, policy: str = "head-ct") -> np.ndarray:
         """Features `[N, dim]` float32 of images uint8 `[N, H, W, C]`, C = 1 or 3, each seen through its random view
-        of a `policy` of classical augmentation when `view_seeds` are given."""
+        of a `policy` of classical augmentation when `view_seeds` are given.
+
+        What is float32 is so to the last bit on a GPU too, resizing and warping included.
+        """
         out = np.empty((len(images), self.dim), np.float32)
         for start in range(0, len(images), BATCH):
             part = images[start : start + BATCH]

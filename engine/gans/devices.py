@@ -64,12 +64,55 @@ def cpu_multiplies_bf16() -> bool:
     return any(getattr(torch.cpu, probe)() for probe in probes if hasattr(torch.cpu, probe))
 
 
-def allow_fast_arithmetic(device: torch.device) -> None:
-    """TF32 for what stays fp32, and cuDNN's fastest convolutions for the ever-same shapes."""
+def set_arithmetic(device: torch.device, precision: str = "auto") -> None:
+    """How this process computes from now on, for a training or search in the `precision` of its config.
+
+    With fp32 every product on a GPU is float32 as IEEE 754 has it. Else what stays float32 beside the half precision
+    is multiplied as TF32 (float32 with 10 bits behind the point). cuDNN tries out its algorithms for the ever-same
+    shapes. On a CPU there is nothing to choose.
+    """
     if device.type == "cuda":
-        torch.backends.cuda.matmul.fp32_precision = "tf32"
-        torch.backends.cudnn.conv.fp32_precision = "tf32"  # type: ignore[attr-defined]
+        kind = "ieee" if precision == "fp32" else "tf32"
+        _set_float32(kind, kind, kind)
         torch.backends.cudnn.benchmark = True
+
+
+allow_fast_arithmetic = set_arithmetic
+
+
+@contextmanager
+def exact_arithmetic() -> Iterator[None]:
+    """Float32 as IEEE 754 has it, and cuDNN's algorithms not chosen by the clock, whatever this process allowed before.
+
+    For features, distances and trials, whose numbers must not depend on what else is computed in the process: those of
+    an image are the same in a training's scores, in a check and in the cache that both share. Also a decorator.
+    """
+    cudnn = torch.backends.cudnn
+    before = _float32(), cudnn.benchmark, cudnn.deterministic
+    try:
+        _set_float32("ieee", "ieee", "ieee")
+        cudnn.benchmark, cudnn.deterministic = False, True
+        yield
+    finally:
+        kinds, cudnn.benchmark, cudnn.deterministic = before
+        _set_float32(*kinds)
+
+
+def _float32() -> tuple[str, str, str]:
+    """Kinds of float32 on a GPU, tf32, ieee or none (of these), of products, convolutions and recurrences."""
+    cuda, cudnn = torch.backends.cuda, torch.backends.cudnn
+    return cuda.matmul.fp32_precision, cudnn.conv.fp32_precision, cudnn.rnn.fp32_precision  # type: ignore[attr-defined]
+
+
+def _set_float32(products: str, convolutions: str, recurrences: str) -> None:
+    cuda, cudnn = torch.backends.cuda, torch.backends.cudnn
+    # The older switches too: torch (2.11 to 2.15 at least) raises where it reads one that contradicts the newer ones,
+    # as `torch.backends.cudnn.flags` does; and cuDNN's two kinds have but one of them.
+    cuda.matmul.allow_tf32 = products == "tf32"
+    cudnn.allow_tf32 = convolutions == "tf32"
+    cuda.matmul.fp32_precision = products
+    cudnn.conv.fp32_precision = convolutions  # type: ignore[attr-defined]
+    cudnn.rnn.fp32_precision = recurrences  # type: ignore[attr-defined]
 
 
 def memory_gib(device: torch.device) -> float:

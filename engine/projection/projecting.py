@@ -16,7 +16,7 @@ import torch
 
 from engine.configs import ProjectionConfig
 from engine.gans.checkpoints import load_generator
-from engine.gans.devices import allow_fast_arithmetic, choose_device, describe
+from engine.gans.devices import choose_device, describe, set_arithmetic
 from engine.gans.snapshots import latest_snapshot
 from engine.gans.stylegan2.generator import Generator
 from engine.projection.search import Search
@@ -61,7 +61,7 @@ def _project(
     if notice:
         print(notice, flush=True)
         run.raise_alarm("no-perceptual-distance", notice)
-    allow_fast_arithmetic(device)
+    set_arithmetic(device)
     search = Search(generator, distance, device, pixels, label, config)
     step = search.resume(run.path / STATE_FILE)
     run.keep_metrics(lambda row: row["step"] <= step)

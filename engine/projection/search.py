@@ -15,7 +15,7 @@ from torch import Tensor
 
 from engine.configs import ProjectionConfig
 from engine.gans.data import draws_seed
-from engine.gans.devices import choose_precision
+from engine.gans.devices import choose_precision, exact_arithmetic
 from engine.gans.stylegan2.generator import Generator
 from engine.gans.stylegan2.mapping import one_hot
 from engine.gans.stylegan2.precision import set_precision
@@ -95,6 +95,7 @@ class Search:
         return {"loss": loss.detach(), "distance": distance.detach(), "noise": noise.detach(), "lr": lr}
 
     @torch.no_grad()
+    @exact_arithmetic()
     def picture(self) -> np.ndarray:
         """The image of w and the noise planes, uint8 `[size, size, C]`."""
         return to_pixels(self._images(self.w, self.noise).cpu().numpy())[0]
@@ -105,6 +106,7 @@ class Search:
         return self.w.expand(self.generator.architecture.num_ws, -1)[None].cpu().numpy()
 
     @torch.no_grad()
+    @exact_arithmetic()
     def distances(self) -> dict[str, float]:
         """The distance that was reached, and that of w alone, with the generator's own noise planes."""
         reached = self._images(self.w, self.noise)
@@ -116,7 +118,7 @@ class Search:
     def frames(self, most: int) -> Iterator[np.ndarray]:
         """Images of at most `most` of the w passed, with the final noise planes, uint8 `[size, size, C]`."""
         for step in np.unique(np.linspace(0, len(self.passed) - 1, most).round().astype(int)):
-            with torch.no_grad():
+            with torch.no_grad(), exact_arithmetic():
                 images = self._images(self.passed[step : step + 1].to(self.device), self.noise)
             yield to_pixels(images.cpu().numpy())[0]
 
@@ -164,6 +166,7 @@ class Search:
 
 
 @torch.no_grad()
+@exact_arithmetic()
 def w_statistics(generator: Generator, label: int | None, device: torch.device) -> tuple[Tensor, float]:
     """Mean [1, w_dim] of w over `W_SAMPLES` z, and the root of their mean squared distance from it."""
     architecture = generator.architecture

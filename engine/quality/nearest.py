@@ -8,8 +8,6 @@ that was not picked could have been nearer. Queries for which that cannot be rul
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +15,7 @@ import torch
 from torch import Tensor
 
 from engine.features.cache import Interrupted
+from engine.gans.devices import exact_arithmetic
 from engine.store.errors import ErsatzError
 from engine.store.progress import Progress, Report, ShouldStop, never, silent
 
@@ -106,7 +105,7 @@ class _Search:
         parts = range(0, len(rows), QUERY_BLOCK)
         block_rows = min(BASE_BLOCK, max(1024, BLOCK_NUMBERS // self.base.shape[1]))
         blocks = range(0, len(self.base), block_rows)
-        with _full_precision():
+        with exact_arithmetic():
             for number, first in enumerate(blocks):
                 block = self._centred(self.base[first : first + block_rows])
                 halves = block.double().square().sum(1) / 2
@@ -175,18 +174,6 @@ def _merge(best: Tensor, at: Tensor, scores: Tensor, first: int) -> tuple[Tensor
         new[row, place], columns[row, place] = scores[row, column], column
     best, order = torch.cat((best, new), 1).topk(keep, 1)
     return best, torch.cat((at, columns + first), 1).gather(1, order)
-
-
-@contextmanager
-def _full_precision() -> Iterator[None]:
-    """Products in float32 proper on a GPU, whatever this process allowed for training."""
-    matmul = torch.backends.cuda.matmul
-    before = matmul.fp32_precision
-    matmul.fp32_precision = "ieee"
-    try:
-        yield
-    finally:
-        matmul.fp32_precision = before
 
 
 def _require(queries: np.ndarray, base: np.ndarray, k: int, not_itself: bool) -> None:

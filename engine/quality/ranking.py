@@ -22,7 +22,7 @@ from engine.features.backbones import Backbone
 from engine.features.cache import STEP, FeatureCache, Interrupted
 from engine.features.extractors import open_extractor
 from engine.gans.checkpoints import load_generator, read_metadata
-from engine.gans.devices import choose_device, describe, on_device
+from engine.gans.devices import choose_device, describe, exact_arithmetic, on_device
 from engine.gans.grids import to_bytes
 from engine.gans.snapshots import list_generators
 from engine.gans.stylegan2.generator import Generator
@@ -140,6 +140,7 @@ def _validation(
 
 
 @torch.inference_mode()
+@exact_arithmetic()
 def _features_of(
     path: Path,
     config: RankingConfig,

@@ -14,10 +14,10 @@ from engine.sweep.classifiers import Heads
 from engine.sweep.optimisation import Schedule, make_optimiser
 from engine.sweep.published_heads import head_dropout
 from engine.sweep.selection import choose, looks_taken
-from engine.sweep.trial_data import Inputs, Result, reproducible, with_views
+from engine.sweep.trial_data import Inputs, Result, reproducibly, with_views
 
 
-@reproducible()
+@reproducibly
 def train_heads(trials: list[Trial], inputs: Inputs, config: SweepConfig) -> list[Result]:
     """Train the heads of all trials of one seed together on cached features, all for the same number of steps.
 

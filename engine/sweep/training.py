@@ -13,10 +13,10 @@ from engine.sweep.arms import Stream, Trial, batches, looks_of, steps_of, torch_
 from engine.sweep.networks import Subject, build
 from engine.sweep.optimisation import Schedule, classification_loss, make_optimiser, probabilities
 from engine.sweep.selection import candidates, choose, out_of_patience
-from engine.sweep.trial_data import Inputs, Result, reproducible, with_views
+from engine.sweep.trial_data import Inputs, Result, reproducibly, with_views
 
 
-@reproducible()
+@reproducibly
 def train_network(trial: Trial, inputs: Inputs, config: SweepConfig) -> Result:
     """Train the small network, a fine-tuned backbone or a head on features, on the device that holds `inputs`.
 

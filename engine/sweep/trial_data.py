@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import wraps
+from typing import TypeVar
 
 import numpy as np
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from engine.configs import SweepConfig
+from engine.gans.devices import exact_arithmetic
 from engine.store.errors import ErsatzError
 from engine.sweep.arms import Stream, Trial, random_stream
+
+Asked = TypeVar("Asked", Trial, list[Trial])
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -63,18 +72,48 @@ class Result:
 
 
 @contextmanager
-def reproducible() -> Iterator[None]:
-    """One thread and deterministic convolutions: a trial gives the same numbers alone, beside others and again.
+def reproducible(device: torch.device) -> Iterator[None]:
+    """One thread and the same sums every time: a trial gives the same numbers alone, beside others and again.
 
-    Two threads would gain nothing: the products are small, and other trials can use the second core.
+    Two threads would gain nothing: the products are small, and other trials can use the second core. On a GPU float32
+    is IEEE's, and attention (of a vision transformer) is computed by plain products, because the backward passes of the
+    fused kinds add in any order; of other operations torch takes those that give the same sums again, and warns in the
+    log of one that has none. None of torchvision's backbones needs one.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
+        with exact_arithmetic(), _same_order(device):
             yield
     finally:
         torch.set_num_threads(threads)
+
+
+@contextmanager
+def _same_order(device: torch.device) -> Iterator[None]:
+    """Operations that add in a fixed order. The CPU's do, and what this chooses would change their numbers."""
+    if device.type == "cpu":
+        yield
+        return
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # torch wants to see it, although one stream adds alike
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+
+
+def reproducibly(train: Callable[[Asked, Inputs, SweepConfig], Found]) -> Callable[[Asked, Inputs, SweepConfig], Found]:
+    """Train like this, but in `reproducible` surroundings on the device that holds the inputs."""
+
+    @wraps(train)
+    def trained(asked: Asked, inputs: Inputs, config: SweepConfig) -> Found:
+        with reproducible(inputs.train.device):
+            return train(asked, inputs, config)
+
+    return trained
 
 
 def with_views(

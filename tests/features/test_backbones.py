@@ -12,9 +12,10 @@ import torchvision
 from torchvision.transforms import v2
 
 from engine.configs.sweep import BACKBONES
-from engine.features.backbones import TORCHVISION, Backbone, open_backbone
+from engine.features.backbones import TORCHVISION, Backbone, Preparation, open_backbone
 from engine.features.sources import SOURCES
 from engine.store.errors import ErsatzError
+from tests.float32 import EXACT, Arithmetic, arithmetic, fast  # noqa: F401  (fixture)
 
 CPU = torch.device("cpu")
 
@@ -138,3 +139,20 @@ def test_features_that_are_not_finite_are_refused(random_weights: Path, tmp_path
     torch.save(state, tmp_path / "broken.pth")
     with pytest.raises(ErsatzError, match=r"not finite numbers with broken\.pth"):
         open_backbone("resnet50", tmp_path / "broken.pth", CPU).features(images(1, 1))
+
+
+def test_features_are_exact_float32_whatever_training_was_allowed(fast: Arithmetic) -> None:  # noqa: F811
+    """Resizing (products in the Frechet distance's way), warping, normalising and the network alike."""
+    seen: list[Arithmetic] = []
+
+    def look(x: torch.Tensor) -> torch.Tensor:
+        seen.append(arithmetic())
+        return x
+
+    class Network(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return look(x).mean((2, 3))
+
+    backbone = Backbone("seen", Network(), 3, Preparation("none", look, look), "", "", CPU, torch.float32)
+    assert backbone.features(images(2, 1, 8)).shape == (2, 3)
+    assert seen == [EXACT] * 3

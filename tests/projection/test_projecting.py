@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -11,12 +13,16 @@ import torch
 from PIL import Image
 
 from engine.configs import DcganConfig
+from engine.gans.stylegan2.generator import Synthesis
+from engine.gans.stylegan2.mapping import Mapping
 from engine.projection import projecting
+from engine.projection.distances import PixelPyramid
 from engine.projection.projecting import project
 from engine.projection.search import w_statistics
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.runs import Run, create_run
+from tests.float32 import EXACT, Arithmetic, arithmetic, fast  # noqa: F401  (fixture)
 from tests.projection.conftest import CLASSES, MakeGenerator, MakeProjection, save_sample
 
 
@@ -159,3 +165,32 @@ def test_generators_without_w_or_snapshot_and_missing_classes_are_refused(
     run, config = make_projection(run, tmp_path / "image.png")
     with pytest.raises(ErsatzError, match="is a projection run"):
         project(run, config)
+
+
+def test_what_is_written_and_said_is_exact_float32(
+    tmp_path: Path,
+    make_generator: MakeGenerator,
+    make_projection: MakeProjection,
+    fast: Arithmetic,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The search itself may be as fast as a training; its start, its pictures and the distances reached may not."""
+    seen: list[Arithmetic] = []
+
+    def looking(method: Callable[..., Any]) -> Callable[..., Any]:
+        def look(*arguments: Any, **named: Any) -> Any:
+            if not torch.is_grad_enabled():
+                seen.append(arithmetic())
+            return method(*arguments, **named)
+
+        return look
+
+    generator_run, generator = make_generator()
+    save_sample(generator, tmp_path / "image.png", 5)
+    run, config = make_projection(generator_run, tmp_path / "image.png", video=True, steps=3)
+    monkeypatch.setattr(Synthesis, "forward", looking(Synthesis.forward))
+    monkeypatch.setattr(PixelPyramid, "features", looking(PixelPyramid.features))
+    monkeypatch.setattr(Mapping, "forward", looking(Mapping.forward))
+    assert project(run, config) == "finished"
+    assert len(seen) > 10  # as many as the statistics have parts
+    assert set(seen) == {EXACT}

@@ -12,6 +12,7 @@ from engine.quality import nearest as module
 from engine.quality.nearest import nearest
 from engine.store.errors import ErsatzError
 from engine.store.progress import Progress
+from tests.float32 import EXACT, Arithmetic, arithmetic, fast  # noqa: F401  (fixture)
 
 
 def features(n: int, dim: int, seed: int = 0) -> np.ndarray:
@@ -148,10 +149,25 @@ def test_what_cannot_be_searched_is_refused() -> None:
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_the_gpu_finds_the_same_even_if_training_allowed_rough_products(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.backends.cuda.matmul, "fp32_precision", "tf32")
+def test_the_gpu_finds_the_same_even_if_training_allowed_rough_products(fast: Arithmetic) -> None:  # noqa: F811
     queries, base = features(3000, 256, 1), features(9000, 256, 2)
     here, there = nearest(queries, base, 5), nearest(queries, base, 5, device=torch.device("cuda"))
     np.testing.assert_array_equal(here.rows, there.rows)
     np.testing.assert_array_equal(here.distances, there.distances)
-    assert torch.backends.cuda.matmul.fp32_precision == "tf32"
+
+
+def test_products_are_exact_float32_whatever_training_was_allowed(
+    fast: Arithmetic,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The bound on their rounding holds for nothing less."""
+    seen: list[Arithmetic] = []
+    multiply = torch.addmm
+
+    def look(*arguments: torch.Tensor, beta: float) -> torch.Tensor:
+        seen.append(arithmetic())
+        return multiply(*arguments, beta=beta)
+
+    monkeypatch.setattr(torch, "addmm", look)
+    nearest(features(6, 8, 1), features(20, 8, 2))
+    assert seen == [EXACT]

@@ -26,6 +26,7 @@ from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.progress import Progress
 from engine.store.runs import Run, create_run
+from tests.float32 import EXACT, Arithmetic, arithmetic, fast  # noqa: F401  (fixture)
 from tests.gans.conftest import MakeRun, discs, make_run  # noqa: F401  (fixtures)
 from tests.gans.stylegan2.conftest import TINY
 
@@ -151,3 +152,20 @@ def test_the_best_is_clear_only_beyond_the_noise() -> None:
     last = conclude([row(1, 0.2), row(2, 0.05)])
     assert last["best"] == last["last"]
     assert last["sentence"].startswith("The last snapshot, of 2 kimg")
+
+
+def test_images_and_features_are_exact_float32(
+    new_ranking: NewRanking,
+    fast: Arithmetic,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run, config, _ = new_ranking()
+    seen: list[Arithmetic] = []
+
+    def look(x: torch.Tensor) -> np.ndarray:
+        seen.append(arithmetic())
+        return to_bytes(x)
+
+    monkeypatch.setattr(ranking, "to_bytes", look)
+    assert rank_snapshots(run, config) == "finished"
+    assert set(seen) == {EXACT}

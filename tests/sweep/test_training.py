@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 import torchvision
 from torch import nn
 
@@ -20,8 +22,9 @@ from engine.sweep.arms import Trial
 from engine.sweep.heads import train_heads
 from engine.sweep.probe import fit_probe
 from engine.sweep.training import train_network
-from engine.sweep.trial_data import Inputs, Result
+from engine.sweep.trial_data import Inputs, Result, reproducible
 from engine.sweep.trials import train_group, trains_together
+from tests.float32 import EXACT, Arithmetic, arithmetic, fast  # noqa: F401  (fixture)
 
 TRIAL = Trial("real+synthetic", 0.5, 3)
 Train = Callable[[Trial, Inputs, SweepConfig], Result]
@@ -275,3 +278,54 @@ def test_a_group_gives_a_result_for_each_trial(changes: dict[str, object]) -> No
     found = train_group(trials, feature_inputs(), config(**changes))
     assert [result.trial for result in found] == trials
     assert all(np.isfinite(result.valid_loss) and result.seconds > 0 for result in found)
+
+
+def order() -> tuple[bool, bool, list[bool]]:
+    """Whether torch adds in a fixed order, only warns where it cannot, and which fused attention it may take."""
+    cuda = torch.backends.cuda
+    fused = [cuda.flash_sdp_enabled(), cuda.mem_efficient_sdp_enabled(), cuda.cudnn_sdp_enabled()]
+    return torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled(), fused
+
+
+def test_trials_on_a_gpu_add_in_a_fixed_order_and_take_it_back(
+    fast: Arithmetic,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    before, threads = order(), torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        for device, expected in (("cuda", (True, True, [False] * 3)), ("cpu", before)):
+            with reproducible(torch.device(device)):
+                assert (order(), arithmetic(), torch.get_num_threads()) == (expected, EXACT, 1)
+            with pytest.raises(ZeroDivisionError), reproducible(torch.device(device)):
+                raise ZeroDivisionError
+            assert (order(), arithmetic(), torch.get_num_threads()) == (before, fast, 2)
+    finally:
+        torch.set_num_threads(threads)
+    assert before == (False, False, [True] * 3)
+
+
+@pytest.mark.parametrize("kind", ["heads", "head", "fine-tuned"])
+def test_every_kind_of_trial_is_trained_that_way(
+    kind: str,
+    fine_tuned: None,
+    fast: Arithmetic,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[Arithmetic] = []
+    loss = F.cross_entropy
+
+    def look(*arguments: Any, **named: Any) -> torch.Tensor:
+        seen.append(arithmetic())
+        return loss(*arguments, **named)
+
+    monkeypatch.setattr(F, "cross_entropy", look)
+    if kind == "fine-tuned":
+        train_network(TRIAL, image_inputs(32), config(training="fine-tuned", steps=2))
+    elif kind == "head":
+        train_network(TRIAL, feature_inputs(), config(epochs=1))
+    else:
+        train_heads([TRIAL], feature_inputs(), config(steps=2))
+    assert len(seen) > 2
+    assert set(seen) == {EXACT}
