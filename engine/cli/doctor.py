@@ -15,6 +15,7 @@ from typing import Any, Literal
 import psutil
 
 from engine.cli.serve import people_sign_in, port_is_free
+from engine.gpus import visible
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.roles import TEAM_FILE, read_team
@@ -73,21 +74,53 @@ def _machine() -> Check:
 
 
 def _training_device() -> Check:
+    """What torch computes on, after a small convolution there."""
     try:
         import torch
     except ImportError as error:
-        return Check("Training", "fail", f"torch cannot be imported ({error})")
+        return Check("Training", "fail", f"torch cannot be imported ({error}); run `pip install -r requirements.txt`")
+    from engine.gans.devices import trial
+
+    found = visible()
     if torch.cuda.is_available():
-        return Check("Training", "ok", f"CUDA on {torch.cuda.get_device_name()}")
-    return Check("Training", "note", "on the CPU; no CUDA GPU was found, so training takes longer")
+        names = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+        for number, name in enumerate(names):
+            if problem := trial(torch.device("cuda", number)):
+                return Check("Training", "fail", f"CUDA on {name}, where {problem}; {_NEW_DRIVER}, or {_ON_CPU}")
+        return Check("Training", "ok", f"CUDA on {', '.join(names)}, where a convolution came out right")
+    if problem := trial(torch.device("cpu")):
+        return Check("Training", "fail", f"on the CPU, where {problem}; install torch anew for this processor")
+    if not found:
+        return Check("Training", "note", "on the CPU; no CUDA GPU was found, so training takes longer")
+    remedy = _NEW_DRIVER if torch.version.cuda else "install the build of torch for CUDA (pytorch.org)"
+    return Check(
+        "Training",
+        "fail",
+        f"{found[0].name or 'a GPU'} is there, but torch {torch.__version__} cannot use it, and training would go to "
+        f"the CPU; {remedy}",
+    )
+
+
+_NEW_DRIVER = "update the driver or install a torch that knows this GPU (pytorch.org)"
+_ON_CPU = "choose the device cpu"
 
 
 def _sampling_device() -> Check:
+    """What ONNX Runtime computes on, after a network of one node there."""
     try:
-        from engine.sampling.sampler import available_provider
+        from engine.sampling.providers import trial, without_cuda
     except ImportError as error:
-        return Check("Sampling", "fail", f"ONNX Runtime cannot be imported ({error})")
-    return Check("Sampling", "ok", f"ONNX Runtime with {available_provider()}")
+        advice = "run `pip install -r requirements.txt`"
+        return Check("Sampling", "fail", f"ONNX Runtime cannot be imported ({error}); {advice}")
+    refusal = without_cuda()
+    if not refusal:
+        return Check("Sampling", "ok", "ONNX Runtime on CUDA, where a convolution came out right")
+    if problem := trial(None):
+        return Check("Sampling", "fail", f"ONNX Runtime on the CPU, where {problem}")
+    if found := visible():
+        name = found[0].name or "a GPU"
+        return Check("Sampling", "fail", f"{name} is there, but images are sampled on the CPU: {refusal}")
+    return Check("Sampling", "ok", "ONNX Runtime on the CPU, where a convolution came out right")
 
 
 def _home(home: Home) -> list[Check]:

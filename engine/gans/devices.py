@@ -2,29 +2,72 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import TypeVar
 
 import psutil
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from engine.configs import StyleganConfig
 from engine.configs.train import TrainConfig
+from engine.gpus import visible
 from engine.store.errors import ErsatzError, is_out_of_memory
 
 Network = TypeVar("Network", bound=nn.Module)
 
 
 def choose_device(wanted: str) -> torch.device:
-    """The device for `auto`, `cpu` or `cuda`; asking for CUDA without one is an `ErsatzError`."""
-    if wanted == "cuda" and not torch.cuda.is_available():
+    """The device for `auto`, `cpu` or `cuda`; asking for CUDA without one is an `ErsatzError`.
+
+    A GPU that the driver shows and torch cannot use is told once, on stderr, where `auto` has to do without it.
+    """
+    if wanted == "cpu" or torch.cuda.is_available():
+        return torch.device("cpu" if wanted == "cpu" else "cuda")
+    if wanted == "cuda":
         raise ErsatzError(
             "device is cuda, but torch finds no CUDA GPU here; expected a GPU with a working driver. "
             "Choose device auto or cpu, or mend the driver (python -m engine doctor shows what was found)."
         )
-    return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
+    _tell_of_unused()
+    return torch.device("cpu")
+
+
+@cache
+def _tell_of_unused() -> None:
+    if found := visible():
+        print(
+            f"{found[0].name or 'A GPU'} is there, but torch {torch.__version__} cannot use it, so the CPU computes; "
+            "python -m engine doctor says what to do.",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+def trial(device: torch.device) -> str:
+    """Why a small convolution and its gradient do not come out right on the device; empty if they do."""
+    x = torch.arange(2 * 3 * 8 * 8, dtype=torch.float64).view(2, 3, 8, 8).sin()
+    weight = torch.arange(4 * 3 * 3 * 3, dtype=torch.float64).view(4, 3, 3, 3).cos()
+
+    def convolved(kind: torch.dtype, where: torch.device) -> list[torch.Tensor]:
+        inputs, kernel = (tensor.to(where, kind).requires_grad_() for tensor in (x, weight))
+        y = F.conv2d(inputs, kernel, padding=1)
+        return [
+            found.detach().cpu().double() for found in (y, *torch.autograd.grad(y.square().sum(), (inputs, kernel)))
+        ]
+
+    try:
+        with exact_arithmetic():
+            found = convolved(torch.float32, device)
+    except RuntimeError as error:
+        return f"a convolution fails ({str(error).splitlines()[0]})"
+    expected = convolved(torch.float64, torch.device("cpu"))
+    right = all(torch.allclose(a, b, rtol=1e-3, atol=1e-3) for a, b in zip(found, expected, strict=True))
+    return "" if right else "a convolution gives wrong numbers"
 
 
 def describe(device: torch.device) -> str:

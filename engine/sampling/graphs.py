@@ -6,9 +6,6 @@ so that what one graph makes stays on the device for the next.
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-import os
 import sys
 from functools import cache
 from pathlib import Path
@@ -16,41 +13,76 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 
-from engine.store.errors import ErsatzError
+from engine.gpus import visible
+from engine.sampling.providers import CUDA, open_session, reason, without_cuda
+from engine.store.errors import ErsatzError, OutOfMemory, is_out_of_memory
 
 OUTPUT = "images"
 # Small networks gain nothing above. The other defaults measured best on a CPU (DCGAN 64 px, batch 64): without threads
 # that spin 49 ms instead of 44, without the memory arena 53 ms; at batch 1 all take 1.2 ms.
 MAX_THREADS = 8
-# No TF32, so that fp32 stays fp32 and a seed gives the CPU's image up to rounding; no exhaustive search of algorithms,
-# which would start again at every new batch size.
-CUDA_OPTIONS = {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}
 
 
 class Graph:
     """An ONNX Runtime session over the bytes of a model.
 
-    Raises `ErsatzError` when the bytes are no model that ONNX Runtime can run.
+    Raises `ErsatzError` when the bytes are no model that ONNX Runtime can run, and when a GPU is wanted that it cannot
+    use; `OutOfMemory` when that GPU is full.
     """
 
-    def __init__(self, content: bytes, path: Path, device: str = "auto", threads: int = MAX_THREADS):
-        """`device`: cuda, cpu, or auto for cuda where it works. `threads`: at most so many on the CPU.
+    def __init__(
+        self,
+        content: bytes,
+        path: Path,
+        device: str = "auto",
+        threads: int = MAX_THREADS,
+        gpu: int = 0,
+        gpu_bytes: int = 0,
+    ):
+        """`device`: cuda, cpu, or auto for cuda where it works. `threads`: at most so many on the CPU. `gpu`: which
+        one, as CUDA counts. `gpu_bytes`: the most that may be taken of it, given back after each run; 0 for no limit.
 
         The threads of a graph go on spinning for a while after each run, and are in the way of the next graph's: a
         small one before a large one runs best on the caller's thread alone (1).
         """
         self.path = path
-        on_cuda = device != "cpu" and (cuda_works() or device == "cuda")
-        providers = [("CUDAExecutionProvider", CUDA_OPTIONS)] if on_cuda else []
+        self.notice = ""
+        """One sentence where a GPU is there and the CPU computes; it was printed once, to stderr."""
+        refusal = "" if device == "cpu" else without_cuda()
+        if refusal and device == "cuda":
+            raise _no_cuda(refusal)
+        wanted = None if device == "cpu" or refusal else gpu
         try:
-            self.session = ort.InferenceSession(content, _options(threads), [*providers, "CPUExecutionProvider"])
+            self.session = open_session(content, threads, wanted, gpu_bytes)
         except Exception as error:  # ONNX Runtime's own exceptions share no base class
+            if is_out_of_memory(error):
+                raise _full(path, wanted, error) from error
             raise ErsatzError(
-                f"{path} is not a network that ONNX Runtime can run ({_first_line(error)}); "
+                f"{path} is not a network that ONNX Runtime can run ({reason(error)}); "
                 "a file that Ersatz exported is expected. Export the training run again."
             ) from error
         self.provider: str = self.session.get_providers()[0]
-        self._device = "cuda" if self.provider == "CUDAExecutionProvider" else "cpu"
+        self._gpu = gpu if self.provider == CUDA else None
+        self.limited = self._gpu is not None and gpu_bytes > 0
+        if wanted is not None and self._gpu is None:  # it worked a moment ago: most often the GPU is full by now
+            refusal = "this network was refused there (the lines above say why); end other programs on the GPU"
+            if device == "cuda":
+                raise _no_cuda(refusal)
+        if refusal and visible():
+            self.notice = f"There is a GPU, and images are sampled on the CPU all the same: {refusal}."
+            _say_once(self.notice)
+        self._run_options = None
+        if self.limited:
+            self._run_options = ort.RunOptions()
+            self._run_options.add_run_config_entry("memory.enable_memory_arena_shrinkage", f"gpu:{gpu}")
+
+    @property
+    def where(self) -> str:
+        """What computes, in words: the GPU's name, or the CPU with its threads."""
+        if self._gpu is not None:
+            return visible()[self._gpu].name or "CUDA GPU"
+        threads = self.session.get_session_options().intra_op_num_threads
+        return f"CPU, {threads} thread{'s' * (threads != 1)}"
 
     @property
     def inputs(self) -> dict[str, list[int | str | None]]:
@@ -68,58 +100,40 @@ class Graph:
         held = {name: self._on_device(value) for name, value in inputs.items()}  # on the CPU the binding only points
         for name, value in held.items():
             binding.bind_ortvalue_input(name, value)
-        binding.bind_output(output, self._device, 0)
+        binding.bind_output(output, *self._device)
         try:
-            self.session.run_with_iobinding(binding)
+            self.session.run_with_iobinding(binding, self._run_options)
         except Exception as error:
-            if "memory" in str(error).lower() or "bad_alloc" in str(error):
-                raise ErsatzError(
-                    f"The {self._device} ran out of memory while {self.path.name} made images ({_first_line(error)}); "
-                    "sample fewer images at once."
-                ) from error
+            if is_out_of_memory(error):
+                raise _full(self.path, self._gpu, error) from error
             raise
         return binding.get_outputs()[0]
+
+    @property
+    def _device(self) -> tuple[str, int]:
+        return ("cpu", 0) if self._gpu is None else ("cuda", self._gpu)
 
     def _on_device(self, value: np.ndarray | ort.OrtValue) -> ort.OrtValue:
         if isinstance(value, ort.OrtValue):
             return value
-        return ort.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(value), self._device, 0)
+        return ort.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(value), *self._device)
+
+
+def _no_cuda(refusal: str) -> ErsatzError:
+    return ErsatzError(
+        f"The device is cuda, but images cannot be sampled on a GPU here: {refusal}. "
+        "Choose device auto or cpu, or mend that (python -m engine doctor tries again)."
+    )
+
+
+def _full(path: Path, gpu: int | None, error: Exception) -> OutOfMemory:
+    where = "CPU" if gpu is None else "GPU"
+    return OutOfMemory(
+        f"The memory of the {where} is full with {path.name} ({reason(error)}); "
+        f"sample fewer images at once, or end other programs{' on it' if gpu is not None else ''}."
+    )
 
 
 @cache
-def cuda_works() -> bool:
-    """Whether ONNX Runtime can use a GPU: its CUDA provider is installed and the driver shows a device.
-
-    ONNX Runtime itself would find out too, but prints errors where there is no GPU. `preload_dlls` loads the CUDA
-    libraries that torch's packages brought, without importing torch; it prints what is missing, which goes to stderr.
-    """
-    if "CUDAExecutionProvider" not in ort.get_available_providers() or _count_gpus() == 0:
-        return False
-    with contextlib.redirect_stdout(sys.stderr):
-        ort.preload_dlls()
-    return True
-
-
-def _count_gpus() -> int:
-    """GPUs that the CUDA driver shows to this process (`CUDA_VISIBLE_DEVICES` counts); 0 without a driver."""
-    try:
-        driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
-    except OSError:
-        return 0
-    count = ctypes.c_int(0)
-    if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
-        return 0
-    return count.value
-
-
-def _options(threads: int) -> ort.SessionOptions:
-    options = ort.SessionOptions()
-    # Given explicitly, because ONNX Runtime else pins threads to cores that a container may not have, and says so.
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    options.intra_op_num_threads = min(usable, threads)
-    options.log_severity_level = 3  # errors only
-    return options
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:200]
+def _say_once(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)

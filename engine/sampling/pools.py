@@ -43,7 +43,8 @@ def make_pool(run: Run, config: PoolConfig, report: Report = silent, should_stop
     """Sample `images_per_class` images of every wanted class into the run folder; the same call again resumes.
 
     Images are made in fixed batches of seeds and a batch is kept or made as a whole, so that a resumed pool equals
-    one made in one go, bit for bit. Raises `ErsatzError` when the generators cannot make one pool together.
+    one made in one go, bit for bit (on the same device). Raises `ErsatzError` when the generators cannot make one pool
+    together.
     """
     if (run.path / MANIFEST_FILE).is_file():  # never made twice: reviewers may have excluded images since
         return "finished"
@@ -52,6 +53,7 @@ def make_pool(run: Run, config: PoolConfig, report: Report = silent, should_stop
     wanted = wanted_classes(config.only_classes, dataset)
     _check_generators(config, samplers, dataset, wanted)
     _begin(run, config, samplers, dataset, wanted)
+    _tell_where(run, samplers)
     maker = {name: sampler for sampler in samplers for name in sampler.classes if name in wanted}
     total = config.images_per_class * len(maker)
     rows: list[dict[str, Any]] = []
@@ -305,6 +307,13 @@ def _begin(run: Run, config: PoolConfig, samplers: list[Sampler], dataset: Datas
     write_json(run.path / INFO_FILE, info)
     for leftover in (run.path / "images").glob("*/.*"):
         leftover.unlink()
+
+
+def _tell_where(run: Run, samplers: list[Sampler]) -> None:
+    """Record what computes, and say so where that is not the GPU that is there."""
+    run.update(device=" and ".join(sorted({sampler.where for sampler in samplers})))
+    for notice in {sampler.notice for sampler in samplers if sampler.notice}:
+        run.raise_alarm("sampled-on-cpu", notice)
 
 
 def _make_batch(folder: Path, config: PoolConfig, sampler: Sampler, name: str, seeds: range) -> list[dict[str, Any]]:

@@ -11,14 +11,15 @@ import numpy as np
 from PIL import Image
 
 from engine.sampling.exported import GENERATOR_FILE, MAPPING_FILE, SYNTHESIS_FILE, read_generator
-from engine.sampling.graphs import MAX_THREADS, Graph, cuda_works
+from engine.sampling.graphs import MAX_THREADS, Graph
 from engine.sampling.latents import latents, load_w, noise_planes, save_w
 from engine.store.errors import ErsatzError
 from engine.store.files import replacing
 
 Noise = Literal["const", "random", "none"]
-PIXELS_AT_ONCE = 2**21
-"""Bounds the memory of synthesis: 32 images of 256 px at once, 2 of 1024 px."""
+PIXELS_AT_ONCE, PIXELS_IF_LIMITED = 2**21, 2**18
+"""Bound the memory of synthesis: 32 images of 256 px at once, 2 of 1024 px; of a GPU of which little may be taken 4 and
+one."""
 
 
 class Sampler:
@@ -36,14 +37,14 @@ class Sampler:
         self.info = info
 
     @staticmethod
-    def open(run_path: Path, device: str = "auto") -> Sampler:
-        """The exported generator below `run_path`, of whichever GAN.
+    def open(run_path: Path, device: str = "auto", gpu: int = 0, gpu_bytes: int = 0) -> Sampler:
+        """The exported generator below `run_path`, of whichever GAN; where it computes, as `Graph` has it.
 
         Raises `ErsatzError` when there is none, or when its files are damaged or do not belong together.
         """
         info, contents = read_generator(run_path)
         graphs = {
-            name: Graph(content, run_path / name, device, threads=1 if name == MAPPING_FILE else MAX_THREADS)
+            name: Graph(content, run_path / name, device, 1 if name == MAPPING_FILE else MAX_THREADS, gpu, gpu_bytes)
             for name, content in contents.items()
         }
         sampler = StyleganSampler(graphs, info) if MAPPING_FILE in graphs else Sampler(graphs, info)
@@ -59,6 +60,16 @@ class Sampler:
     def provider(self) -> str:
         """ONNX Runtime's name of what computes: CUDAExecutionProvider or CPUExecutionProvider."""
         return next(iter(self.graphs.values())).provider
+
+    @property
+    def where(self) -> str:
+        """What computes, in words: the GPU's name, or the CPU with its threads."""
+        return list(self.graphs.values())[-1].where
+
+    @property
+    def notice(self) -> str:
+        """One sentence where a GPU is there and the CPU computes; else empty."""
+        return next((graph.notice for graph in self.graphs.values() if graph.notice), "")
 
     def sample(
         self,
@@ -92,9 +103,11 @@ class Sampler:
         if np.any(np.asarray(psi) != 1) or cutoff or noise != "const":
             raise self._refusal("truncation (psi) and noise can only be chosen for StyleGAN2; leave them out")
         inputs: dict[str, Any] = {"z": z.astype(np.float32), **self._label(class_name, len(z))}
-        if not len(z):
-            return self._no_images()
-        return to_pixels(self.graphs[GENERATOR_FILE].run(inputs, "images").numpy())
+        parts = [self._no_images()]
+        for first in range(0, len(z), self._at_once):
+            some = {name: values[first : first + self._at_once] for name, values in inputs.items()}
+            parts.append(to_pixels(self.graphs[GENERATOR_FILE].run(some, "images").numpy()))
+        return np.concatenate(parts)
 
     def map(
         self,
@@ -151,6 +164,12 @@ class Sampler:
             )
         return {"label": np.full(batch, self.classes.index(class_name), np.int64)} if self.info["conditional"] else {}
 
+    @property
+    def _at_once(self) -> int:
+        """Images that are made together."""
+        limited = any(graph.limited for graph in self.graphs.values())
+        return max(1, (PIXELS_IF_LIMITED if limited else PIXELS_AT_ONCE) // self.info["size"] ** 2)
+
     def _no_images(self) -> np.ndarray:
         return np.empty((0, self.info["size"], self.info["size"], self.info["channels"]), np.uint8)
 
@@ -198,10 +217,9 @@ class StyleganSampler(Sampler):
         return self.graphs[MAPPING_FILE].run(inputs, "w").numpy()
 
     def synthesize(self, w: np.ndarray, noise: Noise = "const", noise_seeds: Sequence[int] = (0,)) -> np.ndarray:
-        at_once = max(1, PIXELS_AT_ONCE // self.info["size"] ** 2)
         parts = [self._no_images()]
-        for first in range(0, len(w), at_once):
-            end = first + at_once
+        for first in range(0, len(w), self._at_once):
+            end = first + self._at_once
             seeds = noise_seeds[first:end] if len(noise_seeds) > 1 else noise_seeds
             parts.append(to_pixels(self.images(w[first:end], self._noise(noise, seeds))))
         return np.concatenate(parts)
@@ -234,11 +252,6 @@ class StyleganSampler(Sampler):
             case "random":
                 return noise_planes(seeds, total)
         raise ErsatzError(f"The noise is {noise!r}; expected const, random or none.")
-
-
-def available_provider() -> str:
-    """ONNX Runtime's name of what would compute here: CUDAExecutionProvider or CPUExecutionProvider."""
-    return "CUDAExecutionProvider" if cuda_works() else "CPUExecutionProvider"
 
 
 def save_images(

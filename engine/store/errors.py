@@ -33,6 +33,10 @@ class RunDeleted(ErsatzError):
         super().__init__(f"The folder of run {run_id} was deleted while it was in use; start the run again.")
 
 
+class OutOfMemory(ErsatzError):
+    """The memory of the device did not suffice; with less at once, or elsewhere, the same may work."""
+
+
 EXHAUSTED = (
     "out of memory",  # CUDA's and HIP's, and torch's for both
     "allocate memory",  # torch's and ONNX Runtime's for the memory of the CPU, and the operating system's

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from engine.gans.devices import exact_arithmetic, set_arithmetic
+from engine.gans import devices
+from engine.gans.devices import choose_device, exact_arithmetic, set_arithmetic
+from engine.gpus import Gpu
 from tests.float32 import EXACT, Arithmetic, arithmetic, fast  # noqa: F401  (fixture)
 
 CUDA = torch.device("cuda")
@@ -57,3 +59,19 @@ def test_torchs_own_defaults_come_back() -> None:
         with exact_arithmetic():
             assert arithmetic() == EXACT
         assert arithmetic() == before
+
+
+@pytest.mark.parametrize("found", [(), (Gpu(0, "", "Card", 2**30),)])
+def test_a_gpu_that_torch_cannot_use_is_told_once(
+    found: tuple[Gpu, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    devices._tell_of_unused.cache_clear()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(devices, "visible", lambda: found)
+    assert choose_device("cpu") == torch.device("cpu")
+    assert capsys.readouterr() == ("", "")
+    assert [choose_device("auto") for _ in range(2)] == [torch.device("cpu")] * 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", len(found))
+    assert ("Card is there, but torch" in err) == bool(found)
+    devices._tell_of_unused.cache_clear()

@@ -16,6 +16,8 @@ import pytest
 from PIL import Image
 
 from engine.configs import PoolConfig
+from engine.gpus import Gpu
+from engine.sampling import graphs
 from engine.sampling.pools import Pool, make_pool, pool_zip
 from engine.sampling.sampler import Sampler
 from engine.store.errors import ErsatzError
@@ -354,3 +356,20 @@ def test_a_full_disk_while_excluding_leaves_the_manifest(home, pair, monkeypatch
         pool.exclude(["images/bleed/000001.png"], "seen")
     assert made_files(run) == before
     assert len(pool.rows()) == 20
+
+
+def test_a_pool_says_what_made_it_and_where_that_is_not_the_gpu_that_is_there(home, pair, monkeypatch):
+    run, config = begin(home, *pair)
+    run.update(device="cuda:0")  # by its supervisor, for the slot
+    make_pool(run, config)
+    assert run.status().device.startswith("CPU, ")
+    assert run.status().alarms == []
+
+    run, config = begin(home, *pair)
+    monkeypatch.setattr(graphs, "visible", lambda: (Gpu(0, "", "Card", 0),))
+    monkeypatch.setattr(graphs, "without_cuda", lambda: "the driver is too old; update it")
+    make_pool(run, config)
+    assert run.status().device.startswith("CPU, ")
+    (alarm,) = run.status().alarms
+    assert alarm["name"] == "sampled-on-cpu"
+    assert "images are sampled on the CPU all the same: the driver is too old; update it." in alarm["sentence"]

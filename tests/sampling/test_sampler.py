@@ -13,10 +13,10 @@ import pytest
 from onnx import TensorProto, helper
 from PIL import Image
 
-from engine.sampling import graphs
+from engine.sampling import sampler as module
 from engine.sampling.graphs import Graph
 from engine.sampling.latents import latents, parse_seeds, slerp
-from engine.sampling.sampler import Sampler, available_provider, save_images, to_pixels
+from engine.sampling.sampler import Sampler, save_images, to_pixels
 from engine.store.errors import ErsatzError
 from engine.store.files import write_json
 from engine.store.hashing import sha256_file
@@ -60,6 +60,24 @@ def test_the_value_of_one_graph_feeds_the_next(make_generator):
     latent = latents([1, 2], 8)
     images = sampler.graphs["generator.onnx"].run({"z": mapping.run({"z": latent}, "w")}).numpy()
     np.testing.assert_array_equal(to_pixels(images), sampler.draw(-latent))
+
+
+def test_many_images_are_made_in_parts_and_stay_the_same(make_generator, monkeypatch):
+    sampler = Sampler.open(make_generator("bleed").path)
+    expected, sizes = sampler.sample(range(20)), []
+    graph = sampler.graphs["generator.onnx"]
+
+    def run(inputs, output):
+        sizes.append(len(inputs["z"]))
+        return Graph.run(graph, inputs, output)
+
+    monkeypatch.setattr(graph, "run", run)
+    monkeypatch.setattr(module, "PIXELS_AT_ONCE", 9 * 16**2)
+    np.testing.assert_array_equal(sampler.sample(range(20)), expected)
+    monkeypatch.setattr(graph, "limited", True)
+    monkeypatch.setattr(module, "PIXELS_IF_LIMITED", 1)
+    np.testing.assert_array_equal(sampler.sample(range(3)), expected[:3])
+    assert sizes == [9, 9, 2, 1, 1, 1]
 
 
 def test_latents_are_fixed_by_their_seed():
@@ -159,28 +177,12 @@ def test_sampling_imports_no_torch_and_prints_nothing(make_generator):
 def test_exhausted_memory_is_a_sentence(make_generator, monkeypatch):
     sampler = Sampler.open(make_generator("bleed").path)
 
-    def exhausted(_):
+    def exhausted(*_):
         raise RuntimeError("[ONNXRuntimeError] : Failed to allocate memory for requested buffer of size 1")
 
     monkeypatch.setattr(sampler.graphs["generator.onnx"].session, "run_with_iobinding", exhausted)
     with pytest.raises(ErsatzError, match="sample fewer images at once"):
         sampler.sample([1])
-
-
-def test_a_gpu_is_used_only_where_provider_and_driver_are(monkeypatch, capsys):
-    monkeypatch.setattr(graphs.ort, "preload_dlls", lambda: print("libraries loaded"))
-    for providers, gpus, expected in [
-        (["CUDAExecutionProvider"], 1, True),
-        (["CUDAExecutionProvider"], 0, False),
-        (["CPUExecutionProvider"], 1, False),
-    ]:
-        monkeypatch.setattr(graphs.ort, "get_available_providers", lambda found=providers: found)
-        monkeypatch.setattr(graphs, "_count_gpus", lambda found=gpus: found)
-        graphs.cuda_works.cache_clear()
-        assert graphs.cuda_works() is expected
-        assert available_provider() == ("CUDAExecutionProvider" if expected else "CPUExecutionProvider")
-    graphs.cuda_works.cache_clear()
-    assert capsys.readouterr() == ("", "libraries loaded\n")  # stdout belongs to --json
 
 
 def test_slerp_keeps_to_the_sphere():
