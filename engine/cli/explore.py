@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import typer
 
+from engine.cli.opening import opened
 from engine.cli.output import Json, show
 from engine.sampling.exploring import (
     Look,
@@ -25,6 +28,7 @@ from engine.sampling.latents import parse_seeds, save_w
 from engine.sampling.sampler import Noise, Sampler, write_png
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
+from engine.store.runs import Run
 
 app = typer.Typer(no_args_is_help=True, help="Explore a generator: grids, morphs, style mixing, walks as videos, w.")
 
@@ -52,7 +56,8 @@ def grid(
 ) -> None:
     """One picture of many seeds (PNG)."""
     look = Look(class_name or None, psi, cutoff, noise)
-    _write(out, seed_grid(_open(run_id), parse_seeds(seeds), columns, look), as_json)
+    with _opened(run_id) as sampler:
+        _write(out, seed_grid(sampler, parse_seeds(seeds), columns, look), as_json)
 
 
 @app.command("morph")
@@ -73,7 +78,8 @@ def morph_(
     ends = parse_seeds(seeds)
     if len(ends) != 2:
         raise ErsatzError(f"The seeds are {seeds!r}; a morph goes between two. Give two, such as 3,8.")
-    _write(out, morph(_open(run_id), ends[0], ends[1], np.linspace(0, 1, steps), space, look)[None], as_json)
+    with _opened(run_id) as sampler:
+        _write(out, morph(sampler, ends[0], ends[1], np.linspace(0, 1, steps), space, look)[None], as_json)
 
 
 @app.command()
@@ -95,7 +101,8 @@ def truncation(
             f"The psis are {psis!r}; expected numbers with commas between them, such as 0,0.5,1."
         ) from error
     look = Look(class_name or None, 1.0, cutoff, noise)
-    _write(out, truncation_sweep(_open(run_id), parse_seeds(seeds), values, look), as_json)
+    with _opened(run_id) as sampler:
+        _write(out, truncation_sweep(sampler, parse_seeds(seeds), values, look), as_json)
 
 
 @app.command()
@@ -112,10 +119,10 @@ def mix(
     as_json: Json = False,
 ) -> None:
     """Style mixing: the rows' images with some layers of w from the columns' (PNG; StyleGAN2)."""
-    sampler = _open(run_id)
-    layers = parse_layers(styles, sampler.info.get("num_ws", 0)) if sampler.has_w else []
     look = Look(class_name or None, psi, cutoff, noise)
-    _write(out, style_mixing(sampler, parse_seeds(rows), parse_seeds(columns), layers, look), as_json)
+    with _opened(run_id) as sampler:
+        layers = parse_layers(styles, sampler.info.get("num_ws", 0)) if sampler.has_w else []
+        _write(out, style_mixing(sampler, parse_seeds(rows), parse_seeds(columns), layers, look), as_json)
 
 
 @app.command("neighbours")
@@ -134,7 +141,8 @@ def neighbours_(
 ) -> None:
     """A seed's image, and images a little away from it (a row, PNG)."""
     look = Look(class_name or None, psi, cutoff, noise)
-    _write(out, neighbours(_open(run_id), seed, count, distance, space, look)[None], as_json)
+    with _opened(run_id) as sampler:
+        _write(out, neighbours(sampler, seed, count, distance, space, look)[None], as_json)
 
 
 @app.command("walk")
@@ -158,7 +166,8 @@ def walk_(
 
     require_suffix(out)
     look = Look(class_name or None, psi, cutoff, noise)
-    count = write_video(out, walk(_open(run_id), parse_seeds(seeds), frames, way, loop, look), fps)
+    with _opened(run_id) as sampler:
+        count = write_video(out, walk(sampler, parse_seeds(seeds), frames, way, loop, look), fps)
     show({"path": str(out), "frames": count}, as_json, f"{out}: {count} frames, {count / fps:.1f} s.")
 
 
@@ -174,7 +183,8 @@ def save_w_(
 ) -> None:
     """Save the w of a seed, as from-w and other StyleGAN2 programs read it (StyleGAN2)."""
     _require(out, ".npz")
-    save_w(out, _open(run_id).map([seed], class_name or None, psi, cutoff))
+    with _opened(run_id) as sampler:
+        save_w(out, sampler.map([seed], class_name or None, psi, cutoff))
     show({"path": str(out)}, as_json, str(out))
 
 
@@ -188,16 +198,17 @@ def from_w(
     as_json: Json = False,
 ) -> None:
     """The image of a saved w (PNG; StyleGAN2)."""
-    sampler = _open(run_id)
-    _write(out, sampler.synthesize(sampler.load_w(source), noise, [seed])[None], as_json)
+    with _opened(run_id) as sampler:
+        _write(out, sampler.synthesize(sampler.load_w(source), noise, [seed])[None], as_json)
 
 
-def _open(run_id: str) -> Sampler:
+@contextmanager
+def _opened(run_id: str) -> Iterator[Sampler]:
     home = Home.from_environment()
-    run = home.run(run_id)
-    if not run.is_dir():
+    if not home.run(run_id).is_dir():
         raise ErsatzError(f"There is no run {run_id} in {home.runs}; `python -m engine runs` lists those there are.")
-    return Sampler.open(run)
+    with opened(Run(home, run_id)) as samplers:
+        yield next(samplers)
 
 
 def _require(path: Path, suffix: str) -> None:

@@ -206,19 +206,19 @@ def sample(
     settings: dict[str, Any],
 ) -> None:
     """Sample images by seed: into a folder (--out), or as a pool for a sweep (--name)."""
+    from engine.cli.opening import opened
     from engine.sampling.latents import parse_seeds
-    from engine.sampling.sampler import Sampler, save_images
+    from engine.sampling.sampler import save_images
 
     numbers = parse_seeds(seeds)
     runs = [named_run(run_id, "train", *(["network"] if out is not None else [])) for run_id in run_ids]
     if out is not None:
         look = {"psi": settings.get("psi", 1.0), "cutoff": cutoff}
         look |= {"noise": settings.get("noise", "const"), "batch": settings.get("batch", 64), "with_w": with_w}
-        paths = [
-            path
-            for run in runs
-            for path in save_images(Sampler.open(run.path), numbers, class_name or None, out, **look)
-        ]
+        with opened(*runs) as samplers:
+            paths = [
+                path for sampler in samplers for path in save_images(sampler, numbers, class_name or None, out, **look)
+            ]
         show([str(path) for path in paths], as_json, f"{len(paths)} images in {out}.")
         return
     if not name:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -17,6 +19,7 @@ from engine import gpus
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.locks import FileLock
+from engine.store.read_only import read_only
 
 NEEDS_NO_SLOT = frozenset({"import", "journey", "network"})
 
@@ -86,3 +89,27 @@ def cuda_slots() -> list[Slot]:
             chosen.append(index or entry)
     order = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}  # the order in which nvidia-smi counts
     return [Slot(f"cuda:{entry}", {"CUDA_VISIBLE_DEVICES": entry} | order) for entry in chosen]
+
+
+@contextmanager
+def borrowed_gpu(home: Home) -> Iterator[int | None]:
+    """The number, as CUDA counts in this process, of a GPU that no run has; its slot is held meanwhile. None without.
+
+    For images that are made outside of a run, by a command or in the dashboard: no training finds the memory of its GPU
+    taken by them, and a run that comes meanwhile waits until they are done. The last GPU is asked for first, because
+    runs take the first. CUDA must not have been started here before: it is told to count as the slots do.
+    """
+    os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
+    for number, slot in [] if read_only() else reversed(list(enumerate(cuda_slots()))):
+        lock = slot.lock(home)
+        try:
+            taken = lock.acquire()
+        except OSError:  # a home that is only read: nobody can train there either
+            continue
+        if taken:
+            try:
+                yield number
+            finally:
+                lock.release()
+            return
+    yield None

@@ -14,7 +14,7 @@ from engine.store.runs import Run
 from pages.generating.files import downloads
 from pages.generating.keeping import keep_button, show_kept
 from pages.generating.opened import MOST_SEED, alt, choose, command, facts, options
-from pages.generating.painting import LARGE, SMALL, opened, painted
+from pages.generating.painting import LARGE, SMALL, opened, painted, painted_on
 from pages.parts.people import read_only
 from pages.parts.views import go
 
@@ -32,7 +32,7 @@ def explore(run: Run) -> None:
     sampler = opened(run)
     controls, shown = st.columns([2, 3], gap="large")
     with controls:
-        st.caption(facts(sampler.info))
+        st.caption(facts(sampler.info) + painted_on())
         seed = choose_seed()
         look = choose(sampler)
     if look is None:

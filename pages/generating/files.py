@@ -12,7 +12,7 @@ from engine.sampling.exploring import Look
 from engine.sampling.latents import w_content
 from engine.sampling.sampler import Sampler
 from engine.store.runs import Run
-from pages.generating.painting import turn
+from pages.generating.painting import paint
 from pages.parts.images import png, png_zip
 
 
@@ -22,7 +22,7 @@ def downloads(run: Run, sampler: Sampler, look: Look, seeds: Sequence[int]) -> N
     with st.popover("Download", icon=":material/download:"):
         st.download_button(
             "This picture (PNG)",
-            lambda: png(_drawn(sampler, seeds[:1], look)[0]),
+            lambda: png(_drawn(run, seeds[:1], look)[0]),
             f"{stem}.png",
             "image/png",
             icon=":material/image:",
@@ -63,9 +63,8 @@ def label_of(sampler: Sampler, look: Look) -> str:
 def zipped(run: Run, sampler: Sampler, seeds: Sequence[int], look: Look) -> bytes:
     """The pictures of seeds as a ZIP of PNG files."""
     label = label_of(sampler, look)
-    return png_zip(_drawn(sampler, seeds, look), [f"{run.id}-{label}-{seed:06d}.png" for seed in seeds])
+    return png_zip(_drawn(run, seeds, look), [f"{run.id}-{label}-{seed:06d}.png" for seed in seeds])
 
 
-def _drawn(sampler: Sampler, seeds: Sequence[int], look: Look) -> np.ndarray:
-    with turn():
-        return sampler.sample(seeds, look.class_name, look.psi, look.cutoff, look.noise)
+def _drawn(run: Run, seeds: Sequence[int], look: Look) -> np.ndarray:
+    return paint(run, lambda sampler: sampler.sample(seeds, look.class_name, look.psi, look.cutoff, look.noise))

@@ -9,7 +9,7 @@ from engine.sampling.exploring import Look
 from engine.sampling.sampler import Sampler
 from engine.store.runs import Run
 from pages.generating.opened import choose, facts
-from pages.generating.painting import most_pictures, opened
+from pages.generating.painting import most_pictures, opened, painted_on
 
 
 def tool(run: Run, wide: bool = False) -> tuple[Sampler, Look | None, DeltaGenerator, DeltaGenerator]:
@@ -17,7 +17,7 @@ def tool(run: Run, wide: bool = False) -> tuple[Sampler, Look | None, DeltaGener
     sampler = opened(run)
     controls, result = st.columns([1, 2] if wide else [2, 3], gap="large")
     with controls:
-        st.caption(facts(sampler.info))
+        st.caption(facts(sampler.info) + painted_on())
         look = choose(sampler)
     return sampler, look, controls, result
 

@@ -19,6 +19,7 @@ from engine.store.errors import ErsatzError
 from engine.store.runs import Run
 from pages.generating.keeping import kept
 from pages.generating.opened import command, options
+from pages.generating.painting import paint
 from pages.generating.tools import too_many, tool
 from pages.parts.images import enlarged
 from pages.parts.people import read_only
@@ -61,7 +62,8 @@ def walking(run: Run) -> None:
         if read_only():
             raise ErsatzError(DEMO)
         with video, st.spinner(f"Painting {len(seeds) * frames} pictures…", show_time=True):
-            content = _video(sampler, seeds, frames, fps, loop, FORMATS[made_as][0], look)
+            suffix = FORMATS[made_as][0]
+            content = paint(run, lambda opened: _video(opened, seeds, frames, fps, loop, suffix, look))
         st.session_state["walk-made"] = (wanted, content)
     shown, content = st.session_state.get("walk-made", (None, b""))
     with video:

@@ -10,9 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from engine.cli import opening
+from engine.jobs import slots
+from engine.jobs.slots import Slot
 from engine.sampling.export import export_generator
 from engine.sampling.sampler import Sampler
 from engine.store.home import Home
+from engine.store.locks import is_held
 from tests.cli.conftest import Ending
 from tests.sampling.conftest import imported_network
 
@@ -107,3 +111,30 @@ def test_what_cannot_be_is_a_sentence(command: Command, network: str, tmp_path: 
         assert ending.code == 1
         assert said in ending.err
     assert not Path(image).exists()
+
+
+def test_the_slot_of_a_free_gpu_is_held_until_the_command_ends(
+    command: Command, network: str, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two = [Slot(f"cuda:{i}", {"CUDA_VISIBLE_DEVICES": str(i)}) for i in range(2)]
+    for module in (slots, opening):
+        monkeypatch.setattr(module, "cuda_slots", lambda: two)
+    asked: list[tuple[object, ...]] = []
+    open_as_ever = Sampler.open
+
+    def look(path: Path, device: str, gpu: int) -> Sampler:
+        asked.append((device, gpu, *(is_held(slot.lock(home).path) for slot in two)))
+        return open_as_ever(path, "cpu")
+
+    monkeypatch.setattr(Sampler, "open", look)
+    grid = ("explore", "grid", network, "--class-name", "bleed", "--out", str(tmp_path / "grid.png"))
+    sample = ("sample", network, "--class-name", "bleed", "--out", str(tmp_path / "images"))
+    for line in (grid, sample):
+        ending = command(*line)
+        assert (ending.code, ending.err) == (0, "")
+        assert not any(is_held(slot.lock(home).path) for slot in two)
+    assert asked == [("auto", 1, False, True)] * 2
+    with two[0].lock(home), two[1].lock(home):
+        ending = command(*grid)
+    assert (ending.code, ending.err) == (0, "Every GPU has a run, so the images are made on the CPU.\n")
+    assert asked[-1] == ("cpu", 0, True, True)

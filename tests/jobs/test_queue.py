@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -26,11 +27,12 @@ from engine.gpus import Gpu
 from engine.jobs import slots
 from engine.jobs import submit as jobs
 from engine.jobs.queue import take_slots, waiting
-from engine.jobs.slots import CPU, slots_for
+from engine.jobs.slots import CPU, Slot, slots_for
 from engine.store import index
 from engine.store.errors import AlreadyActive, ErsatzError
 from engine.store.home import REPOSITORY, Home
 from engine.store.locks import FileLock
+from engine.store.read_only import READ_ONLY
 from engine.store.runs import State, create_run, list_runs
 from tests import fabricated
 from tests.jobs.scene import ended, finish, kill, make_dataset, supervisor_of, training, until, worker_of
@@ -232,3 +234,43 @@ def test_relative_paths_are_settled_where_they_were_typed(
 )
 def test_a_run_of_every_kind_that_computes_takes_the_slot_of_its_device(config: Config) -> None:
     assert slots_for(config.plain()) == [CPU]
+
+
+def test_a_gpu_is_borrowed_only_from_nobody_and_for_a_while(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    two = [Slot(f"cuda:{i}", {"CUDA_VISIBLE_DEVICES": str(i)}) for i in (3, 5)]
+    monkeypatch.setattr(slots, "cuda_slots", lambda: two)
+    monkeypatch.setenv("CUDA_DEVICE_ORDER", "FASTEST_FIRST")
+    first, last = (slot.lock(home) for slot in two)
+    with slots.borrowed_gpu(home) as number:
+        assert number == 1  # as CUDA counts here; runs take the first
+        assert os.environ["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"
+        assert not last.acquire()
+        with slots.borrowed_gpu(home) as other, slots.borrowed_gpu(home) as none:
+            assert (other, none) == (0, None)
+    assert first.acquire()
+    assert last.acquire()
+    with slots.borrowed_gpu(home) as number:
+        assert number is None
+    first.release()
+    with pytest.raises(ZeroDivisionError), slots.borrowed_gpu(home) as number:
+        assert number == 0
+        raise ZeroDivisionError
+    assert first.acquire()
+
+
+def test_nothing_is_borrowed_in_a_demo_or_from_a_home_that_is_only_read(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slots, "cuda_slots", lambda: [Slot("cuda:0", {"CUDA_VISIBLE_DEVICES": "0"})])
+    home.root.mkdir()
+    home.locks.write_text("")  # no folder can be made there
+    with slots.borrowed_gpu(home) as number:
+        assert number is None
+    home.locks.unlink()
+    monkeypatch.setenv(READ_ONLY, "1")
+    with slots.borrowed_gpu(home) as number:
+        assert number is None
+    assert not home.locks.exists()
+    monkeypatch.delenv(READ_ONLY)
+    with slots.borrowed_gpu(home) as number:
+        assert number == 0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,11 +12,15 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine.configs import PoolConfig, ProjectionConfig
+from engine.jobs import slots
+from engine.jobs.slots import Slot
 from engine.sampling.latents import save_w
 from engine.sampling.pools import Pool
-from engine.store.errors import ErsatzError
+from engine.sampling.sampler import Sampler
+from engine.store.errors import ErsatzError, OutOfMemory
 from engine.store.files import read_json, write_json
 from engine.store.home import Home
+from engine.store.locks import is_held
 from engine.store.read_only import READ_ONLY
 from engine.store.runs import Run, State, create_run
 from pages.generating import painting, unexported
@@ -342,3 +348,77 @@ def test_a_running_pool_is_followed_and_a_failed_one_says_why(
     assert "64 of 1,000 images" in app.get("progress")[0].proto.text
     failed = pool_run(home, trainings, State.FAILED, error="No generator of the pool makes bleed.")
     assert "No generator of the pool makes bleed." in texts(open_page("generate", run=failed.id))
+
+
+@pytest.fixture
+def gpu(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Slot]:
+    """A GPU, by its slot; what is opened on it stays on the processor all the same."""
+    slot = Slot("cuda:0", {"CUDA_VISIBLE_DEVICES": "0"})
+    for module in (slots, painting):
+        monkeypatch.setattr(module, "cuda_slots", lambda: [slot])
+    painting._open_on_gpu.clear()
+    yield slot
+    painting._open_on_gpu.clear()
+
+
+def test_pictures_are_painted_on_a_gpu_that_no_run_has(
+    gpu: Slot, home: Home, trainings: list[Run], monkeypatch
+) -> None:
+    opened: list[dict[str, object]] = []
+    open_as_ever = Sampler.open
+
+    def look(path: Path, device: str = "auto", **named: object) -> Sampler:
+        opened.append({"device": device, **named})
+        return open_as_ever(path, "cpu")
+
+    def held(sampler: Sampler) -> bool:
+        return is_held(gpu.lock(home).path)
+
+    monkeypatch.setattr(Sampler, "open", look)
+    (trainings[0].path / "generator.json").touch()  # opened by nobody yet
+    for _ in range(2):
+        assert painting.paint(trainings[0], held), "the slot is taken for the time of a picture"
+        assert not is_held(gpu.lock(home).path)
+    assert opened == [{"device": "auto", "gpu": 0, "gpu_bytes": painting.GPU_BYTES}], "and the network stays open"
+    assert painting.painted_on() == ""
+
+    with gpu.lock(home):  # as a run has it
+        assert painting.paint(trainings[0], lambda sampler: sampler) is painting.opened(trainings[0])
+        assert painting.painted_on() == " · painted on the processor, since runs have the GPU"
+    assert opened[1:] == [{"device": "cpu"}]
+    assert painting.paint(trainings[0], held)
+    assert len(opened) == 3, "the GPU's memory was given back to the run"
+
+
+def test_a_second_visitor_takes_the_processor_meanwhile(gpu: Slot, home: Home, trainings: list[Run]) -> None:
+    here = painting.opened(trainings[0])
+
+    def beside(first: Sampler) -> None:
+        assert painting.paint(trainings[0], lambda second: second) is here
+        assert painting.painted_on() == "", "no run has it"
+        assert first is not here
+
+    painting.paint(trainings[0], beside)
+    painting.paint(trainings[0], beside)
+
+
+def test_a_full_gpu_leaves_the_picture_to_the_processor(
+    gpu: Slot, trainings: list[Run], capsys: pytest.CaptureFixture[str]
+) -> None:
+    here = painting.opened(trainings[0])
+
+    def work(sampler: Sampler) -> str:
+        if sampler is not here:
+            raise OutOfMemory("The memory of the GPU is full.")
+        return "painted"
+
+    assert painting.paint(trainings[0], work) == "painted"
+    assert capsys.readouterr().err == "The memory of the GPU is full. The processor paints this one.\n"
+
+
+def test_where_runs_have_the_gpu_that_is_said(gpu: Slot, home: Home, open_page: OpenPage, trainings: list[Run]) -> None:
+    assert "painted on the processor" not in texts(open_page("generate", run=trainings[0].id, seed="800"))
+    with gpu.lock(home):
+        said = texts(open_page("generate", run=trainings[0].id, seed="900"))
+        assert "painted on the processor, since runs have the GPU" in said
+        assert "painted on the processor" in texts(open_page("generate", run=trainings[0].id, view="Neighbours"))
