@@ -62,6 +62,7 @@ def _project(
         print(notice, flush=True)
         run.raise_alarm("no-perceptual-distance", notice)
     set_arithmetic(device)
+    run.update(device=describe(device))
     search = Search(generator, distance, device, pixels, label, config)
     step = search.resume(run.path / STATE_FILE)
     run.keep_metrics(lambda row: row["step"] <= step)

@@ -12,6 +12,17 @@ WIDTHS = (16, 32, 64, 96)
 LARGEST_SIZE = 64
 
 
+class Largest(nn.Module):
+    """The largest response of each channel, [N, C, H, W] -> [N, C, 1, 1].
+
+    As `nn.AdaptiveMaxPool2d(1)`, number for number; torch counts the gradient of that one on a GPU among those whose
+    sums may come out differently each time.
+    """
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.max_pool2d(x, x.shape[-2:])
+
+
 class SmallCnn(nn.Sequential):
     """Four convolutions with batch norm and pooling, then the largest response of each channel: 79,000 parameters.
 
@@ -25,7 +36,7 @@ class SmallCnn(nn.Sequential):
         before = stem
         for width in widths:
             layers += [nn.Conv2d(before, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
-            layers += [nn.MaxPool2d(2)] if width != widths[-1] else [nn.AdaptiveMaxPool2d(1)]
+            layers += [nn.MaxPool2d(2)] if width != widths[-1] else [Largest()]
             before = width
         super().__init__(*layers, nn.Flatten(), nn.Dropout(dropout), nn.Linear(before, classes))
 

@@ -49,6 +49,7 @@ def test_recovers_the_w_of_a_generated_image(
     rows, _ = run.read_metrics()
     assert [row["step"] for row in rows] == [1, *range(10, 201, 10)]
     result = run.status().result
+    assert run.status().device.startswith("CPU, ")
     assert result["loss"] == "pixels"
     assert result["distance"] < 0.1 * rows[0]["distance"]
     assert result["distance_of_w_alone"] < 0.1 * rows[0]["distance"]

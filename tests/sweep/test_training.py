@@ -19,6 +19,7 @@ from engine.features.backbones import Backbone, imagenet
 from engine.store.errors import ErsatzError
 from engine.sweep import networks, published_heads
 from engine.sweep.arms import Trial
+from engine.sweep.classifiers import Largest
 from engine.sweep.heads import train_heads
 from engine.sweep.probe import fit_probe
 from engine.sweep.training import train_network
@@ -278,6 +279,18 @@ def test_a_group_gives_a_result_for_each_trial(changes: dict[str, object]) -> No
     found = train_group(trials, feature_inputs(), config(**changes))
     assert [result.trial for result in found] == trials
     assert all(np.isfinite(result.valid_loss) and result.seconds > 0 for result in found)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_the_largest_response_is_torchs(layout: torch.memory_format) -> None:
+    """With its gradient, also where several are equally large."""
+    images = torch.randn(16, 8, 4, 4, generator=torch.Generator().manual_seed(0)).relu().round()
+    found: list[list[torch.Tensor]] = []
+    for pool in (Largest(), nn.AdaptiveMaxPool2d(1)):
+        x = images.contiguous(memory_format=layout).requires_grad_()
+        y = pool(x)
+        found.append([y, *torch.autograd.grad((y * torch.arange(8.0).view(8, 1, 1)).sum(), x)])
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(*found, strict=True))
 
 
 def order() -> tuple[bool, bool, list[bool]]:
