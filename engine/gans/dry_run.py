@@ -189,6 +189,9 @@ def _play_through(
     players = make_players(training, pictures, images.labels, device)
     if isinstance(players, StyleganPlayers) and players.config.aug == "ada":
         players.augment.p.fill_(TYPICAL_P)
+    z, labels = (t.to(device) for t in fixed_latents(0, training.grid, training.z_dim, pictures.classes))
+    if on_gpu:  # what the grid at the start of a training leaves to its end
+        to_bytes(players.sample(z, labels))
     # As if at the very start, again and again: there every phase is due, and all of them are recorded after a while.
     for _ in range(WARM_UP + 1 if on_gpu and iterations else 1):
         _play(players, training, images, 0)
@@ -202,7 +205,6 @@ def _play_through(
         _wait_for(device)
         seconds += time.perf_counter() - started
         report(Progress("measuring", number, iterations, "iterations"))
-    z, labels = (t.to(device) for t in fixed_latents(0, training.grid, training.z_dim, pictures.classes))
     started = time.perf_counter()
     to_bytes(players.sample(z, labels))
     return Measured(seconds / max(1, iterations), time.perf_counter() - started, peak_memory(device))

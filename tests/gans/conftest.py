@@ -15,6 +15,7 @@ from engine.datasets.dataset import Dataset
 from engine.datasets.importing import import_dataset
 from engine.store.home import Home
 from engine.store.runs import Run, create_run
+from tests.gans.capturing import FakeCuda, installed
 
 SIZE = 32
 TIMES = ("seconds", "images_per_second", "memory_gib", "time")
@@ -63,3 +64,9 @@ def make_run(home: Home, discs: Dataset) -> MakeRun:
         return create_run(home, config.plain(), "train"), config
 
     return make
+
+
+@pytest.fixture
+def cuda(monkeypatch: pytest.MonkeyPatch) -> FakeCuda:
+    """Players made from now on record CUDA graphs, on the CPU by a stand-in."""
+    return installed(monkeypatch)

@@ -1,88 +1,117 @@
-"""What CUDA graphs ask of the phases, held on the CPU: static shapes, and a host that never looks at a tensor."""
+"""What CUDA graphs ask of the phases, held on the CPU: every one of every variant can be recorded and replayed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch import Tensor
 
-from engine.gans import cuda_graphs
-from engine.gans.cuda_graphs import Recorder
+from tests.gans.capturing import FakeCuda, OnTheCpu, installed, watched
 from tests.gans.stylegan2.test_players import CPU, Game
 
-HOST_WAITS = ("_local_scalar_dense", "nonzero", "masked_select", "unique", "is_nonzero", "equal.default")
-HOST_TELLS = ("lift_fresh",)  # a tensor made of Python numbers: a copy from the host, which no recording allows
 EVERYTHING = {"aug": "fixed", "aug_p": 0.9, "conditional": True, "mbstd_group": 4}
 EVERYTHING |= {"g_reg_interval": 1, "d_reg_interval": 1}  # all phases in every iteration
 PHASES = 4
+STATIC = {"aug_margins": "static", "mapping_layers": 2}
+PRECISIONS = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
+VARIANTS: dict[str, tuple[torch.dtype, dict[str, Any]]] = {
+    "noaug": (torch.float32, {"aug": "noaug"}),
+    "noaug bf16, no penalties, no mixing": (
+        torch.bfloat16,
+        {"aug": "noaug", "pl_weight": 0.0, "gamma": 0.0, "style_mixing": 0.0},
+    ),
+    "fixed bgcfnc, conditional": (
+        torch.float32,
+        {"aug": "fixed", "aug_p": 0.9, "augpipe": "bgcfnc", "size": 32, "conditional": True, "batch": 4},
+    ),
+    "ada blit bf16, in pieces": (torch.bfloat16, {"aug": "ada", "augpipe": "blit", "batch_gpu": 4}),
+    "fixed medical fp16": (torch.float16, {"aug": "fixed", "aug_p": 0.5, "augpipe": "medical"}),
+    "ada skip, mirrored": (
+        torch.float32,
+        {"aug": "ada", "d_architecture": "skip", "mirror": True, "mirror_vertical": True, "conditional": True},
+    ),
+    "noaug orig, frozen": (torch.float32, {"aug": "noaug", "d_architecture": "orig", "freeze_d": 2, "mbstd_group": 8}),
+}
 
 
-class Watch(TorchDispatchMode):
-    """Every operation with the shapes that it meets."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.operations: list[tuple[Any, ...]] = []
-
-    def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = operation(*args, **(kwargs or {}))
-        shapes = [tuple(leaf.shape) for leaf in tree_leaves((args, result)) if isinstance(leaf, torch.Tensor)]
-        self.operations.append((str(operation), *shapes))
-        return result
+def numbers(game: Game) -> dict[str, Tensor | float]:
+    """Everything that a training is made of, and what it says of itself."""
+    return {**{name: tensor.clone() for name, tensor in game.players.state().items()}, **game.players.read_meters()}
 
 
-TOLIST = torch.Tensor.tolist
+def require_equal(found: dict[str, Tensor | float], expected: dict[str, Tensor | float]) -> None:
+    assert found.keys() == expected.keys()
+    assert [
+        name for name, value in expected.items() if not torch.equal(*map(torch.as_tensor, (found[name], value)))
+    ] == []
 
 
-def seen_tolist(tensor: torch.Tensor) -> list[Any]:
-    """`tolist` by an operation that a watch sees."""
-    tensor.flatten()[0].item()
-    return TOLIST(tensor)
+def played(iterations: int, dtype: torch.dtype = torch.float32, **changes: Any) -> Game:
+    with watched():
+        return Game(dtype, precision=PRECISIONS[dtype], **STATIC, **changes).play(iterations)
 
 
-def watched(game: Game) -> list[list[tuple[Any, ...]]]:
-    """The operations of each phase and of its step, in the next two iterations."""
-    watches: list[Watch] = []
-
-    def watching(work: Callable[..., None]) -> Callable[..., None]:
-        def watched_work(*tensors: torch.Tensor) -> None:
-            watches.append(Watch())
-            with watches[-1], pytest.MonkeyPatch.context() as patch:
-                patch.setattr(torch.Tensor, "tolist", seen_tolist)
-                work(*tensors)
-
-        return watched_work
-
-    for phase in game.players.phases:
-        for name in ("add_gradients", "step"):
-            object.__setattr__(phase, name, watching(getattr(phase, name)))
-    game.play(2)
-    return [watch.operations for watch in watches]
+def recorded(game: Game) -> list[bool]:
+    return [work.graph is not None for work in game.players.recorder.works]
 
 
-@pytest.mark.parametrize(
-    "changes", [{"augpipe": "bgcfnc", "size": 32, "batch": 4}, {"augpipe": "medical", "precision": "bf16"}]
-)
-def test_static_phases_can_be_recorded(changes: dict[str, Any]) -> None:
-    dtype = torch.bfloat16 if changes.get("precision") == "bf16" else torch.float32
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_phase_is_recorded_and_the_numbers_are_those_without(
+    variant: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dtype, changes = VARIANTS[variant]
+    eager = played(4, dtype, **changes)
+    cuda = installed(monkeypatch)
+    game = played(4, dtype, **changes)  # of which 2 are replayed, with every phase in them
+    assert capsys.readouterr().out == ""
+    assert recorded(game) == [True] * 2 * len(game.players.phases)
+    pieces = len(game.players.offsets)
+    lazy = 2 if "no penalties" not in variant else 0
+    assert cuda.replays == (2 * 2 + lazy) * (pieces + 1)
+    require_equal(numbers(game), numbers(eager))
 
-    game = Game(dtype, aug_margins="static", **EVERYTHING, **changes)
-    game.play()  # what is made once is made before a recording
-    operations = watched(game)
-    assert len(operations) == 2 * 2 * PHASES and min(map(len, operations)) > 3
-    for first, second in zip(operations[: 2 * PHASES], operations[2 * PHASES :], strict=True):
-        assert first == second  # whatever was drawn
-        assert [op for op, *_ in first if any(name in op for name in (*HOST_WAITS, *HOST_TELLS))] == []
+
+def test_a_training_that_goes_on_between_two_penalties_records_after_the_next_of_each(cuda: FakeCuda) -> None:
+    game = Game(aug="noaug", mapping_layers=2)
+    game.seen = game.config.batch  # the second iteration: the next path lengths come in the third, R1 in the fourth
+    game.play(3)
+    assert not any(recorded(game))
+    game.play()
+    assert all(recorded(game))
 
 
-def test_the_watch_sees_what_exact_margins_do() -> None:
-    game = Game(aug_margins="exact", augpipe="blit", **EVERYTHING)
-    waits = {op for operations in watched(game) for op, *_ in operations if any(name in op for name in HOST_WAITS)}
-    assert waits == {"aten._local_scalar_dense.default", "aten.nonzero.default"}
+@pytest.fixture(scope="module")
+def eager_numbers() -> dict[str, Tensor | float]:
+    return numbers(played(4, aug="noaug", batch=4))
+
+
+@pytest.mark.parametrize("work", [0, 1, 3, 5, 7])  # the first step, and every phase's gradients
+def test_a_recording_that_fails_leaves_the_training_as_it_was(
+    work: int, eager_numbers: dict[str, Tensor | float], cuda: FakeCuda, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if full := work in (3, 5):
+        cuda.failure = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+    game = played(2, aug="noaug", batch=4)
+    cuda.fail_in(work)
+    with watched():
+        game.play(2)
+    assert not any(recorded(game)) and cuda.replays == 0
+    assert (cuda.current, cuda.generator.state) == (cuda.outside, "clean")
+    (line,) = capsys.readouterr().out.splitlines()
+    assert ("memory is full" if full else "operation not permitted") in line
+    require_equal(numbers(game), eager_numbers)
+
+
+def test_exact_margins_are_not_recorded(cuda: FakeCuda, capsys: pytest.CaptureFixture[str]) -> None:
+    game = Game(aug_margins="exact", augpipe="blit", mapping_layers=2, **EVERYTHING)
+    assert recorded(game) == []
+    game.players.recorder = OnTheCpu(CPU)  # what would become of it
+    game.players.phases = game.players.all_phases()
+    game.play(3)
+    assert recorded(game) == [False] * 2 * PHASES
+    assert "could not be recorded as CUDA graphs (the host waits" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -102,79 +131,3 @@ def test_static_margins_give_the_same_gradients(seed: int) -> None:
     assert len(flats[0]) == PHASES
     for exact, static in zip(*flats, strict=True):
         assert (exact - static).norm() < 1e-5 * exact.norm()
-
-
-class FakeGraph:
-    """Stands in for `torch.cuda.CUDAGraph`: what is called while recording is called again at each replay."""
-
-    def __init__(self) -> None:
-        self.replays: list[Callable[[], None]] = []
-
-    def replay(self) -> None:
-        for replay in self.replays:
-            replay()
-
-
-class FakeGenerator:
-    def clone_state(self) -> None:
-        pass
-
-
-def test_graphs_are_recorded_once_and_replayed_on_new_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The order of things, by a stand-in for the GPU: a recording runs nothing, a replay what was recorded."""
-    done: list[tuple[str, float]] = []
-
-    class Recording:
-        def __init__(self, graph: FakeGraph, pool: object, stream: object, capture_error_mode: str):
-            self.graph = graph
-            assert capture_error_mode == "thread_local"
-
-        def __enter__(self) -> None:
-            FakeCuda.recording = self.graph
-
-        def __exit__(self, *_: object) -> None:
-            FakeCuda.recording = None
-
-    class FakeCuda:
-        recording: FakeGraph | None = None
-
-    class Quiet:
-        device_index = 0
-
-        def __init__(self, *_: object):
-            pass
-
-        def __enter__(self) -> None:
-            pass
-
-        def __exit__(self, *_: object) -> None:
-            pass
-
-        def wait_stream(self, _: object) -> None:
-            pass
-
-    def work(tensor: torch.Tensor) -> None:
-        if FakeCuda.recording is not None:
-            FakeCuda.recording.replays.append(lambda: done.append(("replayed", tensor.item())))
-        else:
-            done.append(("eager", tensor.item()))
-
-    for name, stand_in in (("Stream", Quiet), ("stream", Quiet), ("current_stream", Quiet), ("graph", Recording)):
-        monkeypatch.setattr(cuda_graphs.torch.cuda, name, stand_in)
-    monkeypatch.setattr(cuda_graphs.torch.cuda, "CUDAGraph", FakeGraph)
-    monkeypatch.setattr(cuda_graphs.torch.cuda, "graph_pool_handle", lambda: (0, 0))
-    monkeypatch.setattr(cuda_graphs.torch.cuda, "default_generators", [FakeGenerator()])
-    recorder = Recorder(torch.device("cuda"))
-    graphed = recorder.graphed(work)
-    for i in range(cuda_graphs.WARM_UP + 3):
-        recorder.begin_iteration()
-        graphed(torch.tensor(float(i)))
-    assert done == [("eager", float(i)) for i in range(2)] + [("replayed", float(i)) for i in range(2, 5)]
-
-
-def test_without_a_gpu_or_the_wish_nothing_is_recorded() -> None:
-    def work() -> None:
-        pass
-
-    assert Recorder(CPU).graphed(work) is work
-    assert Recorder(torch.device("cuda"), wanted=False).graphed(work) is work
