@@ -258,7 +258,7 @@ class FakeCuda:
 
     @contextmanager
     def graph(self, graph: Graph, pool: tuple[int, int], stream: Stream, capture_error_mode: str) -> Iterator[None]:
-        """A recording; one that fails leaves what torch 2.11 leaves: its stream, and a generator in midst of it."""
+        """A recording; one that fails leaves what torch 2.11 leaves: its stream, and a generator halfway."""
         assert (pool, capture_error_mode) == ((0, 1), "thread_local")
         self.current, self.generator.state = stream, "recorded"
         graph.begin(stream)
