@@ -98,8 +98,14 @@ def on_device(network: Network, device: torch.device) -> Network:
     return network.to(device).to(memory_format=torch.channels_last)
 
 
+@cache
 def cpu_multiplies_bf16() -> bool:
-    """Whether this CPU has bf16 instructions (AVX512_BF16 or AMX); torch before 2.12 or so knows only private names."""
+    """Whether this CPU has bf16 instructions (AVX512_BF16 or AMX) that torch may use.
+
+    ATEN_CPU_CAPABILITY can forbid them. torch before 2.12 or so knows the instructions by private names alone.
+    """
+    if not torch.backends.cpu.get_cpu_capability().startswith(("AVX512", "AMX")):
+        return False
     if hasattr(torch.cpu, "get_capabilities"):
         found = torch.cpu.get_capabilities()
         return bool(found.get("avx512_bf16") or found.get("amx_bf16"))

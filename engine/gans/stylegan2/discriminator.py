@@ -71,12 +71,13 @@ class LastBlock(nn.Module):
         self.fc = FullyConnected(width * 16, width, "lrelu")
         self.out = FullyConnected(width, width if architecture.classes else 1)
 
-    def forward(self, x: Tensor, image: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, image: Tensor | None, batches: int) -> Tensor:
         x = x.to(self.fc.weight.dtype)
         if image is not None:
             x = x + self.fromrgb(image.to(x.dtype))
         if self.groups_of_channels:
-            x = with_minibatch_std(x, self.group, self.groups_of_channels)
+            parts = [with_minibatch_std(part, self.group, self.groups_of_channels) for part in x.chunk(batches)]
+            x = torch.cat(parts) if batches > 1 else parts[0]
         return self.out(self.fc(self.conv(x).flatten(1)))
 
 
@@ -96,7 +97,10 @@ def with_minibatch_std(x: Tensor, group: int | None, channels: int = 1) -> Tenso
 
 
 class Discriminator(nn.Module):
-    """Images [N, channels, size, size] and, if conditional, c [N, classes] -> logits [N, 1], fp32."""
+    """Images [N, channels, size, size] and, if conditional, c [N, classes] -> logits [N, 1], fp32.
+
+    Several equal `batches`, one behind the other, are judged at once, and minibatch-std sees each by itself.
+    """
 
     def __init__(self, architecture: Architecture):
         super().__init__()
@@ -113,13 +117,13 @@ class Discriminator(nn.Module):
             )
         self.b4 = LastBlock(architecture)
 
-    def forward(self, images: Tensor, c: Tensor | None = None) -> Tensor:
+    def forward(self, images: Tensor, c: Tensor | None = None, batches: int = 1) -> Tensor:
         x: Tensor | None = None
         image: Tensor | None = images
         for resolution in self.resolutions:
             x, image = getattr(self, f"b{resolution}")(x, image)
         assert x is not None
-        logits = self.b4(x, image)
+        logits = self.b4(x, image, batches)
         if self.architecture.classes:  # projection (arXiv 1802.05637)
             towards = self.mapping(c)
             logits = (logits * towards).sum(1, keepdim=True) / sqrt(towards.shape[1])

@@ -1,20 +1,24 @@
 """The resampling filter of StyleGAN2 ([1, 3, 3, 1] in both axes) and its three uses.
 
-Each is a depthwise convolution, which costs little beside the dense ones when images lie channels last. Two of torch's
-operators would not: depthwise transposed convolutions in bf16, and the double backward of depthwise convolutions, which
-takes one channel after the other. So upsampling repeats pixels first, [1, 3, 3, 1] being [1, 1] * [1, 2, 1], and each
-use is a linear map that knows its adjoint: backward applies the adjoint, double backward the map again, and so on.
+On a GPU each is one pass of a Triton kernel (`kernels`). Elsewhere it is a depthwise convolution, which costs little
+beside the dense ones when images lie channels last. Two of torch's operators would not: depthwise transposed
+convolutions in bf16, and the double backward of depthwise convolutions, which takes one channel after the other. So
+upsampling repeats pixels first, [1, 3, 3, 1] being [1, 1] * [1, 2, 1], and each use is a linear map that knows its
+adjoint: backward applies the adjoint, double backward the map again, and so on.
 
 The filter is symmetric, so that correlation and convolution are the same.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from engine.gans.stylegan2 import kernels
 
 Use = Literal["blur", "up", "down"]
 ADJOINTS: dict[Use, Use] = {"blur": "blur", "up": "down", "down": "up"}
@@ -22,7 +26,7 @@ ADJOINTS: dict[Use, Use] = {"blur": "blur", "up": "down", "down": "up"}
 
 def resample_filter() -> Tensor:
     """The filter [4, 4] with sum 1, as layers hold it for the sake of the file format."""
-    return _binomial(4, torch.zeros([]))
+    return _binomial(4, torch.float32, torch.device("cpu"))
 
 
 def blurred(x: Tensor, padding: int, gain: float = 1.0) -> Tensor:
@@ -50,18 +54,30 @@ def _filtered(x: Tensor, use: Use, padding: int, gain: float) -> Tensor:
 
 
 def _apply(x: Tensor, use: Use, padding: int, gain: float) -> Tensor:
+    if x.device.type == "cuda" and x.dtype in kernels.DTYPES and kernels.usable(x.device):
+        return kernels.resampled(x, use, padding, gain)
     channels = x.shape[1]
     if use == "up":
         x = F.interpolate(x, scale_factor=2.0, mode="nearest")
-        kernel, stride = _binomial(3, x) * (gain / 4), 1
+        kernel, stride = _kernel(3, gain / 4, channels, x.dtype, x.device), 1
     else:
-        kernel, stride = _binomial(4, x) * gain, 2 if use == "down" else 1
-    return F.conv2d(x, kernel.expand(channels, 1, -1, -1), stride=stride, padding=padding, groups=channels)
+        kernel, stride = _kernel(4, gain, channels, x.dtype, x.device), 2 if use == "down" else 1
+    return F.conv2d(x, kernel, stride=stride, padding=padding, groups=channels)
 
 
-def _binomial(taps: int, like: Tensor) -> Tensor:
-    """[1, 2, 1] or [1, 3, 3, 1] in both axes, with sum 1, made on the device so that nothing waits for a copy."""
-    i = torch.arange(taps, dtype=like.dtype, device=like.device)
+@lru_cache(maxsize=256)  # one for each width of a network, precision and gain
+@torch.inference_mode(False)  # it is kept, and may be needed with gradients later
+def _kernel(taps: int, gain: float, channels: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """The depthwise kernel [channels, 1, taps, taps]: [1, 2, 1] or [1, 3, 3, 1] in both axes, with sum `gain`.
+
+    Made on the device, so that nothing waits for a copy, and outside the memory of a CUDA graph, since each phase runs
+    before it is recorded.
+    """
+    return (_binomial(taps, dtype, device) * gain).expand(channels, 1, -1, -1).contiguous()
+
+
+def _binomial(taps: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    i = torch.arange(taps, dtype=dtype, device=device)
     row = (1 + i * (taps - 1 - i)) / 2 ** (taps - 1)
     return row[:, None] * row
 

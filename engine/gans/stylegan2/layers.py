@@ -16,47 +16,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.gans.stylegan2.convolutions import convolved
+from engine.gans.stylegan2.epilogue import epilogue
 from engine.gans.stylegan2.filters import blurred, downsampled, resample_filter, upsampled
 
 Activation = Literal["linear", "lrelu"]
 Noise = Literal["const", "random", "none"]
 SLOPE = 0.2
+SLOPES = {"linear": 1.0, "lrelu": SLOPE}
 GAINS = {"linear": 1.0, "lrelu": sqrt(2)}
 
 
 def norm2(x: Tensor) -> Tensor:
     """Each row of x [N, D] divided by its root mean square."""
     return x * (x.square().mean(1, keepdim=True) + 1e-8).rsqrt()
-
-
-def activated(x: Tensor, activation: Activation, clamp: float | None = None) -> Tensor:
-    """The activation without its gain, then the clamp to +- `clamp`. It may overwrite x."""
-    if activation == "linear":
-        return x if clamp is None else F.hardtanh(x, -clamp, clamp)  # a clamp whose backward is one pass
-    if clamp is None:
-        return F.leaky_relu_(x, SLOPE)
-    if torch.is_grad_enabled() and x.requires_grad:
-        return _ClampedLeakyReLU.apply(x, clamp)
-    return F.hardtanh_(F.leaky_relu_(x, SLOPE), -clamp, clamp)
-
-
-class _ClampedLeakyReLU(torch.autograd.Function):
-    """In place; its output alone tells its slope, so that nothing else is kept for backward."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, clamp: float) -> Tensor:
-        F.hardtanh_(F.leaky_relu_(x, SLOPE), -clamp, clamp)
-        ctx.mark_dirty(x)
-        ctx.save_for_backward(x)
-        ctx.clamp = clamp
-        return x
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        (y,) = ctx.saved_tensors
-        y = y.detach()  # it is made of straight pieces: the slope does not change with y
-        grad = torch.ops.aten.hardtanh_backward(grad, y, -ctx.clamp, ctx.clamp)
-        return torch.ops.aten.leaky_relu_backward(grad, y, SLOPE, True), None
 
 
 def cast_with_energy(weight: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
@@ -100,7 +72,8 @@ class FullyConnected(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         gain = GAINS[self.activation] * self.lr
         x = x * (gain / sqrt(self.weight.shape[1]))  # smaller than the weight
-        return activated(torch.addmm(self.bias * gain, x, self.weight.T), self.activation)
+        x = torch.addmm(self.bias * gain, x, self.weight.T)
+        return F.leaky_relu_(x, SLOPE) if self.activation == "lrelu" else x
 
 
 class Convolution(nn.Module):
@@ -143,18 +116,17 @@ class Convolution(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         weight = (self.weight * (self.weight_gain * self.gain)).to(x.dtype)
-        bias = None if self.bias is None else (self.bias * self.gain).to(x.dtype)
         kernel = weight.shape[-1]
         if self.resample == "down":
-            if kernel == 1:
-                x = convolved(downsampled(x), weight, bias)
-            else:
-                x = convolved(blurred(x, 2), weight, bias, stride=2)
+            x = convolved(downsampled(x), weight) if kernel == 1 else convolved(blurred(x, 2), weight, stride=2)
         elif self.resample == "up":  # only the 1x1 skips of a 'resnet' generator
-            x = upsampled(convolved(x, weight, bias))
+            x = upsampled(convolved(x, weight))
         else:
-            x = convolved(x, weight, bias, padding=kernel // 2)
-        return activated(x, self.activation, self.clamp)
+            x = convolved(x, weight, padding=kernel // 2)
+        if self.bias is None and self.activation == "linear" and self.clamp is None:
+            return x
+        bias = None if self.bias is None else self.bias * self.gain
+        return epilogue(x, bias=bias, slope=SLOPES[self.activation], clamp=self.clamp)
 
 
 class SynthesisLayer(nn.Module):
@@ -198,17 +170,13 @@ class SynthesisLayer(nn.Module):
         weight, energy = cast_with_energy(weight, x.dtype)
         demodulation = (styles.square() @ energy.T + 1e-8).rsqrt() * self.gain  # [N, o]
 
-        x = x * styles.to(x.dtype)[:, :, None, None]
+        x = epilogue(x, styles)
         if self.up:
             x = blurred(convolved(x, weight.transpose(0, 1), stride=2, transposed=True), 1, gain=4.0)
         else:
             x = convolved(x, weight, padding=1)
-        bias = (self.bias * self.gain).to(x.dtype)[:, None, None]
-        x = torch.addcmul(bias, x, demodulation.to(x.dtype)[:, :, None, None])
-        plane = self.noise_plane(noise, len(x))
-        if plane is not None:
-            x += (plane * (self.noise_strength * self.gain)).to(x.dtype)
-        return activated(x, "lrelu", self.clamp)
+        plane, strength = self.noise_plane(noise, len(x)), self.noise_strength * self.gain
+        return epilogue(x, demodulation, self.bias * self.gain, plane, strength, SLOPE, self.clamp)
 
     def noise_plane(self, noise: Noise | Tensor, batch: int) -> Tensor | None:
         """The noise before its strength, [batch or 1, 1, r, r]; None for none."""
@@ -233,6 +201,5 @@ class ToRGB(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        styles = (self.affine(w) * self.style_gain).to(x.dtype)
-        x = convolved(x * styles[:, :, None, None], self.weight.to(x.dtype), self.bias.to(x.dtype))
-        return activated(x, "linear", self.clamp)
+        x = convolved(epilogue(x, self.affine(w) * self.style_gain), self.weight.to(x.dtype))
+        return epilogue(x, bias=self.bias, clamp=self.clamp)

@@ -183,16 +183,16 @@ class StyleganPlayers:
         self.meters.add(pl=penalty.detach().mean())
 
     def d_main(self, reals: Tensor, labels: Tensor) -> None:
-        """Tell reals from fakes; two passes, because minibatch-std must not see them mixed."""
+        """Tell reals from fakes: both in one pass, in which minibatch-std sees each by itself."""
         with torch.no_grad():
-            ws, c = self.draw_ws(len(reals))
+            ws, of_ws = self.draw_ws(len(reals))
             fakes = self.g.synthesis(ws, "random")
-        of_fakes = self.see(fakes, c)
-        fake_loss = loss_of_fakes(of_fakes).mean()
-        self.backward(fake_loss)
-        of_reals = self.see(reals, self.condition(labels))
-        real_loss = loss_of_reals(of_reals).mean()
-        self.backward(real_loss)
+            images = torch.cat([self.augment(fakes), self.augment(reals)])
+        conditions = [c for c in (of_ws, self.condition(labels)) if c is not None]
+        logits = self.d(images, torch.cat(conditions) if conditions else None, batches=2)
+        of_fakes, of_reals = logits.chunk(2)
+        fake_loss, real_loss = loss_of_fakes(of_fakes).mean(), loss_of_reals(of_reals).mean()
+        self.backward(fake_loss + real_loss)
         of_fakes, of_reals = of_fakes.detach(), of_reals.detach()
         self.ada.observe(of_reals)
         self.meters.add(
