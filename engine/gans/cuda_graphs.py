@@ -13,8 +13,7 @@ from contextlib import suppress
 import torch
 from torch import Tensor
 
-from engine.gans.devices import is_out_of_memory
-from engine.store.errors import ErsatzError
+from engine.store.errors import ErsatzError, is_out_of_memory
 
 Work = Callable[..., None]
 """Changes tensors on the device, given tensors whose shapes are always the same; returns nothing."""

@@ -17,13 +17,13 @@ from engine.configs import DcganConfig, DryRunConfig, StyleganConfig, TrainingCo
 from engine.gans.checkpoints import KEEP, KEEP_GENERATORS
 from engine.gans.cuda_graphs import WARM_UP
 from engine.gans.data import TrainingImages, free_memory, open_training_set, read_training_images, rows_shown
-from engine.gans.devices import allow_fast_arithmetic, choose_device, describe, is_out_of_memory
+from engine.gans.devices import choose_device, describe, set_arithmetic
 from engine.gans.grids import fixed_latents, to_bytes
 from engine.gans.pictures import Pictures
 from engine.gans.players import Players, make_players, precision_of
 from engine.gans.stylegan2.players import StyleganPlayers
 from engine.gans.training import length
-from engine.store.errors import ErsatzError
+from engine.store.errors import ErsatzError, is_out_of_memory
 from engine.store.progress import Outcome, Progress, Report, ShouldStop
 from engine.store.runs import Run
 
@@ -83,7 +83,7 @@ def dry_run(run: Run, config: DryRunConfig, report: Report, should_stop: ShouldS
     """
     training = parse_training(config.training)
     device = choose_device(training.device)
-    allow_fast_arithmetic(device)
+    set_arithmetic(device, training.precision)
     dataset = open_training_set(run.home, training)
     pictures = Pictures(dataset.size, dataset.channels, len(dataset.classes) if training.conditional else 0)
     report(Progress("reading images", 0, 1, "images"))

@@ -19,7 +19,7 @@ from engine.configs import TrainingConfig
 from engine.configs.train import TrainConfig
 from engine.gans.checkpoints import describe_snapshot, save_snapshot
 from engine.gans.data import TrainingImages, open_training_set, read_training_images, rows_shown, seed_draws
-from engine.gans.devices import allow_fast_arithmetic, choose_device, describe, memory_errors, memory_gib
+from engine.gans.devices import choose_device, describe, memory_errors, memory_gib, set_arithmetic
 from engine.gans.distributed import first_decides, is_first, take_from_first
 from engine.gans.grids import fixed_latents, save_grid, to_bytes
 from engine.gans.held_out import HeldOut
@@ -69,7 +69,7 @@ def _train(
     # Data and players.
     dataset = open_training_set(run.home, config)
     pictures = Pictures(dataset.size, dataset.channels, len(dataset.classes) if config.conditional else 0)
-    allow_fast_arithmetic(device)
+    set_arithmetic(device, config.precision)
     report(Progress("reading images", 0, 1, "kimg"))
     images = read_training_images(dataset, config, device, report)
     players = make_players(config, pictures, images.labels, device)

@@ -1,0 +1,1 @@
+"""The sections of `gpu_check`: what needs a GPU to be seen right and fast."""
