@@ -91,8 +91,8 @@ def recordings(found: Figures, quick: bool) -> None:
         own = type(config).build({**config.plain(), "cuda_graphs": failure != ""})
         players: Any = make_players(own, Pictures(32, 3), labels, GPU)
         if failure:
-            work = players.recorder.works[-1].work
-            players.recorder.works[-1].work = broken(work, failure)
+            last = players.recorder.works[0]  # a recording begins with the last
+            last.work = broken(last.work, failure)
         play(players, pixels, labels, range(WARM_UP + 4))
         assert not recorded(players)
         return {key: value.clone() for key, value in players.state().items()}

@@ -65,9 +65,11 @@ class Recorder:
         memory = torch.cuda.graph_pool_handle()
         gc.collect()  # what is dead but not yet collected would have its memory beside the graphs'
         graphs: list[torch.cuda.CUDAGraph] = []
+        # The last first: of StyleGAN2's work it has the largest tensors, in whose memory all others then find room.
+        works = self.works[::-1]
         reason = ""
         try:
-            for work in self.works:
+            for work in works:
                 graphs.append(torch.cuda.CUDAGraph())
                 # Of this thread alone: the one that reads images ahead may take pinned memory meanwhile.
                 with torch.cuda.graph(graphs[-1], memory, self.stream, capture_error_mode="thread_local"):
@@ -75,7 +77,7 @@ class Recorder:
         except Exception as error:
             reason = _reason(error)
         if not reason:
-            for work, graph in zip(self.works, graphs, strict=True):
+            for work, graph in zip(works, graphs, strict=True):
                 work.graph = graph
             return
 

@@ -112,9 +112,9 @@ def reading_ahead() -> dict[str, Any]:
 
 
 def failing(kind: str, make: Any) -> dict[str, Any]:
-    """A recording broken off in its last work; what is left of it, and whether the training goes on."""
+    """A recording broken off in its last part; what is left of it, and whether the training goes on."""
     players, images = make(), training_images()
-    last = players.recorder.works[-1]
+    last = players.recorder.works[0]  # it begins with the last
     work = last.work
 
     def broken(*tensors: Tensor) -> None:

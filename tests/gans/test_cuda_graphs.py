@@ -98,7 +98,7 @@ def test_what_no_recording_allows_runs_on_eagerly(
     reason: str, cuda: FakeCuda, capsys: pytest.CaptureFixture[str]
 ) -> None:
     recorder, before, broken = OnTheCpu(CPU), Sum(), Broken(BREACHES[reason])
-    works = [recorder.graphed(before), recorder.graphed(broken)]
+    works = [recorder.graphed(broken), recorder.graphed(before)]  # recorded from the last to the first
     for i in range(WARM_UP + 2):
         recorder.begin_iteration()
         for work in works:

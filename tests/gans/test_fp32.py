@@ -9,9 +9,13 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from engine.configs import DcganConfig
+from engine.configs import DcganConfig, DryRunConfig
 from engine.gans.dcgan.players import DcganPlayers
+from engine.gans.dry_run import dry_run
 from engine.gans.pictures import Pictures
+from engine.gans.training import train
+from engine.store.progress import never, silent
+from tests.gans.conftest import MakeRun
 from tests.gans.stylegan2.test_players import CPU, Game
 
 FEWER = {torch.bfloat16: "bf16", torch.float16: "fp16"}
@@ -60,6 +64,16 @@ def test_a_stylegan_in_fp32(changes: dict[str, Any]) -> None:
 @pytest.mark.parametrize("changes", [{"gradient_penalty": 10.0, "soft_labels": 0.1, "flip_probability": 0.1}])
 def test_a_dcgan_in_fp32(changes: dict[str, Any]) -> None:
     assert FEWER.keys().isdisjoint(dcgan_types(torch.float32, dropout=0.4, conditional=True, **changes))
+
+
+def test_the_device_is_told_what_was_promised(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[torch.device, str]] = []
+    for module in ("training", "dry_run"):
+        monkeypatch.setattr(f"engine.gans.{module}.set_arithmetic", lambda *asked: told.append(asked))
+    run, config = make_run(kimg=0.008, precision="fp32")
+    train(run, config)
+    dry_run(run, DryRunConfig(training=config.plain(), iterations=1), silent, never)
+    assert told == [(CPU, "fp32")] * 2
 
 
 @pytest.mark.parametrize("dtype", FEWER)
