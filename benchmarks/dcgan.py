@@ -26,7 +26,7 @@ from engine.gans.data import TrainingImages, rows_shown
 from engine.gans.dcgan.losses import gradient_penalty
 from engine.gans.dcgan.networks import Discriminator, Generator
 from engine.gans.dcgan.players import DcganPlayers
-from engine.gans.devices import allow_fast_arithmetic, choose_precision
+from engine.gans.devices import choose_precision, set_arithmetic
 from engine.gans.pictures import Pictures
 
 AIMS = {"cpu": 1.6, "cuda": 3.0}
@@ -134,11 +134,9 @@ def seconds_taken(iterate: Callable[[], None], iterations: int, device: torch.de
 
 
 def prepare(name: str, device: torch.device) -> None:
-    """Set torch's process-wide switches for the loop whose turn it is: the recipe leaves them as torch has them."""
+    """Set torch's process-wide switches for the loop whose turn it is: fp32 is IEEE's in the recipe's."""
     torch.backends.cudnn.benchmark = False
-    torch.backends.cuda.matmul.fp32_precision = "ieee"
-    if name == "ours":
-        allow_fast_arithmetic(device)
+    set_arithmetic(device, "auto" if name == "ours" else "fp32")
 
 
 def compare(setting: Setting, device: torch.device, turns: int) -> dict[str, object]:

@@ -32,7 +32,7 @@ from torch.nn import functional as F
 from benchmarks import plain_stylegan2 as plain
 from benchmarks.plain_stylegan2_training import PlainTraining
 from engine.configs import StyleganConfig
-from engine.gans.devices import allow_fast_arithmetic, choose_precision, describe
+from engine.gans.devices import choose_precision, describe, set_arithmetic
 from engine.gans.pictures import Pictures
 from engine.gans.stylegan2.architecture import Architecture
 from engine.gans.stylegan2.averaging import move_average, share_kept
@@ -222,7 +222,7 @@ def rates(device: torch.device) -> dict[str, float]:
 def time_on_cuda(config: StyleganConfig, size: int, turns: int) -> dict[str, object]:
     """Images a second over turns of 16 whole iterations, which hold each phase in its proportion."""
     device = torch.device("cuda")
-    allow_fast_arithmetic(device)
+    set_arithmetic(device, config.precision)
     players = our_players(config, size, device)
     reals = random_reals(config, size, device)
     labels = torch.zeros(config.batch, dtype=torch.int64, device=device)
@@ -247,7 +247,7 @@ def time_on_cuda(config: StyleganConfig, size: int, turns: int) -> dict[str, obj
         "cfg": config.cfg,
         "images_per_second": rate,
         "seconds_per_kimg": 1000 / rate,
-        "peak_memory_gib": torch.cuda.max_memory_allocated() / 2**30,
+        "peak_memory_gib": torch.cuda.max_memory_reserved() / 2**30,
         "aim": CUDA_AIM,
         "met": rate >= CUDA_AIM,
     }

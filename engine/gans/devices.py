@@ -126,9 +126,6 @@ def set_arithmetic(device: torch.device, precision: str = "auto") -> None:
         torch.backends.cudnn.benchmark = True
 
 
-allow_fast_arithmetic = set_arithmetic
-
-
 @contextmanager
 def exact_arithmetic() -> Iterator[None]:
     """Float32 as IEEE 754 has it, and cuDNN's algorithms not chosen by the clock, whatever this process allowed before.

@@ -20,7 +20,7 @@ from engine.configs.train import TrainConfig
 from engine.gans.checkpoints import describe_snapshot, save_snapshot
 from engine.gans.data import TrainingImages, open_training_set, read_training_images, rows_shown, seed_draws
 from engine.gans.devices import choose_device, describe, memory_errors, memory_gib, set_arithmetic
-from engine.gans.distributed import first_decides, is_first, take_from_first
+from engine.gans.distributed import first_decides, is_first, take_from_first, world
 from engine.gans.grids import fixed_latents, save_grid, to_bytes
 from engine.gans.held_out import HeldOut
 from engine.gans.pictures import Pictures
@@ -87,6 +87,7 @@ def _train(
     take_from_first(players.state().values())
     total, tick_images = length(config, len(images))
     if is_first():
+        run.update(device=describe(device) + (f" x {world()}" if world() > 1 else ""))  # until now its slot's name
         known = dict.fromkeys([*images.sha256, *(origin.training_images if origin else [])])
         write_text(run.path / TRAINING_FILE, "".join(f"{digest}\n" for digest in known))
         print(
