@@ -4,7 +4,7 @@
 
 Each section stands alone, says OK, SKIPPED with a reason or FAIL, and the next one follows whatever it says; figures
 go to a JSON file, which is written anew after each section. Without sections all of them run, the most telling first:
-about 8 minutes on an H200. `docs/gpu.md` says what each proves and what was seen so far.
+by estimate 8 minutes on an H200. `docs/gpu.md` says what each proves and what was seen so far.
 """
 
 from __future__ import annotations
