@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import re
 import statistics
 import sys
@@ -28,6 +27,7 @@ from playwright.sync_api import Browser, Error
 
 from benchmarks.big_home import DATASETS, RUNS, make_big_home
 from benchmarks.in_the_browser import Tab, Widget, widgets
+from benchmarks.machine import describe_cpu
 from benchmarks.served import Dashboard, chromium
 from engine.review.quiz import begin_quiz
 from engine.sampling.pools import Pool
@@ -292,7 +292,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         results: dict[str, Any] = {
             "home": made,
             "laws": {"open": OPEN_LAW, "answer": ANSWER_LAW, "runs": RUNS, "datasets": DATASETS},
-            "machine": {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()},
+            "machine": {"processor": describe_cpu(), "cores": os.cpu_count()},
             "load_before": psutil.getloadavg(),
         }
         server = Dashboard(home, Path(temporary) / "streamlit.log")

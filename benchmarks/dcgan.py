@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import statistics
 import time
 from collections.abc import Callable
@@ -21,6 +20,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from benchmarks.machine import describe_cpu
 from engine.configs import DcganConfig
 from engine.gans.data import TrainingImages, rows_shown
 from engine.gans.dcgan.losses import gradient_penalty
@@ -193,7 +193,7 @@ def main() -> None:
         )
     if arguments.out:
         machine = {
-            "cpu": platform.processor() or platform.machine(),
+            "cpu": describe_cpu(),
             "threads": torch.get_num_threads(),
             "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
             "precision": str(choose_precision("auto", device)),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import statistics
 import time
 from collections.abc import Callable
@@ -18,6 +17,7 @@ import numpy as np
 import onnxruntime
 import torch
 
+from benchmarks.machine import describe_cpu
 from engine.configs import DcganConfig
 from engine.gans.dcgan.networks import Generator
 from engine.gans.pictures import Pictures
@@ -91,7 +91,7 @@ def main() -> None:
         )
     if arguments.out:
         machine = {
-            "cpu": platform.processor() or platform.machine(),
+            "cpu": describe_cpu(),
             "threads": torch.get_num_threads(),
             "device": torch.cuda.get_device_name() if arguments.device == "cuda" else "cpu",
             "torch": torch.__version__,

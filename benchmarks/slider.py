@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import tempfile
 import time
@@ -27,6 +26,7 @@ import streamlit
 import torch
 from playwright.sync_api import Browser, Page
 
+from benchmarks.machine import describe_cpu
 from benchmarks.served import Dashboard, chromium
 from engine.configs import DcganConfig, StyleganConfig
 from engine.gans.checkpoints import describe_snapshot, save_snapshot
@@ -175,7 +175,7 @@ def main() -> None:
         )
     if arguments.out:
         machine = {
-            "cpu": platform.processor() or platform.machine(),
+            "cpu": describe_cpu(),
             "cores": os.cpu_count(),
             "load": os.getloadavg()[0],
             "chromium": version,

@@ -11,7 +11,7 @@ The filter is symmetric, so that correlation and convolution are the same.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from typing import Any, Literal
 
 import torch
@@ -65,7 +65,7 @@ def _apply(x: Tensor, use: Use, padding: int, gain: float) -> Tensor:
     return F.conv2d(x, kernel, stride=stride, padding=padding, groups=channels)
 
 
-@lru_cache(maxsize=256)  # one for each width of a network, precision and gain
+@cache  # unbounded, since a recorded graph goes on reading what it met: one for each width, precision and gain
 @torch.inference_mode(False)  # it is kept, and may be needed with gradients later
 def _kernel(taps: int, gain: float, channels: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """The depthwise kernel [channels, 1, taps, taps]: [1, 2, 1] or [1, 3, 3, 1] in both axes, with sum `gain`.
