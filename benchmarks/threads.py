@@ -2,9 +2,9 @@
 
 A training's threads meet after every operator, some thousand times a second. While a neighbour holds one of the cores,
 all of them wait for the one that it displaced: spinning, as is OpenMP's habit, or asleep (OMP_WAIT_POLICY=passive).
-Here the same training runs alone, beside a process that computes without a pause, and beside a browser that animates,
-with one thread less than there are cores, with all, and with all and passive. Told are its images a second, and for
-each number of neighbours the ratio to one thread less.
+Here the same training runs alone, beside one and two processes that compute without a pause, and beside a browser that
+animates: with one thread less than there are cores, with all, and with all and passive. Told are its images a second,
+and beside each neighbour the ratio to one thread less. `engine.jobs.cores` chooses by these figures.
 
 Without Chromium the browser's rows are left out. Ratios of one run are comparable; the figures of two machines are not.
 """
@@ -15,6 +15,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -36,6 +37,7 @@ from engine.gans.stylegan2.players import StyleganPlayers
 
 SECONDS = 6.0
 TURNS = 3
+COMPUTE = {"process": 1, "2 processes": 2}
 COMPUTING = "while True:\n    sum(i * i for i in range(10000))"
 ANIMATION = """<!doctype html><canvas id=c width=1200 height=800></canvas><script>
 const c = document.getElementById("c").getContext("2d");
@@ -74,27 +76,23 @@ def train(gan: str, precision: str, seconds: float) -> float:
 
 @contextmanager
 def neighbour(name: str) -> Iterator[None]:
-    """Somebody else's program, for as long as the context lasts."""
+    """Somebody else's programs, for as long as the context lasts."""
     with tempfile.TemporaryDirectory() as folder:
-        if name == "nobody":
-            yield
-            return
-        if name == "process":
-            command = [sys.executable, "-c", COMPUTING]
-        else:
+        commands = [[sys.executable, "-c", COMPUTING]] * COMPUTE.get(name, 0)
+        if name == "browser":
             page = Path(folder) / "page.html"
             page.write_text(ANIMATION)
             options = ["--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder}/profile"]
-            command = [chromium() or "chromium", *options, "--remote-debugging-port=0", page.as_uri()]
-        process = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-        )
-        time.sleep(2)
+            commands = [[chromium() or "chromium", *options, "--remote-debugging-port=0", page.as_uri()]]
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        processes = [subprocess.Popen(command, **quiet, start_new_session=True) for command in commands]
+        time.sleep(2 if processes else 0)
         try:
             yield
         finally:
-            os.killpg(process.pid, 9)
-            process.wait()
+            for process in processes:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
 
 
 def chromium() -> str | None:
@@ -117,7 +115,7 @@ def compare(gan: str, precision: str, seconds: float, turns: int) -> list[dict[s
         "all cores, passive": (cores, "passive"),
     }
     rows: list[dict[str, object]] = []
-    for beside in ("nobody", "process", *(["browser"] if chromium() else [])):
+    for beside in ("nobody", *COMPUTE, *(["browser"] if chromium() else [])):
         rates: dict[str, list[float]] = {name: [] for name in settings}
         with neighbour(beside):
             for _ in range(turns):
@@ -128,7 +126,8 @@ def compare(gan: str, precision: str, seconds: float, turns: int) -> list[dict[s
         for name, rate in medians.items():
             rows.append({"beside": beside, "setting": name, "images_per_second": rate, "ratio": rate / spared})
             print(
-                f"{gan} {precision} beside {beside:<8} {name:<20} {rate:8.2f} images/s {rate / spared:6.2f}", flush=True
+                f"{gan} {precision} beside {beside:<11} {name:<20} {rate:8.2f} images/s {rate / spared:6.2f}",
+                flush=True,
             )
     return rows
 

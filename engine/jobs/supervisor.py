@@ -19,8 +19,9 @@ from typing import Any
 
 import psutil
 
+from engine.jobs.cores import threads_environment
 from engine.jobs.queue import take_slots
-from engine.jobs.slots import Slot, combined, cuda_slots, slots_for, slots_needed
+from engine.jobs.slots import Slot, combined, slots_for, slots_needed
 from engine.store import index
 from engine.store.errors import ErsatzError, RunDeleted
 from engine.store.home import REPOSITORY, Home
@@ -66,13 +67,8 @@ def _supervise_to_the_end(run: Run, lock: FileLock) -> None:
 
 
 def _start_worker(run: Run, slot: Slot | None, inherited: list[int]) -> subprocess.Popen[bytes]:
-    threads = max(1, _cores() // max(1, len(cuda_slots())))
-    if run.kind in ("train", "dry-run", "projection"):
-        # Its threads meet after every layer, so whoever takes one core for a moment (the dashboard, a browser) holds
-        # up all of them; with a core to spare for others it keeps its pace.
-        threads = max(1, threads - 1)
     environment = {
-        **({"OMP_NUM_THREADS": str(threads)} if slot else {}),
+        **(threads_environment(run.config()) if slot else {}),
         **os.environ,
         "PYTHONUNBUFFERED": "1",
         "PYTHONFAULTHANDLER": "1",  # a segmentation fault then tells its place in the log
@@ -96,12 +92,6 @@ def detached() -> dict[str, Any]:
     if sys.platform == "win32":
         return {"creationflags": subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP}
     return {"start_new_session": True}
-
-
-def _cores() -> int:
-    """Cores that this process may use, hyperthreads not counted twice."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(allowed, psutil.cpu_count(logical=False) or allowed)
 
 
 def _watch(worker: subprocess.Popen[bytes], run: Run) -> bool:
