@@ -166,6 +166,7 @@ def _train(
                 keep()
             report(Progress("training", kimg, total / 1000, "kimg"))
             if stopping and until < total:
+                first_decides(True)  # no rank leaves before the snapshot is written, so that all resume from the same
                 return "stopped"
     return "finished"
 
