@@ -22,7 +22,9 @@ lint: .venv/installed-dev
 bench: .venv/installed-dev
 	mkdir -p test-artefacts
 	$(BIN)/python -m benchmarks.dcgan --out test-artefacts/dcgan.json
+	$(BIN)/python -m benchmarks.convolutions --out test-artefacts/convolutions.json
 	$(BIN)/python -m benchmarks.stylegan2 --out test-artefacts/stylegan2.json
+	$(BIN)/python -m benchmarks.threads --out test-artefacts/threads.json
 	$(BIN)/python -m benchmarks.sampling --out test-artefacts/sampling.json
 	$(BIN)/python -m benchmarks.quality --out test-artefacts/quality.json
 	$(BIN)/python -m benchmarks.memorisation --out test-artefacts/memorisation.json

@@ -62,7 +62,8 @@ class Recorder:
         """Give back memory that is held and free; called before each phase, and does something in the first iterations.
 
         Phases have tensors of different sizes, and what one leaves does not fit the next. Once the largest have
-        memory of their own, those of the other phases find room in it. (At 256 px and batch 8 that is a fifth less.)
+        memory of their own, those of the other phases find room in it: at 256 px and batch 8 with Triton 4.1 GiB were
+        held instead of 5.3 without graphs, and 4.9 instead of 5.3 with them (on a CUDA runtime that computes nothing).
         """
         if self.device.type == "cuda" and self.iterations <= WARM_UP:
             torch.cuda.empty_cache()
@@ -74,7 +75,7 @@ class Recorder:
         memory = torch.cuda.graph_pool_handle()
         gc.collect()  # what is dead but not yet collected would have its memory beside the graphs'
         graphs: list[torch.cuda.CUDAGraph] = []
-        # The last first: of StyleGAN2's work it has the largest tensors, in whose memory all others then find room.
+        # The last first: large tensors come late in StyleGAN2's iteration, and the others find room in their memory.
         works = self.works[::-1]
         reason = ""
         try:

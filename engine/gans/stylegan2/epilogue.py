@@ -20,7 +20,6 @@ and, since m does not change, theirs are again sums of such products. A third de
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
 import torch
@@ -49,7 +48,7 @@ def epilogue(
         strength = None
     if clamp is not None:
         # As the images can hold it: else what was clamped lies below the clamp, and gets a gradient that is not there.
-        clamp = rounded(clamp, x.dtype)
+        clamp = kernels.rounded(clamp, x.dtype)
     if torch.is_grad_enabled():
         return _Epilogue.apply(x, scale, bias, noise, strength, slope, clamp)
     return _value(x, scale, bias, noise, strength, slope, clamp, in_place=scale is None)
@@ -268,12 +267,6 @@ def _sloped(grad: Tensor, y: Tensor | None, slope: float, clamp: float | None) -
     if y is not None and slope != 1:
         grad = torch.ops.aten.leaky_relu_backward(grad, y, slope, True)
     return grad
-
-
-@cache
-def rounded(number: float, dtype: torch.dtype) -> float:
-    """The nearest number of a type."""
-    return torch.tensor(number, dtype=dtype).item()
 
 
 def _sums(images: Tensor) -> torch.dtype:

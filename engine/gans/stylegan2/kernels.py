@@ -219,7 +219,7 @@ def epilogue(
     y = _empty(x, *x.shape[2:])
     cut = _Cut(x, 32)  # two reads under way, as there are in the derivatives
     vectors = _flat(scale), _flat(bias), strength, *_planes(noise, x)
-    _launch(_forward, cut.programs, x, y, *vectors, slope, _rounded(clamp, x.dtype), *cut.sizes, **cut.blocks)
+    _launch(_forward, cut.programs, x, y, *vectors, slope, rounded(clamp, x.dtype), *cut.sizes, **cut.blocks)
     return y
 
 
@@ -249,7 +249,7 @@ def epilogue_backward(
     of_scale, of_bias = cut.sums(want_scale, *y.shape[:2]), cut.sums(want_bias, y.shape[1])
     of_strength = cut.sums(want_strength)
     tensors = grad, y, x, _flat(scale), of_x, of_scale[1], of_bias[1], of_strength[1]
-    numbers = slope, _rounded(clamp, y.dtype), *cut.sizes
+    numbers = slope, rounded(clamp, y.dtype), *cut.sizes
     _launch(_backward, cut.programs, *tensors, *planes, *numbers, **cut.blocks)
     cut.add_up(of_scale, of_bias, of_strength)
     return of_x, of_scale[0], of_bias[0], of_strength[0]
@@ -294,7 +294,7 @@ def epilogue_double_backward(
     of_scale = cut.sums(want_scale, *y.shape[:2])
     vectors = _flat(of_grad_scale), _flat(of_grad_bias), of_grad_strength, _flat(scale)
     tensors = grad, y, x, of_grad_x, *vectors, of_grad, of_x, of_scale[1]
-    numbers = slope, _rounded(clamp, y.dtype), *cut.sizes
+    numbers = slope, rounded(clamp, y.dtype), *cut.sizes
     _launch(_double_backward, cut.programs, *tensors, *planes, *numbers, **cut.blocks)
     cut.add_up(of_scale)
     return of_grad, of_x, of_scale[0]
@@ -528,7 +528,7 @@ def _planes(noise: Tensor | None, x: Tensor) -> tuple[Tensor | None, int]:
 
 
 @cache
-def _rounded(clamp: float | None, dtype: torch.dtype) -> float:
+def rounded(clamp: float | None, dtype: torch.dtype) -> float:
     """The clamp as a value of the images, so that y is known to be there: bf16 makes 181 of 256 / sqrt(2)."""
     return inf if clamp is None else torch.tensor(clamp, dtype=dtype).item()
 
