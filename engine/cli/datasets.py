@@ -53,7 +53,7 @@ def import_(
     if detach:
         show({"run": run.id}, as_json, f"Importing in the background as {run.id}.")
         return
-    follow_to_end(run, f"import {config.name}")
+    follow_to_end([run], [f"import {config.name}"])
     _show_dataset(Dataset.open(run.home, config.name), as_json)
 
 

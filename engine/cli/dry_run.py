@@ -30,5 +30,6 @@ def try_out(home: Home, config: TrainingConfig) -> dict[str, Any]:
     """The result of a finished dry run of this training, with the run's id."""
     given = {"gan": config.gan, **config.model_dump(mode="json", exclude_unset=True)}
     what = " ".join(filter(None, ("dry run", config.dataset, config.class_name)))
-    run = follow_to_end(jobs.submit(home, DryRunConfig(training=given), label=what), what)
+    run = jobs.submit(home, DryRunConfig(training=given), label=what)
+    follow_to_end([run], [what])
     return {"run": run.id, **run.status().result}

@@ -35,7 +35,7 @@ from engine.configs import (
 from engine.datasets.dataset import Dataset
 from engine.datasets.folds import parent_of_folds
 from engine.jobs import submit as jobs
-from engine.presets import PRESETS, preset
+from engine.presets import PRESETS, SIZES, preset, usual_size
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.runs import Run
@@ -88,6 +88,15 @@ def demo(
     gan: Annotated[str, typer.Option(help=f"{' or '.join(GANS)} [default: the preset's own]")] = "",
     protocol: Annotated[str, typer.Option(help=JourneyConfig.model_fields["protocol"].description)] = "both",
     folds: Annotated[int, typer.Option(help=JourneyConfig.model_fields["folds"].description)] = 0,
+    size: Annotated[
+        str | None,
+        typer.Option(
+            help=f"auto, {', '.join(SIZES)}: how long trainings and trials are; auto measures the machine and fits "
+            "them into --minutes. [default: auto, where the preset has sizes]"
+        ),
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help="As --size full.")] = False,
+    minutes: Annotated[float, typer.Option(help=JourneyConfig.model_fields["minutes"].description)] = 5.0,
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="Change a setting, as in --set train.kimg=5.")
     ] = None,
@@ -99,6 +108,8 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """Run a whole journey, from import to verdict; start it again at any time, it reuses what is done."""
+    overrides = assignments(changes or [])
+    trained = overrides.get("train", {}).get("gan", gan)
     config = JourneyConfig.build(
         {
             "preset": preset_name,
@@ -106,7 +117,9 @@ def demo(
             "gan": gan,
             "protocol": protocol,
             "folds": folds,
-            "overrides": assignments(changes or []),
+            "size": "full" if full else size if size is not None else usual_size(preset_name, trained),
+            "minutes": minutes,
+            "overrides": overrides,
         }
     )
     home = Home.from_environment()
@@ -117,7 +130,7 @@ def demo(
     if detach:
         show({"run": run.id}, as_json, f"On its way in the background as {run.id}.")
         return
-    follow_to_end(run, preset_name)
+    follow_to_end([run], [preset_name])
     result = run.status().result
     show({"run": run.id, **result}, as_json, f"\n[bold]Verdict: {result['verdict']}.[/bold]\n{result['sentence']}")
     if not as_json:
@@ -169,7 +182,8 @@ def train(
     if dry_run:
         dry_run_command(home, configs, as_json)
         return
-    runs = [jobs.submit(home, config) for config in configs]
+    beside = jobs.side_by_side(configs)
+    runs = [jobs.submit(home, config, beside=beside) for config in configs]
     _finish(runs, detach, as_json)
 
 
@@ -322,10 +336,9 @@ def resume(
 
 
 def _finish(submitted: list[Run], detach: bool, as_json: bool) -> None:
-    """Follow runs one after the other to their end and print what became of them."""
+    """Follow runs to their end and print what became of them."""
     if not detach:
-        for run in submitted:
-            follow_to_end(run, _title(run))
+        follow_to_end(submitted, [_title(run) for run in submitted])
     values = [run_values(run) for run in submitted]
     text = "\n".join(f"{v['run']} is {v['state']}. {v['result'].get('sentence', '')}".strip() for v in values)
     show(values if len(values) > 1 else values[0], as_json, text)

@@ -30,7 +30,7 @@ def import_(file: File, detach: Detach = False, as_json: Json = False, *, settin
         raise ErsatzError("The network has no name; one is expected. Give it with --name.")
     run = submit(Home.from_environment(), NetworkConfig.build({"source": str(file), **settings}))
     if not detach:
-        follow_to_end(run, f"import {settings['name']}")
+        follow_to_end([run], [f"import {settings['name']}"])
     status = run.status()
     values = {"run": run.id, "state": str(run.state()), "path": str(run.path), "result": status.result}
     text = "Importing in the background." if detach else status.result["sentence"]

@@ -30,7 +30,7 @@ def project(
     if detach:
         show({"run": run.id}, as_json, f"On its way in the background as {run.id}.")
         return
-    follow_to_end(run, f"project {image.name}")
+    follow_to_end([run], [f"project {image.name}"])
     result = run.status().result
     lines = [f"Distance ({result['loss']}) {result['distance']:.4g}, of w alone {result['distance_of_w_alone']:.4g}."]
     lines += [result["notice"]] if result["notice"] else []

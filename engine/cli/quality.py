@@ -42,7 +42,7 @@ def quality(
     if detach:
         show({"run": run.id}, as_json, f"On its way in the background as {run.id}.")
         return
-    follow_to_end(run, f"quality {values['name']}")
+    follow_to_end([run], [f"quality {values['name']}"])
     scores = read_json(run.path / "scores.json")
     if as_json:
         show({"run": run.id, "path": str(run.path), **scores}, True, "")
@@ -72,7 +72,7 @@ def rank(
     if detach:
         show({"run": run.id}, as_json, f"On its way in the background as {run.id}.")
         return
-    follow_to_end(run, f"rank {run_id}")
+    follow_to_end([run], [f"rank {run_id}"])
     ranking, result = read_json(run.path / "ranking.json"), run.status().result
     if as_json:
         show({"run": run.id, "ranking": ranking, **result}, True, "")

@@ -23,5 +23,10 @@ class JourneyConfig(Config):
     """Sweep as published, as is sound, or both side by side; a preset that repeats nothing published has only sound."""
     folds: int = Field(default=0, ge=0, le=20)
     """Cross-validate with so many folds, each with generators of its own; 0: the data set's split, once."""
+    size: Literal["", "auto", "full", "large", "medium", "small", "smallest"] = ""
+    """How long trainings and trials are: auto measures the machine and takes the largest size that ends in `minutes`;
+    empty: the preset's own lengths, nothing is measured."""
+    minutes: float = Field(default=5.0, gt=0)
+    """Minutes that a journey of the size auto should take."""
     overrides: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Changed settings by step (import, train, pool, quality, sweep, published) and field."""

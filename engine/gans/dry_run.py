@@ -24,7 +24,7 @@ from engine.gans.players import Players, make_players, precision_of
 from engine.gans.stylegan2.players import StyleganPlayers
 from engine.gans.training import length
 from engine.store.errors import ErsatzError, is_out_of_memory
-from engine.store.progress import Outcome, Progress, Report, ShouldStop
+from engine.store.progress import Outcome, Progress, Report, ShouldStop, duration
 from engine.store.runs import Run
 
 GIB = 2**30
@@ -255,11 +255,3 @@ def sentence(cost: Cost) -> str:
 def figure(number: float) -> str:
     """Three digits, but no fewer than the number has before its point."""
     return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
-
-
-def duration(seconds: float) -> str:
-    """Such as 40 s, 12 min, 3.5 h or 4.2 days."""
-    for unit, size in (("days", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.{0 if unit == 'min' else 1}f} {unit}"
-    return f"{seconds:.0f} s"

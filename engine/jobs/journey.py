@@ -1,7 +1,8 @@
 """A preset from import to verdict: a chain of ordinary runs, each made once and reused ever after.
 
 import -> (folds) -> generators -> pool -> quality -> sweep as published, if there is one -> sound sweep beside it.
-With folds, each has generators, a pool and a quality check of its own, and one sweep covers all of them.
+With folds, each has generators, a pool and a quality check of its own, and one sweep covers all of them. The generators
+are trained side by side where the devices allow. Of a journey that has a size, the time left is known throughout.
 
 Killed at any moment and started again, a journey picks up where it was: `ensure` reuses a finished run, attaches to
 one that lives, and resumes one that was interrupted.
@@ -10,6 +11,8 @@ one that lives, and resumes one that was interrupted.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,15 +30,17 @@ from engine.configs import (
 from engine.datasets.dataset import Dataset
 from engine.datasets.folds import make_folds
 from engine.jobs.pool_size import images_per_class, needed_classes
-from engine.jobs.submit import ensure, stop
-from engine.presets import step_settings
+from engine.jobs.sizing import size_of
+from engine.jobs.submit import ensure, side_by_side, stop
+from engine.presets import STEPS, step_settings
 from engine.store.about import about
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.progress import Outcome, Progress, Report, ShouldStop
-from engine.store.runs import Run, State
+from engine.store.runs import RESUMABLE, Run, State
 
 POLL_SECONDS = 0.3
+BROKEN = frozenset({State.FAILED, State.INTERRUPTED})
 
 
 class _StopRequested(Exception):
@@ -53,13 +58,19 @@ class _Part:
 
 @dataclass
 class _Journey:
-    """The chain while it runs: what was made so far, and the two hooks."""
+    """The chain while it runs: what was made so far, how much is ahead, and the two hooks."""
 
     run: Run
     report: Report
     should_stop: ShouldStop
     result: dict[str, Any] = field(default_factory=dict)
     parts: list[_Part] = field(default_factory=list)
+    steps: int = 1
+    """Steps of the whole journey, as far as they are known."""
+    done: int = 0
+    expected: list[float] = field(default_factory=list)
+    """Seconds that each step should take; empty where that is not known."""
+    began: float = field(default_factory=time.monotonic)
 
     @property
     def home(self) -> Home:
@@ -75,38 +86,75 @@ class _Journey:
         earlier = [getattr(part, step).id for part in self.parts]
         self.note(**{step: [*earlier, child.id] if "folds" in self.result else child.id})
 
-    def start(self, config: Config) -> Run:
+    def start(self, config: Config, beside: int = 1) -> Run:
         """Make sure that the run of this config exists and is on its way."""
         if self.should_stop():
             raise _StopRequested
-        return ensure(self.home, config, owner=about(self.run).owner)
+        return ensure(self.home, config, owner=about(self.run).owner, beside=beside)
 
-    def follow(self, child: Run, title: str) -> None:
-        """Mirror the child's progress until it finishes."""
+    def follow(self, children: Sequence[Run], title: str) -> None:
+        """Mirror the progress of a step's runs until all have ended; where one does not finish, the others stop too."""
+        began, before = time.monotonic(), _share(children)
         stopping = False
-        while (state := child.state()).is_active:
-            status = child.status()
-            self.report(Progress(title, status.done, status.total, status.unit))
-            if self.should_stop() and not stopping:
-                stop(child)
+        while True:
+            states = [child.state() for child in children]
+            if not any(state.is_active for state in states):
+                break
+            self._tell(title, time.monotonic() - began, before, _share(children))
+            if not stopping and (self.should_stop() or any(state in RESUMABLE for state in states)):
                 stopping = True
+                for child in children:
+                    with suppress(ErsatzError):  # it has ended by now
+                        stop(child)
             time.sleep(POLL_SECONDS)
-        if state is State.FINISHED:
+        self.done += 1
+        if all(state is State.FINISHED for state in states):
             return
-        if stopping or state in (State.STOPPED, State.CANCELLED):
+        failed = [child for child, state in zip(children, states, strict=True) if state in BROKEN]
+        if not failed or self.should_stop():
             raise _StopRequested
-        reason = child.status().error or f"Its worker ended without a word; the last lines are in {child.log_path}."
+        reason = failed[0].status().error or f"Its worker ended without a word; see the end of {failed[0].log_path}."
         raise ErsatzError(f"The step '{title}' did not finish. {reason}")
+
+    def _tell(self, title: str, elapsed: float, before: float, share: float) -> None:
+        """Report the seconds that are over and those that are expected; or steps, where no time is known.
+
+        `share` of the present step is done, of which the seconds `elapsed` brought what is more than `before`.
+        """
+        expected = self.expected[self.done :]
+        if not expected:
+            self.report(Progress(title, self.done + share, self.steps, "steps"))
+            return
+        # What was expected of this step gives way to what is seen of it, the more of it is seen.
+        gained = share - before
+        weight = min(1.0, 4 * gained)
+        seen = elapsed * (1 - share) / gained if gained else 0.0
+        left = weight * seen + (1 - weight) * max(expected[0] * (1 - before) - elapsed, 0.0) + sum(expected[1:])
+        over = time.monotonic() - self.began
+        self.report(Progress(title, over, over + left, "s"))
+
+
+def _share(runs: Sequence[Run]) -> float:
+    """How much of the runs of a step is done, from 0 to 1; their other stages take next to no time."""
+    done = 0.0
+    for run in runs:
+        status = run.status()
+        if run.state_of(status) is State.FINISHED:
+            done += 1
+        elif status.total and status.unit in ("kimg", "trials"):
+            done += min(1.0, status.done / status.total)
+    return done / len(runs)
 
 
 def run_journey(run: Run, config: JourneyConfig, report: Report, should_stop: ShouldStop) -> Outcome:
     """Every step of a preset in turn, to the report of its last sweep; returns how it ended."""
-    settings = step_settings(config)
     journey = _Journey(run, report, should_stop)
     try:
+        settings = _sized(journey, config)
         dataset = _import(journey, settings["import"])
         folds = _folds(journey, dataset, config.folds)
         sweeps = [step for step in ("published", "sweep") if settings[step]]
+        journey.steps = 1 + 3 * len(folds or [dataset]) + len(sweeps)
         for part in folds or [dataset]:  # a sweep that cannot be is refused before the generators are trained
             _pool_settings(settings, part, sweeps)
         for part in folds or [dataset]:
@@ -122,9 +170,23 @@ def run_journey(run: Run, config: JourneyConfig, report: Report, should_stop: Sh
     return "finished"
 
 
+def _sized(journey: _Journey, config: JourneyConfig) -> dict[str, dict[str, Any]]:
+    """The settings of every step in the size of the journey, which may first have to be found."""
+    if not config.size:
+        return step_settings(config)
+    journey.report(Progress("Measure this machine", 0, 1, "steps"))
+    sized = size_of(journey.run, config)
+    journey.note(size=sized.size, size_sentence=sized.sentence)
+    settings = step_settings(config, sized.size)
+    if not config.folds:
+        journey.expected = [sized.seconds[step] for step in STEPS if settings[step]]
+    return settings
+
+
 def _import(journey: _Journey, settings: dict[str, Any]) -> Dataset:
     config = ImportConfig.build(settings)
     if journey.home.dataset(config.name).is_dir():
+        journey.done += 1
         dataset = Dataset.open(journey.home, config.name)
         if dataset.info["config"] != config.plain():
             raise ErsatzError(
@@ -134,7 +196,7 @@ def _import(journey: _Journey, settings: dict[str, Any]) -> Dataset:
     else:
         child = journey.start(config)
         journey.note(**{"import": child.id})
-        journey.follow(child, "Import")
+        journey.follow([child], "Import")
         dataset = Dataset.open(journey.home, config.name)
     dataset.require_frozen()
     journey.note(dataset=dataset.name)
@@ -162,12 +224,14 @@ def _pool_settings(settings: dict[str, dict[str, Any]], dataset: Dataset, sweeps
 
 def _train(journey: _Journey, settings: dict[str, Any], dataset: Dataset, place: str) -> list[Run]:
     names = [""] if settings.get("conditional") else dataset.classes
+    configs = [parse_training({**settings, "dataset": dataset.name, "class_name": name}) for name in names]
+    beside = side_by_side(configs)
     generators = []
-    for index, name in enumerate(names, start=1):
-        child = journey.start(parse_training({**settings, "dataset": dataset.name, "class_name": name}))
-        generators.append(child)
-        journey.note(train=[*journey.result.get("train", []), child.id])
-        journey.follow(child, f"{place}Train generator {index} of {len(names)}" + (f" ({name})" if name else ""))
+    for config in configs:
+        generators.append(journey.start(config, beside))
+        journey.note(train=[*journey.result.get("train", []), generators[-1].id])
+    what = f"{len(names)} generators" if len(names) > 1 else "the generator"
+    journey.follow(generators, f"{place}Train {what}" + (f" ({', '.join(names)})" if names[0] else ""))
     return generators
 
 
@@ -176,7 +240,7 @@ def _pool(journey: _Journey, settings: dict[str, Any], dataset: Dataset, generat
     values = {"name": dataset.name, **settings, "dataset": dataset.name, "generators": references}
     child = journey.start(PoolConfig.build(values))
     journey.note_part("pool", child)
-    journey.follow(child, f"{place}Sample the pool")
+    journey.follow([child], f"{place}Sample the pool")
     return child
 
 
@@ -184,7 +248,7 @@ def _quality(journey: _Journey, settings: dict[str, Any], dataset: Dataset, pool
     values = {"name": dataset.name, **settings, "dataset": dataset.name, "pool": pool.id}
     child = journey.start(QualityConfig.build(values))
     journey.note_part("quality", child)
-    journey.follow(child, f"{place}Check the pool")
+    journey.follow([child], f"{place}Check the pool")
     return child
 
 
@@ -201,5 +265,5 @@ def _sweep(journey: _Journey, step: str, settings: dict[str, Any], dataset: Data
         values["beside"] = settings.get("beside", journey.result.get("published", ""))
     child = journey.start(SweepConfig.build(values))
     journey.note(**{step: child.id, "sweep": child.id})
-    journey.follow(child, "Sweep as published" if step == "published" else "Sweep")
+    journey.follow([child], "Sweep as published" if step == "published" else "Sweep")
     journey.note(**child.status().result)

@@ -1,8 +1,8 @@
-"""Device slots: one file lock per CUDA GPU, or one for the processor where there is no GPU.
+"""Device slots: one file lock per CUDA GPU, or one per core of the processor where there is no GPU.
 
-A run on several GPUs holds as many slots; on the processor all its ranks share the one there is. A slot is held by the
-supervisor and inherited by its worker, so that a crash of both frees it and a crash of one does not. Nothing here
-imports torch.
+A run on several GPUs holds as many slots; on the processor it holds all cores, unless it was started side by side with
+others, which then share them. A slot is held by the supervisor and inherited by its worker, so that a crash of both
+frees it and a crash of one does not. Nothing here imports torch.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
+
+import psutil
 
 from engine import gpus
 from engine.store.errors import ErsatzError
@@ -36,10 +38,24 @@ class Slot:
 
 
 CPU = Slot("cpu", {"CUDA_VISIBLE_DEVICES": ""})
+"""The first core, and the name of all together."""
+MOST_CORES = 16
+"""Slots of a processor at most: more runs than that are never started side by side."""
+
+
+def cpu_slots() -> list[Slot]:
+    """One slot per core that this process may use."""
+    return [CPU, *(Slot(f"cpu {number}", CPU.environment) for number in range(2, min(usable_cores(), MOST_CORES) + 1))]
+
+
+def usable_cores() -> int:
+    """Cores that this process may use, hyperthreads not counted twice."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(allowed, psutil.cpu_count(logical=False) or allowed)
 
 
 def slots_for(config: dict[str, Any]) -> list[Slot]:
-    """The slots of which a run of this config needs `slots_needed`; empty if it needs none."""
+    """The slots of which a run of this config takes `slots_needed`; empty if it takes none."""
     if config["kind"] in NEEDS_NO_SLOT:
         return []
     device = (config["training"] if config["kind"] == "dry-run" else config).get("device", "auto")
@@ -51,16 +67,18 @@ def slots_for(config: dict[str, Any]) -> list[Slot]:
             "The run asks for a CUDA GPU, but neither nvidia-smi nor the CUDA driver shows one that can be used here; "
             "choose the device auto or cpu, or look at CUDA_VISIBLE_DEVICES and the driver."
         )
-    return found if found and device != "cpu" else [CPU]
+    return found if found and device != "cpu" else cpu_slots()
 
 
-def slots_needed(config: dict[str, Any], slots: list[Slot]) -> int:
-    """How many of `slots` a run of this config holds at once."""
-    return 1 if slots == [CPU] else config.get("gpus", 1)
+def slots_needed(config: dict[str, Any], slots: list[Slot], beside: int = 1) -> int:
+    """How many of `slots` a run of this config holds at once, one of `beside` runs that share the processor."""
+    return max(1, len(slots) // beside) if CPU in slots else config.get("gpus", 1)
 
 
 def combined(slots: list[Slot]) -> Slot:
-    """Several GPUs as one slot that shows a worker them all."""
+    """Several GPUs, or cores, as one slot that shows a worker them all."""
+    if slots[0].environment == CPU.environment:
+        return CPU
     visible = ",".join(slot.environment["CUDA_VISIBLE_DEVICES"] for slot in slots)
     return Slot(", ".join(slot.name for slot in slots), {**slots[0].environment, "CUDA_VISIBLE_DEVICES": visible})
 

@@ -11,11 +11,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from engine.configs import Config, ImportConfig, parse_config
+from engine.configs import Config, DcganConfig, ImportConfig, parse_config
 from engine.jobs.prepare import prepare
 from engine.jobs.queue import ordered, waiting
+from engine.jobs.slots import CPU, slots_for
 from engine.jobs.supervisor import READY, detached
 from engine.store import index
 from engine.store.about import change_about
@@ -28,20 +29,34 @@ from engine.store.runs import ENDING_SECONDS, RESUMABLE, Run, State, Status, cre
 POLL_SECONDS = 0.2
 
 
-def submit(home: Home, config: Config, *, label: str | None = None, owner: str = "") -> Run:
+def submit(home: Home, config: Config, *, label: str | None = None, owner: str = "", beside: int = 1) -> Run:
     """Make a run of `config` and start its supervisor; returns once that holds the run's lock.
 
-    It is recorded as the run of `owner`, or else of whoever uses this machine.
+    It is recorded as the run of `owner`, or else of whoever uses this machine; `beside` as `side_by_side` says it.
     Raises `AlreadyActive` when a run of the same config is queued or running, and `ErsatzError` when a parent is
     missing, not frozen, not finished or changed.
     """
     config = prepare(home, config)
     with _starting(home):
         _refuse_twin(home, config)
-        return _start_new(home, config, label, owner)
+        return _start_new(home, config, label, owner, beside)
 
 
-def ensure(home: Home, config: Config, *, owner: str = "") -> Run:
+def side_by_side(configs: Sequence[Config]) -> int:
+    """How many of these runs, which are about to be submitted, share the processor at a time; 1 on GPUs.
+
+    DCGANs gain by it (see `engine.jobs.cores`). A StyleGAN2-ADA hardly, and two of them take twice the memory.
+    """
+    if len(configs) < 2 or not all(isinstance(config, DcganConfig) for config in configs):
+        return 1
+    try:
+        slots = slots_for(configs[0].plain())
+    except ErsatzError:  # each run says so itself
+        return 1
+    return min(len(configs), len(slots)) if CPU in slots else 1
+
+
+def ensure(home: Home, config: Config, *, owner: str = "", beside: int = 1) -> Run:
     """The run of exactly this config: finished, or on its way, or resumed, or submitted now (for `owner`)."""
     config = prepare(home, config)
     with _starting(home):
@@ -56,7 +71,7 @@ def ensure(home: Home, config: Config, *, owner: str = "") -> Run:
             if state in RESUMABLE:
                 _start(run)
                 return run
-        return _start_new(home, config, None, owner)
+        return _start_new(home, config, None, owner, beside)
 
 
 def resume(run: Run) -> None:
@@ -129,11 +144,12 @@ def _refuse_twin(home: Home, config: Config) -> None:
             raise AlreadyActive(run.id)
 
 
-def _start_new(home: Home, config: Config, label: str | None, owner: str) -> Run:
+def _start_new(home: Home, config: Config, label: str | None, owner: str, beside: int) -> Run:
     if isinstance(config, ImportConfig):
         _refuse_taken_name(home, config)
     run = create_run(home, config.plain(), label or default_label(config))
     change_about(run, owner=owner or machine_user())
+    run.update(beside=beside)
     _start(run)
     return run
 

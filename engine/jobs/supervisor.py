@@ -36,7 +36,7 @@ READY = "ready"
 
 def supervise(run: Run, lock: FileLock) -> None:
     """Bring a queued run to its end; `lock` is the run's, held by this process."""
-    config = run.config()
+    config, beside = run.config(), run.status().beside
     slots = slots_for(config)
     slot: Slot | None = None
     locks = [lock]
@@ -44,7 +44,7 @@ def supervise(run: Run, lock: FileLock) -> None:
         while not run.stop_requested():
             if not run.exists():
                 raise RunDeleted(run.id)
-            if taken := take_slots(run, slots, slots_needed(config, slots)):
+            if taken := take_slots(run, slots, slots_needed(config, slots, beside)):
                 slot = combined(taken[0])
                 locks += taken[1]
                 break
@@ -68,7 +68,7 @@ def _supervise_to_the_end(run: Run, lock: FileLock) -> None:
 
 def _start_worker(run: Run, slot: Slot | None, inherited: list[int]) -> subprocess.Popen[bytes]:
     environment = {
-        **(threads_environment(run.config()) if slot else {}),
+        **(threads_environment(run.config(), run.status().beside) if slot else {}),
         **os.environ,
         "PYTHONUNBUFFERED": "1",
         "PYTHONFAULTHANDLER": "1",  # a segmentation fault then tells its place in the log

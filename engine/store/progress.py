@@ -1,4 +1,4 @@
-"""The two hooks between the engine and whatever shows it: `report` and `should_stop`."""
+"""The two hooks between the engine and whatever shows it: `report` and `should_stop`; and times in words."""
 
 from __future__ import annotations
 
@@ -29,3 +29,11 @@ def silent(_: Progress) -> None:
 def never() -> bool:
     """A `should_stop` that never stops."""
     return False
+
+
+def duration(seconds: float) -> str:
+    """Such as 40 s, 12 min, 3.5 h or 4.2 days."""
+    for unit, size in (("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.{0 if unit == 'min' else 1}f} {unit}"
+    return f"{seconds:.0f} s"

@@ -76,6 +76,8 @@ class Status:
     total: float = 0.0
     unit: str = ""
     device: str = ""
+    beside: int = 1
+    """Of how many runs that share the processor this is one; it stays so, because sums depend on the threads."""
     error: str = ""
     alarms: list[dict[str, Any]] = field(default_factory=list)
     result: dict[str, Any] = field(default_factory=dict)

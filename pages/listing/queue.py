@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from engine.jobs.queue import waiting
-from engine.jobs.slots import slots_for
+from engine.jobs.slots import CPU, slots_for
 from engine.jobs.submit import move
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run, State, list_runs
@@ -67,7 +67,7 @@ def waits_for(run: Run, running: list[Run]) -> str:
         holders = [other for other in running if set(slots_for(config_of(other))) & set(slots)]
     except ErsatzError as error:
         return plain_sentence(error)
-    device = " or ".join(slot.name.replace("cpu", "the processor").replace("cuda:", "GPU ") for slot in slots)
+    device = "the processor" if CPU in slots else " or ".join(slot.name.replace("cuda:", "GPU ") for slot in slots)
     if not holders:
         return f"waits for {device or 'its start'}"
     return f"waits for {device}, which has: {', '.join(title(other) for other in holders)}"

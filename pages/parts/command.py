@@ -25,6 +25,7 @@ from engine.configs import (
     parse_training,
 )
 from engine.configs.stylegan2 import BY_CONFIGURATION
+from engine.presets import usual_size
 from engine.store.runs import Run
 from pages.parts.glance import config_of, dataset_of, remembered_json
 from pages.parts.home import home
@@ -102,7 +103,9 @@ def command_line(config: Config, size: int = 0) -> str:
             named = {"generator", "image"}
         case JourneyConfig():
             words = ["demo", *_assignments(config.overrides)]
-            named = {"overrides"}
+            named = {"overrides", "size"}
+            if config.size != usual_size(config.preset, config.gan):
+                words += _option("--size", config.size)
         case DryRunConfig():
             return f"{command_line(parse_training(config.training), size)} --dry-run"
         case _:

@@ -112,16 +112,16 @@ def choice_in_url(
     return chosen
 
 
-def start(config: Config) -> Run | None:
+def start(config: Config, beside: int = 1) -> Run | None:
     """Submit a run and show it in the URL; the one sentence, and None, when it cannot start.
 
-    It is recorded as the run of whoever pressed. A second press finds the first one's run: a sentence says so, and
-    that run is shown.
+    It is recorded as the run of whoever pressed; `beside` as `side_by_side` says it. A second press finds the first
+    one's run: a sentence says so, and that run is shown.
     """
     require(Role.EDITOR)
     with st.spinner("Starting…"):
         try:
-            run = submit(home(), config, owner=person().name)
+            run = submit(home(), config, owner=person().name, beside=beside)
         except AlreadyActive as error:
             st.toast(str(error), icon=":material/play_circle:", duration="long")  # outlives the page's next run
             put("run", error.run_id)
@@ -253,6 +253,8 @@ def _facts(run: Run, state: State, status: Status) -> str:
 
 def progress_text(run: Run, status: Status, brief: bool = False) -> str:
     """What it does now, how far that is, and how long it may still take."""
+    if status.unit == "s":  # a journey that knows its time
+        return f"{status.stage} · about {duration(status.total - status.done)} left"
     text = f"{status.stage or 'Working'} · {amount(status.done)} of {amount(status.total)} {status.unit}"
     left = None if brief else _seconds_left(run, status)
     return text if left is None else f"{text} · about {duration(left)} left"

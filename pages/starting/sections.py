@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from engine.configs import JourneyConfig
-from engine.presets import PRESETS
+from engine.presets import PRESETS, usual_size
 from engine.presets import STEPS as PARTS
 from engine.store.hashing import sha256_value
 from engine.store.runs import RESUMABLE, Run, State
@@ -35,7 +35,10 @@ def offer_demo(primary: bool) -> None:
     """One button from nothing to a verdict."""
     st.subheader("Try the demo")
     st.write(PRESETS["demo"].story)
-    st.caption("It takes a few minutes on a laptop without a GPU. It goes on when you close this tab.")
+    st.caption(
+        "It measures this machine, and chooses lengths that end within about five minutes. It goes on when you close "
+        "this tab."
+    )
     pressed = st.button(
         "Try the demo",
         type="primary" if primary else "secondary",
@@ -43,7 +46,7 @@ def offer_demo(primary: bool) -> None:
         key="demo",
         **guarded(Role.EDITOR),
     )
-    if pressed and start(JourneyConfig(preset="demo")):
+    if pressed and start(JourneyConfig(preset="demo", size=usual_size("demo"))):
         st.rerun()
 
 
@@ -113,6 +116,7 @@ def card(run: Run) -> None:
                 st.badge("Phantom: drawn by the program, not by a scanner", icon=":material/science:", color="orange")
         run_header(run)
         if config_of(run)["kind"] == "journey":
+            st.caption(status_of(run).result.get("size_sentence", ""))
             live(children, state_of(run).is_active)(run)
 
 

@@ -9,6 +9,7 @@ import streamlit as st
 from engine.configs import GANS, DryRunConfig, StyleganConfig, TrainingConfig, parse_training
 from engine.configs.stylegan2 import BY_CONFIGURATION, Configuration
 from engine.datasets.dataset import Dataset
+from engine.jobs.submit import side_by_side
 from engine.presets import PRESETS
 from engine.store.runs import Run
 from pages.parts.command import command_line, show_command
@@ -122,7 +123,7 @@ def _choices(frozen: list[Dataset], origin: Origin | None) -> tuple[Dataset, str
         options,
         index=_position(options, before if origin else TOGETHER if together else ONE_EACH),
         key=f"way-{name}-{preset}-{gan}-{tag}",
-        help="One each: the classes are trained one after the other, as runs of their own.",
+        help="One each: the classes are trained as runs of their own, DCGANs on a processor side by side.",
     )
     if preset not in (OWN, QUICK, SAME) and gan not in PRESETS[preset].train:
         st.caption(f"The preset says nothing about {NAMES[gan]}: the settings below are the defaults.")
@@ -214,7 +215,8 @@ def _submit(pressed: str, values: dict[str, Any], class_names: list[str]) -> Non
         if start(DryRunConfig.build({"training": {**values, "class_name": class_names[0]}})):
             st.rerun()
         return
-    started = [start(parse_training({**values, "class_name": class_name})) for class_name in class_names]
+    configs = [parse_training({**values, "class_name": class_name}) for class_name in class_names]
+    started = [start(config, side_by_side(configs)) for config in configs]
     if started and all(started):
         go(run=started[0].id)  # type: ignore[union-attr]
 

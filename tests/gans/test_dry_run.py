@@ -9,10 +9,10 @@ import pytest
 from safetensors.torch import load_file
 
 from engine.configs import DcganConfig, DryRunConfig, StyleganConfig, TrainingConfig
-from engine.gans.dry_run import Cost, dry_run, duration, figure, remedies, sentence
+from engine.gans.dry_run import Cost, dry_run, figure, remedies, sentence
 from engine.gans.stylegan2.players import StyleganPlayers
 from engine.gans.training import train
-from engine.store.progress import Outcome, Progress, never
+from engine.store.progress import Outcome, Progress, duration, never
 from engine.store.runs import Run
 from tests.gans.conftest import MakeRun
 

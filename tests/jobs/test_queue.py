@@ -27,7 +27,7 @@ from engine.gpus import Gpu
 from engine.jobs import slots
 from engine.jobs import submit as jobs
 from engine.jobs.queue import take_slots, waiting
-from engine.jobs.slots import CPU, Slot, slots_for
+from engine.jobs.slots import Slot, cpu_slots, slots_for
 from engine.store import index
 from engine.store.errors import AlreadyActive, ErsatzError
 from engine.store.home import REPOSITORY, Home
@@ -173,8 +173,8 @@ def test_a_run_gets_the_gpu_that_was_found_and_else_a_sentence(
     monkeypatch.setattr(gpus, "installed", lambda: found)
     monkeypatch.setattr(slots, "cuda_slots", slots.cuda_slots.__wrapped__)
     asking = {device: DcganConfig(dataset="d", device=device).plain() for device in ("auto", "cuda", "cpu")}
-    assert slots_for(asking["cpu"]) == [CPU]
-    assert [slot.name for slot in slots_for(asking["auto"])] == (["cuda:0"] if found else ["cpu"])
+    assert slots_for(asking["cpu"]) == cpu_slots()
+    assert slots_for(asking["auto"])[0].name == ("cuda:0" if found else "cpu")
     if found:
         assert [slot.name for slot in slots_for(asking["cuda"])] == ["cuda:0"]
         return
@@ -233,7 +233,7 @@ def test_relative_paths_are_settled_where_they_were_typed(
     ids=lambda config: config.kind,
 )
 def test_a_run_of_every_kind_that_computes_takes_the_slot_of_its_device(config: Config) -> None:
-    assert slots_for(config.plain()) == [CPU]
+    assert slots_for(config.plain()) == cpu_slots()
 
 
 def test_a_gpu_is_borrowed_only_from_nobody_and_for_a_while(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

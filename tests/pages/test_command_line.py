@@ -38,7 +38,7 @@ def read_back(line: str, monkeypatch: pytest.MonkeyPatch) -> list[Config]:
     """The configs that the command line would submit."""
     submitted: list[Config] = []
 
-    def submit(home: Home, config: Config, owner: str = "") -> Run:
+    def submit(home: Home, config: Config, owner: str = "", beside: int = 1) -> Run:
         submitted.append(config)
         return create_run(home, config.plain(), "test")
 

@@ -61,7 +61,7 @@ def submitted(home: Home, monkeypatch: pytest.MonkeyPatch) -> list[Config]:
     """What the page would start; the runs stay queued."""
     configs: list[Config] = []
 
-    def submit(home: Home, config: Config, owner: str = "") -> Run:
+    def submit(home: Home, config: Config, owner: str = "", beside: int = 1) -> Run:
         configs.append(config)
         return create_run(home, config.plain(), "made")
 
