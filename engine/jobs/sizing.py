@@ -30,7 +30,7 @@ from engine.sweep.arms import plan
 FILE = "size.json"
 MOST_PROCESSES = 8
 """More than these slow each other down no further, as far as their memory is concerned."""
-MARGIN = 0.9
+MARGIN = 0.95
 """Share of the minutes that is planned for: a laptop that gets warm slows down."""
 LOADS = {"import": 1.5, "train": 2.0, "pool": 1.5, "quality": 6.0, "sweep": 3.0}
 """What each step takes besides training, in times that a process needs to load torch."""
