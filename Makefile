@@ -31,6 +31,7 @@ bench: .venv/installed-dev
 	$(BIN)/python -m benchmarks.sweep --out test-artefacts/sweep.json
 	$(BIN)/python -m benchmarks.dashboard --out test-artefacts/dashboard.json
 	$(BIN)/python -m benchmarks.slider --out test-artefacts/slider.json
+	$(BIN)/python -m benchmarks.install --out test-artefacts/install.json
 
 .venv/installed: requirements.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit(f"Python {v[0]}.{v[1]} was found as $(PYTHON); 3.11 to 3.13 is expected. Name one, as in: make demo PYTHON=python3.12")'

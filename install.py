@@ -1,8 +1,8 @@
 """Installs what requirement files ask for into the virtual environment whose Python runs this, as `make` does.
 
-`python install.py requirements.txt` does what `pip install -r requirements.txt` does, in a fraction of the time
-(`python -m benchmarks.install --time`): uv downloads many files at once, unpacks them as they arrive and leaves it to
-Python to compile what is imported, where pip does one after the other and compiles everything. uv reads nothing of
+`python install.py requirements.txt` does what `pip install -r requirements.txt` does, in a third of the time where the
+line is fast (`python -m benchmarks.install --time`): uv downloads many files at once, unpacks them as they arrive and
+leaves it to Python to compile what is imported, where pip does one after the other and compiles all. uv reads none of
 pip's configuration, so it is handed over: a company's mirror, certificate or proxy is used as by pip. pip itself
 installs if it is configured with something that cannot be handed over, and if uv is not to be had or fails.
 

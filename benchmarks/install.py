@@ -117,8 +117,10 @@ def installed_bytes(packages: list[str]) -> int:
 
 def time_installation(way: str) -> dict[str, float]:
     """One installation into an empty environment: seconds, and bytes on the disk."""
-    # Where the repository lies: a temporary folder may be in memory
-    with tempfile.TemporaryDirectory(dir=REPOSITORY, prefix=".venv-") as folder:
+    # On the repository's disk: the system's temporary folder may be in memory
+    artefacts = REPOSITORY / "test-artefacts"
+    artefacts.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=artefacts) as folder:
         environment = {**os.environ, "PIP_CACHE_DIR": f"{folder}/pip"}
         for name in ("UV_CACHE_DIR", "PYTHONDONTWRITEBYTECODE"):
             environment.pop(name, None)
