@@ -21,6 +21,7 @@ lint: .venv/installed-dev
 
 bench: .venv/installed-dev
 	mkdir -p test-artefacts
+	$(BIN)/python -m benchmarks.first_verdict --out test-artefacts/first_verdict.json
 	$(BIN)/python -m benchmarks.dcgan --out test-artefacts/dcgan.json
 	$(BIN)/python -m benchmarks.convolutions --out test-artefacts/convolutions.json
 	$(BIN)/python -m benchmarks.stylegan2 --out test-artefacts/stylegan2.json

@@ -4,16 +4,22 @@ The plain loop is fp32 without autocast, with optim.Adam, real and fake batches 
 losses read after each iteration, as the recipe does; its real images lie ready on the device. Ours is the whole
 iteration of `engine.gans.training`. The two take turns, so that whatever else the machine does meets both; medians
 are compared. On a GPU a turn ends with a synchronisation.
+
+The rows "side by side" are of the generators of two classes. The recipe trains one after the other, on all cores; ours
+trains both at once, on half of the cores each, in processes of their own, as `train` and `demo` do.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
@@ -152,20 +158,66 @@ def compare(setting: Setting, device: torch.device, turns: int) -> dict[str, obj
         for name, loop in loops.items():
             prepare(name, device)
             times[name].append(seconds_taken(loop, lengths[name], device))
-    recipe, ours = (statistics.median(times[name]) for name in ("recipe", "ours"))
+    return _row(setting.name, setting, device, turns, times, images=setting.config.batch)
+
+
+def _row(
+    name: str, setting: Setting, device: torch.device, turns: int, times: dict[str, list[float]], images: int
+) -> dict[str, object]:
+    """From the seconds of both loops for so many images."""
+    recipe, ours = (statistics.median(times[loop]) for loop in ("recipe", "ours"))
     aim = AIMS[device.type] if setting.claimed else None
     return {
-        "setting": setting.name,
+        "setting": name,
         "size": setting.pictures.size,
         "channels": setting.pictures.channels,
         "batch": setting.config.batch,
-        "recipe_images_per_second": setting.config.batch / recipe,
-        "our_images_per_second": setting.config.batch / ours,
+        "recipe_images_per_second": images / recipe,
+        "our_images_per_second": images / ours,
         "ratio": recipe / ours,
         "aim": aim,
         "met": None if aim is None else recipe / ours >= aim,
         "turns": turns,
     }
+
+
+def compare_side_by_side(setting: Setting, turns: int) -> dict[str, object]:
+    """As `compare`, of the generators of two classes on a CPU."""
+    device = torch.device("cpu")
+    recipe = plain_loop(setting, device)
+    prepare("recipe", device)
+    seconds_taken(recipe, 6, device)
+    length = max(1, round(SECONDS_A_TURN / seconds_taken(recipe, 2, device)))
+    context = multiprocessing.get_context("spawn")
+    ends = [context.Pipe() for _ in range(2)]
+    threads = max(1, torch.get_num_threads() // 2)
+    workers = [context.Process(target=_side, args=(setting, threads, other)) for _, other in ends]
+    times: dict[str, list[float]] = {"recipe": [], "ours": []}
+    for worker in workers:
+        worker.start()
+    for own, _ in ends:
+        own.recv()
+    for _ in range(turns):
+        times["recipe"].append(2 * seconds_taken(recipe, length, device))
+        for own, _ in ends:
+            own.send(length)
+        times["ours"].append(max(own.recv() for own, _ in ends))
+    for worker, (own, _) in zip(workers, ends, strict=True):
+        own.send(0)
+        worker.join()
+    return _row(f"{setting.name}, side by side", setting, device, turns, times, images=2 * setting.config.batch)
+
+
+def _side(setting: Setting, threads: int, other: Connection) -> None:
+    """Train one of two generators, for as many iterations as the other end says; 0 is the end."""
+    torch.set_num_threads(threads)
+    device = torch.device("cpu")
+    loop = our_loop(setting, device)
+    prepare("ours", device)
+    seconds_taken(loop, 6, device)
+    other.send("ready")
+    while length := other.recv():
+        other.send(seconds_taken(loop, length, device))
 
 
 def main() -> None:
@@ -179,15 +231,20 @@ def main() -> None:
     device = torch.device(arguments.device)
 
     print(
-        f"{'setting':<16} {'px':>4} {'batch':>6} {'recipe img/s':>13} {'ours img/s':>11} {'ratio':>6} {'aim':>5}  met"
+        f"{'setting':<30} {'px':>4} {'batch':>6} {'recipe img/s':>13} {'ours img/s':>11} {'ratio':>6} {'aim':>5}  met"
     )
     rows = []
-    for setting in settings(arguments.size, arguments.batch or [128, 16]):
-        row = compare(setting, device, 2 if arguments.quick else TURNS)
+    turns = 2 if arguments.quick else TURNS
+    every = settings(arguments.size, arguments.batch or [128, 16])
+    cases: list[Callable[[], dict[str, object]]] = [partial(compare, setting, device, turns) for setting in every]
+    if device.type == "cpu" and torch.get_num_threads() > 1:
+        cases += [partial(compare_side_by_side, setting, turns) for setting in every]
+    for case in cases:
+        row = case()
         rows.append(row)
         verdict = {None: ("", ""), True: (row["aim"], "yes"), False: (row["aim"], "no")}[row["met"]]
         print(
-            f"{setting.name:<16} {row['size']:>4} {row['batch']:>6} {row['recipe_images_per_second']:>13.1f} "
+            f"{row['setting']:<30} {row['size']:>4} {row['batch']:>6} {row['recipe_images_per_second']:>13.1f} "
             f"{row['our_images_per_second']:>11.1f} {row['ratio']:>6.2f} {verdict[0]:>5}  {verdict[1]}",
             flush=True,
         )
