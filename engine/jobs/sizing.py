@@ -10,7 +10,6 @@ import json
 import math
 import os
 import subprocess
-import sys
 import time
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
@@ -23,7 +22,8 @@ from engine.jobs.submit import side_by_side
 from engine.presets import SIZES, preset, step_settings
 from engine.store.errors import ErsatzError
 from engine.store.files import read_json, write_json
-from engine.store.home import REPOSITORY, Home
+from engine.store.home import Home
+from engine.store.processes import module_command, module_environment
 from engine.store.runs import Run
 from engine.sweep.arms import plan
 
@@ -132,9 +132,8 @@ class _Process:
 
     def __init__(self, environment: dict[str, str], settings: dict[str, Any]):
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "engine.jobs.pace"],
-            cwd=REPOSITORY,
-            env=environment,
+            module_command("engine.jobs.pace"),
+            env=module_environment(environment),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
