@@ -177,7 +177,9 @@ def _classes(settings: dict[str, dict[str, Any]]) -> int:
     return 1 if settings["train"].get("conditional") else 2
 
 
-def _sentence(config: JourneyConfig, size: str, expected: dict[str, dict[str, float]], pace: Pace, in_time: bool) -> str:
+def _sentence(
+    config: JourneyConfig, size: str, expected: dict[str, dict[str, float]], pace: Pace, in_time: bool
+) -> str:
     settings = step_settings(config, size)
     training, sweep = settings["train"], settings["sweep"]
     minutes = {name: max(1, round(sum(seconds.values()) / 60)) for name, seconds in expected.items()}
