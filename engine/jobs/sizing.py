@@ -32,7 +32,7 @@ MOST_PROCESSES = 8
 """More than these slow each other down no further, as far as their memory is concerned."""
 MARGIN = 0.95
 """Share of the minutes that is planned for: a laptop that gets warm slows down."""
-LOADS = {"import": 1.5, "train": 2.0, "pool": 1.5, "quality": 6.0, "sweep": 3.0}
+LOADS = {"import": 1.5, "train": 2.0, "pool": 1.0, "quality": 4.5, "sweep": 2.0}
 """What each step takes besides training, in times that a process needs to load torch."""
 
 
@@ -84,7 +84,8 @@ def choose(config: JourneyConfig, pace: Pace, spent: float = 0.0) -> Sized:
     room = 60 * config.minutes * MARGIN - spent
     fitting = [size for size, seconds in expected.items() if sum(seconds.values()) <= room]
     size = config.size if config.size != "auto" else (fitting or list(expected))[0 if fitting else -1]
-    return Sized(size, expected[size], _sentence(config, size, expected, pace, bool(fitting)))
+    in_time = spent + sum(expected[size].values()) <= 60 * config.minutes
+    return Sized(size, expected[size], _sentence(config, size, expected, pace, in_time))
 
 
 def seconds_by_step(settings: dict[str, dict[str, Any]], pace: Pace) -> dict[str, float]:
@@ -175,7 +176,9 @@ def _classes(settings: dict[str, dict[str, Any]]) -> int:
     return 1 if settings["train"].get("conditional") else 2
 
 
-def _sentence(config: JourneyConfig, size: str, expected: dict[str, dict[str, float]], pace: Pace, fits: bool) -> str:
+def _sentence(
+    config: JourneyConfig, size: str, expected: dict[str, dict[str, float]], pace: Pace, in_time: bool
+) -> str:
     settings = step_settings(config, size)
     training, sweep = settings["train"], settings["sweep"]
     minutes = {name: max(1, round(sum(seconds.values()) / 60)) for name, seconds in expected.items()}
@@ -187,7 +190,7 @@ def _sentence(config: JourneyConfig, size: str, expected: dict[str, dict[str, fl
     seen = f"This machine trains on {images:.0f} images a second."
     if config.size != "auto":
         return f"{seen} {chosen}"
-    if not fits:
+    if not in_time:
         return f"{seen} {chosen} No size ends within {config.minutes:g} min here; this is the smallest."
     longer = f" (--full would take about {minutes['full']} min)" if size != "full" else ""
     return f"{seen} {chosen[:-1]}{longer}."
