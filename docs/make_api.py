@@ -28,7 +28,7 @@ def of_class(described: type) -> list[str]:
     parts = [f"## engine.{described.__name__}\n", as_markdown(described.__doc__ or "")]
     for name, member in vars(described).items():
         if not name.startswith("_") and callable(member):
-            signature = re.sub(r"engine\.[\w.]+\.", "", str(inspect.signature(member)).replace("'", ""))
+            signature = re.sub(r"(: |-> )'([^']*)'", r"\1\2", str(inspect.signature(member)))
             parts += [f"### {described.__name__}.{name}\n", f"```python\n{name}{signature}\n```\n"]
             parts.append(as_markdown(member.__doc__ or ""))
     return parts

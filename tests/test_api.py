@@ -19,14 +19,13 @@ from engine.store.errors import ErsatzError
 from engine.store.home import REPOSITORY, Home
 from engine.store.runs import State
 from tests import fabricated
-from tests.datasets.conftest import blobs
 from tests.jobs.scene import processes_of
 
 SHORTER = {
     '"my-study"': "home",
     '"~/scans"': "folder",
     "kimg=50": "kimg=0.1, tick_kimg=0.05, batch=8, g_channels=8, d_channels=8, device='cpu'",
-    "images_per_class=200": "images_per_class=60, device='cpu'",
+    "images_per_class=200": "images_per_class=60",
     'exclude="copies"': "extractor='pixels', device='cpu'",
     "work.sweep(pool)": "work.sweep(pool, seeds=2, steps=4, batch=8, validations=1, ratios=(0.5,), device='cpu')",
     "size=64": "size=32",
@@ -40,8 +39,8 @@ def folder(tmp_path: Path) -> Path:
     for number in range(80):
         place = tmp_path / "scans" / ("bleed", "normal")[number % 2]
         place.mkdir(parents=True, exist_ok=True)
-        noise = np.random.default_rng(number).integers(0, 40, (32, 32))
-        Image.fromarray((blobs(number)[:32, :32] // 2 + noise).astype(np.uint8)).save(place / f"{number:03d}.png")
+        coarse = np.random.default_rng(number).integers(0, 256, (8, 8))
+        Image.fromarray(np.kron(coarse, np.ones((4, 4))).astype(np.uint8)).save(place / f"{number:03d}.png")
     return tmp_path / "scans"
 
 
