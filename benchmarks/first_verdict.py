@@ -86,7 +86,7 @@ def browser(home: Path, wanted: bool) -> Iterator[None]:
     try:
         with chromium() as found:
             page = found.new_page()
-            page.goto(dashboard.url("overview"))
+            page.goto(dashboard.url())
             yield
     finally:
         dashboard.stop()
