@@ -47,8 +47,8 @@ class Sampler(ABC):
         info, contents = read_generator(run_path)
         if info["gan"] not in SAMPLERS:
             raise ErsatzError(
-                f"The generator of run {run_path.name} is a {info['gan']!r}, which this version does not know; expected "
-                f"one of {', '.join(SAMPLERS)}. Use the version that made it."
+                f"The generator of run {run_path.name} is a {info['gan']!r}, which this version does not know; "
+                f"expected one of {', '.join(SAMPLERS)}. Use the version that made it."
             )
         graphs = {
             name: Graph(content, run_path / name, device, 1 if name == MAPPING_FILE else MAX_THREADS, gpu, gpu_bytes)
