@@ -14,6 +14,7 @@ from engine.store.home import REPOSITORY
 
 LAYERS = [
     {"store", "configs", "presets", "published", "gpus"},
+    {"devices"},
     {"datasets"},
     {"gans"},
     {"sampling"},

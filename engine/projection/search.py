@@ -14,8 +14,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from engine.configs import ProjectionConfig
+from engine.devices import choose_precision, exact_arithmetic
 from engine.gans.data import draws_seed
-from engine.gans.devices import choose_precision, exact_arithmetic
 from engine.gans.stylegan2.generator import Generator
 from engine.gans.stylegan2.mapping import one_hot
 from engine.gans.stylegan2.precision import set_precision

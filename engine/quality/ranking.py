@@ -18,11 +18,11 @@ import torch
 
 from engine.configs import RankingConfig
 from engine.datasets.dataset import Dataset
+from engine.devices import choose_device, describe, exact_arithmetic, on_device
 from engine.features.backbones import Backbone
 from engine.features.cache import STEP, FeatureCache, Interrupted
 from engine.features.extractors import open_extractor
 from engine.gans.checkpoints import load_generator, read_metadata
-from engine.gans.devices import choose_device, describe, exact_arithmetic, on_device
 from engine.gans.grids import to_bytes
 from engine.gans.snapshots import list_generators
 from engine.gans.stylegan2.generator import Generator

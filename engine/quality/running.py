@@ -17,10 +17,10 @@ import pandas as pd
 
 from engine.configs import QualityConfig
 from engine.datasets.dataset import Dataset
+from engine.devices import choose_device, describe
 from engine.features.backbones import Backbone
 from engine.features.cache import FeatureCache, Interrupted
 from engine.features.extractors import open_extractor
-from engine.gans.devices import choose_device, describe
 from engine.quality.copies import Features, find_copies
 from engine.quality.embedding import MOST, feature_map
 from engine.quality.scores import Images, pool_scores

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from engine.configs import SweepConfig
+from engine.devices import choose_precision, on_device
 from engine.features.backbones import Backbone, Preparation, open_backbone
 from engine.features.classical import apply_maps
 from engine.features.weights import resolve_weights
-from engine.gans.devices import choose_precision, on_device
 from engine.sweep.classifiers import SmallCnn
 from engine.sweep.published_heads import ChestCtHead, make_head
 from engine.sweep.trial_data import Inputs

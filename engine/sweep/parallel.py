@@ -19,7 +19,7 @@ import psutil
 import torch
 
 from engine.configs import SweepConfig
-from engine.gans.devices import choose_device
+from engine.devices import choose_device
 from engine.store.errors import ErsatzError
 from engine.store.progress import ShouldStop
 from engine.sweep.arms import Trial

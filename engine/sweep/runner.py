@@ -19,8 +19,8 @@ import numpy as np
 import pandas as pd
 
 from engine.configs import SweepConfig
+from engine.devices import describe
 from engine.features.cache import Interrupted
-from engine.gans.devices import describe
 from engine.store.files import replacing, write_json
 from engine.store.progress import Outcome, Progress, Report, ShouldStop, never, silent
 from engine.store.runs import Run
