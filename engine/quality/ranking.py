@@ -27,7 +27,7 @@ from engine.gans.grids import to_bytes
 from engine.gans.snapshots import list_generators
 from engine.gans.stylegan2.generator import Generator
 from engine.gans.stylegan2.mapping import one_hot
-from engine.quality.distances import kernel_distance
+from engine.quality.fid_kid import kernel_distance
 from engine.sampling.latents import latents
 from engine.store.errors import ErsatzError
 from engine.store.files import read_json, write_json
