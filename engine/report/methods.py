@@ -6,7 +6,7 @@ from collections import Counter
 from importlib.metadata import version
 from typing import Any
 
-from engine.report.answers import excluded_images, primary_arm
+from engine.report.headline_answers import excluded_images, primary_arm
 from engine.report.limits import dependent_folds
 from engine.report.quality_tables import score_of
 from engine.report.reader_study import methods_sentence, without_names

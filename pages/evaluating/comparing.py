@@ -9,7 +9,7 @@ import streamlit as st
 
 from engine.configs import SweepConfig, parse_config
 from engine.configs.sweep import Metric
-from engine.report.beside import every_difference
+from engine.report.protocol_comparison import every_difference
 from engine.report.style import ARMS
 from engine.report.sweep_comparison import (
     Swept,

@@ -12,7 +12,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from engine.report.answers import answers, decisive, of_patients
+from engine.report.headline_answers import answers, decisive, of_patients
 from engine.report.html import write_report
 from engine.report.methods import methods_text
 from engine.report.pictures import gallery
