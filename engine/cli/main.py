@@ -39,8 +39,8 @@ from engine.presets import PRESETS, SIZES, preset, usual_size
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.runs import Run
-from engine.sweep.detectable import foretold
-from engine.sweep.levels import patients
+from engine.sweep.analysis_units import patients
+from engine.sweep.power import foretold
 
 app = typer.Typer(
     no_args_is_help=True,

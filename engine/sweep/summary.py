@@ -11,14 +11,14 @@ import numpy as np
 import pandas as pd
 
 from engine.configs import SweepConfig
+from engine.sweep.analysis_units import Level, knows_patients, patients, seed_scores, units_of
 from engine.sweep.arms import baseline_of, control_of, is_synthetic, primary_arm
 from engine.sweep.checks import Check, self_checks
 from engine.sweep.comparisons import Comparison, compare
-from engine.sweep.departures import Departure, departures, dropped_runs
-from engine.sweep.detectable import detectable
-from engine.sweep.levels import Level, knows_patients, patients, seed_scores, units_of
 from engine.sweep.metric_table import Parts, patient_parts
 from engine.sweep.metrics import METRICS, majority_accuracy, positive_class
+from engine.sweep.power import detectable
+from engine.sweep.protocol_deviations import Departure, departures, dropped_runs
 from engine.sweep.splits import Split
 from engine.sweep.statistics import bootstrap_interval, cluster_bootstraps, two_way_interval, wilson_interval
 from engine.sweep.verdict import EXPLORATORY, PHANTOM, Question, Verdict, judge, prefixed, without_claim

@@ -15,9 +15,9 @@ from engine.configs import SweepConfig
 from engine.store.home import Home
 from engine.store.runs import Run
 from engine.sweep import splits as of_splits
-from engine.sweep.departures import departures, dropped_runs
 from engine.sweep.metric_table import metric_table
 from engine.sweep.metrics import positive_class
+from engine.sweep.protocol_deviations import departures, dropped_runs
 from engine.sweep.summary import summarise
 from tests.sweep.made_up import make_trials
 
