@@ -14,7 +14,7 @@ from engine.configs import SweepConfig
 KERAS_EPSILON = 1e-7
 PLATEAU_FACTOR = 0.2
 """As published for skin lesions; for chest CT it is not given."""
-PLATEAU_LOOKS = 2
+PLATEAU_EVALUATIONS = 2
 """Ours, since neither gives it: below the patience of 3 of both, or the rate would never fall."""
 
 
@@ -39,16 +39,16 @@ class Schedule:
         self.cosine = CosineAnnealingLR(optimiser, steps) if config.schedule == "cosine" else None
         self.plateau = None
         if config.schedule == "plateau":
-            # torch counts the looks that are forgiven, hence one less.
+            # torch counts the evaluations that are forgiven, hence one less.
             self.plateau = ReduceLROnPlateau(
-                optimiser, factor=PLATEAU_FACTOR, patience=PLATEAU_LOOKS - 1, threshold=0.0
+                optimiser, factor=PLATEAU_FACTOR, patience=PLATEAU_EVALUATIONS - 1, threshold=0.0
             )
 
     def after_step(self) -> None:
         if self.cosine:
             self.cosine.step()
 
-    def after_look(self, valid_loss: float) -> None:
+    def after_evaluation(self, valid_loss: float) -> None:
         if self.plateau:
             self.plateau.step(valid_loss)
 

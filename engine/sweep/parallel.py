@@ -35,8 +35,8 @@ LARGE_HEADS = ("chest-ct",)
 """Heads with so many weights (2 GB with their optimiser) that the memory holds one trial at a time."""
 
 
-def places(config: SweepConfig, n_groups: int, workers: int | None = None) -> list[torch.device]:
-    """Where trials run side by side, one process each: on `config.gpus` CUDA devices, or the CPU once a worker."""
+def devices_for_trials(config: SweepConfig, n_groups: int, workers: int | None = None) -> list[torch.device]:
+    """Devices of the processes that train side by side: `config.gpus` CUDA devices, or the CPU once a worker."""
     if choose_device(config.device).type == "cuda":
         wanted = max(1, min(config.gpus, n_groups))
         return [torch.device("cuda", number) for number in range(torch.cuda.device_count())][:wanted]
