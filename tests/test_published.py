@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from engine.presets import PRESETS
-from engine.published import PUBLICATIONS, Publication
+from engine.publications.presets import PRESETS
+from engine.publications.publication import PUBLICATIONS, Publication
 
 FLAWS = {
     "dropped-runs": "Runs left out",

@@ -35,7 +35,7 @@ from engine.configs import (
 from engine.datasets.dataset import Dataset
 from engine.datasets.folds import parent_of_folds
 from engine.jobs import submit as jobs
-from engine.presets import PRESETS, SIZES, preset, usual_size
+from engine.publications.presets import PRESETS, SIZES, preset, usual_size
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.runs import Run

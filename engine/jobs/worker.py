@@ -31,7 +31,7 @@ from engine.configs import (
     TrainingConfig,
     parse_config,
 )
-from engine.presets import step_settings
+from engine.publications.presets import step_settings
 from engine.store.errors import ErsatzError, RunDeleted, is_out_of_memory
 from engine.store.files import disk_errors, is_leftover, read_json
 from engine.store.home import Home
