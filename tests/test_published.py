@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from engine.publications.presets import PRESETS
-from engine.publications.publication import PUBLICATIONS, Publication
+from engine.publications.publication import Publication
+from engine.publications.table import PUBLICATIONS
 
 FLAWS = {
     "dropped-runs": "Runs left out",
@@ -18,7 +19,7 @@ FLAWS = {
 @pytest.mark.parametrize("name", [name for name in PRESETS if name != "demo"])
 def test_every_preset_but_the_demo_says_what_it_repeats(name: str) -> None:
     preset = PRESETS[name]
-    assert PUBLICATIONS[name].preset == name
+    assert PUBLICATIONS[name].name == name
     assert preset.sweep["repeats"] == name
     assert preset.published.get("repeats", name) == name
     assert not PRESETS["demo"].published
@@ -29,7 +30,7 @@ def test_every_preset_but_the_demo_says_what_it_repeats(name: str) -> None:
 def test_every_flaw_that_is_repeated_is_listed_as_a_difference(publication: Publication) -> None:
     listed = {difference.what: difference for difference in publication.differences}
     assert len(listed) == len(publication.differences), "each difference has a name of its own"
-    for flaw in PRESETS[publication.preset].published.get("flaws", ()):
+    for flaw in PRESETS[publication.name].published.get("flaws", ()):
         assert listed[FLAWS[flaw]].repeated
     for difference in publication.differences:
         assert all((difference.theirs, difference.ours, difference.why.endswith(".")))
@@ -56,6 +57,6 @@ def test_chest_ct_row_is_142_of_144() -> None:
 def test_published_arms_are_arms_of_the_published_sweeps() -> None:
     for publication in PUBLICATIONS.values():
         for row in publication.rows:
-            settings = PRESETS[publication.preset].published
+            settings = PRESETS[publication.name].published
             assert row.arm in settings["arms"]
             assert row.ratio == 0 or row.ratio in settings["ratios"]

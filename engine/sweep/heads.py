@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from engine.configs import SweepConfig
 from engine.sweep.arms import Stream, Trial, batches, evaluation_steps, steps_of, torch_seed, training_set
 from engine.sweep.classifiers import Heads
+from engine.sweep.dense_head import head_layers
 from engine.sweep.optimisation import Schedule, make_optimiser
-from engine.sweep.published_heads import head_dropout
 from engine.sweep.selection import choose, evaluations_taken
 from engine.sweep.trial_data import Inputs, Result, reproducibly, with_views
 
@@ -35,7 +35,7 @@ def train_heads(trials: list[Trial], inputs: Inputs, config: SweepConfig) -> lis
 
     init = torch.Generator().manual_seed(torch_seed(seed, Stream.WEIGHTS))
     dropout = torch.Generator().manual_seed(torch_seed(seed, Stream.DROPOUT))
-    heads = Heads(len(trials), dim, inputs.classes, head_dropout(config), init).to(device)
+    heads = Heads(len(trials), dim, inputs.classes, head_layers(config).dropout, init).to(device)
     optimiser = make_optimiser(heads.parameters(), config)
     schedule = Schedule(optimiser, config, steps)
 

@@ -16,8 +16,9 @@ from engine.devices import choose_precision, on_device
 from engine.features.backbones import Backbone, Preparation, open_backbone
 from engine.features.classical import apply_maps
 from engine.features.weights import resolve_weights
+from engine.publications.table import HEADS
 from engine.sweep.classifiers import SmallCnn
-from engine.sweep.published_heads import ChestCtHead, make_head
+from engine.sweep.dense_head import DenseHead, make_head
 from engine.sweep.trial_data import Inputs
 
 
@@ -42,7 +43,7 @@ class TrainableClassifier:
 
     def penalty(self) -> Tensor | float:
         """What a published head adds to the loss of the latest batch."""
-        return sum(part.penalty() for part in self.net.modules() if isinstance(part, ChestCtHead))
+        return sum(part.penalty() for part in self.net.modules() if isinstance(part, DenseHead))
 
     def train(self) -> None:
         self.net.train()
@@ -76,10 +77,8 @@ def _fine_tuned(config: SweepConfig, classes: int, device: torch.device) -> Trai
         backbone = _pretrained(config.classifier, resolve_weights(config.classifier, config.weights))
     body = copy.deepcopy(backbone.module).requires_grad_(True)
     net = on_device(nn.Sequential(body, make_head(config, backbone.dim, classes)), device)
-    as_published = config.head in ("head-ct", "chest-ct", "skin-lesions")
-    return TrainableClassifier(
-        net, _prepared(backbone.preparation), choose_precision("auto", device), not as_published, at_once=32
-    )
+    precision, own_head = choose_precision("auto", device), config.head not in HEADS
+    return TrainableClassifier(net, _prepared(backbone.preparation), precision, frozen_statistics=own_head, at_once=32)
 
 
 @lru_cache(maxsize=1)

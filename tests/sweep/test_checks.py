@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from engine.configs import SweepConfig
-from engine.publications.publication import PUBLICATIONS
+from engine.publications.table import PUBLICATIONS
 from engine.store.home import Home
 from engine.store.runs import Run
 from engine.sweep.checks import check_published, self_checks

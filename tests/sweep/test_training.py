@@ -16,8 +16,9 @@ from torch import nn
 
 from engine.configs import SweepConfig
 from engine.features.backbones import Backbone, imagenet
+from engine.publications.table import HEADS
 from engine.store.errors import ErsatzError
-from engine.sweep import networks, published_heads
+from engine.sweep import networks
 from engine.sweep.arms import Trial
 from engine.sweep.classifiers import Largest
 from engine.sweep.heads import train_heads
@@ -79,7 +80,7 @@ def tiny_backbone() -> Backbone:
 
 @pytest.fixture
 def small_published_heads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(published_heads, "CHEST_CT_WIDTHS", (64, 20, 10, 5))
+    monkeypatch.setitem(HEADS, "chest-ct", replace(HEADS["chest-ct"], widths=(64, 20, 10, 5)))
 
 
 @pytest.fixture
