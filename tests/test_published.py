@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
+from engine.configs import SweepConfig
 from engine.publications.presets import PRESETS
 from engine.publications.publication import Publication
-from engine.publications.table import PUBLICATIONS
+from engine.publications.table import HEADS, PUBLICATIONS
 
 FLAWS = {
     "dropped-runs": "Runs left out",
@@ -24,6 +27,12 @@ def test_every_preset_but_the_demo_says_what_it_repeats(name: str) -> None:
     assert preset.published.get("repeats", name) == name
     assert not PRESETS["demo"].published
     assert "demo" not in PUBLICATIONS
+
+
+def test_configs_can_name_every_published_head_and_nothing_else() -> None:
+    assert {*HEADS, "linear", "probe"} == set(get_args(SweepConfig.model_fields["head"].annotation))
+    for publication in PUBLICATIONS.values():
+        assert (publication.head is None) == (not publication.preset.published)
 
 
 @pytest.mark.parametrize("publication", PUBLICATIONS.values(), ids=PUBLICATIONS)
