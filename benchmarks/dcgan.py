@@ -28,11 +28,11 @@ from torch import nn
 
 from benchmarks.machine import describe_cpu
 from engine.configs import DcganConfig
+from engine.devices import choose_precision, set_arithmetic
 from engine.gans.data import TrainingImages, rows_shown
 from engine.gans.dcgan.losses import gradient_penalty
 from engine.gans.dcgan.networks import Discriminator, Generator
 from engine.gans.dcgan.players import DcganPlayers
-from engine.gans.devices import choose_precision, set_arithmetic
 from engine.gans.pictures import Pictures
 
 AIMS = {"cpu": 1.6, "cuda": 3.0}

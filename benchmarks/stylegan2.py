@@ -34,7 +34,7 @@ from benchmarks import plain_stylegan2 as plain
 from benchmarks.machine import describe_cpu
 from benchmarks.plain_stylegan2_training import PlainTraining
 from engine.configs import StyleganConfig
-from engine.gans.devices import choose_precision, describe, set_arithmetic
+from engine.devices import choose_precision, describe, set_arithmetic
 from engine.gans.pictures import Pictures
 from engine.gans.stylegan2.architecture import Architecture
 from engine.gans.stylegan2.averaging import move_average, share_kept

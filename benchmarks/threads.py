@@ -30,8 +30,8 @@ import torch
 from benchmarks.machine import describe_cpu
 from benchmarks.stylegan2 import random_reals, training_config
 from engine.configs import DcganConfig
+from engine.devices import PRECISIONS, choose_precision
 from engine.gans.dcgan.players import DcganPlayers
-from engine.gans.devices import PRECISIONS, choose_precision
 from engine.gans.pictures import Pictures
 from engine.gans.stylegan2.players import StyleganPlayers
 

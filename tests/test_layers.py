@@ -13,7 +13,8 @@ import pytest
 from engine.store.home import REPOSITORY
 
 LAYERS = [
-    {"store", "configs", "presets", "published", "gpus"},
+    {"store", "configs", "publications", "gpus"},
+    {"devices"},
     {"datasets"},
     {"gans"},
     {"sampling"},

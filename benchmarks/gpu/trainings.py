@@ -26,10 +26,10 @@ from benchmarks.gpu.common import (
 )
 from engine.configs import DcganConfig, ImportConfig, StyleganConfig
 from engine.datasets.importing import import_dataset
+from engine.devices import memory_errors
 from engine.gans import data
 from engine.gans.cuda_graphs import WARM_UP
 from engine.gans.data import TrainingImages
-from engine.gans.devices import memory_errors
 from engine.gans.dry_run import _play_through
 from engine.gans.pictures import Pictures
 from engine.gans.players import make_players

@@ -11,7 +11,7 @@ from engine.configs import JourneyConfig, parse_config
 from engine.datasets.dataset import Dataset, list_datasets
 from engine.datasets.editing import changing
 from engine.datasets.folds import fold_of
-from engine.presets import step_settings
+from engine.publications.presets import step_settings
 from engine.store.errors import ErsatzError
 from engine.store.files import disk_errors
 from engine.store.locks import FileLock

@@ -14,11 +14,11 @@ import torchvision
 from torch import Tensor, nn
 
 from engine.configs.sweep import TIMM
+from engine.devices import choose_precision, exact_arithmetic
 from engine.features import dinov2, inception
 from engine.features.classical import apply_maps, seeded_maps
 from engine.features.sources import import_timm, timm_config
 from engine.features.weights import load_weights
-from engine.gans.devices import choose_precision, exact_arithmetic
 from engine.store.errors import ErsatzError
 
 # Every pass has this many images, the last one padded: the arithmetic of an image never depends on its company.

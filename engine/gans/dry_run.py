@@ -14,10 +14,10 @@ import psutil
 import torch
 
 from engine.configs import DcganConfig, DryRunConfig, StyleganConfig, TrainingConfig, parse_training
+from engine.devices import choose_device, describe, set_arithmetic
 from engine.gans.checkpoints import KEEP, KEEP_GENERATORS
 from engine.gans.cuda_graphs import WARM_UP
 from engine.gans.data import TrainingImages, free_memory, open_training_set, read_training_images, rows_shown
-from engine.gans.devices import choose_device, describe, set_arithmetic
 from engine.gans.grids import fixed_latents, to_bytes
 from engine.gans.pictures import Pictures
 from engine.gans.players import Players, make_players, precision_of

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from engine.configs import DcganConfig, TrainingConfig
+from engine.devices import choose_precision
 from engine.gans.data import Shown
 from engine.gans.dcgan.players import DcganPlayers
-from engine.gans.devices import choose_precision
 from engine.gans.pictures import Pictures
 from engine.gans.stylegan2.layers import Noise
 from engine.gans.stylegan2.players import StyleganPlayers

@@ -17,9 +17,9 @@ import torch
 
 from engine.configs import TrainingConfig
 from engine.configs.train import TrainConfig
+from engine.devices import choose_device, describe, memory_errors, memory_gib, set_arithmetic
 from engine.gans.checkpoints import describe_snapshot, save_snapshot
 from engine.gans.data import TrainingImages, open_training_set, read_training_images, rows_shown, seed_draws
-from engine.gans.devices import choose_device, describe, memory_errors, memory_gib, set_arithmetic
 from engine.gans.distributed import first_decides, is_first, take_from_first, world
 from engine.gans.grids import fixed_latents, save_grid, to_bytes
 from engine.gans.held_out import HeldOut

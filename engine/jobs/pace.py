@@ -15,8 +15,8 @@ import numpy as np
 import torch
 
 from engine.configs import SweepConfig, parse_training
+from engine.devices import choose_device, set_arithmetic
 from engine.gans.data import TrainingImages, rows_shown
-from engine.gans.devices import choose_device, set_arithmetic
 from engine.gans.pictures import Pictures
 from engine.gans.players import make_players
 from engine.sweep.arms import Trial

@@ -21,7 +21,7 @@ import psutil
 import torch
 
 from engine.configs import StyleganConfig, parse_config
-from engine.gans.devices import choose_device
+from engine.devices import choose_device
 from engine.gans.distributed import is_first, joined
 from engine.jobs.slots import too_few_gpus
 from engine.jobs.supervisor import detached

@@ -31,7 +31,7 @@ from engine.configs import (
     TrainingConfig,
     parse_config,
 )
-from engine.presets import step_settings
+from engine.publications.presets import step_settings
 from engine.store.errors import ErsatzError, RunDeleted, is_out_of_memory
 from engine.store.files import disk_errors, is_leftover, read_json
 from engine.store.home import Home
@@ -155,7 +155,7 @@ def train_here(run: Run, config: TrainingConfig, report: Report, should_stop: Sh
         return train(run, config, report, should_stop)
 
     from engine.datasets.dataset import Dataset
-    from engine.gans.devices import choose_device
+    from engine.devices import choose_device
     from engine.quality.training_scores import training_scores
 
     dataset = Dataset.open(run.home, config.dataset)

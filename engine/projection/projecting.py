@@ -15,8 +15,8 @@ import numpy as np
 import torch
 
 from engine.configs import ProjectionConfig
+from engine.devices import choose_device, describe, set_arithmetic
 from engine.gans.checkpoints import load_generator
-from engine.gans.devices import choose_device, describe, set_arithmetic
 from engine.gans.snapshots import latest_snapshot
 from engine.gans.stylegan2.generator import Generator
 from engine.projection.search import Search

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from engine.configs import QualityConfig
-from engine.gans.devices import choose_device
+from engine.devices import choose_device
 from engine.quality.flags import FLAGS, Limits, Nearness, flag_copies, repeats
 from engine.quality.memorisation import authentic, copy_ratio, nearer_to_train
 from engine.quality.memorisation_rows import Measured, PerImage, in_all_and_by_class, in_words

@@ -10,7 +10,7 @@ from scipy.stats import binomtest
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 
-from engine.quality.distances import require_features
+from engine.quality.fid_kid import require_features
 from engine.store.errors import ErsatzError
 
 FOLDS = 5

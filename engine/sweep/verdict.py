@@ -16,7 +16,7 @@ from typing import Literal
 
 from engine.sweep.arms import CLASSICAL, arm_rule, baseline_of, control_of
 from engine.sweep.comparisons import Comparison
-from engine.sweep.detectable import larger_test_set, seeds_needed, seeds_to_claim
+from engine.sweep.power import larger_test_set, seeds_needed, seeds_to_claim
 from engine.sweep.statistics import ALPHA, QUICK_LOOK_BELOW, smallest_sign_flip_p
 
 PHANTOM = "On the drawn phantom, which says nothing about patients: "

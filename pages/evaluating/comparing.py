@@ -9,7 +9,7 @@ import streamlit as st
 
 from engine.configs import SweepConfig, parse_config
 from engine.configs.sweep import Metric
-from engine.report.beside import every_difference
+from engine.report.protocol_comparison import every_difference
 from engine.report.style import ARMS
 from engine.report.sweep_comparison import (
     Swept,
@@ -21,8 +21,8 @@ from engine.report.sweep_comparison import (
 )
 from engine.report.tables import METRICS
 from engine.store.runs import Run, list_runs
+from engine.sweep.analysis_units import Level, knows_patients
 from engine.sweep.arms import is_synthetic, primary_arm
-from engine.sweep.levels import Level, knows_patients
 from pages.evaluating.verdicts import VERDICTS
 from pages.evaluating.views import BESIDE, READ
 from pages.parts.address import put

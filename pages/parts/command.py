@@ -25,7 +25,7 @@ from engine.configs import (
     parse_training,
 )
 from engine.configs.stylegan2 import BY_CONFIGURATION
-from engine.presets import usual_size
+from engine.publications.presets import usual_size
 from engine.store.runs import Run
 from pages.parts.glance import config_of, dataset_of, remembered_json
 from pages.parts.home import home

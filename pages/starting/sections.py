@@ -8,8 +8,8 @@ import pandas as pd
 import streamlit as st
 
 from engine.configs import JourneyConfig
-from engine.presets import PRESETS, usual_size
-from engine.presets import STEPS as PARTS
+from engine.publications.presets import PRESETS, usual_size
+from engine.publications.presets import STEPS as PARTS
 from engine.store.hashing import sha256_value
 from engine.store.runs import RESUMABLE, Run, State
 from pages.parts.glance import Glance, config_of, outcome, runs_named, state_of, status_of

@@ -24,7 +24,7 @@ from engine.jobs import journey as journeys
 from engine.jobs import submit
 from engine.jobs.journey import run_journey
 from engine.jobs.prepare import prepare
-from engine.presets import PRESETS
+from engine.publications.presets import PRESETS
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.progress import never, silent

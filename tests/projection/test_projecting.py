@@ -16,7 +16,7 @@ from engine.configs import DcganConfig
 from engine.gans.stylegan2.generator import Synthesis
 from engine.gans.stylegan2.mapping import Mapping
 from engine.projection import projecting
-from engine.projection.distances import PixelPyramid
+from engine.projection.perceptual import PixelPyramid
 from engine.projection.projecting import project
 from engine.projection.search import w_statistics
 from engine.store.errors import ErsatzError

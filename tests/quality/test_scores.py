@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from engine.quality.diversity import diversity_ratio
-from engine.quality.floors import MOST, distinct_groups, random_halves, spread
+from engine.quality.real_baselines import MOST, distinct_groups, random_halves, spread
 from engine.quality.scores import METRICS, Images, pool_scores
 from engine.quality.sentences import in_words, is_worse, limits
 

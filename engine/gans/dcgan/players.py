@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.configs import DcganConfig
+from engine.devices import on_device
 from engine.gans.cuda_graphs import Recorder
 from engine.gans.data import Shown, draws_seed, seed_draws, to_input
 from engine.gans.dcgan.losses import (
@@ -20,7 +21,6 @@ from engine.gans.dcgan.losses import (
     probability_real,
 )
 from engine.gans.dcgan.networks import Discriminator, Generator
-from engine.gans.devices import on_device
 from engine.gans.optimizers import adam_state, gradient_norm, load_adam_state, start_adam
 from engine.gans.pictures import Pictures
 

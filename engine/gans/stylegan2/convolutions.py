@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from engine.gans.devices import cpu_multiplies_bf16
+from engine.devices import cpu_multiplies_bf16
 from engine.gans.stylegan2.winograd import convolved_in_tiles, pays, weight_gradient_in_tiles
 
 _weights_too = True

@@ -22,11 +22,11 @@ import torch
 from torch import Tensor, nn
 
 from engine.configs import StyleganConfig
+from engine.devices import on_device
 from engine.gans.augment.controller import AdaController
 from engine.gans.augment.pipe import AugmentPipe
 from engine.gans.cuda_graphs import Recorder, Work
 from engine.gans.data import Shown, draws_seed, seed_draws, to_input
-from engine.gans.devices import on_device
 from engine.gans.distributed import average, own_pieces
 from engine.gans.meters import Meters
 from engine.gans.optimizers import adam_state, load_adam_state

@@ -12,11 +12,10 @@ from engine.report.sources import Sources
 from engine.report.style import ARMS
 from engine.report.tables import METRICS, comparison_table, show_p, show_share
 from engine.sweep.arms import baseline_of, control_of
+from engine.sweep.checks import LEAK_CHECKS, check_id
 
 LEAKS = ("test-is-validation", "synthetic-in-test")
 """Flaws of a published protocol that let something of the test reach the training or its choices."""
-LEAK_CHECKS = ("test images unseen", "validation images unseen", "folds are disjoint")
-"""The sweep's checks on itself that find leaks."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +171,7 @@ def leaks(sources: Sources) -> list[str]:
     found += [
         check["sentence"]
         for check in sources.summary.get("checks", [])
-        if not check["ok"] and check["name"] in LEAK_CHECKS
+        if not check["ok"] and check_id(check) in LEAK_CHECKS
     ]
     if sources.unknown_start:
         found.append("A generator began with networks of which nobody here knows what images they saw.")

@@ -11,7 +11,7 @@ MOST = 1500
 DIRECTIONS = 50
 
 
-def feature_map(features: np.ndarray, seed: int) -> np.ndarray:
+def tsne_projection(features: np.ndarray, seed: int) -> np.ndarray:
     """Places [N, 2] of features [N, D] by t-SNE on their 50 main directions (van der Maaten and Hinton 2008).
 
     Only who is near whom can be read from it: neither the distances between clusters nor their sizes mean anything.

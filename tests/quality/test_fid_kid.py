@@ -8,8 +8,8 @@ import torch
 from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.kid import poly_mmd
 
-from engine.quality import distances
-from engine.quality.distances import frechet_distance, kernel_distance
+from engine.quality import fid_kid
+from engine.quality.fid_kid import frechet_distance, kernel_distance
 from engine.store.errors import ErsatzError
 
 
@@ -82,7 +82,7 @@ def test_frechet_of_images_without_difference_is_a_number() -> None:
 def test_blocks_do_not_change_the_numbers(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
     a, b = features(40, 12, 1), features(25, 12, 2)
     whole = frechet_distance(a, b), kernel_distance(a, b)
-    monkeypatch.setattr(distances, "BLOCK", block)
+    monkeypatch.setattr(fid_kid, "BLOCK", block)
     assert frechet_distance(a, b) == pytest.approx(whole[0], rel=1e-9)
     parts = kernel_distance(a, b)
     assert (parts.value, parts.low, parts.high) == pytest.approx(

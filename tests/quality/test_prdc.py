@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from engine.quality import diversity, manifolds
+from engine.quality import diversity
+from engine.quality import prdc as prdc_module
 from engine.quality.diversity import diversity_ratio
-from engine.quality.manifolds import manifold_scores, squared_distances
+from engine.quality.prdc import prdc, squared_distances
 from engine.store.errors import ErsatzError
 
 
@@ -34,7 +35,7 @@ def brute_force(real: np.ndarray, synthetic: np.ndarray, k: int) -> tuple[float,
 @pytest.mark.parametrize(("n", "m", "k", "shift"), [(40, 31, 3, 0.4), (25, 60, 5, 1.0), (30, 30, 1, 0.0)])
 def test_scores_are_their_definitions(n: int, m: int, k: int, shift: float) -> None:
     real, synthetic = cloud(n, 1), cloud(m, 2, shift, 0.8)
-    found = manifold_scores(real, synthetic, k)
+    found = prdc(real, synthetic, k)
     assert (found.precision, found.recall, found.density, found.coverage) == pytest.approx(
         brute_force(real, synthetic, k), abs=1e-12
     )
@@ -46,18 +47,18 @@ def test_precision_and_recall_are_torch_fidelitys() -> None:
     expected = library.calc_precision_recall_full if hasattr(library, "calc_precision_recall_full") else None
     expected = expected or library.calculate_precision_recall_full
     precision, recall = expected(torch.from_numpy(synthetic), torch.from_numpy(real), 3, 10_000)
-    found = manifold_scores(real, synthetic, 3)
+    found = prdc(real, synthetic, 3)
     assert (found.precision, found.recall) == pytest.approx((float(precision), float(recall)), abs=1e-6)
 
 
 def test_samples_of_one_kind_cover_each_other_and_far_ones_do_not() -> None:
     real = cloud(300, 1)
-    alike = manifold_scores(real, cloud(300, 2), 5)
+    alike = prdc(real, cloud(300, 2), 5)
     assert alike.density == pytest.approx(1, abs=0.1)  # its expectation (2002.09797, section 3.2)
     assert alike.coverage == pytest.approx(1 - 0.5**5, abs=0.04)  # that of equal counts: 1 - (1/2)^k
-    far = manifold_scores(real, cloud(300, 3, shift=50), 5)
+    far = prdc(real, cloud(300, 3, shift=50), 5)
     assert (far.precision, far.recall, far.density, far.coverage) == (0, 0, 0, 0)
-    few_kinds = manifold_scores(real, cloud(300, 4, scale=0.1), 5)
+    few_kinds = prdc(real, cloud(300, 4, scale=0.1), 5)
     assert few_kinds.precision > 0.99
     assert few_kinds.recall < 0.1
     assert few_kinds.coverage < 0.3
@@ -66,16 +67,16 @@ def test_samples_of_one_kind_cover_each_other_and_far_ones_do_not() -> None:
 @pytest.mark.parametrize("rows", [7, 4096])
 def test_blocks_do_not_change_the_numbers(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
     real, synthetic = cloud(45, 1), cloud(38, 2, 0.2)
-    whole = manifold_scores(real, synthetic, 4), diversity_ratio(real, synthetic)
-    for module in (manifolds, diversity):
+    whole = prdc(real, synthetic, 4), diversity_ratio(real, synthetic)
+    for module in (prdc_module, diversity):
         monkeypatch.setattr(module, "ROWS", rows)
-    assert manifold_scores(real, synthetic, 4) == whole[0]
+    assert prdc(real, synthetic, 4) == whole[0]
     assert diversity_ratio(real, synthetic) == pytest.approx(whole[1], rel=1e-12)
 
 
 def test_too_few_neighbours_are_a_sentence() -> None:
     with pytest.raises(ErsatzError, match="5 images cannot have 5 neighbours each"):
-        manifold_scores(cloud(5, 1), cloud(40, 2), 5)
+        prdc(cloud(5, 1), cloud(40, 2), 5)
 
 
 def test_diversity_is_the_ratio_of_mean_distances() -> None:

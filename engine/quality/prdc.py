@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.quality.distances import require_features
+from engine.quality.fid_kid import require_features
 from engine.store.errors import ErsatzError
 
 ROWS = 512
@@ -18,7 +18,7 @@ ROWS = 512
 
 
 @dataclass(frozen=True)
-class Manifolds:
+class Prdc:
     """How much of either set lies in the balls of the other."""
 
     precision: float
@@ -31,7 +31,7 @@ class Manifolds:
     """Share of real images whose ball holds a synthetic one (arXiv 2002.09797)."""
 
 
-def manifold_scores(real: np.ndarray, synthetic: np.ndarray, k: int) -> Manifolds:
+def prdc(real: np.ndarray, synthetic: np.ndarray, k: int) -> Prdc:
     """Precision, recall, density and coverage of features [N, D] of reals and [M, D] of synthetic images.
 
     All four depend on the counts, so that only numbers at the same N, M and k compare. Raises `ErsatzError` for
@@ -54,7 +54,7 @@ def manifold_scores(real: np.ndarray, synthetic: np.ndarray, k: int) -> Manifold
         precise[rows], balls[rows] = inside.any(1), inside.sum(1)
         covered |= inside.any(0)
         recalled |= (distances <= synthetic_radii[rows, None]).any(0)
-    return Manifolds(float(precise.mean()), float(recalled.mean()), float(balls.mean() / k), float(covered.mean()))
+    return Prdc(float(precise.mean()), float(recalled.mean()), float(balls.mean() / k), float(covered.mean()))
 
 
 def squared_distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:

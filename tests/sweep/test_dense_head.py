@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from engine.configs import SweepConfig
-from engine.sweep import published_heads
-from engine.sweep.published_heads import ChestCtHead, make_head
+from engine.publications.table import HEADS
+from engine.sweep.dense_head import DenseHead, glorot, make_head
 
 
 def head(name: str, dim: int, classes: int) -> torch.nn.Module:
@@ -43,17 +45,16 @@ def test_dropout_is_the_published_one_where_one_was_published() -> None:
 
 def test_dense_layers_begin_as_in_keras() -> None:
     torch.manual_seed(0)
-    layer = published_heads.glorot(300, 100)
+    layer = glorot(300, 100)
     limit = (6 / 400) ** 0.5
     assert layer.weight.abs().max() <= limit
     assert layer.weight.std().item() == pytest.approx(limit / 3**0.5, rel=0.02)
     assert not layer.bias.any()
 
 
-def test_the_chest_ct_head_against_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(published_heads, "CHEST_CT_WIDTHS", (12, 7, 5, 3))
+def test_the_chest_ct_head_against_numpy() -> None:
     torch.manual_seed(0)
-    net = ChestCtHead(6, 1)
+    net = DenseHead(replace(HEADS["chest-ct"], widths=(12, 7, 5, 3)), 6, 1)
     torch.nn.init.normal_(net.dense[0].bias)
     x = np.random.default_rng(0).normal(2, 3, (20, 6))
     found = net(torch.from_numpy(x).float())

@@ -26,37 +26,37 @@ DROPPED = (
 
 
 @dataclass(frozen=True)
-class Departure:
+class Deviation:
     """One point at which the protocol is not the sound one."""
 
     name: str
     sentence: str
 
 
-def departures(config: SweepConfig) -> list[Departure]:
-    """All departures of a sweep, those that leave no room for a claim (see `SweepConfig.claims`) first; empty for the
+def deviations(config: SweepConfig) -> list[Deviation]:
+    """All deviations of a sweep, those that leave no room for a claim (see `SweepConfig.claims`) first; empty for the
     sound protocol."""
-    found = [Departure(flaw, FLAWS[flaw]) for flaw in config.flaws]
+    found = [Deviation(flaw, FLAWS[flaw]) for flaw in config.flaws]
     if config.epochs:
         sentence = (
             f"Every trial ran for {config.epochs} epochs, so that larger training sets had more optimiser steps; more "
             "steps can help by themselves."
         )
-        found.append(Departure("unequal-steps", sentence))
+        found.append(Deviation("unequal-steps", sentence))
     elif config.patience:
         sentence = (
             f"A training ended when its validation loss had not fallen for {config.patience} looks, so that the arms "
             "had the same number of optimiser steps at most, not always."
         )
-        found.append(Departure("early-stopping", sentence))
+        found.append(Deviation("early-stopping", sentence))
     if config.seeds < QUICK_LOOK_BELOW:
         times = "once" if config.seeds == 1 else f"{config.seeds} times"
         sentence = f"Every training ran {times}; at least 8 paired repetitions can tell an effect from luck."
-        found.append(Departure("few-seeds", sentence))
+        found.append(Deviation("few-seeds", sentence))
     lacking = [arm for arm in config.arms if is_synthetic(arm) and control_of(arm) not in (None, *config.arms)]
     if lacking:
         sentence = f"There was no control of duplicated real images for {', '.join(lacking)}; help cannot be told."
-        found.append(Departure("no-duplicates", sentence))
+        found.append(Deviation("no-duplicates", sentence))
     return found
 
 

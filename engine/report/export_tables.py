@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from engine.report.beside import published_table
 from engine.report.dataset_figures import class_counts
 from engine.report.detail_tables import class_table, reliability_table
+from engine.report.protocol_comparison import published_table
 from engine.report.sources import Sources
 from engine.report.tables import all_cells, comparison_table
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from engine.configs import SweepConfig
 from engine.configs.sweep import Fold
-from engine.published import Publication, PublishedRow
+from engine.publications.publication import Publication, PublishedRow
 from engine.report.sources import Sources
 from engine.report.style import ARMS
 from engine.report.tables import METRICS, readable_cells, show_share

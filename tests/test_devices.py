@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from engine.gans import devices
-from engine.gans.devices import choose_device, exact_arithmetic, set_arithmetic
+from engine import devices
+from engine.devices import choose_device, exact_arithmetic, set_arithmetic
 from engine.gpus import Gpu
 from tests.float32 import EXACT, Arithmetic, arithmetic, fast  # noqa: F401  (fixture)
 

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from engine.configs import ProjectionConfig
 from engine.features.weights import resolve_weights
-from engine.projection.distances import HEADS, Lpips, PixelPyramid
+from engine.projection.perceptual import HEADS, Lpips, PixelPyramid
 from engine.projection.projecting import project
 from engine.projection.weights import cut_trunk, open_lpips
 from engine.store.errors import ErsatzError
