@@ -134,7 +134,7 @@ def _train(run: Run, config: TrainingConfig, report: Report, should_stop: Should
     from engine.sampling.export import export_generator
 
     if isinstance(config, StyleganConfig) and config.gpus > 1:
-        from engine.jobs.ranks import train_on_ranks
+        from engine.jobs.torchrun import train_on_ranks
 
         outcome = train_on_ranks(run, config, report, should_stop)
     else:

@@ -33,7 +33,7 @@ STAYS = {
 
 
 @dataclass(frozen=True)
-class Consequences:
+class DeletionImpact:
     """What deleting some runs would mean."""
 
     size: int
@@ -44,10 +44,10 @@ class Consequences:
     stays: list[str]
 
 
-def consequences(home: Home, runs: Collection[Run]) -> Consequences:
+def deletion_impact(home: Home, runs: Collection[Run]) -> DeletionImpact:
     """What deleting `runs` would mean; `size` walks their folders."""
     kinds = list(dict.fromkeys(run.kind for run in runs))
-    return Consequences(
+    return DeletionImpact(
         size=sum(file.lstat().st_size for run in runs for file in run.path.rglob("*") if file.is_file()),
         users=users_of(home, runs),
         lost=[LOST[kind] for kind in kinds if kind in LOST],

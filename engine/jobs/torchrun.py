@@ -1,6 +1,6 @@
 """A training shared by several processes, one a GPU: the worker has `torchrun` start them, and waits for their end.
 
-Each of them is `python -m engine.jobs.ranks RUN WORKER FOLDER`. Rank 0 does towards the run folder what a worker does;
+Each is `python -m engine.jobs.torchrun RUN WORKER FOLDER`. Rank 0 does towards the run folder what a worker does;
 the worker itself writes nothing meanwhile. torchrun ends all ranks when one fails. It puts each into a session of its
 own, where no signal to the worker's group arrives, so every rank watches its parents itself.
 """
@@ -50,7 +50,7 @@ def train_on_ranks(run: Run, config: StyleganConfig, report: Report, should_stop
         torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--local-addr=127.0.0.1"]
         torchrun += [f"--nproc-per-node={config.gpus}", "-m"]
         launcher = subprocess.Popen(
-            [*torchrun, "engine.jobs.ranks", run.id, str(os.getpid()), folder],
+            [*torchrun, "engine.jobs.torchrun", run.id, str(os.getpid()), folder],
             cwd=REPOSITORY,
             env=environment,
             stdin=subprocess.DEVNULL,
