@@ -23,7 +23,7 @@ from engine.jobs.slots import too_few_gpus
 from engine.jobs.supervisor import detached
 from engine.store.errors import ErsatzError
 from engine.store.files import read_json
-from engine.store.home import REPOSITORY
+from engine.store.processes import module_environment
 from engine.store.progress import Outcome, Progress, Report, ShouldStop
 from engine.store.runs import Run
 
@@ -40,12 +40,12 @@ def train_on_ranks(run: Run, config: StyleganConfig, report: Report, should_stop
     if not on_gpus:  # they share the cores; else torchrun would leave each a single one
         environment["OMP_NUM_THREADS"] = str(max(1, torch.get_num_threads() // config.gpus))
     with tempfile.TemporaryDirectory(dir=run.path, prefix=".ranks.") as folder:
-        torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--local-addr=127.0.0.1"]
+        torchrun = [sys.executable, "-P", "-m", "torch.distributed.run", "--standalone", "--local-addr=127.0.0.1"]
         torchrun += [f"--nproc-per-node={config.gpus}", "-m"]
         launcher = subprocess.Popen(
             [*torchrun, "engine.jobs.rank", run.id, str(os.getpid()), folder],
-            cwd=REPOSITORY,
-            env=environment,
+            cwd=run.home.root,
+            env=module_environment(environment),
             stdin=subprocess.DEVNULL,
             **detached(),  # a SIGTERM to all of the worker's group is then a request to stop, as it is with one process
         )
