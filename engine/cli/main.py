@@ -15,7 +15,7 @@ from engine.cli import datasets, explore, network, review
 from engine.cli.dry_run import dry_run_command
 from engine.cli.folds import folds as make_folds
 from engine.cli.follow import follow_to_end
-from engine.cli.options import assignments, with_options
+from engine.cli.options import assignments, fields, with_options
 from engine.cli.output import Detach, Json, console, notices, show, table
 from engine.cli.projection import project
 from engine.cli.quality import exclude, quality, rank, restore
@@ -30,12 +30,12 @@ from engine.configs import (
     PoolConfig,
     StyleganConfig,
     SweepConfig,
-    parse_config,
     parse_training,
 )
 from engine.datasets.dataset import Dataset
 from engine.datasets.folds import parent_of_folds
 from engine.jobs import submit as jobs
+from engine.jobs.kinds import kind_named, parse_config
 from engine.publications.presets import PRESETS, SIZES, preset, usual_size
 from engine.store.errors import ErsatzError
 from engine.store.home import Home, is_checkout
@@ -350,6 +350,20 @@ def resume(
     run = named_run(run_id)
     jobs.resume(run)
     _finish([run], detach, as_json)
+
+
+@app.command()
+def submit(
+    kind: Annotated[str, typer.Argument(help="Its kind: import, train, pool, quality, sweep, ...")],
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting of it, as in --set name=scans; repeated.")
+    ] = None,
+    detach: Detach = False,
+    as_json: Json = False,
+) -> None:
+    """Start a run of any kind from its settings; most kinds have a command of their own, which is shorter."""
+    values = kind_named(kind).parsed({"kind": kind, **fields(changes or [])})
+    _finish([jobs.submit(Home.from_environment(), values)], detach, as_json)
 
 
 def _finish(submitted: list[Run], detach: bool, as_json: bool) -> None:

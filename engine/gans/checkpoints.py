@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from engine.configs import DcganConfig, TrainingConfig, parse_config
+from engine.configs import DcganConfig, TrainingConfig, parse_training
 from engine.gans.dcgan import networks as dcgan
 from engine.gans.pictures import Pictures
 from engine.gans.snapshots import NAMES, images_seen, list_snapshots, snapshot_path
@@ -88,7 +88,7 @@ def load_generator(path: Path) -> tuple[nn.Module, dict[str, Any]]:
 def _build_generator(metadata: dict[str, Any]) -> nn.Module:
     if metadata["gan"] == "stylegan2-ada":
         return stylegan2.Generator(Architecture(**metadata["g_architecture"]))
-    config = parse_config(metadata["config"])
+    config = parse_training(metadata["config"])
     assert isinstance(config, DcganConfig)
     classes = len(metadata["classes"]) if metadata["conditional"] else 0
     return dcgan.Generator(config, Pictures(metadata["size"], metadata["channels"], classes))

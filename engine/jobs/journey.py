@@ -29,6 +29,7 @@ from engine.configs import (
 )
 from engine.datasets.dataset import Dataset
 from engine.datasets.folds import make_folds
+from engine.features.sources import resolve_weights
 from engine.jobs.pool_size import images_per_class, needed_classes
 from engine.jobs.sizing import size_of
 from engine.jobs.submit import ensure, side_by_side, stop
@@ -144,6 +145,19 @@ def _share(runs: Sequence[Run]) -> float:
         elif status.total and status.unit in ("kimg", "trials"):
             done += min(1.0, status.done / status.total)
     return done / len(runs)
+
+
+def execute(run: Run, config: JourneyConfig, report: Report, should_stop: ShouldStop) -> Outcome:
+    """The whole journey, once every network that it will ask for is here; returns how it ended."""
+    settings = step_settings(config)
+    sweeps = [settings[step] for step in ("published", "sweep") if settings[step]]
+    networks = {(sweep.get("classifier", "small-cnn"), sweep.get("weights", "")) for sweep in sweeps}
+    networks.add((settings["quality"].get("extractor", "auto"), settings["quality"].get("weights", "")))
+    for name, weights in sorted(networks):
+        if name not in ("small-cnn", "auto", "pixels"):
+            # Found or downloaded now: their lack must not show after hours of training.
+            resolve_weights(name, weights)
+    return run_journey(run, config, report, should_stop)
 
 
 def run_journey(run: Run, config: JourneyConfig, report: Report, should_stop: ShouldStop) -> Outcome:

@@ -110,7 +110,7 @@ class Run:
         return (self.path / "config.json").is_file()
 
     def config(self) -> dict[str, Any]:
-        """The run's complete config as plain values; `engine.configs.parse_config` makes it typed."""
+        """The run's complete config as plain values; `engine.jobs.kinds.parse_config` makes it typed."""
         if not self.exists():
             raise ErsatzError(
                 f"There is no run {self.id} in {self.home.runs}; `python -m engine runs` lists those there are."

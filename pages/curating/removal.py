@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from engine.datasets.dataset import Dataset
-from engine.datasets.removal import remove, uses_of
+from engine.jobs.dataset_removal import remove, uses_of
 from pages.curating.reading import written
 from pages.curating.views import ALL
 from pages.parts.bound import bound

@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from engine.configs import SweepConfig, parse_config
+from engine.configs import SweepConfig
+from engine.jobs.kinds import parse_config
 from engine.report.figures import figure_sweep
 from engine.report.style import ARMS
 from engine.report.tables import METRICS, cell_table, level_trials, present_metrics

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import streamlit as st
 
-from engine.configs import parse_config
+from engine.jobs.kinds import kind_shown, parse_config
 from engine.store.runs import Run
 from pages.listing.deleting import delete_dialog
 from pages.listing.saying import archive, rename
 from pages.parts.command import command_of
 from pages.parts.glance import about_of, config_of, state_of, title, usual_title
 from pages.parts.people import Role, guarded, read_only
-from pages.parts.runs import PAGES, live, run_header, run_link, start
+from pages.parts.runs import live, page_of, run_header, run_link, start
 from pages.reviewing.comments import comments
 
 LOG_BYTES = 20_000
-CHANGEABLE = ("import", "train", "projection", "pool", "quality", "ranking", "sweep")
-"""Kinds of runs whose page has a form that takes `?again=`."""
 
 
 def details(run: Run) -> None:
@@ -60,8 +58,8 @@ def details(run: Run) -> None:
 
 def again(run: Run) -> None:
     """The same once more, or in the form of its page with what should be different."""
-    kind = config_of(run)["kind"]
-    if kind != "import" and st.button(
+    kind = kind_shown(config_of(run)["kind"])
+    if kind.repeatable and st.button(
         "Run again",
         icon=":material/replay:",
         key=f"again-{run.id}",
@@ -74,11 +72,9 @@ def again(run: Run) -> None:
         made = start(parse_config(run.config()))
         if made is not None:
             st.rerun()
-    if kind in CHANGEABLE:
-        view = {"view": "import"} if kind == "import" else {}
-        st.page_link(
-            PAGES[kind], label="Run again with changes", icon=":material/tune:", query_params={**view, "again": run.id}
-        )
+    if kind.form is not None:
+        query = {**kind.form, "again": run.id}
+        st.page_link(page_of(run), label="Run again with changes", icon=":material/tune:", query_params=query)
 
 
 def log_tail(run: Run) -> None:

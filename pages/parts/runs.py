@@ -10,6 +10,7 @@ from typing import Any, Literal
 import streamlit as st
 
 from engine.configs import Config
+from engine.jobs.kinds import kind_shown
 from engine.jobs.submit import cancel, resume, stop, submit
 from engine.store.errors import AlreadyActive, ErsatzError
 from engine.store.runs import RESUMABLE, Run, State, Status, list_runs
@@ -24,18 +25,6 @@ from pages.parts.words import amount, duration, moment, plain
 
 LIVE_SECONDS = 2.0
 BADGE_WIDTH = 110
-PAGES = {
-    "import": "pages/datasets.py",
-    "train": "pages/train.py",
-    "dry-run": "pages/train.py",
-    "network": "pages/generate.py",
-    "projection": "pages/generate.py",
-    "pool": "pages/generate.py",
-    "quality": "pages/quality.py",
-    "ranking": "pages/quality.py",
-    "sweep": "pages/evaluate.py",
-    "journey": "pages/overview.py",
-}
 LOOKS: dict[State, tuple[Any, str]] = {
     State.QUEUED: ("gray", ":material/hourglass_empty:"),
     State.RUNNING: ("blue", ":material/play_circle:"),
@@ -64,8 +53,12 @@ def run_row(run: Run) -> None:
 
 def run_link(run: Run, label: str | None = None) -> None:
     """A link to the page that shows this run."""
-    page = PAGES.get(config_of(run)["kind"], "pages/runs.py")
-    st.page_link(page, label=label or title(run), icon=":material/open_in_new:", query_params={"run": run.id})
+    st.page_link(page_of(run), label=label or title(run), icon=":material/open_in_new:", query_params={"run": run.id})
+
+
+def page_of(run: Run) -> str:
+    """The script of the page that shows this run."""
+    return f"pages/{kind_shown(config_of(run)['kind']).page}.py"
 
 
 def run_in_url() -> Run | None:

@@ -17,8 +17,8 @@ from engine.configs import (
     ProjectionConfig,
     StyleganConfig,
     SweepConfig,
-    parse_config,
 )
+from engine.jobs.kinds import parse_config
 from engine.store.errors import ErsatzError
 
 MINIMAL = [

@@ -18,8 +18,8 @@ from engine.datasets.folds import make_folds
 from engine.datasets.foresight import effect_of
 from engine.datasets.importing import import_dataset
 from engine.datasets.measures import MEASURES_FILE, measured
-from engine.datasets.removal import remove, uses_of
 from engine.datasets.units import units_of
+from engine.jobs.dataset_removal import remove, uses_of
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.locks import FileLock

@@ -17,12 +17,12 @@ from engine.configs import (
     PoolConfig,
     QualityConfig,
     SweepConfig,
-    parse_config,
 )
 from engine.datasets.importing import import_dataset
 from engine.jobs import journey as journeys
 from engine.jobs import submit
 from engine.jobs.journey import run_journey
+from engine.jobs.kinds import parse_config
 from engine.jobs.prepare import prepare
 from engine.publications.presets import PRESETS
 from engine.store.errors import ErsatzError

@@ -133,6 +133,7 @@ def test_import(settings: dict[str, Any], home: Home, monkeypatch: pytest.Monkey
     [
         PoolConfig.build({"name": "p", "dataset": "d", "generators": [{"run": "r"}], "first_seed": 7, "psi": 0.7}),
         JourneyConfig(preset="head-ct", source="/a b", overrides={"train": {"kimg": 5, "class_name": "12"}}, folds=3),
+        JourneyConfig(preset="head-ct", source="/a b", gan="dcgan"),
         NetworkConfig(name="n", source="/a b.pkl", class_names=("x", "y z")),
         ProjectionConfig(generator="r", image="/a b.png", steps=20, video=False),
         DryRunConfig(training=parse_training({"dataset": "d", "class_name": "x", "kimg": 2.5}).plain()),

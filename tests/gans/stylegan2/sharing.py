@@ -10,7 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from engine.configs import StyleganConfig, parse_config
+from engine.configs import StyleganConfig, parse_training
 from engine.gans import training
 from engine.gans.checkpoints import save_snapshot
 from engine.gans.data import open_training_set, read_training_images, rows_shown
@@ -30,7 +30,7 @@ PIECES = {"batch": 8, "batch_gpu": 4, "mbstd_group": 4, "tick_kimg": 0.016, "gam
 
 def gradients(run: Run) -> dict[str, Tensor]:
     """What every phase of the first iteration adds up over pieces and ranks, all of them with the same weights."""
-    config = parse_config(run.config())
+    config = parse_training(run.config())
     assert isinstance(config, StyleganConfig)
     dataset = open_training_set(run.home, config)
     images = read_training_images(dataset, config, CPU)
@@ -68,7 +68,7 @@ class StopAtTick:
 
 def train_with_stops(run: Run, *ticks: int) -> None:
     """Train to the end, stopping after so many ticks each time."""
-    config = parse_config(run.config())
+    config = parse_training(run.config())
     assert isinstance(config, StyleganConfig)
     for tick in ticks:
         assert train(run, config, should_stop=StopAtTick(tick) if is_first() else never) == "stopped"

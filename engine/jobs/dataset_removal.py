@@ -7,23 +7,14 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.configs import JourneyConfig, parse_config
 from engine.datasets.dataset import Dataset, list_datasets
 from engine.datasets.editing import changing
 from engine.datasets.folds import fold_of
-from engine.publications.presets import step_settings
+from engine.jobs.kinds import kind_shown
 from engine.store.errors import ErsatzError
 from engine.store.files import disk_errors
 from engine.store.locks import FileLock
 from engine.store.runs import Run, list_runs
-
-CANNOT = {
-    "train": "can be neither resumed nor fine-tuned, and cannot make new pools; their finished generators still sample",
-    "pool": "cannot be checked or evaluated any more; their images stay",
-    "quality": "keep their scores, without the real images beside the synthetic ones",
-    "sweep": "keep their numbers and their verdict, without the test images, and cannot be run again",
-}
-"""What the runs of a kind lose with their data set."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +36,9 @@ class Uses:
     def sentences(self) -> list[str]:
         """What becomes impossible, and what stays, for people who are about to delete."""
         told = [
-            f"{_named(len(runs), kind)} {CANNOT[kind]}." for kind, runs in sorted(self.runs.items()) if kind in CANNOT
+            f"{_named(len(runs), kind.in_a_sentence)} {kind.deletion_impact.without_dataset}."
+            for kind, runs in ((kind_shown(name), runs) for name, runs in sorted(self.runs.items()))
+            if kind.deletion_impact.without_dataset
         ]
         if self.folds:
             told.append(f"Its folds ({', '.join(self.folds)}) stay, but no cross-validation of them can be started.")
@@ -83,29 +76,11 @@ def remove(dataset: Dataset) -> None:
 
 def _uses(run: Run, name: str) -> bool:
     config = run.config()
-    match config["kind"]:
-        case "import":
-            return False
-        case "journey":
-            return _imported_by(run) == name
-        case "dry-run":
-            return config["training"].get("dataset") == name
-        case "ranking":
-            training = Run(run.home, config["run"])
-            return training.exists() and _uses(training, name)
-        case "projection":
-            generator = Run(run.home, config["generator"])
-            return generator.exists() and _uses(generator, name)
-    return name in (config.get("dataset"), *(fold["dataset"] for fold in config.get("folds") or ()))
-
-
-def _imported_by(run: Run) -> str:
-    config = parse_config(run.config())
-    assert isinstance(config, JourneyConfig)
-    try:
-        return str(step_settings(config)["import"]["name"])
-    except ErsatzError:  # a journey of an older version, whose steps nobody can take any more
-        return ""
+    kind = kind_shown(config["kind"])
+    if kind.about_run:
+        other = Run(run.home, config[kind.about_run])
+        return other.exists() and _uses(other, name)
+    return name in kind.datasets_needed(config)
 
 
 def _freed(path: Path) -> int:
@@ -115,5 +90,4 @@ def _freed(path: Path) -> int:
 
 
 def _named(count: int, what: str) -> str:
-    words = {"train": "training", "quality": "quality check", "sweep": "evaluation"}
-    return f"{count} {words.get(what, what)}{'s' * (count != 1)}"
+    return f"{count} {what}{'s' * (count != 1)}"
