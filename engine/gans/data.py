@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,8 @@ from engine.store.files import replacing
 from engine.store.home import Home
 from engine.store.locks import FileLock
 from engine.store.progress import Progress, Report, silent
+
+logger = logging.getLogger(__name__)
 
 Shown = tuple[Tensor, Tensor]
 """Pixels uint8 [n, H, W, C] and labels int64 [n], on the device."""
@@ -151,10 +154,9 @@ def read_training_images(
     if size <= SHARE_OF_MEMORY * free:
         return TrainingImages(dataset.pixels(rows), labels, sha256, device)
     if is_first():
-        print(
+        logger.info(
             f"The images take {size / 2**30:.2f} GiB, more than half of the {free / 2**30:.2f} GiB of memory that are "
-            "free; so they are read from a file as they are shown, a few batches ahead.",
-            flush=True,
+            "free; so they are read from a file as they are shown, a few batches ahead."
         )
     return MappedImages(mapped_file(dataset, report), places, labels, sha256, device)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -17,6 +17,8 @@ from engine.configs import StyleganConfig
 from engine.configs.train import TrainConfig
 from engine.gpus import visible
 from engine.store.errors import ErsatzError, is_out_of_memory
+
+logger = logging.getLogger(__name__)
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -40,11 +42,9 @@ def choose_device(wanted: str) -> torch.device:
 @cache
 def _tell_of_unused() -> None:
     if found := visible():
-        print(
+        logger.warning(
             f"{found[0].name or 'A GPU'} is there, but torch {torch.__version__} cannot use it, so the CPU computes; "
-            "python -m engine doctor says what to do.",
-            file=sys.stderr,
-            flush=True,
+            "python -m engine doctor says what to do."
         )
 
 

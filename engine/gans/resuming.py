@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import dataclass
 
@@ -14,6 +15,8 @@ from engine.gans.players import Players
 from engine.gans.snapshots import latest_snapshot, list_snapshots
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run
+
+logger = logging.getLogger(__name__)
 
 LEARNING_RATES = ("G.optimizer.lr", "D.optimizer.lr")
 MOST_RETURNS = 3
@@ -39,7 +42,7 @@ def resume(run: Run, players: Players, digest: str) -> Position | None:
         try:
             tensors, metadata = load_snapshot(path)
         except ErsatzError as error:
-            print(f"Passing over a snapshot: {error}", flush=True)
+            logger.warning(f"Passing over a snapshot: {error}")
             continue
         if metadata["config_sha256"] != digest:
             raise ErsatzError(
@@ -103,7 +106,7 @@ def _slow_down(run: Run, config: TrainingConfig, broken: list[str], at: Position
             f"most {MOST_RETURNS} times; if this repeats, train with a larger gamma or batch."
         )
         run.raise_alarm(f"return-{at.returns + 1}-after-explosion", sentence, kimg=kimg)
-        print(sentence, flush=True)
+        logger.warning(sentence)
         return
     kept = f"The last good snapshot is {snapshot.name}" if snapshot else "There is no snapshot yet"
     tried = f", and {at.returns} returns with ever lower learning rates did not help" if at.returns else ""

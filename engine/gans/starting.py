@@ -11,6 +11,7 @@ Without a discriminator in the file D begins untrained, and without G the averag
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,8 @@ from engine.gans.stylegan2.architecture import Architecture
 from engine.store.errors import ErsatzError
 from engine.store.files import read_json, write_json
 from engine.store.runs import Run
+
+logger = logging.getLogger(__name__)
 
 START_FILE = "start.json"
 TRAINING_FILE = "training_images.txt"
@@ -75,7 +78,7 @@ def begin(run: Run, config: TrainingConfig, networks: Mapping[str, nn.Module], f
     started = start_players(networks, resolve_start(run.home, config.start_from, config.start_sha256))
     if is_first():
         write_json(run.path / START_FILE, vars(started))
-        print(_sentence(started), flush=True)
+        logger.info(_sentence(started))
     return started
 
 

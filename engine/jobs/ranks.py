@@ -29,6 +29,7 @@ from engine.jobs.worker import Hooks, sentence, train_here
 from engine.store.errors import ErsatzError
 from engine.store.files import read_json, write_json
 from engine.store.home import REPOSITORY, Home
+from engine.store.log import log_to_stdout
 from engine.store.progress import Outcome, Progress, Report, ShouldStop, never, silent
 from engine.store.runs import Run
 
@@ -134,6 +135,7 @@ def _lives(process: psutil.Process) -> bool:
 
 
 if __name__ == "__main__":
+    log_to_stdout()
     run_id, worker, folder_of_answers = sys.argv[1:]
     _end_with(os.getppid(), int(worker))
     if not _be_one_rank(Run(Home.from_environment(), run_id), Path(folder_of_answers)):

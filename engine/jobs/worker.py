@@ -6,6 +6,7 @@ trace of an error to the log alone.
 
 from __future__ import annotations
 
+import logging
 import shutil
 import signal
 import sys
@@ -36,8 +37,11 @@ from engine.store.errors import ErsatzError, RunDeleted, is_out_of_memory
 from engine.store.files import disk_errors, is_leftover, read_json
 from engine.store.home import Home
 from engine.store.locks import is_held
+from engine.store.log import log_to_stdout
 from engine.store.progress import Outcome, Progress, Report, ShouldStop
 from engine.store.runs import Run, State
+
+logger = logging.getLogger("engine.jobs.worker")  # not __name__: this module runs as __main__
 
 REPORT_SECONDS = 0.2
 LOOK_SECONDS = 0.2
@@ -55,7 +59,7 @@ def work(home: Home, run_id: str) -> None:
     hooks = Hooks(run)
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, hooks.on_signal)
-    print(f"=== {time.strftime('%Y-%m-%d %H:%M:%S')} {config.plain()['kind']} {run_id}", flush=True)
+    logger.info(f"=== {time.strftime('%Y-%m-%d %H:%M:%S')} {config.plain()['kind']} {run_id}")
     _clear(run.path.rglob(".*"))
     try:
         try:
@@ -73,7 +77,7 @@ def work(home: Home, run_id: str) -> None:
             state = State.STOPPED if hooks.stopping else State.FAILED
             error = sentence(failure, run)
         run.update(state=state, ended=time.time(), error=error)
-        print(f"=== {time.strftime('%Y-%m-%d %H:%M:%S')} {state} {error}".rstrip(), flush=True)
+        logger.info(f"=== {time.strftime('%Y-%m-%d %H:%M:%S')} {state} {error}".rstrip())
     except RunDeleted:
         run.remove_leftovers()
 
@@ -267,4 +271,5 @@ def _shorten(text: str) -> str:
 
 
 if __name__ == "__main__":
+    log_to_stdout()
     work(Home.from_environment(), sys.argv[1])

@@ -6,6 +6,7 @@ random draw derives from the seed and the step, and the rest is in `projection.s
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -29,6 +30,8 @@ from engine.store.errors import ErsatzError
 from engine.store.files import disk_errors, read_json
 from engine.store.progress import Outcome, Progress, Report, ShouldStop, never, silent
 from engine.store.runs import Run
+
+logger = logging.getLogger(__name__)
 
 LOG_STEPS, SAVE_STEPS = 10, 50
 FRAMES, FPS = 120, 24
@@ -59,7 +62,7 @@ def _project(
     pixels = read_target(Path(config.image), how)
     distance, notice = choose_distance(config.loss, config.weights)
     if notice:
-        print(notice, flush=True)
+        logger.warning(notice)
         run.raise_alarm("no-perceptual-distance", notice)
     set_arithmetic(device)
     run.update(device=describe(device))
@@ -67,7 +70,7 @@ def _project(
     step = search.resume(run.path / STATE_FILE)
     run.keep_metrics(lambda row: row["step"] <= step)
     write_png(run.path / "target.png", pixels)
-    print(f"{distance.name} distance, {describe(device)}, from step {step} to {config.steps}", flush=True)
+    logger.info(f"{distance.name} distance, {describe(device)}, from step {step} to {config.steps}")
 
     # The search.
     while step < config.steps:
@@ -91,7 +94,7 @@ def _project(
         write_video(run.path / "projection.mp4", side_by_side(pixels, search.frames(FRAMES)), FPS)
     result = {"loss": distance.name, **search.distances(), "notice": notice}
     run.update(result=result)
-    print(", ".join(f"{name} {value}" for name, value in result.items() if value != ""), flush=True)
+    logger.info(", ".join(f"{name} {value}" for name, value in result.items() if value != ""))
     (run.path / STATE_FILE).unlink()
     return "finished"
 

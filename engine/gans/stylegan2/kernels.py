@@ -28,6 +28,7 @@ NCHW is as good); scales, biases, noise and strengths in fp32.
 
 from __future__ import annotations
 
+import logging
 import os
 from functools import cache
 from math import inf, prod
@@ -36,6 +37,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+logger = logging.getLogger(__name__)
 
 try:
     import triton
@@ -554,7 +557,7 @@ def usable(device: torch.device) -> bool:
         obstacle = _obstacle(torch.device("cuda", index))
         _usable[index] = obstacle is None
         if obstacle is not None:
-            print(f"{obstacle}; torch's operators are used instead, which are slower.", flush=True)
+            logger.warning(f"{obstacle}; torch's operators are used instead, which are slower.")
     return _usable[index]
 
 
