@@ -91,9 +91,9 @@ def _finding(
 
 
 def _copies(rows: pd.DataFrame, key: str, kind: str) -> Iterator[Finding]:
-    """Sets of copies, told apart by what they spoil: labels, splits, or only the count of images."""
+    """Sets of copies, by what they spoil: labels, splits, or only the count of images."""
     members = rows[rows[key] != ""]
-    if key == "near":  # told elsewhere or harmless: members that are the same to the pixel, or of one known group
+    if key == "near":  # reported elsewhere or harmless: identical pixels, or one known group
         sets = members.groupby("near")
         joined = (sets["group"].transform("nunique") == 1) & (members["group"] != "")
         members = members[(sets["sha256"].transform("nunique") > 1) & ~joined]

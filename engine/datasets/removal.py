@@ -67,7 +67,7 @@ def remove(dataset: Dataset) -> None:
     home, path = dataset.home, dataset.path
     # the lock of every start, so that no run begins with a data set that is going
     with FileLock(home.locks / "submit"), changing(dataset):
-        Dataset.open(home, dataset.name)  # somebody else may have deleted it
+        Dataset.open(home, dataset.name)  # raises if it was deleted meanwhile
         if active := uses_of(dataset).active:
             raise ErsatzError(
                 f"{_named(len(active), 'run')} on data set {dataset.name} {'is' if len(active) == 1 else 'are'} still "
@@ -77,7 +77,7 @@ def remove(dataset: Dataset) -> None:
         with disk_errors(path):
             trash = path.with_name(f".{path.name}.deleted")
             shutil.rmtree(trash, ignore_errors=True)
-            path.rename(trash)  # gone for everybody at once
+            path.rename(trash)  # one step: no process sees half of it
             shutil.rmtree(trash)
 
 
@@ -104,7 +104,7 @@ def _imported_by(run: Run) -> str:
     assert isinstance(config, JourneyConfig)
     try:
         return str(step_settings(config)["import"]["name"])
-    except ErsatzError:  # a journey of an older version, whose steps nobody can take any more
+    except ErsatzError:  # a journey of an older version, which cannot be run any more
         return ""
 
 

@@ -157,7 +157,7 @@ class _Recordable:
 
 
 def _reason(error: BaseException) -> str:
-    """In a few words why a recording failed; its end tells only that something failed before."""
+    """In a few words why a recording failed; ending it only reports that something failed before."""
     if isinstance(error, Exception) and is_out_of_memory(error):
         return "the GPU's memory is full"
     return _reason(error.__context__) if error.__context__ else _first_line(error)

@@ -220,7 +220,7 @@ def rows_shown(seed: int, images_seen: int, count: int, total: int) -> np.ndarra
 def draws_seed(seed: int, images_seen: int, phase: int = 0) -> int:
     """Seed of the random draws of what begins at `images_seen`, so that resuming needs no saved state.
 
-    `phase` tells apart the parts of an iteration that draw for the same images.
+    `phase` separates the parts of an iteration that draw for the same images.
     """
     return int(np.random.SeedSequence([seed, images_seen, phase]).generate_state(1, np.uint64)[0])
 

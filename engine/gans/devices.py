@@ -26,7 +26,7 @@ Network = TypeVar("Network", bound=nn.Module)
 def choose_device(wanted: str) -> torch.device:
     """The device for `auto`, `cpu` or `cuda`; asking for CUDA without one is an `ErsatzError`.
 
-    A GPU that the driver shows and torch cannot use is told once, on stderr, where `auto` has to do without it.
+    A GPU that the driver shows and torch cannot use is named in one warning, where `auto` falls back to the CPU.
     """
     if wanted == "cpu" or torch.cuda.is_available():
         return torch.device("cpu" if wanted == "cpu" else "cuda")
@@ -82,7 +82,7 @@ PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float
 
 
 def choose_precision(wanted: str, device: torch.device, older_gpus: torch.dtype = torch.float32) -> torch.dtype:
-    """bfloat16 where the hardware multiplies it (not where it is only emulated), else float32, unless told.
+    """bfloat16 where the hardware multiplies it (and does not emulate it), else float32, unless `wanted` names one.
 
     `older_gpus` is for GPUs that cannot: float16 for what was written to stay within its range.
     """
@@ -164,7 +164,7 @@ def _set_float32(products: str, convolutions: str, recurrences: str) -> None:
 def memory_gib(device: torch.device) -> float:
     """Most memory that torch took from the GPU so far, or resident memory of the process, in GiB.
 
-    Taken, not in use by tensors: what a CUDA graph works with counts too, and nobody else can have what is taken.
+    Taken, not in use by tensors: what a CUDA graph works with counts too, and no other process can have what is taken.
     """
     used = torch.cuda.max_memory_reserved(device) if device.type == "cuda" else psutil.Process().memory_info().rss
     return used / 2**30

@@ -73,7 +73,7 @@ class Measured:
 
 
 class _Stopped(Exception):
-    """Somebody asked for a stop."""
+    """The dry run was asked to stop."""
 
 
 def dry_run(run: Run, config: DryRunConfig, report: Report, should_stop: ShouldStop) -> Outcome:

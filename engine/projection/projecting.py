@@ -102,7 +102,7 @@ def _project(
 def open_generator(run: Run, sha256: str = "") -> tuple[Generator, dict[str, Any]]:
     """The averaged generator of a StyleGAN2-ADA run, trained here or imported, and its snapshot's metadata.
 
-    That which was exported, as long as its snapshot is kept, so that w means the same to whoever samples; else the
+    The exported one, as long as its snapshot is kept, so that w means the same in exported samplers; else the
     newest. With `sha256`, the exported files must still be those.
     """
     kind, newest = run.kind, latest_snapshot(run.path)

@@ -1,4 +1,4 @@
-"""A reader study: the answers to a quiz of everybody who finished it, and what they say in words."""
+"""A reader study: the answers to a quiz of all who finished it, and their summary in words."""
 
 from __future__ import annotations
 

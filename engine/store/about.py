@@ -23,7 +23,7 @@ MARKUP = re.compile(r"[\[\]<>`*$\\|]")
 
 @dataclass(frozen=True)
 class About:
-    """The content of `about.json`; empty fields say that nobody said anything."""
+    """The content of `about.json`; empty fields were never set."""
 
     title: str = ""
     tags: tuple[str, ...] = ()
@@ -47,7 +47,7 @@ def about(run: Run) -> About:
 
 
 def change_about(run: Run, **changes: Any) -> About:
-    """Change fields of `about.json`, after whatever somebody else changed meanwhile; a title is kept in plain words."""
+    """Change fields of `about.json`, on top of what others changed meanwhile; a title is kept in plain words."""
     if "title" in changes:
         changes["title"] = plain_words(changes["title"])
     return _changed(run, lambda said: replace(said, **changes))
@@ -74,7 +74,7 @@ def _changed(run: Run, change: Callable[[About], About]) -> About:
 
 
 def plain_words(text: str) -> str:
-    """A line of words with single spaces and without markup, since pages show what people say to everybody."""
+    """A line of words with single spaces and without markup, since pages show it to all users."""
     return " ".join(MARKUP.sub(" ", text).split())
 
 

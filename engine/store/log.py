@@ -10,7 +10,7 @@ import logging
 
 
 class _Stdout(logging.Handler):
-    """Each message as a line of its own. An error of the stream, such as a full disk, reaches whoever logged."""
+    """Each message as a line of its own. An error of the stream, such as a full disk, reaches the caller."""
 
     def emit(self, record: logging.LogRecord) -> None:
         print(self.format(record), flush=True)

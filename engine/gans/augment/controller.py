@@ -21,7 +21,7 @@ SATURATED_FROM = 0.8
 class AdaController:
     """Moves the pipe's p so that r_t, the mean sign of D's logits on augmented reals, meets its target.
 
-    r_t near 0: D cannot tell training images from fakes; near 1: it knows the training images by heart. All of it
+    r_t near 0: D cannot separate training images from fakes; near 1: it has memorised them. All of it
     stays on the device. With `aug` fixed or noaug only r_t is measured, and p stays as it was set.
     """
 

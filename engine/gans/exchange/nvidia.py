@@ -1,6 +1,6 @@
 """NVIDIA's networks as this program's: state dicts that its `Generator` and `Discriminator` load.
 
-The architecture that a file tells says which tensors there must be, and of which shapes. Anything that is missing, left
+The architecture named in a file decides which tensors there must be, and their shapes. Anything that is missing, left
 over or of another shape is refused.
 """
 

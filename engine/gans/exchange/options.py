@@ -2,7 +2,7 @@
 
 Two repositories write such files. stylegan2-ada-pytorch nests the options of the synthesis network
 (`synthesis_kwargs`), stylegan3 has them among the generator's own; where an option is left out, the classes' defaults
-differ. Options that the shapes of the tensors do not tell are checked to be those that this program's layers have.
+differ. Options that do not follow from the tensors' shapes are checked to be those that this program's layers have.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ FREE = {
     "fused_modconv_default",
     "w_avg_beta",
 }
-"""Options that the tensors' shapes tell, or that change nothing about a network's images."""
+"""Options that follow from the tensors' shapes, or that change nothing about a network's images."""
 
 
 class Options:

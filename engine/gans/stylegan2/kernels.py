@@ -65,7 +65,7 @@ def _jit(function: Any) -> Any:
 def _launch(kernel: Any, programs: int, *arguments: Any, **blocks: int) -> None:
     """Run as many programs of a kernel, on the device of its tensors.
 
-    Fused multiplication and addition is asked for because Triton 3.9 warns where nobody does, and 3.10 leaves it out.
+    Fused multiplication and addition is asked for because Triton 3.9 warns without it, and 3.10 leaves it out.
     """
     with torch.cuda.device_of(next(argument for argument in arguments if isinstance(argument, Tensor))):
         kernel[(programs,)](*arguments, **blocks, enable_fp_fusion=True)

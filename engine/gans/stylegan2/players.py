@@ -183,7 +183,7 @@ class StyleganPlayers:
         self.meters.add(pl=penalty.detach().mean())
 
     def d_main(self, reals: Tensor, labels: Tensor) -> None:
-        """Tell reals from fakes: both in one pass, in which minibatch-std sees each by itself."""
+        """The discriminator's loss: reals and fakes in one pass, in which minibatch-std sees each by itself."""
         with torch.no_grad():
             ws, of_ws = self.draw_ws(len(reals))
             fakes = self.g.synthesis(ws, "random")
