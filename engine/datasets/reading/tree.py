@@ -52,7 +52,7 @@ class FolderTree:
 
 
 def _walk(path: Path) -> Iterator[Path]:
-    """All files below `path`, those in linked folders too, and dangling links, which are then reported as unreadable."""
+    """All files below `path`, those in linked folders too, and dangling links, which are reported as unreadable."""
 
     def refuse(error: OSError) -> None:
         raise ErsatzError(
