@@ -47,4 +47,4 @@ bench: .venv/installed-dev
 	@touch $@
 
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache test-artefacts
+	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .import_linter_cache test-artefacts
