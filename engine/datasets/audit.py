@@ -1,4 +1,4 @@
-"""What is wrong with a data set, in sentences: copies, leaks, label conflicts, small classes, mixed or blank images."""
+"""The audit of a data set, in sentences: copies, leaks, label conflicts, small classes, mixed or blank images."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ def _groups(rows: pd.DataFrame) -> Iterator[Finding]:
 
 
 def name_prefixes(rows: pd.DataFrame) -> pd.Series:
-    """What stands before the last number of each source's file name (`P012_slice3.png` -> `P012`), '' if nothing."""
+    """The part before the last number of each source's file name (`P012_slice3.png` -> `P012`), '' if nothing."""
     stems = rows["source"].map(lambda source: Path(source).stem)
     return stems.str.extract(_PATIENT, expand=False).fillna("")
 

@@ -116,7 +116,7 @@ class Unusable:
 def look(
     naming: Naming, config: ImportConfig, unusable: Unusable, report: Report, should_stop: ShouldStop
 ) -> tuple[Naming, list[Facts]]:
-    """What the header of each picture says, and the items that have one: others are `unusable`, as are large ones."""
+    """The facts in each picture's header, and the items that have one; others are `unusable`, as are large ones."""
     found, problems = each(
         lambda _, item: (item, item.picture.facts(config.max_pixels)),
         naming.items,

@@ -24,7 +24,7 @@ from engine.store.progress import never, silent
 
 @dataclass(frozen=True)
 class Preview:
-    """What an import would read, from names and headers alone; nothing is written."""
+    """Preview of an import, from names and headers alone; nothing is written."""
 
     layout: str
     counts: dict[str, dict[str, int]]

@@ -43,7 +43,7 @@ class Uses:
         return [run for runs in self.runs.values() for run in runs if run.state().is_active]
 
     def sentences(self) -> list[str]:
-        """What becomes impossible, and what stays, for people who are about to delete."""
+        """What becomes impossible and what stays, shown before deleting."""
         told = [
             f"{_named(len(runs), kind)} {CANNOT[kind]}." for kind, runs in sorted(self.runs.items()) if kind in CANNOT
         ]

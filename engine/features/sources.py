@@ -1,4 +1,4 @@
-"""Where the weights of pretrained networks come from: never from nowhere, never random in silence.
+"""Where the weights of pretrained networks come from; missing weights are an error, never random ones.
 
 Free of torch, so that a page can say which weights are on this machine.
 """

@@ -60,7 +60,7 @@ LEAK_LOOKS = 2
 
 @dataclass(frozen=True)
 class Alarm:
-    """What is wrong since when, in one sentence or two with what to do."""
+    """A problem of a training: since when, in one sentence or two with what to do."""
 
     name: str
     sentence: str

@@ -162,7 +162,7 @@ def read_training_images(
 
 
 def chosen_rows(every: pd.DataFrame, config: TrainConfig) -> np.ndarray:
-    """Which rows of the training split are shown, int64 [N], rising."""
+    """Rows of the training split to train on, int64 [N], rising."""
     chosen = np.arange(len(every))
     if config.class_name:
         chosen = chosen[(every["class"] == config.class_name).to_numpy()]

@@ -34,7 +34,7 @@ def rank() -> int:
 
 
 def world() -> int:
-    """How many processes share each batch."""
+    """The number of processes that share each batch."""
     return dist.get_world_size() if dist.is_initialized() else 1
 
 

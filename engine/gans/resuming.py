@@ -1,4 +1,4 @@
-"""Where a training goes on: from its newest good snapshot, also after its numbers exploded."""
+"""Resuming a training from its newest good snapshot, also after its numbers exploded."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MOST_RETURNS = 3
 
 @dataclass(frozen=True)
 class Position:
-    """How far a training is."""
+    """Progress of a training: the counters that a snapshot keeps."""
 
     images_seen: int = 0
     seconds: float = 0.0
@@ -61,7 +61,7 @@ def resume(run: Run, players: Players, digest: str) -> Position | None:
 
 
 def exploded(meters: dict[str, float], players: Players) -> list[str]:
-    """What is no longer a finite number: meters, and the weights themselves. This waits for the device.
+    """Names of what is no longer finite: meters, and the weights themselves. This waits for the device.
 
     Asked before every snapshot, so that each one is good to return to.
     """

@@ -49,7 +49,7 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Started:
-    """What a training took over from its start, as `start.json` in its folder keeps it."""
+    """The networks that a training took over from its start, as in `start.json`."""
 
     start_from: str
     sha256: str
@@ -61,12 +61,12 @@ class Started:
     """SHA-256 of every image that the start is known to have seen."""
 
     def facts(self) -> dict[str, Any]:
-        """What a snapshot's metadata says of it."""
+        """The part of it that a snapshot's metadata keeps."""
         return {"start_from": self.start_from, "sha256": self.sha256, "unknown_images": self.unknown_images}
 
 
 def begin(run: Run, config: TrainingConfig, networks: Mapping[str, nn.Module], fresh: bool) -> Started | None:
-    """What the run starts from, or None for nothing. A `fresh` run takes the networks over now; a resumed one has.
+    """The source of the run's networks, or None. A `fresh` run takes them over now; a resumed one has them already.
 
     `networks` are `G`, `D` and `G_ema`, changed in place. Raises `ErsatzError` when the start is gone, changed or
     does not fit. Every image in `training_images` was seen by the run's networks too and belongs into its own list.

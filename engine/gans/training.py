@@ -78,7 +78,7 @@ def _train(
     players = make_players(config, pictures, images.labels, device)
     held_out = HeldOut(dataset, images, players) if isinstance(players, StyleganPlayers) else None
 
-    # Where we are: at a snapshot, or at the start.
+    # Restore the newest snapshot, or begin.
     digest = sha256_value(config.plain())
     made = [config.class_name] if config.class_name else dataset.classes
     facts = describe_snapshot(config, digest, pictures, made)
@@ -99,7 +99,7 @@ def _train(
             f"to {total / 1000:g} kimg"
         )
 
-    # What the loop shows and keeps.
+    # Sample grids and snapshots of the loop.
     z, labels = (t.to(device) for t in fixed_latents(config.seed, config.grid, config.z_dim, pictures.classes))
     samples = run.path / "samples"
     watch = Watch(run, config, images, total / 1000)
@@ -181,7 +181,7 @@ def length(config: TrainConfig, images: int) -> tuple[int, int]:
 
 
 def seeded_samples(players: Players, images: TrainingImages, z_dim: int, seeds: Sequence[int]) -> np.ndarray:
-    """What scores judge, uint8 [n, H, W, C]: a latent for each seed, labels of random training images, random noise."""
+    """Samples to score, uint8 [n, H, W, C]: a latent for each seed, labels of random training images, random noise."""
     generators = [np.random.default_rng(seed) for seed in seeds]
     z = torch.from_numpy(np.stack([generator.standard_normal(z_dim, dtype=np.float32) for generator in generators]))
     rows = torch.tensor([int(generator.integers(len(images))) for generator in generators])

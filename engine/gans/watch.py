@@ -1,4 +1,4 @@
-"""What a training looks at beside its losses, at each snapshot: is the sample grid varied, do augmentations leak?"""
+"""Checks of a training at each snapshot, beside its losses: is the sample grid varied, do augmentations leak?"""
 
 from __future__ import annotations
 

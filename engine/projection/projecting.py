@@ -54,7 +54,7 @@ def project(run: Run, config: ProjectionConfig, report: Report = silent, should_
 def _project(
     run: Run, config: ProjectionConfig, device: torch.device, report: Report, should_stop: ShouldStop
 ) -> Outcome:
-    # What everything needs, before anything is written.
+    # Inputs, checked before anything is written.
     report(Progress("opening the generator", 0, config.steps, "steps"))
     generator, facts = open_generator(Run(run.home, config.generator), config.generator_sha256)
     label = class_number(config, facts)
@@ -87,7 +87,7 @@ def _project(
         if stopping:
             return "stopped"
 
-    # What came out.
+    # Results.
     report(Progress("writing", step, config.steps, "steps"))
     save_w(run.path / "w.npz", search.ws())
     if config.video:

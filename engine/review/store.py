@@ -1,4 +1,4 @@
-"""What people said when they reviewed, in one SQLite file of the home. Rows are only ever added, so nothing is lost.
+"""Reviews in one SQLite file of the home. Rows are only ever added, so nothing is lost.
 
 <home>/team.db
     quizzes     a set of images, drawn once and the same for all reviewers

@@ -38,7 +38,7 @@ class Study:
 
     @property
     def sentence(self) -> str:
-        """What was found, in words."""
+        """The result in words."""
         if "accuracy" not in self.pooled:
             return "Nobody has finished this quiz yet." if not self.reviewers else "No image has answers of everybody."
         found = self.pooled["accuracy"]

@@ -21,7 +21,7 @@ Way = Literal["cubic", "slerp"]
 
 @dataclass(frozen=True)
 class Look:
-    """What the images of one picture have in common."""
+    """The settings that all images of one picture share."""
 
     class_name: str | None = None
     """Class, for conditional generators."""

@@ -1,4 +1,4 @@
-"""What people add to a run: a title, tags, whether it is archived, and whose it is. It never changes a result.
+"""Annotations of a run: a title, tags, owner, whether it is archived. They never change a result.
 
 <run>/about.json   beside status.json, which only the run's own processes write
 """
@@ -32,7 +32,7 @@ class About:
 
 
 def about(run: Run) -> About:
-    """What people said of a run; nothing when they did not."""
+    """The annotations of a run; the defaults when there are none."""
     path = run.path / ABOUT_FILE
     if not path.is_file():
         return About()

@@ -1,4 +1,4 @@
-"""Who may do what, as `<home>/team.toml` says:
+"""Roles of users, read from `<home>/team.toml`:
 
     default = "none"        # who is signed in and not named below: none, viewer, reviewer or editor
     [roles]

@@ -148,7 +148,7 @@ class Run:
             self.update(alarms=[*status.alarms, {"name": name, "sentence": sentence, "time": time.time(), **details}])
 
     def state(self) -> State:
-        """What `status.json` and the lock say together; the lock is the truth about being alive."""
+        """The state by `status.json` and the lock; the lock is the truth about being alive."""
         return self.state_of(self.status())
 
     def state_of(self, status: Status) -> State:

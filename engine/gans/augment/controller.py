@@ -58,7 +58,7 @@ class AdaController:
 
 
 def ada_sentence(rows: Sequence[Mapping[str, Any]]) -> tuple[str, str] | None:
-    """What is wrong with ADA in a run of `aug` ada, by its metrics rows (kimg, augment_p, r_t), oldest first.
+    """The problem of ADA in a run of `aug` ada, if any, by its metrics rows (kimg, augment_p, r_t), oldest first.
 
     ("ada-off", sentence) if p stayed near 0 for the last 50 kimg, ("ada-saturated", sentence) if the newest p is 0.8
     or more, each with the remedy; else None. Rows without numbers are skipped.

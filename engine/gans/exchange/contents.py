@@ -1,4 +1,4 @@
-"""What a network file holds, as NumPy arrays by name, with the architecture that it names. Never imports torch.
+"""The content of a network file as NumPy arrays by name, with its architecture. Never imports torch.
 
 So a file can be refused where torch is not, before there is a run of it.
 """

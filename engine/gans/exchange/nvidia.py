@@ -25,7 +25,7 @@ State = dict[str, Tensor]
 
 @dataclass(frozen=True, kw_only=True)
 class Networks:
-    """What a file holds: fp32 state dicts with the names of `Generator` and `Discriminator`; G and D may be absent."""
+    """Networks of a file: fp32 state dicts with the names of `Generator` and `Discriminator`; G and D may be absent."""
 
     g: State | None
     d: State | None

@@ -70,7 +70,7 @@ class Options:
         return value
 
     def pictures(self) -> dict[str, Any]:
-        """What generator and discriminator agree on."""
+        """The image spec that generator and discriminator share."""
         size = self.integer("img_resolution", None, least=8)
         channels = self.integer("img_channels", None)
         if size & (size - 1) or size > LARGEST_SIZE:

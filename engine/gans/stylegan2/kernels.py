@@ -500,7 +500,7 @@ def _through(value, y, slope, clamp):
     return tl.where(tl.abs(y) >= clamp, 0.0, tl.where(y > 0, value, value * slope))
 
 
-# What both are made of
+# Parts of both
 
 
 def _ceil(a: int, b: int) -> int:

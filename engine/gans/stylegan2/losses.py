@@ -52,7 +52,7 @@ def gradient_penalty(see: See, reals: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def path_lengths(synthesise: Synthesise, ws: Tensor, noise: Tensor) -> Tensor:
-    """How far the image moves with w: |J^T y| for random images y, [N] (arXiv 1912.04958, section 3.2).
+    """Path lengths |J^T y| for random images y, [N]: how far the image moves with w (arXiv 1912.04958, section 3.2).
 
     ws [N, num_ws, w_dim] with a graph behind it; `noise` N(0, 1) of the images' shape.
     """
