@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -18,13 +18,15 @@ from engine.configs.train import TrainConfig
 from engine.gpus import visible
 from engine.store.errors import ErsatzError, is_out_of_memory
 
+logger = logging.getLogger(__name__)
+
 Network = TypeVar("Network", bound=nn.Module)
 
 
 def choose_device(wanted: str) -> torch.device:
     """The device for `auto`, `cpu` or `cuda`; asking for CUDA without one is an `ErsatzError`.
 
-    A GPU that the driver shows and torch cannot use is told once, on stderr, where `auto` has to do without it.
+    A GPU that the driver shows and torch cannot use is named in one warning, where `auto` falls back to the CPU.
     """
     if wanted == "cpu" or torch.cuda.is_available():
         return torch.device("cpu" if wanted == "cpu" else "cuda")
@@ -40,11 +42,9 @@ def choose_device(wanted: str) -> torch.device:
 @cache
 def _tell_of_unused() -> None:
     if found := visible():
-        print(
+        logger.warning(
             f"{found[0].name or 'A GPU'} is there, but torch {torch.__version__} cannot use it, so the CPU computes; "
-            "python -m engine doctor says what to do.",
-            file=sys.stderr,
-            flush=True,
+            "python -m engine doctor says what to do."
         )
 
 
@@ -82,7 +82,7 @@ PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float
 
 
 def choose_precision(wanted: str, device: torch.device, older_gpus: torch.dtype = torch.float32) -> torch.dtype:
-    """bfloat16 where the hardware multiplies it (not where it is only emulated), else float32, unless told.
+    """bfloat16 where the hardware multiplies it (and does not emulate it), else float32, unless `wanted` names one.
 
     `older_gpus` is for GPUs that cannot: float16 for what was written to stay within its range.
     """
@@ -164,7 +164,7 @@ def _set_float32(products: str, convolutions: str, recurrences: str) -> None:
 def memory_gib(device: torch.device) -> float:
     """Most memory that torch took from the GPU so far, or resident memory of the process, in GiB.
 
-    Taken, not in use by tensors: what a CUDA graph works with counts too, and nobody else can have what is taken.
+    Taken, not in use by tensors: what a CUDA graph works with counts too, and no other process can have what is taken.
     """
     used = torch.cuda.max_memory_reserved(device) if device.type == "cuda" else psutil.Process().memory_info().rss
     return used / 2**30

@@ -63,15 +63,14 @@ def test_torchs_own_defaults_come_back() -> None:
 
 @pytest.mark.parametrize("found", [(), (Gpu(0, "", "Card", 2**30),)])
 def test_a_gpu_that_torch_cannot_use_is_told_once(
-    found: tuple[Gpu, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    found: tuple[Gpu, ...], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     devices._tell_of_unused.cache_clear()
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(devices, "visible", lambda: found)
     assert choose_device("cpu") == torch.device("cpu")
-    assert capsys.readouterr() == ("", "")
+    assert caplog.messages == []
     assert [choose_device("auto") for _ in range(2)] == [torch.device("cpu")] * 2
-    out, err = capsys.readouterr()
-    assert (out, err.count("\n")) == ("", len(found))
-    assert ("Card is there, but torch" in err) == bool(found)
+    assert len(caplog.messages) == len(found)
+    assert ("Card is there, but torch" in caplog.text) == bool(found)
     devices._tell_of_unused.cache_clear()

@@ -20,7 +20,7 @@ REPORT_SECONDS = 0.25
 
 
 class ImportStopped(ErsatzError):
-    """Somebody asked the import to stop; nothing was written."""
+    """The import was asked to stop; nothing was written."""
 
 
 def each(

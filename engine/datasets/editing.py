@@ -77,7 +77,7 @@ def move(dataset: Dataset, paths: Sequence[str], split: str) -> Dataset:
 
 
 def freeze(dataset: Dataset, accept_findings: bool = False) -> str:
-    """Freeze the split that `dataset` shows, and return its fingerprint; refused when somebody changed it meanwhile."""
+    """Freeze the split that `dataset` shows, and return its fingerprint; refused if it was changed meanwhile."""
     with changing(dataset):
         now = Dataset.open(dataset.home, dataset.name)
         if now.info != dataset.info and not now.frozen:

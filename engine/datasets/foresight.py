@@ -1,4 +1,4 @@
-"""What a remedy would do, before it is applied: in numbers, from the manifest alone."""
+"""Preview of a remedy, in numbers, from the manifest alone."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Effect:
 
 
 def effect_of(dataset: Dataset, remedy: str) -> Effect:
-    """What `remedy` changes beside those that were applied before (or what it changed, if it was applied)."""
+    """The effect of `remedy` on top of those applied before it (or its past effect, if it was applied)."""
     applied = [name for name in dataset.info["config"]["remedies"] if name != remedy]
     given = measured(as_given(dataset.manifest), dataset.path)
     before, after = (_kept(given, names) for names in (applied, [*applied, remedy]))

@@ -116,7 +116,7 @@ class Unusable:
 def look(
     naming: Naming, config: ImportConfig, unusable: Unusable, report: Report, should_stop: ShouldStop
 ) -> tuple[Naming, list[Facts]]:
-    """What the header of each picture says, and the items that have one: others are `unusable`, as are large ones."""
+    """The facts in each picture's header, and the items that have one; others are `unusable`, as are large ones."""
     found, problems = each(
         lambda _, item: (item, item.picture.facts(config.max_pixels)),
         naming.items,
@@ -198,7 +198,7 @@ def _store(
 
 
 def _one_mode(manifest: pd.DataFrame, wanted: str, folder: Path, report: Report, should_stop: ShouldStop) -> str:
-    """Bring all stored images to one mode: the wanted one, else RGB if any shows colour. Mends `sha256` in place."""
+    """Bring all stored images to one mode: the wanted one, else RGB if any shows colour. Updates `sha256` in place."""
     mode = wanted if wanted != "auto" else "RGB" if manifest["colour"].any() else "L"
     others = manifest.index[manifest["stored_mode"] != mode]
 

@@ -1,4 +1,4 @@
-"""What only the pixels tell of each image, kept beside the manifest: looking again then reads one small file."""
+"""Measurements of each image's pixels, kept beside the manifest so that they are taken once."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class Naming:
 def name_classes(reading: Reading, config: ImportConfig) -> Naming:
     """Rename by `config.class_names`, join names that differ between splits, make them safe, keep the chosen ones.
 
-    Raises `ErsatzError` for labels nobody expects, names that differ between splits in a way that is not plain, fewer
+    Raises `ErsatzError` for unexpected labels, names that differ between splits in a way that is not plain, fewer
     than two classes, and classes with a single image.
     """
     renames = {label.strip(): name.strip() for label, name in config.class_names.items()}

@@ -16,7 +16,7 @@ from engine.datasets.measures import MEASURED, keep_measures, measured
 from engine.store.files import write_json
 
 MOVED = "moved"
-"""Column of the split to which somebody moved an image by hand; '' for all others."""
+"""Column of the split to which an image was moved by hand; '' for all others."""
 
 
 def settle(manifest: pd.DataFrame, config: ImportConfig, folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -44,7 +44,7 @@ def as_given(manifest: pd.DataFrame) -> pd.DataFrame:
 
 
 def moved_by_hand(manifest: pd.DataFrame) -> pd.DataFrame:
-    """The manifest with every image that somebody moved in the split it was moved to; what remains must be sound."""
+    """The manifest with every image moved by hand in the split it was moved to; what remains must be sound."""
     if MOVED not in manifest:
         return manifest
     moved = (manifest[MOVED] != "") & (manifest["excluded"] == "")

@@ -1,4 +1,4 @@
-"""What can be moved between the splits: a patient with all images, a set of copies, or a single image."""
+"""Units that move between splits as a whole: a patient's images, a set of copies, or a single image."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class Preparation:
-    """What a network wants to be shown: images [N, C, H, W] in 0 to 255 are resized, then normalised."""
+    """The preprocessing of a network: images [N, C, H, W] in 0 to 255 are resized, then normalised."""
 
     words: str
     resize: Callable[[Tensor], Tensor]

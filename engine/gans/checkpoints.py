@@ -143,7 +143,7 @@ def describe_snapshot(config: TrainingConfig, digest: str, pictures: Pictures, c
 
 
 def describe_networks(g: Architecture, d: Architecture) -> dict[str, Any]:
-    """What a StyleGAN2 snapshot says of its networks: enough to build both (`Architecture(**facts["g_architecture"])`).
+    """Metadata of a StyleGAN2 snapshot's networks, enough to build both (`Architecture(**facts["g_architecture"])`).
 
     The two differ in an imported file at most.
     """

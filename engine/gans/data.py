@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,8 @@ from engine.store.files import replacing
 from engine.store.home import Home
 from engine.store.locks import FileLock
 from engine.store.progress import Progress, Report, silent
+
+logger = logging.getLogger(__name__)
 
 Shown = tuple[Tensor, Tensor]
 """Pixels uint8 [n, H, W, C] and labels int64 [n], on the device."""
@@ -151,16 +154,15 @@ def read_training_images(
     if size <= SHARE_OF_MEMORY * free:
         return TrainingImages(dataset.pixels(rows), labels, sha256, device)
     if is_first():
-        print(
+        logger.info(
             f"The images take {size / 2**30:.2f} GiB, more than half of the {free / 2**30:.2f} GiB of memory that are "
-            "free; so they are read from a file as they are shown, a few batches ahead.",
-            flush=True,
+            "free; so they are read from a file as they are shown, a few batches ahead."
         )
     return MappedImages(mapped_file(dataset, report), places, labels, sha256, device)
 
 
 def chosen_rows(every: pd.DataFrame, config: TrainConfig) -> np.ndarray:
-    """Which rows of the training split are shown, int64 [N], rising."""
+    """Rows of the training split to train on, int64 [N], rising."""
     chosen = np.arange(len(every))
     if config.class_name:
         chosen = chosen[(every["class"] == config.class_name).to_numpy()]
@@ -218,7 +220,7 @@ def rows_shown(seed: int, images_seen: int, count: int, total: int) -> np.ndarra
 def draws_seed(seed: int, images_seen: int, phase: int = 0) -> int:
     """Seed of the random draws of what begins at `images_seen`, so that resuming needs no saved state.
 
-    `phase` tells apart the parts of an iteration that draw for the same images.
+    `phase` separates the parts of an iteration that draw for the same images.
     """
     return int(np.random.SeedSequence([seed, images_seen, phase]).generate_state(1, np.uint64)[0])
 

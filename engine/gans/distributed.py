@@ -1,4 +1,4 @@
-"""Several processes that share every batch, one a GPU (torchrun), and the little that they tell each other.
+"""Several processes that share every batch, one a GPU (torchrun), and what they exchange.
 
 Each rank computes the gradients of its share of a batch, and ONE flat all-reduce a phase averages them before the
 optimiser's step. (A DDP wrapper would be wrong: it listens to every backward pass, and R1 and path length have two.)
@@ -34,7 +34,7 @@ def rank() -> int:
 
 
 def world() -> int:
-    """How many processes share each batch."""
+    """The number of processes that share each batch."""
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
@@ -64,7 +64,7 @@ def joined(device_type: str) -> Iterator[None]:
         return
     if device_type == "cuda":
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-        # Flags go over gloo, from the CPU: nccl would make every rank wait for its GPU to tell one bit.
+        # Flags go over gloo, from the CPU: nccl would make every rank wait for its GPU for one bit.
         dist.init_process_group("cpu:gloo,cuda:nccl", timeout=PATIENCE)
     else:
         dist.init_process_group("gloo", timeout=PATIENCE)
@@ -97,7 +97,7 @@ def take_from_first(tensors: Iterable[Tensor]) -> None:
 
 
 def first_decides(flag: bool) -> bool:
-    """What rank 0 says, told to all."""
+    """The flag of rank 0, on all ranks."""
     if world() == 1:
         return flag
     said = torch.tensor([flag], dtype=torch.uint8)

@@ -1,4 +1,4 @@
-"""What a training would cost, measured by a few of its iterations: memory, time, disk. Nothing of it is kept."""
+"""Cost of a training (memory, time, disk), measured by a few of its iterations, which are not kept."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TYPICAL_P = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What a dry run found, as `status.json` keeps it under `result`; sizes in GiB, times in seconds."""
+    """The result of a dry run, as in `status.json`; sizes in GiB, times in seconds."""
 
     fits: bool
     """Whether the memory was enough."""
@@ -73,7 +73,7 @@ class Measured:
 
 
 class _Stopped(Exception):
-    """Somebody asked for a stop."""
+    """The dry run was asked to stop."""
 
 
 def dry_run(run: Run, config: DryRunConfig, report: Report, should_stop: ShouldStop) -> Outcome:
@@ -234,7 +234,7 @@ def peak_memory(device: torch.device) -> float:
 
 
 def sentence(cost: Cost) -> str:
-    """What a person wants to know first."""
+    """One-line summary."""
     if not cost.fits:
         remedy = (
             f"Set {cost.remedy}, with which it fits"

@@ -1,4 +1,4 @@
-"""What the discriminator thinks of images that it never trained on, beside as many that it did.
+"""The discriminator's logits on validation images, beside those on as many training images.
 
 When the two drift apart, the discriminator knows its training images by heart (arXiv 2006.06676, figure 1).
 """

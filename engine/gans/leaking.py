@@ -1,7 +1,7 @@
 """Do the augmentations leak into the samples? Evidence from simple statistics, a linear classifier for each operation.
 
-For each group of operations a classifier learns to tell augmented real images from the same images as they are. Where
-it can, it is shown the fakes: if far more of them look augmented than of the real images, that augmentation may have
+For each group of operations a classifier learns to separate augmented real images from unaugmented ones. Where it can,
+it is shown the fakes: if far more of them look augmented than of the real images, that augmentation may have
 leaked. Cross-validation keeps the classifier from knowing the images that set its false-positive rate.
 
 What this cannot see: operations that do not change these images visibly (mirroring symmetric anatomy; such groups are

@@ -1,4 +1,4 @@
-"""What a generator makes, and the sizes that each GAN can."""
+"""The images that a generator makes: size, channels, classes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the training loop knows of a GAN's two players, and who plays for which config."""
+"""The training loop's view of a GAN's two networks, and their trainer for each config."""
 
 from __future__ import annotations
 
@@ -66,6 +66,6 @@ def make_players(config: TrainingConfig, pictures: Pictures, labels: Tensor, dev
 
 
 def precision_of(config: TrainingConfig, device: torch.device) -> torch.dtype:
-    """What the players' networks compute in; only StyleGAN2 was made to stay within the range of float16."""
+    """The precision of the networks; only StyleGAN2 was made to stay within the range of float16."""
     older_gpus = torch.float32 if isinstance(config, DcganConfig) else torch.float16
     return choose_precision(config.precision, device, older_gpus)

@@ -1,4 +1,4 @@
-"""What a training writes down at each tick: metrics.jsonl, TensorBoard events, a line of the log."""
+"""The record of a training, tick by tick: metrics.jsonl and TensorBoard events."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Where a training goes on: from its newest good snapshot, also after its numbers exploded."""
+"""Resuming a training from its newest good snapshot, also after its numbers exploded."""
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from engine.gans.snapshots import latest_snapshot, list_snapshots
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run
 
+logger = logging.getLogger(__name__)
+
 LEARNING_RATES = ("G.optimizer.lr", "D.optimizer.lr")
 MOST_RETURNS = 3
 """Returns to a snapshot before a training that keeps exploding is given up."""
@@ -22,7 +25,7 @@ MOST_RETURNS = 3
 
 @dataclass(frozen=True)
 class Position:
-    """How far a training is."""
+    """Progress of a training: the counters that a snapshot keeps."""
 
     images_seen: int = 0
     seconds: float = 0.0
@@ -39,7 +42,7 @@ def resume(run: Run, players: Players, digest: str) -> Position | None:
         try:
             tensors, metadata = load_snapshot(path)
         except ErsatzError as error:
-            print(f"Passing over a snapshot: {error}", flush=True)
+            logger.warning(f"Passing over a snapshot: {error}")
             continue
         if metadata["config_sha256"] != digest:
             raise ErsatzError(
@@ -58,7 +61,7 @@ def resume(run: Run, players: Players, digest: str) -> Position | None:
 
 
 def exploded(meters: dict[str, float], players: Players) -> list[str]:
-    """What is no longer a finite number: meters, and the weights themselves. This waits for the device.
+    """Names of what is no longer finite: meters, and the weights themselves. This waits for the device.
 
     Asked before every snapshot, so that each one is good to return to.
     """
@@ -103,7 +106,7 @@ def _slow_down(run: Run, config: TrainingConfig, broken: list[str], at: Position
             f"most {MOST_RETURNS} times; if this repeats, train with a larger gamma or batch."
         )
         run.raise_alarm(f"return-{at.returns + 1}-after-explosion", sentence, kimg=kimg)
-        print(sentence, flush=True)
+        logger.warning(sentence)
         return
     kept = f"The last good snapshot is {snapshot.name}" if snapshot else "There is no snapshot yet"
     tried = f", and {at.returns} returns with ever lower learning rates did not help" if at.returns else ""

@@ -11,6 +11,7 @@ Without a discriminator in the file D begins untrained, and without G the averag
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ from engine.store.errors import ErsatzError
 from engine.store.files import read_json, write_json
 from engine.store.runs import Run
 
+logger = logging.getLogger(__name__)
+
 START_FILE = "start.json"
 TRAINING_FILE = "training_images.txt"
 
@@ -46,7 +49,7 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Started:
-    """What a training took over from its start, as `start.json` in its folder keeps it."""
+    """The networks that a training took over from its start, as in `start.json`."""
 
     start_from: str
     sha256: str
@@ -58,12 +61,12 @@ class Started:
     """SHA-256 of every image that the start is known to have seen."""
 
     def facts(self) -> dict[str, Any]:
-        """What a snapshot's metadata says of it."""
+        """The part of it that a snapshot's metadata keeps."""
         return {"start_from": self.start_from, "sha256": self.sha256, "unknown_images": self.unknown_images}
 
 
 def begin(run: Run, config: TrainingConfig, networks: Mapping[str, nn.Module], fresh: bool) -> Started | None:
-    """What the run starts from, or None for nothing. A `fresh` run takes the networks over now; a resumed one has.
+    """The source of the run's networks, or None. A `fresh` run takes them over now; a resumed one has them already.
 
     `networks` are `G`, `D` and `G_ema`, changed in place. Raises `ErsatzError` when the start is gone, changed or
     does not fit. Every image in `training_images` was seen by the run's networks too and belongs into its own list.
@@ -75,7 +78,7 @@ def begin(run: Run, config: TrainingConfig, networks: Mapping[str, nn.Module], f
     started = start_players(networks, resolve_start(run.home, config.start_from, config.start_sha256))
     if is_first():
         write_json(run.path / START_FILE, vars(started))
-        print(_sentence(started), flush=True)
+        logger.info(_sentence(started))
     return started
 
 

@@ -1,4 +1,4 @@
-"""Which file a training starts from: found by run or by path, and known by its hash. Never imports torch."""
+"""The file that a training starts from, found by run or by path, identified by its hash. Never imports torch."""
 
 from __future__ import annotations
 

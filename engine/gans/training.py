@@ -7,6 +7,7 @@ several ranks all of them run this loop; the first alone writes.
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -34,6 +35,8 @@ from engine.store.files import disk_errors, write_text
 from engine.store.hashing import sha256_value
 from engine.store.progress import Outcome, Progress, Report, ShouldStop, never, silent
 from engine.store.runs import Run
+
+logger = logging.getLogger(__name__)
 
 Sample = Callable[[Sequence[int]], np.ndarray]
 """Seeds -> images uint8 [n, H, W, C] of the averaged generator."""
@@ -75,7 +78,7 @@ def _train(
     players = make_players(config, pictures, images.labels, device)
     held_out = HeldOut(dataset, images, players) if isinstance(players, StyleganPlayers) else None
 
-    # Where we are: at a snapshot, or at the start.
+    # Restore the newest snapshot, or begin.
     digest = sha256_value(config.plain())
     made = [config.class_name] if config.class_name else dataset.classes
     facts = describe_snapshot(config, digest, pictures, made)
@@ -90,14 +93,13 @@ def _train(
         run.update(device=describe(device) + (f" x {world()}" if world() > 1 else ""))  # until now its slot's name
         known = dict.fromkeys([*images.sha256, *(origin.training_images if origin else [])])
         write_text(run.path / TRAINING_FILE, "".join(f"{digest}\n" for digest in known))
-        print(
+        logger.info(
             f"{config.gan} {facts['architecture']}, {len(images)} images of {pictures.size}x{pictures.size}x"
             f"{pictures.channels}, {describe(device)}, {players.precision}, from {at.images_seen / 1000:g} "
-            f"to {total / 1000:g} kimg",
-            flush=True,
+            f"to {total / 1000:g} kimg"
         )
 
-    # What the loop shows and keeps.
+    # Sample grids and snapshots of the loop.
     z, labels = (t.to(device) for t in fixed_latents(config.seed, config.grid, config.z_dim, pictures.classes))
     samples = run.path / "samples"
     watch = Watch(run, config, images, total / 1000)
@@ -151,10 +153,9 @@ def _train(
                     scores |= watch.scores(fakes, sample, meters.get("augment_p", 0.0))
                     scores |= score(sample) if score else {}
                 recording.add(until, row, scores)
-                print(
+                logger.info(
                     f"kimg {kimg:g} of {total / 1000:g}, {speed:.0f} images/s, "
-                    + ", ".join(f"{name} {value:.3f}" for name, value in {**meters, **scores}.items()),
-                    flush=True,
+                    + ", ".join(f"{name} {value:.3f}" for name, value in {**meters, **scores}.items())
                 )
                 watch.raise_alarms(recording.rows)
 
@@ -180,7 +181,7 @@ def length(config: TrainConfig, images: int) -> tuple[int, int]:
 
 
 def seeded_samples(players: Players, images: TrainingImages, z_dim: int, seeds: Sequence[int]) -> np.ndarray:
-    """What scores judge, uint8 [n, H, W, C]: a latent for each seed, labels of random training images, random noise."""
+    """Samples to score, uint8 [n, H, W, C]: a latent for each seed, labels of random training images, random noise."""
     generators = [np.random.default_rng(seed) for seed in seeds]
     z = torch.from_numpy(np.stack([generator.standard_normal(z_dim, dtype=np.float32) for generator in generators]))
     rows = torch.tensor([int(generator.integers(len(images))) for generator in generators])

@@ -1,4 +1,4 @@
-"""How far apart two images are: squared distance of their features, perceptual (LPIPS) or of plain pixels.
+"""Distance of two images: squared, of their features, perceptual (LPIPS) or of plain pixels.
 
 Both kinds put an image [1 or 3, H, W] in [-1, 1] into one vector, so that |a - b|^2 is the distance. The target's
 vector is computed once, and a step of the optimisation costs one pass of the image alone.

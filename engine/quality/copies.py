@@ -26,7 +26,7 @@ CANDIDATES = 5
 """Nearest by features that are compared in pixels."""
 
 FEWEST = {"training": 4, "synthetic": 2, "validation": 4}
-"""Images without which nothing can be told."""
+"""Fewest images of each kind for a check."""
 
 TABLE_COLUMNS = [
     "path",

@@ -25,7 +25,7 @@ class KernelDistance:
     high: float
 
 
-@np.errstate(over="ignore", invalid="ignore")  # an overflow is told in a sentence
+@np.errstate(over="ignore", invalid="ignore")  # an overflow is raised as an ErsatzError
 def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
     """Frechet distance of Gaussians fitted to features [N, D] and [M, D] (arXiv 1706.08500, equation 6).
 

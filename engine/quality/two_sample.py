@@ -1,4 +1,4 @@
-"""Can a simple classifier tell synthetic images from real ones? Its accuracy is a test (arXiv 1610.06545)."""
+"""Classifier two-sample test: how well a simple classifier separates synthetic from real (arXiv 1610.06545)."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ LEAKS = ("test-is-validation", "synthetic-in-test")
 
 @dataclass(frozen=True)
 class Answer:
-    """One question of the first screen; `tone` tells a good answer from a bad one and from one not known."""
+    """One question of the first screen; `tone` says whether the answer is good, bad or not known."""
 
     question: str
     answer: str

@@ -104,7 +104,7 @@ class Sources:
 
     @property
     def studies(self) -> list[Study]:
-        """The reader studies that somebody finished."""
+        """The reader studies that a reviewer has finished."""
         return [study for source in self.pools if source.review is not None for study in source.review.studies]
 
 

@@ -218,7 +218,7 @@ def _subgroups(
                 moved = np.stack([parts[arm, ratio][seed] for seed in by_seed.index])
                 found = two_way_interval(by_seed.to_numpy(), moved)
                 low, high = max(found.low, 0.0), min(found.high, 1.0)
-                if low == high:  # no repetition and no image differed: the count alone tells how sure that is
+                if low == high:  # no repetition and no image differed: the count alone decides how sure that is
                     wilson = wilson_interval(min(max(found.mean, 0.0), 1.0), moved.shape[1])
                     low, high = max(wilson.low, 0.0), min(wilson.high, 1.0)
                 row |= {"mean": found.mean, "low": low, "high": high}

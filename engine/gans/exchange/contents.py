@@ -1,4 +1,4 @@
-"""What a network file holds, as NumPy arrays by name, with the architecture that the file tells. Never imports torch.
+"""The content of a network file as NumPy arrays by name, with its architecture. Never imports torch.
 
 So a file can be refused where torch is not, before there is a run of it.
 """
@@ -116,7 +116,7 @@ def _tensors(root: Module) -> dict[str, np.ndarray]:
 
 
 def _augment_p(pipe: Any) -> float | None:
-    """The augmentation probability that the training had reached, if the file tells."""
+    """The augmentation probability that the training had reached, if the file holds it."""
     buffers = pipe.state.get("_buffers") if isinstance(pipe, Module) else None
     p = buffers.get("p") if isinstance(buffers, dict) else None
     if isinstance(p, np.ndarray) and p.size == 1 and np.isfinite(p).all():

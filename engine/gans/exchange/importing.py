@@ -22,7 +22,7 @@ def import_network(
 ) -> Outcome:
     """Write the file's networks as `snapshots/network-000000000.safetensors` of the run.
 
-    There is no training_images.txt, because nobody knows which images they saw: no pool for a sweep takes them.
+    There is no training_images.txt, because the images that they saw are not known: no pool for a sweep takes them.
     Raises `ErsatzError`, and writes nothing, when the file is refused, was changed or has other classes.
     """
     report(Progress("reading the file", 0, 2, "steps"))

@@ -43,7 +43,7 @@ class Buildable:
 
 
 class Allowance:
-    """What reading a file of `length` bytes may still take: instructions, and bytes made out of its own."""
+    """The budget left for reading a file of `length` bytes: instructions, and bytes made out of its own."""
 
     def __init__(self, length: int):
         self.instructions = MAX_INSTRUCTIONS

@@ -1,6 +1,6 @@
 """NVIDIA's networks as this program's: state dicts that its `Generator` and `Discriminator` load.
 
-The architecture that a file tells says which tensors there must be, and of which shapes. Anything that is missing, left
+The architecture named in a file decides which tensors there must be, and their shapes. Anything that is missing, left
 over or of another shape is refused.
 """
 
@@ -25,7 +25,7 @@ State = dict[str, Tensor]
 
 @dataclass(frozen=True, kw_only=True)
 class Networks:
-    """What a file holds: fp32 state dicts with the names of `Generator` and `Discriminator`; G and D may be absent."""
+    """Networks of a file: fp32 state dicts with the names of `Generator` and `Discriminator`; G and D may be absent."""
 
     g: State | None
     d: State | None

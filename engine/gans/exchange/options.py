@@ -2,7 +2,7 @@
 
 Two repositories write such files. stylegan2-ada-pytorch nests the options of the synthesis network
 (`synthesis_kwargs`), stylegan3 has them among the generator's own; where an option is left out, the classes' defaults
-differ. Options that the shapes of the tensors do not tell are checked to be those that this program's layers have.
+differ. Options that do not follow from the tensors' shapes are checked to be those that this program's layers have.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ FREE = {
     "fused_modconv_default",
     "w_avg_beta",
 }
-"""Options that the tensors' shapes tell, or that change nothing about a network's images."""
+"""Options that follow from the tensors' shapes, or that change nothing about a network's images."""
 
 
 class Options:
@@ -70,7 +70,7 @@ class Options:
         return value
 
     def pictures(self) -> dict[str, Any]:
-        """What generator and discriminator agree on."""
+        """The image spec that generator and discriminator share."""
         size = self.integer("img_resolution", None, least=8)
         channels = self.integer("img_channels", None)
         if size & (size - 1) or size > LARGEST_SIZE:

@@ -55,7 +55,7 @@ class NumberType(Buildable):
     order: str = ""
 
     def complete(self, state: Any) -> None:
-        """What the pickle's BUILD tells: the byte order, and the absence of fields."""
+        """The state that the pickle's BUILD sets: the byte order, and the absence of fields."""
         match state:
             case (3, ("<" | "|") as order, None, None, None, -1, -1, 0):
                 self.order = order

@@ -1,4 +1,4 @@
-"""What shapes the two networks of StyleGAN2: sizes, widths, depths and forms."""
+"""The architecture of StyleGAN2's two networks: sizes, widths, depths and forms."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Architecture:
 
     @property
     def num_ws(self) -> int:
-        """How many w the synthesis network takes: one for each convolution and one for the last ToRGB."""
+        """Number of w that the synthesis network takes: one for each convolution and one for the last ToRGB."""
         return 2 * len(self.resolutions)
 
     def channels_at(self, resolution: int) -> int:

@@ -7,7 +7,7 @@ from torch import nn
 
 
 def share_kept(batch: int, images_seen: int, ema_kimg: float, ramp: float) -> float:
-    """How much of the average an iteration of `batch` images keeps, when `images_seen` were seen before it.
+    """EMA decay of an iteration of `batch` images after `images_seen`.
 
     The half-life is `ema_kimg`, but with a ramp no more than that share of the images seen so far, so that the average
     soon forgets the first, random weights. A half-life of 0 keeps nothing: the average is the generator itself.

@@ -29,8 +29,8 @@ _weights_too = True
 def gradients_of_images_only() -> Iterator[None]:
     """Leave out the gradients of weights in a backward pass that ends at images or at w.
 
-    torch does so by itself for its own operators, but tells no other operator what a pass is for. (Not a thread's own
-    state, because on a GPU another thread does the pass.)
+    torch does so by itself for its own operators, but gives other operators no sign of what a pass is for. (Not a
+    thread's own state, because on a GPU another thread does the pass.)
     """
     global _weights_too
     _weights_too = False

@@ -52,7 +52,7 @@ def gradient_penalty(see: See, reals: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def path_lengths(synthesise: Synthesise, ws: Tensor, noise: Tensor) -> Tensor:
-    """How far the image moves with w: |J^T y| for random images y, [N] (arXiv 1912.04958, section 3.2).
+    """Path lengths |J^T y| for random images y, [N]: how far the image moves with w (arXiv 1912.04958, section 3.2).
 
     ws [N, num_ws, w_dim] with a graph behind it; `noise` N(0, 1) of the images' shape.
     """
@@ -81,7 +81,7 @@ def mixed(ws: Tensor, others: Tensor, cutoff: Tensor) -> Tensor:
 def draw_cutoff(num_ws: int, probability: float, device: torch.device) -> Tensor:
     """Where a batch's styles change: with `probability` a layer of 1 to num_ws - 1, else num_ws, which mixes nothing.
 
-    A scalar on the device, so that nobody waits for it and a CUDA graph can draw it.
+    A scalar on the device, so that the host does not wait for it and a CUDA graph can draw it.
     """
     cutoff = torch.randint(1, num_ws, (), device=device)
     return torch.where(torch.rand((), device=device) < probability, cutoff, num_ws)

@@ -183,7 +183,7 @@ class StyleganPlayers:
         self.meters.add(pl=penalty.detach().mean())
 
     def d_main(self, reals: Tensor, labels: Tensor) -> None:
-        """Tell reals from fakes: both in one pass, in which minibatch-std sees each by itself."""
+        """The discriminator's loss: reals and fakes in one pass, in which minibatch-std sees each by itself."""
         with torch.no_grad():
             ws, of_ws = self.draw_ws(len(reals))
             fakes = self.g.synthesis(ws, "random")
@@ -211,7 +211,7 @@ class StyleganPlayers:
         self.ada.observe(logits.detach())
         self.meters.add(r1=penalty.detach().mean())
 
-    # What the phases share.
+    # Shared by the phases.
 
     def draw_ws(self, count: int) -> tuple[Tensor, Tensor | None]:
         """ws [count, num_ws, w_dim] of fresh latents with style mixing, and conditions of random training images."""
@@ -266,7 +266,7 @@ class StyleganPlayers:
         if name == "g_reg":
             self.pl_mean.copy_(self.pl_moved)
 
-    # What the loop asks for between iterations.
+    # Used by the loop between iterations.
 
     def read_meters(self) -> dict[str, float]:
         """Means since the last call, over all ranks, and where ADA stands. This waits for the device.
@@ -300,7 +300,7 @@ class StyleganPlayers:
         return tensors | self.small_state()
 
     def small_state(self) -> dict[str, Tensor]:
-        """What is neither a network nor an average of Adam."""
+        """All state besides networks and Adam's averages."""
         tensors = {"pl_mean": self.pl_mean, "augment.p": self.augment.p}
         for name, optimizer in self.optimizers.items():
             tensors[f"{name}.optimizer.lr"] = optimizer.param_groups[0]["lr"]

@@ -63,14 +63,14 @@ def require_equal(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_an_iteration_is_recorded_and_the_numbers_are_those_without(
-    variant: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    variant: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     eager = made(*VARIANTS[variant])
     play(eager, range(4))
     cuda = installed(monkeypatch)
     players = made(*VARIANTS[variant])
     play(players, range(4))
-    assert capsys.readouterr().out == ""
+    assert caplog.messages == []
     assert [work.graph is not None for work in players.recorder.works] == [True]
     assert cuda.replays == 2
     require_equal(numbers(players), numbers(eager))
@@ -78,7 +78,7 @@ def test_an_iteration_is_recorded_and_the_numbers_are_those_without(
 
 @pytest.mark.parametrize("done", [0.1, 0.5, 0.9])
 def test_a_recording_that_fails_leaves_the_training_as_it_was(
-    done: float, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    done: float, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Wherever it fails: in the discriminator's part, in the generator's, or behind both."""
     variant = VARIANTS["recipe, penalty, dropout"]
@@ -95,5 +95,5 @@ def test_a_recording_that_fails_leaves_the_training_as_it_was(
     play(players, range(2, 4))
     assert [work.graph for work in players.recorder.works] == [None]
     assert (cuda.current, cuda.generator.state) == (cuda.outside, "clean")
-    assert "could not be recorded as CUDA graphs" in capsys.readouterr().out
+    assert "could not be recorded as CUDA graphs" in caplog.text
     require_equal(numbers(players), numbers(eager))

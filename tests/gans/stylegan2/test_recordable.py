@@ -59,13 +59,13 @@ def recorded(game: Game) -> list[bool]:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_phase_is_recorded_and_the_numbers_are_those_without(
-    variant: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    variant: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     dtype, changes = VARIANTS[variant]
     eager = played(4, dtype, **changes)
     cuda = installed(monkeypatch)
     game = played(4, dtype, **changes)  # of which 2 are replayed, with every phase in them
-    assert capsys.readouterr().out == ""
+    assert caplog.messages == []
     assert recorded(game) == [True] * 2 * len(game.players.phases)
     pieces = len(game.players.offsets)
     lazy = 2 if "no penalties" not in variant else 0
@@ -89,7 +89,7 @@ def eager_numbers() -> dict[str, Tensor | float]:
 
 @pytest.mark.parametrize("work", [0, 1, 2, 4, 6])  # the last step, and every phase's gradients; the last is the first
 def test_a_recording_that_fails_leaves_the_training_as_it_was(
-    work: int, eager_numbers: dict[str, Tensor | float], cuda: FakeCuda, capsys: pytest.CaptureFixture[str]
+    work: int, eager_numbers: dict[str, Tensor | float], cuda: FakeCuda, caplog: pytest.LogCaptureFixture
 ) -> None:
     if full := work in (2, 4):
         cuda.failure = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
@@ -99,19 +99,19 @@ def test_a_recording_that_fails_leaves_the_training_as_it_was(
         game.play(2)
     assert not any(recorded(game)) and cuda.replays == 0
     assert (cuda.current, cuda.generator.state) == (cuda.outside, "clean")
-    (line,) = capsys.readouterr().out.splitlines()
+    (line,) = caplog.messages
     assert ("memory is full" if full else "operation not permitted") in line
     require_equal(numbers(game), eager_numbers)
 
 
-def test_exact_margins_are_not_recorded(cuda: FakeCuda, capsys: pytest.CaptureFixture[str]) -> None:
+def test_exact_margins_are_not_recorded(cuda: FakeCuda, caplog: pytest.LogCaptureFixture) -> None:
     game = Game(aug_margins="exact", augpipe="blit", mapping_layers=2, **EVERYTHING)
     assert recorded(game) == []
     game.players.recorder = OnTheCpu(CPU)  # what would become of it
     game.players.phases = game.players.all_phases()
     game.play(3)
     assert recorded(game) == [False] * 2 * PHASES
-    assert "could not be recorded as CUDA graphs (the host waits" in capsys.readouterr().out
+    assert "could not be recorded as CUDA graphs (the host waits" in caplog.text
 
 
 @pytest.mark.parametrize("seed", [1, 2])

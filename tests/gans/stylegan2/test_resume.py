@@ -181,7 +181,7 @@ def test_weights_that_broke_in_the_last_iteration_are_never_kept(
 
 
 def test_an_explosion_can_be_gone_back_from(
-    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     poison(monkeypatch, 0, 20)
     run, config = make_run(on_explosion="return")
@@ -195,7 +195,7 @@ def test_an_explosion_can_be_gone_back_from(
     alarms = {alarm["name"]: alarm["sentence"] for alarm in run.status().alarms}
     assert list(alarms) == ["return-1-after-explosion", "return-2-after-explosion"]
     assert "network-000000000" in alarms["return-1-after-explosion"]
-    assert "network-000000016.safetensors with half the learning rates" in capsys.readouterr().out
+    assert "network-000000016.safetensors with half the learning rates" in caplog.text
     path = latest_snapshot(run.path)
     assert path is not None and load_snapshot(path)[1]["returns"] == 2
 
@@ -238,7 +238,7 @@ def test_rows_are_plain_json(make_run: MakeRun) -> None:
 
 
 def test_what_the_rows_say_is_wrong_becomes_an_alarm(
-    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A discriminator that is certain from the first tick on, by rows written before a kill too."""
     run, config = make_run(aug="noaug")
@@ -249,4 +249,4 @@ def test_what_the_rows_say_is_wrong_becomes_an_alarm(
     assert train(run, config) == "finished"
     (alarm,) = run.status().alarms
     assert alarm["name"] == "overfitting" and "Train with aug ada" in alarm["sentence"]
-    assert capsys.readouterr().out.count(alarm["sentence"]) == 1
+    assert caplog.text.count(alarm["sentence"]) == 1

@@ -163,7 +163,7 @@ def test_the_images_of_the_start_join_the_list_also_when_it_is_gone(make_run: Ma
 
 
 def test_training_begins_with_the_networks_of_the_start(
-    make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     g, d = small_networks(seed=3, **LIKE_TINY)
     write(tmp_path / "x.pkl", content(g, d))
@@ -177,7 +177,7 @@ def test_training_begins_with_the_networks_of_the_start(
     tensors, _ = load_snapshot(snapshot_path(run.path, 0))  # kept at the start for a return after an explosion
     for name, network in {"G": g, "D": d, "G_ema": g}.items():
         assert all(torch.equal(value, tensors[f"{name}.{key}"]) for key, value in network.state_dict().items())
-    assert "which images it has seen is not known" in capsys.readouterr().out
+    assert "which images it has seen is not known" in caplog.text
     assert json.loads((run.path / "start.json").read_text())["unknown_images"] is True
     # What is not known stays unknown for those that start from this training.
     _, heir = make_run(start_from=run.id, kimg=0.004)
