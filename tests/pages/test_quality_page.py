@@ -20,9 +20,9 @@ from engine.store.errors import ErsatzError
 from engine.store.files import write_json
 from engine.store.home import Home
 from engine.store.runs import Run, State, create_run, list_runs
-from pages.checking import ranking as ranking_part
-from pages.checking.clicked import remember
-from pages.checking.lights import light
+from pages.quality import ranking as ranking_part
+from pages.quality.clicked import remember
+from pages.quality.score_status import light
 from tests import fabricated
 from tests.pages.conftest import OpenPage, press, texts
 
@@ -65,7 +65,7 @@ def submitted(home: Home, monkeypatch: pytest.MonkeyPatch) -> list[Config]:
         configs.append(config)
         return create_run(home, config.plain(), "made")
 
-    monkeypatch.setattr("pages.parts.runs.submit", submit)
+    monkeypatch.setattr("pages.components.runs.submit", submit)
     return configs
 
 

@@ -17,7 +17,7 @@ from engine.store.home import REPOSITORY, Home
 from engine.store.read_only import READ_ONLY, SENTENCE
 from engine.store.roles import TEAM_FILE, Role
 from engine.store.runs import State, list_runs
-from pages.parts import entrance, people
+from pages.components import entrance, people
 from tests import fabricated
 from tests.pages.conftest import OpenPage, texts
 from tests.pages.writing import engine_methods, functions, imported, references, writers
@@ -250,7 +250,7 @@ def test_a_press_acts_on_what_was_shown() -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_that_streamlit_runs_without_app_py_shows_nothing(home: Home, page: str) -> None:
     fabricated.make_dataset(home)
-    app = AppTest.from_file(str(REPOSITORY / "pages" / f"{page}.py"), default_timeout=30)
+    app = AppTest.from_file(str(REPOSITORY / "pages" / page / "page.py"), default_timeout=30)
     app.run()
     assert [error.value for error in app.error] == ["This page was opened before the dashboard was ready. Reload it."]
     assert "phantom" not in texts(app)
