@@ -17,6 +17,7 @@ from pages.components.errors import done, refuse
 from pages.components.format import amount, duration, moment, plain
 from pages.components.home import home
 from pages.components.labels import labels_of, told_apart
+from pages.components.navigation import script
 from pages.components.people import Role, guarded, person, require
 from pages.components.query_params import heard, put
 from pages.components.run_summary import about_of, config_of, run_named, state_of, status_of, title
@@ -25,16 +26,16 @@ from pages.components.widget_keys import bound
 LIVE_SECONDS = 2.0
 BADGE_WIDTH = 110
 PAGES = {
-    "import": "pages/datasets/page.py",
-    "train": "pages/train/page.py",
-    "dry-run": "pages/train/page.py",
-    "network": "pages/generate/page.py",
-    "projection": "pages/generate/page.py",
-    "pool": "pages/generate/page.py",
-    "quality": "pages/quality/page.py",
-    "ranking": "pages/quality/page.py",
-    "sweep": "pages/evaluate/page.py",
-    "journey": "pages/overview/page.py",
+    "import": "datasets",
+    "train": "train",
+    "dry-run": "train",
+    "network": "generate",
+    "projection": "generate",
+    "pool": "generate",
+    "quality": "quality",
+    "ranking": "quality",
+    "sweep": "evaluate",
+    "journey": "overview",
 }
 LOOKS: dict[State, tuple[Any, str]] = {
     State.QUEUED: ("gray", ":material/hourglass_empty:"),
@@ -64,8 +65,8 @@ def run_row(run: Run) -> None:
 
 def run_link(run: Run, label: str | None = None) -> None:
     """A link to the page that shows this run."""
-    page = PAGES.get(config_of(run)["kind"], "pages/runs/page.py")
-    st.page_link(page, label=label or title(run), icon=":material/open_in_new:", query_params={"run": run.id})
+    page = PAGES.get(config_of(run)["kind"], "runs")
+    st.page_link(script(page), label=label or title(run), icon=":material/open_in_new:", query_params={"run": run.id})
 
 
 def run_in_url() -> Run | None:

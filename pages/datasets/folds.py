@@ -9,6 +9,7 @@ from engine.datasets.dataset import SPLITS, Dataset
 from engine.datasets.folds import fold_names, fold_of, folds_of, make_folds
 from pages.components.command import show_command
 from pages.components.errors import done
+from pages.components.navigation import script
 from pages.components.people import Role, guarded, require
 from pages.components.views import way_to
 from pages.datasets.audit_texts import split_word
@@ -37,7 +38,7 @@ def show_folds(dataset: Dataset) -> None:
     if made:
         table_of(made)
         st.page_link(
-            "pages/train/page.py",
+            script("train"),
             label=f"Train on {made[0].name}",
             icon=":material/model_training:",
             query_params={"view": "new", "dataset": made[0].name},

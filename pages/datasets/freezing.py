@@ -10,6 +10,7 @@ from engine.datasets.dataset import SPLITS, Dataset
 from pages.components.command import show_command
 from pages.components.errors import done
 from pages.components.format import moment, plain
+from pages.components.navigation import script
 from pages.components.people import Role, guarded, require
 from pages.components.widget_keys import bound
 from pages.datasets.audit_texts import SEVERITIES
@@ -30,7 +31,7 @@ def freezing(dataset: Dataset) -> None:
                 width="stretch",
             )
             if st.button("Train on it", type="primary", icon=":material/model_training:"):
-                st.switch_page("pages/train/page.py", query_params={"view": "new", "dataset": dataset.name})
+                st.switch_page(script("train"), query_params={"view": "new", "dataset": dataset.name})
             return
         grave = blocking(dataset.info["audit"]["findings"])
         st.caption(

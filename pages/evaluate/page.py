@@ -32,7 +32,7 @@ if not runs and not pools:
         empty_state(
             "A sweep needs a frozen data set and a pool of synthetic images, and there is no data set yet.",
             ":material/query_stats:",
-            "pages/datasets/page.py",
+            "datasets",
             "Import your images",
         )
     else:
@@ -40,7 +40,7 @@ if not runs and not pools:
             "A sweep needs a pool of synthetic images, and there is no pool yet. Train a generator, then save a pool "
             "of its images on the Generate page.",
             ":material/query_stats:",
-            "pages/generate/page.py",
+            "generate",
             "Go to Generate",
         )
     st.stop()
@@ -55,7 +55,7 @@ if view == NEW:
         empty_state(
             "There is no finished pool of a frozen data set; a sweep takes its synthetic images from one.",
             ":material/query_stats:",
-            "pages/generate/page.py",
+            "generate",
             "Go to Generate",
         )
 elif view == COMPARE:

@@ -17,6 +17,7 @@ from engine.sweep.arms import baseline_of, control_of, primary_arm
 from engine.sweep.statistics import QUICK_LOOK_BELOW
 from pages.components.charts import chart
 from pages.components.files import json_of, stamp, table_of
+from pages.components.navigation import script
 from pages.components.phantom import phantom_badge
 from pages.components.query_params import several_in_url
 from pages.components.run_summary import config_of
@@ -199,7 +200,7 @@ def what_next(run: Run) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         pool = config_of(run)["pool"]
         st.page_link(
-            "pages/review/page.py",
+            script("review"),
             label="Let experts judge the images",
             icon=":material/rate_review:",
             query_params={"run": pool} if pool else None,

@@ -12,6 +12,7 @@ from engine.store.runs import Run
 from pages.components.format import amount
 from pages.components.home import home
 from pages.components.images import stored_url
+from pages.components.navigation import script
 from pages.components.paging import part_shown
 from pages.components.people import read_only
 from pages.components.pools import open_pool
@@ -43,9 +44,9 @@ def gallery(run: Run) -> None:
             st.metric(label, value, border=True, width=160)
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Check its quality", type="primary", icon=":material/fact_check:", key=f"check-{run.id}"):
-            st.switch_page("pages/quality/page.py", query_params={"run": run.id})
+            st.switch_page(script("quality"), query_params={"run": run.id})
         if st.button("Evaluate with it", icon=":material/query_stats:", key=f"evaluate-{run.id}"):
-            st.switch_page("pages/evaluate/page.py", query_params={"pool": run.id})
+            st.switch_page(script("evaluate"), query_params={"pool": run.id})
         st.download_button(
             "Pool (ZIP)",
             lambda: pool_zip(open_pool(run)),

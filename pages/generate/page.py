@@ -72,7 +72,7 @@ if not ready:
     empty_state(
         "There is no generator yet. Train one, or try the demo on the Overview page; a finished training appears here.",
         ":material/auto_awesome:",
-        "pages/train/page.py",
+        "train",
         "Go to Train",
     )
     unexported()

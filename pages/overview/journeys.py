@@ -27,42 +27,14 @@ class Step(NamedTuple):
 
 
 STEPS = (
+    Step("import", "Import", "datasets", ":material/photo_library:", "Bring in images, freeze the split", ""),
     Step(
-        "import",
-        "Import",
-        "pages/datasets/page.py",
-        ":material/photo_library:",
-        "Bring in images, freeze the split",
-        "",
+        "train", "Train", "train", ":material/model_training:", "Teach a generator on the training images", "generator"
     ),
-    Step(
-        "train",
-        "Train",
-        "pages/train/page.py",
-        ":material/model_training:",
-        "Teach a generator on the training images",
-        "generator",
-    ),
-    Step(
-        "pool",
-        "Generate",
-        "pages/generate/page.py",
-        ":material/auto_awesome:",
-        "Save a pool of synthetic images",
-        "pool",
-    ),
-    Step("quality", "Quality", "pages/quality/page.py", ":material/fact_check:", "Hold it beside real images", "check"),
-    Step(
-        "sweep",
-        "Evaluate",
-        "pages/evaluate/page.py",
-        ":material/query_stats:",
-        "Does the classifier get better?",
-        "sweep",
-    ),
-    Step(
-        "review", "Review", "pages/review/page.py", ":material/rate_review:", "Let people say real or fake", "reviewer"
-    ),
+    Step("pool", "Generate", "generate", ":material/auto_awesome:", "Save a pool of synthetic images", "pool"),
+    Step("quality", "Quality", "quality", ":material/fact_check:", "Hold it beside real images", "check"),
+    Step("sweep", "Evaluate", "evaluate", ":material/query_stats:", "Does the classifier get better?", "sweep"),
+    Step("review", "Review", "review", ":material/rate_review:", "Let people say real or fake", "reviewer"),
 )
 
 
@@ -169,29 +141,29 @@ def next_step(journey: Journey) -> Next:
     name, label = journey.name, journey.label
     if not journey.frozen:
         sentence = f"Look at what was found in {label}, mend it, and freeze the split into training and test images."
-        return Next(sentence, "Look at the findings", "pages/datasets/page.py", {"dataset": name, "view": "findings"})
+        return Next(sentence, "Look at the findings", "datasets", {"dataset": name, "view": "findings"})
     lacking = journey.without_generator()
     pools = journey.done("pool")
     if lacking and not pools:
         classes = " and ".join(lacking) if len(lacking) < len(journey.classes) else "its classes"
         sentence = f"Train a generator for {classes} on the training images of {label}."
-        return Next(sentence, "Train a generator", "pages/train/page.py", {"view": "new", "dataset": name})
+        return Next(sentence, "Train a generator", "train", {"view": "new", "dataset": name})
     if not pools:
         generator = journey.done("train")[0].run.id
         sentence = "Look at what the generators make, and save a pool of synthetic images."
-        return Next(sentence, "Look at its images", "pages/generate/page.py", {"run": generator})
+        return Next(sentence, "Look at its images", "generate", {"run": generator})
     pool = pools[0].run.id
     if not journey.done("quality"):
         sentence = "Hold the synthetic images beside real ones, and search them for copies of training images."
-        return Next(sentence, "Check the pool", "pages/quality/page.py", {"run": pool})
+        return Next(sentence, "Check the pool", "quality", {"run": pool})
     sweeps = journey.done("sweep")
     if not sweeps:
         sentence = "Train the classifier with and without synthetic images, and see whether it gets better."
-        return Next(sentence, "Plan the sweep", "pages/evaluate/page.py", {"view": NEW_SWEEP, "pool": pool})
+        return Next(sentence, "Plan the sweep", "evaluate", {"view": NEW_SWEEP, "pool": pool})
     sentence = "Read the verdict and take the report with you."
     if not journey.reviewers:
         sentence += " Then let people who know such images say which are real and which are fake (Review)."
-    return Next(sentence, "Read the verdict", "pages/evaluate/page.py", {"run": sweeps[0].run.id})
+    return Next(sentence, "Read the verdict", "evaluate", {"run": sweeps[0].run.id})
 
 
 def _infos() -> dict[str, dict[str, Any]]:

@@ -15,6 +15,7 @@ from engine.store.runs import RESUMABLE, Run, State
 from pages.components.format import gib, moment
 from pages.components.home import home
 from pages.components.machine import machine
+from pages.components.navigation import script
 from pages.components.people import Role, guarded, read_only
 from pages.components.run_summary import Glance, config_of, outcome, runs_named, state_of, status_of
 from pages.components.runs import BADGE_WIDTH, badge, live, run_header, run_link, run_row, start
@@ -28,7 +29,7 @@ RECENT = 8
 def go(step: Next) -> None:
     """The one primary button: it opens the right page with the right thing chosen."""
     if st.button(step.label, type="primary", icon=":material/arrow_forward:"):
-        st.switch_page(step.page, query_params=step.query)
+        st.switch_page(script(step.page), query_params=step.query)
 
 
 def offer_demo(primary: bool) -> None:
@@ -59,7 +60,7 @@ def offer_import() -> None:
     )
     st.caption("The images stay on this machine.")
     if st.button("Choose the images", icon=":material/photo_library:"):
-        st.switch_page("pages/datasets/page.py")
+        st.switch_page(script("datasets"))
 
 
 def steps_row(journey: Journey | None) -> None:
@@ -70,7 +71,7 @@ def steps_row(journey: Journey | None) -> None:
     for number, step in enumerate(STEPS, start=1):
         with rows[number > len(STEPS) // 2].container(border=True, height="stretch", gap="small"):
             query = journey.link(step) if journey else None
-            st.page_link(step.page, label=f"**{number}. {step.name}**", icon=step.icon, query_params=query)
+            st.page_link(script(step.page), label=f"**{number}. {step.name}**", icon=step.icon, query_params=query)
             st.caption(step.what)
             if journey is None:
                 continue
@@ -152,7 +153,7 @@ def show_under_way(runs: list[Run], waiting: int) -> None:
     more = len(runs) - MOST_ACTIVE
     facts = [f"{more} more running" if more > 0 else "", f"{waiting} waiting in the queue" if waiting else ""]
     if label := " and ".join(fact for fact in facts if fact):
-        st.page_link("pages/runs/page.py", label=label, icon=":material/hourglass_empty:")
+        st.page_link(script("runs"), label=label, icon=":material/hourglass_empty:")
 
 
 def all_datasets(found: list[Journey], chosen: str) -> None:
@@ -199,7 +200,7 @@ def recent(seen: Sequence[Glance]) -> None:
             run_link(one.run)
             facts = [outcome(one) if not one.status.error else "", moment(one.status.created)]
             st.caption(" · ".join(fact for fact in facts if fact))
-    st.page_link("pages/runs/page.py", label=f"All {len(seen)} runs", icon=":material/list_alt:")
+    st.page_link(script("runs"), label=f"All {len(seen)} runs", icon=":material/list_alt:")
 
 
 def machine_state(seen: Sequence[Glance]) -> None:

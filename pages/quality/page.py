@@ -35,7 +35,7 @@ if not views:
         "A check compares a pool of synthetic images with the real ones, and there is no pool yet. "
         "Save one on the Generate page, or try the demo on the Overview.",
         ":material/fact_check:",
-        "pages/generate/page.py",
+        "generate",
         "Go to Generate",
     )
     st.stop()

@@ -12,6 +12,7 @@ from engine.store.errors import ErsatzError
 from engine.store.runs import Run
 from pages.components.files import json_of, table_of
 from pages.components.home import home
+from pages.components.navigation import script
 from pages.components.phantom import phantom_badge
 from pages.components.pools import open_pool, training_folder
 from pages.components.run_summary import config_of
@@ -95,9 +96,9 @@ def what_next(run: Run, pool: Pool | None, copies_left: int) -> None:
                 icon=":material/query_stats:",
                 key=f"evaluate-{run.id}",
             ):
-                st.switch_page("pages/evaluate/page.py", query_params={"pool": pool.run.id})
+                st.switch_page(script("evaluate"), query_params={"pool": pool.run.id})
             if st.button("Let experts judge the images", icon=":material/rate_review:", key=f"review-{run.id}"):
-                st.switch_page("pages/review/page.py", query_params={"run": pool.run.id})
+                st.switch_page(script("review"), query_params={"run": pool.run.id})
         if st.button("Compare with another check", icon=":material/compare_arrows:", key=f"compare-{run.id}"):
             go(COMPARE, run=run.id)
         if st.button("Check again with changes", icon=":material/edit:", key=f"again-{run.id}"):

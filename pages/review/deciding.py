@@ -8,6 +8,7 @@ from engine.review.decisions import ACCEPT
 from engine.store.runs import Run
 from pages.components.command import show_command
 from pages.components.errors import keep, show_unsaved
+from pages.components.navigation import script
 from pages.components.paging import part_shown
 from pages.components.people import Role, guarded
 from pages.components.reviewer import name_field
@@ -45,11 +46,8 @@ def _judge(run: Run) -> None:
     else:
         st.caption("No picture passes this filter.")
     with st.container(horizontal=True):
-        for page, label in (
-            ("pages/quality/page.py", "Check its quality"),
-            ("pages/evaluate/page.py", "Evaluate with it"),
-        ):
-            st.page_link(page, label=label, icon=":material/arrow_forward:", query_params={"run": run.id})
+        for page, label in (("quality", "Check its quality"), ("evaluate", "Evaluate with it")):
+            st.page_link(script(page), label=label, icon=":material/arrow_forward:", query_params={"run": run.id})
     show_command(f"python -m engine review apply {run.id} --rule {rule}")
 
 

@@ -37,7 +37,7 @@ if not views:
         empty_state(
             "Reviewers look at the images of a pool, and there is no pool yet. Save one on the Generate page.",
             ":material/rate_review:",
-            "pages/generate/page.py",
+            "generate",
             "Go to Generate",
         )
     st.stop()

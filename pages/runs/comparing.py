@@ -14,6 +14,7 @@ from pages.components.charts import chart
 from pages.components.command import show_command
 from pages.components.format import amount, duration, moment
 from pages.components.labels import short_names
+from pages.components.navigation import script
 from pages.components.people import Role, guarded
 from pages.components.run_summary import Glance, glances
 from pages.components.widget_keys import bound
@@ -38,7 +39,7 @@ def compare(runs: list[Run]) -> None:
         curves(seen, names)
     if kinds == {"sweep"}:
         st.page_link(
-            "pages/evaluate/page.py",
+            script("evaluate"),
             label="Compare their figures and verdicts on Evaluate",
             icon=":material/query_stats:",
             query_params={"run": seen[0].run.id, "compare": ",".join(one.run.id for one in seen[1:])},
@@ -118,7 +119,7 @@ def curves(seen: list[Glance], names: list[str]) -> None:
         ),
     )
     st.page_link(
-        "pages/train/page.py",
+        script("train"),
         label="All their curves and samples on Train",
         icon=":material/model_training:",
         query_params={"run": seen[0].run.id, "with": ",".join(one.run.id for one in seen[1:])},

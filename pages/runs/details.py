@@ -8,6 +8,7 @@ from engine.configs import parse_config
 from engine.store.runs import Run
 from pages.components.command import command_of
 from pages.components.comments import comments
+from pages.components.navigation import script
 from pages.components.people import Role, guarded, read_only
 from pages.components.run_summary import about_of, config_of, state_of, title, usual_title
 from pages.components.runs import PAGES, live, run_header, run_link, start
@@ -77,7 +78,10 @@ def again(run: Run) -> None:
     if kind in CHANGEABLE:
         view = {"view": "import"} if kind == "import" else {}
         st.page_link(
-            PAGES[kind], label="Run again with changes", icon=":material/tune:", query_params={**view, "again": run.id}
+            script(PAGES[kind]),
+            label="Run again with changes",
+            icon=":material/tune:",
+            query_params={**view, "again": run.id},
         )
 
 

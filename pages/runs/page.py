@@ -24,7 +24,7 @@ if not all_runs:
     empty_state(
         "Nothing has run here yet. Try the demo, or import a data set of your own.",
         ":material/list_alt:",
-        "pages/overview/page.py",
+        "overview",
         "Go to Overview",
     )
     st.stop()

@@ -10,6 +10,7 @@ import streamlit as st
 from engine.gans.snapshots import list_generators
 from engine.store.runs import Run
 from pages.components.format import amount
+from pages.components.navigation import script
 from pages.components.run_summary import config_of, state_of, status_of
 from pages.components.views import way_to
 
@@ -54,7 +55,7 @@ def _remedies(run: Run, name: str) -> None:
             way_again(run, label, changes, after=name)
         if list_generators(run.path) and not state_of(run).is_active and name != "ada-off":
             st.page_link(
-                "pages/quality/page.py",
+                script("quality"),
                 label="Find its best snapshot",
                 icon=":material/leaderboard:",
                 query_params={"run": run.id},

@@ -28,7 +28,7 @@ if not ready and not runs:
         "There is no frozen data set to train on yet. Import your images and freeze their split, or try the demo on "
         "the Overview page.",
         ":material/model_training:",
-        "pages/datasets/page.py",
+        "datasets",
         "Go to Datasets",
     )
     st.stop()
@@ -40,7 +40,7 @@ if choose_view(list(VIEWS), "new" if asked or not runs else "watch", VIEWS.__get
         empty_state(
             "There is no frozen data set to train on. Import one, and freeze its split.",
             ":material/photo_library:",
-            "pages/datasets/page.py",
+            "datasets",
             "Go to Datasets",
         )
         st.stop()

@@ -13,6 +13,7 @@ from engine.store.runs import Run, State
 from pages.components.command import show_settings
 from pages.components.format import amount, duration
 from pages.components.home import home
+from pages.components.navigation import script
 from pages.components.people import Role, guarded
 from pages.components.run_summary import config_of, glance, state_of, status_of
 from pages.components.runs import badge, live, run_header
@@ -203,7 +204,7 @@ def onward(run: Run) -> None:
                     "Generate with it", type="primary", icon=":material/auto_awesome:", key=f"use-{run.id}"
                 )
                 if pressed:
-                    st.switch_page("pages/generate/page.py", query_params={"run": run.id})
+                    st.switch_page(script("generate"), query_params={"run": run.id})
             if newest_snapshot(run):
                 way_to("Fine-tune from this", ":material/fork_right:", f"tune-{run.id}", "new", **{"from": run.id})
             way_again(run, "Train again with changes", icon=":material/edit:")
@@ -225,7 +226,7 @@ def best_snapshot(run: Run) -> None:
             st.caption(best.sentence, width="content")
             _take(run, best, exported)
         st.page_link(
-            "pages/quality/page.py",
+            script("quality"),
             label="Rank its snapshots" if ranking is None else "See the ranking",
             icon=":material/leaderboard:",
             query_params={"run": run.id if ranking is None else ranking.id},

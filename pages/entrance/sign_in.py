@@ -17,14 +17,12 @@ from engine.store.errors import ErsatzError
 from engine.store.read_only import read_only
 from pages.components import people
 from pages.components.format import plain_sentence
-from pages.components.home import enter
 
 FORGERY_COOKIE = "_streamlit_xsrf"
 
 
 def let_in() -> bool:
     """Whether this browser may see the pages; else `show_entrance` says why."""
-    enter()
     return not people.login_is_on() or (people.signed_in() and _problem() is None)
 
 
