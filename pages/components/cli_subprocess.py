@@ -12,7 +12,7 @@ from pages.components.home import home
 from pages.components.people import Role, require
 
 
-def by_command_line(*words: str, seconds: float) -> None:
+def run_cli(*words: str, seconds: float) -> None:
     """Run `python -m engine …` to its end; an `ErsatzError` with its sentence when it fails."""
     require(Role.EDITOR)
     try:

@@ -15,7 +15,7 @@ Made = TypeVar("Made")
 UNSAVED = "unsaved"
 
 
-def refuse(error: object) -> None:
+def show_error(error: object) -> None:
     """The one sentence of an error, in which a file's name is never more than text."""
     st.error(plain_sentence(error), icon=":material/error:")
 
@@ -25,7 +25,7 @@ def done(change: Callable[..., object], *arguments: Any) -> bool:
     try:
         change(*arguments)
     except ErsatzError as error:
-        refuse(error)
+        show_error(error)
         return False
     return True
 
@@ -35,7 +35,7 @@ def made(make: Callable[[], Made]) -> Made | None:
     try:
         return make()
     except ErsatzError as error:
-        refuse(error)
+        show_error(error)
         return None
 
 
@@ -50,4 +50,4 @@ def keep(change: Callable[..., object], *arguments: Any) -> None:
 def show_unsaved() -> None:
     """The sentence of a press that could not be kept."""
     if why := st.session_state.pop(UNSAVED, ""):
-        refuse(why)
+        show_error(why)

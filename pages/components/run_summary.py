@@ -33,7 +33,7 @@ Stamp = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
-class Glance:
+class RunSummary:
     """A run in a list."""
 
     run: Run
@@ -62,18 +62,18 @@ class Glance:
         return min(1.0, self.status.done / self.status.total) if self.status.total else None
 
 
-def glance(run: Run) -> Glance:
+def summary_of(run: Run) -> RunSummary:
     """Everything that a list shows of a run; an `ErsatzError` when its folder is damaged."""
     status = status_of(run)
-    return Glance(run, config_of(run), status, run.state_of(status), about_of(run))
+    return RunSummary(run, config_of(run), status, run.state_of(status), about_of(run))
 
 
-def glances(runs: list[Run]) -> list[Glance]:
+def summaries_of(runs: list[Run]) -> list[RunSummary]:
     """Those of `runs` whose folders are not damaged."""
     found = []
     for run in runs:
         try:
-            found.append(glance(run))
+            found.append(summary_of(run))
         except ErsatzError:
             continue
     return found
@@ -189,7 +189,7 @@ def curve(run: Run) -> list[float]:
         return []
 
 
-def outcome(seen: Glance) -> str:
+def outcome(seen: RunSummary) -> str:
     """What came out of a run, in a few words."""
     result = seen.status.result
     if seen.status.error:

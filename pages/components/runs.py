@@ -13,7 +13,7 @@ from engine.configs import Config
 from engine.jobs.submit import cancel, resume, stop, submit
 from engine.store.errors import AlreadyActive, ErsatzError
 from engine.store.runs import RESUMABLE, Run, State, Status, list_runs
-from pages.components.errors import done, refuse
+from pages.components.errors import done, show_error
 from pages.components.format import amount, duration, moment, plain
 from pages.components.home import home
 from pages.components.labels import labels_of, told_apart
@@ -21,7 +21,7 @@ from pages.components.navigation import script
 from pages.components.people import Role, guarded, person, require
 from pages.components.query_params import heard, put
 from pages.components.run_summary import about_of, config_of, run_named, state_of, status_of, title
-from pages.components.widget_keys import bound
+from pages.components.widget_keys import widget_key
 
 LIVE_SECONDS = 2.0
 BADGE_WIDTH = 110
@@ -128,7 +128,7 @@ def start(config: Config, beside: int = 1) -> Run | None:
             put("run", error.run_id)
             return Run(home(), error.run_id)
         except ErsatzError as error:
-            refuse(error)
+            show_error(error)
             return None
     put("run", run.id)
     st.toast(f"Started: {title(run)}", icon=":material/play_circle:")
@@ -179,7 +179,7 @@ def run_progress(run: Run, shown: State, brief: bool = False) -> None:
         name = alarm["name"].replace("-", " ").capitalize()
         st.warning(f"**{name}**{since}: {alarm['sentence']}", icon=":material/warning:")
     if status.error:
-        refuse(status.error)
+        show_error(status.error)
     if state is State.INTERRUPTED:
         st.info(
             "The program that did this run ended without a word (a crash, or the machine was switched off). "
@@ -222,7 +222,7 @@ def stop_dialog(run: Run) -> None:
             "Cancel the run" if queued else "Stop the run",
             type="primary",
             icon=":material/stop:",
-            key=bound("stop-now", run.id, queued),
+            key=widget_key("stop-now", run.id, queued),
             **guarded(Role.EDITOR),
         ) and done(_end, run, queued):
             st.rerun()

@@ -7,7 +7,7 @@ from typing import Any
 from engine.store.hashing import sha256_value
 
 
-def bound(action: str, *facts: Any) -> str:
+def widget_key(action: str, *facts: Any) -> str:
     """The key of the button for this action on exactly this.
 
     The browser sends a press with the key of the button that was seen. If the page shows another run meanwhile, or what

@@ -12,7 +12,7 @@ from pages.components.errors import done
 from pages.components.format import moment, plain
 from pages.components.navigation import script
 from pages.components.people import Role, guarded, require
-from pages.components.widget_keys import bound
+from pages.components.widget_keys import widget_key
 from pages.datasets.audit_texts import SEVERITIES
 from pages.datasets.reading import counts_of, state_of, written
 
@@ -75,7 +75,7 @@ def freeze_dialog(dataset: Dataset) -> None:
             "Freeze the split",
             type="primary",
             icon=":material/lock:",
-            key=bound("freeze-now", written(dataset), grave),
+            key=widget_key("freeze-now", written(dataset), grave),
             **guarded(Role.EDITOR, disabled=not accepted),
         ):
             freeze(dataset, accept_findings=bool(grave))

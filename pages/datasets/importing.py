@@ -13,7 +13,7 @@ from engine.presets import PRESETS
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run, State
 from pages.components.command import command_line, show_command
-from pages.components.errors import refuse
+from pages.components.errors import show_error
 from pages.components.forms import grouped_form
 from pages.components.home import home
 from pages.components.machine import machine
@@ -135,7 +135,7 @@ def new_import(datasets: dict[str, Dataset], defaults: dict[str, Any]) -> None:
             show_details(config, look_at(config))
     except ErsatzError as error:
         with found:
-            refuse(error)
+            show_error(error)
         return
     show_command(command_line(config))
     if not pressed or pressed[0] != START:

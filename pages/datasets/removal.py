@@ -11,7 +11,7 @@ from pages.components.errors import done
 from pages.components.people import Role, guarded, require
 from pages.components.runs import run_link
 from pages.components.views import go
-from pages.components.widget_keys import bound
+from pages.components.widget_keys import widget_key
 from pages.datasets.reading import written
 from pages.datasets.views import ALL
 
@@ -42,7 +42,7 @@ def removal_dialog(dataset: Dataset) -> None:
             "Delete the data set",
             type="primary",
             icon=":material/delete:",
-            key=bound("delete-now", written(dataset), uses.sentences()),
+            key=widget_key("delete-now", written(dataset), uses.sentences()),
             **guarded(Role.EDITOR, disabled=not sure or bool(uses.active)),
         ):
             delete(dataset)

@@ -11,7 +11,7 @@ import streamlit as st
 
 from engine.datasets.reading.npz import PREFIX
 from engine.datasets.uploads import ARCHIVES, PICTURES, SUFFIXES, TABLES, save_upload
-from pages.components.errors import made, refuse
+from pages.components.errors import made, show_error
 from pages.components.home import home
 from pages.components.people import Role, require
 from pages.datasets.browsing import FIELD, browser
@@ -93,7 +93,7 @@ def from_path(last: str) -> dict[str, Any] | None:
         path = text if text.startswith(PREFIX) else str(Path(text).expanduser().resolve())
         Path(path).exists()
     except (OSError, RuntimeError, ValueError) as error:
-        refuse(f"{text} cannot be opened ({error}); a readable folder or file is expected.")
+        show_error(f"{text} cannot be opened ({error}); a readable folder or file is expected.")
         return None
     return {"source": path, "name": suggested_name(path.removeprefix(PREFIX))}
 

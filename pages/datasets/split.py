@@ -16,7 +16,7 @@ from pages.components.format import plain
 from pages.components.forms import config_form
 from pages.components.people import Role, guarded, require
 from pages.components.views import way_to
-from pages.components.widget_keys import bound
+from pages.components.widget_keys import widget_key
 from pages.datasets.audit_texts import SEVERITIES, split_word
 from pages.datasets.findings import edited
 from pages.datasets.reading import manifest_of, units, written
@@ -135,7 +135,7 @@ def move_by_hand(dataset: Dataset) -> None:
         for target in SPLITS:
             if st.button(
                 split_word(target).capitalize(),
-                key=bound(f"move-{target}", now, list(rows["path"])),
+                key=widget_key(f"move-{target}", now, list(rows["path"])),
                 **guarded(Role.EDITOR, disabled=rows.empty),
             ):
                 edited("Moving and looking for leaks…", lambda target=target: move(dataset, rows, target))

@@ -6,7 +6,7 @@ import streamlit as st
 
 from engine.review.latest import last_said
 from engine.store.runs import Run, State
-from pages.components.cli_subprocess import by_command_line
+from pages.components.cli_subprocess import run_cli
 from pages.components.command import show_command
 from pages.components.errors import done
 from pages.components.home import home
@@ -59,7 +59,7 @@ def write(run: Run) -> None:
     """Write the report, in a process of its own."""
     require(Role.EDITOR)
     with st.spinner("Writing the report…"):
-        written = done(lambda: by_command_line("report", run.id, seconds=SECONDS))
+        written = done(lambda: run_cli("report", run.id, seconds=SECONDS))
     if written:
         st.toast("The report is up to date.", icon=":material/check:")
         st.rerun()

@@ -11,7 +11,7 @@ from engine.sampling.exported import has_generator
 from engine.store.errors import ErsatzError
 from engine.store.runs import State
 from pages.components.home import home
-from pages.components.run_summary import Glance, remembered_json
+from pages.components.run_summary import RunSummary, remembered_json
 from pages.evaluate.views import NEW as NEW_SWEEP
 
 
@@ -57,10 +57,10 @@ class Journey:
     frozen: bool
     classes: list[str]
     imported: float
-    runs: dict[str, list[Glance]] = field(default_factory=dict)
+    runs: dict[str, list[RunSummary]] = field(default_factory=dict)
     reviewers: int = 0
 
-    def done(self, kind: str) -> list[Glance]:
+    def done(self, kind: str) -> list[RunSummary]:
         """What a step has left so far. A stopped training counts once it has a generator."""
         runs = self.runs.get(kind, [])
         if kind == "train":
@@ -73,7 +73,7 @@ class Journey:
             return int(self.frozen)
         return self.reviewers if kind == "review" else len(self.done(kind))
 
-    def active(self, kind: str = "") -> list[Glance]:
+    def active(self, kind: str = "") -> list[RunSummary]:
         """What is under way in a step, or in any."""
         kinds = [kind] if kind else list(self.runs)
         return [seen for each in kinds for seen in self.runs.get(each, []) if seen.state.is_active]
@@ -107,14 +107,14 @@ class Journey:
         return f"{count} {step.noun}{'' if count == 1 else 's'}" if count else ""
 
 
-def journeys(seen: Sequence[Glance]) -> list[Journey]:
+def journeys(seen: Sequence[RunSummary]) -> list[Journey]:
     """Every data set of the home, the one that was worked on last first.
 
     Folds count to their data set; archived runs do not count.
     """
     infos = _infos()
     parents = {name: info["provenance"].get("fold", {}).get("parent", name) for name, info in infos.items()}
-    runs: dict[str, dict[str, list[Glance]]] = {}
+    runs: dict[str, dict[str, list[RunSummary]]] = {}
     for one in (one for one in seen if not one.about.archived):
         parent = parents.get(one.dataset, one.dataset)
         runs.setdefault(parent, {}).setdefault(one.kind, []).append(one)

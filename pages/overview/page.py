@@ -9,7 +9,7 @@ from pages.components.command import show_command
 from pages.components.home import home
 from pages.components.people import read_only
 from pages.components.phantom import phantom_badge
-from pages.components.run_summary import config_of, dataset_of, glances
+from pages.components.run_summary import config_of, dataset_of, summaries_of
 from pages.components.runs import choice_in_url, run_in_url
 from pages.overview.journeys import journeys, next_step
 from pages.overview.sections import (
@@ -32,7 +32,7 @@ st.caption(
     "Ersatz trains a generator on a small medical image set, adds its images to the training set in growing shares, "
     "and says whether the classifier gets better, worse, or whether there is no evidence either way."
 )
-seen = glances(list_runs(home()))
+seen = summaries_of(list_runs(home()))
 found = journeys(seen)
 active = under_way(seen)
 linked = run_in_url()

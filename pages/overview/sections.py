@@ -17,7 +17,7 @@ from pages.components.home import home
 from pages.components.machine import machine
 from pages.components.navigation import script
 from pages.components.people import Role, guarded, read_only
-from pages.components.run_summary import Glance, config_of, outcome, runs_named, state_of, status_of
+from pages.components.run_summary import RunSummary, config_of, outcome, runs_named, state_of, status_of
 from pages.components.runs import BADGE_WIDTH, badge, live, run_header, run_link, run_row, start
 from pages.overview.journeys import STEPS, Journey, Next
 
@@ -97,7 +97,7 @@ def answer(journey: Journey) -> None:
             run_link(seen.run, "See the figures on Evaluate")
 
 
-def trouble(seen: Sequence[Glance], journey: Journey | None, linked: Run | None) -> Run | None:
+def trouble(seen: Sequence[RunSummary], journey: Journey | None, linked: Run | None) -> Run | None:
     """The run that needs a look: the linked journey, else the newest one of this data set if it did not finish."""
     if linked is not None:
         return linked
@@ -136,7 +136,7 @@ def children_of(journey: Run) -> list[Run]:
     )
 
 
-def under_way(seen: Sequence[Glance]) -> list[Run]:
+def under_way(seen: Sequence[RunSummary]) -> list[Run]:
     """What runs now; runs of a journey are shown in its card."""
     running = [one for one in seen if one.state in (State.RUNNING, State.STOPPING)]
     inside = {child.id for one in running if one.kind == "journey" for child in children_of(one.run)}
@@ -187,7 +187,7 @@ def all_datasets(found: list[Journey], chosen: str) -> None:
     )
 
 
-def recent(seen: Sequence[Glance]) -> None:
+def recent(seen: Sequence[RunSummary]) -> None:
     """The newest runs with their state and what came out."""
     st.subheader("Recent runs")
     shown = [one for one in seen if not one.about.archived][:RECENT]
@@ -203,7 +203,7 @@ def recent(seen: Sequence[Glance]) -> None:
     st.page_link(script("runs"), label=f"All {len(seen)} runs", icon=":material/list_alt:")
 
 
-def machine_state(seen: Sequence[Glance]) -> None:
+def machine_state(seen: Sequence[RunSummary]) -> None:
     """Device, memory, disk and queue."""
     st.subheader("This machine")
     now = machine()

@@ -19,7 +19,7 @@ from pages.components.phantom import phantom_badge
 from pages.components.run_summary import about_of, status_of, title
 from pages.components.runs import choice_in_url, run_picker
 from pages.components.views import go
-from pages.quality.score_status import LEGEND, LOOKS, light
+from pages.quality.score_status import LEGEND, LOOKS, score_status
 from pages.quality.views import BESIDE, READ
 
 
@@ -140,7 +140,7 @@ def _floor(row: dict[str, Any]) -> str:
 
 
 def _marked(row: dict[str, Any]) -> str:
-    score, level = score_of(row.get("metric") or row["measure"]), light(row)
+    score, level = score_of(row.get("metric") or row["measure"]), score_status(row)
     mark = f":{LOOKS[level][0]}[{LOOKS[level][1]}] " if level else ""
     interval = score.show_interval(row.get("low"), row.get("high"))
     return f"{mark}**{score.show(row['value'])}**" + ("" if interval == "–" else f" ({interval})")

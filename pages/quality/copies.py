@@ -17,7 +17,7 @@ from pages.components.paging import part_shown
 from pages.components.people import Role, guarded, require
 from pages.components.pools import warn_of_sweeps
 from pages.components.query_params import several_in_url
-from pages.components.widget_keys import bound
+from pages.components.widget_keys import widget_key
 
 PAGE = 12
 """Pairs on one page of the gallery."""
@@ -168,7 +168,7 @@ def exclude_dialog(pool: Pool, paths: list[str], reason: str) -> None:
             "Exclude",
             type="primary",
             icon=":material/block:",
-            key=bound("exclude-now", pool.run.id, *paths),
+            key=widget_key("exclude-now", pool.run.id, *paths),
             **guarded(Role.EDITOR, disabled=not given),
         ) and done(_exclude, pool, paths, given):
             st.toast(f"{_images(len(paths))} excluded", icon=":material/check:")
@@ -187,7 +187,7 @@ def restore_dialog(pool: Pool, paths: list[str]) -> None:
             "Restore",
             type="primary",
             icon=":material/undo:",
-            key=bound("restore-now", pool.run.id, *paths),
+            key=widget_key("restore-now", pool.run.id, *paths),
             **guarded(Role.EDITOR),
         ) and done(_restore, pool, paths):
             st.toast(f"{_images(len(paths))} restored", icon=":material/check:")

@@ -13,7 +13,7 @@ from engine.report.figures import figure_ranking
 from engine.sampling.exported import INFO_FILE
 from engine.store.runs import Run, State, list_runs
 from pages.components.charts import chart
-from pages.components.cli_subprocess import by_command_line
+from pages.components.cli_subprocess import run_cli
 from pages.components.command import command_line, show_command
 from pages.components.errors import done
 from pages.components.files import json_of
@@ -25,7 +25,7 @@ from pages.components.people import Role, guarded, require
 from pages.components.phantom import phantom_badge
 from pages.components.run_summary import config_of, state_of, status_of, title
 from pages.components.runs import live, run_header, start
-from pages.components.widget_keys import bound
+from pages.components.widget_keys import widget_key
 from pages.quality.views import AGAIN
 
 EXPORT_SECONDS = 600
@@ -153,7 +153,7 @@ def export_dialog(training: Run, snapshot: str, exported: str) -> None:
             "Export",
             type="primary",
             icon=":material/memory:",
-            key=bound("export-now", training.id, snapshot, exported),
+            key=widget_key("export-now", training.id, snapshot, exported),
             **guarded(Role.EDITOR),
         ):
             require(Role.EDITOR)
@@ -170,7 +170,7 @@ def run_export(training: Run, snapshot: str) -> None:
     """Export by the command line; an `ErsatzError` with its sentence when it fails."""
     require(Role.EDITOR)
     path = training.path / "snapshots" / snapshot
-    by_command_line("export", training.id, "--snapshot", str(path), seconds=EXPORT_SECONDS)
+    run_cli("export", training.id, "--snapshot", str(path), seconds=EXPORT_SECONDS)
 
 
 def read_ranking(ranking: Run) -> list[dict[str, Any]]:

@@ -40,7 +40,7 @@ LEGEND = (
 )
 
 
-def light(row: dict[str, Any]) -> str:
+def score_status(row: dict[str, Any]) -> str:
     """What a row of `scores` or `memorisation` is beside its floor: good, worse or far; empty when it has none."""
     name = row.get("metric") or row["measure"]
     floor = row.get("floor", row.get("expected"))
@@ -71,7 +71,7 @@ def cards(found: dict[str, Any], class_name: str) -> None:
 
 
 def _card(question: str, rows: dict[str, dict[str, Any]], copies: bool) -> None:
-    found = [light(row) for row in rows.values()]
+    found = [score_status(row) for row in rows.values()]
     worst = next((level for level in (FAR, WORSE, GOOD) if level in found), "")
     with st.container(border=True, width=CARD, gap="small"):
         st.markdown(f"**{question}**")
@@ -84,7 +84,7 @@ def _card(question: str, rows: dict[str, dict[str, Any]], copies: bool) -> None:
 
 def _lines(rows: dict[str, dict[str, Any]]) -> Sequence[str]:
     for name, row in rows.items():
-        score, level = score_of(name), light(row)
+        score, level = score_of(name), score_status(row)
         mark = f":{LOOKS[level][0]}[{LOOKS[level][1]}]" if level else ":gray[:material/remove:]"
         floor = row.get("floor", row.get("expected"))
         beside = f" · {'expected' if 'measure' in row else 'real'} {score.show(floor)}" if _is_number(floor) else ""

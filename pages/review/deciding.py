@@ -13,7 +13,7 @@ from pages.components.paging import part_shown
 from pages.components.people import Role, guarded
 from pages.components.reviewer import name_field
 from pages.components.runs import live, run_picker
-from pages.components.widget_keys import bound
+from pages.components.widget_keys import widget_key
 from pages.review.cards import NAMELESS, card, say
 from pages.review.judging import MINE, Judging, judging
 from pages.review.reasons import reason_field
@@ -103,7 +103,7 @@ def gallery(now: Judging, paths: list[str]) -> None:
             st.button(
                 several,
                 icon=":material/done_all:",
-                key=bound("accept-rest", now.pool.run.id, *open_ones),
+                key=widget_key("accept-rest", now.pool.run.id, *open_ones),
                 on_click=keep,
                 args=(say, now.pool, open_ones, now.who, ACCEPT),
                 **guarded(Role.REVIEWER, disabled=not now.who, help=None if now.who else NAMELESS),

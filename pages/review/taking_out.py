@@ -10,7 +10,7 @@ from pages.components.errors import done
 from pages.components.home import home
 from pages.components.people import Role, guarded, require
 from pages.components.pools import warn_of_sweeps
-from pages.components.widget_keys import bound
+from pages.components.widget_keys import widget_key
 from pages.review.judging import Judging
 
 
@@ -42,12 +42,15 @@ def standing(judging: Judging) -> Rule:
         if st.button(
             f"Take the rejected {len(going)} out…" if len(going) else "Nothing to take out",
             icon=":material/block:",
-            key=bound("take-out", pool.run.id, rule),
+            key=widget_key("take-out", pool.run.id, rule),
             **guarded(Role.EDITOR, disabled=going.empty),
         ):
             take_out_dialog(pool, rule)
         if back and st.button(
-            f"Bring {back} back…", icon=":material/undo:", key=bound("bring-back", pool.run.id), **guarded(Role.EDITOR)
+            f"Bring {back} back…",
+            icon=":material/undo:",
+            key=widget_key("bring-back", pool.run.id),
+            **guarded(Role.EDITOR),
         ):
             bring_back_dialog(pool)
     return rule
@@ -67,7 +70,10 @@ def take_out_dialog(pool: Pool, rule: Rule) -> None:
     warn_of_sweeps(pool)
     with st.container(horizontal=True):
         if st.button(
-            "Take out", type="primary", icon=":material/block:", key=bound("take-out-now", pool.run.id, *reasons.index)
+            "Take out",
+            type="primary",
+            icon=":material/block:",
+            key=widget_key("take-out-now", pool.run.id, *reasons.index),
         ) and done(take_out, pool, rule):
             st.toast(f"{_pictures(len(reasons))} taken out", icon=":material/check:")
             st.rerun()
@@ -87,7 +93,7 @@ def bring_back_dialog(pool: Pool) -> None:
     warn_of_sweeps(pool)
     with st.container(horizontal=True):
         if st.button(
-            "Bring back", type="primary", icon=":material/undo:", key=bound("bring-back-now", pool.run.id, count)
+            "Bring back", type="primary", icon=":material/undo:", key=widget_key("bring-back-now", pool.run.id, count)
         ) and done(bring_back, pool):
             st.toast(f"{_pictures(count)} brought back", icon=":material/check:")
             st.rerun()

@@ -12,7 +12,7 @@ from pages.components.errors import done
 from pages.components.home import home
 from pages.components.people import Role, guarded, require
 from pages.components.run_summary import about_of, usual_title
-from pages.components.widget_keys import bound
+from pages.components.widget_keys import widget_key
 
 
 def rename(run: Run) -> None:
@@ -31,7 +31,7 @@ def rename(run: Run) -> None:
 
 def tag(runs: list[Run]) -> None:
     """Tags that several runs get or lose together."""
-    these = bound("tags", *[run.id for run in runs])
+    these = widget_key("tags", *[run.id for run in runs])
     with (
         st.popover("Tags", icon=":material/label:", key=f"say-{these}", **guarded(Role.EDITOR)),
         st.form(these, border=False),
@@ -49,7 +49,7 @@ def archive(runs: list[Run]) -> None:
     pressed = st.button(
         "Put back" if back else "Archive",
         icon=":material/unarchive:" if back else ":material/archive:",
-        key=bound("archive", back, *[run.id for run in runs]),
+        key=widget_key("archive", back, *[run.id for run in runs]),
         **guarded(
             Role.EDITOR,
             help=None if back else "Out of this list and out of the choices on other pages. Results keep it.",

@@ -16,8 +16,8 @@ from pages.components.format import amount, duration, moment
 from pages.components.labels import short_names
 from pages.components.navigation import script
 from pages.components.people import Role, guarded
-from pages.components.run_summary import Glance, glances
-from pages.components.widget_keys import bound
+from pages.components.run_summary import RunSummary, summaries_of
+from pages.components.widget_keys import widget_key
 from pages.runs.annotate import archive, tag
 from pages.runs.deleting import delete_dialog
 from pages.runs.stopping import stop_all_dialog
@@ -30,7 +30,7 @@ SCORES = {"kid": "KID", "fid": "FID"}
 
 def compare(runs: list[Run]) -> None:
     """The marked runs, a column for each."""
-    seen = glances(runs)
+    seen = summaries_of(runs)
     st.subheader(f"{len(seen)} runs")
     together(seen)
     names = short_names([one.run for one in seen])
@@ -61,7 +61,7 @@ def compare(runs: list[Run]) -> None:
     show_command("\n".join(f"python -m engine about {one.run.id} --tag best --archive" for one in seen))
 
 
-def together(seen: list[Glance]) -> None:
+def together(seen: list[RunSummary]) -> None:
     """What can be done with all of them at once."""
     runs = [one.run for one in seen]
     active = [one.run for one in seen if one.state in (State.QUEUED, State.RUNNING)]
@@ -71,20 +71,20 @@ def together(seen: list[Glance]) -> None:
         if st.button(
             f"Stop {len(active)}" if active else "Stop",
             icon=":material/stop:",
-            key=bound("stop", *[run.id for run in active]),
+            key=widget_key("stop", *[run.id for run in active]),
             **guarded(Role.EDITOR, disabled=not active),
         ):
             stop_all_dialog(active)
         if st.button(
             f"Delete {len(runs)}",
             icon=":material/delete:",
-            key=bound("delete", *[run.id for run in runs]),
+            key=widget_key("delete", *[run.id for run in runs]),
             **guarded(Role.EDITOR, disabled=any(one.state.is_active for one in seen)),
         ):
             delete_dialog(runs)
 
 
-def curves(seen: list[Glance], names: list[str]) -> None:
+def curves(seen: list[RunSummary], names: list[str]) -> None:
     """One number of several trainings over each other."""
     if len(seen) > len(RUN_COLORS):
         st.caption(f"Mark at most {len(RUN_COLORS)} trainings to see their curves over each other.")
@@ -137,7 +137,7 @@ def show(table: pd.DataFrame, alt: str) -> None:
     )
 
 
-def outcome(one: Glance) -> dict[str, str]:
+def outcome(one: RunSummary) -> dict[str, str]:
     """How a run stands and what it left, in words."""
     status, state = one.status, one.state
     end = status.ended if state.is_final else time.time()
@@ -173,7 +173,7 @@ def words(name: str) -> str:
     return name.replace("_", " ").replace(".", " · ").capitalize()
 
 
-def _last_scores(one: Glance) -> dict[str, str]:
+def _last_scores(one: RunSummary) -> dict[str, str]:
     """The last KID and FID of a training."""
     if one.kind != "train":
         return {}

@@ -12,7 +12,7 @@ from pages.components.format import amount
 from pages.components.home import home
 from pages.components.people import Role, guarded, require
 from pages.components.run_summary import state_of, title
-from pages.components.widget_keys import bound
+from pages.components.widget_keys import widget_key
 from pages.runs.chosen import choose
 
 MOST_NAMED = 8
@@ -43,7 +43,7 @@ def delete_dialog(runs: list[Run]) -> None:
             "Delete it" if len(runs) == 1 else f"Delete these {len(runs)}",
             type="primary",
             icon=":material/delete:",
-            key=bound("delete-now", *[run.id for run in runs], meaning.lost, meaning.stays, meaning.users),
+            key=widget_key("delete-now", *[run.id for run in runs], meaning.lost, meaning.stays, meaning.users),
             **guarded(Role.EDITOR),
         ) and done(remove, runs):
             choose([])

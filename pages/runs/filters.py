@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from engine.store.runs import State
-from pages.components.run_summary import Glance
+from pages.components.run_summary import RunSummary
 
 KINDS = {
     "journey": "Journey",
@@ -36,7 +36,7 @@ class Filter:
     archived: bool = False
     text: str = ""
 
-    def passes(self, seen: Glance) -> bool:
+    def passes(self, seen: RunSummary) -> bool:
         """Whether a run is listed."""
         said = f"{seen.title} {seen.run.id} {seen.dataset} {seen.about.owner} {' '.join(seen.about.tags)}".lower()
         return (
@@ -50,7 +50,7 @@ class Filter:
         )
 
 
-def chosen_filter(seen: list[Glance]) -> Filter:
+def chosen_filter(seen: list[RunSummary]) -> Filter:
     """The controls, which offer only what there is to choose among."""
 
     def choice(label: str, key: str, options: list[str], words: dict[str, str] | None = None) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from engine.store.runs import list_runs
 from pages.components.empty import empty_state
 from pages.components.format import plain
 from pages.components.home import home
-from pages.components.run_summary import glances
+from pages.components.run_summary import summaries_of
 from pages.components.runs import live
 from pages.runs.chosen import choose, chosen_ids, chosen_runs
 from pages.runs.comparing import compare
@@ -29,7 +29,7 @@ if not all_runs:
     )
     st.stop()
 
-wanted = chosen_filter(glances(all_runs))
+wanted = chosen_filter(summaries_of(all_runs))
 active = active_runs()
 live(live_table, bool(active))(wanted, active, chosen_ids())
 

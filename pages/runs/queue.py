@@ -13,7 +13,7 @@ from pages.components.command import show_command
 from pages.components.format import plain_sentence
 from pages.components.home import home
 from pages.components.people import Role, guarded, require
-from pages.components.run_summary import config_of, glances, title
+from pages.components.run_summary import config_of, summaries_of, title
 from pages.components.runs import run_link, stop_dialog
 
 
@@ -23,7 +23,7 @@ def queue() -> None:
     if not runs:
         return
     st.subheader("Queue")
-    holders = [seen.run for seen in glances(list_runs(home())) if seen.state in (State.RUNNING, State.STOPPING)]
+    holders = [seen.run for seen in summaries_of(list_runs(home())) if seen.state in (State.RUNNING, State.STOPPING)]
     last = len(runs) - 1
     for place, run in enumerate(runs):
         with st.container(horizontal=True, vertical_alignment="center", border=True):

@@ -10,7 +10,7 @@ from engine.store.runs import Run
 from pages.components.format import plain_sentence
 from pages.components.people import Role, guarded, require
 from pages.components.run_summary import title
-from pages.components.widget_keys import bound
+from pages.components.widget_keys import widget_key
 
 
 @st.dialog("Stop these runs?", icon=":material/stop:")
@@ -23,7 +23,7 @@ def stop_all_dialog(runs: list[Run]) -> None:
             "Stop them",
             type="primary",
             icon=":material/stop:",
-            key=bound("stop-now", *[run.id for run in runs]),
+            key=widget_key("stop-now", *[run.id for run in runs]),
             **guarded(Role.EDITOR),
         ):
             stop_all(runs)

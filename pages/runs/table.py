@@ -14,7 +14,7 @@ from engine.store.hashing import sha256_value
 from engine.store.runs import ACTIVE, Run, State, list_runs
 from pages.components.format import duration
 from pages.components.home import home
-from pages.components.run_summary import Glance, curve, glance, outcome, state_of
+from pages.components.run_summary import RunSummary, curve, outcome, state_of, summary_of
 from pages.runs.chosen import choose, chosen_ids
 from pages.runs.filters import Filter
 
@@ -118,7 +118,7 @@ def table(chosen: Filter) -> None:
 def _row(run: Run, chosen: Filter) -> dict[str, Any] | None:
     """One line of the table, if it passes; a run whose folder is damaged is listed with what is wrong."""
     try:
-        seen = glance(run)
+        seen = summary_of(run)
         return _line(seen) if chosen.passes(seen) else None
     except ErsatzError as error:
         empty = {
@@ -134,7 +134,7 @@ def _row(run: Run, chosen: Filter) -> dict[str, Any] | None:
         return damaged if chosen in (Filter(), Filter(archived=True)) else None
 
 
-def _line(seen: Glance) -> dict[str, Any]:
+def _line(seen: RunSummary) -> dict[str, Any]:
     status, state = seen.status, seen.state
     end = status.ended if state.is_final else time.time() if state.is_active else None
     return {

@@ -32,7 +32,7 @@ from pages.train.guidance import (
     suits_quick,
     training_counts,
 )
-from pages.train.source_run import Origin, asked_origin, says_origin
+from pages.train.source_run import SourceRun, show_source, source_in_url
 from pages.train.starts import choose_start, import_network, shape_of
 
 ONE_EACH, TOGETHER = "One for each class", "One for all classes (conditional)"
@@ -46,7 +46,7 @@ def plan(frozen: list[Dataset], measured: Run | None) -> None:
     """Choose data, settings and GAN; one press starts a run for each generator, or measures the first."""
     if measured is not None:
         show_dry_run(measured)
-    origin = asked_origin()
+    origin = source_in_url()
     with st.container(border=True):
         dataset, preset, gan, way = _choices(frozen, origin)
         base = {**_settings(preset, gan, origin), "gan": gan, "dataset": dataset.name, "conditional": way == TOGETHER}
@@ -81,14 +81,14 @@ def plan(frozen: list[Dataset], measured: Run | None) -> None:
             import_network()
 
 
-def _choices(frozen: list[Dataset], origin: Origin | None) -> tuple[Dataset, str, str, str]:
+def _choices(frozen: list[Dataset], origin: SourceRun | None) -> tuple[Dataset, str, str, str]:
     """Data set, where the settings begin, GAN and which generators; those of `origin` first."""
     source = origin.config if origin else {}
     tag = origin.tag if origin else ""
     datasets = {dataset.name: dataset for dataset in frozen}
     wanted = source.get("dataset") or st.query_params.get("dataset")
     if origin is not None:
-        says_origin(origin)
+        show_source(origin)
     data, beginning = st.columns([2, 3])
     name = data.selectbox(
         "Data set",
@@ -130,7 +130,7 @@ def _choices(frozen: list[Dataset], origin: Origin | None) -> tuple[Dataset, str
     return dataset, preset, gan, way
 
 
-def _preset(dataset: Dataset, origin: Origin | None) -> str:
+def _preset(dataset: Dataset, origin: SourceRun | None) -> str:
     """Where the settings begin: each choice with a sentence on what it is for."""
     options = [*([SAME] if origin else []), *([QUICK] if suits_quick(dataset) else []), *PRESETS, OWN]
     own = next((key for key, preset in PRESETS.items() if preset.importing.get("name") == dataset.name), None)
@@ -169,7 +169,7 @@ def _way_of(config: dict[str, Any]) -> str:
     return MIXED if config.get("kind") == "train" and not config.get("conditional") else TOGETHER
 
 
-def _settings(preset: str, gan: str, origin: Origin | None) -> dict[str, Any]:
+def _settings(preset: str, gan: str, origin: SourceRun | None) -> dict[str, Any]:
     """The settings that the preset has for this GAN; fields of another GAN are left out."""
     if preset == SAME and origin is not None:
         return {name: value for name, value in origin.settings().items() if name in GANS[gan].model_fields}
@@ -178,7 +178,7 @@ def _settings(preset: str, gan: str, origin: Origin | None) -> dict[str, Any]:
     return {} if preset == OWN else PRESETS[preset].train_settings(gan)
 
 
-def _with_configuration(base: dict[str, Any], origin: Origin | None) -> dict[str, Any]:
+def _with_configuration(base: dict[str, Any], origin: SourceRun | None) -> dict[str, Any]:
     """`base` with the configuration and the start that are chosen, and with what these decide."""
     left, right = st.columns([2, 3])
     configurations = get_args(Configuration)

@@ -17,7 +17,7 @@ from pages.train.gans import CHOSEN_ABOVE
 
 
 @dataclass(frozen=True)
-class Origin:
+class SourceRun:
     """The training whose settings a form begins with: to be fine-tuned, or done again with changes."""
 
     run: Run
@@ -38,7 +38,7 @@ class Origin:
         return {name: value for name, value in self.config.items() if name not in omitted} | self.changes
 
 
-def asked_origin() -> Origin | None:
+def source_in_url() -> SourceRun | None:
     """The run that `?from=` asks to fine-tune, or `?again=` to do again with what `?change=` says."""
     tune = run_named(home(), st.query_params.get("from", ""))
     run = tune or run_named(home(), st.query_params.get("again", ""))
@@ -50,10 +50,10 @@ def asked_origin() -> Origin | None:
         return None
     changes = asked_changes(st.query_params.get("change", ""))
     known = GANS[config["gan"]].model_fields if "gan" in config else {}
-    return Origin(run, config, tune is not None, {name: value for name, value in changes.items() if name in known})
+    return SourceRun(run, config, tune is not None, {name: value for name, value in changes.items() if name in known})
 
 
-def says_origin(origin: Origin) -> None:
+def show_source(origin: SourceRun) -> None:
     """Which training the form begins with, and the way to begin without it."""
     changes = ", ".join(f"{name} {value}" for name, value in origin.changes.items())
     with st.container(horizontal=True, vertical_alignment="center"):

@@ -13,7 +13,7 @@ from engine.configs import NetworkConfig
 from engine.datasets.uploads import NETWORKS, remove_old_uploads, safe_name, save_upload
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run, State, list_runs
-from pages.components.errors import made, refuse
+from pages.components.errors import made, show_error
 from pages.components.home import home
 from pages.components.labels import labels_of
 from pages.components.people import Role, guarded, require
@@ -96,7 +96,7 @@ def _network_rows(runs: list[Run], shown: list[State]) -> None:
     for run in runs:
         run_row(run)
         if error := status_of(run).error:
-            refuse(error)
+            show_error(error)
 
 
 def network_config(upload: Any, path: str, name: str, classes: str) -> NetworkConfig:

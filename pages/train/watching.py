@@ -15,7 +15,7 @@ from pages.components.format import amount, duration
 from pages.components.home import home
 from pages.components.navigation import script
 from pages.components.people import Role, guarded
-from pages.components.run_summary import config_of, glance, state_of, status_of
+from pages.components.run_summary import config_of, state_of, status_of, summary_of
 from pages.components.runs import badge, live, run_header
 from pages.components.views import way_to
 from pages.quality.ranking import export_dialog, exported_snapshot, rankings_of, read_ranking
@@ -63,7 +63,7 @@ def together(run: Run) -> None:
 def _progress_of(group: list[Run], shown: Run) -> None:
     with st.container(horizontal=True):
         for one in group:
-            found, name = glance(one), config_of(one)["class_name"]
+            found, name = summary_of(one), config_of(one)["class_name"]
             with st.container(border=True, gap="xsmall", width=280, height="stretch"):
                 with st.container(horizontal=True, vertical_alignment="center"):
                     badge(found.state)

@@ -376,7 +376,7 @@ def test_a_report_learns_what_reviewers_said_since(
         asked.append(words)
         write_report(run)
 
-    monkeypatch.setattr(report, "by_command_line", answer)
+    monkeypatch.setattr(report, "run_cli", answer)
     press(app, "Write the report again")
     assert asked == [("report", run.id)]
     assert "Reviewers have judged" not in texts(app)

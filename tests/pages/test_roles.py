@@ -241,7 +241,7 @@ def test_a_press_acts_on_what_was_shown() -> None:
             words = {keyword.arg: keyword.value for keyword in call.keywords}
             key = words.get("key")
             names_it = isinstance(key, ast.JoinedStr) or (
-                isinstance(key, ast.Call) and ast.unparse(key.func) == "bound"
+                isinstance(key, ast.Call) and ast.unparse(key.func) == "widget_key"
             )
             if None in words and not names_it and not (isinstance(key, ast.Constant) and key.value in BEGINNING):
                 wrong.append(f"{path.relative_to(REPOSITORY)}:{call.lineno} {ast.unparse(call.args[0])}")

@@ -14,17 +14,17 @@ from tests import fabricated
 def test_a_changed_file_is_read_again(home: Home) -> None:
     fabricated.make_dataset(home)
     run = fabricated.make_training(home, "bleed", State.STOPPED, done=3)
-    seen = run_summary.glance(run)
+    seen = run_summary.summary_of(run)
     assert (seen.title, seen.dataset, seen.share) == ("Train phantom · bleed", "phantom", 0.25)
     assert run_summary.status_of(run) is run_summary.status_of(run), "the file is not read again"
     fabricated.set_state(run, State.FINISHED, done=0)
     change_about(run, title="The good one")
-    seen = run_summary.glance(run)
+    seen = run_summary.summary_of(run)
     assert (seen.state, seen.title, seen.share) == (State.FINISHED, "The good one", 1.0)
     (run.path / ABOUT_FILE).write_text("{torn")
     assert run_summary.title(run) == "Train phantom · bleed", "what people say never hides a run"
     (run.path / "status.json").write_text("{torn")
-    assert run_summary.glances([run]) == []
+    assert run_summary.summaries_of([run]) == []
 
 
 def test_courses_are_short_and_whole(home: Home) -> None:
@@ -52,9 +52,9 @@ def test_courses_are_short_and_whole(home: Home) -> None:
 
 def test_the_data_set_of_every_kind(home: Home) -> None:
     fabricated.make_everything(home, quality=True)
-    found = {run_summary.config_of(run)["kind"]: run_summary.dataset_of(run) for run in glance_runs(home)}
+    found = {run_summary.config_of(run)["kind"]: run_summary.dataset_of(run) for run in summarised_runs(home)}
     assert found == dict.fromkeys(("train", "pool", "quality", "ranking", "sweep"), "phantom")
 
 
-def glance_runs(home: Home) -> list[Run]:
+def summarised_runs(home: Home) -> list[Run]:
     return [Run(home, path.name) for path in home.runs.iterdir()]
