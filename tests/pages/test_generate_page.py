@@ -267,7 +267,7 @@ def test_a_pool_is_submitted_with_a_generator_for_each_class(
 ) -> None:
     submitted: list[PoolConfig] = []
 
-    def submit(home: Home, config: PoolConfig, owner: str = "") -> Run:
+    def submit(home: Home, config: PoolConfig, owner: str = "", beside: int = 1) -> Run:
         submitted.append(config)
         return pool_run(home, trainings, State.FAILED, error="This disk is full.")
 
