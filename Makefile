@@ -35,13 +35,13 @@ bench: .venv/installed-dev
 	$(BIN)/python -m benchmarks.slider --out test-artefacts/slider.json
 	$(BIN)/python -m benchmarks.install --out test-artefacts/install.json
 
-.venv/installed: requirements.txt
+.venv/installed: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit(f"Python {v[0]}.{v[1]} was found as $(PYTHON); 3.11 to 3.13 is expected. Name one, as in: make demo PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
 	@$(BIN)/python install.py requirements.txt
 	@touch $@
 
-.venv/installed-dev: .venv/installed requirements-dev.txt
+.venv/installed-dev: .venv/installed requirements-dev.txt pyproject.toml
 	@$(BIN)/python install.py requirements-dev.txt
 	@touch $@
 

@@ -106,6 +106,8 @@ def wheel_sizes(lock: str) -> dict[str, int]:
     """Bytes to download for each package of a pylock.toml; 0 where the index does not tell."""
     sizes = {}
     for package in tomllib.loads(lock)["packages"]:
+        if "directory" in package:  # the program itself
+            continue
         # Of several wheels that fit, which hardly differ, the largest
         sizes[package["name"]] = max((wheel_size(wheel) for wheel in package.get("wheels", [])), default=0)
     return sizes

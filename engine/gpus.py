@@ -15,7 +15,7 @@ import uuid
 from dataclasses import asdict, dataclass
 from functools import cache
 
-from engine.store.home import REPOSITORY
+from engine.store.processes import module_command, module_environment
 
 SECONDS = 60
 """How long nvidia-smi or the driver may take; one that does not answer is no GPU."""
@@ -71,16 +71,14 @@ def _told_by_driver() -> tuple[Gpu, ...]:
         return ()
     everything = {name: value for name, value in os.environ.items() if name != "CUDA_VISIBLE_DEVICES"}
     order = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}  # as nvidia-smi counts
-    answer = _answer([sys.executable, "-m", "engine.gpus"], everything | order)
+    answer = _answer(module_command("engine.gpus"), module_environment(everything | order))
     return tuple(Gpu(**row) for row in json.loads(answer or "[]"))
 
 
 def _answer(command: list[str], environment: dict[str, str]) -> str:
     """What the command prints; nothing if it fails."""
     try:
-        done = subprocess.run(
-            command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=SECONDS, check=True
-        )
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=SECONDS, check=True)
     except (OSError, subprocess.SubprocessError):
         return ""
     return done.stdout

@@ -150,7 +150,7 @@ def _port(port: int) -> Check:
 
 
 def _sign_in(home: Home) -> Check:
-    if not people_sign_in():
+    if not people_sign_in(home):
         return Check("Sign-in", "ok", "off: whoever reaches the dashboard is an editor, by default this machine alone")
     if find_spec("authlib") is None:
         return Check("Sign-in", "fail", 'Authlib is not installed; run `pip install "streamlit[auth]"`')

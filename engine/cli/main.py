@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -37,7 +38,7 @@ from engine.datasets.folds import parent_of_folds
 from engine.jobs import submit as jobs
 from engine.presets import PRESETS, SIZES, preset, usual_size
 from engine.store.errors import ErsatzError
-from engine.store.home import Home
+from engine.store.home import Home, is_checkout
 from engine.store.runs import Run
 from engine.sweep.detectable import foretold
 from engine.sweep.levels import patients
@@ -61,12 +62,28 @@ PresetName = Annotated[str, typer.Option("--preset", help=f"Start from the setti
 def main() -> None:
     """Run the command line: a user's error is one sentence and an exit code, never a stack trace."""
     try:
-        app(prog_name="python -m engine")
+        _say_new_home()
+        app(prog_name=_own_name())
     except ErsatzError as error:
         if "--json" in sys.argv:
             print(json.dumps({"error": str(error)}))
         notices.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
+
+
+def _own_name() -> str:
+    """What the user typed to get here."""
+    return "ersatz" if Path(sys.argv[0]).name in ("ersatz", "ersatz.exe") else "python -m engine"
+
+
+def _say_new_home() -> None:
+    """Without a checkout or ERSATZ_HOME it is the working directory that decides, which nobody should have to guess."""
+    home = Home.from_environment()
+    if not (os.environ.get("ERSATZ_HOME") or is_checkout() or home.root.exists()):
+        notices.print(
+            f"Everything will be kept in {home.root}, below the present folder; ERSATZ_HOME names another one.",
+            soft_wrap=True,
+        )
 
 
 @app.command()

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from engine.cli.output import notices
 from engine.store.errors import ErsatzError
-from engine.store.home import REPOSITORY, Home
+from engine.store.home import Home, dashboard_folder
 from engine.store.read_only import READ_ONLY, read_only
 
 ADDRESS = "127.0.0.1"
@@ -48,13 +48,14 @@ def serve(
     """Run the dashboard until Ctrl-C; `page` is the path and query to open first, `demo` lets it write nothing."""
     require_free_port(port, address)
     url = f"http://{address}:{port}/{page}"
-    command = [sys.executable, "-m", "streamlit", "run", str(REPOSITORY / "app.py")]
+    command = [sys.executable, "-m", "streamlit", "run", str(dashboard_folder() / "app.py")]
+    command += [f"--secrets.files={file}" for file in secrets_files(home)]
     command += [f"--server.port={port}", f"--server.address={address}", "--server.headless=true"]
     environment = {**os.environ, "ERSATZ_HOME": str(home.root)}
     if demo or read_only():
         environment[READ_ONLY] = "1"
         command += ["--server.maxUploadSize=0"]  # else a visitor could fill the memory
-    elif address not in LOCAL and not people_sign_in():
+    elif address not in LOCAL and not people_sign_in(home):
         notices.print(
             f"Everybody who can reach {address} will be able to change and delete everything: nobody has to sign in. "
             "docs/team.md says how to change that.",
@@ -64,7 +65,7 @@ def serve(
     # Ctrl-C in a terminal reaches the server too, which ends by itself and, as it inherits this, is silent about it
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C: the server must not stay behind
-    with subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=subprocess.DEVNULL) as server:
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as server:
         try:
             signal.signal(signal.SIGINT, signal.default_int_handler)
             while server.poll() is None and port_is_free(port, address):
@@ -82,11 +83,18 @@ def serve(
         raise ErsatzError(f"The dashboard ended with exit code {server.returncode}; its messages are above.")
 
 
-def people_sign_in() -> bool:
-    """Whether a provider is configured: one of the files where Streamlit looks for secrets has a part `[auth]`."""
-    for folder in (Path.home(), REPOSITORY):
+def secrets_files(home: Home) -> list[Path]:
+    """The files with secrets that there are, for Streamlit; what a later one says goes before an earlier one."""
+    folders = dict.fromkeys((Path.home(), Path.cwd(), dashboard_folder()))
+    files = [folder / ".streamlit" / "secrets.toml" for folder in folders]
+    return [file for file in (*files, home.root / "secrets.toml") if file.is_file()]
+
+
+def people_sign_in(home: Home) -> bool:
+    """Whether a provider is configured: one of the files with secrets has a part `[auth]`."""
+    for file in secrets_files(home):
         with suppress(OSError, ValueError):
-            if "auth" in tomllib.loads((folder / ".streamlit" / "secrets.toml").read_text(encoding="utf-8")):
+            if "auth" in tomllib.loads(file.read_text(encoding="utf-8")):
                 return True
     return False
 

@@ -11,7 +11,8 @@ Measured on 2 cores (`benchmarks/threads.py`), both cores against one, spinning 
 
 So trainings sleep and take every core, but for a DCGAN in bf16, whose operators are too short: it leaves one free. And
 since no two threads meet where each process has but one, the DCGANs of several classes are trained side by side on a
-processor: two on a core each showed 1.38 (fp32, AVX2) and 1.63 times the images of one on both.
+processor: two on a core each showed 1.1 to 1.3 (fp32, AVX2) and 1.4 to 1.5 times (bf16) the images of one on both
+(`benchmarks/dcgan.py`, 64 and 32 wide).
 
 Nothing here imports torch.
 """

@@ -28,7 +28,8 @@ from engine.jobs.supervisor import detached
 from engine.jobs.worker import Hooks, sentence, train_here
 from engine.store.errors import ErsatzError
 from engine.store.files import read_json, write_json
-from engine.store.home import REPOSITORY, Home
+from engine.store.home import Home
+from engine.store.processes import module_environment
 from engine.store.progress import Outcome, Progress, Report, ShouldStop, never, silent
 from engine.store.runs import Run
 
@@ -47,12 +48,12 @@ def train_on_ranks(run: Run, config: StyleganConfig, report: Report, should_stop
     if not on_gpus:  # they share the cores; else torchrun would leave each a single one
         environment["OMP_NUM_THREADS"] = str(max(1, torch.get_num_threads() // config.gpus))
     with tempfile.TemporaryDirectory(dir=run.path, prefix=".ranks.") as folder:
-        torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--local-addr=127.0.0.1"]
+        torchrun = [sys.executable, "-P", "-m", "torch.distributed.run", "--standalone", "--local-addr=127.0.0.1"]
         torchrun += [f"--nproc-per-node={config.gpus}", "-m"]
         launcher = subprocess.Popen(
             [*torchrun, "engine.jobs.ranks", run.id, str(os.getpid()), folder],
-            cwd=REPOSITORY,
-            env=environment,
+            cwd=run.home.root,
+            env=module_environment(environment),
             stdin=subprocess.DEVNULL,
             **detached(),  # a SIGTERM to all of the worker's group is then a request to stop, as it is with one process
         )

@@ -10,7 +10,6 @@ import json
 import math
 import os
 import subprocess
-import sys
 import time
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
@@ -23,7 +22,8 @@ from engine.jobs.submit import side_by_side
 from engine.presets import SIZES, preset, step_settings
 from engine.store.errors import ErsatzError
 from engine.store.files import read_json, write_json
-from engine.store.home import REPOSITORY, Home
+from engine.store.home import Home
+from engine.store.processes import module_command, module_environment
 from engine.store.runs import Run
 from engine.sweep.arms import plan
 
@@ -32,7 +32,7 @@ MOST_PROCESSES = 8
 """More than these slow each other down no further, as far as their memory is concerned."""
 MARGIN = 0.95
 """Share of the minutes that is planned for: a laptop that gets warm slows down."""
-LOADS = {"import": 1.5, "train": 2.0, "pool": 1.5, "quality": 6.0, "sweep": 3.0}
+LOADS = {"import": 1.5, "train": 2.0, "pool": 1.0, "quality": 4.5, "sweep": 2.0}
 """What each step takes besides training, in times that a process needs to load torch."""
 
 
@@ -84,7 +84,8 @@ def choose(config: JourneyConfig, pace: Pace, spent: float = 0.0) -> Sized:
     room = 60 * config.minutes * MARGIN - spent
     fitting = [size for size, seconds in expected.items() if sum(seconds.values()) <= room]
     size = config.size if config.size != "auto" else (fitting or list(expected))[0 if fitting else -1]
-    return Sized(size, expected[size], _sentence(config, size, expected, pace, bool(fitting)))
+    in_time = spent + sum(expected[size].values()) <= 60 * config.minutes
+    return Sized(size, expected[size], _sentence(config, size, expected, pace, in_time))
 
 
 def seconds_by_step(settings: dict[str, dict[str, Any]], pace: Pace) -> dict[str, float]:
@@ -132,9 +133,8 @@ class _Process:
 
     def __init__(self, environment: dict[str, str], settings: dict[str, Any]):
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "engine.jobs.pace"],
-            cwd=REPOSITORY,
-            env=environment,
+            module_command("engine.jobs.pace"),
+            env=module_environment(environment),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -176,7 +176,9 @@ def _classes(settings: dict[str, dict[str, Any]]) -> int:
     return 1 if settings["train"].get("conditional") else 2
 
 
-def _sentence(config: JourneyConfig, size: str, expected: dict[str, dict[str, float]], pace: Pace, fits: bool) -> str:
+def _sentence(
+    config: JourneyConfig, size: str, expected: dict[str, dict[str, float]], pace: Pace, in_time: bool
+) -> str:
     settings = step_settings(config, size)
     training, sweep = settings["train"], settings["sweep"]
     minutes = {name: max(1, round(sum(seconds.values()) / 60)) for name, seconds in expected.items()}
@@ -188,7 +190,7 @@ def _sentence(config: JourneyConfig, size: str, expected: dict[str, dict[str, fl
     seen = f"This machine trains on {images:.0f} images a second."
     if config.size != "auto":
         return f"{seen} {chosen}"
-    if not fits:
+    if not in_time:
         return f"{seen} {chosen} No size ends within {config.minutes:g} min here; this is the smallest."
     longer = f" (--full would take about {minutes['full']} min)" if size != "full" else ""
     return f"{seen} {chosen[:-1]}{longer}."

@@ -21,8 +21,9 @@ from engine.jobs.supervisor import READY, detached
 from engine.store import index
 from engine.store.about import change_about
 from engine.store.errors import AlreadyActive, ErsatzError
-from engine.store.home import REPOSITORY, Home
+from engine.store.home import Home
 from engine.store.locks import FileLock
+from engine.store.processes import module_command, module_environment
 from engine.store.roles import machine_user
 from engine.store.runs import ENDING_SECONDS, RESUMABLE, Run, State, Status, create_run, find_runs, list_runs
 
@@ -202,7 +203,7 @@ def _start(run: Run) -> None:
 
 def _start_supervisor(run: Run, lock: FileLock) -> None:
     """Returns when the supervisor has the lock."""
-    command = [sys.executable, "-m", "engine.jobs.supervisor", run.id]
+    command = module_command("engine.jobs.supervisor", run.id)
     inherited: tuple[int, ...] = ()
     if sys.platform == "win32":  # no lock is inherited there: it is free for the moment that the supervisor needs
         lock.release()
@@ -212,8 +213,8 @@ def _start_supervisor(run: Run, lock: FileLock) -> None:
     with run.log_path.open("ab") as log:
         supervisor = subprocess.Popen(
             command,
-            cwd=REPOSITORY,
-            env={**os.environ, "ERSATZ_HOME": str(run.home.root)},
+            cwd=run.home.root,
+            env=module_environment({**os.environ, "ERSATZ_HOME": str(run.home.root)}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,

@@ -24,8 +24,9 @@ from engine.jobs.queue import take_slots
 from engine.jobs.slots import Slot, combined, slots_for, slots_needed
 from engine.store import index
 from engine.store.errors import ErsatzError, RunDeleted
-from engine.store.home import REPOSITORY, Home
+from engine.store.home import Home
 from engine.store.locks import FileLock
+from engine.store.processes import module_command, module_environment
 from engine.store.runs import ENDING_SECONDS, Run, State
 
 POLL_SECONDS = 0.2
@@ -76,9 +77,9 @@ def _start_worker(run: Run, slot: Slot | None, inherited: list[int]) -> subproce
     }
     with run.log_path.open("ab") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "engine.jobs.worker", run.id],
-            cwd=REPOSITORY,
-            env=environment,
+            module_command("engine.jobs.worker", run.id),
+            cwd=run.home.root,
+            env=module_environment(environment),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -22,15 +23,16 @@ PIXELS_AT_ONCE, PIXELS_IF_LIMITED = 2**21, 2**18
 one."""
 
 
-class Sampler:
-    """A generator of one run, open for sampling; safe to share between threads.
+class Sampler(ABC):
+    """A generator of one run, open for sampling; safe to share between threads. Each GAN has a class of its own.
 
-    This is a DCGAN's, one graph from z to the image. `StyleganSampler` has the same methods and makes full use of
-    them; here those that need w, and truncation and noise other than as trained, are refused with a sentence.
+    A generator without an intermediate latent w refuses what needs one with a sentence.
     """
 
     has_w = False
     """Whether there is an intermediate latent w: truncation, style mixing, projection and files of w need it."""
+    title: str
+    """The GAN's name for people."""
 
     def __init__(self, graphs: dict[str, Graph], info: dict[str, Any]):
         self.graphs = graphs
@@ -43,11 +45,16 @@ class Sampler:
         Raises `ErsatzError` when there is none, or when its files are damaged or do not belong together.
         """
         info, contents = read_generator(run_path)
+        if info["gan"] not in SAMPLERS:
+            raise ErsatzError(
+                f"The generator of run {run_path.name} is a {info['gan']!r}, which this version does not know; "
+                f"expected one of {', '.join(SAMPLERS)}. Use the version that made it."
+            )
         graphs = {
             name: Graph(content, run_path / name, device, 1 if name == MAPPING_FILE else MAX_THREADS, gpu, gpu_bytes)
             for name, content in contents.items()
         }
-        sampler = StyleganSampler(graphs, info) if MAPPING_FILE in graphs else Sampler(graphs, info)
+        sampler = SAMPLERS[info["gan"]](graphs, info)
         sampler.check()
         return sampler
 
@@ -87,6 +94,7 @@ class Sampler:
         """
         return self.draw(latents(seeds, self.info["z_dim"]), class_name, psi, cutoff, noise, seeds)
 
+    @abstractmethod
     def draw(
         self,
         z: np.ndarray,
@@ -100,14 +108,6 @@ class Sampler:
 
         Random noise is drawn from `noise_seeds`, one an image, or one for all.
         """
-        if np.any(np.asarray(psi) != 1) or cutoff or noise != "const":
-            raise self._refusal("truncation (psi) and noise can only be chosen for StyleGAN2; leave them out")
-        inputs: dict[str, Any] = {"z": z.astype(np.float32), **self._label(class_name, len(z))}
-        parts = [self._no_images()]
-        for first in range(0, len(z), self._at_once):
-            some = {name: values[first : first + self._at_once] for name, values in inputs.items()}
-            parts.append(to_pixels(self.graphs[GENERATOR_FILE].run(some, "images").numpy()))
-        return np.concatenate(parts)
 
     def map(
         self,
@@ -132,9 +132,9 @@ class Sampler:
         """The mean w, float32 `[w_dim]`, towards which psi truncates."""
         raise self._refusal("it has no intermediate latent w; choose a StyleGAN2 generator")
 
+    @abstractmethod
     def check(self) -> None:
         """Raise `ErsatzError` unless the graphs have the inputs and outputs that generator.json promises."""
-        self._check(GENERATOR_FILE, self._drawn(), self._made())
 
     def _drawn(self) -> dict[str, list[int]]:
         """Inputs of the first graph, and their shapes behind the batch."""
@@ -174,13 +174,41 @@ class Sampler:
         return np.empty((0, self.info["size"], self.info["size"], self.info["channels"]), np.uint8)
 
     def _refusal(self, reason: str) -> ErsatzError:
-        return ErsatzError(f"The generator of run {self.info['run']} is a DCGAN: {reason}.")
+        return ErsatzError(f"The generator of run {self.info['run']} is a {self.title}: {reason}.")
+
+
+class DcganSampler(Sampler):
+    """A DCGAN's generator: one graph from z to the image; truncation and noise are refused."""
+
+    title = "DCGAN"
+
+    def draw(
+        self,
+        z: np.ndarray,
+        class_name: str | None = None,
+        psi: float | Sequence[float] = 1.0,
+        cutoff: int = 0,
+        noise: Noise = "const",
+        noise_seeds: Sequence[int] = (0,),
+    ) -> np.ndarray:
+        if np.any(np.asarray(psi) != 1) or cutoff or noise != "const":
+            raise self._refusal("truncation (psi) and noise can only be chosen for StyleGAN2; leave them out")
+        inputs: dict[str, Any] = {"z": z.astype(np.float32), **self._label(class_name, len(z))}
+        parts = [self._no_images()]
+        for first in range(0, len(z), self._at_once):
+            some = {name: values[first : first + self._at_once] for name, values in inputs.items()}
+            parts.append(to_pixels(self.graphs[GENERATOR_FILE].run(some, "images").numpy()))
+        return np.concatenate(parts)
+
+    def check(self) -> None:
+        self._check(GENERATOR_FILE, self._drawn(), self._made())
 
 
 class StyleganSampler(Sampler):
     """A StyleGAN2 generator: a graph from z to w, and one from w to the image."""
 
     has_w = True
+    title = "StyleGAN2-ADA"
 
     def draw(
         self,
@@ -252,6 +280,10 @@ class StyleganSampler(Sampler):
             case "random":
                 return noise_planes(seeds, total)
         raise ErsatzError(f"The noise is {noise!r}; expected const, random or none.")
+
+
+SAMPLERS: dict[str, type[Sampler]] = {"dcgan": DcganSampler, "stylegan2-ada": StyleganSampler}
+"""By the GAN's name in generator.json."""
 
 
 def save_images(

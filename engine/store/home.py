@@ -10,6 +10,9 @@ from pathlib import Path
 from engine.store.errors import ErsatzError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+"""The folder that holds the package `engine`: a checkout, or the packages of an environment."""
+IN_PACKAGE = REPOSITORY / "engine" / "_dashboard"
+"""Where the dashboard's scripts are once they are installed (see pyproject.toml)."""
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 
@@ -21,9 +24,11 @@ class Home:
 
     @staticmethod
     def from_environment() -> Home:
-        """The folder named by `ERSATZ_HOME`, else `checkpoints/` of this repository."""
+        """The folder named by `ERSATZ_HOME`, else `checkpoints/` of a checkout, else of the working directory."""
         root = os.environ.get("ERSATZ_HOME")
-        return Home(Path(root).expanduser().resolve() if root else REPOSITORY / "checkpoints")
+        if root:
+            return Home(Path(root).expanduser().resolve())
+        return Home((REPOSITORY if is_checkout() else Path.cwd()) / "checkpoints")
 
     @property
     def datasets(self) -> Path:
@@ -50,6 +55,16 @@ class Home:
 
     def run(self, run_id: str) -> Path:
         return self.runs / checked_name(run_id, "run")
+
+
+def is_checkout() -> bool:
+    """Whether this program runs from a checkout, and not from the packages of an environment."""
+    return (REPOSITORY / "app.py").is_file() and (REPOSITORY / "pyproject.toml").is_file()
+
+
+def dashboard_folder() -> Path:
+    """Where `app.py` is, with `pages/` and Streamlit's settings beside it."""
+    return REPOSITORY if is_checkout() else IN_PACKAGE
 
 
 def checked_name(name: str, what: str) -> str:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 
 from engine.store.errors import ErsatzError
-from engine.store.home import REPOSITORY
+from engine.store.processes import module_command, module_environment
 from pages.components.home import home
 from pages.components.people import Role, require
 
@@ -17,9 +16,8 @@ def run_cli(*words: str, seconds: float) -> None:
     require(Role.EDITOR)
     try:
         answer = subprocess.run(
-            [sys.executable, "-m", "engine", *words],
-            cwd=REPOSITORY,
-            env={**os.environ, "ERSATZ_HOME": str(home().root)},
+            module_command("engine", *words),
+            env=module_environment({**os.environ, "ERSATZ_HOME": str(home().root)}),
             capture_output=True,
             text=True,
             timeout=seconds,

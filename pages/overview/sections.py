@@ -117,12 +117,13 @@ def card(run: Run) -> None:
                 st.badge("Phantom: drawn by the program, not by a scanner", icon=":material/science:", color="orange")
         run_header(run)
         if config_of(run)["kind"] == "journey":
-            st.caption(status_of(run).result.get("size_sentence", ""))
             live(children, state_of(run).is_active)(run)
 
 
 def children(journey: Run) -> None:
-    """The runs of a journey as they come."""
+    """How long a journey was made, and its runs as they come."""
+    if sentence := status_of(journey).result.get("size_sentence"):
+        st.caption(sentence)
     for child in children_of(journey):
         run_row(child)
 

@@ -34,13 +34,20 @@ def test_a_running_journey_shows_progress_and_its_runs(open_page: OpenPage, home
     fabricated.make_dataset(home)
     training = hold(fabricated.make_training(home, "bleed", State.RUNNING, done=3))
     journey = make_journey(home, State.RUNNING, done=3, total=12, unit="kimg", stage="Train generator 1 of 2")
-    journey.update(result={"dataset": "phantom", "train": [training.id]})
+    journey.update(result={"dataset": "phantom", "train": [training.id], "size_sentence": "The size is small."})
     hold(journey)
     app = open_page("overview")
     assert "Stop" in [button.label for button in app.button]
     assert "Try the demo" not in [button.label for button in app.button]
     assert any("Train phantom · bleed" in link.proto.label for link in app.get("page_link"))
     assert "Train generator 1 of 2" in app.get("progress")[0].proto.text
+    assert "The size is small." in texts(app)
+
+
+def test_a_journey_that_knows_its_time_says_what_is_left(open_page: OpenPage, home: Home, hold) -> None:
+    fabricated.make_dataset(home)
+    hold(make_journey(home, State.RUNNING, done=60, total=240, unit="s", stage="Sweep"))
+    assert open_page("overview").get("progress")[0].proto.text == "Sweep · about 3 min 0 s left"
 
 
 def test_a_finished_journey_says_the_verdict(open_page: OpenPage, home: Home) -> None:

@@ -132,6 +132,16 @@ def test_a_shortened_description_is_a_sentence(make_generator):
         Sampler.open(run.path)
 
 
+def test_a_gan_of_a_later_version_is_a_sentence(make_generator):
+    path = make_generator("bleed").path
+    description = json.loads((path / "generator.json").read_text())
+    write_json(path / "generator.json", {**description, "gan": "gan-of-2030"})
+    with pytest.raises(
+        ErsatzError, match="'gan-of-2030', which this version does not know; expected one of dcgan, style"
+    ):
+        Sampler.open(path)
+
+
 def test_a_changed_file_is_a_sentence(make_generator):
     run = make_generator("bleed")
     content = bytearray((run.path / "generator.onnx").read_bytes())

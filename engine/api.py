@@ -1,0 +1,282 @@
+"""The Python interface: `engine.Workspace`, which makes runs, and `engine.Run`, which waits for what they give.
+
+It does what the command line does, through the same configs and the same processes: what is started here is seen in the
+dashboard, goes on when this process ends, and is told on as ever with `python -m engine runs`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from engine.cli.follow import follow
+from engine.configs import (
+    Config,
+    GeneratorReference,
+    ImportConfig,
+    PoolConfig,
+    QualityConfig,
+    SweepConfig,
+    parse_training,
+)
+from engine.datasets.dataset import Dataset
+from engine.jobs import submit as jobs
+from engine.store import runs as store
+from engine.store.errors import ErsatzError
+from engine.store.home import Home
+
+
+class Run(store.Run):
+    """A run: a training, a pool, a check or a sweep, which lives in a process of its own.
+
+    Attributes:
+        home: The folder with everything.
+        id: Its name among the runs.
+
+    Example:
+        >>> run = engine.Workspace("my-study").runs("sweep")[0]
+        >>> run.result()["verdict"]
+        'no evidence'
+    """
+
+    def result(self, progress: bool = True) -> dict[str, Any]:
+        """Wait for the end of the run.
+
+        Ctrl-C (in a notebook: interrupt) stops the run at its next safe point; a second one leaves it to itself.
+
+        Args:
+            progress: Show a bar, with the time left as far as it is known, on standard error.
+
+        Returns:
+            What the run found, as `status.json` keeps it: of a sweep its `verdict` and `sentence`, of a check its
+            `flags`, of a training often nothing but its files in `path`.
+
+        Raises:
+            ErsatzError: The run failed, with its own sentence; or it was stopped, with how to go on.
+
+        Example:
+            >>> run.result(progress=False)["sentence"]
+            'no evidence that synthetic images help or harm: ...'
+        """
+        state = follow([self], [self.status().label or self.id])[0] if progress else jobs.wait(self)
+        if state is store.State.FINISHED:
+            return self.status().result
+        raise ErsatzError(
+            self.status().error or f"Run {self.id} is {state}. `Run.resume()` goes on from what it had saved."
+        )
+
+    def stop(self) -> None:
+        """Ask the run to stop at its next safe point; it can be resumed.
+
+        Raises:
+            ErsatzError: It is not queued or running.
+
+        Example:
+            >>> run.stop()
+        """
+        jobs.stop(self)
+
+    def resume(self) -> None:
+        """Go on with a stopped, failed or interrupted run, with the same numbers as if it had never stopped.
+
+        Raises:
+            ErsatzError: It is active or finished.
+
+        Example:
+            >>> run.resume()
+        """
+        jobs.resume(self)
+
+
+class Workspace:
+    """A folder with data sets and runs, and everything that can be made in it.
+
+    Args:
+        path: The folder, made when something is written. By default `ERSATZ_HOME`, else `checkpoints/`, as for the
+            command line.
+
+    Example:
+        >>> work = engine.Workspace("my-study")
+    """
+
+    def __init__(self, path: str | Path | None = None):
+        self.home = Home(Path(path).expanduser().resolve()) if path is not None else Home.from_environment()
+
+    def import_dataset(self, source: str | Path = "", *, name: str, **settings: Any) -> Dataset:
+        """Import images, audit them, split them, and freeze the split if nothing speaks against it; waits for the end.
+
+        Args:
+            source: A folder with a folder for each class, a folder with a CSV, a ZIP, an `.npz` of MedMNIST, DICOM
+                files, or `medmnist:NAME`. Empty with `layout="phantom"`.
+            name: Name of the data set.
+            **settings: Fields of `engine.configs.ImportConfig`, such as `size` (pixels along an edge), `mode` ("L" or
+                "RGB"), `label_column`, `group_column`.
+
+        Returns:
+            The data set; `info["audit"]` tells what was found, and `classes`, `size` (pixels) and `rows(split)` what
+            it holds.
+
+        Raises:
+            ErsatzError: There is such a data set, the source cannot be read, or a setting is wrong.
+
+        Example:
+            >>> scans = work.import_dataset("~/scans", name="scans", size=64)
+        """
+        given = str(Path(source).expanduser()) if source and not str(source).startswith("medmnist:") else str(source)
+        config = ImportConfig.build({"source": given, "name": name, **settings})
+        self._submit(config).result()
+        return Dataset.open(self.home, name)
+
+    def dataset(self, name: str) -> Dataset:
+        """A data set that was imported before.
+
+        Args:
+            name: Its name.
+
+        Returns:
+            The data set.
+
+        Raises:
+            ErsatzError: There is none of that name.
+
+        Example:
+            >>> work.dataset("scans").classes
+            ['bleed', 'normal']
+        """
+        return Dataset.open(self.home, name)
+
+    def train(self, dataset: Dataset | str, *, gan: str = "dcgan", **settings: Any) -> list[Run]:
+        """Start training a generator for each class, or one for all with `conditional=True`.
+
+        Args:
+            dataset: A frozen data set, or its name; its training split alone is used.
+            gan: "dcgan" or "stylegan2-ada".
+            **settings: Fields of `engine.configs.DcganConfig` or `StyleganConfig`, such as `kimg` (length in thousands
+                of images shown), `batch` (images), `class_name`, `seed`.
+
+        Returns:
+            The runs, in the order of the classes; they are queued where the device is busy.
+
+        Raises:
+            ErsatzError: The data set is not frozen, a setting is wrong, or such a run is active.
+
+        Example:
+            >>> generators = work.train(scans, kimg=50)
+        """
+        found = dataset if isinstance(dataset, Dataset) else self.dataset(dataset)
+        values = {**settings, "gan": gan, "dataset": found.name}
+        one = values.get("conditional") or values.get("class_name")
+        names = [values.get("class_name", "")] if one else found.classes
+        configs = [parse_training({**values, "class_name": name}) for name in names]
+        beside = jobs.side_by_side(configs)
+        return [self._submit(config, beside) for config in configs]
+
+    def sample(self, generators: Run | Sequence[Run], *, name: str, **settings: Any) -> Run:
+        """Start making a pool of synthetic images; waits for trainings that are not finished.
+
+        Args:
+            generators: The trainings: one of each class, or a conditional one.
+            name: Name of the pool.
+            **settings: Fields of `engine.configs.PoolConfig`, such as `images_per_class`, `first_seed`, `psi`.
+
+        Returns:
+            The run of the pool; `path / "images"` holds a PNG for each seed.
+
+        Raises:
+            ErsatzError: A training failed, or a setting is wrong.
+
+        Example:
+            >>> pool = work.sample(generators, name="scans", images_per_class=200)
+        """
+        runs = [self._finished(run) for run in ([generators] if isinstance(generators, store.Run) else generators)]
+        references = tuple(GeneratorReference(run=run.id) for run in runs)
+        dataset = runs[0].config()["dataset"]
+        return self._submit(PoolConfig.build({**settings, "name": name, "dataset": dataset, "generators": references}))
+
+    def check(self, pool: Run, **settings: Any) -> Run:
+        """Start scoring a pool beside what real images score, and searching it for copies; waits for the pool.
+
+        Args:
+            pool: The run of a pool.
+            **settings: Fields of `engine.configs.QualityConfig`, such as `extractor`, or `exclude="copies"`, which
+                takes what looks like a copy out of the pool.
+
+        Returns:
+            The run of the check.
+
+        Raises:
+            ErsatzError: The pool failed, or a setting is wrong.
+
+        Example:
+            >>> work.check(pool, exclude="copies").result()["flags"]
+            {'copy': 21, 'near-copy': 14, 'repeat': 2}
+        """
+        dataset = self._finished(pool).config()["dataset"]
+        return self._submit(QualityConfig.build({"name": dataset, **settings, "dataset": dataset, "pool": pool.id}))
+
+    def sweep(self, pool: Run, **settings: Any) -> Run:
+        """Start training the classifier with growing shares of synthetic images, and the controls; waits for the pool.
+
+        Args:
+            pool: The run of a pool.
+            **settings: Fields of `engine.configs.SweepConfig`, such as `seeds` (paired repetitions; at least 6 for a
+                claim), `steps`, `ratios` (synthetic images per real one), `classifier`, `metric`.
+
+        Returns:
+            The run of the sweep, whose result holds the `verdict`.
+
+        Raises:
+            ErsatzError: The pool failed or is too small, or a setting is wrong.
+
+        Example:
+            >>> work.sweep(pool, seeds=8).result()["verdict"]
+            'no evidence'
+        """
+        dataset = self._finished(pool).config()["dataset"]
+        return self._submit(SweepConfig.build({"name": dataset, **settings, "dataset": dataset, "pool": pool.id}))
+
+    def report(self, sweep: Run) -> Path:
+        """Write the report of a sweep anew, with its tables as CSV beside it; waits for the sweep.
+
+        Args:
+            sweep: The run of a sweep.
+
+        Returns:
+            The HTML file, which holds its pictures and figures.
+
+        Raises:
+            ErsatzError: The sweep failed.
+
+        Example:
+            >>> work.report(sweep).name
+            'report.html'
+        """
+        from engine.report.html import write_report
+
+        return write_report(self._finished(sweep))
+
+    def runs(self, kind: str | None = None) -> list[Run]:
+        """The runs there are, the newest first.
+
+        Args:
+            kind: Only those of a kind: "train", "pool", "quality", "sweep" and so on.
+
+        Returns:
+            The runs, started from wherever.
+
+        Example:
+            >>> [run.state() for run in work.runs("train")]
+            [<State.FINISHED: 'finished'>, <State.FINISHED: 'finished'>]
+        """
+        return [Run(self.home, run.id) for run in store.list_runs(self.home, kind)]
+
+    def _submit(self, config: Config, beside: int = 1) -> Run:
+        return Run(self.home, jobs.submit(self.home, config, beside=beside).id)
+
+    def _finished(self, run: store.Run) -> Run:
+        """The run once it has finished; an `ErsatzError` if it does not."""
+        own = Run(run.home, run.id)
+        if own.state() is not store.State.FINISHED:
+            own.result()
+        return own
