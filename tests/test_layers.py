@@ -39,7 +39,7 @@ LAYERED = [path for path in MODULES if path not in ENTRANCES]
 
 
 def part_of(module: str) -> str | None:
-    """`engine.gans.training` -> `gans`; `pages.parts.home` -> `pages`; None for foreign modules."""
+    """`engine.gans.training` -> `gans`; `pages.components.home` -> `pages`; None for foreign modules."""
     names = module.split(".")
     if names[0] == "engine":
         return names[1] if len(names) > 1 and names[1] in RANK else None
