@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from engine.datasets.copies import BLANK_SPREAD, perceptual_hash
-from engine.datasets.measures import measured
+from engine.datasets.image_stats import measured
 
 __all__ = ["affected", "audit", "blocking", "perceptual_hash"]
 

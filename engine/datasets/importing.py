@@ -15,17 +15,17 @@ from PIL import Image
 
 from engine import __version__
 from engine.configs import ImportConfig
+from engine.datasets.class_mapping import Naming, name_classes
 from engine.datasets.copies import perceptual_hash
 from engine.datasets.dataset import COLUMNS, Dataset
-from engine.datasets.each import each
-from engine.datasets.measures import MEASURED
+from engine.datasets.finalize import MOVED, settle, write_settled
+from engine.datasets.image_stats import MEASURED
 from engine.datasets.metadata import keep_metadata
-from engine.datasets.naming import Naming, name_classes
+from engine.datasets.parallel_map import each
 from engine.datasets.preprocess import depth_range, has_colour, in_mode, to_stored
 from engine.datasets.reading.items import Facts, Item, Reading, bad_pictures
 from engine.datasets.reading.source import open_source
 from engine.datasets.remedies import GIVEN_GROUP
-from engine.datasets.settling import MOVED, settle, write_settled
 from engine.store.errors import ErsatzError
 from engine.store.files import new_folder
 from engine.store.hashing import sha256_pixels

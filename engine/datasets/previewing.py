@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from engine.configs import ImportConfig
+from engine.datasets.class_mapping import Naming
 from engine.datasets.dataset import SPLITS
-from engine.datasets.each import each
 from engine.datasets.importing import frequent, named, notes_on
 from engine.datasets.metadata import metadata_counts
-from engine.datasets.naming import Naming
+from engine.datasets.parallel_map import each
 from engine.datasets.preprocess import depth_range, to_stored
 from engine.datasets.reading.items import Facts, Item
 from engine.datasets.reading.source import open_source

@@ -59,12 +59,12 @@ class TrainingImages:
         """The images of `rows`, uint8 [n, H, W, C]."""
         return self.pixels[torch.from_numpy(rows)].cpu().numpy()
 
-    def stream(self, pieces: Sequence[np.ndarray]) -> Iterator[Shown]:
+    def stream(self, microbatches: Sequence[np.ndarray]) -> Iterator[Shown]:
         """For each piece, int64 rows [n], its images. Nothing waits for the device."""
-        if not pieces:
+        if not microbatches:
             return
-        rows = torch.from_numpy(np.concatenate(pieces)).to(self.labels.device)
-        for piece in rows.split([len(piece) for piece in pieces]):
+        rows = torch.from_numpy(np.concatenate(microbatches)).to(self.labels.device)
+        for piece in rows.split([len(piece) for piece in microbatches]):
             yield self.pixels[piece], self.labels[piece]
 
 
@@ -85,13 +85,13 @@ class MappedImages(TrainingImages):
     def read(self, rows: np.ndarray) -> np.ndarray:
         return np.asarray(self.file[self.places[rows]])
 
-    def stream(self, pieces: Sequence[np.ndarray]) -> Iterator[Shown]:
+    def stream(self, microbatches: Sequence[np.ndarray]) -> Iterator[Shown]:
         device = self.labels.device
         with ThreadPoolExecutor(1) as reader:
-            fetched = deque(reader.submit(self._fetch, piece) for piece in pieces[:READ_AHEAD])
-            for number in range(len(pieces)):
+            fetched = deque(reader.submit(self._fetch, piece) for piece in microbatches[:READ_AHEAD])
+            for number in range(len(microbatches)):
                 pixels, labels = fetched.popleft().result()
-                fetched.extend(reader.submit(self._fetch, piece) for piece in pieces[number + READ_AHEAD :][:1])
+                fetched.extend(reader.submit(self._fetch, piece) for piece in microbatches[number + READ_AHEAD :][:1])
                 yield pixels.to(device, non_blocking=True), labels.to(device, non_blocking=True)
 
     def _fetch(self, rows: np.ndarray) -> Shown:

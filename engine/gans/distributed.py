@@ -43,7 +43,7 @@ def is_first() -> bool:
     return rank() == 0
 
 
-def own_pieces(batch: int, at_once: int) -> range:
+def own_microbatches(batch: int, at_once: int) -> range:
     """Where in a batch the pieces of `at_once` images begin that this rank computes; a whole share if `at_once` is 0.
 
     Every random draw of a piece derives from the images seen before the batch plus this offset.
@@ -81,8 +81,8 @@ def average(tensors: Iterable[Tensor]) -> None:
     flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
     dist.all_reduce(flat)
     flat /= world()
-    pieces = flat.split([tensor.numel() for tensor in tensors])
-    torch._foreach_copy_(tensors, [piece.view(t.shape) for piece, t in zip(pieces, tensors, strict=True)])
+    microbatches = flat.split([tensor.numel() for tensor in tensors])
+    torch._foreach_copy_(tensors, [piece.view(t.shape) for piece, t in zip(microbatches, tensors, strict=True)])
 
 
 @torch.no_grad()

@@ -9,8 +9,8 @@ import numpy as np
 
 from engine.configs import StyleganConfig, TrainingConfig
 from engine.gans.alarms import Rows, diversity, look
+from engine.gans.augmentation_leaks import leak_evidence
 from engine.gans.data import TrainingImages
-from engine.gans.leaking import leak_evidence
 from engine.store.runs import Run
 
 logger = logging.getLogger(__name__)

@@ -25,9 +25,9 @@ from engine.datasets.dataset import Dataset
 from engine.datasets.folds import parent_of_folds
 from engine.gans.augment.presets import PRESETS as AUGPIPES
 from engine.gans.augment.presets import require_augmentable
-from engine.gans.exchange.contents import class_names, read_contents
+from engine.gans.init_source import resolve_start
+from engine.gans.nvidia_pkl.contents import class_names, read_contents
 from engine.gans.snapshots import list_generators
-from engine.gans.starts import resolve_start
 from engine.jobs.kinds import kind_of, named_function
 from engine.projection.target import preparation, read_target
 from engine.publications.presets import step_settings

@@ -11,7 +11,7 @@ import streamlit as st
 
 from engine.datasets import editing
 from engine.datasets.dataset import Dataset
-from engine.datasets.foresight import Effect
+from engine.datasets.remedy_preview import Effect
 from pages.components.command import show_command
 from pages.components.errors import done
 from pages.components.format import plain

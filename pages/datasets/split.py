@@ -11,7 +11,7 @@ import streamlit as st
 from engine.configs import ImportConfig
 from engine.datasets import editing
 from engine.datasets.dataset import SPLITS, Dataset
-from engine.datasets.settling import MOVED
+from engine.datasets.finalize import MOVED
 from pages.components.command import show_command
 from pages.components.format import plain
 from pages.components.forms import config_form

@@ -17,7 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from engine.configs import DcganConfig
 from engine.datasets.dataset import Dataset
-from engine.gans.dcgan.players import METERS, DcganPlayers
+from engine.gans.dcgan.trainer import METERS, DcganTrainer
 from engine.gans.snapshots import latest_snapshot, list_snapshots
 from engine.gans.training import length, train
 from engine.store.errors import ErsatzError
@@ -159,15 +159,15 @@ def test_only_the_newest_snapshots_are_kept(make_run: MakeRun) -> None:
 
 
 def test_explosion_keeps_the_last_good_snapshot(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
-    iterate, calls = DcganPlayers.iterate, []
+    iterate, calls = DcganTrainer.iterate, []
 
-    def poisoned(self: DcganPlayers, *batch: torch.Tensor) -> None:
+    def poisoned(self: DcganTrainer, *batch: torch.Tensor) -> None:
         iterate(self, *batch)
         calls.append(None)
         if len(calls) == 5:
             next(self.g.parameters()).data.fill_(math.nan)
 
-    monkeypatch.setattr(DcganPlayers, "iterate", poisoned)
+    monkeypatch.setattr(DcganTrainer, "iterate", poisoned)
     run, config = make_run()
     with pytest.raises(ErsatzError, match=r"exploded before 0.024 kimg: g_loss, .*network-000000016.*lower g_lr"):
         train(run, config)
@@ -249,7 +249,7 @@ def test_full_memory_names_the_remedy(make_run: MakeRun, monkeypatch: pytest.Mon
     def fail(*_: Any) -> None:
         raise error
 
-    monkeypatch.setattr(DcganPlayers, "iterate", fail)
+    monkeypatch.setattr(DcganTrainer, "iterate", fail)
     run, config = make_run(batch=8)
     with pytest.raises(ErsatzError, match=r"is full with batch 8; .* Set batch to 4"):
         train(run, config)

@@ -1,7 +1,7 @@
 """Losses of StyleGAN2-ADA as pure functions of logits, images and w, one number a sample, always in fp32.
 
 Every image that the discriminator sees, real or generated, goes through `see`: the augmentation, then D. The weights
-of the penalties and the intervals of their lazy use are the players' business.
+of the penalties and the intervals of their lazy use are the trainer's business.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ def loss_of_fakes(logits: Tensor) -> Tensor:
     return F.softplus(logits)
 
 
-def gradient_penalty(see: See, reals: Tensor) -> tuple[Tensor, Tensor]:
+def gradient_penalty(discriminate_augmented: See, reals: Tensor) -> tuple[Tensor, Tensor]:
     """R1 (arXiv 1801.04406, equation 9) without gamma / 2, [N], and the logits of the reals, [N, 1].
 
     The squared length of the gradient of D(see(x)) with respect to the image as it was before its augmentation.
     """
     reals = reals.detach().requires_grad_()
-    logits = see(reals)
+    logits = discriminate_augmented(reals)
     with gradients_of_images_only():
         (gradient,) = torch.autograd.grad(logits.sum(), reals, create_graph=True)
     return gradient.square().sum((1, 2, 3)), logits

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 
 from engine.gans.checkpoints import load_generator, load_snapshot
 from engine.gans.snapshots import latest_snapshot, list_snapshots
-from engine.gans.stylegan2.players import StyleganPlayers
+from engine.gans.stylegan2.trainer import StyleganTrainer
 from engine.gans.training import Sample, train
 from engine.store.errors import ErsatzError
 from engine.store.home import REPOSITORY
@@ -146,18 +146,18 @@ class Poison:
     """`StyleganPlayers.play` that makes the generator's weights NaN after the iterations that begin at `images`."""
 
     def __init__(self, images: Sequence[int]):
-        self.images, self.play = list(images), StyleganPlayers.play
+        self.images, self.train_step = list(images), StyleganTrainer.train_step
 
-    def __call__(self, players: StyleganPlayers, pieces: Any, images_seen: int) -> None:
-        self.play(players, pieces, images_seen)
+    def __call__(self, trainer: StyleganTrainer, microbatches: Any, images_seen: int) -> None:
+        self.train_step(trainer, microbatches, images_seen)
         if self.images and images_seen == self.images[0]:
             del self.images[0]
-            next(players.g.parameters()).data.fill_(math.nan)
+            next(trainer.g.parameters()).data.fill_(math.nan)
 
 
 def poison(monkeypatch: pytest.MonkeyPatch, *images: int) -> None:
     poisoned = Poison(images)
-    monkeypatch.setattr(StyleganPlayers, "play", lambda *arguments: poisoned(*arguments))
+    monkeypatch.setattr(StyleganTrainer, "play", lambda *arguments: poisoned(*arguments))
 
 
 def test_an_explosion_stops_with_the_last_good_snapshot(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -209,7 +209,7 @@ def test_a_return_survives_being_killed_right_after_it(make_run: MakeRun, monkey
     with monkeypatch.context() as patch:
         poison(patch, 20)
         killing = KeyboardInterrupt()
-        patch.setattr("engine.gans.recording.Recording.rewind", lambda *_: (_ for _ in ()).throw(killing))
+        patch.setattr("engine.gans.metrics_log.Recording.rewind", lambda *_: (_ for _ in ()).throw(killing))
         with pytest.raises(KeyboardInterrupt):
             train(killed, config)
     assert train(killed, config) == "finished"
@@ -242,8 +242,8 @@ def test_what_the_rows_say_is_wrong_becomes_an_alarm(
 ) -> None:
     """A discriminator that is certain from the first tick on, by rows written before a kill too."""
     run, config = make_run(aug="noaug")
-    read = StyleganPlayers.read_meters
-    monkeypatch.setattr(StyleganPlayers, "read_meters", lambda players: {**read(players), "r_t": 0.99})
+    read = StyleganTrainer.read_meters
+    monkeypatch.setattr(StyleganTrainer, "read_meters", lambda trainer: {**read(trainer), "r_t": 0.99})
     assert train(run, config, should_stop=StopAfter(3)) == "stopped"
     assert run.status().alarms == []
     assert train(run, config) == "finished"

@@ -25,10 +25,10 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from engine.gans.exchange.foreign import recognise_file, recognise_names
-from engine.gans.exchange.machine import Allowance, DictClass, Function, Machine, Source, texts
-from engine.gans.exchange.refusal import Refusal, shown
-from engine.gans.exchange.tensors import (
+from engine.gans.nvidia_pkl.foreign import recognise_file, recognise_names
+from engine.gans.nvidia_pkl.pickle_vm import Allowance, DictClass, Function, Machine, Source, texts
+from engine.gans.nvidia_pkl.refusal import Refusal, shown
+from engine.gans.nvidia_pkl.tensors import (
     MAX_DIMENSIONS,
     STORAGE_TYPES,
     Storage,

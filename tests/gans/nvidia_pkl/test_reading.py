@@ -12,11 +12,11 @@ import pytest
 import torch
 from torch import nn
 
-from engine.gans.exchange.nvidia import Networks, count_parameters, read_networks
+from engine.gans.nvidia_pkl.nvidia import Networks, count_parameters, read_networks
 from engine.gans.stylegan2.discriminator import Discriminator
 from engine.gans.stylegan2.generator import Generator
 from engine.store.home import REPOSITORY
-from tests.gans.exchange.writing import (
+from tests.gans.nvidia_pkl.writing import (
     content,
     discriminator_kwargs,
     dumped,
@@ -108,8 +108,8 @@ def test_what_a_file_leaves_out_is_as_its_own_classes_have_it(tmp_path: Path) ->
         ("flat", {"channel_base": 128, "channel_max": 16}, (4, 256)),
     ):
         g, d = small_networks()
-        pictures = {"z_dim": 8, "w_dim": 8, "c_dim": 0, "img_resolution": 16, "img_channels": 1}
-        kwargs = {**pictures, "mapping_kwargs": {"num_layers": 2}, **left}
+        spec = {"z_dim": 8, "w_dim": 8, "c_dim": 0, "img_resolution": 16, "img_channels": 1}
+        kwargs = {**spec, "mapping_kwargs": {"num_layers": 2}, **left}
         d_kwargs = {"c_dim": 0, "img_resolution": 16, "img_channels": 1, "channel_base": 128, "channel_max": 16}
         networks = read(
             tmp_path,

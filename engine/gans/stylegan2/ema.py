@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 
-def share_kept(batch: int, images_seen: int, ema_kimg: float, ramp: float) -> float:
+def ema_decay(batch: int, images_seen: int, ema_kimg: float, ramp: float) -> float:
     """EMA decay of an iteration of `batch` images after `images_seen`.
 
     The half-life is `ema_kimg`, but with a ramp no more than that share of the images seen so far, so that the average
@@ -19,7 +19,7 @@ def share_kept(batch: int, images_seen: int, ema_kimg: float, ramp: float) -> fl
 
 
 @torch.no_grad()
-def move_average(average: nn.Module, network: nn.Module, kept: float) -> None:
+def update_ema(average: nn.Module, network: nn.Module, kept: float) -> None:
     """Move the average's parameters towards the network's, and copy the buffers (the mean of w among them)."""
     torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - kept)
     torch._foreach_copy_(list(average.buffers()), list(network.buffers()))

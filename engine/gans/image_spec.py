@@ -9,7 +9,7 @@ from engine.store.errors import ErsatzError
 
 
 @dataclass(frozen=True)
-class Pictures:
+class ImageSpec:
     """`size` x `size` pixels, 1 or 3 channels; `classes` is 0 for an unconditional generator."""
 
     size: int

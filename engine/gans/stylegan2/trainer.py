@@ -1,4 +1,4 @@
-"""The two players of StyleGAN2-ADA and one iteration of their game, phase by phase.
+"""The trainer of StyleGAN2-ADA: both networks and one iteration of their training, phase by phase.
 
 An iteration is up to four phases, each with fresh latents, gradients of its own and a step of one network's Adam: the
 generator's loss, every `g_reg_interval` iterations its path length penalty, the discriminator's loss, and every
@@ -27,13 +27,13 @@ from engine.gans.augment.controller import AdaController
 from engine.gans.augment.pipe import AugmentPipe
 from engine.gans.cuda_graphs import Recorder, Work
 from engine.gans.data import Shown, draws_seed, seed_draws, to_input
-from engine.gans.distributed import average, own_pieces
+from engine.gans.distributed import average, own_microbatches
+from engine.gans.image_spec import ImageSpec
 from engine.gans.meters import Meters
 from engine.gans.optimizers import adam_state, load_adam_state
-from engine.gans.pictures import Pictures
 from engine.gans.stylegan2.architecture import Architecture
-from engine.gans.stylegan2.averaging import move_average, share_kept
 from engine.gans.stylegan2.discriminator import Discriminator
+from engine.gans.stylegan2.ema import ema_decay, update_ema
 from engine.gans.stylegan2.generator import Generator
 from engine.gans.stylegan2.gradients import FlatGradients, lazy_adam
 from engine.gans.stylegan2.layers import Noise
@@ -78,7 +78,7 @@ class Phase:
     step: Callable[[], None]
 
 
-class StyleganPlayers:
+class StyleganTrainer:
     """Everything that one iteration changes: both networks, their optimisers, the average, p, the meters.
 
     An iteration never waits for the device: the meters add up there and are read once a tick.
@@ -87,14 +87,14 @@ class StyleganPlayers:
     def __init__(
         self,
         config: StyleganConfig,
-        pictures: Pictures,
+        spec: ImageSpec,
         labels: Tensor,
         device: torch.device,
         precision: torch.dtype,
     ):
         """`labels` int64 [N] are those of all training images: fakes are made for the classes of random ones."""
         self.config, self.labels, self.device, self.precision = config, labels, device, precision
-        architecture = Architecture.from_config(config, pictures)
+        architecture = Architecture.from_config(config, spec)
         torch.manual_seed(config.seed)  # the initial weights come from the seed, on any device the same
         self.g = on_device(Generator(architecture), device)
         self.d = on_device(Discriminator(architecture), device)
@@ -108,12 +108,12 @@ class StyleganPlayers:
         }
         static = config.aug_margins == "static" or (config.aug_margins == "auto" and device.type == "cuda")
         augmentations: str | frozenset[str] = frozenset() if config.aug == "noaug" else config.augpipe
-        self.augment = AugmentPipe(augmentations, pictures.channels, "static" if static else "exact").to(device)
+        self.augment = AugmentPipe(augmentations, spec.channels, "static" if static else "exact").to(device)
         self.augment.p.fill_(config.aug_p)
         self.ada = AdaController(self.augment, config)
         self.pl_mean = torch.zeros((), device=device)
         self.meters = Meters(METERS, device)
-        self.offsets = own_pieces(config.batch, config.batch_gpu)
+        self.microbatch_starts = own_microbatches(config.batch, config.batch_gpu)
         # Means over the pieces of a phase, on their way to w_avg and pl_mean.
         self.w_mean = torch.zeros(config.w_dim, device=device)
         self.pl_moved = torch.zeros((), device=device)
@@ -141,24 +141,24 @@ class StyleganPlayers:
             phases.append(phase("d_reg", "D", config.d_reg_interval, self.d_reg))
         return phases
 
-    def play(self, pieces: Sequence[Shown], images_seen: int) -> None:
+    def train_step(self, microbatches: Sequence[Shown], images_seen: int) -> None:
         """One iteration on this rank's pieces of a batch, by the number of images seen before it."""
         config = self.config
         self.recorder.begin_iteration()
         reals = []
-        for offset, (pixels, labels) in zip(self.offsets, pieces, strict=True):
+        for offset, (pixels, labels) in zip(self.microbatch_starts, microbatches, strict=True):
             seed_draws(draws_seed(config.seed, images_seen + offset), self.device)
             reals.append((to_input(pixels, config.mirror, config.mirror_vertical), labels))
         iteration = images_seen // config.batch
         for number, phase in enumerate(self.phases, start=1):
             if iteration % phase.interval == 0:
-                self.begin(phase)
-                for offset, piece in zip(self.offsets, reals, strict=True):
+                self.zero_grad(phase)
+                for offset, piece in zip(self.microbatch_starts, reals, strict=True):
                     seed_draws(draws_seed(config.seed, images_seen + offset, number), self.device)
                     phase.add_gradients(*piece)
-                self.share(phase)
+                self.all_reduce(phase)
                 phase.step()
-        move_average(self.g_ema, self.g, share_kept(config.batch, images_seen, config.ema_kimg, config.ema_ramp))
+        update_ema(self.g_ema, self.g, ema_decay(config.batch, images_seen, config.ema_kimg, config.ema_ramp))
         if (iteration + 1) % ADA_INTERVAL == 0:
             self.ada.update(config.batch * ADA_INTERVAL)
 
@@ -167,7 +167,7 @@ class StyleganPlayers:
     def g_main(self, reals: Tensor, labels: Tensor) -> None:
         """Fakes should pass for real."""
         ws, c = self.draw_ws(len(reals))
-        logits = self.see(self.g.synthesis(ws, "random"), c)
+        logits = self.discriminate_augmented(self.g.synthesis(ws, "random"), c)
         loss = generator_loss(logits).mean()
         self.backward(loss)
         self.meters.add(g_loss=loss.detach())
@@ -179,7 +179,7 @@ class StyleganPlayers:
         lengths = path_lengths(lambda ws: self.g.synthesis(ws, "random"), ws, noise)
         penalty, mean = path_penalty(lengths, self.pl_mean)
         self.backward(penalty.mean() * self.config.pl_weight * self.config.g_reg_interval)
-        self.pl_moved += mean.detach() / len(self.offsets)
+        self.pl_moved += mean.detach() / len(self.microbatch_starts)
         self.meters.add(pl=penalty.detach().mean())
 
     def d_main(self, reals: Tensor, labels: Tensor) -> None:
@@ -206,7 +206,7 @@ class StyleganPlayers:
     def d_reg(self, reals: Tensor, labels: Tensor) -> None:
         """R1: the discriminator should be flat at real images."""
         c = self.condition(labels)
-        penalty, logits = gradient_penalty(lambda images: self.see(images, c), reals)
+        penalty, logits = gradient_penalty(lambda images: self.discriminate_augmented(images, c), reals)
         self.backward(penalty.mean() * (self.config.gamma / 2) * self.config.d_reg_interval)
         self.ada.observe(logits.detach())
         self.meters.add(r1=penalty.detach().mean())
@@ -217,7 +217,7 @@ class StyleganPlayers:
         """ws [count, num_ws, w_dim] of fresh latents with style mixing, and conditions of random training images."""
         c = self.condition(self.labels[torch.randint(len(self.labels), (count,), device=self.device)])
         ws = self.g.mapping(self.draw(count, self.config.z_dim), c)
-        self.w_mean += ws[:, 0].detach().mean(0) / len(self.offsets)
+        self.w_mean += ws[:, 0].detach().mean(0) / len(self.microbatch_starts)
         if self.config.style_mixing:
             cutoff = draw_cutoff(ws.shape[1], self.config.style_mixing, self.device)
             ws = mixed(ws, self.g.mapping(self.draw(count, self.config.z_dim), c), cutoff)
@@ -230,15 +230,15 @@ class StyleganPlayers:
     def condition(self, labels: Tensor) -> Tensor | None:
         return one_hot(labels, self.g.architecture.classes)
 
-    def see(self, images: Tensor, c: Tensor | None) -> Tensor:
+    def discriminate_augmented(self, images: Tensor, c: Tensor | None) -> Tensor:
         """Logits [N, 1] of images as the discriminator sees them in training: augmented."""
         return self.d(self.augment(images), c)
 
     def backward(self, loss: Tensor) -> None:
         """Add the gradients of a piece's loss to those of the batch, of which it is a part."""
-        (loss / len(self.offsets)).backward()
+        (loss / len(self.microbatch_starts)).backward()
 
-    def begin(self, phase: Phase) -> None:
+    def zero_grad(self, phase: Phase) -> None:
         """Nothing added up yet."""
         self.recorder.begin_phase()
         self.gradients[phase.network].zero()
@@ -250,7 +250,7 @@ class StyleganPlayers:
         self.g.requires_grad_(network == "G")
         self.d.requires_grad_(network == "D")
 
-    def share(self, phase: Phase) -> None:
+    def all_reduce(self, phase: Phase) -> None:
         """Average over the ranks what the pieces added up: one all-reduce."""
         average([self.gradients[phase.network].flat, self.w_mean, self.pl_moved, self.ada.observed])
 
@@ -282,11 +282,11 @@ class StyleganPlayers:
     @torch.no_grad()
     def sample(self, z: Tensor, labels: Tensor, noise: Noise = "const") -> Tensor:
         """Images [N, C, H, W] of the averaged generator in fp32, for z [N, z_dim] and labels [N]."""
-        pieces = zip(z.split(self.offsets.step), labels.split(self.offsets.step), strict=True)
-        return torch.cat([self.g_ema(z, self.condition(labels), noise=noise) for z, labels in pieces])
+        microbatches = zip(z.split(self.microbatch_starts.step), labels.split(self.microbatch_starts.step), strict=True)
+        return torch.cat([self.g_ema(z, self.condition(labels), noise=noise) for z, labels in microbatches])
 
     @torch.no_grad()
-    def judge(self, images: Tensor, labels: Tensor) -> Tensor:
+    def discriminator_logits(self, images: Tensor, labels: Tensor) -> Tensor:
         """Logits [N] of the discriminator on images [N, C, H, W] as they are, without augmentation."""
         return self.d(images, self.condition(labels)).flatten()
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from engine.gans.exchange.machine import Buildable
-from engine.gans.exchange.refusal import Refusal, shown
+from engine.gans.nvidia_pkl.pickle_vm import Buildable
+from engine.gans.nvidia_pkl.refusal import Refusal, shown
 
 STORAGE_TYPES = {
     "FloatStorage": "<f4",

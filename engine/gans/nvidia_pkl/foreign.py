@@ -8,8 +8,8 @@ import zipfile
 from itertools import islice
 from typing import BinaryIO
 
-from engine.gans.exchange.machine import MAX_INSTRUCTIONS, Source
-from engine.gans.exchange.refusal import GET_ANOTHER, Refusal
+from engine.gans.nvidia_pkl.pickle_vm import MAX_INSTRUCTIONS, Source
+from engine.gans.nvidia_pkl.refusal import GET_ANOTHER, Refusal
 
 TORCH_LEGACY = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19"
 """The pickled magic number with which torch.save began before it wrote ZIP files."""

@@ -11,7 +11,7 @@ import torch
 
 from engine.configs import GeneratorReference, NetworkConfig, PoolConfig
 from engine.gans.checkpoints import load_generator, load_snapshot
-from engine.gans.exchange.importing import import_network
+from engine.gans.nvidia_pkl.importing import import_network
 from engine.gans.snapshots import snapshot_path
 from engine.gans.stylegan2.mapping import one_hot
 from engine.jobs.prepare import prepare
@@ -21,7 +21,7 @@ from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.progress import never, silent
 from engine.store.runs import Run, create_run
-from tests.gans.exchange.writing import content, dumped, generator_kwargs, persistent, small_networks
+from tests.gans.nvidia_pkl.writing import content, dumped, generator_kwargs, persistent, small_networks
 
 Made = tuple[Run, NetworkConfig]
 

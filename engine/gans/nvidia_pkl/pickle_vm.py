@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, BinaryIO, TypeVar
 
-from engine.gans.exchange.refusal import Refusal, shown
+from engine.gans.nvidia_pkl.refusal import Refusal, shown
 
 MAX_INSTRUCTIONS = 1_000_000
 """A file of 1024 px networks takes about 35 000. With the file's length this bounds the memory that reading takes."""

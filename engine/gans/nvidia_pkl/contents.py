@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from engine.datasets.naming import safe_name
-from engine.gans.exchange.foreign import is_stylegan3, stylegan3
-from engine.gans.exchange.options import discriminator_architecture, generator_architecture, layout
-from engine.gans.exchange.refusal import Refusal, shown
-from engine.gans.exchange.restricted import Module, read_pickle
+from engine.datasets.class_mapping import safe_name
+from engine.gans.nvidia_pkl.foreign import is_stylegan3, stylegan3
+from engine.gans.nvidia_pkl.options import discriminator_architecture, generator_architecture, layout
+from engine.gans.nvidia_pkl.reader import Module, read_pickle
+from engine.gans.nvidia_pkl.refusal import Refusal, shown
 from engine.gans.stylegan2.architecture import Architecture
 from engine.store.errors import ErsatzError
 

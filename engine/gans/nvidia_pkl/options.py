@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.gans.exchange.refusal import Refusal, shown
-from engine.gans.exchange.restricted import Module
+from engine.gans.nvidia_pkl.reader import Module
+from engine.gans.nvidia_pkl.refusal import Refusal, shown
 from engine.gans.stylegan2.architecture import Architecture
 
 LARGEST_OPTION = 2**16
@@ -69,7 +69,7 @@ class Options:
             raise Refusal(f"has a network whose option architecture is {shown(value)}")
         return value
 
-    def pictures(self) -> dict[str, Any]:
+    def spec(self) -> dict[str, Any]:
         """The image spec that generator and discriminator share."""
         size = self.integer("img_resolution", None, least=8)
         channels = self.integer("img_channels", None)
@@ -132,11 +132,11 @@ def generator_architecture(module: Module) -> Architecture:
     fp16, clamp = _defaults(layout(module))
     options = _options(module)
     mapping, synthesis = options.group("mapping_kwargs"), options.group("synthesis_kwargs")
-    pictures = options.pictures()
+    spec = options.spec()
     z_dim, w_dim = options.integer("z_dim", None), options.integer("w_dim", None)
     merged = Options({**options.values, **synthesis.values})
     architecture = Architecture(
-        **pictures,
+        **spec,
         z_dim=z_dim,
         w_dim=w_dim,
         mapping_layers=_depth(mapping),
@@ -157,7 +157,7 @@ def discriminator_architecture(module: Module, of_layout: str) -> Architecture:
     options = _options(module)
     blocks, mapping, last = (options.group(f"{name}_kwargs") for name in ("block", "mapping", "epilogue"))
     architecture = Architecture(
-        **options.pictures(),
+        **options.spec(),
         channel_base=options.integer("channel_base", 32768),
         channel_max=options.integer("channel_max", 512),
         d_architecture=options.form("resnet"),

@@ -17,10 +17,10 @@ import pytest
 import torch
 from safetensors.torch import save as safetensors_bytes
 
-from engine.gans.exchange.nvidia import read_networks
+from engine.gans.nvidia_pkl.nvidia import read_networks
 from engine.store.errors import ErsatzError
 from engine.store.home import REPOSITORY
-from tests.gans.exchange.writing import (
+from tests.gans.nvidia_pkl.writing import (
     Persistent,
     content,
     discriminator_kwargs,

@@ -8,9 +8,9 @@ import pandas as pd
 
 from engine.datasets import remedies
 from engine.datasets.dataset import Dataset
-from engine.datasets.measures import measured
-from engine.datasets.settling import as_given
-from engine.datasets.units import numbers
+from engine.datasets.finalize import as_given
+from engine.datasets.image_stats import measured
+from engine.datasets.split_units import numbers
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from engine.gans.exchange.contents import read_contents
-from engine.gans.exchange.refusal import Refusal, shown
+from engine.gans.nvidia_pkl.contents import read_contents
+from engine.gans.nvidia_pkl.refusal import Refusal, shown
 from engine.gans.stylegan2.architecture import Architecture
 from engine.gans.stylegan2.discriminator import Discriminator
 from engine.gans.stylegan2.generator import Generator

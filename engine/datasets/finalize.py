@@ -12,7 +12,7 @@ from engine.configs import ImportConfig
 from engine.datasets import remedies, splitting
 from engine.datasets.audit import audit, blocking
 from engine.datasets.dataset import frozen_now, reason_not_to_freeze, write_manifest
-from engine.datasets.measures import MEASURED, keep_measures, measured
+from engine.datasets.image_stats import MEASURED, keep_measures, measured
 from engine.store.files import write_json
 
 MOVED = "moved"

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from engine.datasets.dataset import Dataset
 from engine.gans.data import TrainingImages, rows_shown, to_input
-from engine.gans.stylegan2.players import StyleganPlayers
+from engine.gans.stylegan2.trainer import StyleganTrainer
 
 MOST_IMAGES = 1000
 MOST_BYTES = 2**28
@@ -21,9 +21,13 @@ MOST_BYTES = 2**28
 class HeldOut:
     """Images of the validation split and the rows of equally many training images, for a discriminator to judge."""
 
-    def __init__(self, dataset: Dataset, images: TrainingImages, players: StyleganPlayers):
-        self.images, self.judge, self.at_once = images, players.judge, players.offsets.step
-        config = players.config
+    def __init__(self, dataset: Dataset, images: TrainingImages, trainer: StyleganTrainer):
+        self.images, self.discriminator_logits, self.at_once = (
+            images,
+            trainer.discriminator_logits,
+            trainer.microbatch_starts.step,
+        )
+        config = trainer.config
         valid = dataset.rows("valid", config.class_name or None)
         count = min(len(valid), len(images), MOST_IMAGES, MOST_BYTES // (dataset.size**2 * dataset.channels))
         group = min(config.mbstd_group, self.at_once)
@@ -47,4 +51,4 @@ class HeldOut:
     def logits(self, pixels: np.ndarray, labels: Tensor) -> Tensor:
         """Logits [n] of images uint8 [n, H, W, C] with labels int64 [n]."""
         device = self.images.labels.device
-        return self.judge(to_input(torch.from_numpy(pixels).to(device), mirror=False), labels.to(device))
+        return self.discriminator_logits(to_input(torch.from_numpy(pixels).to(device), mirror=False), labels.to(device))

@@ -1,4 +1,4 @@
-"""The two players of a DCGAN and one iteration of their game: a step of D, a step of G, the moving average."""
+"""The trainer of a DCGAN: both networks and one iteration, a step of D, a step of G and of the average."""
 
 from __future__ import annotations
 
@@ -21,36 +21,36 @@ from engine.gans.dcgan.losses import (
     probability_real,
 )
 from engine.gans.dcgan.networks import Discriminator, Generator
+from engine.gans.image_spec import ImageSpec
 from engine.gans.optimizers import adam_state, gradient_norm, load_adam_state, start_adam
-from engine.gans.pictures import Pictures
 
 METERS = ("g_loss", "d_loss", "d_real", "d_fake", "g_grad_norm", "d_grad_norm")
 
 
-class DcganPlayers:
+class DcganTrainer:
     """Everything that one iteration changes: both networks, their optimisers, the average, the meters.
 
     An iteration never waits for the device: the meters add up there and are read once a tick.
     """
 
-    def __init__(self, config: DcganConfig, pictures: Pictures, device: torch.device, precision: torch.dtype):
+    def __init__(self, config: DcganConfig, spec: ImageSpec, device: torch.device, precision: torch.dtype):
         self.config, self.device, self.precision = config, device, precision
         torch.manual_seed(config.seed)  # the initial weights come from the seed, on any device the same
-        self.g = on_device(Generator(config, pictures), device)
-        self.d = on_device(Discriminator(config, pictures), device)
+        self.g = on_device(Generator(config, spec), device)
+        self.d = on_device(Discriminator(config, spec), device)
         self.g_ema = copy.deepcopy(self.g).eval().requires_grad_(False)
         self.g_optimizer = adam(self.g, config.g_lr, config, device)
         self.d_optimizer = adam(self.d, config.d_lr, config, device)
         self.meters = torch.zeros(len(METERS) + 1, device=device)  # the last entry counts iterations
-        self.offsets = range(0, config.batch, config.batch)
+        self.microbatch_starts = range(0, config.batch, config.batch)
         self.recorder = Recorder(device, config.cuda_graphs)
         self.graphed = self.recorder.graphed(
             lambda pixels, labels: self.iterate(to_input(pixels, config.mirror), labels)
         )
 
-    def play(self, pieces: Sequence[Shown], images_seen: int) -> None:
+    def train_step(self, microbatches: Sequence[Shown], images_seen: int) -> None:
         """One iteration on a whole batch, replayed as one CUDA graph where there is a GPU."""
-        ((pixels, labels),) = pieces
+        ((pixels, labels),) = microbatches
         self.recorder.begin_iteration()
         seed_draws(draws_seed(self.config.seed, images_seen), self.device)
         self.graphed(pixels, labels)
@@ -88,7 +88,7 @@ class DcganPlayers:
         for optimizer in (self.d_optimizer, self.g_optimizer):
             optimizer.zero_grad(set_to_none=True)  # memory of a CUDA graph must not be used outside it
 
-        self.average_generator(len(reals))
+        self.update_ema(len(reals))
         d_real, d_fake = (probability_real(logits, self.config.inverted_labels) for logits in (of_reals, of_fakes))
         row = [g_loss.detach(), d_loss.detach(), d_real, d_fake, g_grad_norm, d_grad_norm, torch.ones_like(d_real)]
         self.meters += torch.stack(row)
@@ -107,7 +107,7 @@ class DcganPlayers:
         return loss
 
     @torch.no_grad()
-    def average_generator(self, images: int) -> None:
+    def update_ema(self, images: int) -> None:
         """Move the average towards the generator: weights and BatchNorm statistics, with a half-life in images."""
         half_life = 1000 * self.config.ema_kimg
         keep = 0.5 ** (images / half_life) if half_life else 0.0
@@ -129,8 +129,8 @@ class DcganPlayers:
 
         A DCGAN has no noise planes, so that `noise` changes nothing.
         """
-        pieces = zip(z.split(self.config.batch), labels.split(self.config.batch), strict=True)
-        return torch.cat([self.g_ema(z, labels if self.config.conditional else None) for z, labels in pieces])
+        microbatches = zip(z.split(self.config.batch), labels.split(self.config.batch), strict=True)
+        return torch.cat([self.g_ema(z, labels if self.config.conditional else None) for z, labels in microbatches])
 
     def state(self) -> dict[str, Tensor]:
         """Every tensor that the following iterations depend on, by name, as a snapshot holds them."""

@@ -8,7 +8,7 @@ import pandas as pd
 
 from engine.datasets.copies import joined
 from engine.datasets.dataset import Dataset
-from engine.datasets.measures import measured
+from engine.datasets.image_stats import measured
 
 
 def numbers(manifest: pd.DataFrame) -> pd.Series:

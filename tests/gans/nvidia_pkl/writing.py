@@ -50,11 +50,11 @@ def small_networks(seed: int = 0, **changes: Any) -> tuple[Generator, Discrimina
 def generator_kwargs(a: Architecture, layout: str = "nested", **more: Any) -> dict[str, Any]:
     synthesis = {"channel_base": a.channel_base, "channel_max": a.channel_max}
     synthesis |= {"num_fp16_res": a.num_fp16_res, "conv_clamp": a.conv_clamp, **more}
-    pictures = {"c_dim": a.classes, "img_resolution": a.size, "img_channels": a.channels}
+    spec = {"c_dim": a.classes, "img_resolution": a.size, "img_channels": a.channels}
     common = {"z_dim": a.z_dim, "w_dim": a.w_dim, "mapping_kwargs": {"num_layers": a.mapping_layers}}
     if layout == "nested":
-        return {**common, "synthesis_kwargs": synthesis, **pictures}
-    return {**common, "fused_modconv_default": "inference_only", **synthesis, **pictures}
+        return {**common, "synthesis_kwargs": synthesis, **spec}
+    return {**common, "fused_modconv_default": "inference_only", **synthesis, **spec}
 
 
 def discriminator_kwargs(a: Architecture, **more: Any) -> dict[str, Any]:

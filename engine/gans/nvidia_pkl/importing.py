@@ -9,8 +9,8 @@ import torch
 
 from engine.configs import NetworkConfig
 from engine.gans.checkpoints import describe_networks, save_snapshot
-from engine.gans.exchange.contents import class_names
-from engine.gans.exchange.nvidia import Networks, read_networks
+from engine.gans.nvidia_pkl.contents import class_names
+from engine.gans.nvidia_pkl.nvidia import Networks, read_networks
 from engine.store.errors import ErsatzError
 from engine.store.hashing import sha256_file, sha256_value
 from engine.store.progress import Outcome, Progress, Report, ShouldStop, never, silent

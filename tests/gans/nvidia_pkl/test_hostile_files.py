@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.gans.exchange import machine
-from engine.gans.exchange.contents import read_contents
-from engine.gans.exchange.nvidia import read_networks
-from engine.gans.exchange.restricted import read_pickle
+from engine.gans.nvidia_pkl import pickle_vm
+from engine.gans.nvidia_pkl.contents import read_contents
+from engine.gans.nvidia_pkl.nvidia import read_networks
+from engine.gans.nvidia_pkl.reader import read_pickle
 from engine.store.errors import ErsatzError
-from tests.gans.exchange.writing import content, dumped, small_networks
+from tests.gans.nvidia_pkl.writing import content, dumped, small_networks
 
 P2, STOP = b"\x80\x02", b"."
 
@@ -229,7 +229,7 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
 @pytest.mark.parametrize("attack", HOSTILE)
 def test_attacks(attack: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     body, sentence = HOSTILE[attack]
-    monkeypatch.setattr(machine, "MAX_INSTRUCTIONS", 30_000)  # a million take seconds
+    monkeypatch.setattr(pickle_vm, "MAX_INSTRUCTIONS", 30_000)  # a million take seconds
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "hostile.pkl"
     path.write_bytes(P2 + body + STOP)

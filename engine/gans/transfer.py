@@ -23,8 +23,8 @@ from torch import Tensor, nn
 from engine.configs import StyleganConfig, TrainingConfig
 from engine.gans.checkpoints import load_snapshot
 from engine.gans.distributed import is_first
-from engine.gans.exchange.nvidia import read_networks
-from engine.gans.starts import Start, resolve_start
+from engine.gans.init_source import Start, resolve_start
+from engine.gans.nvidia_pkl.nvidia import read_networks
 from engine.gans.stylegan2.architecture import Architecture
 from engine.store.errors import ErsatzError
 from engine.store.files import read_json, write_json

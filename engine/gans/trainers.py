@@ -11,23 +11,23 @@ from torch import Tensor, nn
 from engine.configs import DcganConfig, TrainingConfig
 from engine.devices import choose_precision
 from engine.gans.data import Shown
-from engine.gans.dcgan.players import DcganPlayers
-from engine.gans.pictures import Pictures
+from engine.gans.dcgan.trainer import DcganTrainer
+from engine.gans.image_spec import ImageSpec
 from engine.gans.stylegan2.layers import Noise
-from engine.gans.stylegan2.players import StyleganPlayers
+from engine.gans.stylegan2.trainer import StyleganTrainer
 
 
-class Players(Protocol):
+class Trainer(Protocol):
     """Everything that one iteration changes: both networks, their optimisers, the average, the meters.
 
     An iteration never waits for the device: the meters add up there and are read once a tick.
     """
 
     precision: torch.dtype
-    offsets: range
+    microbatch_starts: range
     """Where in a batch the pieces begin that this rank takes at once."""
 
-    def play(self, pieces: Sequence[Shown], images_seen: int) -> None:
+    def train_step(self, microbatches: Sequence[Shown], images_seen: int) -> None:
         """One iteration on this rank's pieces of a batch, by the number of images seen before it."""
         ...
 
@@ -55,14 +55,14 @@ class Players(Protocol):
         ...
 
 
-def make_players(config: TrainingConfig, pictures: Pictures, labels: Tensor, device: torch.device) -> Players:
-    """The players at the start of their game, their weights drawn from the config's seed.
+def make_trainer(config: TrainingConfig, spec: ImageSpec, labels: Tensor, device: torch.device) -> Trainer:
+    """The trainer at the start of a training, its weights drawn from the config's seed.
 
     `labels` int64 [N] are those of all training images, on the device.
     """
     if isinstance(config, DcganConfig):
-        return DcganPlayers(config, pictures, device, precision_of(config, device))
-    return StyleganPlayers(config, pictures, labels, device, precision_of(config, device))
+        return DcganTrainer(config, spec, device, precision_of(config, device))
+    return StyleganTrainer(config, spec, labels, device, precision_of(config, device))
 
 
 def precision_of(config: TrainingConfig, device: torch.device) -> torch.dtype:

@@ -9,10 +9,10 @@ from scipy.ndimage import gaussian_filter
 
 from engine.gans.augment.pipe import AugmentPipe
 from engine.gans.augment.presets import PRESETS
-from engine.gans.leaking import GROUPS, leak_evidence
+from engine.gans.augmentation_leaks import GROUPS, leak_evidence
 
 
-def pictures(count: int, channels: int, seed: int, sided: bool = True, size: int = 32) -> np.ndarray:
+def spec(count: int, channels: int, seed: int, sided: bool = True, size: int = 32) -> np.ndarray:
     """uint8 [count, size, size, channels]: a body, an organ on its left (or in its middle), soft edges, grain."""
     random = np.random.default_rng(seed)
     y, x = (np.mgrid[0:size, 0:size] + 0.5) / size
@@ -44,7 +44,7 @@ def channels_for(name: str) -> int:
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_clean_fakes_show_nothing(channels: int) -> None:
-    found = leak_evidence(pictures(120, channels, seed=0), pictures(120, channels, seed=1), "bgcfnc", p=0.9)
+    found = leak_evidence(spec(120, channels, seed=0), spec(120, channels, seed=1), "bgcfnc", p=0.9)
     assert found["leaking"] == [] and found["sentence"] == ""
     assert set(found["groups"]) == {name for name in GROUPS if channels_for(name) <= channels}
     for name, group in found["groups"].items():
@@ -55,17 +55,17 @@ def test_clean_fakes_show_nothing(channels: int) -> None:
 @pytest.mark.parametrize("name", list(GROUPS))
 def test_each_group_is_found_when_it_leaks(name: str) -> None:
     operations, channels = GROUPS[name].operations, channels_for(name)
-    fakes = leaked(pictures(120, channels, seed=2), operations, p=0.8)
+    fakes = leaked(spec(120, channels, seed=2), operations, p=0.8)
     small = ("blit", "geom", "color", "filter", "noise", "cutout")
     preset = next(preset for preset in small if operations & PRESETS[preset])
-    found = leak_evidence(pictures(120, channels, seed=0), fakes, preset, p=0.9)
+    found = leak_evidence(spec(120, channels, seed=0), fakes, preset, p=0.9)
     assert name in found["leaking"]
     assert found["leaking"][0] in found["sentence"] and "0.90" in found["sentence"]
     assert found["groups"][name]["leaked"] == pytest.approx(0.8, abs=0.3)
 
 
 def test_mirroring_symmetric_anatomy_is_not_visible() -> None:
-    symmetric = pictures(120, 1, seed=0, sided=False)
+    symmetric = spec(120, 1, seed=0, sided=False)
     found = leak_evidence(symmetric, leaked(symmetric, frozenset({"xflip"}), 1), "blit", p=0.9)
     assert not found["groups"]["mirrored"]["visible"]
     assert "mirrored" not in found["leaking"]
@@ -73,20 +73,20 @@ def test_mirroring_symmetric_anatomy_is_not_visible() -> None:
 
 def test_worse_than_any_leak_is_not_called_one() -> None:
     """All fakes mirrored: the augmentation itself would mirror half of them at most."""
-    reals, fakes = pictures(120, 1, seed=0), pictures(120, 1, seed=1)[:, :, ::-1]
+    reals, fakes = spec(120, 1, seed=0), spec(120, 1, seed=1)[:, :, ::-1]
     found = leak_evidence(reals, np.ascontiguousarray(fakes), "blit", p=0.9)
     assert found["groups"]["mirrored"]["fakes"] > 0.9 and "mirrored" not in found["leaking"]
 
 
 def test_without_augmentation_or_images_there_is_no_evidence() -> None:
-    reals = pictures(60, 1, seed=0)
+    reals = spec(60, 1, seed=0)
     turned = np.ascontiguousarray(reals.swapaxes(1, 2))
     for found in (leak_evidence(reals, turned, "bgc", p=0), leak_evidence(reals[:30], turned, "bgc", p=1)):
         assert found["groups"] == {} and found["leaking"] == [] and found["sentence"] == ""
 
 
 def test_the_same_seed_gives_the_same_evidence_and_leaves_the_training_alone() -> None:
-    reals, fakes = pictures(60, 1, seed=0), pictures(60, 1, seed=1)
+    reals, fakes = spec(60, 1, seed=0), spec(60, 1, seed=1)
     torch.manual_seed(4)
     first = leak_evidence(reals, fakes, "medical", p=0.9, seed=3)
     after = torch.rand(1)
@@ -101,6 +101,6 @@ def test_the_same_seed_gives_the_same_evidence_and_leaves_the_training_alone() -
 
 
 def test_large_images_are_reduced_or_cropped() -> None:
-    reals, fakes = pictures(60, 1, seed=0, size=96), pictures(60, 1, seed=1, size=96)
+    reals, fakes = spec(60, 1, seed=0, size=96), spec(60, 1, seed=1, size=96)
     found = leak_evidence(reals, leaked(fakes, GROUPS["noisy"].operations, 1), "bgcfn", p=0.9)
     assert "noisy" in found["leaking"]
