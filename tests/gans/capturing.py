@@ -306,7 +306,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> FakeCuda:
     # Here nothing that is dead holds memory of a GPU, and in the process of all tests a collection takes long.
     monkeypatch.setattr("engine.gans.cuda_graphs.gc", SimpleNamespace(collect=lambda: None))
     for trainer in ("stylegan2", "dcgan"):
-        monkeypatch.setattr(f"engine.gans.{trainer}.players.Recorder", OnTheCpu)
+        monkeypatch.setattr(f"engine.gans.{trainer}.trainer.Recorder", OnTheCpu)
     return fake
 
 

@@ -75,7 +75,7 @@ def test_a_rank_takes_its_share_of_the_batch(run: Run, monkeypatch: pytest.Monke
         shares.append(sum(len(pixels) for pixels, _ in microbatches))
         train_step(self, microbatches, images_seen)
 
-    monkeypatch.setattr(StyleganTrainer, "play", counting)
+    monkeypatch.setattr(StyleganTrainer, "train_step", counting)
     try_out(run, StyleganConfig.build({**STYLEGAN, "gpus": 2}).completed(32), iterations=1)
     assert set(shares) == {4}
     result = run.status().result
@@ -92,7 +92,7 @@ def test_full_memory_is_an_answer_with_the_batch_that_fits(run: Run, monkeypatch
             raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
         train_step(self, microbatches, images_seen)
 
-    monkeypatch.setattr(StyleganTrainer, "play", only_two)
+    monkeypatch.setattr(StyleganTrainer, "train_step", only_two)
     training = StyleganConfig.build(STYLEGAN).completed(32)
     assert try_out(run, training)[0] == "finished"
     assert tried == [8, 4, 2]
@@ -100,7 +100,7 @@ def test_full_memory_is_an_answer_with_the_batch_that_fits(run: Run, monkeypatch
     assert not result["fits"]
     assert "Set batch_gpu 2, with which it fits" in result["sentence"]
 
-    monkeypatch.setattr(StyleganTrainer, "play", lambda *_: (_ for _ in ()).throw(MemoryError()))
+    monkeypatch.setattr(StyleganTrainer, "train_step", lambda *_: (_ for _ in ()).throw(MemoryError()))
     try_out(run, training)
     assert "Not even the smallest batch fits" in run.status().result["sentence"]
 
@@ -109,7 +109,7 @@ def test_other_errors_are_not_mistaken_for_full_memory(run: Run, monkeypatch: py
     def broken(*_: Any) -> None:
         raise RuntimeError("shapes do not fit")
 
-    monkeypatch.setattr(StyleganTrainer, "play", broken)
+    monkeypatch.setattr(StyleganTrainer, "train_step", broken)
     with pytest.raises(RuntimeError, match="shapes do not fit"):
         try_out(run, StyleganConfig.build(STYLEGAN).completed(32))
 

@@ -22,7 +22,7 @@ def parameters(network: nn.Module) -> int:
 
 
 @pytest.mark.parametrize(
-    ("architecture", "pictures", "in_g", "in_d"),
+    ("architecture", "spec", "in_g", "in_d"),
     [
         ("da-dcgan", ImageSpec(32, 1), 4_870_785, 791_169),
         ("recipe", ImageSpec(64, 3), 3_576_704, 2_765_568),

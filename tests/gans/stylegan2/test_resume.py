@@ -157,7 +157,7 @@ class Poison:
 
 def poison(monkeypatch: pytest.MonkeyPatch, *images: int) -> None:
     poisoned = Poison(images)
-    monkeypatch.setattr(StyleganTrainer, "play", lambda *arguments: poisoned(*arguments))
+    monkeypatch.setattr(StyleganTrainer, "train_step", lambda *arguments: poisoned(*arguments))
 
 
 def test_an_explosion_stops_with_the_last_good_snapshot(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
