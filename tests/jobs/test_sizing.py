@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
@@ -105,7 +106,7 @@ def test_the_machine_is_measured_with_all_processes_at_work(home: Home) -> None:
 
 
 def test_a_process_that_ends_is_a_sentence(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sizing.sys, "executable", "/bin/true")
+    monkeypatch.setattr(sys, "executable", "/bin/true")
     with pytest.raises(ErsatzError, match="could not be measured"):
         measure(home, step_settings(BRIEF))
 
