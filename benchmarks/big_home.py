@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from engine.configs import Config, GeneratorReference, JourneyConfig, PoolConfig, QualityConfig, StyleganConfig
+from engine.configs import Config, GeneratorReference, PipelineConfig, PoolConfig, QualityConfig, StyleganConfig
 from engine.datasets.dataset import Dataset, fingerprint_of, write_manifest
 from engine.jobs.submit import submit, wait
 from engine.publications.presets import PRESETS
@@ -75,7 +75,7 @@ def make_big_home(home: Home) -> dict[str, Any]:
 
 def make_one_of_each(home: Home) -> list[Run]:
     """A journey from the drawn heads to a verdict, and a StyleGAN2-ADA on the same images."""
-    finished(home, JourneyConfig(preset="demo", overrides=SHORT))
+    finished(home, PipelineConfig(preset="demo", overrides=SHORT))
     narrow = {**PRESETS["demo"].train_settings("stylegan2-ada"), "kimg": 0.4, "tick_kimg": 0.04, "snapshot_ticks": 2}
     finished(home, StyleganConfig.build({**narrow, "dataset": NAME}))
     return list_runs(home)

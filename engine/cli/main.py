@@ -26,7 +26,7 @@ from engine.configs import (
     DcganConfig,
     Fold,
     GeneratorReference,
-    JourneyConfig,
+    PipelineConfig,
     PoolConfig,
     StyleganConfig,
     SweepConfig,
@@ -103,8 +103,8 @@ def demo(
     preset_name: PresetName = "demo",
     source: Annotated[str, typer.Option(help="Folder or file with the preset's data; the demo needs none.")] = "",
     gan: Annotated[str, typer.Option(help=f"{' or '.join(GANS)} [default: the preset's own]")] = "",
-    protocol: Annotated[str, typer.Option(help=JourneyConfig.model_fields["protocol"].description)] = "both",
-    folds: Annotated[int, typer.Option(help=JourneyConfig.model_fields["folds"].description)] = 0,
+    protocol: Annotated[str, typer.Option(help=PipelineConfig.model_fields["protocol"].description)] = "both",
+    folds: Annotated[int, typer.Option(help=PipelineConfig.model_fields["folds"].description)] = 0,
     size: Annotated[
         str | None,
         typer.Option(
@@ -113,7 +113,7 @@ def demo(
         ),
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="As --size full.")] = False,
-    minutes: Annotated[float, typer.Option(help=JourneyConfig.model_fields["minutes"].description)] = 5.0,
+    minutes: Annotated[float, typer.Option(help=PipelineConfig.model_fields["minutes"].description)] = 5.0,
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="Change a setting, as in --set train.kimg=5.")
     ] = None,
@@ -127,7 +127,7 @@ def demo(
     """Run a whole journey, from import to verdict; start it again at any time, it reuses what is done."""
     overrides = assignments(changes or [])
     trained = overrides.get("train", {}).get("gan", gan)
-    config = JourneyConfig.build(
+    config = PipelineConfig.build(
         {
             "preset": preset_name,
             "source": source,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from engine.configs.base import Config
 from engine.configs.dry_run import DryRunConfig
 from engine.configs.importing import ImportConfig
-from engine.configs.journey import JourneyConfig
 from engine.configs.network import NetworkConfig
+from engine.configs.pipeline import PipelineConfig
 from engine.configs.pool import GeneratorReference, PoolConfig
 from engine.configs.projection import ProjectionConfig
 from engine.configs.quality import QualityConfig, RankingConfig
@@ -23,8 +23,8 @@ __all__ = [
     "Fold",
     "GeneratorReference",
     "ImportConfig",
-    "JourneyConfig",
     "NetworkConfig",
+    "PipelineConfig",
     "PoolConfig",
     "ProjectionConfig",
     "QualityConfig",

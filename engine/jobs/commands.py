@@ -10,8 +10,8 @@ from engine.configs import (
     DcganConfig,
     DryRunConfig,
     ImportConfig,
-    JourneyConfig,
     NetworkConfig,
+    PipelineConfig,
     PoolConfig,
     ProjectionConfig,
     QualityConfig,
@@ -73,7 +73,7 @@ def sweep_command(config: SweepConfig, _: int) -> Command:
     return Command(words=("sweep", *pools), settings=config, named=frozenset({"pool", "dataset", "folds"}))
 
 
-def journey_command(config: JourneyConfig, _: int) -> Command:
+def pipeline_command(config: PipelineConfig, _: int) -> Command:
     """`demo`"""
     changes = [
         part  # text that would be read as something else is quoted as JSON

@@ -18,8 +18,8 @@ from engine.configs import (
     Config,
     DryRunConfig,
     ImportConfig,
-    JourneyConfig,
     NetworkConfig,
+    PipelineConfig,
     PoolConfig,
     ProjectionConfig,
     QualityConfig,
@@ -31,8 +31,8 @@ from engine.configs import (
 from engine.jobs.commands import (
     dry_run_command,
     import_command,
-    journey_command,
     network_command,
+    pipeline_command,
     pool_command,
     projection_command,
     quality_command,
@@ -123,7 +123,7 @@ def _refuse_taken_name(home: Home, config: ImportConfig) -> None:
 
 def _imported_by(config: Settings) -> tuple[str, ...]:
     """The data set that a journey imports."""
-    journey = JourneyConfig.build(config)
+    journey = PipelineConfig.build(config)
     try:
         return (str(step_settings(journey)["import"]["name"]),)
     except ErsatzError:  # a journey of an older version, whose steps nobody can take any more
@@ -167,10 +167,10 @@ def _accuracy_by_share(rows: list[dict[str, Any]]) -> list[float]:
 _ALL = (
     RunKind(
         name="journey",
-        config=JourneyConfig,
+        config=PipelineConfig,
         label="Journey",
-        prepare="engine.jobs.prepare:prepare_journey",
-        execute="engine.jobs.journey:execute",
+        prepare="engine.jobs.prepare:prepare_pipeline",
+        execute="engine.jobs.pipeline:execute",
         needs_device=False,
         made_of_runs=True,
         dataset_in_result=True,
@@ -181,7 +181,7 @@ _ALL = (
         title=lambda config, _: f"Journey {config['preset']}",
         outcome=_verdict,
         page="overview",
-        command=journey_command,
+        command=pipeline_command,
     ),
     RunKind(
         name="import",

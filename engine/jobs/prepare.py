@@ -10,8 +10,8 @@ from engine.configs import (
     DryRunConfig,
     GeneratorReference,
     ImportConfig,
-    JourneyConfig,
     NetworkConfig,
+    PipelineConfig,
     PoolConfig,
     ProjectionConfig,
     QualityConfig,
@@ -84,7 +84,7 @@ def prepare_pool(home: Home, config: PoolConfig) -> PoolConfig:
     return config.model_copy(update={"dataset_fingerprint": dataset.fingerprint, "generators": generators})
 
 
-def prepare_journey(home: Home, config: JourneyConfig) -> JourneyConfig:
+def prepare_pipeline(home: Home, config: PipelineConfig) -> PipelineConfig:
     """With absolute paths; what a step would not accept is refused now."""
     step_settings(config)
     return config.model_copy(

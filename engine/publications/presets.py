@@ -10,7 +10,7 @@ from typing import Any
 from engine.configs import (
     GeneratorReference,
     ImportConfig,
-    JourneyConfig,
+    PipelineConfig,
     PoolConfig,
     QualityConfig,
     SweepConfig,
@@ -49,7 +49,7 @@ def usual_size(name: str, gan: str = "") -> str:
     return "auto" if chosen.shorter and gan in ("", next(iter(chosen.train))) else ""
 
 
-def step_settings(config: JourneyConfig, size: str = "") -> dict[str, dict[str, Any]]:
+def step_settings(config: PipelineConfig, size: str = "") -> dict[str, dict[str, Any]]:
     """The preset's settings with the journey's changes, by step; those of a sweep that it does not take are empty.
 
     `size` takes the place of the config's where that one is still to be found. An `ErsatzError` names what no step
@@ -92,7 +92,7 @@ def step_settings(config: JourneyConfig, size: str = "") -> dict[str, dict[str, 
     return settings
 
 
-def _shorter(chosen: Preset, config: JourneyConfig, gan: str, size: str) -> dict[str, dict[str, Any]]:
+def _shorter(chosen: Preset, config: PipelineConfig, gan: str, size: str) -> dict[str, dict[str, Any]]:
     """What the size changes, by step; refused where the preset has but its own lengths."""
     if config.size and not usual_size(config.preset, gan):
         sized = ", ".join(f"{name} (with {next(iter(p.train))})" for name, p in PRESETS.items() if p.shorter)

@@ -11,8 +11,8 @@ from engine.configs import (
     DcganConfig,
     DryRunConfig,
     ImportConfig,
-    JourneyConfig,
     NetworkConfig,
+    PipelineConfig,
     PoolConfig,
     ProjectionConfig,
     StyleganConfig,
@@ -30,7 +30,7 @@ MINIMAL = [
     ProjectionConfig(generator="r", image="/a.png"),
     PoolConfig(name="a", dataset="a", generators=({"run": "r"},)),  # type: ignore[arg-type]
     SweepConfig(name="a", dataset="a", pool="p"),
-    JourneyConfig(overrides={"train": {"kimg": 1}}),
+    PipelineConfig(overrides={"train": {"kimg": 1}}),
 ]
 
 

@@ -2,9 +2,9 @@
 
 import -> (folds) -> generators -> pool -> quality -> sweep as published, if there is one -> sound sweep beside it.
 With folds, each has generators, a pool and a quality check of its own, and one sweep covers all of them. The generators
-are trained side by side where the devices allow. Of a journey that has a size, the time left is known throughout.
+are trained side by side where the devices allow. Of a pipeline that has a size, the time left is known throughout.
 
-Killed at any moment and started again, a journey picks up where it was: `ensure` reuses a finished run, attaches to
+Killed at any moment and started again, a pipeline picks up where it was: `ensure` reuses a finished run, attaches to
 one that lives, and resumes one that was interrupted.
 """
 
@@ -21,7 +21,7 @@ from engine.configs import (
     Fold,
     GeneratorReference,
     ImportConfig,
-    JourneyConfig,
+    PipelineConfig,
     PoolConfig,
     QualityConfig,
     SweepConfig,
@@ -45,7 +45,7 @@ BROKEN = frozenset({State.FAILED, State.INTERRUPTED})
 
 
 class _StopRequested(Exception):
-    """Somebody asked the journey to stop; its current child has been stopped."""
+    """Somebody asked the pipeline to stop; its current child has been stopped."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class _Part:
 
 
 @dataclass
-class _Journey:
+class _Pipeline:
     """The chain while it runs: what was made so far, how much is ahead, and the two hooks."""
 
     run: Run
@@ -67,7 +67,7 @@ class _Journey:
     result: dict[str, Any] = field(default_factory=dict)
     parts: list[_Part] = field(default_factory=list)
     steps: int = 1
-    """Steps of the whole journey, as far as they are known."""
+    """Steps of the whole pipeline, as far as they are known."""
     done: int = 0
     expected: list[float] = field(default_factory=list)
     """Seconds that each step should take; empty where that is not known."""
@@ -147,8 +147,8 @@ def _share(runs: Sequence[Run]) -> float:
     return done / len(runs)
 
 
-def execute(run: Run, config: JourneyConfig, report: Report, should_stop: ShouldStop) -> Outcome:
-    """The whole journey, once every network that it will ask for is here; returns how it ended."""
+def execute(run: Run, config: PipelineConfig, report: Report, should_stop: ShouldStop) -> Outcome:
+    """The whole pipeline, once every network that it will ask for is here; returns how it ended."""
     settings = step_settings(config)
     sweeps = [settings[step] for step in ("published", "sweep") if settings[step]]
     networks = {(sweep.get("classifier", "small-cnn"), sweep.get("weights", "")) for sweep in sweeps}
@@ -157,73 +157,73 @@ def execute(run: Run, config: JourneyConfig, report: Report, should_stop: Should
         if name not in ("small-cnn", "auto", "pixels"):
             # Found or downloaded now: their lack must not show after hours of training.
             resolve_weights(name, weights)
-    return run_journey(run, config, report, should_stop)
+    return run_pipeline(run, config, report, should_stop)
 
 
-def run_journey(run: Run, config: JourneyConfig, report: Report, should_stop: ShouldStop) -> Outcome:
+def run_pipeline(run: Run, config: PipelineConfig, report: Report, should_stop: ShouldStop) -> Outcome:
     """Every step of a preset in turn, to the report of its last sweep; returns how it ended."""
-    journey = _Journey(run, report, should_stop)
+    pipeline = _Pipeline(run, report, should_stop)
     try:
-        settings = _sized(journey, config)
-        dataset = _import(journey, settings["import"])
-        folds = _folds(journey, dataset, config.folds)
+        settings = _sized(pipeline, config)
+        dataset = _import(pipeline, settings["import"])
+        folds = _folds(pipeline, dataset, config.folds)
         sweeps = [step for step in ("published", "sweep") if settings[step]]
-        journey.steps = 1 + 3 * len(folds or [dataset]) + len(sweeps)
+        pipeline.steps = 1 + 3 * len(folds or [dataset]) + len(sweeps)
         for part in folds or [dataset]:  # a sweep that cannot be is refused before the generators are trained
             _pool_settings(settings, part, sweeps)
         for part in folds or [dataset]:
-            place = f"Fold {len(journey.parts) + 1} of {len(folds)}: " if folds else ""
-            generators = _train(journey, settings["train"], part, place)
-            pool = _pool(journey, _pool_settings(settings, part, sweeps), part, generators, place)
-            quality = _quality(journey, settings["quality"], part, pool, place)
-            journey.parts.append(_Part(part, pool, quality))
+            place = f"Fold {len(pipeline.parts) + 1} of {len(folds)}: " if folds else ""
+            generators = _train(pipeline, settings["train"], part, place)
+            pool = _pool(pipeline, _pool_settings(settings, part, sweeps), part, generators, place)
+            quality = _quality(pipeline, settings["quality"], part, pool, place)
+            pipeline.parts.append(_Part(part, pool, quality))
         for step in sweeps:
-            _sweep(journey, step, settings[step], dataset)
+            _sweep(pipeline, step, settings[step], dataset)
     except _StopRequested:
         return "stopped"
     return "finished"
 
 
-def _sized(journey: _Journey, config: JourneyConfig) -> dict[str, dict[str, Any]]:
-    """The settings of every step in the size of the journey, which may first have to be found."""
+def _sized(pipeline: _Pipeline, config: PipelineConfig) -> dict[str, dict[str, Any]]:
+    """The settings of every step in the size of the pipeline, which may first have to be found."""
     if not config.size:
         return step_settings(config)
-    journey.report(Progress("Measure this machine", 0, 1, "steps"))
-    sized = size_of(journey.run, config)
-    journey.note(size=sized.size, size_sentence=sized.sentence)
+    pipeline.report(Progress("Measure this machine", 0, 1, "steps"))
+    sized = size_of(pipeline.run, config)
+    pipeline.note(size=sized.size, size_sentence=sized.sentence)
     settings = step_settings(config, sized.size)
     if not config.folds:
-        journey.expected = [sized.seconds[step] for step in STEPS if settings[step]]
+        pipeline.expected = [sized.seconds[step] for step in STEPS if settings[step]]
     return settings
 
 
-def _import(journey: _Journey, settings: dict[str, Any]) -> Dataset:
+def _import(pipeline: _Pipeline, settings: dict[str, Any]) -> Dataset:
     config = ImportConfig.build(settings)
-    if journey.home.dataset(config.name).is_dir():
-        journey.done += 1
-        dataset = Dataset.open(journey.home, config.name)
+    if pipeline.home.dataset(config.name).is_dir():
+        pipeline.done += 1
+        dataset = Dataset.open(pipeline.home, config.name)
         if dataset.info["config"] != config.plain():
             raise ErsatzError(
                 f"There is a data set {config.name} already that was imported with other settings; "
                 "a name of its own is expected. Delete that one, or choose another name with --set import.name=NAME."
             )
     else:
-        child = journey.start(config)
-        journey.note(**{"import": child.id})
-        journey.follow([child], "Import")
-        dataset = Dataset.open(journey.home, config.name)
+        child = pipeline.start(config)
+        pipeline.note(**{"import": child.id})
+        pipeline.follow([child], "Import")
+        dataset = Dataset.open(pipeline.home, config.name)
     dataset.require_frozen()
-    journey.note(dataset=dataset.name)
+    pipeline.note(dataset=dataset.name)
     return dataset
 
 
-def _folds(journey: _Journey, dataset: Dataset, folds: int) -> list[Dataset]:
+def _folds(pipeline: _Pipeline, dataset: Dataset, folds: int) -> list[Dataset]:
     """The data sets of a cross-validation; none without."""
     if not folds:
         return []
-    journey.report(Progress(f"Divide into {folds} folds", 0, 1, "steps"))
+    pipeline.report(Progress(f"Divide into {folds} folds", 0, 1, "steps"))
     made = make_folds(dataset, folds)
-    journey.note(folds=[fold.name for fold in made])
+    pipeline.note(folds=[fold.name for fold in made])
     return made
 
 
@@ -236,48 +236,48 @@ def _pool_settings(settings: dict[str, dict[str, Any]], dataset: Dataset, sweeps
     return {**pool, "images_per_class": number}
 
 
-def _train(journey: _Journey, settings: dict[str, Any], dataset: Dataset, place: str) -> list[Run]:
+def _train(pipeline: _Pipeline, settings: dict[str, Any], dataset: Dataset, place: str) -> list[Run]:
     names = [""] if settings.get("conditional") else dataset.classes
     configs = [parse_training({**settings, "dataset": dataset.name, "class_name": name}) for name in names]
     beside = side_by_side(configs)
     generators = []
     for config in configs:
-        generators.append(journey.start(config, beside))
-        journey.note(train=[*journey.result.get("train", []), generators[-1].id])
+        generators.append(pipeline.start(config, beside))
+        pipeline.note(train=[*pipeline.result.get("train", []), generators[-1].id])
     what = f"{len(names)} generators" if len(names) > 1 else "the generator"
-    journey.follow(generators, f"{place}Train {what}" + (f" ({', '.join(names)})" if names[0] else ""))
+    pipeline.follow(generators, f"{place}Train {what}" + (f" ({', '.join(names)})" if names[0] else ""))
     return generators
 
 
-def _pool(journey: _Journey, settings: dict[str, Any], dataset: Dataset, generators: list[Run], place: str) -> Run:
+def _pool(pipeline: _Pipeline, settings: dict[str, Any], dataset: Dataset, generators: list[Run], place: str) -> Run:
     references = tuple(GeneratorReference(run=generator.id) for generator in generators)
     values = {"name": dataset.name, **settings, "dataset": dataset.name, "generators": references}
-    child = journey.start(PoolConfig.build(values))
-    journey.note_part("pool", child)
-    journey.follow([child], f"{place}Sample the pool")
+    child = pipeline.start(PoolConfig.build(values))
+    pipeline.note_part("pool", child)
+    pipeline.follow([child], f"{place}Sample the pool")
     return child
 
 
-def _quality(journey: _Journey, settings: dict[str, Any], dataset: Dataset, pool: Run, place: str) -> Run:
+def _quality(pipeline: _Pipeline, settings: dict[str, Any], dataset: Dataset, pool: Run, place: str) -> Run:
     values = {"name": dataset.name, **settings, "dataset": dataset.name, "pool": pool.id}
-    child = journey.start(QualityConfig.build(values))
-    journey.note_part("quality", child)
-    journey.follow([child], f"{place}Check the pool")
+    child = pipeline.start(QualityConfig.build(values))
+    pipeline.note_part("quality", child)
+    pipeline.follow([child], f"{place}Check the pool")
     return child
 
 
-def _sweep(journey: _Journey, step: str, settings: dict[str, Any], dataset: Dataset) -> None:
+def _sweep(pipeline: _Pipeline, step: str, settings: dict[str, Any], dataset: Dataset) -> None:
     """The sweep as published, or the sound one beside it; both lead to the same keys of the result, the last stays."""
-    if "folds" in journey.result:
-        folds = tuple(Fold(dataset=part.dataset.name, pool=part.pool.id) for part in journey.parts)
+    if "folds" in pipeline.result:
+        folds = tuple(Fold(dataset=part.dataset.name, pool=part.pool.id) for part in pipeline.parts)
         images: dict[str, Any] = {"folds": folds}
     else:
-        images = {"pool": journey.parts[0].pool.id, "quality": journey.parts[0].quality.id}
+        images = {"pool": pipeline.parts[0].pool.id, "quality": pipeline.parts[0].quality.id}
     name = f"{dataset.name} as published" if step == "published" else dataset.name
     values = {"name": name, **settings, "dataset": dataset.name, **images}
     if step == "sweep":
-        values["beside"] = settings.get("beside", journey.result.get("published", ""))
-    child = journey.start(SweepConfig.build(values))
-    journey.note(**{step: child.id, "sweep": child.id})
-    journey.follow([child], "Sweep as published" if step == "published" else "Sweep")
-    journey.note(**child.status().result)
+        values["beside"] = settings.get("beside", pipeline.result.get("published", ""))
+    child = pipeline.start(SweepConfig.build(values))
+    pipeline.note(**{step: child.id, "sweep": child.id})
+    pipeline.follow([child], "Sweep as published" if step == "published" else "Sweep")
+    pipeline.note(**child.status().result)

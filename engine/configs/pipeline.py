@@ -1,4 +1,7 @@
-"""Config of a journey: a preset from import to verdict."""
+"""Config of a pipeline: a preset from import to verdict.
+
+Run folders, the dashboard and the command line call such a run a journey; that name stays.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from pydantic import Field
 from engine.configs.base import Config
 
 
-class JourneyConfig(Config):
+class PipelineConfig(Config):
     """Which preset to run, on which files, with which changes."""
 
     kind: Literal["journey"] = "journey"

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from engine.configs import JourneyConfig
+from engine.configs import PipelineConfig
 from engine.datasets.dataset import Dataset
 from engine.jobs.submit import ensure, stop
 from engine.store.home import Home
 from engine.store.runs import Run, State, list_runs
 from tests.jobs.scene import ended, kill, processes_of, until
 
-BRIEF = JourneyConfig(
+BRIEF = PipelineConfig(
     overrides={
         "import": {"size": 32, "remedies": ["drop-conflicts"], "train_per_class": 40},
         "train": {"kimg": 0.4, "tick_kimg": 0.05, "snapshot_ticks": 1, "g_channels": 8, "d_channels": 8},

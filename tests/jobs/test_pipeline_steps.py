@@ -13,16 +13,15 @@ from engine.configs import (
     Config,
     DcganConfig,
     ImportConfig,
-    JourneyConfig,
+    PipelineConfig,
     PoolConfig,
     QualityConfig,
     SweepConfig,
 )
 from engine.datasets.importing import import_dataset
-from engine.jobs import journey as journeys
-from engine.jobs import submit
-from engine.jobs.journey import run_journey
+from engine.jobs import pipeline, submit
 from engine.jobs.kinds import parse_config
+from engine.jobs.pipeline import run_pipeline
 from engine.jobs.prepare import prepare
 from engine.publications.presets import PRESETS
 from engine.store.errors import ErsatzError
@@ -55,7 +54,7 @@ def started(home: Home, monkeypatch: pytest.MonkeyPatch) -> list[Config]:
         run.update(state=State.FINISHED, result=result)
         return run
 
-    monkeypatch.setattr(journeys, "ensure", ensure)
+    monkeypatch.setattr(pipeline, "ensure", ensure)
     return configs
 
 
@@ -66,11 +65,11 @@ def go(home: Home, folder: Path) -> Callable[..., dict]:
     def run(**settings: object) -> dict:
         overrides = {"import": {"size": 16, "split_counts": [12, 6, 6]}}
         overrides |= settings.pop("overrides", {})
-        config = JourneyConfig.build(
+        config = PipelineConfig.build(
             {"preset": "head-ct", "source": str(folder), "overrides": overrides, **settings},
         )
         made = create_run(home, config.plain(), "journey")
-        assert run_journey(made, config, silent, never) == "finished"
+        assert run_pipeline(made, config, silent, never) == "finished"
         return made.status().result
 
     return run
@@ -150,7 +149,7 @@ def test_relative_paths_of_a_journey_are_those_of_where_it_began(
     files = {"sweep": {"weights": "a.pth"}, "published": {"weights": "b.pth"}, "quality": {"weights": "c.pth"}}
     training = {"metric_weights": "d.pth", "start_from": "start.pkl", "kimg": 1.0}
     overrides = {**files, "import": {"csv": "labels.csv"}, "train": training}
-    config = JourneyConfig.build(
+    config = PipelineConfig.build(
         {"preset": "chest-ct", "source": "images", "gan": "stylegan2-ada", "overrides": overrides}
     )
     found = prepare(home, config)
