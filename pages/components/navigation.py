@@ -30,9 +30,21 @@ def pages(account: str = "") -> list[Page]:
     """The pages for `st.navigation`; with an `account`, the name of who signed in, also the page of that name."""
     first = next(iter(ICONS))
     listed = [
-        st.Page(script(name), title=name.capitalize(), icon=icon, url_path=name, default=name == first)
+        st.Page(
+            script(name),
+            title=name.capitalize(),
+            icon=icon,
+            url_path="start" if name == first else name,  # Streamlit serves it without an address, and none but that
+            default=name == first,
+        )
         for name, icon in ICONS.items()
     ]
+    listed.append(st.Page(_to_first, title=first.capitalize(), url_path=first, visibility="hidden"))
     if account:
         listed.append(st.Page(script("account"), title=account, icon=":material/account_circle:", url_path="account"))
     return listed
+
+
+def _to_first() -> None:
+    """The first page by its name: who follows such a link gets there too."""
+    st.switch_page(script(next(iter(ICONS))), query_params=st.query_params.to_dict())

@@ -26,3 +26,11 @@ def test_a_link_to_a_server_just_started_opens_its_page(dashboard: Dashboard, ho
     expect(page).to_have_url(re.compile(rf"/evaluate\?(.*&)?run={sweep.id}"))
     expect(page.get_by_role("dialog")).to_have_count(0)
     assert not page.evaluate("window.listed"), "no list of modules before the page is drawn"
+
+
+def test_the_first_page_has_an_address_of_its_name_too(dashboard: Dashboard, home: Home, tab: Tab) -> None:
+    fabricated.make_dataset(home)
+    page = tab.open(dashboard.url("overview?dataset=phantom"))
+    expect(page.get_by_text("Next for").first).to_be_visible()
+    expect(page).to_have_url(dashboard.url("?dataset=phantom"))
+    expect(page.get_by_role("dialog")).to_have_count(0)
