@@ -18,6 +18,8 @@ lint: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell
 
 bench: .venv/installed-dev
 	mkdir -p test-artefacts
@@ -45,4 +47,4 @@ bench: .venv/installed-dev
 	@touch $@
 
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache test-artefacts
+	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .import_linter_cache test-artefacts

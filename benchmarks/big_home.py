@@ -17,10 +17,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from engine.configs import Config, GeneratorReference, JourneyConfig, PoolConfig, QualityConfig, StyleganConfig
+from engine.configs import Config, GeneratorReference, PipelineConfig, PoolConfig, QualityConfig, StyleganConfig
 from engine.datasets.dataset import Dataset, fingerprint_of, write_manifest
 from engine.jobs.submit import submit, wait
-from engine.presets import PRESETS
+from engine.publications.presets import PRESETS
 from engine.store.files import read_json, write_json, write_text
 from engine.store.home import Home
 from engine.store.index import reindex
@@ -75,7 +75,7 @@ def make_big_home(home: Home) -> dict[str, Any]:
 
 def make_one_of_each(home: Home) -> list[Run]:
     """A journey from the drawn heads to a verdict, and a StyleGAN2-ADA on the same images."""
-    finished(home, JourneyConfig(preset="demo", overrides=SHORT))
+    finished(home, PipelineConfig(preset="demo", overrides=SHORT))
     narrow = {**PRESETS["demo"].train_settings("stylegan2-ada"), "kimg": 0.4, "tick_kimg": 0.04, "snapshot_ticks": 2}
     finished(home, StyleganConfig.build({**narrow, "dataset": NAME}))
     return list_runs(home)

@@ -9,16 +9,16 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from engine.configs import ImportConfig, JourneyConfig, StyleganConfig, SweepConfig
+from engine.configs import ImportConfig, PipelineConfig, StyleganConfig, SweepConfig
 from engine.datasets.importing import import_dataset
-from engine.presets import PRESETS, STEPS, preset, step_settings
+from engine.publications.presets import PRESETS, STEPS, preset, step_settings
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_preset_builds_every_step(name: str) -> None:
-    settings = step_settings(JourneyConfig(preset=name, source="" if name == "demo" else "/data"))
+    settings = step_settings(PipelineConfig(preset=name, source="" if name == "demo" else "/data"))
     assert set(settings) == set(STEPS)
 
 
@@ -32,12 +32,12 @@ def test_head_ct_is_the_published_system() -> None:
 
 
 def test_overrides_win_and_unknown_steps_are_named() -> None:
-    settings = step_settings(JourneyConfig(overrides={"train": {"kimg": 1.0}}))
+    settings = step_settings(PipelineConfig(overrides={"train": {"kimg": 1.0}}))
     assert settings["train"]["kimg"] == 1.0
     with pytest.raises(ErsatzError, match="no step trian"):
-        step_settings(JourneyConfig(overrides={"trian": {}}))
+        step_settings(PipelineConfig(overrides={"trian": {}}))
     with pytest.raises(ErsatzError, match="kimgs is 1"):
-        step_settings(JourneyConfig(overrides={"train": {"kimgs": 1}}))
+        step_settings(PipelineConfig(overrides={"train": {"kimgs": 1}}))
 
 
 PARENTS = {"name": "x", "dataset": "x", "pool": "x"}
@@ -84,37 +84,37 @@ def test_published_protocols_are_those_of_the_sources() -> None:
 
 def test_a_protocol_chooses_the_sweeps() -> None:
     both, sound, published = (
-        step_settings(JourneyConfig.build({"preset": "head-ct", "source": "/data", "protocol": protocol}))
+        step_settings(PipelineConfig.build({"preset": "head-ct", "source": "/data", "protocol": protocol}))
         for protocol in ("both", "sound", "published")
     )
     assert both["published"]
     assert both["sweep"]
     assert sound == {**both, "published": {}}
     assert published == {**both, "sweep": {}}
-    assert step_settings(JourneyConfig(preset="brain-mri", source="/data"))["published"] == {}
+    assert step_settings(PipelineConfig(preset="brain-mri", source="/data"))["published"] == {}
 
 
 def test_a_preset_without_a_publication_has_no_published_protocol() -> None:
     for wrong in ({"protocol": "published"}, {"overrides": {"published": {"seeds": 2}}}):
         with pytest.raises(ErsatzError, match="brain-mri repeats no published classifier"):
-            step_settings(JourneyConfig.build({"preset": "brain-mri", "source": "/data", **wrong}))
+            step_settings(PipelineConfig.build({"preset": "brain-mri", "source": "/data", **wrong}))
 
 
 def test_weights_and_device_of_the_sweep_hold_for_the_published_one_too() -> None:
     changes = {"sweep": {"weights": "/w.pth", "device": "cpu", "seeds": 3}}
-    settings = step_settings(JourneyConfig(preset="head-ct", source="/data", overrides=changes))
+    settings = step_settings(PipelineConfig(preset="head-ct", source="/data", overrides=changes))
     assert (settings["published"]["weights"], settings["published"]["device"]) == ("/w.pth", "cpu")
     assert (settings["published"]["seeds"], settings["sweep"]["seeds"]) == (1, 3)
     changes["published"] = {"weights": "/other.pth"}
-    settings = step_settings(JourneyConfig(preset="head-ct", source="/data", overrides=changes))
+    settings = step_settings(PipelineConfig(preset="head-ct", source="/data", overrides=changes))
     assert settings["published"]["weights"] == "/other.pth"
 
 
 def test_published_presets_ask_for_their_files() -> None:
     with pytest.raises(ErsatzError, match="--source"):
-        step_settings(JourneyConfig(preset="head-ct"))
+        step_settings(PipelineConfig(preset="head-ct"))
     with pytest.raises(ErsatzError, match="expected one of demo, head-ct"):
-        step_settings(JourneyConfig(preset="chest-xray"))
+        step_settings(PipelineConfig(preset="chest-xray"))
 
 
 def test_chest_ct_is_the_published_training() -> None:

@@ -13,7 +13,7 @@ from engine.configs import ImportConfig
 from engine.datasets import editing
 from engine.datasets.dataset import SPLITS, Dataset, list_datasets
 from engine.datasets.previewing import preview
-from engine.datasets.removal import remove, uses_of
+from engine.jobs.dataset_removal import remove, uses_of
 from engine.jobs.submit import submit
 from engine.store.errors import ErsatzError
 from engine.store.home import Home

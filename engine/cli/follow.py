@@ -10,6 +10,7 @@ import typer
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from engine.cli.output import notices
+from engine.jobs.kinds import kind_shown
 from engine.jobs.submit import stop
 from engine.store.errors import ErsatzError
 from engine.store.progress import duration
@@ -115,7 +116,7 @@ class _Bars:
             return ""
         if status.unit == "s":  # a journey that knows its time
             return f"about {duration(status.total - status.done)} left"
-        if run.kind == "journey":
+        if kind_shown(run.kind).made_of_runs:
             return f"step {int(status.done) + 1} of {status.total:.0f}"
         left = self._left(run, status)
         text = f"{status.done:.4g} of {status.total:.4g} {status.unit}"

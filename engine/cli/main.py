@@ -15,7 +15,7 @@ from engine.cli import datasets, explore, network, review
 from engine.cli.dry_run import dry_run_command
 from engine.cli.folds import folds as make_folds
 from engine.cli.follow import follow_to_end
-from engine.cli.options import assignments, with_options
+from engine.cli.options import assignments, fields, with_options
 from engine.cli.output import Detach, Json, console, notices, show, table
 from engine.cli.projection import project
 from engine.cli.quality import exclude, quality, rank, restore
@@ -26,22 +26,22 @@ from engine.configs import (
     DcganConfig,
     Fold,
     GeneratorReference,
-    JourneyConfig,
+    PipelineConfig,
     PoolConfig,
     StyleganConfig,
     SweepConfig,
-    parse_config,
     parse_training,
 )
 from engine.datasets.dataset import Dataset
 from engine.datasets.folds import parent_of_folds
 from engine.jobs import submit as jobs
-from engine.presets import PRESETS, SIZES, preset, usual_size
+from engine.jobs.kinds import kind_named, parse_config
+from engine.publications.presets import PRESETS, SIZES, preset, usual_size
 from engine.store.errors import ErsatzError
 from engine.store.home import Home, is_checkout
 from engine.store.runs import Run
-from engine.sweep.detectable import foretold
-from engine.sweep.levels import patients
+from engine.sweep.analysis_units import patients
+from engine.sweep.power import foretold
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -103,8 +103,8 @@ def demo(
     preset_name: PresetName = "demo",
     source: Annotated[str, typer.Option(help="Folder or file with the preset's data; the demo needs none.")] = "",
     gan: Annotated[str, typer.Option(help=f"{' or '.join(GANS)} [default: the preset's own]")] = "",
-    protocol: Annotated[str, typer.Option(help=JourneyConfig.model_fields["protocol"].description)] = "both",
-    folds: Annotated[int, typer.Option(help=JourneyConfig.model_fields["folds"].description)] = 0,
+    protocol: Annotated[str, typer.Option(help=PipelineConfig.model_fields["protocol"].description)] = "both",
+    folds: Annotated[int, typer.Option(help=PipelineConfig.model_fields["folds"].description)] = 0,
     size: Annotated[
         str | None,
         typer.Option(
@@ -113,7 +113,7 @@ def demo(
         ),
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="As --size full.")] = False,
-    minutes: Annotated[float, typer.Option(help=JourneyConfig.model_fields["minutes"].description)] = 5.0,
+    minutes: Annotated[float, typer.Option(help=PipelineConfig.model_fields["minutes"].description)] = 5.0,
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="Change a setting, as in --set train.kimg=5.")
     ] = None,
@@ -127,7 +127,7 @@ def demo(
     """Run a whole journey, from import to verdict; start it again at any time, it reuses what is done."""
     overrides = assignments(changes or [])
     trained = overrides.get("train", {}).get("gan", gan)
-    config = JourneyConfig.build(
+    config = PipelineConfig.build(
         {
             "preset": preset_name,
             "source": source,
@@ -350,6 +350,20 @@ def resume(
     run = named_run(run_id)
     jobs.resume(run)
     _finish([run], detach, as_json)
+
+
+@app.command()
+def submit(
+    kind: Annotated[str, typer.Argument(help="Its kind: import, train, pool, quality, sweep, ...")],
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting of it, as in --set name=scans; repeated.")
+    ] = None,
+    detach: Detach = False,
+    as_json: Json = False,
+) -> None:
+    """Start a run of any kind from its settings; most kinds have a command of their own, which is shorter."""
+    values = kind_named(kind).parsed({"kind": kind, **fields(changes or [])})
+    _finish([jobs.submit(Home.from_environment(), values)], detach, as_json)
 
 
 def _finish(submitted: list[Run], detach: bool, as_json: bool) -> None:

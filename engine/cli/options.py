@@ -61,6 +61,17 @@ def assignments(values: Iterable[str]) -> dict[str, dict[str, Any]]:
     return settings
 
 
+def fields(values: Iterable[str]) -> dict[str, Any]:
+    """`kimg=5` and the like as `{"kimg": 5}`; values are JSON, or else plain text."""
+    settings: dict[str, Any] = {}
+    for value in values:
+        field, equals, content = value.partition("=")
+        if not (equals and field):
+            raise ErsatzError(f"--set {value!r} cannot be read; expected FIELD=VALUE, such as name=scans.")
+        settings[field] = _json_or_text(content)
+    return settings
+
+
 def _option(config: type[Config], name: str, remark: str) -> inspect.Parameter:
     field = config.model_fields[name]
     kind, is_list = _command_line_type(field.annotation)

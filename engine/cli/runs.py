@@ -8,7 +8,7 @@ import typer
 
 from engine.cli.output import Json, notices, show, table
 from engine.jobs import submit as jobs
-from engine.jobs.consequences import consequences
+from engine.jobs.deletion_impact import deletion_impact
 from engine.jobs.queue import waiting
 from engine.store.about import about as said_of
 from engine.store.about import change_about, change_tags
@@ -102,7 +102,7 @@ def delete(
     """Delete a run's folder with everything in it, after saying what that means."""
     run = named_run(run_id)
     if not yes:
-        meaning = consequences(run.home, [run])
+        meaning = deletion_impact(run.home, [run])
         for sentence in meaning.lost:
             notices.print(f"Lost: {sentence}", soft_wrap=True)
         for sentence in meaning.stays:

@@ -23,6 +23,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from engine.jobs.kinds import kind_named
 from engine.jobs.slots import cuda_slots, usable_cores
 
 BF16_INSTRUCTIONS = {"avx512_bf16", "amx_bf16"}
@@ -36,17 +37,16 @@ def threads_environment(config: dict[str, Any], beside: int = 1) -> dict[str, st
     threads = max(1, usable_cores() // max(1, len(cuda_slots()), beside))
     if leaves_a_core(config):
         threads = max(1, threads - 1)
-    waiting = {"OMP_WAIT_POLICY": "passive"} if config["kind"] in ("train", "dry-run") else {}
+    waiting = {"OMP_WAIT_POLICY": "passive"} if kind_named(config["kind"]).training(config) else {}
     return {"OMP_NUM_THREADS": str(threads), **waiting}
 
 
 def leaves_a_core(config: dict[str, Any]) -> bool:
     """Whether the threads of a run of this config meet so often that they would not bear any neighbour."""
-    if config["kind"] == "projection":  # one picture at a time
-        return True
-    training = config["training"] if config["kind"] == "dry-run" else config
-    if training["kind"] != "train" or training.get("gan", "dcgan") != "dcgan":
-        return False
+    kind = kind_named(config["kind"])
+    training = kind.training(config)
+    if training is None or training.get("gan", "dcgan") != "dcgan":
+        return kind.small_steps
     precision = training.get("precision", "auto")
     return precision == "bf16" or (precision == "auto" and multiplies_bf16())
 

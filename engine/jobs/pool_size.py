@@ -1,4 +1,4 @@
-"""Which classes, and how many images of each, the sweeps of a journey need, known before a generator is trained."""
+"""Which classes, and how many images of each, the sweeps of a pipeline need, known before a generator is trained."""
 
 from __future__ import annotations
 

@@ -7,12 +7,11 @@ from typing import Any
 
 from engine.configs import (
     Config,
-    DcganConfig,
     DryRunConfig,
     GeneratorReference,
     ImportConfig,
-    JourneyConfig,
     NetworkConfig,
+    PipelineConfig,
     PoolConfig,
     ProjectionConfig,
     QualityConfig,
@@ -26,11 +25,12 @@ from engine.datasets.dataset import Dataset
 from engine.datasets.folds import parent_of_folds
 from engine.gans.augment.presets import PRESETS as AUGPIPES
 from engine.gans.augment.presets import require_augmentable
-from engine.gans.exchange.contents import class_names, read_contents
+from engine.gans.init_source import resolve_start
+from engine.gans.nvidia_pkl.contents import class_names, read_contents
 from engine.gans.snapshots import list_generators
-from engine.gans.starts import resolve_start
-from engine.presets import step_settings
+from engine.jobs.kinds import kind_of, named_function
 from engine.projection.target import preparation, read_target
+from engine.publications.presets import step_settings
 from engine.sampling.exported import has_generator, read_generator
 from engine.sampling.pools import Pool, wanted_classes
 from engine.store.errors import ErsatzError
@@ -52,40 +52,44 @@ PATHS: dict[str, tuple[str, ...]] = {
 
 def prepare(home: Home, config: Config) -> Config:
     """`config` with the hashes of its parents and absolute paths; an `ErsatzError` says what is missing."""
-    match config:
-        case ImportConfig():
-            home.dataset(config.name)  # the name must do for a folder
-            return config.model_copy(update={"source": _absolute(config.source), "csv": _absolute(config.csv)})
-        case DcganConfig() | StyleganConfig():
-            return _prepare_training(home, config)
-        case DryRunConfig():
-            training = _prepare_training(home, parse_training(config.training))
-            return config.model_copy(update={"training": training.plain()})
-        case NetworkConfig():
-            source = _file(config.source, "network file")
-            contents = read_contents(source)  # one that is refused leaves no run behind
-            class_names(source, contents.g_architecture.classes, config.class_names)
-            return config.model_copy(update={"source": str(source), "source_sha256": sha256_file(source)})
-        case ProjectionConfig():
-            return _prepare_projection(home, config)
-        case PoolConfig():
-            dataset = _frozen_dataset(home, config)
-            wanted_classes(config.only_classes, dataset)  # one that is unknown leaves no run behind
-            generators = tuple(_generator(home, reference, dataset) for reference in config.generators)
-            update = {"dataset_fingerprint": dataset.fingerprint, "generators": generators}
-            return config.model_copy(update=update)
-        case QualityConfig():
-            return _prepare_quality(home, config)
-        case RankingConfig():
-            return _prepare_ranking(home, config)
-        case SweepConfig():
-            return _prepare_sweep(home, config)
-        case JourneyConfig():
-            step_settings(config)
-            return config.model_copy(
-                update={"source": _absolute(config.source), "overrides": _absolute_overrides(config.overrides)}
-            )
-    raise TypeError(f"no way to prepare {type(config).__name__}")
+    complete = kind_of(config).prepare
+    return named_function(complete)(home, config) if complete else config
+
+
+def prepare_import(home: Home, config: ImportConfig) -> ImportConfig:
+    """With absolute paths."""
+    home.dataset(config.name)  # the name must do for a folder
+    return config.model_copy(update={"source": _absolute(config.source), "csv": _absolute(config.csv)})
+
+
+def prepare_dry_run(home: Home, config: DryRunConfig) -> DryRunConfig:
+    """With a training that could be started."""
+    training = prepare_training(home, parse_training(config.training))
+    return config.model_copy(update={"training": training.plain()})
+
+
+def prepare_network(home: Home, config: NetworkConfig) -> NetworkConfig:
+    """With the absolute path and the hash of a file that can be read."""
+    source = _file(config.source, "network file")
+    contents = read_contents(source)  # one that is refused leaves no run behind
+    class_names(source, contents.g_architecture.classes, config.class_names)
+    return config.model_copy(update={"source": str(source), "source_sha256": sha256_file(source)})
+
+
+def prepare_pool(home: Home, config: PoolConfig) -> PoolConfig:
+    """With the split of the data set and the hashes of generators that were trained on it."""
+    dataset = _frozen_dataset(home, config)
+    wanted_classes(config.only_classes, dataset)  # one that is unknown leaves no run behind
+    generators = tuple(_generator(home, reference, dataset) for reference in config.generators)
+    return config.model_copy(update={"dataset_fingerprint": dataset.fingerprint, "generators": generators})
+
+
+def prepare_pipeline(home: Home, config: PipelineConfig) -> PipelineConfig:
+    """With absolute paths; what a step would not accept is refused now."""
+    step_settings(config)
+    return config.model_copy(
+        update={"source": _absolute(config.source), "overrides": _absolute_overrides(config.overrides)}
+    )
 
 
 def _absolute(path: str) -> str:
@@ -128,7 +132,8 @@ def _frozen_dataset(home: Home, config: TrainingConfig | PoolConfig | QualityCon
     return dataset
 
 
-def _prepare_training(home: Home, config: TrainingConfig) -> TrainingConfig:
+def prepare_training(home: Home, config: TrainingConfig) -> TrainingConfig:
+    """With the split of the data set, what `cfg` says for its size, and the hash of what a transfer starts from."""
     dataset = _frozen_dataset(home, config)
     _check_class(dataset, config)
     if isinstance(config, StyleganConfig):
@@ -186,7 +191,8 @@ def _exported(run: Run) -> dict[str, Any]:
     return info
 
 
-def _prepare_projection(home: Home, config: ProjectionConfig) -> ProjectionConfig:
+def prepare_projection(home: Home, config: ProjectionConfig) -> ProjectionConfig:
+    """With absolute paths and the hash of a generator that has a w; the picture can be read."""
     run = Run(home, config.generator)
     info = _exported(run)
     if info["gan"] != "stylegan2-ada":
@@ -206,7 +212,8 @@ def _prepare_projection(home: Home, config: ProjectionConfig) -> ProjectionConfi
     return config.model_copy(update=update)
 
 
-def _prepare_quality(home: Home, config: QualityConfig) -> QualityConfig:
+def prepare_quality(home: Home, config: QualityConfig) -> QualityConfig:
+    """With the split of the data set and the hash of a pool that was made for it."""
     dataset = _frozen_dataset(home, config)
     pool = _finished_pool(home, config.pool)
     pool.require_made_for(dataset)
@@ -219,7 +226,8 @@ def _prepare_quality(home: Home, config: QualityConfig) -> QualityConfig:
     return config.model_copy(update=update)
 
 
-def _prepare_ranking(home: Home, config: RankingConfig) -> RankingConfig:
+def prepare_ranking(home: Home, config: RankingConfig) -> RankingConfig:
+    """With absolute paths; the training has a snapshot."""
     run = Run(home, config.run)
     if run.kind != "train":
         raise ErsatzError(f"Run {run.id} is a {run.kind} run and has no snapshots to rank; a training is expected.")
@@ -237,7 +245,8 @@ def _finished_pool(home: Home, run_id: str) -> Pool:
     return Pool.open(run)
 
 
-def _prepare_sweep(home: Home, config: SweepConfig) -> SweepConfig:
+def prepare_sweep(home: Home, config: SweepConfig) -> SweepConfig:
+    """With the splits and the hashes of finished pools, as a sweep that is sound."""
     dataset = _frozen_dataset(home, config)
     if config.folds and (parent := parent_of_folds(home, [fold.dataset for fold in config.folds])) != dataset.name:
         raise ErsatzError(

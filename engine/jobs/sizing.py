@@ -15,11 +15,11 @@ from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from engine.configs import JourneyConfig, SweepConfig, parse_training
+from engine.configs import PipelineConfig, SweepConfig, parse_training
 from engine.jobs.cores import threads_environment
 from engine.jobs.slots import CPU, borrowed_gpu, cuda_slots, usable_cores
 from engine.jobs.submit import side_by_side
-from engine.presets import SIZES, preset, step_settings
+from engine.publications.presets import SIZES, preset, step_settings
 from engine.store.errors import ErsatzError
 from engine.store.files import read_json, write_json
 from engine.store.home import Home
@@ -62,7 +62,7 @@ class Sized:
     """What was measured and chosen, for people."""
 
 
-def size_of(run: Run, config: JourneyConfig) -> Sized:
+def size_of(run: Run, config: PipelineConfig) -> Sized:
     """The size of a journey that has one (`config.size`): what was chosen before, else measured and chosen now."""
     path = run.path / FILE
     if path.exists():
@@ -75,7 +75,7 @@ def size_of(run: Run, config: JourneyConfig) -> Sized:
     return sized
 
 
-def choose(config: JourneyConfig, pace: Pace, spent: float = 0.0) -> Sized:
+def choose(config: PipelineConfig, pace: Pace, spent: float = 0.0) -> Sized:
     """The largest size that a machine of this pace ends within the minutes, of which `spent` seconds are over.
 
     The smallest where none does; and the one that `config` names, if it names one.
@@ -166,7 +166,7 @@ class _Process:
             self._process.communicate()
 
 
-def _sizes(config: JourneyConfig) -> list[str]:
+def _sizes(config: PipelineConfig) -> list[str]:
     """The sizes of the journey's preset, the longest first."""
     return [size for size in SIZES if size == "full" or size in preset(config.preset).shorter]
 
@@ -177,7 +177,7 @@ def _classes(settings: dict[str, dict[str, Any]]) -> int:
 
 
 def _sentence(
-    config: JourneyConfig, size: str, expected: dict[str, dict[str, float]], pace: Pace, in_time: bool
+    config: PipelineConfig, size: str, expected: dict[str, dict[str, float]], pace: Pace, in_time: bool
 ) -> str:
     settings = step_settings(config, size)
     training, sweep = settings["train"], settings["sweep"]

@@ -18,12 +18,11 @@ from typing import Any
 import psutil
 
 from engine import gpus
+from engine.jobs.kinds import kind_named
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.locks import FileLock
 from engine.store.read_only import read_only
-
-NEEDS_NO_SLOT = frozenset({"import", "journey", "network"})
 
 
 @dataclass(frozen=True)
@@ -56,9 +55,10 @@ def usable_cores() -> int:
 
 def slots_for(config: dict[str, Any]) -> list[Slot]:
     """The slots of which a run of this config takes `slots_needed`; empty if it takes none."""
-    if config["kind"] in NEEDS_NO_SLOT:
+    kind = kind_named(config["kind"])
+    if not kind.needs_device:
         return []
-    device = (config["training"] if config["kind"] == "dry-run" else config).get("device", "auto")
+    device = (kind.training(config) or config).get("device", "auto")
     found = cuda_slots()
     if device != "cpu" and len(found) < (wanted := config.get("gpus", 1)) > 1:
         raise too_few_gpus(wanted, len(found))

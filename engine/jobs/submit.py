@@ -13,7 +13,8 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from engine.configs import Config, DcganConfig, ImportConfig, parse_config
+from engine.configs import Config, DcganConfig
+from engine.jobs.kinds import kind_of, parse_config
 from engine.jobs.prepare import prepare
 from engine.jobs.queue import ordered, waiting
 from engine.jobs.slots import CPU, slots_for
@@ -25,7 +26,7 @@ from engine.store.home import Home
 from engine.store.locks import FileLock
 from engine.store.processes import module_command, module_environment
 from engine.store.roles import machine_user
-from engine.store.runs import ENDING_SECONDS, RESUMABLE, Run, State, Status, create_run, find_runs, list_runs
+from engine.store.runs import ENDING_SECONDS, RESUMABLE, Run, State, Status, create_run, find_runs
 
 POLL_SECONDS = 0.2
 
@@ -146,8 +147,9 @@ def _refuse_twin(home: Home, config: Config) -> None:
 
 
 def _start_new(home: Home, config: Config, label: str | None, owner: str, beside: int) -> Run:
-    if isinstance(config, ImportConfig):
-        _refuse_taken_name(home, config)
+    before_start = kind_of(config).before_start
+    if before_start is not None:
+        before_start(home, config)
     run = create_run(home, config.plain(), label or default_label(config))
     change_about(run, owner=owner or machine_user())
     run.update(beside=beside)
@@ -155,23 +157,10 @@ def _start_new(home: Home, config: Config, label: str | None, owner: str, beside
     return run
 
 
-def _refuse_taken_name(home: Home, config: ImportConfig) -> None:
-    if home.dataset(config.name).exists():
-        raise ErsatzError(
-            f"There is a data set {config.name} already; a new name is expected. "
-            f"Choose another, or delete {home.dataset(config.name)}."
-        )
-    for run in list_runs(home, "import"):
-        if run.config()["name"] == config.name and run.state().is_active:
-            raise ErsatzError(
-                f"Run {run.id} is importing a data set {config.name} right now; a new name is expected. "
-                "Choose another, or wait for it."
-            )
-
-
 def _result_exists(home: Home, config: Config) -> bool:
-    """Imports write outside their run folder, where the result may have been deleted since."""
-    return not isinstance(config, ImportConfig) or home.dataset(config.name).exists()
+    """What a run wrote outside of its folder may have been deleted since."""
+    exists = kind_of(config).result_exists
+    return exists is None or exists(home, config)
 
 
 def default_label(config: Config) -> str:

@@ -8,10 +8,11 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from engine.configs import SweepConfig, parse_config
+from engine.configs import SweepConfig
 from engine.configs.sweep import Fold
 from engine.datasets.dataset import Dataset
-from engine.published import PUBLICATIONS, Publication
+from engine.publications.publication import Publication
+from engine.publications.table import PUBLICATIONS
 from engine.report.review_source import ReviewSource, read_review
 from engine.review.study import Study
 from engine.sampling.pools import Pool
@@ -103,15 +104,16 @@ class Sources:
 
     @property
     def studies(self) -> list[Study]:
-        """The reader studies that somebody finished."""
+        """The reader studies that a reviewer has finished."""
         return [study for source in self.pools if source.review is not None for study in source.review.studies]
 
 
 def read_sources(run: Run, beside: bool = True) -> Sources:
     """Read a sweep's folder and those of its parents; an `ErsatzError` unless it is a sweep that has finished."""
-    config = parse_config(run.config())
-    if not isinstance(config, SweepConfig):
-        raise ErsatzError(f"{run.id} is a run of kind {config.plain()['kind']}; a report is made of a sweep.")
+    values = run.config()
+    if values["kind"] != "sweep":
+        raise ErsatzError(f"{run.id} is a run of kind {values['kind']}; a report is made of a sweep.")
+    config = SweepConfig.build(values)
     if not (run.path / "summary.json").is_file():
         raise ErsatzError(
             f"The sweep {run.id} has no summary yet ({run.state().value}); a finished sweep is expected. "

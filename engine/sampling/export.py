@@ -14,7 +14,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from engine.configs import parse_config
+from engine.configs import Config, NetworkConfig, parse_training
 from engine.gans.checkpoints import load_generator
 from engine.gans.snapshots import latest_snapshot, list_generators
 from engine.gans.stylegan2.generator import Generator
@@ -53,7 +53,7 @@ def export_generator(run: Run, snapshot: Path | None = None) -> Path:
             f"Run {run.id} has no snapshot to export; at least one is expected. Train until the first is written."
         )
     generator, metadata = load_generator(snapshot)
-    if parse_config(metadata["config"]) != parse_config(run.config()):
+    if _made_by(metadata["config"]) != _made_by(run.config()):
         raise ErsatzError(
             f"{snapshot} is a snapshot of another training than run {run.id}; one of its own is expected, because the "
             "run's list of training images must fit. Export the run that the snapshot belongs to."
@@ -71,6 +71,11 @@ def export_generator(run: Run, snapshot: Path | None = None) -> Path:
         write_bytes(run.path / name, content)
     write_json(run.path / INFO_FILE, _info(run, snapshot, generator, metadata, digests(contents), agreement))
     return run.path / INFO_FILE
+
+
+def _made_by(values: dict[str, Any]) -> Config:
+    """The typed config of what makes snapshots: a training or the import of a network."""
+    return NetworkConfig.build(values) if values["kind"] == "network" else parse_training(values)
 
 
 def _contents(generator: nn.Module, metadata: dict[str, Any]) -> dict[str, bytes]:

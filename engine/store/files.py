@@ -8,7 +8,7 @@ import re
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,7 @@ def new_folder(path: Path) -> Iterator[Path]:
             temporary.chmod(0o755)
             try:
                 temporary.rename(path)
-            except OSError as error:  # somebody else was quicker by a moment
+            except OSError as error:  # another process was quicker
                 if path.exists():
                     raise _taken(path) from error
                 raise
@@ -79,6 +79,13 @@ def is_leftover(path: Path, of: Path | None = None) -> bool:
     """Whether `path` is what a killed process left of something half-written (of `of`, if given)."""
     name = r".+" if of is None else re.escape(of.name)
     return re.fullmatch(rf"\.{name}\.[a-z0-9_]{{8}}", path.name) is not None
+
+
+def clear_leftovers(paths: Iterable[Path], of: Path | None = None) -> None:
+    """Remove those of `paths` that a killed process left half-written (of `of`, if given)."""
+    for path in list(paths):
+        if is_leftover(path, of):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _taken(path: Path) -> ErsatzError:

@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from typing import Any
 
 import streamlit as st
 
-from engine.configs import (
-    Config,
-    DcganConfig,
-    DryRunConfig,
-    ImportConfig,
-    JourneyConfig,
-    NetworkConfig,
-    PoolConfig,
-    ProjectionConfig,
-    QualityConfig,
-    RankingConfig,
-    StyleganConfig,
-    SweepConfig,
-    parse_config,
-    parse_training,
-)
-from engine.configs.stylegan2 import BY_CONFIGURATION
-from engine.presets import usual_size
+from engine.configs import Config
+from engine.jobs.commands import general_command
+from engine.jobs.kinds import kind_of, parse_config
 from engine.store.runs import Run
 from pages.components.home import home
 from pages.components.run_summary import config_of, dataset_of, remembered_json
@@ -53,82 +37,25 @@ def command_of(run: Run) -> str:
 
 
 def _image_size(dataset: str) -> int:
-    """Pixels of the data set's images; 0 when it is gone."""
-    path = home().dataset(dataset) / "dataset.json"
-    return remembered_json(path)["size"] if dataset and path.is_file() else 0
+    """Pixels of the data set's images; 0 when it is gone, or without one."""
+    path = home().dataset(dataset) / "dataset.json" if dataset else None
+    return remembered_json(path)["size"] if path and path.is_file() else 0
 
 
 def command_line(config: Config, size: int = 0) -> str:
     """`python -m engine train phantom --kimg 12`: the settings that differ from the config's defaults.
 
-    For a StyleGAN2-ADA many defaults depend on its `cfg` and the `size` of the images in pixels; without a size these
-    settings are all named.
+    `size`: pixels of the data set's images, 0 when not known; defaults may depend on it.
     """
-    defaults: Config | None = None
-    match config:
-        case DcganConfig():
-            words = ["train", config.dataset]
-            named = {"dataset"}
-        case StyleganConfig():
-            words = ["train", config.dataset, "--gan", config.gan]
-            named = {"dataset", "gan"}
-            if size:
-                decisive = {name: getattr(config, name) for name in ("dataset", "cfg", "gpus", "start_from")}
-                defaults = StyleganConfig.model_construct(**decisive).completed(size)
-                if config.batch != defaults.batch:  # then the pieces are no longer the configuration's
-                    defaults = defaults.model_copy(update={"batch_gpu": 0})
-            else:
-                defaults = config.model_copy(update=dict.fromkeys(BY_CONFIGURATION))
-        case SweepConfig():
-            words = ["sweep", *([fold.pool for fold in config.folds] or [config.pool])]
-            named = {"pool", "dataset", "folds"}
-        case QualityConfig():
-            words = ["quality", config.pool]
-            named = {"pool", "dataset"}
-        case RankingConfig():
-            words = ["rank", config.run]
-            named = {"run"}
-        case ImportConfig():
-            words = ["dataset", "import", *([config.source] if config.source else [])]
-            named = {"source"}
-        case PoolConfig():
-            words = ["sample", *(generator.run for generator in config.generators)]
-            words += ["--seeds", str(config.first_seed)] if config.first_seed else []
-            named = {"generators", "dataset", "first_seed"}
-        case NetworkConfig():
-            words = ["network", "import", config.source]
-            named = {"source"}
-        case ProjectionConfig():
-            words = ["project", config.generator, config.image]
-            named = {"generator", "image"}
-        case JourneyConfig():
-            words = ["demo", *_assignments(config.overrides)]
-            named = {"overrides", "size"}
-            if config.size != usual_size(config.preset, config.gan):
-                words += _option("--size", config.size)
-        case DryRunConfig():
-            return f"{command_line(parse_training(config.training), size)} --dry-run"
-        case _:
-            raise TypeError(f"no command line is written for {type(config).__name__}")
-    for name, field in type(config).model_fields.items():
-        value = getattr(config, name)
-        default = field.get_default(call_default_factory=True)
-        if defaults and name in BY_CONFIGURATION:
-            default = getattr(defaults, name)
-        if name in FILLED_IN | named or value == default or name == "gan":
-            continue
-        words += _option("--" + name.replace("_", "-"), value)
-    return shlex.join(["python", "-m", "engine", *words])
-
-
-def _assignments(overrides: dict[str, dict[str, Any]]) -> list[str]:
-    """A journey's changed settings; text that would be read as something else is quoted as JSON."""
-    return [
-        part
-        for step, settings in overrides.items()
-        for name, value in settings.items()
-        for part in ("--set", f"{step}.{name}={json.dumps(value)}")
-    ]
+    kind = kind_of(config)
+    command = kind.command(config, size) if kind.command else general_command(config)
+    words = list(command.words)
+    for name, field in type(command.settings).model_fields.items():
+        value = getattr(command.settings, name)
+        default = command.defaults.get(name, field.get_default(call_default_factory=True))
+        if name not in FILLED_IN | command.named and value != default:
+            words += _option("--" + name.replace("_", "-"), value)
+    return shlex.join(["python", "-m", "engine", *words, *command.last])
 
 
 def _option(flag: str, value: Any) -> list[str]:

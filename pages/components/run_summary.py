@@ -7,12 +7,13 @@ at each of them, which takes longer than reading the file; here a look costs a `
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from statistics import mean
 from typing import Any
 
+from engine.jobs.kinds import kind_shown
 from engine.store.about import ABOUT_FILE, About, about
 from engine.store.errors import ErsatzError
 from engine.store.files import read_json
@@ -24,10 +25,6 @@ MEMORY = 4096
 """Files that are remembered, of all homes and sessions."""
 CURVE_POINTS = 32
 CURVE_BLOCK = 16_384
-CURVES = {"train": ("kid", "fid", "g_loss"), "projection": ("distance", "loss")}
-"""The number of `metrics.jsonl` that tells most of a kind of run; the first that there is."""
-ADDED_TO = ("real", "real+synthetic")
-"""Arms of a sweep that together show what more and more synthetic images do."""
 
 Stamp = tuple[int, int, int]
 
@@ -121,47 +118,21 @@ def title(run: Run) -> str:
 def usual_title(run: Run) -> str:
     """What a run is, in a few words."""
     config = config_of(run)
-    match config["kind"]:
-        case "train":
-            what = f"{config['dataset']} · {config['class_name'] or 'all classes'}"
-            return f"Train {what} · StyleGAN2-ADA" if config.get("gan") == "stylegan2-ada" else f"Train {what}"
-        case "import":
-            return f"Import {config['name']}"
-        case "dry-run":
-            return f"Dry run {config['training']['gan']} · {config['training']['dataset']}"
-        case "network":
-            return f"Network {config['name']}"
-        case "projection":
-            return f"Projection {Path(config['image']).name}"
-        case "pool":
-            each = " and ".join(config.get("only_classes", ())) or "a class"
-            return f"Pool {config['name']} · {config['images_per_class']} {each}"
-        case "quality":
-            return f"Quality {config['name']} · {config['extractor']}"
-        case "ranking":
-            training = Run(run.home, config["run"])
-            return f"Ranking · {title(training) if training.exists() else config['run']}"
-        case "sweep":
-            return f"Sweep {config['name']} · {config['classifier']}"
-        case "journey":
-            return f"Journey {config['preset']}"
-    return run.id
+    kind = kind_shown(config["kind"])
+    about_run = run_named(run.home, config[kind.about_run]) if kind.about_run else None
+    return kind.usual_title(config, title(about_run) if about_run else "") or run.id
 
 
 def dataset_of(run: Run) -> str:
     """The data set that a run is about; empty when it is about none."""
     config = config_of(run)
-    match config["kind"]:
-        case "import":
-            return config["name"]
-        case "dry-run":
-            return config["training"]["dataset"]
-        case "ranking" | "projection":
-            other = run_named(run.home, config.get("run") or config.get("generator") or "")
-            return dataset_of(other) if other else ""
-        case "journey":
-            return status_of(run).result.get("dataset", "")
-    return config.get("dataset", "")
+    kind = kind_shown(config["kind"])
+    if kind.about_run:
+        other = run_named(run.home, config[kind.about_run])
+        return dataset_of(other) if other else ""
+    if kind.dataset_in_result:
+        return status_of(run).result.get("dataset", "")
+    return kind.dataset_of(config)
 
 
 def run_named(at: Home, run_id: str) -> Run | None:
@@ -175,36 +146,21 @@ def runs_named(run_ids: list[str]) -> list[Run]:
 
 
 def curve(run: Run) -> list[float]:
-    """The course of the number that tells most of this run, in a few points; empty when it has none.
-
-    Of a sweep it is the mean accuracy, from no synthetic images to the largest share of them.
-    """
-    kind = config_of(run)["kind"]
+    """The course of the number that tells most of this run, in a few points; empty when it has none."""
+    kind = kind_shown(config_of(run)["kind"])
     try:
-        if kind == "sweep":
-            return _by_share(run, _stamp(run.metrics_path))
-        fields = CURVES.get(kind, ())
-        return _curve(run.metrics_path, _stamp(run.metrics_path), fields) if fields else []
+        if kind.curve_of is not None:
+            return _drawn(run, _stamp(run.metrics_path), kind.curve_of)
+        return _curve(run.metrics_path, _stamp(run.metrics_path), kind.curve) if kind.curve else []
     except FileNotFoundError:
         return []
 
 
 def outcome(seen: RunSummary) -> str:
     """What came out of a run, in a few words."""
-    result = seen.status.result
     if seen.status.error:
         return seen.status.error
-    if seen.state is not State.FINISHED:
-        return ""
-    match seen.kind:
-        case "sweep" | "journey":
-            return str(result.get("verdict", ""))
-        case "quality" if "flags" in result:
-            copies = result["flags"].get("copy", 0)
-            return f"{copies or 'no'} {'copy' if copies == 1 else 'copies'}"
-        case "pool" | "train" | "projection":
-            return f"{seen.status.done:,g} {seen.status.unit}"
-    return ""
+    return kind_shown(seen.kind).outcome(seen.status) if seen.state is State.FINISHED else ""
 
 
 def _stamp(file: Path) -> Stamp:
@@ -241,12 +197,8 @@ def _curve(file: Path, stamp: Stamp, fields: tuple[str, ...]) -> list[float]:
 
 
 @lru_cache(MEMORY)
-def _by_share(run: Run, stamp: Stamp) -> list[float]:
-    accuracies: dict[float, list[float]] = {}
-    for row in run.read_metrics()[0]:
-        if row["arm"] in ADDED_TO:
-            accuracies.setdefault(row["ratio"], []).append(row["accuracy"])
-    return [mean(accuracies[ratio]) for ratio in sorted(accuracies)]
+def _drawn(run: Run, stamp: Stamp, draw: Callable[[list[dict[str, Any]]], list[float]]) -> list[float]:
+    return draw(run.read_metrics()[0])
 
 
 def _blocks(file: Path, size: int) -> bytes:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from functools import wraps
+from pathlib import Path
 from typing import Any, Literal
 
 import streamlit as st
 
 from engine.configs import Config
+from engine.jobs.kinds import kind_shown
 from engine.jobs.submit import cancel, resume, stop, submit
 from engine.store.errors import AlreadyActive, ErsatzError
 from engine.store.runs import RESUMABLE, Run, State, Status, list_runs
@@ -25,18 +27,6 @@ from pages.components.widget_keys import widget_key
 
 LIVE_SECONDS = 2.0
 BADGE_WIDTH = 110
-PAGES = {
-    "import": "datasets",
-    "train": "train",
-    "dry-run": "train",
-    "network": "generate",
-    "projection": "generate",
-    "pool": "generate",
-    "quality": "quality",
-    "ranking": "quality",
-    "sweep": "evaluate",
-    "journey": "overview",
-}
 LOOKS: dict[State, tuple[Any, str]] = {
     State.QUEUED: ("gray", ":material/hourglass_empty:"),
     State.RUNNING: ("blue", ":material/play_circle:"),
@@ -65,8 +55,12 @@ def run_row(run: Run) -> None:
 
 def run_link(run: Run, label: str | None = None) -> None:
     """A link to the page that shows this run."""
-    page = PAGES.get(config_of(run)["kind"], "runs")
-    st.page_link(script(page), label=label or title(run), icon=":material/open_in_new:", query_params={"run": run.id})
+    st.page_link(page_of(run), label=label or title(run), icon=":material/open_in_new:", query_params={"run": run.id})
+
+
+def page_of(run: Run) -> Path:
+    """The script of the page that shows this run."""
+    return script(kind_shown(config_of(run)["kind"]).page)
 
 
 def run_in_url() -> Run | None:

@@ -24,7 +24,7 @@ widgets keep in the URL themselves."""
 def view_in_url(views: Sequence[str], usual: str) -> str:
     """The view that the URL names, else the `usual` one."""
     wanted = st.query_params.get("view")
-    return wanted if wanted in views else usual
+    return wanted if wanted is not None and wanted in views else usual
 
 
 def choose_view(
@@ -36,9 +36,10 @@ def choose_view(
     def choose() -> None:
         put("view", st.session_state[key])
 
-    return st.segmented_control(
+    chosen = st.segmented_control(
         label, views, required=True, format_func=words, key=key, on_change=choose, label_visibility="collapsed"
     )
+    return usual if chosen is None else chosen
 
 
 def lead_to(view: str = "", without: Collection[str] = (), **query: str) -> None:
@@ -56,7 +57,13 @@ def go(view: str = "", without: Collection[str] = (), **query: str) -> NoReturn:
 
 
 def way_to(
-    label: str, icon: str, key: str, view: str = "", kind: Literal["secondary", "tertiary"] = "secondary", **query: str
+    label: str,
+    icon: str,
+    key: str,
+    view: str = "",
+    kind: Literal["secondary", "tertiary"] = "secondary",
+    /,
+    **query: str,
 ) -> None:
     """A button that leads to another view of this page."""
     if st.button(label, icon=icon, key=key, type=kind):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -10,7 +11,7 @@ import streamlit as st
 
 from engine.datasets import editing
 from engine.datasets.dataset import Dataset
-from engine.datasets.foresight import Effect
+from engine.datasets.remedy_preview import Effect
 from pages.components.command import show_command
 from pages.components.errors import done
 from pages.components.format import plain
@@ -59,7 +60,7 @@ def mended(dataset: Dataset) -> None:
                     key=f"undo-{name}",
                     **guarded(Role.EDITOR, help=f"Take back: {REMEDIES[name].lower()}."),
                 ):
-                    edited("Going back and looking again…", lambda name=name: undo(dataset, name))
+                    edited("Going back and looking again…", partial(undo, dataset, name))
 
 
 def show_finding(dataset: Dataset, finding: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ import streamlit as st
 from engine.configs import ImportConfig
 from engine.datasets.dataset import Dataset
 from engine.datasets.uploads import FOLDER as UPLOADS
-from engine.presets import PRESETS
+from engine.publications.presets import PRESETS
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run, State
 from pages.components.command import command_line, show_command

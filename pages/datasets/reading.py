@@ -12,8 +12,8 @@ import streamlit as st
 from engine.datasets.audit import affected
 from engine.datasets.dataset import Dataset, read_manifest
 from engine.datasets.folds import fold_of
-from engine.datasets.foresight import Effect, effect_of
-from engine.datasets.units import units_of
+from engine.datasets.remedy_preview import Effect, effect_of
+from engine.datasets.split_units import units_of
 
 
 @dataclass(frozen=True)

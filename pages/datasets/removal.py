@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from engine.datasets.dataset import Dataset
-from engine.datasets.removal import remove, uses_of
+from engine.jobs.dataset_removal import remove, uses_of
 from pages.components.command import show_command
 from pages.components.errors import done
 from pages.components.people import Role, guarded, require

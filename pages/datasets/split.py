@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from functools import partial
 
 import pandas as pd
 import streamlit as st
@@ -10,7 +11,7 @@ import streamlit as st
 from engine.configs import ImportConfig
 from engine.datasets import editing
 from engine.datasets.dataset import SPLITS, Dataset
-from engine.datasets.settling import MOVED
+from engine.datasets.finalize import MOVED
 from pages.components.command import show_command
 from pages.components.format import plain
 from pages.components.forms import config_form
@@ -138,7 +139,7 @@ def move_by_hand(dataset: Dataset) -> None:
                 key=widget_key(f"move-{target}", now, list(rows["path"])),
                 **guarded(Role.EDITOR, disabled=rows.empty),
             ):
-                edited("Moving and looking for leaks…", lambda target=target: move(dataset, rows, target))
+                edited("Moving and looking for leaks…", partial(move, dataset, rows, target))
     if len(rows):
         show_command(move_command(dataset, rows, "test"))
 
@@ -156,7 +157,7 @@ def move_command(dataset: Dataset, rows: pd.DataFrame, split: str) -> str:
     words = ["python", "-m", "engine", "dataset", "move", dataset.name, "--to", split]
     for path in rows["path"][:20]:
         group = manifest.at[path, "group"]
-        words += ["--group", group] if group else ["--file", manifest.at[path, "source"]]
+        words += ["--group", str(group)] if group else ["--file", str(manifest.at[path, "source"])]
     return shlex.join(words) + (" …" if len(rows) > 20 else "")
 
 

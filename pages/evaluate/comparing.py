@@ -7,9 +7,10 @@ from typing import Any, get_args
 import pandas as pd
 import streamlit as st
 
-from engine.configs import SweepConfig, parse_config
+from engine.configs import SweepConfig
 from engine.configs.sweep import Metric
-from engine.report.beside import every_difference
+from engine.jobs.kinds import parse_config
+from engine.report.protocol_comparison import every_difference
 from engine.report.style import ARMS
 from engine.report.sweep_comparison import (
     Swept,
@@ -21,8 +22,8 @@ from engine.report.sweep_comparison import (
 )
 from engine.report.tables import METRICS
 from engine.store.runs import Run, list_runs
+from engine.sweep.analysis_units import Level, knows_patients
 from engine.sweep.arms import is_synthetic, primary_arm
-from engine.sweep.levels import Level, knows_patients
 from pages.components.charts import chart
 from pages.components.files import json_of, stamp
 from pages.components.home import home

@@ -10,11 +10,11 @@ import streamlit as st
 
 from engine.configs import SweepConfig
 from engine.datasets.dataset import Dataset
-from engine.report.beside import is_probe, trained_for
+from engine.report.protocol_comparison import is_probe, trained_for
 from engine.store.runs import State, list_runs
+from engine.sweep.analysis_units import patients
 from engine.sweep.arms import arm_rule, plan
-from engine.sweep.detectable import detectable, seeds_to_claim
-from engine.sweep.levels import patients
+from engine.sweep.power import detectable, seeds_to_claim
 from engine.sweep.statistics import ALPHA, smallest_sign_flip_p
 from pages.components.format import duration
 from pages.components.home import home

@@ -9,7 +9,8 @@ import pandas as pd
 import streamlit as st
 
 from engine.configs import SweepConfig
-from engine.published import PUBLICATIONS, Publication
+from engine.publications.publication import Publication
+from engine.publications.table import PUBLICATIONS
 from engine.report.style import ARMS
 from engine.report.tables import METRICS, Measure, readable_cells, show_share
 from engine.store.runs import Run

@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from engine.configs import SweepConfig, parse_config
+from engine.configs import SweepConfig
+from engine.jobs.kinds import parse_config
 from engine.report.figures import figure_sweep
 from engine.report.style import ARMS
 from engine.report.tables import METRICS, cell_table, level_trials, present_metrics
@@ -121,11 +122,13 @@ def _counted(run: Run, config: SweepConfig, metrics: pd.DataFrame) -> pd.DataFra
     if len(levels) > 1:
         if "level" not in st.session_state and "level" not in st.query_params:  # as with the metric above
             st.session_state["level"] = config.level
-        level = st.segmented_control(
+        chosen_level = st.segmented_control(
             "By", levels, required=True, format_func=str.capitalize, key="level", bind="query-params"
         )
+        level = chosen_level or levels[0]
     groups = metrics[["subgroup", "value", "n"]][metrics["level"] == level].drop_duplicates(["subgroup", "value"])
-    names = {(row.subgroup, row.value): f"{row.subgroup}: {row.value} ({row.n})" for row in groups.itertuples()}
+    columns = (groups[name] for name in ("subgroup", "value", "n"))
+    names = {(subgroup, value): f"{subgroup}: {value} ({n})" for subgroup, value, n in zip(*columns, strict=True)}
     names[("", "")] = WHOLE
     groups_by_name = {f"{subgroup}:{value}" if subgroup else "": (subgroup, value) for subgroup, value in sorted(names)}
     chosen = ""

@@ -10,7 +10,7 @@ from engine.configs.sweep import BACKBONES
 from engine.datasets.dataset import Dataset
 from engine.datasets.folds import fold_of, folds_of
 from engine.features.sources import available
-from engine.presets import PRESETS
+from engine.publications.presets import PRESETS
 from engine.store.runs import Run
 from pages.components.home import home
 from pages.components.labels import labels_of

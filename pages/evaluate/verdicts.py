@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from engine.report.answers import of_patients
+from engine.report.headline_answers import of_patients
 from engine.report.style import ARMS
 from engine.report.tables import METRICS
 

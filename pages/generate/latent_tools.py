@@ -23,7 +23,7 @@ from pages.generate.tools import too_many, tool
 STOPS = tuple(percent / 100 for percent in range(0, 101, 10))
 GRID = 512
 PROJECTION = "Projection"
-SPACES = {"w": "w (StyleGAN2's own)", "z": "z"}
+SPACES: dict[Space, str] = {"w": "w (StyleGAN2's own)", "z": "z"}
 GROUPS = {"Coarse": (0, 0.3), "Middle": (0.3, 0.65), "Fine": (0.65, 1.0)}
 """Shares of the layers: pose and shape, parts, texture."""
 
@@ -59,7 +59,7 @@ def morphing(run: Run) -> None:
                 list(SPACES),
                 default="w",
                 required=True,
-                format_func=SPACES.get,
+                format_func=SPACES.__getitem__,
                 key="along",
                 bind="query-params",
                 help="Along a line between two w the picture changes evenly; z is where seeds are drawn.",
@@ -115,7 +115,9 @@ def _end(run: Run, sampler: Sampler, name: str, default: int) -> End | None:
         st.info("There is no finished projection into this generator yet; the view Projection makes one.")
         return None
     labels = labels_of(projections.values())
-    chosen = st.selectbox(f"{name} projection", list(projections), format_func=labels.get, key=f"end-run-{name}")
+    chosen = st.selectbox(
+        f"{name} projection", list(projections), format_func=labels.__getitem__, key=f"end-run-{name}"
+    )
     w = made(lambda: load_w(projections[chosen].path / "w.npz", *shape))
     return None if w is None else w.tobytes()
 

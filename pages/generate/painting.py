@@ -188,8 +188,8 @@ def _pixels_between(
     def one(sampler: Sampler) -> np.ndarray:
         if isinstance(first, int) and isinstance(last, int):
             return morph(sampler, first, last, stops, space, look)[0]
-        ends = [_w(sampler, end, look) for end in (first, last)]
-        return sampler.synthesize(lerp(*ends, stops), look.noise)[0]
+        first_w, last_w = _w(sampler, first, look), _w(sampler, last, look)
+        return sampler.synthesize(lerp(first_w, last_w, stops), look.noise)[0]
 
     return _paint(path, written, one)
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from engine.configs import JourneyConfig
-from engine.presets import PRESETS, usual_size
-from engine.presets import STEPS as PARTS
+from engine.configs import PipelineConfig
+from engine.publications.presets import PRESETS, usual_size
+from engine.publications.presets import STEPS as PARTS
 from engine.store.hashing import sha256_value
 from engine.store.runs import RESUMABLE, Run, State
 from pages.components.format import gib, moment
@@ -47,7 +47,7 @@ def offer_demo(primary: bool) -> None:
         key="demo",
         **guarded(Role.EDITOR),
     )
-    if pressed and start(JourneyConfig(preset="demo", size=usual_size("demo"))):
+    if pressed and start(PipelineConfig(preset="demo", size=usual_size("demo"))):
         st.rerun()
 
 

@@ -42,7 +42,7 @@ def clicked(run: Run, neighbours: pd.DataFrame | None, pool: Pool | None, folder
     rows = neighbours[neighbours["path"] == path] if neighbours is not None else pd.DataFrame()
     if split == SYNTHETIC and len(rows) and pool is not None and folder is not None:
         excluded = pool.manifest.set_index("path")["excluded"].get(path, "")
-        pair(run, {**rows.iloc[0].to_dict(), "excluded": excluded}, FEATURES, pool, folder)
+        pair(run, rows.iloc[0].to_dict() | {"excluded": excluded}, FEATURES, pool, folder)
         return
     config = config_of(run)
     within = home().run(config["pool"]) if split == SYNTHETIC else home().dataset(config["dataset"])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import streamlit as st
@@ -27,7 +28,12 @@ PAIR = 2 * WIDTH + 52
 """Pixels of a pair in its frame."""
 FLAGS = {"copy": "Copies", "near-copy": "Near copies", "repeat": "Repeats", "": "Not flagged"}
 """In the order of the gallery, the worst first."""
-COLOURS = {"copy": "red", "near-copy": "orange", "repeat": "violet", "": "gray"}
+COLOURS: dict[str, Literal["red", "orange", "violet", "gray"]] = {
+    "copy": "red",
+    "near-copy": "orange",
+    "repeat": "violet",
+    "": "gray",
+}
 FEATURES, PIXELS = "Features", "Pixels"
 
 
@@ -116,7 +122,7 @@ def with_buttons(run: Run, pool: Pool, shown: pd.DataFrame) -> None:
         )
 
 
-def pair(run: Run, row: dict[str, Any], by: str, pool: Pool, folder: Path) -> None:
+def pair(run: Run, row: Mapping[Hashable, Any], by: str, pool: Pool, folder: Path) -> None:
     """A synthetic image beside its nearest training image, or a repeat beside the image that it repeats."""
     beside, caption = folder / (row["neighbour"] if by == FEATURES else row["pixel_neighbour"]), "Nearest real"
     if row["flag"] == "repeat":
@@ -144,7 +150,7 @@ def pair(run: Run, row: dict[str, Any], by: str, pool: Pool, folder: Path) -> No
         exclude_dialog(pool, [row["path"]], f"{row['flag'] or 'judged by eye'}, seen by {run.id}")
 
 
-def _facts(row: dict[str, Any], by: str) -> str:
+def _facts(row: Mapping[Hashable, Any], by: str) -> str:
     facts = [f"{row['class']} {Path(row['path']).stem}", f"ratio {row['ratio']:.2f}"]
     if by == PIXELS:
         moved = f", moved by {row['shift_x']}, {row['shift_y']}" if row["shift_x"] or row["shift_y"] else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from engine.configs import QualityConfig
-from engine.presets import PRESETS
+from engine.publications.presets import PRESETS
 from engine.store.runs import Run, State, list_runs
 from pages.components.command import command_line, show_command
 from pages.components.files import json_of

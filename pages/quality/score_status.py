@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, TypeGuard
 
 import streamlit as st
 
@@ -82,7 +82,7 @@ def _card(question: str, rows: dict[str, dict[str, Any]], copies: bool) -> None:
         st.markdown("  \n".join(_lines(rows)))
 
 
-def _lines(rows: dict[str, dict[str, Any]]) -> Sequence[str]:
+def _lines(rows: dict[str, dict[str, Any]]) -> Iterator[str]:
     for name, row in rows.items():
         score, level = score_of(name), score_status(row)
         mark = f":{LOOKS[level][0]}[{LOOKS[level][1]}]" if level else ":gray[:material/remove:]"
@@ -95,5 +95,5 @@ def _ends(value: float, low: Any, high: Any) -> tuple[float, float]:
     return (low if _is_number(low) else value), (high if _is_number(high) else value)
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and math.isfinite(value)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
 import pandas as pd
 import streamlit as st
@@ -20,14 +21,14 @@ WIDTH = 152
 """Pixels of a picture."""
 ALONE, BESIDE = WIDTH + 72, 2 * WIDTH + 52
 """Pixels of a card."""
-COLOURS = {"copy": "red", "near-copy": "orange", "repeat": "violet"}
+COLOURS: dict[str, Literal["red", "orange", "violet"]] = {"copy": "red", "near-copy": "orange", "repeat": "violet"}
 NAMELESS = "Enter your name first."
 
 
 def card(judging: Judging, path: str, facts: pd.Series, own: pd.DataFrame, said: pd.DataFrame) -> None:
     """A synthetic picture beside its nearest real one, where that is known, and what others `said` of the page."""
     near, other, words = _beside(judging, path)
-    mine = own.loc[path] if path in own.index else None
+    mine = cast(pd.Series, own.loc[path]) if path in own.index else None
     with st.container(border=True, width=BESIDE if other else ALONE, gap="small"):
         with st.container(horizontal=True, gap="small"):
             number = f"{facts['class']} {facts['seed']}"
@@ -41,7 +42,7 @@ def card(judging: Judging, path: str, facts: pd.Series, own: pd.DataFrame, said:
             if mine is not None:
                 accepted = mine["decision"] == ACCEPT
                 st.badge(
-                    "accepted" if accepted else mine["reason"],
+                    "accepted" if accepted else str(mine["reason"]),
                     icon=":material/check:" if accepted else ":material/block:",
                     color="green" if accepted else "red",
                 )
@@ -57,7 +58,7 @@ def _beside(judging: Judging, path: str) -> tuple[pd.Series | None, Path | None,
     beside = judging.beside
     if beside is None or path not in beside.table.index:
         return None, None, ""
-    near = beside.table.loc[path]
+    near = cast(pd.Series, beside.table.loc[path])
     if near["flag"] == "repeat" and near.get("twin"):
         return near, judging.pool.path / near["twin"], "Its twin in the pool"
     return near, beside.folder / near["neighbour"] if beside.folder else None, "Nearest real"
@@ -68,7 +69,7 @@ def _picture(path: Path, caption: str, alt: str) -> None:
         st.image(stored_url(path, path.stat().st_mtime, WIDTH), caption=caption, width=WIDTH, alt=alt)
 
 
-def _words(decision: dict[str, Any]) -> str:
+def _words(decision: Mapping[Hashable, Any]) -> str:
     return "accepted" if decision["decision"] == ACCEPT else f"rejected, {decision['reason']}"
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import cast
+
+import pandas as pd
 import streamlit as st
 
 from engine.review.decisions import ACCEPT
@@ -93,7 +96,7 @@ def gallery(now: Judging, paths: list[str]) -> None:
     said = now.table[now.table["path"].isin(shown) & (now.table["reviewer"] != now.who)]
     with st.container(horizontal=True, gap="small"):
         for path in shown:
-            card(now, path, facts.loc[path], own, said)
+            card(now, path, cast(pd.Series, facts.loc[path]), own, said)
     open_ones = [path for path in shown if path not in own.index]
     with st.container(horizontal=True, vertical_alignment="center"):
         if open_ones:

@@ -32,7 +32,7 @@ def standing(judging: Judging) -> Rule:
             required=True,
             key="rule",
             bind="query-params",
-            format_func={"any": "Rejected by any", "majority": "By the majority", "all": "By all"}.get,
+            format_func={"any": "Rejected by any", "majority": "By the majority", "all": "By all"}.__getitem__,
             help="Of those who decided on a picture: "
             + "; ".join(f"**{name}**: {meaning}" for name, meaning in RULES.items())
             + ".",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from engine.jobs.consequences import consequences
+from engine.jobs.deletion_impact import deletion_impact
 from engine.jobs.submit import delete
 from engine.store.runs import Run
 from pages.components.errors import done
@@ -25,7 +25,7 @@ def delete_dialog(runs: list[Run]) -> None:
     if active:
         st.warning(f"{_named(active)} still runs or waits. Stop it first.", icon=":material/play_circle:")
         return
-    meaning = consequences(home(), runs)
+    meaning = deletion_impact(home(), runs)
     st.markdown(f"**{_named(runs)}**")
     which = f"`{runs[0].id}` · " if len(runs) == 1 else ""
     st.caption(f"{which}{amount(meaning.size / 2**20)} MiB become free.")

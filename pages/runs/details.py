@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import streamlit as st
 
-from engine.configs import parse_config
+from engine.jobs.kinds import kind_shown, parse_config
 from engine.store.runs import Run
 from pages.components.command import command_of
 from pages.components.comments import comments
-from pages.components.navigation import script
 from pages.components.people import Role, guarded, read_only
 from pages.components.run_summary import about_of, config_of, state_of, title, usual_title
-from pages.components.runs import PAGES, live, run_header, run_link, start
+from pages.components.runs import live, page_of, run_header, run_link, start
 from pages.runs.annotate import archive, rename
 from pages.runs.deleting import delete_dialog
 
 LOG_BYTES = 20_000
-CHANGEABLE = ("import", "train", "projection", "pool", "quality", "ranking", "sweep")
-"""Kinds of runs whose page has a form that takes `?again=`."""
 
 
 def details(run: Run) -> None:
@@ -61,8 +58,8 @@ def details(run: Run) -> None:
 
 def again(run: Run) -> None:
     """The same once more, or in the form of its page with what should be different."""
-    kind = config_of(run)["kind"]
-    if kind != "import" and st.button(
+    kind = kind_shown(config_of(run)["kind"])
+    if kind.repeatable and st.button(
         "Run again",
         icon=":material/replay:",
         key=f"again-{run.id}",
@@ -75,14 +72,9 @@ def again(run: Run) -> None:
         made = start(parse_config(run.config()))
         if made is not None:
             st.rerun()
-    if kind in CHANGEABLE:
-        view = {"view": "import"} if kind == "import" else {}
-        st.page_link(
-            script(PAGES[kind]),
-            label="Run again with changes",
-            icon=":material/tune:",
-            query_params={**view, "again": run.id},
-        )
+    if kind.form is not None:
+        query = {**kind.form, "again": run.id}
+        st.page_link(page_of(run), label="Run again with changes", icon=":material/tune:", query_params=query)
 
 
 def log_tail(run: Run) -> None:

@@ -6,21 +6,10 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from engine.jobs.kinds import kinds
 from engine.store.runs import State
 from pages.components.run_summary import RunSummary
 
-KINDS = {
-    "journey": "Journey",
-    "import": "Import",
-    "dry-run": "Dry run",
-    "train": "Training",
-    "network": "Imported network",
-    "projection": "Projection",
-    "pool": "Pool",
-    "quality": "Quality check",
-    "ranking": "Ranking",
-    "sweep": "Sweep",
-}
 WIDTH = 190
 
 
@@ -62,7 +51,7 @@ def chosen_filter(seen: list[RunSummary]) -> Filter:
             key=key,
             bind="query-params",
             placeholder="All",
-            format_func=(words or {}).get if words else str,
+            format_func=words.__getitem__ if words else str,
             width=WIDTH,
         )
         return tuple(picked)
@@ -80,11 +69,12 @@ def chosen_filter(seen: list[RunSummary]) -> Filter:
         )
         states = choice("State", "state", [state.value for state in State if state.value in present])
         there = {one.kind for one in seen}
-        kinds = choice("Kind", "kind", [kind for kind in KINDS if kind in there], KINDS)
+        labels = {kind.name: kind.label for kind in kinds() if kind.name in there}
+        of_kinds = choice("Kind", "kind", list(labels), labels)
         datasets = choice("Data set", "dataset", sorted({one.dataset for one in seen} - {""}))
         tags = choice("Tag", "tag", sorted({tag for one in seen for tag in one.about.tags}))
         owners = choice("Owner", "owner", sorted({one.about.owner for one in seen} - {""}))
         archived = False
         if any(one.about.archived for one in seen):
             archived = st.toggle("Archived too", key="archived", bind="query-params")
-    return Filter(states, kinds, datasets, tags, owners, archived, text or "")
+    return Filter(states, of_kinds, datasets, tags, owners, archived, text or "")

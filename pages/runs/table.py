@@ -121,7 +121,7 @@ def _row(run: Run, chosen: Filter) -> dict[str, Any] | None:
         seen = summary_of(run)
         return _line(seen) if chosen.passes(seen) else None
     except ErsatzError as error:
-        empty = {
+        empty: dict[str, Any] = {
             "progress": None,
             "curve": [],
             "outcome": "",

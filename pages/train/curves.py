@@ -162,7 +162,13 @@ def _controls(run: Run) -> tuple[list[Run], View]:
                 help="Their curves are drawn over these, a colour for each run.",
             )
         x = st.segmented_control(
-            "Against", list(X), default="kimg", required=True, format_func=X.get, key="against", bind="query-params"
+            "Against",
+            list(X),
+            default="kimg",
+            required=True,
+            format_func=X.__getitem__,
+            key="against",
+            bind="query-params",
         )
         smoothing = st.slider(
             "Smoothing",

@@ -9,7 +9,7 @@ import streamlit as st
 
 from engine.configs import DcganConfig, TrainingConfig
 from engine.datasets.dataset import Dataset
-from engine.presets import PRESETS
+from engine.publications.presets import PRESETS
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run, State, list_runs
 from pages.components.files import stamp

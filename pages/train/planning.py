@@ -10,7 +10,7 @@ from engine.configs import GANS, DryRunConfig, StyleganConfig, TrainingConfig, p
 from engine.configs.stylegan2 import BY_CONFIGURATION, Configuration
 from engine.datasets.dataset import Dataset
 from engine.jobs.submit import side_by_side
-from engine.presets import PRESETS
+from engine.publications.presets import PRESETS
 from engine.store.runs import Run
 from pages.components.command import command_line, show_command
 from pages.components.errors import made

@@ -9,7 +9,7 @@ import typer
 
 from engine.cli import follow as following
 from engine.cli.follow import _Bars, follow_to_end
-from engine.configs import JourneyConfig
+from engine.configs import PipelineConfig
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.locks import FileLock
@@ -17,7 +17,7 @@ from engine.store.runs import Run, State, Status, create_run
 
 
 def journey(home: Home, **status: object) -> Run:
-    run = create_run(home, JourneyConfig(size="auto").plain(), "journey demo")
+    run = create_run(home, PipelineConfig(size="auto").plain(), "journey demo")
     run.update(**status)
     return run
 

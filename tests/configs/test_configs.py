@@ -11,14 +11,14 @@ from engine.configs import (
     DcganConfig,
     DryRunConfig,
     ImportConfig,
-    JourneyConfig,
     NetworkConfig,
+    PipelineConfig,
     PoolConfig,
     ProjectionConfig,
     StyleganConfig,
     SweepConfig,
-    parse_config,
 )
+from engine.jobs.kinds import parse_config
 from engine.store.errors import ErsatzError
 
 MINIMAL = [
@@ -30,7 +30,7 @@ MINIMAL = [
     ProjectionConfig(generator="r", image="/a.png"),
     PoolConfig(name="a", dataset="a", generators=({"run": "r"},)),  # type: ignore[arg-type]
     SweepConfig(name="a", dataset="a", pool="p"),
-    JourneyConfig(overrides={"train": {"kimg": 1}}),
+    PipelineConfig(overrides={"train": {"kimg": 1}}),
 ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.configs import JourneyConfig
+from engine.configs import PipelineConfig
 from engine.datasets.folds import make_folds
 from engine.store.home import Home
 from engine.store.runs import Run, State, create_run
@@ -43,7 +43,7 @@ def make_pair(home: Home) -> Run:
     theirs = make_sweep(home, pool, seeds=1, settings=published)
     sound = {"classifier": "resnet50", "repeats": "head-ct", "beside": theirs.id}
     ours = make_sweep(home, pool, settings={**sound, "subgroups": ("sex",), "ratios": (0.5, 1.0)})
-    journey = create_run(home, JourneyConfig(preset="head-ct", source="head_ct").plain(), "journey head-ct")
+    journey = create_run(home, PipelineConfig(preset="head-ct", source="head_ct").plain(), "journey head-ct")
     set_state(journey, State.FINISHED, result={"published": theirs.id, "sweep": ours.id})
     return ours
 

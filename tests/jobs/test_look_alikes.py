@@ -23,7 +23,7 @@ from engine.cli.main import app
 from engine.configs import Config
 from engine.datasets.dataset import Dataset
 from engine.datasets.folds import folds_of
-from engine.jobs import journey, submit, worker
+from engine.jobs import pipeline, submit, worker
 from engine.jobs.prepare import prepare
 from engine.sampling.pools import Pool
 from engine.store.home import Home
@@ -58,7 +58,7 @@ def run_inline(home: Home, config: Config, owner: str = "") -> Run:
 def command(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
     """`python -m engine demo --preset ...` on a folder; the result of the journey that it made."""
     monkeypatch.setattr(submit, "ensure", run_inline)
-    monkeypatch.setattr(journey, "ensure", run_inline)
+    monkeypatch.setattr(pipeline, "ensure", run_inline)
 
     def run(preset: str, build: Callable[[Path], Path], settings: dict[str, Any], *more: str) -> dict[str, Any]:
         source = build(tmp_path / "source")

@@ -21,11 +21,11 @@ from engine.configs import (
     QualityConfig,
     RankingConfig,
     SweepConfig,
-    parse_config,
 )
 from engine.gpus import Gpu
 from engine.jobs import slots
 from engine.jobs import submit as jobs
+from engine.jobs.kinds import parse_config
 from engine.jobs.queue import take_slots, waiting
 from engine.jobs.slots import Slot, cpu_slots, slots_for
 from engine.store import index

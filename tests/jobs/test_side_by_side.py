@@ -8,8 +8,7 @@ import psutil
 import pytest
 
 from engine.configs import DcganConfig, StyleganConfig
-from engine.jobs import journey as journeys
-from engine.jobs import slots
+from engine.jobs import pipeline, slots
 from engine.jobs import submit as jobs
 from engine.jobs.slots import CPU, Slot, combined, cpu_slots, slots_needed, usable_cores
 from engine.store.errors import ErsatzError
@@ -69,18 +68,18 @@ def test_two_share_the_cores_and_a_third_waits_for_all_of_them(scripted: Home, m
 
 
 @pytest.fixture
-def journey(home: Home) -> Callable[..., journeys._Journey]:
+def journey(home: Home) -> Callable[..., pipeline._Pipeline]:
     """A journey that tells `told` what it reports."""
 
-    def make(should_stop: Callable[[], bool] = lambda: False, told: list[Progress] | None = None) -> journeys._Journey:
+    def make(should_stop: Callable[[], bool] = lambda: False, told: list[Progress] | None = None) -> pipeline._Pipeline:
         run = create_run(home, {"kind": "journey"}, "journey")
-        return journeys._Journey(run, (told if told is not None else []).append, should_stop)
+        return pipeline._Pipeline(run, (told if told is not None else []).append, should_stop)
 
     return make
 
 
 @needs_two_cores
-def test_one_that_fails_stops_the_other(scripted: Home, journey: Callable[..., journeys._Journey]) -> None:
+def test_one_that_fails_stops_the_other(scripted: Home, journey: Callable[..., pipeline._Pipeline]) -> None:
     runs = [jobs.submit(scripted, training(name), beside=2) for name in ("patient", "team")]  # there is no team
     with pytest.raises(ErsatzError, match=r"The step 'Train' did not finish\."):
         journey().follow(runs, "Train")
@@ -88,9 +87,9 @@ def test_one_that_fails_stops_the_other(scripted: Home, journey: Callable[..., j
 
 
 @needs_two_cores
-def test_a_stop_reaches_all(scripted: Home, journey: Callable[..., journeys._Journey]) -> None:
+def test_a_stop_reaches_all(scripted: Home, journey: Callable[..., pipeline._Pipeline]) -> None:
     runs = [jobs.submit(scripted, training("patient", seed), beside=2) for seed in range(2)]
-    with pytest.raises(journeys._StopRequested):
+    with pytest.raises(pipeline._StopRequested):
         journey(should_stop=lambda: all((run.path / "worker.pid").exists() for run in runs)).follow(runs, "Train")
     assert [run.state() for run in runs] == [State.STOPPED] * 2
 
@@ -105,10 +104,10 @@ def ongoing(home: Home, done: float, total: float = 10.0) -> tuple[Run, FileLock
 
 
 def test_time_left_goes_from_what_was_expected_to_what_is_seen(
-    home: Home, journey: Callable[..., journeys._Journey], monkeypatch: pytest.MonkeyPatch
+    home: Home, journey: Callable[..., pipeline._Pipeline], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [0.0]
-    monkeypatch.setattr(journeys.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(pipeline.time, "monotonic", lambda: now[0])
     told: list[Progress] = []
     walk = journey(told=told)
     walk.began, walk.done, walk.expected = -20.0, 1, [20.0, 100.0, 30.0]
@@ -123,12 +122,12 @@ def test_time_left_goes_from_what_was_expected_to_what_is_seen(
     assert [progress.done for progress in told] == [20, 20, 70, 70]
 
 
-def test_without_expectations_steps_are_counted(home: Home, journey: Callable[..., journeys._Journey]) -> None:
+def test_without_expectations_steps_are_counted(home: Home, journey: Callable[..., pipeline._Pipeline]) -> None:
     told: list[Progress] = []
     walk = journey(told=told)
     walk.steps, walk.done = 6, 2
     (one, lock), (other, other_lock) = ongoing(home, 10), ongoing(home, 5)
-    walk._tell("Train", 3.0, 0.0, journeys._share([one, other]))
+    walk._tell("Train", 3.0, 0.0, pipeline._share([one, other]))
     assert told == [Progress("Train", 2.75, 6, "steps")]
     for held in (lock, other_lock):
         held.release()
@@ -138,8 +137,8 @@ def test_the_share_of_a_step(home: Home) -> None:
     (half, lock), (unknown, other) = ongoing(home, 5), ongoing(home, 1, total=0)
     done = create_run(home, training("quick").plain(), "train")
     done.update(state=State.FINISHED)
-    assert journeys._share([half, unknown, done]) == pytest.approx(0.5)
+    assert pipeline._share([half, unknown, done]) == pytest.approx(0.5)
     half.update(unit="images", stage="reading images")  # not its course
-    assert journeys._share([half, unknown, done]) == pytest.approx(1 / 3)
+    assert pipeline._share([half, unknown, done]) == pytest.approx(1 / 3)
     lock.release()
     other.release()

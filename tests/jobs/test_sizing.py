@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
-from engine.configs import JourneyConfig, SweepConfig
+from engine.configs import PipelineConfig, SweepConfig
 from engine.jobs import pace as trial
 from engine.jobs import sizing
 from engine.jobs.sizing import Pace, choose, measure, seconds_by_step, size_of
-from engine.presets import PRESETS, SIZES, step_settings, usual_size
+from engine.publications.presets import PRESETS, SIZES, step_settings, usual_size
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.runs import create_run
 
-AUTO = JourneyConfig(size="auto")
+AUTO = PipelineConfig(size="auto")
 LAPTOP = Pace(load=4.0, kimg=16.0, step=0.04, generators=2, trials=2)
 
 
@@ -33,7 +34,7 @@ def test_every_size_keeps_what_a_verdict_needs() -> None:
         assert {"real", "real+classical", "real+duplicates", "real+synthetic"} <= set(sweep.arms)
         lengths.append((settings["train"]["kimg"], sweep.steps))
     assert lengths == sorted(lengths, reverse=True) and len(set(lengths)) == len(SIZES)
-    assert step_settings(AUTO, "full") == step_settings(JourneyConfig())
+    assert step_settings(AUTO, "full") == step_settings(PipelineConfig())
 
 
 def test_slower_machines_get_shorter_journeys_that_end_in_time() -> None:
@@ -56,7 +57,7 @@ def test_the_smallest_is_taken_and_said_where_none_fits() -> None:
 
 
 def test_a_named_size_is_only_foretold() -> None:
-    sized = choose(JourneyConfig(size="full"), times(20))
+    sized = choose(PipelineConfig(size="full"), times(20))
     assert sized.size == "full"
     assert "No size" not in sized.sentence and "--full" not in sized.sentence
 
@@ -64,7 +65,7 @@ def test_a_named_size_is_only_foretold() -> None:
 def test_more_work_takes_longer() -> None:
     usual = seconds_by_step(step_settings(AUTO, "full"), LAPTOP)
     trains = {"train": {"kimg": 32.0}}
-    twice = seconds_by_step(step_settings(JourneyConfig(size="full", overrides=trains)), LAPTOP)
+    twice = seconds_by_step(step_settings(PipelineConfig(size="full", overrides=trains)), LAPTOP)
     assert twice["train"] - usual["train"] == pytest.approx(16 * LAPTOP.kimg)
     assert {**twice, "train": 0} == {**usual, "train": 0}
     one_by_one = Pace(LAPTOP.load, LAPTOP.kimg, LAPTOP.step, 1, 1)
@@ -87,11 +88,11 @@ def test_sizes_where_there_are_none_are_refused() -> None:
     assert (usual_size("demo"), usual_size("demo", "stylegan2-ada"), usual_size("head-ct")) == ("auto", "", "")
     for settings in ({"preset": "head-ct", "source": "x"}, {"gan": "stylegan2-ada"}):
         with pytest.raises(ErsatzError, match=r"has one length only; sizes are those of demo \(with dcgan\)"):
-            step_settings(JourneyConfig.build({**settings, "size": "small"}))
+            step_settings(PipelineConfig.build({**settings, "size": "small"}))
     assert not PRESETS["head-ct"].shorter
 
 
-BRIEF = JourneyConfig(
+BRIEF = PipelineConfig(
     size="auto",
     overrides={"import": {"size": 32}, "train": {"g_channels": 8, "d_channels": 8}, "sweep": {"batch": 8}},
 )
@@ -105,7 +106,7 @@ def test_the_machine_is_measured_with_all_processes_at_work(home: Home) -> None:
 
 
 def test_a_process_that_ends_is_a_sentence(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sizing.sys, "executable", "/bin/true")
+    monkeypatch.setattr(sys, "executable", "/bin/true")
     with pytest.raises(ErsatzError, match="could not be measured"):
         measure(home, step_settings(BRIEF))
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from engine.jobs import worker
+from engine.jobs.hooks import REPORT_SECONDS, Hooks
 from engine.store.errors import ErsatzError, RunDeleted
 from engine.store.home import Home
 from engine.store.locks import FileLock
@@ -115,8 +117,8 @@ def test_reports_are_thinned_out_but_stages_and_the_last_are_kept(run: Run, monk
 
     monkeypatch.setattr(Run, "update", counting)
     clock = iter(range(10_000))
-    monkeypatch.setattr(worker.time, "monotonic", lambda: next(clock) * worker.REPORT_SECONDS / 10)
-    hooks = worker.Hooks(run)
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock) * REPORT_SECONDS / 10)
+    hooks = Hooks(run)
     for done in range(100):
         hooks.report(Progress("training", done, 100, "kimg"))
     hooks.report(Progress("exporting", 0, 1, ""))
@@ -130,14 +132,14 @@ def test_reports_are_thinned_out_but_stages_and_the_last_are_kept(run: Run, monk
 
 
 def test_hooks_notice_a_stop_and_a_deleted_folder(run: Run) -> None:
-    assert not worker.Hooks(run).should_stop()
+    assert not Hooks(run).should_stop()
     run.request_stop()
-    assert worker.Hooks(run).should_stop()
+    assert Hooks(run).should_stop()
     run.clear_stop()
-    asked_by_signal = worker.Hooks(run)
+    asked_by_signal = Hooks(run)
     asked_by_signal.on_signal()
     assert asked_by_signal.should_stop()
-    hooks = worker.Hooks(run)
+    hooks = Hooks(run)
     shutil.rmtree(run.path)
     with pytest.raises(RunDeleted):
         hooks.should_stop()

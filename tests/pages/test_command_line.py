@@ -15,8 +15,8 @@ from engine.configs import (
     Config,
     DryRunConfig,
     ImportConfig,
-    JourneyConfig,
     NetworkConfig,
+    PipelineConfig,
     PoolConfig,
     ProjectionConfig,
     QualityConfig,
@@ -27,7 +27,7 @@ from engine.configs import (
 )
 from engine.datasets.dataset import Dataset
 from engine.datasets.folds import make_folds
-from engine.presets import PRESETS
+from engine.publications.presets import PRESETS
 from engine.store.home import Home
 from engine.store.runs import Run, create_run
 from pages.components.command import command_line
@@ -132,7 +132,8 @@ def test_import(settings: dict[str, Any], home: Home, monkeypatch: pytest.Monkey
     "config",
     [
         PoolConfig.build({"name": "p", "dataset": "d", "generators": [{"run": "r"}], "first_seed": 7, "psi": 0.7}),
-        JourneyConfig(preset="head-ct", source="/a b", overrides={"train": {"kimg": 5, "class_name": "12"}}, folds=3),
+        PipelineConfig(preset="head-ct", source="/a b", overrides={"train": {"kimg": 5, "class_name": "12"}}, folds=3),
+        PipelineConfig(preset="head-ct", source="/a b", gan="dcgan"),
         NetworkConfig(name="n", source="/a b.pkl", class_names=("x", "y z")),
         ProjectionConfig(generator="r", image="/a b.png", steps=20, video=False),
         DryRunConfig(training=parse_training({"dataset": "d", "class_name": "x", "kimg": 2.5}).plain()),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine import gpus
-from engine.configs import JourneyConfig
+from engine.configs import PipelineConfig
 from engine.store.errors import AlreadyActive
 from engine.store.home import Home
 from engine.store.runs import Run, State, create_run
@@ -17,7 +17,7 @@ from tests.pages.conftest import OpenPage, texts
 
 
 def make_journey(home: Home, state: State, sweep: Run | None = None, **changes: object) -> Run:
-    run = create_run(home, JourneyConfig().plain(), "journey demo")
+    run = create_run(home, PipelineConfig().plain(), "journey demo")
     result = {"dataset": "phantom", **({"sweep": sweep.id} if sweep else {})}
     return fabricated.set_state(run, state, result=result, **changes)
 
@@ -118,14 +118,14 @@ def test_a_failed_run_of_the_data_set_is_shown_with_the_way_on(open_page: OpenPa
 def test_one_press_submits_the_demo(open_page: OpenPage, home: Home, hold, monkeypatch: pytest.MonkeyPatch) -> None:
     submitted = []
 
-    def submit(home: Home, config: JourneyConfig, owner: str = "", beside: int = 1) -> Run:
+    def submit(home: Home, config: PipelineConfig, owner: str = "", beside: int = 1) -> Run:
         submitted.append(config)
         return hold(make_journey(home, State.RUNNING))
 
     monkeypatch.setattr(parts, "submit", submit)
     app = open_page("overview")
     next(button for button in app.button if button.label == "Try the demo").click().run()
-    assert submitted == [JourneyConfig(preset="demo", size="auto")]
+    assert submitted == [PipelineConfig(preset="demo", size="auto")]
     assert not app.exception
     assert "Stop" in [button.label for button in app.button]
 
@@ -135,7 +135,7 @@ def test_a_second_press_is_refused_in_a_sentence(
 ) -> None:
     """Another tab pressed first: this one still shows the button."""
 
-    def submit(home: Home, config: JourneyConfig, owner: str = "", beside: int = 1) -> Run:
+    def submit(home: Home, config: PipelineConfig, owner: str = "", beside: int = 1) -> Run:
         raise AlreadyActive(hold(make_journey(home, State.RUNNING)).id)
 
     app = open_page("overview")

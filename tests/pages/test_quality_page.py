@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Button
 
 from engine.configs import Config, QualityConfig, RankingConfig
-from engine.presets import PRESETS
+from engine.publications.presets import PRESETS
 from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
 from engine.store.files import write_json

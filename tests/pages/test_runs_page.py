@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from engine.configs import Config, parse_config
+from engine.configs import Config
+from engine.jobs.kinds import parse_config
 from engine.store import index
 from engine.store.about import About, about, change_about
 from engine.store.home import Home

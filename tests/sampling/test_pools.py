@@ -129,7 +129,7 @@ def test_a_killed_pool_resumes_to_the_same_files(home, pair):
     whole, config = begin(home, *pair, images_per_class=500, batch=16)
     killed, _ = begin(home, *pair, images_per_class=500, batch=16)
     script = (
-        "import sys; from engine.configs import parse_config; from engine.sampling.pools import make_pool\n"
+        "import sys; from engine.jobs.kinds import parse_config; from engine.sampling.pools import make_pool\n"
         "from engine.store.home import Home; from engine.store.runs import Run\n"
         f"run = Run(Home.from_environment(), {killed.id!r}); make_pool(run, parse_config(run.config()))"
     )

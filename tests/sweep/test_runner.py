@@ -100,7 +100,7 @@ def test_a_stopped_sweep_repeats_nothing_and_ends_like_one_never_stopped(new_swe
 
 KILLED = """
 import sys
-from engine.configs import parse_config
+from engine.jobs.kinds import parse_config
 from engine.store.home import Home
 from engine.store.runs import Run
 from engine.sweep.runner import run_sweep

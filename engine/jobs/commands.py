@@ -1,0 +1,116 @@
+"""The command line that starts a run, for each kind: the words that come before its options."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from engine.configs import (
+    Config,
+    DcganConfig,
+    DryRunConfig,
+    ImportConfig,
+    NetworkConfig,
+    PipelineConfig,
+    PoolConfig,
+    ProjectionConfig,
+    QualityConfig,
+    RankingConfig,
+    StyleganConfig,
+    SweepConfig,
+    TrainingConfig,
+    parse_training,
+)
+from engine.configs.stylegan2 import BY_CONFIGURATION
+from engine.jobs.run_kind import Command
+from engine.publications.presets import usual_size
+
+
+def train_command(config: TrainingConfig, size: int) -> Command:
+    """`train DATASET`
+
+    For a StyleGAN2-ADA many defaults depend on its `cfg` and the `size` of the images in pixels; without a size these
+    settings are all named.
+    """
+    if isinstance(config, DcganConfig):
+        return Command(words=("train", config.dataset), settings=config, named=frozenset({"dataset"}))
+    if size:
+        decisive = {name: getattr(config, name) for name in ("dataset", "cfg", "gpus", "start_from")}
+        usual = StyleganConfig.model_construct(**decisive).completed(size)
+        if config.batch != usual.batch:  # then the pieces are no longer the configuration's
+            usual = usual.model_copy(update={"batch_gpu": 0})
+    else:
+        usual = config.model_copy(update=dict.fromkeys(BY_CONFIGURATION))
+    return Command(
+        words=("train", config.dataset, "--gan", config.gan),
+        settings=config,
+        named=frozenset({"dataset", "gan"}),
+        defaults={name: getattr(usual, name) for name in BY_CONFIGURATION},
+    )
+
+
+def dry_run_command(config: DryRunConfig, size: int) -> Command:
+    """`train DATASET --dry-run`"""
+    return replace(train_command(parse_training(config.training), size), last=("--dry-run",))
+
+
+def import_command(config: ImportConfig, _: int) -> Command:
+    """`dataset import SOURCE`"""
+    source = [config.source] if config.source else []
+    return Command(words=("dataset", "import", *source), settings=config, named=frozenset({"source"}))
+
+
+def pool_command(config: PoolConfig, _: int) -> Command:
+    """`sample RUN...`"""
+    first = ["--seeds", str(config.first_seed)] if config.first_seed else []
+    words = ("sample", *(generator.run for generator in config.generators), *first)
+    return Command(words=words, settings=config, named=frozenset({"generators", "dataset", "first_seed"}))
+
+
+def sweep_command(config: SweepConfig, _: int) -> Command:
+    """`sweep POOL...`"""
+    pools = [fold.pool for fold in config.folds] or [config.pool]
+    return Command(words=("sweep", *pools), settings=config, named=frozenset({"pool", "dataset", "folds"}))
+
+
+def pipeline_command(config: PipelineConfig, _: int) -> Command:
+    """`demo`"""
+    changes = [
+        part  # text that would be read as something else is quoted as JSON
+        for step, settings in config.overrides.items()
+        for name, value in settings.items()
+        for part in ("--set", f"{step}.{name}={json.dumps(value)}")
+    ]
+    size = ["--size", config.size] if config.size != usual_size(config.preset, config.gan) else []
+    return Command(words=("demo", *changes, *size), settings=config, named=frozenset({"overrides", "size"}))
+
+
+def network_command(config: NetworkConfig, _: int) -> Command:
+    """`network import FILE`"""
+    return Command(words=("network", "import", config.source), settings=config, named=frozenset({"source"}))
+
+
+def projection_command(config: ProjectionConfig, _: int) -> Command:
+    """`project RUN IMAGE`"""
+    words = ("project", config.generator, config.image)
+    return Command(words=words, settings=config, named=frozenset({"generator", "image"}))
+
+
+def quality_command(config: QualityConfig, _: int) -> Command:
+    """`quality POOL`"""
+    return Command(words=("quality", config.pool), settings=config, named=frozenset({"pool", "dataset"}))
+
+
+def ranking_command(config: RankingConfig, _: int) -> Command:
+    """`rank RUN`"""
+    return Command(words=("rank", config.run), settings=config, named=frozenset({"run"}))
+
+
+def general_command(config: Config) -> Command:
+    """`submit KIND --set FIELD=VALUE`, which starts a run of any kind."""
+    values, fields = config.plain(), type(config).model_fields
+    words = ["submit", values["kind"]]
+    for name, one in fields.items():
+        if name != "kind" and getattr(config, name) != one.get_default(call_default_factory=True):
+            words += ["--set", f"{name}={json.dumps(values[name])}"]
+    return Command(words=tuple(words), settings=config, named=frozenset(fields))

@@ -1,0 +1,71 @@
+"""What a worker, or the first of several ranks, does towards the run folder: the two hooks, and errors as sentences."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from engine.store.errors import ErsatzError, RunDeleted, is_out_of_memory
+from engine.store.progress import Progress
+from engine.store.runs import Run
+
+REPORT_SECONDS = 0.2
+LOOK_SECONDS = 0.2
+
+
+class Hooks:
+    """`report` and `should_stop` of one run, both cheap enough for an inner loop."""
+
+    def __init__(self, run: Run):
+        self._run = run
+        self._pending: Progress | None = None
+        self._stage = ""
+        self._reported = self._looked = 0.0
+        self.stopping = False
+
+    def report(self, progress: Progress) -> None:
+        """Write progress to `status.json`, a few times a second at most, and a new stage at once."""
+        self._pending = progress
+        if progress.stage != self._stage or time.monotonic() - self._reported > REPORT_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the progress that is still waiting."""
+        if self._pending is not None:
+            progress, self._pending = self._pending, None
+            self._run.update(stage=progress.stage, done=progress.done, total=progress.total, unit=progress.unit)
+            self._stage, self._reported = progress.stage, time.monotonic()
+
+    def should_stop(self) -> bool:
+        """Whether somebody asked for a stop; looks at the disk a few times a second at most."""
+        if not self.stopping and time.monotonic() - self._looked > LOOK_SECONDS:
+            if not self._run.exists():
+                raise RunDeleted(self._run.id)
+            self.stopping = self._run.stop_requested()
+            self._looked = time.monotonic()
+        return self.stopping
+
+    def on_signal(self, *_: Any) -> None:
+        """SIGTERM and SIGINT are requests to stop too: a machine that shuts down loses nothing."""
+        self.stopping = True
+
+
+def sentence(error: Exception, run: Run) -> str:
+    """What the user reads: the sentence of an `ErsatzError`, or one about memory, or where to find the stack trace."""
+    if isinstance(error, ErsatzError):
+        return str(error)
+    text = f"{type(error).__name__}: {error}"
+    if is_out_of_memory(error):
+        return (
+            "The memory ran out; choose a smaller batch or smaller images, or end other programs, "
+            f"and start again. ({_shorten(text)})"
+        )
+    return (
+        f"An error that Ersatz does not know ended the run ({_shorten(text)}). "
+        f"The stack trace is at the end of {run.log_path}."
+    )
+
+
+def _shorten(text: str) -> str:
+    first = text.strip().splitlines()[0]
+    return first if len(first) <= 200 else first[:200] + "..."

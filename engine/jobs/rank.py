@@ -1,0 +1,83 @@
+"""One of the processes that share a training: `python -m engine.jobs.rank RUN WORKER FOLDER`, started by torchrun.
+
+torchrun puts each into a session of its own, where no signal to the worker's group arrives, so every rank watches its
+parents itself. How it ended goes to FOLDER, where `engine.jobs.torchrun` reads it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+import traceback
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from engine.configs import StyleganConfig, parse_training
+from engine.devices import choose_device
+from engine.gans.distributed import is_first, joined
+from engine.jobs.hooks import Hooks, sentence
+from engine.jobs.training_job import train_here
+from engine.store.files import write_json
+from engine.store.home import Home
+from engine.store.log import log_to_stdout
+from engine.store.progress import never, silent
+from engine.store.runs import Run
+
+POLL_SECONDS = 0.2
+LOST_PEER = ("connection closed", "connection reset", "gloo", "nccl")
+"""What torch says in the ranks that are left when another one is gone."""
+
+
+def _be_one_rank(run: Run, folder: Path) -> bool:
+    """Train as the rank that torchrun made this process, and write how that ended; whether it ended well."""
+    config = parse_training(run.config())
+    assert isinstance(config, StyleganConfig)
+    hooks = Hooks(run)
+    answer = {"outcome": "", "error": "", "echo": False}
+    try:
+        with joined(choose_device(config.device).type):
+            report, should_stop = (hooks.report, hooks.should_stop) if is_first() else (silent, never)
+            answer["outcome"] = train_here(run, config, report, should_stop)
+            hooks.flush()
+    except Exception as error:
+        traceback.print_exc()
+        echo = isinstance(error, RuntimeError) and any(mark in str(error).lower() for mark in LOST_PEER)
+        answer |= {"error": sentence(error, run), "echo": echo}
+    if folder.is_dir():  # else the worker is gone
+        write_json(folder / f"{os.environ['RANK']}.json", {**answer, "time": time.time()})
+    return not answer["error"]
+
+
+def _end_with(*parents: int) -> None:
+    """Leave this process at once when one of the others ends, whatever it is doing."""
+    watched = []
+    for parent in parents:
+        with suppress(psutil.NoSuchProcess):
+            watched.append(psutil.Process(parent))
+
+    def watch() -> None:
+        while len(watched) == len(parents) and all(_lives(process) for process in watched):
+            time.sleep(POLL_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _lives(process: psutil.Process) -> bool:
+    """Not so a zombie, which stays where nobody asks how its process ended."""
+    with suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+if __name__ == "__main__":
+    log_to_stdout()
+    run_id, worker, folder_of_answers = sys.argv[1:]
+    _end_with(os.getppid(), int(worker))
+    if not _be_one_rank(Run(Home.from_environment(), run_id), Path(folder_of_answers)):
+        sys.stdout.flush()
+        os._exit(1)  # parting from the others in good form could take for ever
