@@ -8,9 +8,8 @@ PORT ?= 8501
 demo: .venv/installed
 	$(BIN)/python -m engine demo --port $(PORT)
 
-# with the path, the dashboard takes up what is changed in engine/ and pages/ at the next look at a page
 app: .venv/installed
-	PYTHONPATH=$(CURDIR) $(BIN)/python -m engine app --port $(PORT)
+	$(BIN)/python -m engine app --port $(PORT)
 
 test: .venv/installed-dev
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --durations 10

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from engine.store.home import REPOSITORY
 
-MODULES = [path for path in REPOSITORY.glob("engine/**/*.py") if path.parent.name != "cli"]
+MODULES = [path for path in REPOSITORY.glob("engine/**/*.py") if path.parent.name != "cli" and path.name != "api.py"]
+"""The command line and the Python interface call the engine; no page calls them."""
 PRIMITIVES = frozenset(
     {
         *(f"engine.store.files.{name}" for name in ("disk_errors", "replacing", "new_folder")),

@@ -63,7 +63,7 @@ def test_somebody_new_without_a_gpu_is_led_to_a_training_of_minutes(
         assert next(box for box in app.selectbox if box.label == "Preset").value == begins_with
     assert "Networks this small take minutes." in text(app)
     press_start(app)
-    assert {(config.dataset, config.kimg, config.g_channels) for config in submissions.configs} == {("mine", 18.0, 32)}
+    assert {(config.dataset, config.kimg, config.g_channels) for config in submissions.configs} == {("mine", 16.0, 32)}
 
 
 def test_how_long_it_takes_is_told_by_a_run_like_it(home: Home, open_page: OpenPage) -> None:
