@@ -8,8 +8,9 @@ PORT ?= 8501
 demo: .venv/installed
 	$(BIN)/python -m engine demo --port $(PORT)
 
+# with the path, the dashboard takes up what is changed in engine/ and pages/ at the next look at a page
 app: .venv/installed
-	$(BIN)/python -m engine app --port $(PORT)
+	PYTHONPATH=$(CURDIR) $(BIN)/python -m engine app --port $(PORT)
 
 test: .venv/installed-dev
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --durations 10
@@ -18,6 +19,8 @@ lint: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell
 
 bench: .venv/installed-dev
 	mkdir -p test-artefacts
@@ -45,4 +48,4 @@ bench: .venv/installed-dev
 	@touch $@
 
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache test-artefacts
+	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .import_linter_cache test-artefacts

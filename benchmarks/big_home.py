@@ -20,7 +20,7 @@ from typing import Any
 from engine.configs import Config, GeneratorReference, PipelineConfig, PoolConfig, QualityConfig, StyleganConfig
 from engine.datasets.dataset import Dataset, fingerprint_of, write_manifest
 from engine.jobs.submit import submit, wait
-from engine.presets import PRESETS
+from engine.publications.presets import PRESETS
 from engine.store.files import read_json, write_json, write_text
 from engine.store.home import Home
 from engine.store.index import reindex

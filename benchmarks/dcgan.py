@@ -28,12 +28,12 @@ from torch import nn
 
 from benchmarks.machine import describe_cpu
 from engine.configs import DcganConfig
+from engine.devices import choose_precision, set_arithmetic
 from engine.gans.data import TrainingImages, rows_shown
 from engine.gans.dcgan.losses import gradient_penalty
 from engine.gans.dcgan.networks import Discriminator, Generator
-from engine.gans.dcgan.players import DcganPlayers
-from engine.gans.devices import choose_precision, set_arithmetic
-from engine.gans.pictures import Pictures
+from engine.gans.dcgan.trainer import DcganTrainer
+from engine.gans.image_spec import ImageSpec
 
 AIMS = {"cpu": 1.6, "cuda": 3.0}
 TURNS = 15
@@ -46,13 +46,13 @@ class Setting:
 
     name: str
     config: DcganConfig
-    pictures: Pictures
+    spec: ImageSpec
     claimed: bool = False
 
 
 def settings(size: int, batches: list[int]) -> list[Setting]:
     claims = [
-        Setting("recipe", DcganConfig(dataset="benchmark", batch=batch), Pictures(size, 3), claimed=True)
+        Setting("recipe", DcganConfig(dataset="benchmark", batch=batch), ImageSpec(size, 3), claimed=True)
         for batch in batches
     ]
     demo = DcganConfig(dataset="benchmark", batch=16, g_channels=32, d_channels=32)
@@ -66,18 +66,22 @@ def settings(size: int, batches: list[int]) -> list[Setting]:
         soft_labels=0.1,
         flip_probability=0.05,
     )
-    return [*claims, Setting("recipe, 32 wide", demo, Pictures(64, 1)), Setting("da-dcgan", da_dcgan, Pictures(32, 1))]
+    return [
+        *claims,
+        Setting("recipe, 32 wide", demo, ImageSpec(64, 1)),
+        Setting("da-dcgan", da_dcgan, ImageSpec(32, 1)),
+    ]
 
 
 def plain_loop(setting: Setting, device: torch.device) -> Callable[[], None]:
     """The recipe's iteration; with a gradient penalty where the setting has one, in fp32 like the rest."""
     config = setting.config
     torch.manual_seed(0)
-    g, d = (network(config, setting.pictures).to(device) for network in (Generator, Discriminator))
+    g, d = (network(config, setting.spec).to(device) for network in (Generator, Discriminator))
     g_optimizer, d_optimizer = (torch.optim.Adam(network.parameters(), 2e-4, (0.5, 0.999)) for network in (g, d))
     criterion = nn.BCELoss()
-    size = setting.pictures.size
-    reals = torch.rand(config.batch, setting.pictures.channels, size, size, device=device) * 2 - 1
+    size = setting.spec.size
+    reals = torch.rand(config.batch, setting.spec.channels, size, size, device=device) * 2 - 1
 
     def iterate() -> None:
         d_optimizer.zero_grad()
@@ -110,20 +114,20 @@ def plain_loop(setting: Setting, device: torch.device) -> Callable[[], None]:
 
 def our_loop(setting: Setting, device: torch.device) -> Callable[[], None]:
     """One iteration of the training loop, batch and seed included."""
-    config, pictures = setting.config, setting.pictures
+    config, spec = setting.config, setting.spec
     count = 512
-    pixels = np.random.default_rng(0).integers(0, 256, (count, pictures.size, pictures.size, pictures.channels))
+    pixels = np.random.default_rng(0).integers(0, 256, (count, spec.size, spec.size, spec.channels))
     images = TrainingImages(pixels.astype(np.uint8), np.zeros(count), [], device)
-    players = DcganPlayers(config, pictures, device, choose_precision("auto", device))
+    trainer = DcganTrainer(config, spec, device, choose_precision("auto", device))
     rows = np.split(rows_shown(0, 0, 64 * config.batch, count), 64)
     iterations = 0
-    pieces = images.stream([])
+    microbatches = images.stream([])
 
     def iterate() -> None:
-        nonlocal iterations, pieces
+        nonlocal iterations, microbatches
         if iterations % len(rows) == 0:
-            pieces = images.stream(rows)
-        players.play([next(pieces)], iterations * config.batch)
+            microbatches = images.stream(rows)
+        trainer.train_step([next(microbatches)], iterations * config.batch)
         iterations += 1
 
     return iterate
@@ -169,8 +173,8 @@ def _row(
     aim = AIMS[device.type] if setting.claimed else None
     return {
         "setting": name,
-        "size": setting.pictures.size,
-        "channels": setting.pictures.channels,
+        "size": setting.spec.size,
+        "channels": setting.spec.channels,
         "batch": setting.config.batch,
         "recipe_images_per_second": images / recipe,
         "our_images_per_second": images / ours,

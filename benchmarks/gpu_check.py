@@ -19,7 +19,7 @@ import torch
 
 from benchmarks.gpu import numerics, speed, trainings
 from benchmarks.gpu.common import GPU, Figures, Section, Skipped, release
-from engine.gans.devices import set_arithmetic
+from engine.devices import set_arithmetic
 
 SECTIONS: tuple[Section, ...] = (
     speed.machine,

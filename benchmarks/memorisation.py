@@ -26,7 +26,7 @@ import sklearn
 import torch
 from sklearn.neighbors import NearestNeighbors
 
-from engine.gans.devices import choose_device, describe
+from engine.devices import choose_device, describe
 from engine.quality.nearest import nearest
 
 NEIGHBOURS = 51

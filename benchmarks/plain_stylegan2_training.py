@@ -11,10 +11,10 @@ from torch import Tensor
 from benchmarks import plain_stylegan2 as plain
 from engine.configs import StyleganConfig
 from engine.gans.augment.pipe import AugmentPipe
-from engine.gans.pictures import Pictures
+from engine.gans.image_spec import ImageSpec
 from engine.gans.stylegan2.architecture import Architecture
-from engine.gans.stylegan2.averaging import share_kept
 from engine.gans.stylegan2.discriminator import Discriminator
+from engine.gans.stylegan2.ema import ema_decay
 from engine.gans.stylegan2.generator import Generator
 from engine.gans.stylegan2.losses import (
     draw_cutoff,
@@ -31,13 +31,13 @@ from engine.gans.stylegan2.losses import (
 class PlainTraining:
     """The four phases, each with its step, and the moving average, on the CPU; unconditional."""
 
-    def __init__(self, config: StyleganConfig, pictures: Pictures):
+    def __init__(self, config: StyleganConfig, spec: ImageSpec):
         self.config = config
-        architecture = Architecture.from_config(config, pictures)
+        architecture = Architecture.from_config(config, spec)
         torch.manual_seed(config.seed)
         self.g, self.d = Generator(architecture), Discriminator(architecture)
         self.g_ema = copy.deepcopy(self.g)
-        self.pipe = AugmentPipe(config.augpipe, pictures.channels)
+        self.pipe = AugmentPipe(config.augpipe, spec.channels)
         self.pipe.p.fill_(config.aug_p)
         self.g_adam, self.d_adam = (
             torch.optim.Adam(network.parameters(), lr * share, (0.0, 0.99**share), 1e-8, foreach=False, fused=False)
@@ -61,7 +61,7 @@ class PlainTraining:
 
     def g_main(self, count: int) -> None:
         self.begin(self.g_adam)
-        generator_loss(self.see(self.fakes(self.draw_ws(count)))).mean().backward()
+        generator_loss(self.discriminate_augmented(self.fakes(self.draw_ws(count)))).mean().backward()
         self.step(self.g_adam)
 
     def g_reg(self, reals: Tensor) -> None:
@@ -77,19 +77,19 @@ class PlainTraining:
         self.begin(self.d_adam)
         with torch.no_grad():
             fakes = self.fakes(self.draw_ws(len(reals)))
-        loss_of_fakes(self.see(fakes)).mean().backward()
-        loss_of_reals(self.see(reals)).mean().backward()
+        loss_of_fakes(self.discriminate_augmented(fakes)).mean().backward()
+        loss_of_reals(self.discriminate_augmented(reals)).mean().backward()
         self.step(self.d_adam)
 
     def d_reg(self, reals: Tensor) -> None:
         self.begin(self.d_adam)
-        penalty, _ = gradient_penalty(self.see, reals)
+        penalty, _ = gradient_penalty(self.discriminate_augmented, reals)
         (penalty.mean() * (self.config.gamma / 2) * self.config.d_reg_interval).backward()
         self.step(self.d_adam)
 
     @torch.no_grad()
     def average(self, batch: int) -> None:
-        kept = share_kept(batch, self.images_seen, self.config.ema_kimg, self.config.ema_ramp)
+        kept = ema_decay(batch, self.images_seen, self.config.ema_kimg, self.config.ema_ramp)
         self.images_seen += batch
         for average, current in zip(self.g_ema.parameters(), self.g.parameters(), strict=True):
             average.copy_(current.lerp(average, kept))
@@ -106,7 +106,7 @@ class PlainTraining:
     def fakes(self, ws: Tensor) -> Tensor:
         return plain.synthesised(self.g, ws, "random")
 
-    def see(self, images: Tensor) -> Tensor:
+    def discriminate_augmented(self, images: Tensor) -> Tensor:
         return plain.discriminated(self.d, plain.augmented(self.pipe, images))
 
     def begin(self, optimizer: torch.optim.Adam) -> None:

@@ -32,13 +32,13 @@ import torchvision
 from torch import nn
 
 from engine.datasets.phantom import phantom
+from engine.devices import describe
 from engine.features.backbones import Backbone
 from engine.features.cache import FeatureCache
 from engine.features.extractors import open_extractor
 from engine.features.inception import read_weights
 from engine.features.sources import available, resolve_weights
-from engine.gans.devices import describe
-from engine.quality.distances import frechet_distance, kernel_distance
+from engine.quality.fid_kid import frechet_distance, kernel_distance
 from engine.store.home import Home
 
 CPU = torch.device("cpu")

@@ -20,7 +20,7 @@ import torch
 from benchmarks.machine import describe_cpu
 from engine.configs import DcganConfig
 from engine.gans.dcgan.networks import Generator
-from engine.gans.pictures import Pictures
+from engine.gans.image_spec import ImageSpec
 from engine.sampling.export import to_onnx
 from engine.sampling.graphs import Graph
 from engine.sampling.latents import latents
@@ -34,7 +34,7 @@ def compare(batch: int, device: str, repeats: int) -> dict[str, object]:
     """Median seconds of both for one batch, and torch's divided by ONNX Runtime's."""
     config = DcganConfig(dataset="benchmark")
     torch.manual_seed(0)
-    generator = Generator(config, Pictures(64, 3)).eval()
+    generator = Generator(config, ImageSpec(64, 3)).eval()
     z = latents(range(batch), config.z_dim)
     graph = Graph(to_onnx(generator, {"z": torch.zeros(2, config.z_dim)}, "images"), Path("generator.onnx"), device)
     generator.to(device)

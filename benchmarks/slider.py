@@ -31,7 +31,7 @@ from benchmarks.served import Dashboard, chromium
 from engine.configs import DcganConfig, StyleganConfig
 from engine.gans.checkpoints import describe_snapshot, save_snapshot
 from engine.gans.dcgan import networks as dcgan
-from engine.gans.pictures import Pictures
+from engine.gans.image_spec import ImageSpec
 from engine.gans.stylegan2.architecture import Architecture
 from engine.gans.stylegan2.generator import Generator
 from engine.sampling.export import export_generator
@@ -70,18 +70,18 @@ WAYS = {
 
 def make_generators(home: Home) -> dict[str, Run]:
     """A run with an exported generator of each GAN."""
-    pictures = Pictures(SIZE, 3)
+    spec = ImageSpec(SIZE, 3)
     torch.manual_seed(0)
     recipe = DcganConfig(dataset="benchmark")
     auto = StyleganConfig(dataset="benchmark").completed(SIZE)
     networks: dict[str, tuple[Any, torch.nn.Module]] = {
-        "DCGAN": (recipe, dcgan.Generator(recipe, pictures)),
-        "StyleGAN2-ADA": (auto, Generator(Architecture.from_config(auto, pictures))),
+        "DCGAN": (recipe, dcgan.Generator(recipe, spec)),
+        "StyleGAN2-ADA": (auto, Generator(Architecture.from_config(auto, spec))),
     }
     runs = {}
     for name, (config, generator) in networks.items():
         run = create_run(home, config.plain(), name)
-        facts = describe_snapshot(config, "benchmark", pictures, ["benchmark"])
+        facts = describe_snapshot(config, "benchmark", spec, ["benchmark"])
         tensors = {f"G_ema.{key}": tensor for key, tensor in generator.state_dict().items()}
         save_snapshot(run.path, tensors, {**facts, "images_seen": 0, "seconds": 0.0})
         export_generator(run)
@@ -127,12 +127,12 @@ def measure(browser: Browser, server: Dashboard, run: Run, way: str, presses: in
     }
 
 
-def compare_threads(run: Run, pictures: int) -> dict[str, float]:
+def compare_threads(run: Run, spec: int) -> dict[str, float]:
     """Median milliseconds of a picture with the mapping on one thread and on all, and their ratio."""
     info, contents = read_generator(run.path)
     all_threads = StyleganSampler({name: Graph(content, run.path / name) for name, content in contents.items()}, info)
     milliseconds: dict[Sampler, list[float]] = {Sampler.open(run.path): [], all_threads: []}
-    for seed in range(WARM_UP + pictures):
+    for seed in range(WARM_UP + spec):
         for sampler, times in milliseconds.items():
             time.sleep(0.2)  # until the other's threads are at rest
             start = time.perf_counter()

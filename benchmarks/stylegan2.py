@@ -3,7 +3,7 @@
 The plain form (`plain_stylegan2`) is our own slow form, written to be read: the ratio to it says what the shortcuts
 gain, not how this program stands to others. It is fp32 and NCHW; its filters insert zeros, its Adam is not fused, and
 every image is resampled by the augmentation. It trains with scaled activations and samples with weights of each
-sample's own, as the published implementation does. Ours trains by the phases of `engine.gans.stylegan2.players` and
+sample's own, as the published implementation does. Ours trains by the phases of `engine.gans.stylegan2.trainer` and
 samples by ONNX Runtime.
 The two take turns, so that whatever else the machine does meets both; medians are compared.
 
@@ -34,12 +34,12 @@ from benchmarks import plain_stylegan2 as plain
 from benchmarks.machine import describe_cpu
 from benchmarks.plain_stylegan2_training import PlainTraining
 from engine.configs import StyleganConfig
-from engine.gans.devices import choose_precision, describe, set_arithmetic
-from engine.gans.pictures import Pictures
+from engine.devices import choose_precision, describe, set_arithmetic
+from engine.gans.image_spec import ImageSpec
 from engine.gans.stylegan2.architecture import Architecture
-from engine.gans.stylegan2.averaging import move_average, share_kept
+from engine.gans.stylegan2.ema import ema_decay, update_ema
 from engine.gans.stylegan2.generator import Generator
-from engine.gans.stylegan2.players import StyleganPlayers
+from engine.gans.stylegan2.trainer import StyleganTrainer
 from engine.sampling.graphs import Graph
 from engine.sampling.latents import latents
 from engine.sampling.stylegan2_onnx import mapping_graph, synthesis_graph
@@ -70,27 +70,27 @@ def random_reals(config: StyleganConfig, size: int, device: torch.device) -> Ten
     return torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8).to(device)
 
 
-def our_players(config: StyleganConfig, size: int, device: torch.device) -> StyleganPlayers:
+def our_players(config: StyleganConfig, size: int, device: torch.device) -> StyleganTrainer:
     labels = torch.zeros(100, dtype=torch.int64, device=device)
-    return StyleganPlayers(config, Pictures(size, 3), labels, device, choose_precision(config.precision, device))
+    return StyleganTrainer(config, ImageSpec(size, 3), labels, device, choose_precision(config.precision, device))
 
 
 def our_parts(config: StyleganConfig, size: int) -> Parts:
     """Everything that an iteration does on the CPU, by name."""
-    players = our_players(config, size, torch.device("cpu"))
-    reals = random_reals(config, size, players.device).permute(0, 3, 1, 2) / 127.5 - 1
+    trainer = our_players(config, size, torch.device("cpu"))
+    reals = random_reals(config, size, trainer.device).permute(0, 3, 1, 2) / 127.5 - 1
     labels = torch.zeros(len(reals), dtype=torch.int64)
 
     def run(index: int) -> None:
-        phase = players.phases[index]
-        players.begin(phase)
+        phase = trainer.phases[index]
+        trainer.begin(phase)
         phase.add_gradients(reals, labels)
-        players.share(phase)
+        trainer.share(phase)
         phase.step()
 
     def average() -> None:
-        kept = share_kept(config.batch, 0, config.ema_kimg, config.ema_ramp)
-        move_average(players.g_ema, players.g, kept)
+        kept = ema_decay(config.batch, 0, config.ema_kimg, config.ema_ramp)
+        update_ema(trainer.g_ema, trainer.g, kept)
 
     names = ("g_main", "g_reg", "d_main", "d_reg")
     return {name: lambda index=index: run(index) for index, name in enumerate(names)} | {"average": average}
@@ -98,7 +98,7 @@ def our_parts(config: StyleganConfig, size: int) -> Parts:
 
 def plain_parts(config: StyleganConfig, size: int) -> Parts:
     reals = random_reals(config, size, torch.device("cpu")).permute(0, 3, 1, 2) / 127.5 - 1
-    return PlainTraining(config, Pictures(size, 3)).parts(reals)
+    return PlainTraining(config, ImageSpec(size, 3)).parts(reals)
 
 
 def peak_memory(make: Callable[[StyleganConfig, int], Parts], config: StyleganConfig, size: int) -> float:
@@ -225,16 +225,19 @@ def time_on_cuda(config: StyleganConfig, size: int, turns: int) -> dict[str, obj
     """Images a second over turns of 16 whole iterations, which hold each phase in its proportion."""
     device = torch.device("cuda")
     set_arithmetic(device, config.precision)
-    players = our_players(config, size, device)
+    trainer = our_players(config, size, device)
     reals = random_reals(config, size, device)
     labels = torch.zeros(config.batch, dtype=torch.int64, device=device)
-    pieces = [(reals[i : i + players.offsets.step], labels[i : i + players.offsets.step]) for i in players.offsets]
+    microbatches = [
+        (reals[i : i + trainer.microbatch_starts.step], labels[i : i + trainer.microbatch_starts.step])
+        for i in trainer.microbatch_starts
+    ]
     iterations = 0
 
     def turn() -> None:
         nonlocal iterations
         for _ in range(config.d_reg_interval):
-            players.play(pieces, iterations * config.batch)
+            trainer.train_step(microbatches, iterations * config.batch)
             iterations += 1
         torch.cuda.synchronize()
 

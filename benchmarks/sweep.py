@@ -33,9 +33,9 @@ from torch import nn
 
 from engine.configs import SweepConfig
 from engine.configs.sweep import Arm
+from engine.devices import choose_device, describe
 from engine.features.backbones import IMAGENET_MEAN, IMAGENET_STD, INPUT_SIZE, open_backbone
 from engine.features.cache import FeatureCache
-from engine.gans.devices import choose_device, describe
 from engine.store.home import Home
 from engine.sweep.arms import arm_rule, plan
 from engine.sweep.runner import groups

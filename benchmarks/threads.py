@@ -30,10 +30,10 @@ import torch
 from benchmarks.machine import describe_cpu
 from benchmarks.stylegan2 import random_reals, training_config
 from engine.configs import DcganConfig
-from engine.gans.dcgan.players import DcganPlayers
-from engine.gans.devices import PRECISIONS, choose_precision
-from engine.gans.pictures import Pictures
-from engine.gans.stylegan2.players import StyleganPlayers
+from engine.devices import PRECISIONS, choose_precision
+from engine.gans.dcgan.trainer import DcganTrainer
+from engine.gans.image_spec import ImageSpec
+from engine.gans.stylegan2.trainer import StyleganTrainer
 
 SECONDS = 6.0
 TURNS = 3
@@ -58,18 +58,18 @@ def train(gan: str, precision: str, seconds: float) -> float:
     dtype = PRECISIONS[precision]
     if gan == "dcgan":
         config = DcganConfig(dataset="benchmark", batch=16, g_channels=32, d_channels=32)
-        players: DcganPlayers | StyleganPlayers = DcganPlayers(config, Pictures(64, 1), cpu, dtype)
+        trainer: DcganTrainer | StyleganTrainer = DcganTrainer(config, ImageSpec(64, 1), cpu, dtype)
         reals = torch.randint(0, 256, (16, 64, 64, 1), dtype=torch.uint8)
     else:
         stylegan = training_config("auto", 64, 8)
-        players = StyleganPlayers(stylegan, Pictures(64, 3), torch.zeros(100, dtype=torch.int64), cpu, dtype)
+        trainer = StyleganTrainer(stylegan, ImageSpec(64, 3), torch.zeros(100, dtype=torch.int64), cpu, dtype)
         reals = random_reals(stylegan, 64, cpu)
     labels = torch.zeros(len(reals), dtype=torch.int64)
     for warm_up in range(2):
-        players.play([(reals, labels)], warm_up * len(reals))
+        trainer.train_step([(reals, labels)], warm_up * len(reals))
     iterations, started = 0, time.perf_counter()
     while time.perf_counter() - started < seconds:
-        players.play([(reals, labels)], (2 + iterations) * len(reals))
+        trainer.train_step([(reals, labels)], (2 + iterations) * len(reals))
         iterations += 1
     return iterations * len(reals) / (time.perf_counter() - started)
 

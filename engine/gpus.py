@@ -30,7 +30,7 @@ class Gpu:
     """Such as GPU-5bd1a5c6-...; empty where the driver is too old to say."""
     name: str
     memory: int
-    """Bytes in all; 0 where that is not told."""
+    """Bytes in all; 0 where that is not known."""
 
 
 @cache

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from engine.gans.devices import exact_arithmetic, set_arithmetic
+from engine.devices import exact_arithmetic, set_arithmetic
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import pytest
 
 from engine.store.home import REPOSITORY, Home
 from tests.jobs.scene import processes_of, until
-from tests.jobs.test_journey import BRIEF
+from tests.jobs.test_pipeline import BRIEF
 
 
 @pytest.fixture(scope="module")

@@ -1,31 +1,26 @@
-"""The layers of the program: a module imports only from layers to its left, and the web process never torch."""
+"""The layers of the program: a module imports only from layers below it, in no circle, and the web process never torch.
+
+`lint-imports` checks the same contracts (`[tool.importlinter]` in pyproject.toml) and draws the path of a breach.
+"""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 from engine.store.home import REPOSITORY
 
-LAYERS = [
-    {"store", "configs", "presets", "published", "gpus"},
-    {"datasets"},
-    {"gans"},
-    {"sampling"},
-    {"features"},
-    {"projection"},
-    {"quality"},
-    {"sweep"},
-    {"review"},
-    {"report"},
-    {"jobs", "cli", "api"},
-    {"pages", "app"},
-]
+CONTRACTS = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+"""Those of `lint-imports`; the layers stand there alone."""
+ENGINE = next(contract["layers"] for contract in CONTRACTS if contract.get("containers") == ["engine"])
+LAYERS = [*({part.strip(" ()") for part in layer.split(":")} for layer in reversed(ENGINE)), {"pages", "app"}]
 RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
 MAY_IMPORT_LATE = (
     "engine/jobs/training_job.py",
@@ -44,7 +39,7 @@ LAYERED = [path for path in MODULES if path not in ENTRANCES]
 
 
 def part_of(module: str) -> str | None:
-    """`engine.gans.training` -> `gans`; `pages.parts.home` -> `pages`; None for foreign modules."""
+    """`engine.gans.training` -> `gans`; `pages.components.home` -> `pages`; None for foreign modules."""
     names = module.split(".")
     if names[0] == "engine":
         return names[1] if len(names) > 1 and names[1] in RANK else None
@@ -68,15 +63,35 @@ def imports(tree: ast.Module) -> Iterator[tuple[str, bool, int]]:
 
 
 @pytest.mark.parametrize("path", LAYERED, ids=lambda path: str(path.relative_to(REPOSITORY)))
-def test_imports_only_from_layers_to_the_left(path: Path) -> None:
+def test_imports_only_from_layers_below(path: Path) -> None:
     own = own_part(path)
-    assert own is not None, "a new part of the engine needs its place in LAYERS"
+    assert own is not None, "a new part of the engine needs its place in the layers of pyproject.toml"
     wrong = [
         f"line {line}: {module}"
         for module, _, line in imports(ast.parse(path.read_text()))
         if (part := part_of(module)) is not None and RANK[part] > RANK[own]
     ]
     assert not wrong
+
+
+def test_no_import_leads_back() -> None:
+    """Within a part either, and not by an import inside a function, which only hides the circle."""
+    names = {
+        ".".join(path.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__"): path for path in MODULES
+    }
+    graph = {
+        name: {
+            found
+            for module, _, _ in imports(ast.parse(path.read_text()))
+            if (found := next((known for known in (module, module.rpartition(".")[0]) if known in names), None))
+        }
+        for name, path in names.items()
+    }
+    assert graph["engine.jobs.submit"] > {"engine.jobs.prepare", "engine.store.runs"}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(reversed(error.args[1])))
 
 
 def test_only_the_worker_and_the_command_line_import_late() -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from engine.configs import ImportConfig, PipelineConfig, StyleganConfig, SweepConfig
 from engine.datasets.importing import import_dataset
-from engine.presets import PRESETS, STEPS, preset, step_settings
+from engine.publications.presets import PRESETS, STEPS, preset, step_settings
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
 

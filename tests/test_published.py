@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
-from engine.presets import PRESETS
-from engine.published import PUBLICATIONS, Publication
+from engine.configs import SweepConfig
+from engine.publications.presets import PRESETS
+from engine.publications.publication import Publication
+from engine.publications.table import HEADS, PUBLICATIONS
 
 FLAWS = {
     "dropped-runs": "Runs left out",
@@ -18,18 +22,24 @@ FLAWS = {
 @pytest.mark.parametrize("name", [name for name in PRESETS if name != "demo"])
 def test_every_preset_but_the_demo_says_what_it_repeats(name: str) -> None:
     preset = PRESETS[name]
-    assert PUBLICATIONS[name].preset == name
+    assert PUBLICATIONS[name].name == name
     assert preset.sweep["repeats"] == name
     assert preset.published.get("repeats", name) == name
     assert not PRESETS["demo"].published
     assert "demo" not in PUBLICATIONS
 
 
+def test_configs_can_name_every_published_head_and_nothing_else() -> None:
+    assert {*HEADS, "linear", "probe"} == set(get_args(SweepConfig.model_fields["head"].annotation))
+    for publication in PUBLICATIONS.values():
+        assert (publication.head is None) == (not publication.preset.published)
+
+
 @pytest.mark.parametrize("publication", PUBLICATIONS.values(), ids=PUBLICATIONS)
 def test_every_flaw_that_is_repeated_is_listed_as_a_difference(publication: Publication) -> None:
     listed = {difference.what: difference for difference in publication.differences}
     assert len(listed) == len(publication.differences), "each difference has a name of its own"
-    for flaw in PRESETS[publication.preset].published.get("flaws", ()):
+    for flaw in PRESETS[publication.name].published.get("flaws", ()):
         assert listed[FLAWS[flaw]].repeated
     for difference in publication.differences:
         assert all((difference.theirs, difference.ours, difference.why.endswith(".")))
@@ -56,6 +66,6 @@ def test_chest_ct_row_is_142_of_144() -> None:
 def test_published_arms_are_arms_of_the_published_sweeps() -> None:
     for publication in PUBLICATIONS.values():
         for row in publication.rows:
-            settings = PRESETS[publication.preset].published
+            settings = PRESETS[publication.name].published
             assert row.arm in settings["arms"]
             assert row.ratio == 0 or row.ratio in settings["ratios"]

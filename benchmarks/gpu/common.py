@@ -73,16 +73,16 @@ def repeatable_convolutions() -> Iterator[None]:
         cudnn.benchmark, cudnn.deterministic = before
 
 
-def recorded(players: Any) -> bool:
+def recorded(trainer: Any) -> bool:
     """Whether all of the players' work is replayed."""
-    works = players.recorder.works
+    works = trainer.recorder.works
     return bool(works) and all(work.graph is not None for work in works)
 
 
-def play(players: Any, pixels: Tensor, labels: Tensor, iterations: range) -> None:
+def train_step(trainer: Any, pixels: Tensor, labels: Tensor, iterations: range) -> None:
     """Iterations on batches of 8 out of these images, in their order."""
     for number in iterations:
         rows = torch.arange(number * 8, number * 8 + 8, device=GPU) % len(labels)
-        pieces = [rows[start : start + players.offsets.step] for start in players.offsets]
-        players.play([(pixels[piece], labels[piece]) for piece in pieces], number * 8)
+        microbatches = [rows[start : start + trainer.microbatch_starts.step] for start in trainer.microbatch_starts]
+        trainer.train_step([(pixels[piece], labels[piece]) for piece in microbatches], number * 8)
     torch.cuda.synchronize()

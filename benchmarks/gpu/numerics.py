@@ -13,9 +13,9 @@ from torch import Tensor
 
 from benchmarks.gpu.common import GPU, IDEAL_BYTES, Figures, Skipped, milliseconds, relative, without_triton
 from engine.configs import SweepConfig
+from engine.devices import exact_arithmetic
 from engine.gans.augment.bilinear import bilinear_samples
 from engine.gans.augment.pipe import AugmentPipe
-from engine.gans.devices import exact_arithmetic
 from engine.gans.stylegan2 import filters, kernels
 from engine.gans.stylegan2.architecture import Architecture
 from engine.gans.stylegan2.convolutions import convolved

@@ -107,16 +107,16 @@ def _resampling_ms(x: Tensor, use: filters.Use, padding: int, turns: int) -> flo
 def profile(found: Figures, quick: bool) -> None:
     """Where an iteration of the `speed` section goes: kernels by time, over 16 replayed iterations."""
     config = training_config("stylegan2", 256, 8)
-    players, reals = our_players(config, 256, GPU), random_reals(config, 256, GPU)
+    trainer, reals = our_players(config, 256, GPU), random_reals(config, 256, GPU)
     labels = torch.zeros(8, dtype=torch.int64, device=GPU)
     warm_up = 4 if quick else 80
     for step in range(warm_up):
-        players.play([(reals, labels)], step * 8)
+        trainer.train_step([(reals, labels)], step * 8)
     torch.cuda.synchronize()
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profiled:
         began = time.perf_counter()
         for step in range(warm_up, warm_up + 16):
-            players.play([(reals, labels)], step * 8)
+            trainer.train_step([(reals, labels)], step * 8)
         torch.cuda.synchronize()
         wall = time.perf_counter() - began
     events = sorted(profiled.key_averages(), key=lambda event: -event.device_time_total)

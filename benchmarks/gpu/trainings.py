@@ -18,21 +18,21 @@ from benchmarks.gpu.common import (
     SMALL,
     STYLEGAN,
     Figures,
-    play,
     recorded,
     relative,
     release,
     repeatable_convolutions,
+    train_step,
 )
 from engine.configs import DcganConfig, ImportConfig, StyleganConfig
 from engine.datasets.importing import import_dataset
+from engine.devices import memory_errors
 from engine.gans import data
 from engine.gans.cuda_graphs import WARM_UP
 from engine.gans.data import TrainingImages
-from engine.gans.devices import memory_errors
 from engine.gans.dry_run import _play_through
-from engine.gans.pictures import Pictures
-from engine.gans.players import make_players
+from engine.gans.image_spec import ImageSpec
+from engine.gans.trainers import make_trainer
 from engine.gans.training import train
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
@@ -62,10 +62,10 @@ def graphs(found: Figures, quick: bool) -> None:
             states = []
             for wanted in (True, False, False):  # the third says how far two equal trainings are apart
                 changed = type(config).build({**config.plain(), "cuda_graphs": wanted})
-                players = make_players(changed, Pictures(32, 3, 3 if config.conditional else 0), labels, GPU)
-                play(players, pixels, labels, range(12 if quick else 24))
-                assert recorded(players) == wanted, f"{name} was not recorded"
-                states.append({key: value.clone() for key, value in players.state().items()})
+                trainer = make_trainer(changed, ImageSpec(32, 3, 3 if config.conditional else 0), labels, GPU)
+                train_step(trainer, pixels, labels, range(12 if quick else 24))
+                assert recorded(trainer) == wanted, f"{name} was not recorded"
+                states.append({key: value.clone() for key, value in trainer.state().items()})
             replayed, eager, again = states
             worst = max(eager, key=lambda key: relative(replayed[key], eager[key]))
             row: Figures = {
@@ -89,13 +89,13 @@ def recordings(found: Figures, quick: bool) -> None:
 
     def played(failure: str) -> dict[str, Tensor]:
         own = type(config).build({**config.plain(), "cuda_graphs": failure != ""})
-        players: Any = make_players(own, Pictures(32, 3), labels, GPU)
+        trainer: Any = make_trainer(own, ImageSpec(32, 3), labels, GPU)
         if failure:
-            last = players.recorder.works[0]  # a recording begins with the last
+            last = trainer.recorder.works[0]  # a recording begins with the last
             last.work = broken(last.work, failure)
-        play(players, pixels, labels, range(WARM_UP + 4))
-        assert not recorded(players)
-        return {key: value.clone() for key, value in players.state().items()}
+        train_step(trainer, pixels, labels, range(WARM_UP + 4))
+        assert not recorded(trainer)
+        return {key: value.clone() for key, value in trainer.state().items()}
 
     def broken(work: Callable[..., None], failure: str) -> Callable[..., None]:
         def breaking(*tensors: Tensor) -> None:
@@ -179,23 +179,25 @@ def _memory(found: Figures, quick: bool) -> None:
     ).completed(256)
     images = TrainingImages(np.zeros((64, 256, 256, 3), np.uint8), np.zeros(64), [""] * 64, GPU)
     release()
-    told = _play_through(config, Pictures(256, 3), images, GPU, 2, silent, never).memory
+    told = _play_through(config, ImageSpec(256, 3), images, GPU, 2, silent, never).memory
     release()
     torch.cuda.reset_peak_memory_stats()
-    players = make_players(config, Pictures(256, 3), images.labels, GPU)
+    trainer = make_trainer(config, ImageSpec(256, 3), images.labels, GPU)
     z, labels = torch.randn(36, config.z_dim, device=GPU), torch.zeros(36, dtype=torch.int64, device=GPU)
-    players.sample(z, labels)
-    play(players, images.pixels, images.labels, range(8 if quick else 65))
-    players.sample(z, labels)
-    assert recorded(players)
+    trainer.sample(z, labels)
+    train_step(trainer, images.pixels, images.labels, range(8 if quick else 65))
+    trainer.sample(z, labels)
+    assert recorded(trainer)
     found["memory_gib"] = {"dry_run": told / 2**30, "training": torch.cuda.max_memory_reserved() / 2**30}
     print(found["memory_gib"])
-    del players
+    del trainer
     release()
     torch.cuda.set_per_process_memory_fraction(0.005)
     try:
         with memory_errors(config, GPU):
-            play(make_players(config, Pictures(256, 3), images.labels, GPU), images.pixels, images.labels, range(1))
+            train_step(
+                make_trainer(config, ImageSpec(256, 3), images.labels, GPU), images.pixels, images.labels, range(1)
+            )
         raise AssertionError("what should not have fitted into 0.5 % of the memory did")
     except ErsatzError as error:
         found["sentence"] = str(error)

@@ -79,7 +79,7 @@ def _training_device() -> Check:
         import torch
     except ImportError as error:
         return Check("Training", "fail", f"torch cannot be imported ({error}); run `pip install -r requirements.txt`")
-    from engine.gans.devices import trial
+    from engine.devices import trial
 
     found = visible()
     if torch.cuda.is_available():

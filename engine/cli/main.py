@@ -36,12 +36,12 @@ from engine.datasets.dataset import Dataset
 from engine.datasets.folds import parent_of_folds
 from engine.jobs import submit as jobs
 from engine.jobs.kinds import kind_named, parse_config
-from engine.presets import PRESETS, SIZES, preset, usual_size
+from engine.publications.presets import PRESETS, SIZES, preset, usual_size
 from engine.store.errors import ErsatzError
 from engine.store.home import Home, is_checkout
 from engine.store.runs import Run
-from engine.sweep.detectable import foretold
-from engine.sweep.levels import patients
+from engine.sweep.analysis_units import patients
+from engine.sweep.power import foretold
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -40,8 +40,8 @@ def import_(file: File, detach: Detach = False, as_json: Json = False, *, settin
 @app.command("show")
 def show_(file: File, as_json: Json = False) -> None:
     """Tell what a network file holds, without writing anything."""
-    from engine.gans.exchange.importing import describe
-    from engine.gans.exchange.nvidia import count_parameters, read_networks
+    from engine.gans.nvidia_pkl.importing import describe
+    from engine.gans.nvidia_pkl.nvidia import count_parameters, read_networks
 
     networks = read_networks(file)
     counts = count_parameters(networks)

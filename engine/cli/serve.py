@@ -62,9 +62,12 @@ def serve(
             style="yellow",
             soft_wrap=True,
         )
+    # Ctrl-C in a terminal reaches the server too, which ends by itself and, as it inherits this, is silent about it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C: the server must not stay behind
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as server:
         try:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
             while server.poll() is None and port_is_free(port, address):
                 time.sleep(0.1)
             if server.poll() is None:

@@ -1,4 +1,4 @@
-"""What all configs share: frozen, keyword-only, complete, validated with the field's name in the error."""
+"""The base of all configs: frozen, keyword-only, complete, validated with the field's name in the error."""
 
 from __future__ import annotations
 

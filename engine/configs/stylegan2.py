@@ -135,7 +135,7 @@ class StyleganConfig(TrainConfig):
 
 
 def configuration_values(cfg: Configuration, size: int, gpus: int = 1) -> dict[str, Any]:
-    """What a published configuration sets for images of `size` px on `gpus` GPUs (the table of the ADA repository)."""
+    """Settings of a published configuration for `size` px on `gpus` GPUs (the table of the ADA repository)."""
     common: dict[str, Any] = {
         "kimg": 25000.0,
         "mapping_layers": 8,

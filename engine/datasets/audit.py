@@ -1,4 +1,4 @@
-"""What is wrong with a data set, in sentences: copies, leaks, label conflicts, small classes, mixed or blank images."""
+"""The audit of a data set, in sentences: copies, leaks, label conflicts, small classes, mixed or blank images."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from engine.datasets.copies import BLANK_SPREAD, perceptual_hash
-from engine.datasets.measures import measured
+from engine.datasets.image_stats import measured
 
 __all__ = ["affected", "audit", "blocking", "perceptual_hash"]
 
@@ -91,9 +91,9 @@ def _finding(
 
 
 def _copies(rows: pd.DataFrame, key: str, kind: str) -> Iterator[Finding]:
-    """Sets of copies, told apart by what they spoil: labels, splits, or only the count of images."""
+    """Sets of copies, by what they spoil: labels, splits, or only the count of images."""
     members = rows[rows[key] != ""]
-    if key == "near":  # told elsewhere or harmless: members that are the same to the pixel, or of one known group
+    if key == "near":  # reported elsewhere or harmless: identical pixels, or one known group
         sets = members.groupby("near")
         joined = (sets["group"].transform("nunique") == 1) & (members["group"] != "")
         members = members[(sets["sha256"].transform("nunique") > 1) & ~joined]
@@ -192,7 +192,7 @@ def _groups(rows: pd.DataFrame) -> Iterator[Finding]:
 
 
 def name_prefixes(rows: pd.DataFrame) -> pd.Series:
-    """What stands before the last number of each source's file name (`P012_slice3.png` -> `P012`), '' if nothing."""
+    """The part before the last number of each source's file name (`P012_slice3.png` -> `P012`), '' if nothing."""
     stems = rows["source"].map(lambda source: Path(source).stem)
     return stems.str.extract(_PATIENT, expand=False).fillna("")
 

@@ -42,7 +42,7 @@ def perceptual_hash(pixels: np.ndarray) -> str:
 
 
 def measure(manifest: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """The manifest with what only the pixels below `path` can tell, in two more columns.
+    """The manifest with two more columns, measured on the pixels below `path`.
 
     `spread`: grey levels between the 1st and 99th percentile of the image's thumbnail (near 0: blank).
     `near`: name of the set of near copies that the image belongs to (`near-001`, ...), '' if it is in none.
@@ -109,7 +109,7 @@ def joined(size: int, *keys: pd.Series) -> np.ndarray:
 def _details(thumbnails: np.ndarray) -> np.ndarray:
     """Unit vectors float32 `[N, D]` of the compressed gradients of the slightly blurred thumbnails.
 
-    Gradients, because the grey values of two centred organs on black correlate above 0.95 whoever the patient is;
+    Gradients, because the grey values of two centred organs on black correlate above 0.95 for any two patients;
     compressed as g / (|g| + mean |g| / 4), because else the one strong edge that all have (the skull) decides;
     blurred, because a JPEG or a smaller copy loses the finest detail.
     """

@@ -8,11 +8,11 @@ from typing import Any
 import pandas as pd
 
 from engine.configs import ImportConfig
-from engine.datasets import units
+from engine.datasets import split_units
 from engine.datasets.audit import audit
 from engine.datasets.dataset import SPLITS, Dataset
-from engine.datasets.measures import measured
-from engine.datasets.settling import MOVED, settle, write_settled
+from engine.datasets.finalize import MOVED, settle, write_settled
+from engine.datasets.image_stats import measured
 from engine.store.errors import ErsatzError
 from engine.store.files import write_json
 from engine.store.locks import FileLock
@@ -68,7 +68,7 @@ def move(dataset: Dataset, paths: Sequence[str], split: str) -> Dataset:
                 f"Data set {dataset.name} has no image {sorted(unknown)[0]}; the paths in its manifest.csv are "
                 "expected. Choose the images again."
             )
-        together = units.numbers(measured(manifest, dataset.path))
+        together = split_units.numbers(measured(manifest, dataset.path))
         chosen = together.isin(together[manifest["path"].isin(set(paths))])
         if MOVED not in manifest:
             manifest[MOVED] = ""
@@ -77,7 +77,7 @@ def move(dataset: Dataset, paths: Sequence[str], split: str) -> Dataset:
 
 
 def freeze(dataset: Dataset, accept_findings: bool = False) -> str:
-    """Freeze the split that `dataset` shows, and return its fingerprint; refused when somebody changed it meanwhile."""
+    """Freeze the split that `dataset` shows, and return its fingerprint; refused if it was changed meanwhile."""
     with changing(dataset):
         now = Dataset.open(dataset.home, dataset.name)
         if now.info != dataset.info and not now.frozen:

@@ -19,7 +19,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from engine.datasets import copies, splitting
 from engine.datasets.audit import audit, blocking
 from engine.datasets.dataset import Dataset, frozen_now, list_datasets, reason_not_to_freeze, write_manifest
-from engine.datasets.measures import MEASURED, measured
+from engine.datasets.image_stats import MEASURED, measured
 from engine.store.errors import ErsatzError
 from engine.store.files import new_folder, write_json
 from engine.store.home import Home

@@ -15,17 +15,17 @@ from PIL import Image
 
 from engine import __version__
 from engine.configs import ImportConfig
+from engine.datasets.class_mapping import Naming, name_classes
 from engine.datasets.copies import perceptual_hash
 from engine.datasets.dataset import COLUMNS, Dataset
-from engine.datasets.each import each
-from engine.datasets.measures import MEASURED
+from engine.datasets.finalize import MOVED, settle, write_settled
+from engine.datasets.image_stats import MEASURED
 from engine.datasets.metadata import keep_metadata
-from engine.datasets.naming import Naming, name_classes
+from engine.datasets.parallel_map import each
 from engine.datasets.preprocess import depth_range, has_colour, in_mode, to_stored
 from engine.datasets.reading.items import Facts, Item, Reading, bad_pictures
 from engine.datasets.reading.source import open_source
 from engine.datasets.remedies import GIVEN_GROUP
-from engine.datasets.settling import MOVED, settle, write_settled
 from engine.store.errors import ErsatzError
 from engine.store.files import new_folder
 from engine.store.hashing import sha256_pixels
@@ -116,7 +116,7 @@ class Unusable:
 def look(
     naming: Naming, config: ImportConfig, unusable: Unusable, report: Report, should_stop: ShouldStop
 ) -> tuple[Naming, list[Facts]]:
-    """What the header of each picture says, and the items that have one: others are `unusable`, as are large ones."""
+    """The facts in each picture's header, and the items that have one; others are `unusable`, as are large ones."""
     found, problems = each(
         lambda _, item: (item, item.picture.facts(config.max_pixels)),
         naming.items,
@@ -198,7 +198,7 @@ def _store(
 
 
 def _one_mode(manifest: pd.DataFrame, wanted: str, folder: Path, report: Report, should_stop: ShouldStop) -> str:
-    """Bring all stored images to one mode: the wanted one, else RGB if any shows colour. Mends `sha256` in place."""
+    """Bring all stored images to one mode: the wanted one, else RGB if any shows colour. Updates `sha256` in place."""
     mode = wanted if wanted != "auto" else "RGB" if manifest["colour"].any() else "L"
     others = manifest.index[manifest["stored_mode"] != mode]
 

@@ -1,4 +1,4 @@
-"""The one way in which any picture becomes a stored image: 8 bits, without alpha, square, grey or RGB, lossless.
+"""Preprocessing of any picture to a stored image: 8 bits, without alpha, square, grey or RGB, lossless.
 
 In this order, for real images of every source:
 1. orientation: EXIF orientation is applied;

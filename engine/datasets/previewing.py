@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from engine.configs import ImportConfig
+from engine.datasets.class_mapping import Naming
 from engine.datasets.dataset import SPLITS
-from engine.datasets.each import each
 from engine.datasets.importing import frequent, named, notes_on
 from engine.datasets.metadata import metadata_counts
-from engine.datasets.naming import Naming
+from engine.datasets.parallel_map import each
 from engine.datasets.preprocess import depth_range, to_stored
 from engine.datasets.reading.items import Facts, Item
 from engine.datasets.reading.source import open_source
@@ -24,7 +24,7 @@ from engine.store.progress import never, silent
 
 @dataclass(frozen=True)
 class Preview:
-    """What an import would read, from names and headers alone; nothing is written."""
+    """Preview of an import, from names and headers alone; nothing is written."""
 
     layout: str
     counts: dict[str, dict[str, int]]
@@ -75,7 +75,7 @@ class Preview:
 
 
 def preview(config: ImportConfig, home: Home | None = None, examples: int = 0) -> Preview:
-    """What would be imported, with so many `examples` of each class; an `ErsatzError` for a layout nobody knows."""
+    """What would be imported, with so many `examples` of each class; an `ErsatzError` for an unknown layout."""
     with open_source(config, (home or Home.from_environment()).cache) as reading:
         naming = named(reading, config)
         found, problems = each(

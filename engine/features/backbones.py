@@ -14,11 +14,11 @@ import torchvision
 from torch import Tensor, nn
 
 from engine.configs.sweep import TIMM
+from engine.devices import choose_precision, exact_arithmetic
 from engine.features import dinov2, inception
 from engine.features.classical import apply_maps, seeded_maps
 from engine.features.sources import import_timm, timm_config
 from engine.features.weights import load_weights
-from engine.gans.devices import choose_precision, exact_arithmetic
 from engine.store.errors import ErsatzError
 
 # Every pass has this many images, the last one padded: the arithmetic of an image never depends on its company.
@@ -30,7 +30,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class Preparation:
-    """What a network wants to be shown: images [N, C, H, W] in 0 to 255 are resized, then normalised."""
+    """The preprocessing of a network: images [N, C, H, W] in 0 to 255 are resized, then normalised."""
 
     words: str
     resize: Callable[[Tensor], Tensor]

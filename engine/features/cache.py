@@ -3,7 +3,7 @@
 <home>/cache/features/<backbone>-<hash of weights and preprocessing>.sqlite
     features(key, value)   key: SHA-256 of the stored pixels, plus "/<seed>" for a random view; value: float32 [D]
 
-SQLite lets several processes read and write at once; whoever writes a key first wins, and both wrote the same.
+SQLite lets several processes read and write at once; the first write of a key wins, and all writes of it are equal.
 The file is safe to delete.
 """
 

@@ -1,45 +1,22 @@
 """Classical augmentation as random affine maps with mirroring, applied to whole batches on the device.
 
-Shear is a slope here (x moves by up to 0.2 of y), and what enters at the edges repeats the border.
+How far, say the policies (`AUGMENTATIONS`). Shear is a slope, and what enters at the edges repeats the border.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 
-
-@dataclass(frozen=True)
-class Policy:
-    """How far an image may be moved; 0: not at all."""
-
-    rotation: float
-    """Degrees, to both sides."""
-    shift: float = 0.0
-    """Share of the image's width and height."""
-    shear: float = 0.0
-    zoom: float = 0.0
-    """Share by which either axis may grow or shrink."""
-    mirror: bool = False
-    """Left and right may change places."""
-    flip: bool = False
-    """Top and bottom may change places."""
-
-
-POLICIES = {
-    "head-ct": Policy(40, shift=0.2, shear=0.2, zoom=0.2, mirror=True),  # as published
-    "skin-lesions": Policy(30, mirror=True, flip=True),  # as published
-    "mild": Policy(10, shift=0.05, zoom=0.1),
-}
+from engine.publications.table import AUGMENTATIONS
 
 
 def random_maps(n: int, generator: torch.Generator, policy: str = "head-ct") -> torch.Tensor:
     """Draw `n` affine maps `[N, 2, 3]` from output to input coordinates in [-1, 1] (as `affine_grid` wants them)."""
-    p = POLICIES[policy]
+    p = AUGMENTATIONS[policy]
     u = torch.rand(n, 7, generator=generator, device=generator.device) * 2 - 1
     angle = u[:, 0] * math.radians(p.rotation)
     shear, zoom_x, zoom_y = u[:, 1] * p.shear, 1 + u[:, 2] * p.zoom, 1 + u[:, 3] * p.zoom

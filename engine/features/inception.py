@@ -111,7 +111,7 @@ def _packaged_weights(path: Path, net: nn.Module) -> dict[str, Tensor]:
             values = np.frombuffer(archive.read(f"out_jit_module/data/{place}"), "<f4").astype(np.float32)
             state[name] = torch.from_numpy(values).view(state[name].shape)
     for name in state.keys() - set(places):
-        state[name] = torch.ones(state[name].shape, dtype=state[name].dtype)  # scales, and counters that nobody reads
+        state[name] = torch.ones(state[name].shape, dtype=state[name].dtype)  # scales, and counters that are not used
     return state
 
 

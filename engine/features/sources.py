@@ -1,4 +1,4 @@
-"""Where the weights of pretrained networks come from: never from nowhere, never random in silence.
+"""Where the weights of pretrained networks come from; missing weights are an error, never random ones.
 
 Free of torch, so that a page can say which weights are on this machine.
 """
@@ -71,7 +71,7 @@ SOURCES: dict[str, Source] = {
 }
 
 SHA256 = {"dinov2_vits14_pretrain.pth": "b938bf1bc15cd2ec0feacfe3a1bb553fe8ea9ca46a7e1d8d00217f29aef60cd9"}
-"""Of files whose name does not tell it; torchvision writes the first 8 digits into the names of its own."""
+"""Of files whose name does not hold it; torchvision's names end with the first 8 digits."""
 
 
 def resolve_weights(network: str, user_path: str = "", instead: str = "") -> Path:
@@ -125,7 +125,7 @@ def import_timm(instead: str = SMALL_CNN) -> ModuleType:
 
 
 def timm_config(network: str, instead: str = SMALL_CNN) -> dict:
-    """What timm tells about the pretrained network `timm:NAME`; an `ErsatzError` when it has none of that name."""
+    """timm's config of the pretrained network `timm:NAME`; an `ErsatzError` when it has none of that name."""
     timm, name = import_timm(instead), network.removeprefix(TIMM)
     config = timm.models.get_pretrained_cfg(name) if timm.is_model(name) else None
     if config is None or not config.has_weights:

@@ -1,4 +1,4 @@
-"""Reading files of weights without running anything in them. Where the files come from is told in sources.py."""
+"""Reading files of weights without running anything in them. sources.py says where the files come from."""
 
 from __future__ import annotations
 

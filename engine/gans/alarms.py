@@ -43,7 +43,7 @@ STILL_RISING = 1.2
 
 GROWTH, LARGE = 30.0, 100.0
 """An explosion: numbers that stay 30 times their usual size, and are large in themselves. Gradient norms and logits of
-healthy trainings are below some tens, and a logit of 100 is a probability that float32 cannot tell from 0 or 1."""
+healthy trainings are below some tens, and a logit of 100 is a probability that float32 rounds to 0 or 1."""
 EXPLOSION_ROWS, USUAL_ROWS = 3, 5
 MEASURED = {
     "g_grad_norm": "the generator's gradient",
@@ -60,7 +60,7 @@ LEAK_LOOKS = 2
 
 @dataclass(frozen=True)
 class Alarm:
-    """What is wrong since when, in one sentence or two with what to do."""
+    """A problem of a training: since when, in one sentence or two with what to do."""
 
     name: str
     sentence: str

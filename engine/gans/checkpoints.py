@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from engine.configs import DcganConfig, TrainingConfig, parse_training
 from engine.gans.dcgan import networks as dcgan
-from engine.gans.pictures import Pictures
+from engine.gans.image_spec import ImageSpec
 from engine.gans.snapshots import NAMES, images_seen, list_snapshots, snapshot_path
 from engine.gans.stylegan2 import generator as stylegan2
 from engine.gans.stylegan2.architecture import Architecture
@@ -91,7 +91,7 @@ def _build_generator(metadata: dict[str, Any]) -> nn.Module:
     config = parse_training(metadata["config"])
     assert isinstance(config, DcganConfig)
     classes = len(metadata["classes"]) if metadata["conditional"] else 0
-    return dcgan.Generator(config, Pictures(metadata["size"], metadata["channels"], classes))
+    return dcgan.Generator(config, ImageSpec(metadata["size"], metadata["channels"], classes))
 
 
 def _read(path: Path, prefix: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -118,12 +118,12 @@ def _damaged(path: Path, reason: str) -> ErsatzError:
     )
 
 
-def describe_snapshot(config: TrainingConfig, digest: str, pictures: Pictures, classes: list[str]) -> dict[str, Any]:
+def describe_snapshot(config: TrainingConfig, digest: str, spec: ImageSpec, classes: list[str]) -> dict[str, Any]:
     """The part of the metadata that stays the same throughout a run; `classes` are those the generator can make."""
     if isinstance(config, DcganConfig):
         shape: dict[str, Any] = {"architecture": config.architecture}
     else:
-        architecture = Architecture.from_config(config, pictures)
+        architecture = Architecture.from_config(config, spec)
         shape = {"architecture": config.cfg, **describe_networks(architecture, architecture)}
     return {
         "gan": config.gan,
@@ -131,8 +131,8 @@ def describe_snapshot(config: TrainingConfig, digest: str, pictures: Pictures, c
         "config": config.plain(),
         "config_sha256": digest,
         "z_dim": config.z_dim,
-        "size": pictures.size,
-        "channels": pictures.channels,
+        "size": spec.size,
+        "channels": spec.channels,
         "classes": classes,
         "conditional": config.conditional,
         "class_name": config.class_name,
@@ -143,7 +143,7 @@ def describe_snapshot(config: TrainingConfig, digest: str, pictures: Pictures, c
 
 
 def describe_networks(g: Architecture, d: Architecture) -> dict[str, Any]:
-    """What a StyleGAN2 snapshot says of its networks: enough to build both (`Architecture(**facts["g_architecture"])`).
+    """Metadata of a StyleGAN2 snapshot's networks, enough to build both (`Architecture(**facts["g_architecture"])`).
 
     The two differ in an imported file at most.
     """

@@ -7,6 +7,7 @@ that it changes no number, and where it fails the training goes on without graph
 from __future__ import annotations
 
 import gc
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -14,6 +15,8 @@ import torch
 from torch import Tensor
 
 from engine.store.errors import ErsatzError, is_out_of_memory
+
+logger = logging.getLogger(__name__)
 
 Work = Callable[..., None]
 """Changes tensors on the device, given tensors whose shapes are always the same; returns nothing."""
@@ -103,10 +106,9 @@ class Recorder:
             torch._C._cuda_endAllocateToPool(outside.device_index, memory)
             torch._C._cuda_releasePool(outside.device_index, memory)
         self._require_sound_device(reason)
-        print(
+        logger.warning(
             f"This training could not be recorded as CUDA graphs ({reason}); it goes on without them, with the same "
-            "numbers, only slower.",
-            flush=True,
+            "numbers, only slower."
         )
 
     def _require_sound_device(self, reason: str) -> None:
@@ -155,7 +157,7 @@ class _Recordable:
 
 
 def _reason(error: BaseException) -> str:
-    """In a few words why a recording failed; its end tells only that something failed before."""
+    """In a few words why a recording failed; ending it only reports that something failed before."""
     if isinstance(error, Exception) and is_out_of_memory(error):
         return "the GPU's memory is full"
     return _reason(error.__context__) if error.__context__ else _first_line(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,8 @@ from engine.store.files import replacing
 from engine.store.home import Home
 from engine.store.locks import FileLock
 from engine.store.progress import Progress, Report, silent
+
+logger = logging.getLogger(__name__)
 
 Shown = tuple[Tensor, Tensor]
 """Pixels uint8 [n, H, W, C] and labels int64 [n], on the device."""
@@ -56,12 +59,12 @@ class TrainingImages:
         """The images of `rows`, uint8 [n, H, W, C]."""
         return self.pixels[torch.from_numpy(rows)].cpu().numpy()
 
-    def stream(self, pieces: Sequence[np.ndarray]) -> Iterator[Shown]:
+    def stream(self, microbatches: Sequence[np.ndarray]) -> Iterator[Shown]:
         """For each piece, int64 rows [n], its images. Nothing waits for the device."""
-        if not pieces:
+        if not microbatches:
             return
-        rows = torch.from_numpy(np.concatenate(pieces)).to(self.labels.device)
-        for piece in rows.split([len(piece) for piece in pieces]):
+        rows = torch.from_numpy(np.concatenate(microbatches)).to(self.labels.device)
+        for piece in rows.split([len(piece) for piece in microbatches]):
             yield self.pixels[piece], self.labels[piece]
 
 
@@ -82,13 +85,13 @@ class MappedImages(TrainingImages):
     def read(self, rows: np.ndarray) -> np.ndarray:
         return np.asarray(self.file[self.places[rows]])
 
-    def stream(self, pieces: Sequence[np.ndarray]) -> Iterator[Shown]:
+    def stream(self, microbatches: Sequence[np.ndarray]) -> Iterator[Shown]:
         device = self.labels.device
         with ThreadPoolExecutor(1) as reader:
-            fetched = deque(reader.submit(self._fetch, piece) for piece in pieces[:READ_AHEAD])
-            for number in range(len(pieces)):
+            fetched = deque(reader.submit(self._fetch, piece) for piece in microbatches[:READ_AHEAD])
+            for number in range(len(microbatches)):
                 pixels, labels = fetched.popleft().result()
-                fetched.extend(reader.submit(self._fetch, piece) for piece in pieces[number + READ_AHEAD :][:1])
+                fetched.extend(reader.submit(self._fetch, piece) for piece in microbatches[number + READ_AHEAD :][:1])
                 yield pixels.to(device, non_blocking=True), labels.to(device, non_blocking=True)
 
     def _fetch(self, rows: np.ndarray) -> Shown:
@@ -151,16 +154,15 @@ def read_training_images(
     if size <= SHARE_OF_MEMORY * free:
         return TrainingImages(dataset.pixels(rows), labels, sha256, device)
     if is_first():
-        print(
+        logger.info(
             f"The images take {size / 2**30:.2f} GiB, more than half of the {free / 2**30:.2f} GiB of memory that are "
-            "free; so they are read from a file as they are shown, a few batches ahead.",
-            flush=True,
+            "free; so they are read from a file as they are shown, a few batches ahead."
         )
     return MappedImages(mapped_file(dataset, report), places, labels, sha256, device)
 
 
 def chosen_rows(every: pd.DataFrame, config: TrainConfig) -> np.ndarray:
-    """Which rows of the training split are shown, int64 [N], rising."""
+    """Rows of the training split to train on, int64 [N], rising."""
     chosen = np.arange(len(every))
     if config.class_name:
         chosen = chosen[(every["class"] == config.class_name).to_numpy()]
@@ -218,7 +220,7 @@ def rows_shown(seed: int, images_seen: int, count: int, total: int) -> np.ndarra
 def draws_seed(seed: int, images_seen: int, phase: int = 0) -> int:
     """Seed of the random draws of what begins at `images_seen`, so that resuming needs no saved state.
 
-    `phase` tells apart the parts of an iteration that draw for the same images.
+    `phase` separates the parts of an iteration that draw for the same images.
     """
     return int(np.random.SeedSequence([seed, images_seen, phase]).generate_state(1, np.uint64)[0])
 

@@ -1,4 +1,4 @@
-"""Several processes that share every batch, one a GPU (torchrun), and the little that they tell each other.
+"""Several processes that share every batch, one a GPU (torchrun), and what they exchange.
 
 Each rank computes the gradients of its share of a batch, and ONE flat all-reduce a phase averages them before the
 optimiser's step. (A DDP wrapper would be wrong: it listens to every backward pass, and R1 and path length have two.)
@@ -34,7 +34,7 @@ def rank() -> int:
 
 
 def world() -> int:
-    """How many processes share each batch."""
+    """The number of processes that share each batch."""
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
@@ -43,7 +43,7 @@ def is_first() -> bool:
     return rank() == 0
 
 
-def own_pieces(batch: int, at_once: int) -> range:
+def own_microbatches(batch: int, at_once: int) -> range:
     """Where in a batch the pieces of `at_once` images begin that this rank computes; a whole share if `at_once` is 0.
 
     Every random draw of a piece derives from the images seen before the batch plus this offset.
@@ -64,7 +64,7 @@ def joined(device_type: str) -> Iterator[None]:
         return
     if device_type == "cuda":
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-        # Flags go over gloo, from the CPU: nccl would make every rank wait for its GPU to tell one bit.
+        # Flags go over gloo, from the CPU: nccl would make every rank wait for its GPU for one bit.
         dist.init_process_group("cpu:gloo,cuda:nccl", timeout=PATIENCE)
     else:
         dist.init_process_group("gloo", timeout=PATIENCE)
@@ -81,8 +81,8 @@ def average(tensors: Iterable[Tensor]) -> None:
     flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
     dist.all_reduce(flat)
     flat /= world()
-    pieces = flat.split([tensor.numel() for tensor in tensors])
-    torch._foreach_copy_(tensors, [piece.view(t.shape) for piece, t in zip(pieces, tensors, strict=True)])
+    microbatches = flat.split([tensor.numel() for tensor in tensors])
+    torch._foreach_copy_(tensors, [piece.view(t.shape) for piece, t in zip(microbatches, tensors, strict=True)])
 
 
 @torch.no_grad()
@@ -97,7 +97,7 @@ def take_from_first(tensors: Iterable[Tensor]) -> None:
 
 
 def first_decides(flag: bool) -> bool:
-    """What rank 0 says, told to all."""
+    """The flag of rank 0, on all ranks."""
     if world() == 1:
         return flag
     said = torch.tensor([flag], dtype=torch.uint8)

@@ -1,4 +1,4 @@
-"""What a training would cost, measured by a few of its iterations: memory, time, disk. Nothing of it is kept."""
+"""Cost of a training (memory, time, disk), measured by a few of its iterations, which are not kept."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ import psutil
 import torch
 
 from engine.configs import DcganConfig, DryRunConfig, StyleganConfig, TrainingConfig, parse_training
+from engine.devices import choose_device, describe, set_arithmetic
 from engine.gans.checkpoints import KEEP, KEEP_GENERATORS
 from engine.gans.cuda_graphs import WARM_UP
 from engine.gans.data import TrainingImages, free_memory, open_training_set, read_training_images, rows_shown
-from engine.gans.devices import choose_device, describe, set_arithmetic
 from engine.gans.grids import fixed_latents, to_bytes
-from engine.gans.pictures import Pictures
-from engine.gans.players import Players, make_players, precision_of
-from engine.gans.stylegan2.players import StyleganPlayers
+from engine.gans.image_spec import ImageSpec
+from engine.gans.stylegan2.trainer import StyleganTrainer
+from engine.gans.trainers import Trainer, make_trainer, precision_of
 from engine.gans.training import length
 from engine.store.errors import ErsatzError, is_out_of_memory
 from engine.store.progress import Outcome, Progress, Report, ShouldStop, duration
@@ -34,7 +34,7 @@ TYPICAL_P = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What a dry run found, as `status.json` keeps it under `result`; sizes in GiB, times in seconds."""
+    """The result of a dry run, as in `status.json`; sizes in GiB, times in seconds."""
 
     fits: bool
     """Whether the memory was enough."""
@@ -73,7 +73,7 @@ class Measured:
 
 
 class _Stopped(Exception):
-    """Somebody asked for a stop."""
+    """The dry run was asked to stop."""
 
 
 def dry_run(run: Run, config: DryRunConfig, report: Report, should_stop: ShouldStop) -> Outcome:
@@ -85,20 +85,20 @@ def dry_run(run: Run, config: DryRunConfig, report: Report, should_stop: ShouldS
     device = choose_device(training.device)
     set_arithmetic(device, training.precision)
     dataset = open_training_set(run.home, training)
-    pictures = Pictures(dataset.size, dataset.channels, len(dataset.classes) if training.conditional else 0)
+    spec = ImageSpec(dataset.size, dataset.channels, len(dataset.classes) if training.conditional else 0)
     report(Progress("reading images", 0, 1, "images"))
     free = free_memory(device) + (0 if device.type == "cuda" else psutil.Process().memory_info().rss)
     images = read_training_images(dataset, training, device, report)
     share = of_one_rank(training)
     total, tick = length(training, len(images))
 
-    players = make_players(share, pictures, images.labels.cpu(), torch.device("cpu"))
-    state = sum(tensor.numel() * tensor.element_size() for tensor in players.state().values())
-    networks = {name: sum(p.numel() for p in network.parameters()) for name, network in players.networks().items()}
-    del players
+    trainer = make_trainer(share, spec, images.labels.cpu(), torch.device("cpu"))
+    state = sum(tensor.numel() * tensor.element_size() for tensor in trainer.state().values())
+    networks = {name: sum(p.numel() for p in network.parameters()) for name, network in trainer.networks().items()}
+    del trainer
 
     def measure(candidate: TrainingConfig, iterations: int) -> Measured | None:
-        return _measure(candidate, pictures, images, device, iterations, report, should_stop)
+        return _measure(candidate, spec, images, device, iterations, report, should_stop)
 
     try:
         measured = measure(share, config.iterations)
@@ -108,7 +108,7 @@ def dry_run(run: Run, config: DryRunConfig, report: Report, should_stop: ShouldS
 
     grids = 2 + math.ceil(total / (tick * training.snapshot_ticks))
     kept = 1 + min(grids, KEEP_GENERATORS)  # the exported generator, and those of older snapshots
-    disk = state * (KEEP + 1) + 4 * networks["G"] * kept + grids * training.grid * pictures.size**2 * pictures.channels
+    disk = state * (KEEP + 1) + 4 * networks["G"] * kept + grids * training.grid * spec.size**2 * spec.channels
     disk_free = shutil.disk_usage(run.path).free
     per_image = measured.iteration / training.batch if measured else 0.0
     cost = Cost(
@@ -155,7 +155,7 @@ def remedies(training: TrainingConfig) -> Iterator[tuple[str, TrainingConfig]]:
 
 def _measure(
     training: TrainingConfig,
-    pictures: Pictures,
+    spec: ImageSpec,
     images: TrainingImages,
     device: torch.device,
     iterations: int,
@@ -164,7 +164,7 @@ def _measure(
 ) -> Measured | None:
     """Play so many iterations after one with every phase; None if the memory does not suffice."""
     try:
-        return _play_through(training, pictures, images, device, iterations, report, should_stop)
+        return _play_through(training, spec, images, device, iterations, report, should_stop)
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
@@ -176,7 +176,7 @@ def _measure(
 
 def _play_through(
     training: TrainingConfig,
-    pictures: Pictures,
+    spec: ImageSpec,
     images: TrainingImages,
     device: torch.device,
     iterations: int,
@@ -186,34 +186,34 @@ def _play_through(
     on_gpu = device.type == "cuda"
     if on_gpu:
         torch.cuda.reset_peak_memory_stats(device)
-    players = make_players(training, pictures, images.labels, device)
-    if isinstance(players, StyleganPlayers) and players.config.aug == "ada":
-        players.augment.p.fill_(TYPICAL_P)
-    z, labels = (t.to(device) for t in fixed_latents(0, training.grid, training.z_dim, pictures.classes))
+    trainer = make_trainer(training, spec, images.labels, device)
+    if isinstance(trainer, StyleganTrainer) and trainer.config.aug == "ada":
+        trainer.augment.p.fill_(TYPICAL_P)
+    z, labels = (t.to(device) for t in fixed_latents(0, training.grid, training.z_dim, spec.classes))
     if on_gpu:  # what the grid at the start of a training leaves to its end
-        to_bytes(players.sample(z, labels))
+        to_bytes(trainer.sample(z, labels))
     # As if at the very start, again and again: there every phase is due, and all of them are recorded after a while.
     for _ in range(WARM_UP + 1 if on_gpu and iterations else 1):
-        _play(players, training, images, 0)
+        _play(trainer, training, images, 0)
     _wait_for(device)
     seconds = 0.0
     for number in range(1, iterations + 1):
         if should_stop():
             raise _Stopped
         started = time.perf_counter()
-        _play(players, training, images, number * training.batch)
+        _play(trainer, training, images, number * training.batch)
         _wait_for(device)
         seconds += time.perf_counter() - started
         report(Progress("measuring", number, iterations, "iterations"))
     started = time.perf_counter()
-    to_bytes(players.sample(z, labels))
+    to_bytes(trainer.sample(z, labels))
     return Measured(seconds / max(1, iterations), time.perf_counter() - started, peak_memory(device))
 
 
-def _play(players: Players, training: TrainingConfig, images: TrainingImages, images_seen: int) -> None:
+def _play(trainer: Trainer, training: TrainingConfig, images: TrainingImages, images_seen: int) -> None:
     rows = rows_shown(training.seed, images_seen, training.batch, len(images))
-    pieces = [rows[start : start + players.offsets.step] for start in players.offsets]
-    players.play(list(images.stream(pieces)), images_seen)
+    microbatches = [rows[start : start + trainer.microbatch_starts.step] for start in trainer.microbatch_starts]
+    trainer.train_step(list(images.stream(microbatches)), images_seen)
 
 
 def _wait_for(device: torch.device) -> None:
@@ -234,7 +234,7 @@ def peak_memory(device: torch.device) -> float:
 
 
 def sentence(cost: Cost) -> str:
-    """What a person wants to know first."""
+    """One-line summary."""
     if not cost.fits:
         remedy = (
             f"Set {cost.remedy}, with which it fits"

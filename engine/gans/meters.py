@@ -1,4 +1,4 @@
-"""Means of numbers that stay on the device until somebody reads them."""
+"""Means of numbers that stay on the device until they are read."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Where a training goes on: from its newest good snapshot, also after its numbers exploded."""
+"""Resuming a training from its newest good snapshot, also after its numbers exploded."""
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import dataclass
 
@@ -10,10 +11,12 @@ import torch
 from engine.configs import StyleganConfig, TrainingConfig
 from engine.gans.checkpoints import load_snapshot, save_snapshot
 from engine.gans.distributed import first_decides, is_first
-from engine.gans.players import Players
 from engine.gans.snapshots import latest_snapshot, list_snapshots
+from engine.gans.trainers import Trainer
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run
+
+logger = logging.getLogger(__name__)
 
 LEARNING_RATES = ("G.optimizer.lr", "D.optimizer.lr")
 MOST_RETURNS = 3
@@ -22,7 +25,7 @@ MOST_RETURNS = 3
 
 @dataclass(frozen=True)
 class Position:
-    """How far a training is."""
+    """Progress of a training: the counters that a snapshot keeps."""
 
     images_seen: int = 0
     seconds: float = 0.0
@@ -30,7 +33,7 @@ class Position:
     """Times that it exploded and went back; each halved the learning rates."""
 
 
-def resume(run: Run, players: Players, digest: str) -> Position | None:
+def resume(run: Run, trainer: Trainer, digest: str) -> Position | None:
     """Load the newest snapshot that can be read; None without any.
 
     A damaged snapshot is passed over with a line in the log; one of other settings is an `ErsatzError`.
@@ -39,7 +42,7 @@ def resume(run: Run, players: Players, digest: str) -> Position | None:
         try:
             tensors, metadata = load_snapshot(path)
         except ErsatzError as error:
-            print(f"Passing over a snapshot: {error}", flush=True)
+            logger.warning(f"Passing over a snapshot: {error}")
             continue
         if metadata["config_sha256"] != digest:
             raise ErsatzError(
@@ -47,7 +50,7 @@ def resume(run: Run, players: Players, digest: str) -> Position | None:
                 "Move it out of the snapshots folder and resume."
             )
         try:
-            players.load_state(tensors)
+            trainer.load_state(tensors)
         except (KeyError, RuntimeError) as error:
             raise ErsatzError(
                 f"{path} does not hold the networks of this run ({error}); a snapshot of the same run was expected. "
@@ -57,13 +60,13 @@ def resume(run: Run, players: Players, digest: str) -> Position | None:
     return None
 
 
-def exploded(meters: dict[str, float], players: Players) -> list[str]:
-    """What is no longer a finite number: meters, and the weights themselves. This waits for the device.
+def exploded(meters: dict[str, float], trainer: Trainer) -> list[str]:
+    """Names of what is no longer finite: meters, and the weights themselves. This waits for the device.
 
     Asked before every snapshot, so that each one is good to return to.
     """
     broken = [name for name, value in meters.items() if not math.isfinite(value)]
-    norms = [torch.nn.utils.get_total_norm(network.parameters()) for network in players.networks().values()]
+    norms = [torch.nn.utils.get_total_norm(network.parameters()) for network in trainer.networks().values()]
     return broken if all(norm.isfinite() for norm in norms) else [*broken, "weights"]
 
 
@@ -73,7 +76,7 @@ def may_return(config: TrainingConfig) -> bool:
 
 
 def go_back(
-    run: Run, config: TrainingConfig, players: Players, digest: str, broken: list[str], at: Position
+    run: Run, config: TrainingConfig, trainer: Trainer, digest: str, broken: list[str], at: Position
 ) -> Position:
     """After an explosion found at `at`: load the newest snapshot, with half the learning rates, or end the training.
 
@@ -83,7 +86,7 @@ def go_back(
     if is_first():
         _slow_down(run, config, broken, at)
     first_decides(True)  # the other ranks wait until the snapshot is written
-    found = resume(run, players, digest)
+    found = resume(run, trainer, digest)
     assert found is not None, "it was just written"
     return found
 
@@ -103,7 +106,7 @@ def _slow_down(run: Run, config: TrainingConfig, broken: list[str], at: Position
             f"most {MOST_RETURNS} times; if this repeats, train with a larger gamma or batch."
         )
         run.raise_alarm(f"return-{at.returns + 1}-after-explosion", sentence, kimg=kimg)
-        print(sentence, flush=True)
+        logger.warning(sentence)
         return
     kept = f"The last good snapshot is {snapshot.name}" if snapshot else "There is no snapshot yet"
     tried = f", and {at.returns} returns with ever lower learning rates did not help" if at.returns else ""

@@ -1,4 +1,4 @@
-"""Where a training's snapshots lie; free of torch, so that pages can list them.
+"""Paths of a training's snapshots; free of torch, so that pages can list them.
 
 <run>/snapshots/network-<images seen>.safetensors    the newest, whole: what a resumed training goes on from
 <run>/generators/network-<images seen>.safetensors   of older ones the averaged generator alone, to find the best after

@@ -7,6 +7,7 @@ several ranks all of them run this loop; the first alone writes.
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -17,23 +18,25 @@ import torch
 
 from engine.configs import TrainingConfig
 from engine.configs.train import TrainConfig
+from engine.devices import choose_device, describe, memory_errors, memory_gib, set_arithmetic
 from engine.gans.checkpoints import describe_snapshot, save_snapshot
 from engine.gans.data import TrainingImages, open_training_set, read_training_images, rows_shown, seed_draws
-from engine.gans.devices import choose_device, describe, memory_errors, memory_gib, set_arithmetic
 from engine.gans.distributed import first_decides, is_first, take_from_first, world
 from engine.gans.grids import fixed_latents, save_grid, to_bytes
-from engine.gans.held_out import HeldOut
-from engine.gans.pictures import Pictures
-from engine.gans.players import Players, make_players
-from engine.gans.recording import Recording
+from engine.gans.image_spec import ImageSpec
+from engine.gans.metrics_log import Recording
 from engine.gans.resuming import Position, exploded, go_back, may_return, resume
-from engine.gans.starting import TRAINING_FILE, begin
-from engine.gans.stylegan2.players import StyleganPlayers
+from engine.gans.stylegan2.trainer import StyleganTrainer
+from engine.gans.trainers import Trainer, make_trainer
+from engine.gans.transfer import TRAINING_FILE, begin
+from engine.gans.validation_logits import HeldOut
 from engine.gans.watch import Watch
 from engine.store.files import disk_errors, write_text
 from engine.store.hashing import sha256_value
 from engine.store.progress import Outcome, Progress, Report, ShouldStop, never, silent
 from engine.store.runs import Run
+
+logger = logging.getLogger(__name__)
 
 Sample = Callable[[Sequence[int]], np.ndarray]
 """Seeds -> images uint8 [n, H, W, C] of the averaged generator."""
@@ -66,50 +69,49 @@ def _train(
     should_stop: ShouldStop,
     score: Score | None,
 ) -> Outcome:
-    # Data and players.
+    # Data and trainer.
     dataset = open_training_set(run.home, config)
-    pictures = Pictures(dataset.size, dataset.channels, len(dataset.classes) if config.conditional else 0)
+    spec = ImageSpec(dataset.size, dataset.channels, len(dataset.classes) if config.conditional else 0)
     set_arithmetic(device, config.precision)
     report(Progress("reading images", 0, 1, "kimg"))
     images = read_training_images(dataset, config, device, report)
-    players = make_players(config, pictures, images.labels, device)
-    held_out = HeldOut(dataset, images, players) if isinstance(players, StyleganPlayers) else None
+    trainer = make_trainer(config, spec, images.labels, device)
+    held_out = HeldOut(dataset, images, trainer) if isinstance(trainer, StyleganTrainer) else None
 
-    # Where we are: at a snapshot, or at the start.
+    # Restore the newest snapshot, or begin.
     digest = sha256_value(config.plain())
     made = [config.class_name] if config.class_name else dataset.classes
-    facts = describe_snapshot(config, digest, pictures, made)
-    found = resume(run, players, digest)
-    origin = begin(run, config, players.networks(), fresh=found is None)
+    facts = describe_snapshot(config, digest, spec, made)
+    found = resume(run, trainer, digest)
+    origin = begin(run, config, trainer.networks(), fresh=found is None)
     if origin:
         facts["start"] = origin.facts()
     at = found or Position()
-    take_from_first(players.state().values())
+    take_from_first(trainer.state().values())
     total, tick_images = length(config, len(images))
     if is_first():
         run.update(device=describe(device) + (f" x {world()}" if world() > 1 else ""))  # until now its slot's name
         known = dict.fromkeys([*images.sha256, *(origin.training_images if origin else [])])
         write_text(run.path / TRAINING_FILE, "".join(f"{digest}\n" for digest in known))
-        print(
-            f"{config.gan} {facts['architecture']}, {len(images)} images of {pictures.size}x{pictures.size}x"
-            f"{pictures.channels}, {describe(device)}, {players.precision}, from {at.images_seen / 1000:g} "
-            f"to {total / 1000:g} kimg",
-            flush=True,
+        logger.info(
+            f"{config.gan} {facts['architecture']}, {len(images)} images of {spec.size}x{spec.size}x"
+            f"{spec.channels}, {describe(device)}, {trainer.precision}, from {at.images_seen / 1000:g} "
+            f"to {total / 1000:g} kimg"
         )
 
-    # What the loop shows and keeps.
-    z, labels = (t.to(device) for t in fixed_latents(config.seed, config.grid, config.z_dim, pictures.classes))
+    # Sample grids and snapshots of the loop.
+    z, labels = (t.to(device) for t in fixed_latents(config.seed, config.grid, config.z_dim, spec.classes))
     samples = run.path / "samples"
     watch = Watch(run, config, images, total / 1000)
 
     def grid() -> np.ndarray:
-        return to_bytes(players.sample(z, labels))
+        return to_bytes(trainer.sample(z, labels))
 
     def sample(seeds: Sequence[int]) -> np.ndarray:
-        return seeded_samples(players, images, config.z_dim, seeds)
+        return seeded_samples(trainer, images, config.z_dim, seeds)
 
     def keep() -> None:
-        save_snapshot(run.path, players.state(), {**facts, **asdict(at)})
+        save_snapshot(run.path, trainer.state(), {**facts, **asdict(at)})
 
     if at.images_seen == 0 and is_first():
         save_grid(samples / "reals.png", images.examples(config.grid, config.seed))
@@ -124,16 +126,18 @@ def _train(
             started, begun = time.perf_counter(), at.images_seen
             until = min(begun + tick_images, total)
             order = rows_shown(config.seed, begun, until - begun, len(images)).reshape(-1, config.batch)
-            pieces = images.stream([batch[i : i + players.offsets.step] for batch in order for i in players.offsets])
+            microbatches = images.stream(
+                [batch[i : i + trainer.microbatch_starts.step] for batch in order for i in trainer.microbatch_starts]
+            )
             for seen in range(begun, until, config.batch):
-                players.play([next(pieces) for _ in players.offsets], seen)
+                trainer.train_step([next(microbatches) for _ in trainer.microbatch_starts], seen)
 
             # Read the meters (this waits for the device), and do not go on from numbers that exploded.
-            meters = players.read_meters()
+            meters = trainer.read_meters()
             elapsed = time.perf_counter() - started
             at = replace(at, images_seen=until, seconds=at.seconds + elapsed)
-            if broken := exploded(meters, players):
-                at = go_back(run, config, players, digest, broken, at)
+            if broken := exploded(meters, trainer):
+                at = go_back(run, config, trainer, digest, broken, at)
                 recording.rewind(at.images_seen)
                 continue
 
@@ -151,10 +155,9 @@ def _train(
                     scores |= watch.scores(fakes, sample, meters.get("augment_p", 0.0))
                     scores |= score(sample) if score else {}
                 recording.add(until, row, scores)
-                print(
+                logger.info(
                     f"kimg {kimg:g} of {total / 1000:g}, {speed:.0f} images/s, "
-                    + ", ".join(f"{name} {value:.3f}" for name, value in {**meters, **scores}.items()),
-                    flush=True,
+                    + ", ".join(f"{name} {value:.3f}" for name, value in {**meters, **scores}.items())
                 )
                 watch.raise_alarms(recording.rows)
 
@@ -179,11 +182,11 @@ def length(config: TrainConfig, images: int) -> tuple[int, int]:
     return total, tick
 
 
-def seeded_samples(players: Players, images: TrainingImages, z_dim: int, seeds: Sequence[int]) -> np.ndarray:
-    """What scores judge, uint8 [n, H, W, C]: a latent for each seed, labels of random training images, random noise."""
+def seeded_samples(trainer: Trainer, images: TrainingImages, z_dim: int, seeds: Sequence[int]) -> np.ndarray:
+    """Samples to score, uint8 [n, H, W, C]: a latent for each seed, labels of random training images, random noise."""
     generators = [np.random.default_rng(seed) for seed in seeds]
     z = torch.from_numpy(np.stack([generator.standard_normal(z_dim, dtype=np.float32) for generator in generators]))
     rows = torch.tensor([int(generator.integers(len(images))) for generator in generators])
     device = images.labels.device
     seed_draws(seeds[0], device)
-    return to_bytes(players.sample(z.to(device), images.labels[rows.to(device)], noise="random"))
+    return to_bytes(trainer.sample(z.to(device), images.labels[rows.to(device)], noise="random"))

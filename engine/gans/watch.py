@@ -1,16 +1,19 @@
-"""What a training looks at beside its losses, at each snapshot: is the sample grid varied, do augmentations leak?"""
+"""Checks of a training at each snapshot, beside its losses: is the sample grid varied, do augmentations leak?"""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from engine.configs import StyleganConfig, TrainingConfig
 from engine.gans.alarms import Rows, diversity, look
+from engine.gans.augmentation_leaks import leak_evidence
 from engine.gans.data import TrainingImages
-from engine.gans.leaking import leak_evidence
 from engine.store.runs import Run
+
+logger = logging.getLogger(__name__)
 
 LEAK_FROM = 0.5
 """p from which to look for leaks: they are known from about 0.8 on, and looking takes time."""
@@ -47,7 +50,7 @@ class Watch:
         for alarm in look(rows, self.config, self.total_kimg, self.leak):
             if alarm.name not in known:
                 self.run.raise_alarm(alarm.name, alarm.sentence, kimg=alarm.kimg)
-                print(f"Alarm: {alarm.sentence}", flush=True)
+                logger.warning(f"Alarm: {alarm.sentence}")
 
 
 def as_shown(reals: np.ndarray, config: StyleganConfig) -> np.ndarray:

@@ -23,7 +23,7 @@ from engine.configs import (
 )
 from engine.configs.stylegan2 import BY_CONFIGURATION
 from engine.jobs.run_kind import Command
-from engine.presets import usual_size
+from engine.publications.presets import usual_size
 
 
 def train_command(config: TrainingConfig, size: int) -> Command:

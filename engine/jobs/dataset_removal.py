@@ -34,7 +34,7 @@ class Uses:
         return [run for runs in self.runs.values() for run in runs if run.state().is_active]
 
     def sentences(self) -> list[str]:
-        """What becomes impossible, and what stays, for people who are about to delete."""
+        """What becomes impossible and what stays, shown before deleting."""
         told = [
             f"{_named(len(runs), kind.in_a_sentence)} {kind.deletion_impact.without_dataset}."
             for kind, runs in ((kind_shown(name), runs) for name, runs in sorted(self.runs.items()))
@@ -60,7 +60,7 @@ def remove(dataset: Dataset) -> None:
     home, path = dataset.home, dataset.path
     # the lock of every start, so that no run begins with a data set that is going
     with FileLock(home.locks / "submit"), changing(dataset):
-        Dataset.open(home, dataset.name)  # somebody else may have deleted it
+        Dataset.open(home, dataset.name)  # raises if it was deleted meanwhile
         if active := uses_of(dataset).active:
             raise ErsatzError(
                 f"{_named(len(active), 'run')} on data set {dataset.name} {'is' if len(active) == 1 else 'are'} still "
@@ -70,7 +70,7 @@ def remove(dataset: Dataset) -> None:
         with disk_errors(path):
             trash = path.with_name(f".{path.name}.deleted")
             shutil.rmtree(trash, ignore_errors=True)
-            path.rename(trash)  # gone for everybody at once
+            path.rename(trash)  # one step: no process sees half of it
             shutil.rmtree(trash)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.configs import ImportConfig
 from engine.datasets import importing
-from engine.datasets.each import ImportStopped
+from engine.datasets.parallel_map import ImportStopped
 from engine.store.files import clear_leftovers, read_json
 from engine.store.progress import Outcome, Report, ShouldStop
 from engine.store.runs import Run

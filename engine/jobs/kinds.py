@@ -41,7 +41,7 @@ from engine.jobs.commands import (
     train_command,
 )
 from engine.jobs.run_kind import ImpactTexts, RunKind, Settings
-from engine.presets import step_settings
+from engine.publications.presets import step_settings
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.runs import Status, list_runs

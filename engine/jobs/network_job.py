@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.configs import NetworkConfig
-from engine.gans.exchange.importing import import_network
+from engine.gans.nvidia_pkl.importing import import_network
 from engine.sampling.export import export_generator
 from engine.store.progress import Outcome, Report, ShouldStop
 from engine.store.runs import Run

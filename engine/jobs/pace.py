@@ -15,10 +15,10 @@ import numpy as np
 import torch
 
 from engine.configs import SweepConfig, parse_training
+from engine.devices import choose_device, set_arithmetic
 from engine.gans.data import TrainingImages, rows_shown
-from engine.gans.devices import choose_device, set_arithmetic
-from engine.gans.pictures import Pictures
-from engine.gans.players import make_players
+from engine.gans.image_spec import ImageSpec
+from engine.gans.trainers import make_trainer
 from engine.sweep.arms import Trial
 from engine.sweep.trial_data import Inputs
 from engine.sweep.trials import train_group
@@ -44,15 +44,15 @@ def seconds_a_kimg(settings: dict[str, Any]) -> float:
     device = choose_device(training.device)
     set_arithmetic(device, training.precision)
     pixels = _pixels(settings)
-    pictures = Pictures(pixels.shape[1], pixels.shape[3], 2 if training.conditional else 0)
+    spec = ImageSpec(pixels.shape[1], pixels.shape[3], 2 if training.conditional else 0)
     images = TrainingImages(pixels, np.arange(len(pixels)) % 2, [], device)
-    players = make_players(training, pictures, images.labels, device)
+    trainer = make_trainer(training, spec, images.labels, device)
     seen, began = 0, 0.0
     while not began or time.perf_counter() - began < settings["seconds"]:
         if seen == WARM_UP * training.batch:
             _wait_for(device)
             began = time.perf_counter()
-        players.play(list(images.stream([rows_shown(0, seen, training.batch, len(images))])), seen)
+        trainer.train_step(list(images.stream([rows_shown(0, seen, training.batch, len(images))])), seen)
         seen += training.batch
     _wait_for(device)
     return 1000 * (time.perf_counter() - began) / (seen - WARM_UP * training.batch)

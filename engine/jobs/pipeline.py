@@ -33,7 +33,7 @@ from engine.features.sources import resolve_weights
 from engine.jobs.pool_size import images_per_class, needed_classes
 from engine.jobs.sizing import size_of
 from engine.jobs.submit import ensure, side_by_side, stop
-from engine.presets import STEPS, step_settings
+from engine.publications.presets import STEPS, step_settings
 from engine.store.about import about
 from engine.store.errors import ErsatzError
 from engine.store.home import Home

@@ -25,12 +25,12 @@ from engine.datasets.dataset import Dataset
 from engine.datasets.folds import parent_of_folds
 from engine.gans.augment.presets import PRESETS as AUGPIPES
 from engine.gans.augment.presets import require_augmentable
-from engine.gans.exchange.contents import class_names, read_contents
+from engine.gans.init_source import resolve_start
+from engine.gans.nvidia_pkl.contents import class_names, read_contents
 from engine.gans.snapshots import list_generators
-from engine.gans.starts import resolve_start
 from engine.jobs.kinds import kind_of, named_function
-from engine.presets import step_settings
 from engine.projection.target import preparation, read_target
+from engine.publications.presets import step_settings
 from engine.sampling.exported import has_generator, read_generator
 from engine.sampling.pools import Pool, wanted_classes
 from engine.store.errors import ErsatzError

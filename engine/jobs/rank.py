@@ -17,12 +17,13 @@ from pathlib import Path
 import psutil
 
 from engine.configs import StyleganConfig, parse_training
-from engine.gans.devices import choose_device
+from engine.devices import choose_device
 from engine.gans.distributed import is_first, joined
 from engine.jobs.hooks import Hooks, sentence
 from engine.jobs.training_job import train_here
 from engine.store.files import write_json
 from engine.store.home import Home
+from engine.store.log import log_to_stdout
 from engine.store.progress import never, silent
 from engine.store.runs import Run
 
@@ -74,6 +75,7 @@ def _lives(process: psutil.Process) -> bool:
 
 
 if __name__ == "__main__":
+    log_to_stdout()
     run_id, worker, folder_of_answers = sys.argv[1:]
     _end_with(os.getppid(), int(worker))
     if not _be_one_rank(Run(Home.from_environment(), run_id), Path(folder_of_answers)):

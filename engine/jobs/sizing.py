@@ -19,7 +19,7 @@ from engine.configs import PipelineConfig, SweepConfig, parse_training
 from engine.jobs.cores import threads_environment
 from engine.jobs.slots import CPU, borrowed_gpu, cuda_slots, usable_cores
 from engine.jobs.submit import side_by_side
-from engine.presets import SIZES, preset, step_settings
+from engine.publications.presets import SIZES, preset, step_settings
 from engine.store.errors import ErsatzError
 from engine.store.files import read_json, write_json
 from engine.store.home import Home

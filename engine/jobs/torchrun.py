@@ -18,7 +18,7 @@ import psutil
 import torch
 
 from engine.configs import StyleganConfig
-from engine.gans.devices import choose_device
+from engine.devices import choose_device
 from engine.jobs.slots import too_few_gpus
 from engine.jobs.supervisor import detached
 from engine.store.errors import ErsatzError

@@ -32,7 +32,7 @@ def train_here(run: Run, config: TrainingConfig, report: Report, should_stop: Sh
         return train(run, config, report, should_stop)
 
     from engine.datasets.dataset import Dataset
-    from engine.gans.devices import choose_device
+    from engine.devices import choose_device
     from engine.quality.training_scores import training_scores
 
     dataset = Dataset.open(run.home, config.dataset)

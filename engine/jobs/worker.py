@@ -6,6 +6,7 @@ trace of an error to the log alone.
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 import time
@@ -18,8 +19,11 @@ from engine.store.errors import ErsatzError, RunDeleted
 from engine.store.files import clear_leftovers, disk_errors
 from engine.store.home import Home
 from engine.store.locks import is_held
+from engine.store.log import log_to_stdout
 from engine.store.progress import Outcome, Report, ShouldStop
 from engine.store.runs import Run, State
+
+logger = logging.getLogger("engine.jobs.worker")  # not __name__: this module runs as __main__
 
 
 def work(home: Home, run_id: str) -> None:
@@ -34,7 +38,7 @@ def work(home: Home, run_id: str) -> None:
     hooks = Hooks(run)
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, hooks.on_signal)
-    print(f"=== {time.strftime('%Y-%m-%d %H:%M:%S')} {config.plain()['kind']} {run_id}", flush=True)
+    logger.info(f"=== {time.strftime('%Y-%m-%d %H:%M:%S')} {config.plain()['kind']} {run_id}")
     clear_leftovers(run.path.rglob(".*"))
     try:
         try:
@@ -52,7 +56,7 @@ def work(home: Home, run_id: str) -> None:
             state = State.STOPPED if hooks.stopping else State.FAILED
             error = sentence(failure, run)
         run.update(state=state, ended=time.time(), error=error)
-        print(f"=== {time.strftime('%Y-%m-%d %H:%M:%S')} {state} {error}".rstrip(), flush=True)
+        logger.info(f"=== {time.strftime('%Y-%m-%d %H:%M:%S')} {state} {error}".rstrip())
     except RunDeleted:
         run.remove_leftovers()
 
@@ -63,4 +67,5 @@ def do(run: Run, config: Config, report: Report, should_stop: ShouldStop) -> Out
 
 
 if __name__ == "__main__":
+    log_to_stdout()
     work(Home.from_environment(), sys.argv[1])

@@ -6,6 +6,7 @@ random draw derives from the seed and the step, and the rest is in `projection.s
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -15,8 +16,8 @@ import numpy as np
 import torch
 
 from engine.configs import ProjectionConfig
+from engine.devices import choose_device, describe, set_arithmetic
 from engine.gans.checkpoints import load_generator
-from engine.gans.devices import choose_device, describe, set_arithmetic
 from engine.gans.snapshots import latest_snapshot
 from engine.gans.stylegan2.generator import Generator
 from engine.projection.search import Search
@@ -29,6 +30,8 @@ from engine.store.errors import ErsatzError
 from engine.store.files import disk_errors, read_json
 from engine.store.progress import Outcome, Progress, Report, ShouldStop, never, silent
 from engine.store.runs import Run
+
+logger = logging.getLogger(__name__)
 
 LOG_STEPS, SAVE_STEPS = 10, 50
 FRAMES, FPS = 120, 24
@@ -51,7 +54,7 @@ def project(run: Run, config: ProjectionConfig, report: Report = silent, should_
 def _project(
     run: Run, config: ProjectionConfig, device: torch.device, report: Report, should_stop: ShouldStop
 ) -> Outcome:
-    # What everything needs, before anything is written.
+    # Inputs, checked before anything is written.
     report(Progress("opening the generator", 0, config.steps, "steps"))
     generator, facts = open_generator(Run(run.home, config.generator), config.generator_sha256)
     label = class_number(config, facts)
@@ -59,7 +62,7 @@ def _project(
     pixels = read_target(Path(config.image), how)
     distance, notice = choose_distance(config.loss, config.weights)
     if notice:
-        print(notice, flush=True)
+        logger.warning(notice)
         run.raise_alarm("no-perceptual-distance", notice)
     set_arithmetic(device)
     run.update(device=describe(device))
@@ -67,7 +70,7 @@ def _project(
     step = search.resume(run.path / STATE_FILE)
     run.keep_metrics(lambda row: row["step"] <= step)
     write_png(run.path / "target.png", pixels)
-    print(f"{distance.name} distance, {describe(device)}, from step {step} to {config.steps}", flush=True)
+    logger.info(f"{distance.name} distance, {describe(device)}, from step {step} to {config.steps}")
 
     # The search.
     while step < config.steps:
@@ -84,14 +87,14 @@ def _project(
         if stopping:
             return "stopped"
 
-    # What came out.
+    # Results.
     report(Progress("writing", step, config.steps, "steps"))
     save_w(run.path / "w.npz", search.ws())
     if config.video:
         write_video(run.path / "projection.mp4", side_by_side(pixels, search.frames(FRAMES)), FPS)
     result = {"loss": distance.name, **search.distances(), "notice": notice}
     run.update(result=result)
-    print(", ".join(f"{name} {value}" for name, value in result.items() if value != ""), flush=True)
+    logger.info(", ".join(f"{name} {value}" for name, value in result.items() if value != ""))
     (run.path / STATE_FILE).unlink()
     return "finished"
 
@@ -99,7 +102,7 @@ def _project(
 def open_generator(run: Run, sha256: str = "") -> tuple[Generator, dict[str, Any]]:
     """The averaged generator of a StyleGAN2-ADA run, trained here or imported, and its snapshot's metadata.
 
-    That which was exported, as long as its snapshot is kept, so that w means the same to whoever samples; else the
+    The exported one, as long as its snapshot is kept, so that w means the same in exported samplers; else the
     newest. With `sha256`, the exported files must still be those.
     """
     kind, newest = run.kind, latest_snapshot(run.path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,16 +15,18 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from engine.configs import ProjectionConfig
+from engine.devices import choose_precision, exact_arithmetic
 from engine.gans.data import draws_seed
-from engine.gans.devices import choose_precision, exact_arithmetic
 from engine.gans.stylegan2.generator import Generator
 from engine.gans.stylegan2.mapping import one_hot
 from engine.gans.stylegan2.precision import set_precision
-from engine.projection.distances import Distance
 from engine.projection.noise import autocorrelation, renormalise
+from engine.projection.perceptual import Distance
 from engine.sampling.sampler import to_pixels
 from engine.store.files import replacing
 from engine.store.hashing import sha256_value
+
+logger = logging.getLogger(__name__)
 
 W_SAMPLES = 10_000
 W_SEED = 123
@@ -140,10 +143,10 @@ class Search:
                 facts = json.loads((file.metadata() or {}).get("ersatz", "{}"))
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (SafetensorError, OSError, ValueError) as error:
-            print(f"Begins again: {path.name} is damaged ({error}).", flush=True)
+            logger.warning(f"Begins again: {path.name} is damaged ({error}).")
             return 0
         if facts.get("config_sha256") != self.digest:
-            print(f"Begins again: {path.name} was written with other settings.", flush=True)
+            logger.warning(f"Begins again: {path.name} was written with other settings.")
             return 0
         with torch.no_grad():
             for name, variable in [("w", self.w)] + [(f"noise.{i}", plane) for i, plane in enumerate(self.noise)]:

@@ -21,7 +21,7 @@ MAX_PIXELS = int(ImportConfig.model_fields["max_pixels"].default)
 
 @dataclass(frozen=True)
 class Preparation:
-    """How images become what a generator makes."""
+    """The preprocessing that turns images into the kind a generator makes."""
 
     size: int
     mode: str

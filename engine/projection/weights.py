@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from engine.features.weights import load_weights, resolve_weights
-from engine.projection.distances import Distance, Lpips, PixelPyramid
+from engine.projection.perceptual import Distance, Lpips, PixelPyramid
 from engine.store.errors import ErsatzError
 from engine.store.hashing import sha256_file
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from engine.configs import QualityConfig
-from engine.gans.devices import choose_device
+from engine.devices import choose_device
 from engine.quality.flags import FLAGS, Limits, Nearness, flag_copies, repeats
 from engine.quality.memorisation import authentic, copy_ratio, nearer_to_train
 from engine.quality.memorisation_rows import Measured, PerImage, in_all_and_by_class, in_words
@@ -26,7 +26,7 @@ CANDIDATES = 5
 """Nearest by features that are compared in pixels."""
 
 FEWEST = {"training": 4, "synthetic": 2, "validation": 4}
-"""Images without which nothing can be told."""
+"""Fewest images of each kind for a check."""
 
 TABLE_COLUMNS = [
     "path",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.quality.distances import require_features
-from engine.quality.manifolds import ROWS, squared_distances
+from engine.quality.fid_kid import require_features
+from engine.quality.prdc import ROWS, squared_distances
 
 
 def diversity_ratio(real: np.ndarray, synthetic: np.ndarray) -> float:

@@ -27,7 +27,7 @@ SAME_PICTURE = 0.5
 """Of the typical distance in pixels; see above."""
 
 FEWEST = 8
-"""Held-out images of a class that tell its typical distance; else it is taken from all of them."""
+"""Fewest held-out images of a class for a typical distance of its own; else that of all classes is used."""
 
 
 @dataclass(frozen=True)

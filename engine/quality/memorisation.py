@@ -45,7 +45,7 @@ def authentic(distances: np.ndarray, neighbours: np.ndarray, own_distances: np.n
 
     `distances` [N] to the nearest training image, which is row `neighbours` [N]; `own_distances` [M] of every training
     image to its nearest other one, copies among them left out before. AuthPct is the share of these images. Clean ones
-    do not have 100 %: two images that are each other's nearest are found in any set. Held-out reals tell what to expect
+    do not have 100 %: two images that are each other's nearest are found in any set. Held-out reals show what to expect
     (0.5 to 0.8 for head CTs, chest films and skin photographs).
     """
     return distances >= own_distances[neighbours]
@@ -80,7 +80,7 @@ def nearer_to_train(
     1 if nearer, 0 if not, 0.5 at equal distance. Each draw takes as many images of each class from `train` [M, D] as
     from `holdout` [H, D], but at most half of the training images of a class (and then fewer of the holdout), so that
     draws differ. Also returns the share of the training images that a draw takes. Several images of one patient make
-    the holdout luckier or unluckier than the draws tell.
+    the holdout vary more than the draws do.
     """
     random = np.random.default_rng(seed)
     parts = []

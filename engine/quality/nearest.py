@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engine.devices import exact_arithmetic
 from engine.features.cache import Interrupted
-from engine.gans.devices import exact_arithmetic
 from engine.store.errors import ErsatzError
 from engine.store.progress import Progress, Report, ShouldStop, never, silent
 

@@ -18,16 +18,16 @@ import torch
 
 from engine.configs import RankingConfig
 from engine.datasets.dataset import Dataset
+from engine.devices import choose_device, describe, exact_arithmetic, on_device
 from engine.features.backbones import Backbone
 from engine.features.cache import STEP, FeatureCache, Interrupted
 from engine.features.extractors import open_extractor
 from engine.gans.checkpoints import load_generator, read_metadata
-from engine.gans.devices import choose_device, describe, exact_arithmetic, on_device
 from engine.gans.grids import to_bytes
 from engine.gans.snapshots import list_generators
 from engine.gans.stylegan2.generator import Generator
 from engine.gans.stylegan2.mapping import one_hot
-from engine.quality.distances import kernel_distance
+from engine.quality.fid_kid import kernel_distance
 from engine.sampling.latents import latents
 from engine.store.errors import ErsatzError
 from engine.store.files import read_json, write_json

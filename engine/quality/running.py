@@ -17,14 +17,14 @@ import pandas as pd
 
 from engine.configs import QualityConfig
 from engine.datasets.dataset import Dataset
+from engine.devices import choose_device, describe
 from engine.features.backbones import Backbone
 from engine.features.cache import FeatureCache, Interrupted
 from engine.features.extractors import open_extractor
-from engine.gans.devices import choose_device, describe
 from engine.quality.copies import Features, find_copies
-from engine.quality.embedding import MOST, feature_map
 from engine.quality.scores import Images, pool_scores
 from engine.quality.sentences import in_words, limits
+from engine.quality.tsne_projection import MOST, tsne_projection
 from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
 from engine.store.files import read_json, replacing, write_json
@@ -174,7 +174,7 @@ def _map(shown: pd.DataFrame, features: np.ndarray, seed: int) -> pd.DataFrame:
         flagged = (table["flag"].iloc[rows] != "").to_numpy()
         chosen.append(rows[np.argsort(~flagged, kind="stable")][:MOST])
     rows = np.sort(np.concatenate(chosen))
-    places: dict[str, Any] = dict(zip("xy", feature_map(features[rows], seed).T, strict=True))
+    places: dict[str, Any] = dict(zip("xy", tsne_projection(features[rows], seed).T, strict=True))
     return table.iloc[rows].reset_index(drop=True).assign(**places)
 
 

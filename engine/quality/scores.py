@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from engine.quality.distances import frechet_distance, kernel_distance
 from engine.quality.diversity import diversity_ratio
-from engine.quality.floors import SPLITS, Halves, distinct_groups, random_halves, spread
-from engine.quality.manifolds import manifold_scores
+from engine.quality.fid_kid import frechet_distance, kernel_distance
+from engine.quality.prdc import prdc
+from engine.quality.real_baselines import SPLITS, Halves, distinct_groups, random_halves, spread
 from engine.quality.two_sample import FOLDS, two_sample_accuracy
 
 UNBIASED_FROM = 2048
@@ -124,7 +124,7 @@ def _scores(
 
 
 def _on_halves(first: np.ndarray, other: np.ndarray, k: int) -> dict[str, float]:
-    found = manifold_scores(first, other, k)
+    found = prdc(first, other, k)
     return {
         "fid": frechet_distance(first, other),
         "precision": found.precision,

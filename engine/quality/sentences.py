@@ -22,7 +22,7 @@ def is_worse(row: Row) -> bool:
 
 
 def told(row: Row) -> Told:
-    """What a score tells: not every score that real images reach now and then is one that they would have."""
+    """The reading of a score: not every score that real images reach now and then is one that they would have."""
     if is_worse(row):
         return "worse"
     apart = row["low"] > row["floor"] if row["metric"] in LOWER_IS_BETTER else row["high"] < row["floor"]

@@ -16,7 +16,7 @@ from engine.features.cache import STEP, FeatureCache, Interrupted
 from engine.features.extractors import open_extractor
 from engine.gans.data import chosen_rows
 from engine.gans.training import Sample
-from engine.quality.distances import frechet_distance, kernel_distance
+from engine.quality.fid_kid import frechet_distance, kernel_distance
 from engine.store.progress import Progress, Report, ShouldStop, never, silent
 
 

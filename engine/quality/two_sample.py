@@ -1,4 +1,4 @@
-"""Can a simple classifier tell synthetic images from real ones? Its accuracy is a test (arXiv 1610.06545)."""
+"""Classifier two-sample test: how well a simple classifier separates synthetic from real (arXiv 1610.06545)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scipy.stats import binomtest
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 
-from engine.quality.distances import require_features
+from engine.quality.fid_kid import require_features
 from engine.store.errors import ErsatzError
 
 FOLDS = 5

@@ -12,9 +12,8 @@ import plotly.io
 import plotly.offline
 from markupsafe import Markup
 
-from engine.report.answers import answers, primary_arm
-from engine.report.beside import changed, readable_published, side
 from engine.report.detail_tables import class_table, readable_classes, readable_subgroups, reliability_table
+from engine.report.export_tables import KEPT, report_tables
 from engine.report.figures import (
     figure_augmentation,
     figure_class_counts,
@@ -32,10 +31,11 @@ from engine.report.figures import (
     figure_subgroups,
     figure_sweep,
 )
+from engine.report.headline_answers import answers, primary_arm
 from engine.report.limits import limits
 from engine.report.methods import GANS, methods_text
-from engine.report.numbers import KEPT, report_tables
 from engine.report.pictures import gallery, walls
+from engine.report.protocol_comparison import changed, readable_published, side
 from engine.report.provenance import machine, parents
 from engine.report.quality_tables import readable_memorisation, readable_parts, score_notes, score_parts
 from engine.report.reader_study import decided_sentence, study_content

@@ -6,7 +6,9 @@ from collections import Counter
 from importlib.metadata import version
 from typing import Any
 
-from engine.report.answers import excluded_images, primary_arm
+from engine.publications.publication import AugmentationPolicy
+from engine.publications.table import AUGMENTATIONS, HEADS
+from engine.report.headline_answers import excluded_images, primary_arm
 from engine.report.limits import dependent_folds
 from engine.report.quality_tables import score_of
 from engine.report.reader_study import methods_sentence, without_names
@@ -28,11 +30,6 @@ SELECTED = {
     "best-loss": "the lowest validation loss",
     "last": "the end of the training",
 }
-AUGMENTED = {
-    "head-ct": "rotation up to 40 degrees, shifts, shear and zoom up to 20 %, horizontal flip",
-    "skin-lesions": "rotation up to 30 degrees, horizontal and vertical flip",
-    "mild": "rotation up to 10 degrees, shifts up to 5 %, zoom up to 10 %, no flip",
-}
 NETWORKS = {
     "resnet18": "ResNet-18",
     "resnet50": "ResNet-50",
@@ -44,13 +41,7 @@ NETWORKS = {
     "dinov2": "DINOv2 (ViT-S/14)",
     "inception": "Inception (the network of the FID)",
 }
-HEADS = {
-    "linear": "dropout and one dense layer",
-    "probe": "a logistic regression fitted to convergence",
-    "head-ct": "the head published with da-dcgan (dropout 0.4, dense layer of 2)",
-    "chest-ct": "the published chest-CT head (batch normalisation, dense layers of 50176, 500, 200, 50 and 1)",
-    "skin-lesions": "the published skin-lesion head (dense layers of 500 and 1)",
-}
+OUR_HEADS = {"linear": "dropout and one dense layer", "probe": "a logistic regression fitted to convergence"}
 
 
 def methods_text(sources: Sources) -> str:
@@ -192,9 +183,9 @@ def _classifier(sources: Sources) -> str:
     if config.classifier == "small-cnn":
         what = "A small convolutional network was trained from scratch"
     elif config.training == "frozen":
-        what = f"{HEADS[config.head].capitalize()} on frozen features of {network} ({weights}) was trained"
+        what = f"{head_in_words(config.head).capitalize()} on frozen features of {network} ({weights}) was trained"
     else:
-        what = f"{network} ({weights}) was fine-tuned with {HEADS[config.head]}"
+        what = f"{network} ({weights}) was fine-tuned with {head_in_words(config.head)}"
     if config.head == "probe" and config.training == "frozen":
         return f"{what.removesuffix(' was trained')} was the classifier; validation images chose its regularisation."
     length = f"{config.epochs} passes over each training set" if config.epochs else f"{summary['steps']} steps"
@@ -210,6 +201,35 @@ def _classifier(sources: Sources) -> str:
     return f"{text}; the weights were those of {SELECTED[config.select]}, on {seen}."
 
 
+def head_in_words(name: str) -> str:
+    """The head in words; a published one with its layers for two classes, as it was published."""
+    if name not in HEADS:
+        return OUR_HEADS[name]
+    layers = HEADS[name]
+    units = [str(width) for width in (*layers.widths, 1 if layers.sigmoid else 2)]
+    dense = f"dense layer{'s' * (len(units) > 1)} of {_listed(units)}"
+    before = ["batch normalisation"] * layers.batch_norm + [f"dropout {layers.dropout:g}"] * bool(layers.dropout)
+    return f"{layers.title} ({', '.join([*before, dense])})"
+
+
+def augmentation_in_words(policy: AugmentationPolicy) -> str:
+    """How far the policy moves an image: `rotation up to 10 degrees, shifts up to 5 %, no flip`."""
+    by_share: dict[float, list[str]] = {}
+    for name, share in (("shifts", policy.shift), ("shear", policy.shear), ("zoom", policy.zoom)):
+        if share:
+            by_share.setdefault(share, []).append(name)
+    moved = [f"{_listed(names)} up to {100 * share:g} %" for share, names in by_share.items()]
+    flips = ["horizontal"] * policy.mirror + ["vertical"] * policy.flip
+    return ", ".join(
+        [f"rotation up to {policy.rotation:g} degrees", *moved, f"{_listed(flips)} flip" if flips else "no flip"]
+    )
+
+
+def _listed(names: list[str]) -> str:
+    """`a, b and c`."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
 def _arms(sources: Sources) -> str:
     config = sources.config
     names = "; ".join(ARMS[arm].title[0].lower() + ARMS[arm].title[1:] for arm in config.arms)
@@ -223,7 +243,7 @@ def _arms(sources: Sources) -> str:
     if any(arm_rule(arm).classical for arm in config.arms):
         views = f", {config.views} recorded views an image" if config.training == "frozen" else ""
         views = "" if config.classifier == "small-cnn" else views
-        text += f" Classical augmentation: {AUGMENTED[config.augmentation]}{views}."
+        text += f" Classical augmentation: {augmentation_in_words(AUGMENTATIONS[config.augmentation])}{views}."
     return text
 
 

@@ -56,7 +56,7 @@ def _pictures(found: Study, home: Home, source: str) -> list[dict[str, str]]:
 
 
 def decided_sentence(decided: pd.DataFrame) -> str:
-    """What came of accepting and rejecting; empty when nobody did."""
+    """The outcome of accepting and rejecting; empty without decisions."""
     if decided.empty:
         return ""
     counts = tally(decided)
@@ -68,7 +68,7 @@ def decided_sentence(decided: pd.DataFrame) -> str:
 
 
 def without_names(reasons: Mapping[str, int]) -> dict[str, int]:
-    """How many images left a pool for which reason, whoever rejected them."""
+    """How many images left a pool for each reason, without the reviewers' names."""
     found: Counter[str] = Counter()
     for reason, count in reasons.items():
         why = reason.removeprefix(BY_REVIEW).partition(": ")[2]

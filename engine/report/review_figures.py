@@ -12,7 +12,7 @@ SHOWN = {"accuracy": "Right", "sensitivity": "Synthetic images found", "specific
 
 
 def figure_reviewers(scores: pd.DataFrame, pooled: Pooled | None, measure: str = "accuracy") -> go.Figure:
-    """How well each reviewer told synthetic from real, with 95 % intervals; several also all together.
+    """Each reviewer's score at separating synthetic from real, with 95 % intervals; several also pooled.
 
     `scores` are the rows of `by_reviewer`.
     """

@@ -14,7 +14,7 @@ from engine.store.home import Home
 
 @dataclass(frozen=True)
 class ReviewSource:
-    """What was said of one pool: quizzes that somebody finished, and decisions."""
+    """The reviews of one pool: quizzes with a finished reviewer, and decisions."""
 
     studies: list[Study]
     decided: pd.DataFrame

@@ -11,7 +11,8 @@ import pandas as pd
 from engine.configs import SweepConfig
 from engine.configs.sweep import Fold
 from engine.datasets.dataset import Dataset
-from engine.published import PUBLICATIONS, Publication
+from engine.publications.publication import Publication
+from engine.publications.table import PUBLICATIONS
 from engine.report.review_source import ReviewSource, read_review
 from engine.review.study import Study
 from engine.sampling.pools import Pool
@@ -103,7 +104,7 @@ class Sources:
 
     @property
     def studies(self) -> list[Study]:
-        """The reader studies that somebody finished."""
+        """The reader studies that a reviewer has finished."""
         return [study for source in self.pools if source.review is not None for study in source.review.studies]
 
 

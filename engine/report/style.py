@@ -1,4 +1,4 @@
-"""What all figures share: colours that colour-blind readers can tell apart, and a layout for light and dark pages."""
+"""The style of all figures: colours safe for colour-blind readers, and a layout for light and dark pages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LINE = "rgba(128, 128, 128, 0.8)"
 
 @dataclass(frozen=True)
 class ArmStyle:
-    """How an arm of a sweep looks: told apart by symbol as well as by colour, classical augmentation by its dashes."""
+    """The look of an arm of a sweep: its own symbol and colour, and dashes for classical augmentation."""
 
     title: str
     color: str

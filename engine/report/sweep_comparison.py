@@ -15,8 +15,8 @@ from engine.report.style import ARMS, BLUE, GREEN, GREY, ORANGE, PINK, styled
 from engine.report.tables import METRICS, cell_table, show_share
 from engine.store.files import read_json
 from engine.store.runs import Run
+from engine.sweep.analysis_units import Level
 from engine.sweep.arms import baseline_of, control_of
-from engine.sweep.levels import Level
 from engine.sweep.metric_table import METRICS_FILE, metric_table, patient_parts
 from engine.sweep.metrics import METRICS as COMPUTED
 from engine.sweep.metrics import positive_class

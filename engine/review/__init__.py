@@ -1,1 +1,1 @@
-"""What people say of images and runs: blinded quizzes, decisions, comments."""
+"""Reviews of images and runs by people: blinded quizzes, decisions, comments."""

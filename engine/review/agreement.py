@@ -1,4 +1,4 @@
-"""What reviewers' answers say: how well they tell synthetic from real, how far they agree, and which images fool them.
+"""Analysis of reviewers' answers: their accuracy, their agreement, and the images that mislead them.
 
 Images without an answer (the time was over) are left out of every share and counted beside it.
 """
@@ -64,7 +64,7 @@ def pooled(table: pd.DataFrame, measure: str = "accuracy") -> Pooled | None:
 
     Reviewers who saw the same images err on the same ones, so that their answers are no independent draws: the
     interval is that of reader studies, with readers and cases random (see `two_way_interval`), and never narrower than
-    Wilson's over all answers. With one reviewer, or when nobody differs from anybody, it is Wilson's over the images.
+    Wilson's over all answers. With one reviewer, or when all answers agree, it is Wilson's over the images.
     None when no image has all answers.
     """
     given = table[table["answer"] != NONE]
@@ -135,7 +135,7 @@ def mistaken(table: pd.DataFrame, source: str) -> pd.DataFrame:
     """Images of a source by how often they were taken for the other: path, class, reviewers, mistaken, share, seconds.
 
     Of synthetic images the most fooling first, of real ones the most doubted; those never mistaken are left out. Among
-    equals, the image that was answered sooner comes first: nobody hesitated.
+    equals, the image that was answered sooner comes first: it was answered without hesitation.
     """
     given = table[(table["answer"] != NONE) & (table["source"] == source)]
     found = given.groupby(["path", "class"], as_index=False).agg(

@@ -43,7 +43,7 @@ def change_comment(home: Home, comment_id: str, author: str, text: str) -> None:
 
 
 def take_back_comment(home: Home, comment_id: str, author: str) -> None:
-    """Take one's own comment back: nobody sees it any more, its versions stay in the file."""
+    """Take one's own comment back: it is hidden, and its versions stay in the file."""
     _write(home, _own(home, comment_id, author), "", time.time())
 
 

@@ -67,7 +67,7 @@ def decisions(home: Home, pool: str) -> pd.DataFrame:
 
 
 def tally(table: pd.DataFrame) -> pd.DataFrame:
-    """One row an image that somebody decided on, by path: accepts, rejects, and why it was rejected, by whom."""
+    """One row per image with a decision, by path: accepts, rejects, and why it was rejected, by whom."""
     rejects = table[table["decision"] == REJECT]
     counts = pd.DataFrame(
         {

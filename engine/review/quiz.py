@@ -1,7 +1,7 @@
 """Real or fake? Balanced, seeded sets of images, the same for every reviewer, for each in another order.
 
 Half of the images are synthetic, and each class has as many of them as real ones, so that neither the class nor the
-number of answers given so far tells anything. Real ones come from the training and validation images, never from the
+number of answers so far gives a hint. Real ones come from the training and validation images, never from the
 test images: what reviewers reject leaves the pool, and the pool decides about a classifier that these images judge.
 """
 

@@ -1,7 +1,7 @@
-"""What people said when they reviewed, in one SQLite file of the home. Rows are only ever added, so nothing is lost.
+"""Reviews in one SQLite file of the home. Rows are only ever added, so nothing is lost.
 
 <home>/team.db
-    quizzes     a set of images, drawn once and the same for everybody
+    quizzes     a set of images, drawn once and the same for all reviewers
     answers     one a press: the first one of a reviewer on an image counts
     decisions   accept, reject, or neither again: the last one of a reviewer on an image counts
     comments    one a version: the last one counts, an empty one says that the author took it back
@@ -95,7 +95,7 @@ def add(home: Home, table: Table, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def read(home: Home, statement: Select) -> Sequence[Row]:
-    """Rows of a query; none while nobody has said anything. Reading makes no file."""
+    """Rows of a query; none while there is no review. Reading makes no file."""
     if not database(home).is_file():
         return []
     with _one_sentence(home), _open(home).connect() as connection:

@@ -1,4 +1,4 @@
-"""A reader study: the answers to a quiz of everybody who finished it, and what they say in words."""
+"""A reader study: the answers to a quiz of all who finished it, and their summary in words."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Study:
 
     @property
     def sentence(self) -> str:
-        """What was found, in words."""
+        """The result in words."""
         if "accuracy" not in self.pooled:
             return "Nobody has finished this quiz yet." if not self.reviewers else "No image has answers of everybody."
         found = self.pooled["accuracy"]

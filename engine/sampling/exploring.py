@@ -1,4 +1,4 @@
-"""Ways to look at what a generator has learned: grids of images, each with a law that tells what it shows.
+"""Ways to explore a generator's latent space: grids of images, each of which states what it shows.
 
 All work on a `Sampler` and need no torch. Those in w are for StyleGAN2; those in z for every generator.
 """
@@ -21,7 +21,7 @@ Way = Literal["cubic", "slerp"]
 
 @dataclass(frozen=True)
 class Look:
-    """What the images of one picture have in common."""
+    """The settings that all images of one picture share."""
 
     class_name: str | None = None
     """Class, for conditional generators."""

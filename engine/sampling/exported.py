@@ -1,4 +1,4 @@
-"""What an export leaves in a run's folder: the graphs, and generator.json, which describes and seals them."""
+"""The files of an export: the graphs, and generator.json, which describes and seals them."""
 
 from __future__ import annotations
 

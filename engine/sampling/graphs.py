@@ -6,7 +6,7 @@ so that what one graph makes stays on the device for the next.
 
 from __future__ import annotations
 
-import sys
+import logging
 from functools import cache
 from pathlib import Path
 
@@ -16,6 +16,8 @@ import onnxruntime as ort
 from engine.gpus import visible
 from engine.sampling.providers import CUDA, open_session, reason, without_cuda
 from engine.store.errors import ErsatzError, OutOfMemory, is_out_of_memory
+
+logger = logging.getLogger(__name__)
 
 OUTPUT = "images"
 # Small networks gain nothing above. The other defaults measured best on a CPU (DCGAN 64 px, batch 64): without threads
@@ -136,4 +138,4 @@ def _full(path: Path, gpu: int | None, error: Exception) -> OutOfMemory:
 
 @cache
 def _say_once(sentence: str) -> None:
-    print(sentence, file=sys.stderr, flush=True)
+    logger.warning(sentence)

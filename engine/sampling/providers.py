@@ -105,7 +105,7 @@ def reason(error: Exception) -> str:
 
 
 def _missing() -> str:
-    """Why the library for CUDA is not loaded, which ONNX Runtime prints but does not tell."""
+    """Why the library for CUDA is not loaded, which ONNX Runtime prints but does not return."""
     name = "onnxruntime_providers_{}.dll" if sys.platform == "win32" else "libonnxruntime_providers_{}.so"
     folder = Path(ort.__file__).parent / "capi"
     try:

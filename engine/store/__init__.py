@@ -1,1 +1,1 @@
-"""Where everything lives on disk: the home, run folders, hashes, atomic writes, locks and the SQLite index."""
+"""State on disk: the home, run folders, hashes, atomic writes, locks and the SQLite index."""

@@ -1,4 +1,4 @@
-"""What people add to a run: a title, tags, whether it is archived, and whose it is. It never changes a result.
+"""Annotations of a run: a title, tags, owner, whether it is archived. They never change a result.
 
 <run>/about.json   beside status.json, which only the run's own processes write
 """
@@ -23,7 +23,7 @@ MARKUP = re.compile(r"[\[\]<>`*$\\|]")
 
 @dataclass(frozen=True)
 class About:
-    """The content of `about.json`; empty fields say that nobody said anything."""
+    """The content of `about.json`; empty fields were never set."""
 
     title: str = ""
     tags: tuple[str, ...] = ()
@@ -32,7 +32,7 @@ class About:
 
 
 def about(run: Run) -> About:
-    """What people said of a run; nothing when they did not."""
+    """The annotations of a run; the defaults when there are none."""
     path = run.path / ABOUT_FILE
     if not path.is_file():
         return About()
@@ -47,7 +47,7 @@ def about(run: Run) -> About:
 
 
 def change_about(run: Run, **changes: Any) -> About:
-    """Change fields of `about.json`, after whatever somebody else changed meanwhile; a title is kept in plain words."""
+    """Change fields of `about.json`, on top of what others changed meanwhile; a title is kept in plain words."""
     if "title" in changes:
         changes["title"] = plain_words(changes["title"])
     return _changed(run, lambda said: replace(said, **changes))
@@ -74,7 +74,7 @@ def _changed(run: Run, change: Callable[[About], About]) -> About:
 
 
 def plain_words(text: str) -> str:
-    """A line of words with single spaces and without markup, since pages show what people say to everybody."""
+    """A line of words with single spaces and without markup, since pages show it to all users."""
     return " ".join(MARKUP.sub(" ", text).split())
 
 

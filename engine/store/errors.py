@@ -1,4 +1,4 @@
-"""The errors a user can mend. Everything else is a bug and keeps its stack trace."""
+"""Errors that a user can fix. Everything else is a bug and keeps its stack trace."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class AlreadyActive(ErsatzError):
 
 
 class RunDeleted(ErsatzError):
-    """Somebody deleted the run's folder while the run was in use; whoever works on it ends quietly."""
+    """The run's folder was deleted while the run was in use; its processes end quietly."""
 
     def __init__(self, run_id: str):
         self.run_id = run_id
@@ -53,7 +53,7 @@ EXHAUSTED = (
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether the error is Python's, torch's, ONNX Runtime's or the GPU's for exhausted memory.
 
-    They share no class, and whoever asks may have imported neither library, so their words must tell. An illegal
+    They share no class, and the caller may have imported neither library, so the message decides. An illegal
     memory access is none of them: a smaller batch does not help against it.
     """
     return isinstance(error, MemoryError) or any(mark in str(error).lower() for mark in EXHAUSTED)

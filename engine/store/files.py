@@ -67,7 +67,7 @@ def new_folder(path: Path) -> Iterator[Path]:
             temporary.chmod(0o755)
             try:
                 temporary.rename(path)
-            except OSError as error:  # somebody else was quicker by a moment
+            except OSError as error:  # another process was quicker
                 if path.exists():
                     raise _taken(path) from error
                 raise

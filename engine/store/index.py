@@ -65,7 +65,7 @@ def entries(home: Home) -> list[Entry]:
         return _newest_first([entry for entry in read if entry])
     try:
         known = {row.id: Entry(*row) for row in _on_index(home, lambda index: index.execute(select(_runs)).all())}
-    except SQLAlchemyError:  # the disk is full, say: the folders tell as much, only slower
+    except SQLAlchemyError:  # the disk is full, say: the folders hold the same, only slower to read
         known = {}
     # The folders are read after the rows, so that a row without a folder was deleted and is not just being made.
     folders = _run_folders(home)
@@ -143,7 +143,7 @@ def _run_folders(home: Home) -> set[str]:
 
 
 def _read_folder(home: Home, run_id: str) -> Entry | None:
-    """The entry of a run as its folder tells it; None when that was deleted or damaged meanwhile."""
+    """The entry of a run, read from its folder; None when that was deleted or damaged meanwhile."""
     folder = home.run(run_id)
     try:
         config = json.loads((folder / "config.json").read_text())

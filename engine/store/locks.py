@@ -23,7 +23,7 @@ class FileLock:
     def acquire(self, timeout: float = 0.0) -> bool:
         """Take the lock, waiting up to `timeout` seconds; False when another process holds it.
 
-        `is_held` takes a shared lock for a moment, so that a timeout of 0 may fail although nobody holds the lock.
+        `is_held` takes a shared lock for a moment, so that a timeout of 0 may fail although no process holds the lock.
         """
         refuse_writing(self.path)
         self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ from engine.store.errors import ErsatzError
 from engine.store.home import Home
 
 READ_ONLY = "ERSATZ_READ_ONLY"
-"""Set to 1 for a public demo: everybody is a viewer, and nothing is written."""
+"""Set to 1 for a public demo: all users are viewers, and nothing is written."""
 
 SENTENCE = "This is a read-only demo: nothing can be changed here. Install Ersatz to do this with your own images."
 

@@ -1,12 +1,12 @@
-"""Who may do what, as `<home>/team.toml` says:
+"""Roles of users, read from `<home>/team.toml`:
 
     default = "none"        # who is signed in and not named below: none, viewer, reviewer or editor
     [roles]
     editor = ["anna@clinic.example"]
-    reviewer = ["@clinic.example"]      # everybody with an address there
+    reviewer = ["@clinic.example"]      # all addresses of a domain
     viewer = ["guest@university.example"]
 
-An address beats its domain. Whoever is named twice has the higher role. The file is read anew when it changes, so that
+An address beats its domain. An address named twice has the higher role. The file is read anew when it changes, so that
 a role is gained or lost with the next click. It counts only where people sign in: on a machine of one's own, its user
 may do everything.
 """
@@ -43,14 +43,14 @@ WORDS = {role.word: role for role in Role}
 
 @dataclass(frozen=True)
 class Team:
-    """The content of `team.toml`; without one, nobody has a role."""
+    """The content of `team.toml`; without one, no user has a role."""
 
     default: Role | None = None
     named: dict[str, Role] = field(default_factory=dict)
     """Role of each address (`anna@clinic.example`) and domain (`@clinic.example`), in small letters."""
 
     def role(self, address: str) -> Role | None:
-        """The role of whoever has this e-mail address; None: this person may not even look."""
+        """The role of an e-mail address; None: no access at all."""
         address = address.lower() if address.isascii() else address  # no foreign letter turns into one of ours
         domain = address[address.rfind("@") :]
         return self.named.get(address, self.named.get(domain, self.default)) if "@" in address else self.default
@@ -86,7 +86,7 @@ def _named(roles: Any) -> dict[str, Role]:
 
 
 def machine_user() -> str:
-    """The name of whoever runs this process."""
+    """The name of the user who runs this process."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container may run under a number that has no name

@@ -6,10 +6,10 @@
     metrics.jsonl   one JSON object a line, appended
     log.txt         what the worker printed
     lock            held by the supervisor (and its worker) for as long as they live
-    stop            present once somebody asked the run to stop
+    stop            present once the run was asked to stop
 
-`status.json` is written by the holder of the lock alone: whoever submits the run, then its supervisor, then its worker.
-Everybody else asks (`request_stop`) and reads.
+`status.json` is written by the holder of the lock alone: the submitter, then the supervisor, then the worker.
+All other processes only ask (`request_stop`) and read.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ class Run:
         except ErsatzError:  # a full disk
             if not status.state.is_final:
                 raise
-            # How a run ended must be told all the same. The blocks of the old content have room for it.
+            # How a run ended must be recorded all the same. The blocks of the old content have room for it.
             with (self.path / "status.json").open("r+") as file:
                 file.write(json.dumps(asdict(status)))
                 file.truncate()
@@ -148,7 +148,7 @@ class Run:
             self.update(alarms=[*status.alarms, {"name": name, "sentence": sentence, "time": time.time(), **details}])
 
     def state(self) -> State:
-        """What `status.json` and the lock say together; the lock is the truth about being alive."""
+        """The state by `status.json` and the lock; the lock is the truth about being alive."""
         return self.state_of(self.status())
 
     def state_of(self, status: Status) -> State:
@@ -182,7 +182,7 @@ class Run:
         """Rows appended since byte `offset`, and the offset to ask from next time.
 
         A line still being written is left for the next call. When the file was written anew (a resumed run
-        dropped rows past its snapshot) a ValueError tells the caller to begin again at 0.
+        dropped rows past its snapshot) a ValueError asks the caller to begin again at 0.
         """
         if not self.metrics_path.exists():
             return [], 0
@@ -207,7 +207,7 @@ class Run:
             raise ErsatzError(f"Run {self.id} is still alive; only an ended run can be deleted. Stop it first.")
         lock.release()
         trash = self.path.with_name(f".{self.id}.deleted")
-        self.path.rename(trash)  # gone for everybody at once
+        self.path.rename(trash)  # one step: no process sees half of it
         shutil.rmtree(trash)
 
     def remove_leftovers(self) -> None:

@@ -233,7 +233,7 @@ def steps_of(config: SweepConfig, n_images: int) -> int:
     return config.epochs * -(-n_images // config.batch) if config.epochs else config.steps
 
 
-def looks_of(config: SweepConfig, n_images: int) -> Sequence[int]:
+def evaluation_steps(config: SweepConfig, n_images: int) -> Sequence[int]:
     """Steps after which a trial reads the validation set: evenly spaced, or after each epoch; the last always."""
     return validation_steps(steps_of(config, n_images), config.epochs or config.validations)
 

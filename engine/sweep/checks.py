@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from enum import StrEnum
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -24,11 +25,57 @@ CLOSE = 1e-6
 """Stored scores are float32."""
 
 
+class CheckId(StrEnum):
+    """What is checked, by the ids that `summary.json` keeps: they stay when the words for people change."""
+
+    ALL_TRIALS = "all-trials"
+    SAME_TEST_IMAGES = "same-test-images"
+    RECOMPUTED = "recomputed"
+    CONFUSION_MATRICES = "confusion-matrices"
+    WHOLE_IMAGES = "whole-images"
+    ACCURACY_BETWEEN = "accuracy-between"
+    REPETITIONS_DIFFER = "repetitions-differ"
+    NESTED_SUBSETS = "nested-subsets"
+    DUPLICATES_ARE_REAL = "duplicates-are-real"
+    TRAINING_SET_SIZES = "training-set-sizes"
+    TEST_IMAGES_UNSEEN = "test-images-unseen"
+    VALIDATION_IMAGES_UNSEEN = "validation-images-unseen"
+    FOLDS_ARE_DISJOINT = "folds-are-disjoint"
+
+
+LEAK_CHECKS = frozenset({CheckId.TEST_IMAGES_UNSEEN, CheckId.VALIDATION_IMAGES_UNSEEN, CheckId.FOLDS_ARE_DISJOINT})
+"""Checks that fail where something of the held-out images reached the training."""
+
+_NAMES_BEFORE_IDS = {
+    "all trials": CheckId.ALL_TRIALS,
+    "same test images": CheckId.SAME_TEST_IMAGES,
+    "recomputed": CheckId.RECOMPUTED,
+    "confusion matrices": CheckId.CONFUSION_MATRICES,
+    "whole images": CheckId.WHOLE_IMAGES,
+    "accuracy between": CheckId.ACCURACY_BETWEEN,
+    "repetitions differ": CheckId.REPETITIONS_DIFFER,
+    "nested subsets": CheckId.NESTED_SUBSETS,
+    "duplicates are real": CheckId.DUPLICATES_ARE_REAL,
+    "training set sizes": CheckId.TRAINING_SET_SIZES,
+    "test images unseen": CheckId.TEST_IMAGES_UNSEEN,
+    "validation images unseen": CheckId.VALIDATION_IMAGES_UNSEEN,
+    "folds are disjoint": CheckId.FOLDS_ARE_DISJOINT,
+}
+"""What the checks were called in summaries that keep no ids; never to be changed."""
+
+
+def check_id(stored: Mapping[str, Any]) -> str:
+    """The id of a check of a `summary.json`, also of one that was written before there were ids."""
+    return str(stored.get("id") or _NAMES_BEFORE_IDS.get(stored["name"], ""))
+
+
 @dataclass(frozen=True)
 class Check:
     """What was checked, whether it holds, and a sentence with the numbers."""
 
+    id: CheckId
     name: str
+    """Two or three words for people."""
     ok: bool
     sentence: str
 
@@ -89,6 +136,7 @@ def _of_row(row: ReportedRow) -> Iterator[Check]:
         holds = low - _printed(low) <= row.accuracy <= high + _printed(high)
         must = "lies between" if holds else "must lie between, but does not,"
         yield Check(
+            CheckId.ACCURACY_BETWEEN,
             "accuracy between",
             holds,
             f"{row.name}: the accuracy {_percent(row.accuracy)} {must} sensitivity {_percent(row.sensitivity)} and "
@@ -98,6 +146,7 @@ def _of_row(row: ReportedRow) -> Iterator[Check]:
         right = round(row.accuracy * row.n_test)
         holds = abs(right / row.n_test - row.accuracy) <= _printed(row.accuracy)
         yield Check(
+            CheckId.WHOLE_IMAGES,
             "whole images",
             holds,
             f"{row.name}: an accuracy of {_percent(row.accuracy)} is {right} of {row.n_test} test images right."
@@ -125,7 +174,12 @@ def _complete(config: SweepConfig, trials: pd.DataFrame) -> Check:
         for arm, ratio, seed, fold in trials[["arm", "ratio", "seed", "fold"]].itertuples(index=False)
     ]
     holds = len(found) == len(set(found)) and set(found) == planned
-    return Check("all trials", holds, f"{len(set(found) & planned)} of {len(planned)} planned trials are there, once.")
+    return Check(
+        CheckId.ALL_TRIALS,
+        "all trials",
+        holds,
+        f"{len(set(found) & planned)} of {len(planned)} planned trials are there, once.",
+    )
 
 
 def _same_test_images(trials: pd.DataFrame, labels: list[np.ndarray], classes: int) -> Check:
@@ -134,7 +188,12 @@ def _same_test_images(trials: pd.DataFrame, labels: list[np.ndarray], classes: i
     total = sum(len(of_fold) for of_fold in labels)
     sentence = f"All trials were judged on the same {total} test images"
     sentence += " (each in the trials of its fold)." if len(labels) > 1 else "."
-    return Check("same test images", not wrong, sentence if not wrong else f"{wrong} trials have scores of others.")
+    return Check(
+        CheckId.SAME_TEST_IMAGES,
+        "same test images",
+        not wrong,
+        sentence if not wrong else f"{wrong} trials have scores of others.",
+    )
 
 
 def _recomputed(trials: pd.DataFrame, labels: list[np.ndarray], classes: int, positive: int) -> Check:
@@ -145,6 +204,7 @@ def _recomputed(trials: pd.DataFrame, labels: list[np.ndarray], classes: int, po
             both_undefined = math.isnan(again[name]) and (value is None or math.isnan(value))
             worst = max(worst, 0.0 if both_undefined else _gap(again[name], value))
     return Check(
+        CheckId.RECOMPUTED,
         "recomputed",
         worst <= CLOSE,
         f"{len(names)} metrics of {len(trials)} trials, computed again from the stored scores, differ by at most "
@@ -165,6 +225,7 @@ def _confusions(trials: pd.DataFrame, labels: list[np.ndarray]) -> Check:
         same = np.array_equal(confusion.sum(1), counts) and abs(np.trace(confusion) / counts.sum() - accuracy) < CLOSE
         wrong += not same
     return Check(
+        CheckId.CONFUSION_MATRICES,
         "confusion matrices",
         not wrong,
         f"The rows of {len(trials) - wrong} of {len(trials)} confusion matrices add up to the test images of each "
@@ -177,6 +238,7 @@ def _whole_images(trials: pd.DataFrame, labels: list[np.ndarray]) -> Check:
     right = trials["accuracy"].to_numpy() * n
     wrong = int((np.abs(right - np.round(right)) > CLOSE * n).sum())
     return Check(
+        CheckId.WHOLE_IMAGES,
         "whole images",
         not wrong,
         f"{len(trials) - wrong} of {len(trials)} accuracies are a whole number of test images.",
@@ -187,6 +249,7 @@ def _between(trials: pd.DataFrame) -> Check:
     low, high = trials[["sensitivity", "specificity"]].min(axis=1), trials[["sensitivity", "specificity"]].max(axis=1)
     wrong = int(((trials["accuracy"] < low - CLOSE) | (trials["accuracy"] > high + CLOSE)).sum())
     return Check(
+        CheckId.ACCURACY_BETWEEN,
         "accuracy between",
         not wrong,
         f"{len(trials) - wrong} of {len(trials)} accuracies lie between sensitivity and specificity, as they must.",
@@ -201,6 +264,7 @@ def _repetitions_differ(trials: pd.DataFrame) -> Check:
             cells += 1
             same += len({np.asarray(scores, np.float32).tobytes() for scores in cell["scores"]}) == 1
     return Check(
+        CheckId.REPETITIONS_DIFFER,
         "repetitions differ",
         not same,
         f"In {cells - same} of {cells} combinations of arm and ratio with synthetic images the seeds gave different "
@@ -234,14 +298,19 @@ def _training_sets(config: SweepConfig, splits: Sequence[Split], trials: pd.Data
                 broken += before is not None and not np.isin(before, synthetic).all()
                 smaller[trial.arm, trial.seed] = synthetic
     yield Check(
-        "nested subsets", not broken, f"In {steps - broken} of {steps} steps to a higher ratio no synthetic image left."
+        CheckId.NESTED_SUBSETS,
+        "nested subsets",
+        not broken,
+        f"In {steps - broken} of {steps} steps to a higher ratio no synthetic image left.",
     )
     yield Check(
+        CheckId.DUPLICATES_ARE_REAL,
         "duplicates are real",
         not foreign,
         f"{duplicates - foreign} of {duplicates} training sets of the duplicates arms hold real training images alone.",
     )
     yield Check(
+        CheckId.TRAINING_SET_SIZES,
         "training set sizes",
         as_drawn == len(stored),
         f"{as_drawn} of {len(stored)} trials trained on as many images as their seed draws.",
@@ -251,6 +320,7 @@ def _training_sets(config: SweepConfig, splits: Sequence[Split], trials: pd.Data
 def _unseen(splits: Sequence[Split], part: str) -> Check:
     """No held-out image among the training images of the classifier or of the generators, nor in the pool."""
     name = {"test": "test", "valid": "validation"}[part]
+    unseen = {"test": CheckId.TEST_IMAGES_UNSEEN, "valid": CheckId.VALIDATION_IMAGES_UNSEEN}[part]
     images = seen = 0
     for split in splits:
         held_out = set(split.dataset.rows(part)["sha256"])
@@ -258,6 +328,7 @@ def _unseen(splits: Sequence[Split], part: str) -> Check:
         images += len(held_out)
         seen += len(held_out & (others | set(split.pool.rows()["sha256"])))
     return Check(
+        unseen,
         f"{name} images unseen",
         not seen,
         f"{seen} of {images} {name} images are among the training images, those of the generators, or in the pool.",
@@ -272,6 +343,7 @@ def _disjoint_folds(test_images: pd.DataFrame) -> Check:
     groups = known.groupby("group")["fold"].nunique()
     twice = int((hashes > 1).sum()), int((groups > 1).sum())
     return Check(
+        CheckId.FOLDS_ARE_DISJOINT,
         "folds are disjoint",
         twice == (0, 0),
         f"{twice[0]} images and {twice[1]} patients are in the test sets of two folds.",

@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 
 from engine.configs import SweepConfig
-from engine.sweep.arms import Stream, Trial, batches, looks_of, steps_of, torch_seed, training_set
+from engine.sweep.arms import Stream, Trial, batches, evaluation_steps, steps_of, torch_seed, training_set
 from engine.sweep.classifiers import Heads
+from engine.sweep.dense_head import head_layers
 from engine.sweep.optimisation import Schedule, make_optimiser
-from engine.sweep.published_heads import head_dropout
-from engine.sweep.selection import choose, looks_taken
+from engine.sweep.selection import choose, evaluations_taken
 from engine.sweep.trial_data import Inputs, Result, reproducibly, with_views
 
 
@@ -35,12 +35,12 @@ def train_heads(trials: list[Trial], inputs: Inputs, config: SweepConfig) -> lis
 
     init = torch.Generator().manual_seed(torch_seed(seed, Stream.WEIGHTS))
     dropout = torch.Generator().manual_seed(torch_seed(seed, Stream.DROPOUT))
-    heads = Heads(len(trials), dim, inputs.classes, head_dropout(config), init).to(device)
+    heads = Heads(len(trials), dim, inputs.classes, head_layers(config).dropout, init).to(device)
     optimiser = make_optimiser(heads.parameters(), config)
     schedule = Schedule(optimiser, config, steps)
 
     accuracies, losses, kept = [], [], []
-    looks_at = looks_of(config, len(sets[0].rows))
+    evaluated_at = evaluation_steps(config, len(sets[0].rows))
     for step in range(1, steps + 1):
         found = heads(table[rows[step - 1]], dropout)
         loss = F.cross_entropy(found.flatten(0, 1), labels[step - 1].flatten(), reduction="sum") / config.batch
@@ -48,26 +48,26 @@ def train_heads(trials: list[Trial], inputs: Inputs, config: SweepConfig) -> lis
         loss.backward()
         optimiser.step()
         schedule.after_step()
-        if step in looks_at:
+        if step in evaluated_at:
             with torch.inference_mode():
                 found = heads(inputs.valid)
                 accuracies.append((found.argmax(2) == valid_labels).float().mean(1))
                 each = F.cross_entropy(found.flatten(0, 1), valid_labels.flatten(), reduction="none")
                 losses.append(each.view(len(trials), n_valid).mean(1))
                 kept.append((heads.weight.clone(), heads.bias.clone()))
-    accuracy = torch.stack(accuracies, 1).cpu().numpy()  # [T, looks]; waits for the device
+    accuracy = torch.stack(accuracies, 1).cpu().numpy()  # [T, evaluations]; waits for the device
     valid_loss = torch.stack(losses, 1).cpu().numpy()
     # No head hears of another one's end: those that are out of patience train on, unseen.
-    taken = [looks_taken(of_trial, config.patience) for of_trial in valid_loss.tolist()]
+    taken = [evaluations_taken(of_trial, config.patience) for of_trial in valid_loss.tolist()]
     best = [choose(accuracy[t, :n].tolist(), valid_loss[t, :n].tolist(), n_valid, config) for t, n in enumerate(taken)]
     with torch.inference_mode():
-        for t, look in enumerate(best):
-            heads.weight[t], heads.bias[t] = kept[look][0][t], kept[look][1][t]
+        for t, number in enumerate(best):
+            heads.weight[t], heads.bias[t] = kept[number][0][t], kept[number][1][t]
         scores = heads(inputs.test).softmax(2).cpu().numpy()
     seconds = (time.monotonic() - began) / len(trials)
     return [
         Result(
-            trial, sets[t].n_real, sets[t].n_synthetic, looks_at[best[t]], float(accuracy[t, best[t]]),
+            trial, sets[t].n_real, sets[t].n_synthetic, evaluated_at[best[t]], float(accuracy[t, best[t]]),
             float(valid_loss[t, best[t]]), seconds, scores[t],
         )
         for t, trial in enumerate(trials)

@@ -11,11 +11,11 @@ import torch
 
 from engine.configs import SweepConfig
 from engine.datasets.dataset import Dataset
+from engine.devices import choose_device
 from engine.features.backbones import open_backbone
 from engine.features.cache import FeatureCache
 from engine.features.classical import apply_maps, seeded_maps, view_seed
 from engine.features.weights import resolve_weights
-from engine.gans.devices import choose_device
 from engine.store.files import replacing
 from engine.store.home import Home
 from engine.store.progress import Report, ShouldStop

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from engine.sweep.analysis_units import Level, Units, knows_patients, seed_scores, units_of
 from engine.sweep.influence import influence
-from engine.sweep.levels import Level, Units, knows_patients, seed_scores, units_of
 from engine.sweep.metrics import METRICS, RANKING, metrics
 
 METRICS_FILE = "metrics.parquet"

@@ -12,18 +12,19 @@ import torch
 from torch import Tensor, nn
 
 from engine.configs import SweepConfig
+from engine.devices import choose_precision, on_device
 from engine.features.backbones import Backbone, Preparation, open_backbone
 from engine.features.classical import apply_maps
 from engine.features.weights import resolve_weights
-from engine.gans.devices import choose_precision, on_device
+from engine.publications.table import HEADS
 from engine.sweep.classifiers import SmallCnn
-from engine.sweep.published_heads import ChestCtHead, make_head
+from engine.sweep.dense_head import DenseHead, make_head
 from engine.sweep.trial_data import Inputs
 
 
 @dataclass(frozen=True)
-class Subject:
-    """A network that a trial trains."""
+class TrainableClassifier:
+    """A network that a trial trains, with how the inputs are shown to it."""
 
     net: nn.Module
     show: Callable[[Tensor, Tensor | None], Tensor]
@@ -42,7 +43,7 @@ class Subject:
 
     def penalty(self) -> Tensor | float:
         """What a published head adds to the loss of the latest batch."""
-        return sum(part.penalty() for part in self.net.modules() if isinstance(part, ChestCtHead))
+        return sum(part.penalty() for part in self.net.modules() if isinstance(part, DenseHead))
 
     def train(self) -> None:
         self.net.train()
@@ -51,21 +52,21 @@ class Subject:
                 part.eval()
 
 
-def build(config: SweepConfig, inputs: Inputs) -> Subject:
+def build(config: SweepConfig, inputs: Inputs) -> TrainableClassifier:
     """The network of a trial on the device of `inputs`; its random weights come from torch's global generator."""
     device = inputs.train.device
     if config.classifier == "small-cnn":
         net: nn.Module = SmallCnn(inputs.train.shape[1], inputs.classes, config.dropout)
         # On a GPU so small a network waits for launches, not for products.
         precision = choose_precision("auto", device) if device.type == "cpu" else torch.float32
-        return Subject(on_device(net, device), _scaled, precision)
+        return TrainableClassifier(on_device(net, device), _scaled, precision)
     if config.training == "frozen":
         head = make_head(config, inputs.train.shape[1], inputs.classes)
-        return Subject(head.to(device), lambda rows, _: rows)
+        return TrainableClassifier(head.to(device), lambda rows, _: rows)
     return _fine_tuned(config, inputs.classes, device)
 
 
-def _fine_tuned(config: SweepConfig, classes: int, device: torch.device) -> Subject:
+def _fine_tuned(config: SweepConfig, classes: int, device: torch.device) -> TrainableClassifier:
     """A pretrained backbone with a new head, all of it to be trained.
 
     Batch normalisation keeps the statistics of the pretraining (its scale and offset train): estimates from small
@@ -76,8 +77,8 @@ def _fine_tuned(config: SweepConfig, classes: int, device: torch.device) -> Subj
         backbone = _pretrained(config.classifier, resolve_weights(config.classifier, config.weights))
     body = copy.deepcopy(backbone.module).requires_grad_(True)
     net = on_device(nn.Sequential(body, make_head(config, backbone.dim, classes)), device)
-    as_published = config.head in ("head-ct", "chest-ct", "skin-lesions")
-    return Subject(net, _prepared(backbone.preparation), choose_precision("auto", device), not as_published, at_once=32)
+    precision, own_head = choose_precision("auto", device), config.head not in HEADS
+    return TrainableClassifier(net, _prepared(backbone.preparation), precision, frozen_statistics=own_head, at_once=32)
 
 
 @lru_cache(maxsize=1)

@@ -10,25 +10,25 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
 
 from engine.configs import SweepConfig
+from engine.sweep.dense_head import head_layers
 
 KERAS_EPSILON = 1e-7
 PLATEAU_FACTOR = 0.2
 """As published for skin lesions; for chest CT it is not given."""
-PLATEAU_LOOKS = 2
+PLATEAU_EVALUATIONS = 2
 """Ours, since neither gives it: below the patience of 3 of both, or the rate would never fall."""
 
 
 def make_optimiser(parameters: Iterable[nn.Parameter], config: SweepConfig) -> torch.optim.Optimizer:
     """AdamW with `config.weight_decay`; or Adam or RMSprop without any, as published.
 
-    RMSprop, and Adam under the head chest-ct, have the constants of Keras, where they were published: a moving average
-    of 0.9 and an epsilon of 1e-7.
+    RMSprop has the constants of Keras, where it was published: a moving average of 0.9 and an epsilon of 1e-7. Adam's
+    epsilon is the head's.
     """
     if config.optimizer == "rmsprop":
         return torch.optim.RMSprop(parameters, config.lr, alpha=0.9, eps=KERAS_EPSILON)
     if config.optimizer == "adam":
-        epsilon = KERAS_EPSILON if config.head == "chest-ct" else 1e-8
-        return torch.optim.Adam(parameters, config.lr, eps=epsilon, fused=True)
+        return torch.optim.Adam(parameters, config.lr, eps=head_layers(config).adam_epsilon, fused=True)
     return torch.optim.AdamW(parameters, config.lr, weight_decay=config.weight_decay, fused=True)
 
 
@@ -39,16 +39,16 @@ class Schedule:
         self.cosine = CosineAnnealingLR(optimiser, steps) if config.schedule == "cosine" else None
         self.plateau = None
         if config.schedule == "plateau":
-            # torch counts the looks that are forgiven, hence one less.
+            # torch counts the evaluations that are forgiven, hence one less.
             self.plateau = ReduceLROnPlateau(
-                optimiser, factor=PLATEAU_FACTOR, patience=PLATEAU_LOOKS - 1, threshold=0.0
+                optimiser, factor=PLATEAU_FACTOR, patience=PLATEAU_EVALUATIONS - 1, threshold=0.0
             )
 
     def after_step(self) -> None:
         if self.cosine:
             self.cosine.step()
 
-    def after_look(self, valid_loss: float) -> None:
+    def after_evaluation(self, valid_loss: float) -> None:
         if self.plateau:
             self.plateau.step(valid_loss)
 

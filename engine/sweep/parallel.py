@@ -19,10 +19,11 @@ import psutil
 import torch
 
 from engine.configs import SweepConfig
-from engine.gans.devices import choose_device
+from engine.devices import choose_device
 from engine.store.errors import ErsatzError
 from engine.store.progress import ShouldStop
 from engine.sweep.arms import Trial
+from engine.sweep.dense_head import head_layers
 from engine.sweep.trial_data import Inputs, Result
 from engine.sweep.trials import train_group, trains_together
 
@@ -31,16 +32,14 @@ GRACE_S = 20.0
 """How long trials may still end after a request to stop; longer ones begin again when the sweep is resumed."""
 FINE_TUNING_GIB = 4.0
 """Memory that a process which trains a whole backbone is given, activations of a batch of 32 above all."""
-LARGE_HEADS = ("chest-ct",)
-"""Heads with so many weights (2 GB with their optimiser) that the memory holds one trial at a time."""
 
 
-def places(config: SweepConfig, n_groups: int, workers: int | None = None) -> list[torch.device]:
-    """Where trials run side by side, one process each: on `config.gpus` CUDA devices, or the CPU once a worker."""
+def devices_for_trials(config: SweepConfig, n_groups: int, workers: int | None = None) -> list[torch.device]:
+    """Devices of the processes that train side by side: `config.gpus` CUDA devices, or the CPU once a worker."""
     if choose_device(config.device).type == "cuda":
         wanted = max(1, min(config.gpus, n_groups))
         return [torch.device("cuda", number) for number in range(torch.cuda.device_count())][:wanted]
-    alone = trains_together(config) or config.head in LARGE_HEADS
+    alone = trains_together(config) or head_layers(config).alone
     n = 1 if alone else min(workers or torch.get_num_threads(), max(1, n_groups))
     if config.training == "fine-tuned" and not workers:
         n = min(n, max(1, int(psutil.virtual_memory().available / 2**30 / FINE_TUNING_GIB)))

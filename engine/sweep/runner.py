@@ -19,8 +19,8 @@ import numpy as np
 import pandas as pd
 
 from engine.configs import SweepConfig
+from engine.devices import describe
 from engine.features.cache import Interrupted
-from engine.gans.devices import describe
 from engine.store.files import replacing, write_json
 from engine.store.progress import Outcome, Progress, Report, ShouldStop, never, silent
 from engine.store.runs import Run
@@ -29,7 +29,7 @@ from engine.sweep.inputs import load_inputs, open_cache
 from engine.sweep.leaks import refuse_unsound
 from engine.sweep.metric_table import METRICS_FILE, metric_table
 from engine.sweep.metrics import METRICS, confusion_matrix, metrics, positive_class
-from engine.sweep.parallel import places, train_groups
+from engine.sweep.parallel import devices_for_trials, train_groups
 from engine.sweep.splits import open_splits, test_table
 from engine.sweep.summary import summarise
 from engine.sweep.trials import Result, trains_together
@@ -72,7 +72,7 @@ def run_sweep(
             inputs = load_inputs(run, split, cache, config, of_fold, report, should_stop)
         except Interrupted:
             return "stopped"
-        where = places(config, len(todo), workers)
+        where = devices_for_trials(config, len(todo), workers)
         run.update(device=describe(where[0]) + (f" x {len(where)}" if where[0].type == "cuda" and where[1:] else ""))
         labels = test_images.loc[test_images["fold"] == split.fold, "class"].map(classes.index).to_numpy()
         for results in train_groups(todo, inputs, config, should_stop, where):

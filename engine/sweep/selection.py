@@ -1,4 +1,4 @@
-"""Which of a trial's looks at the validation set gives its weights, and when it ends early: real images decide."""
+"""Which evaluation on the validation set gives a trial its weights, and when it ends early: real images decide."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from engine.configs import SweepConfig
 
 
 def choose(accuracies: Sequence[float], losses: Sequence[float], n_valid: int, config: SweepConfig) -> int:
-    """Which look at `n_valid` images gives the weights, by `config.select`; of equal ones the first, but for
+    """Which evaluation on `n_valid` images gives the weights, by `config.select`; of equal ones the first, but for
     within-error (see `pick`)."""
     if config.select == "last":
         return len(accuracies) - 1
@@ -22,7 +22,7 @@ def choose(accuracies: Sequence[float], losses: Sequence[float], n_valid: int, c
 
 
 def pick(accuracies: np.ndarray, n_valid: int) -> int:
-    """The latest look within one standard error of the best accuracy.
+    """The latest evaluation within one standard error of the best accuracy.
 
     The one-standard-error rule (Breiman et al. 1984): the highest of ten accuracies on a few dozen images is mostly
     luck, and taking it as it is stops early for no reason; on a large validation set the rule takes the best.
@@ -33,9 +33,9 @@ def pick(accuracies: np.ndarray, n_valid: int) -> int:
 
 
 def candidates(accuracies: Sequence[float], losses: Sequence[float], n_valid: int, config: SweepConfig) -> set[int]:
-    """The looks so far that may still be chosen, whatever follows: only their weights are worth their memory.
+    """The evaluations so far that may still be chosen, whatever follows: only their weights are worth their memory.
 
-    For within-error these are the looks with a higher accuracy than all later ones, which a later look cannot make
+    For within-error these are those with a higher accuracy than all later ones, which a later one cannot make
     ineligible without being ineligible itself.
     """
     if config.select != "within-error":
@@ -45,14 +45,14 @@ def candidates(accuracies: Sequence[float], losses: Sequence[float], n_valid: in
 
 
 def out_of_patience(losses: Sequence[float], patience: int) -> bool:
-    """Whether the validation loss has not fallen for `patience` looks; with 0 never."""
+    """Whether the validation loss has not fallen for `patience` evaluations; with 0 never."""
     return 0 < patience <= len(losses) - 1 - int(np.argmin(_lowest_known(losses)))
 
 
-def looks_taken(losses: Sequence[float], patience: int) -> int:
-    """How many of these looks a trial takes that ends when it is out of patience."""
-    looks = range(1, len(losses) + 1)
-    return next((look for look in looks if out_of_patience(losses[:look], patience)), len(losses))
+def evaluations_taken(losses: Sequence[float], patience: int) -> int:
+    """How many of these evaluations a trial takes that ends when it is out of patience."""
+    counts = range(1, len(losses) + 1)
+    return next((n for n in counts if out_of_patience(losses[:n], patience)), len(losses))
 
 
 def _lowest_known(losses: Sequence[float]) -> np.ndarray:

@@ -11,14 +11,14 @@ import numpy as np
 import pandas as pd
 
 from engine.configs import SweepConfig
+from engine.sweep.analysis_units import Level, knows_patients, patients, seed_scores, units_of
 from engine.sweep.arms import baseline_of, control_of, is_synthetic, primary_arm
 from engine.sweep.checks import Check, self_checks
 from engine.sweep.comparisons import Comparison, compare
-from engine.sweep.departures import Departure, departures, dropped_runs
-from engine.sweep.detectable import detectable
-from engine.sweep.levels import Level, knows_patients, patients, seed_scores, units_of
 from engine.sweep.metric_table import Parts, patient_parts
 from engine.sweep.metrics import METRICS, majority_accuracy, positive_class
+from engine.sweep.power import detectable
+from engine.sweep.protocol_deviations import Deviation, deviations, dropped_runs
 from engine.sweep.splits import Split
 from engine.sweep.statistics import bootstrap_interval, cluster_bootstraps, two_way_interval, wilson_interval
 from engine.sweep.verdict import EXPLORATORY, PHANTOM, Question, Verdict, judge, prefixed, without_claim
@@ -62,7 +62,7 @@ def summarise(
         if not is_synthetic(arm) and (against := baseline_of(arm)) in config.arms
         for found in compare(wide, arm, str(against), metric, parts[metric])
     ]
-    apart, checks = departures(config), self_checks(config, splits, trials, test_images, positive)
+    apart, checks = deviations(config), self_checks(config, splits, trials, test_images, positive)
     verdicts = _verdicts(config, level, comparisons, apart, checks, dataset.is_phantom)
     primary = primary_arm(config)
     majority = _majority(splits, test_images)
@@ -98,7 +98,7 @@ def summarise(
             "primary_arm": primary,
             "verdict": asdict(verdicts[primary] if primary else judge(Question(), [], [])),
             "verdicts": {arm: asdict(verdict) for arm, verdict in verdicts.items()},
-            "departures": [asdict(departure) for departure in apart],
+            "departures": [asdict(deviation) for deviation in apart],
             "checks": [asdict(check) for check in checks],
             "dropped": dropped_runs(trials, majority) if "dropped-runs" in config.flaws else None,
             "pool_images": sum(len(split.pool.rows()) for split in splits),
@@ -125,7 +125,7 @@ def _verdicts(
     config: SweepConfig,
     level: Level,
     comparisons: list[Comparison],
-    apart: list[Departure],
+    apart: list[Deviation],
     checks: list[Check],
     phantom: bool,
 ) -> dict[str, Verdict]:
@@ -145,7 +145,7 @@ def _verdicts(
         verdict = judge(question, to_baseline, to_control)
         reasons, needed = [], []
         if not config.claims:
-            reasons += [PUBLISHED, *(departure.sentence for departure in apart)]
+            reasons += [PUBLISHED, *(deviation.sentence for deviation in apart)]
             needed.append(SOUND)
         if failed := [check.sentence for check in checks if not check.ok]:
             reasons += [FAILED, *failed]
@@ -218,7 +218,7 @@ def _subgroups(
                 moved = np.stack([parts[arm, ratio][seed] for seed in by_seed.index])
                 found = two_way_interval(by_seed.to_numpy(), moved)
                 low, high = max(found.low, 0.0), min(found.high, 1.0)
-                if low == high:  # no repetition and no image differed: the count alone tells how sure that is
+                if low == high:  # no repetition and no image differed: the count alone decides how sure that is
                     wilson = wilson_interval(min(max(found.mean, 0.0), 1.0), moved.shape[1])
                     low, high = max(wilson.low, 0.0), min(wilson.high, 1.0)
                 row |= {"mean": found.mean, "low": low, "high": high}

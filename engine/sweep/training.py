@@ -9,8 +9,8 @@ from torch import Tensor
 
 from engine.configs import SweepConfig
 from engine.features.classical import random_maps
-from engine.sweep.arms import Stream, Trial, batches, looks_of, steps_of, torch_seed, training_set
-from engine.sweep.networks import Subject, build
+from engine.sweep.arms import Stream, Trial, batches, evaluation_steps, steps_of, torch_seed, training_set
+from engine.sweep.networks import TrainableClassifier, build
 from engine.sweep.optimisation import Schedule, classification_loss, make_optimiser, probabilities
 from engine.sweep.selection import candidates, choose, out_of_patience
 from engine.sweep.trial_data import Inputs, Result, reproducibly, with_views
@@ -26,7 +26,7 @@ def train_network(trial: Trial, inputs: Inputs, config: SweepConfig) -> Result:
     device = inputs.train.device
     chosen = training_set(trial, inputs.real_labels, inputs.pool_labels, config)
     steps = steps_of(config, len(chosen.rows))
-    looks_at = looks_of(config, len(chosen.rows))
+    evaluated_at = evaluation_steps(config, len(chosen.rows))
     order = chosen.rows[batches(len(chosen.rows), config.batch, steps, trial.seed)]
     labels = torch.from_numpy(inputs.train_labels[order]).to(device)
     on_images = inputs.train.dim() == 4
@@ -35,8 +35,8 @@ def train_network(trial: Trial, inputs: Inputs, config: SweepConfig) -> Result:
     valid_labels = torch.from_numpy(inputs.valid_labels).to(device)
 
     torch.manual_seed(torch_seed(trial.seed, Stream.WEIGHTS))
-    subject = build(config, inputs)
-    net = subject.net
+    classifier = build(config, inputs)
+    net = classifier.net
     torch.manual_seed(torch_seed(trial.seed, Stream.DROPOUT))
     augment = torch.Generator().manual_seed(torch_seed(trial.seed, Stream.AUGMENT))
     optimiser = make_optimiser(net.parameters(), config)
@@ -45,49 +45,49 @@ def train_network(trial: Trial, inputs: Inputs, config: SweepConfig) -> Result:
     accuracies: list[float] = []
     losses: list[float] = []
     kept: dict[int, dict[str, Tensor]] = {}
-    subject.train()
+    classifier.train()
     for step in range(1, steps + 1):
         maps = random_maps(config.batch, augment, config.augmentation) if chosen.classical and on_images else None
-        logits = subject.logits(table[rows[step - 1, 0]], maps)
-        loss = classification_loss(logits, labels[step - 1]) + subject.penalty()
+        logits = classifier.logits(table[rows[step - 1, 0]], maps)
+        loss = classification_loss(logits, labels[step - 1]) + classifier.penalty()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
         schedule.after_step()
-        if step in looks_at:
-            accuracy, valid_loss = _look(subject, inputs.valid, valid_labels)  # waits for the device
+        if step in evaluated_at:
+            accuracy, valid_loss = _validation_metrics(classifier, inputs.valid, valid_labels)  # waits for the device
             accuracies.append(accuracy)
             losses.append(valid_loss)
             wanted = candidates(accuracies, losses, len(valid_labels), config)
-            kept = {look: state for look, state in kept.items() if look in wanted}
+            kept = {number: state for number, state in kept.items() if number in wanted}
             if len(losses) - 1 in wanted:
                 kept[len(losses) - 1] = {name: value.clone() for name, value in net.state_dict().items()}
-            schedule.after_look(valid_loss)
+            schedule.after_evaluation(valid_loss)
             if out_of_patience(losses, config.patience):
                 break
     best = choose(accuracies, losses, len(valid_labels), config)
     net.load_state_dict(kept[best])
-    scores = probabilities(_evaluate(subject, inputs.test)[0]).cpu().numpy()
+    scores = probabilities(_evaluate(classifier, inputs.test)[0]).cpu().numpy()
     return Result(
-        trial, chosen.n_real, chosen.n_synthetic, looks_at[best], accuracies[best], losses[best],
+        trial, chosen.n_real, chosen.n_synthetic, evaluated_at[best], accuracies[best], losses[best],
         time.monotonic() - began, scores,
     )  # fmt: skip
 
 
-def _look(subject: Subject, images: Tensor, labels: Tensor) -> tuple[float, float]:
+def _validation_metrics(classifier: TrainableClassifier, images: Tensor, labels: Tensor) -> tuple[float, float]:
     """Accuracy and loss on the validation set; the loss has its penalties, as Keras counts them."""
-    logits, penalty = _evaluate(subject, images)
+    logits, penalty = _evaluate(classifier, images)
     accuracy = (probabilities(logits).argmax(1) == labels).float().mean()
     return float(accuracy), float(classification_loss(logits, labels) + penalty)
 
 
 @torch.inference_mode()
-def _evaluate(subject: Subject, rows: Tensor) -> tuple[Tensor, float]:
+def _evaluate(classifier: TrainableClassifier, rows: Tensor) -> tuple[Tensor, float]:
     """Logits `[N, units]`, and the mean penalty over the images."""
-    subject.net.eval()
+    classifier.net.eval()
     logits, penalty = [], 0.0
-    for part in rows.split(subject.at_once):
-        logits.append(subject.logits(part))
-        penalty += float(subject.penalty()) * len(part) / len(rows)
-    subject.train()
+    for part in rows.split(classifier.at_once):
+        logits.append(classifier.logits(part))
+        penalty += float(classifier.penalty()) * len(part) / len(rows)
+    classifier.train()
     return torch.cat(logits), penalty

@@ -14,7 +14,7 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from engine.configs import SweepConfig
-from engine.gans.devices import exact_arithmetic
+from engine.devices import exact_arithmetic
 from engine.store.errors import ErsatzError
 from engine.sweep.arms import Stream, Trial, random_stream
 

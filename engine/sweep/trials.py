@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from engine.configs import SweepConfig
 from engine.sweep.arms import Trial
+from engine.sweep.dense_head import head_layers
 from engine.sweep.heads import train_heads
 from engine.sweep.probe import fit_probe
 from engine.sweep.training import train_network
 from engine.sweep.trial_data import Inputs, Result
-
-TOGETHER = ("linear", "head-ct")
 
 
 def trains_together(config: SweepConfig) -> bool:
@@ -19,7 +18,8 @@ def trains_together(config: SweepConfig) -> bool:
     sets of different sizes, nor when each one's own validation loss lowers its rate.
     """
     frozen = config.classifier != "small-cnn" and config.training == "frozen"
-    return frozen and config.head in TOGETHER and not config.epochs and config.schedule != "plateau"
+    linear = config.head != "probe" and head_layers(config).linear
+    return frozen and linear and not config.epochs and config.schedule != "plateau"
 
 
 def train_group(trials: list[Trial], inputs: Inputs, config: SweepConfig) -> list[Result]:

@@ -16,7 +16,7 @@ from typing import Literal
 
 from engine.sweep.arms import CLASSICAL, arm_rule, baseline_of, control_of
 from engine.sweep.comparisons import Comparison
-from engine.sweep.detectable import larger_test_set, seeds_needed, seeds_to_claim
+from engine.sweep.power import larger_test_set, seeds_needed, seeds_to_claim
 from engine.sweep.statistics import ALPHA, QUICK_LOOK_BELOW, smallest_sign_flip_p
 
 PHANTOM = "On the drawn phantom, which says nothing about patients: "
@@ -59,7 +59,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the sweep found; `ratio` is the one that the sentence speaks of, `needed` what would tell more."""
+    """What the sweep found; `ratio` is the one in the sentence, `needed` what would settle more."""
 
     verdict: Literal["helps", "harms", "no evidence"]
     sentence: str
@@ -142,7 +142,7 @@ def judge(question: Question, to_baseline: list[Comparison], to_control: list[Co
 
 
 def without_claim(verdict: Verdict, reasons: Sequence[str], needed: str) -> Verdict:
-    """The same numbers as no verdict: the reasons (sentences) come first, and `needed` is what would mend them."""
+    """The same numbers as no verdict: the reasons (sentences) come first, and `needed` is what would remove them."""
     found = verdict.sentence.split(": ", 1)[-1]
     return replace(
         verdict,

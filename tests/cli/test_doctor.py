@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from engine import devices
 from engine.cli import doctor
 from engine.cli.doctor import Check
-from engine.gans import devices
 from engine.gpus import Gpu
 from engine.sampling import providers
 

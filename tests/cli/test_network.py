@@ -12,7 +12,7 @@ from engine.cli.network import app
 from engine.sampling.sampler import Sampler
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
-from tests.gans.exchange.writing import content, dumped, small_networks
+from tests.gans.nvidia_pkl.writing import content, dumped, small_networks
 
 
 @pytest.fixture

@@ -15,10 +15,10 @@ from engine.datasets import copies, editing
 from engine.datasets.audit import affected
 from engine.datasets.dataset import Dataset
 from engine.datasets.folds import make_folds
-from engine.datasets.foresight import effect_of
+from engine.datasets.image_stats import MEASURES_FILE, measured
 from engine.datasets.importing import import_dataset
-from engine.datasets.measures import MEASURES_FILE, measured
-from engine.datasets.units import units_of
+from engine.datasets.remedy_preview import effect_of
+from engine.datasets.split_units import units_of
 from engine.jobs.dataset_removal import remove, uses_of
 from engine.store.errors import ErsatzError
 from engine.store.home import Home

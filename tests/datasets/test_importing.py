@@ -14,10 +14,10 @@ import pytest
 from PIL import Image
 
 from engine.configs import ImportConfig
-from engine.datasets import importing, settling
+from engine.datasets import finalize, importing
 from engine.datasets.dataset import Dataset
-from engine.datasets.each import ImportStopped
 from engine.datasets.importing import import_dataset
+from engine.datasets.parallel_map import ImportStopped
 from engine.store.errors import ErsatzError
 from engine.store.hashing import sha256_pixels
 from engine.store.home import Home
@@ -194,7 +194,7 @@ def test_full_disk_at_the_last_file_leaves_nothing(home, source, config, monkeyp
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(settling, "write_json", full)
+    monkeypatch.setattr(finalize, "write_json", full)
     with pytest.raises(ErsatzError, match="is full"):
         import_dataset(home, config(source))
     assert left_behind(home) == []

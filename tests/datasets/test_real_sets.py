@@ -11,7 +11,7 @@ from engine.datasets.copies import measure
 from engine.datasets.folds import make_folds
 from engine.datasets.importing import import_dataset
 from engine.datasets.previewing import preview
-from engine.presets import preset
+from engine.publications.presets import preset
 from engine.store.home import Home
 
 

@@ -91,3 +91,17 @@ def test_people_sign_in_and_may_do_what_their_role_says(
     provider.claims["email_verified"] = False
     sign_in(page, "anna@clinic.example")
     expect(page.get_by_text("without a confirmed e-mail address")).to_be_visible()
+
+
+def test_whoever_comes_first_meets_the_entrance(dashboard: Dashboard, chromium: Browser) -> None:
+    """Several at once to a server that has shown nothing yet, each at the address of a page."""
+    tabs = {address: Tab(chromium) for address in ("", "datasets", "overview", "runs", "account")}
+    for address, tab in tabs.items():
+        tab.page.goto(dashboard.url(address), wait_until="commit")
+    for tab in tabs.values():
+        expect(tab.page.get_by_role("button", name="Sign in")).to_have_count(1)
+        tab.settle()
+        assert [heading.inner_text() for heading in tab.page.get_by_role("heading", level=1).all()] == ["Ersatz"]
+        assert "phantom" not in tab.page.content()
+        assert not tab.foreign
+        tab.close()

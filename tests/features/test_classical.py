@@ -9,12 +9,13 @@ import pytest
 import torch
 
 from engine.configs import SweepConfig
-from engine.features.classical import POLICIES, apply_maps, random_maps, seeded_maps, view_seed
+from engine.features.classical import apply_maps, random_maps, seeded_maps, view_seed
+from engine.publications.table import AUGMENTATIONS
 
 
-@pytest.mark.parametrize("name", POLICIES)
+@pytest.mark.parametrize("name", AUGMENTATIONS)
 def test_maps_fill_the_ranges_of_their_policy_and_stay_within(name: str) -> None:
-    n, policy = 4000, POLICIES[name]
+    n, policy = 4000, AUGMENTATIONS[name]
     maps = random_maps(n, torch.Generator().manual_seed(0), name)
     linear, shift = maps[:, :, :2], maps[:, :, 2]
     assert shift.abs().max() <= 2 * policy.shift
@@ -44,7 +45,7 @@ def test_skin_lesions_are_flipped_both_ways_and_mild_moves_no_side() -> None:
 
 
 def test_every_setting_has_its_policy() -> None:
-    assert set(POLICIES) == set(get_args(SweepConfig.model_fields["augmentation"].annotation))
+    assert set(AUGMENTATIONS) == set(get_args(SweepConfig.model_fields["augmentation"].annotation))
 
 
 def test_identity_mirror_and_shift_do_what_they_say() -> None:

@@ -295,7 +295,7 @@ def forbidden(name: str) -> Callable[..., Any]:
 
 
 def installed(monkeypatch: pytest.MonkeyPatch) -> FakeCuda:
-    """A stand-in; players made from now on record their work by it, on the CPU."""
+    """A stand-in; trainers made from now on record their work by it, on the CPU."""
     fake = FakeCuda()
     for name in ("Stream", "stream", "current_stream", "set_stream", "graph", "CUDAGraph", "graph_pool_handle"):
         monkeypatch.setattr(torch.cuda, name, getattr(fake, name))
@@ -305,8 +305,8 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> FakeCuda:
         monkeypatch.setattr(torch._C, name, lambda *_: None)
     # Here nothing that is dead holds memory of a GPU, and in the process of all tests a collection takes long.
     monkeypatch.setattr("engine.gans.cuda_graphs.gc", SimpleNamespace(collect=lambda: None))
-    for players in ("stylegan2", "dcgan"):
-        monkeypatch.setattr(f"engine.gans.{players}.players.Recorder", OnTheCpu)
+    for trainer in ("stylegan2", "dcgan"):
+        monkeypatch.setattr(f"engine.gans.{trainer}.trainer.Recorder", OnTheCpu)
     return fake
 
 

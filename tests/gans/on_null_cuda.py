@@ -24,9 +24,9 @@ from engine.configs import DcganConfig, StyleganConfig
 from engine.gans.cuda_graphs import WARM_UP
 from engine.gans.data import MappedImages, TrainingImages, seed_draws
 from engine.gans.dry_run import _play_through
-from engine.gans.pictures import Pictures
-from engine.gans.players import Players, make_players
+from engine.gans.image_spec import ImageSpec
 from engine.gans.stylegan2 import kernels
+from engine.gans.trainers import Trainer, make_trainer
 from engine.store.progress import never, silent
 
 GPU = torch.device("cuda")
@@ -45,29 +45,33 @@ def training_images(size: int = SIZE) -> TrainingImages:
     return TrainingImages(np.zeros((24, size, size, 3), np.uint8), np.zeros(24), [""] * 24, GPU)
 
 
-def stylegan(**changes: Any) -> Players:
+def stylegan(**changes: Any) -> Trainer:
     config = StyleganConfig.build({**STYLEGAN, **changes}).completed(SIZE)
-    return make_players(config, Pictures(SIZE, 3), torch.zeros(24, dtype=torch.int64, device=GPU), GPU)
+    return make_trainer(config, ImageSpec(SIZE, 3), torch.zeros(24, dtype=torch.int64, device=GPU), GPU)
 
 
-def dcgan(**changes: Any) -> Players:
+def dcgan(**changes: Any) -> Trainer:
     config = DcganConfig.build({**SMALL, **changes})
-    return make_players(config, Pictures(SIZE, 3), torch.zeros(24, dtype=torch.int64, device=GPU), GPU)
+    return make_trainer(config, ImageSpec(SIZE, 3), torch.zeros(24, dtype=torch.int64, device=GPU), GPU)
 
 
-def play(players: Players, images: TrainingImages, iterations: range) -> str:
+def train_step(trainer: Trainer, images: TrainingImages, iterations: range) -> str:
     """What the iterations say in the log."""
     log = io.StringIO()
-    pieces = [np.arange(start, start + players.offsets.step) for _ in iterations for start in players.offsets]
-    stream = images.stream(pieces)
+    microbatches = [
+        np.arange(start, start + trainer.microbatch_starts.step)
+        for _ in iterations
+        for start in trainer.microbatch_starts
+    ]
+    stream = images.stream(microbatches)
     with contextlib.redirect_stdout(log):
         for number in iterations:
-            players.play([next(stream) for _ in players.offsets], number * BATCH)
+            trainer.train_step([next(stream) for _ in trainer.microbatch_starts], number * BATCH)
     return log.getvalue()
 
 
-def recorded(players: Any) -> list[bool]:
-    return [work.graph is not None for work in players.recorder.works]
+def recorded(trainer: Any) -> list[bool]:
+    return [work.graph is not None for work in trainer.recorder.works]
 
 
 def violations() -> list[str]:
@@ -82,22 +86,22 @@ def violations() -> list[str]:
 def recording() -> dict[str, Any]:
     """Every phase, in three precisions."""
     found = {}
-    for name, players in (
+    for name, trainer in (
         ("fp32", stylegan(precision="fp32", aug="noaug")),
         ("pieces", stylegan(precision="bf16", batch_gpu=4)),
         ("fp16", stylegan(precision="fp16", augpipe="bgcfnc")),
         ("dcgan", dcgan(gradient_penalty=10.0, architecture="da-dcgan", dropout=0.4, batch=BATCH)),
     ):
-        log = play(players, training_images(), range(WARM_UP + 2))
-        found[name] = [all(recorded(players)), len(recorded(players)), log]
+        log = train_step(trainer, training_images(), range(WARM_UP + 2))
+        found[name] = [all(recorded(trainer)), len(recorded(trainer)), log]
     return found
 
 
 def reading_ahead() -> dict[str, Any]:
     """The thread that reads images ahead takes pinned memory, of a size not yet there, amid a recording."""
-    players: Any = stylegan()
+    trainer: Any = stylegan()
     images = MappedImages(np.zeros((24, 64, 64, 3), np.uint8), np.arange(24), np.zeros(24), [""] * 24, GPU)
-    first = players.recorder.works[1]
+    first = trainer.recorder.works[1]
     work, fetched = first.work, []
 
     def with_a_reader(*tensors: Tensor) -> None:
@@ -107,14 +111,14 @@ def reading_ahead() -> dict[str, Any]:
                 fetched.append(reader.submit(images._fetch, np.arange(24)).result()[0].is_pinned())
 
     first.work = with_a_reader
-    log = play(players, training_images(), range(WARM_UP + 2))
-    return {"recorded": all(recorded(players)), "fetched": fetched, "log": log}
+    log = train_step(trainer, training_images(), range(WARM_UP + 2))
+    return {"recorded": all(recorded(trainer)), "fetched": fetched, "log": log}
 
 
 def failing(kind: str, make: Any) -> dict[str, Any]:
     """A recording broken off in its last part; what is left of it, and whether the training goes on."""
-    players, images = make(), training_images()
-    last = players.recorder.works[0]  # it begins with the last
+    trainer, images = make(), training_images()
+    last = trainer.recorder.works[0]  # it begins with the last
     work = last.work
 
     def broken(*tensors: Tensor) -> None:
@@ -124,14 +128,14 @@ def failing(kind: str, make: Any) -> dict[str, Any]:
             made.sum().item()
 
     last.work = broken
-    play(players, images, range(WARM_UP))
-    log = play(players, images, range(WARM_UP, WARM_UP + 1))
-    after = play(players, images, range(WARM_UP + 1, WARM_UP + 3))
+    train_step(trainer, images, range(WARM_UP))
+    log = train_step(trainer, images, range(WARM_UP, WARM_UP + 1))
+    after = train_step(trainer, images, range(WARM_UP + 1, WARM_UP + 3))
     gc.collect()
     torch.cuda.empty_cache()
     pools = [block["total_size"] for block in torch.cuda.memory_snapshot() if tuple(block["segment_pool_id"]) != (0, 0)]
     return {
-        "recorded": any(recorded(players)),
+        "recorded": any(recorded(trainer)),
         "log": log,
         "after": after,
         "outside": torch.cuda.current_stream() == torch.cuda.default_stream(),
@@ -151,15 +155,15 @@ def memory() -> dict[str, float]:
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
         if name == "dry_run":
-            peak = _play_through(config, Pictures(64, 3), images, GPU, 2, silent, never).memory
+            peak = _play_through(config, ImageSpec(64, 3), images, GPU, 2, silent, never).memory
         else:
-            players = make_players(config, Pictures(64, 3), images.labels, GPU)
+            trainer = make_trainer(config, ImageSpec(64, 3), images.labels, GPU)
             z, labels = torch.zeros(36, 64, device=GPU), torch.zeros(36, dtype=torch.int64, device=GPU)
-            players.sample(z, labels)
-            play(players, images, range(WARM_UP + 2))
-            players.sample(z, labels)
+            trainer.sample(z, labels)
+            train_step(trainer, images, range(WARM_UP + 2))
+            trainer.sample(z, labels)
             peak = torch.cuda.max_memory_reserved()
-            del players
+            del trainer
         found[name] = peak / 2**30
     return found
 

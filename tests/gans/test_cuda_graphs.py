@@ -95,7 +95,7 @@ BREACHES: dict[str, Callable[[Broken, Tensor], object]] = {
 
 @pytest.mark.parametrize("reason", BREACHES)
 def test_what_no_recording_allows_runs_on_eagerly(
-    reason: str, cuda: FakeCuda, capsys: pytest.CaptureFixture[str]
+    reason: str, cuda: FakeCuda, caplog: pytest.LogCaptureFixture
 ) -> None:
     recorder, before, broken = OnTheCpu(CPU), Sum(), Broken(BREACHES[reason])
     works = [recorder.graphed(broken), recorder.graphed(before)]  # recorded from the last to the first
@@ -103,7 +103,7 @@ def test_what_no_recording_allows_runs_on_eagerly(
         recorder.begin_iteration()
         for work in works:
             work(torch.full((3,), float(i)))
-    (line,) = capsys.readouterr().out.splitlines()
+    (line,) = caplog.messages
     assert reason in line
     assert line.startswith("This training could not be recorded as CUDA graphs")
     assert line.endswith("it goes on without them, with the same numbers, only slower.")
@@ -114,7 +114,7 @@ def test_what_no_recording_allows_runs_on_eagerly(
     assert (before.calls, broken.calls) == (WARM_UP + 3, WARM_UP + 3)
 
 
-def test_full_memory_is_named_wherever_it_shows(cuda: FakeCuda, capsys: pytest.CaptureFixture[str]) -> None:
+def test_full_memory_is_named_wherever_it_shows(cuda: FakeCuda, caplog: pytest.LogCaptureFixture) -> None:
     """A recording broken off by it may end in an error that says nothing."""
     cuda.failure = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total of")
     cuda.failure_at_end = RuntimeError("CUDA error: operation failed due to a previous error during capture")
@@ -124,7 +124,7 @@ def test_full_memory_is_named_wherever_it_shows(cuda: FakeCuda, capsys: pytest.C
     for _ in range(WARM_UP + 1):
         recorder.begin_iteration()
         work(torch.ones(3))
-    assert "(the GPU's memory is full)" in capsys.readouterr().out
+    assert "(the GPU's memory is full)" in caplog.text
 
 
 def test_a_gpu_that_is_unusable_afterwards_ends_the_training_with_advice(cuda: FakeCuda) -> None:

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from engine.configs import DcganConfig, DryRunConfig, StyleganConfig, TrainingConfig
 from engine.gans.dry_run import Cost, dry_run, figure, remedies, sentence
-from engine.gans.stylegan2.players import StyleganPlayers
+from engine.gans.stylegan2.trainer import StyleganTrainer
 from engine.gans.training import train
 from engine.store.progress import Outcome, Progress, duration, never
 from engine.store.runs import Run
@@ -69,13 +69,13 @@ def test_sizes_are_those_of_the_training_itself(run: Run, make_run: MakeRun) -> 
 
 def test_a_rank_takes_its_share_of_the_batch(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     shares: list[int] = []
-    play = StyleganPlayers.play
+    train_step = StyleganTrainer.train_step
 
-    def counting(self: StyleganPlayers, pieces: Any, images_seen: int) -> None:
-        shares.append(sum(len(pixels) for pixels, _ in pieces))
-        play(self, pieces, images_seen)
+    def counting(self: StyleganTrainer, microbatches: Any, images_seen: int) -> None:
+        shares.append(sum(len(pixels) for pixels, _ in microbatches))
+        train_step(self, microbatches, images_seen)
 
-    monkeypatch.setattr(StyleganPlayers, "play", counting)
+    monkeypatch.setattr(StyleganTrainer, "train_step", counting)
     try_out(run, StyleganConfig.build({**STYLEGAN, "gpus": 2}).completed(32), iterations=1)
     assert set(shares) == {4}
     result = run.status().result
@@ -84,15 +84,15 @@ def test_a_rank_takes_its_share_of_the_batch(run: Run, monkeypatch: pytest.Monke
 
 def test_full_memory_is_an_answer_with_the_batch_that_fits(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[int] = []
-    play = StyleganPlayers.play
+    train_step = StyleganTrainer.train_step
 
-    def only_two(self: StyleganPlayers, pieces: Any, images_seen: int) -> None:
-        tried.append(len(pieces[0][0]))
+    def only_two(self: StyleganTrainer, microbatches: Any, images_seen: int) -> None:
+        tried.append(len(microbatches[0][0]))
         if tried[-1] > 2:
             raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
-        play(self, pieces, images_seen)
+        train_step(self, microbatches, images_seen)
 
-    monkeypatch.setattr(StyleganPlayers, "play", only_two)
+    monkeypatch.setattr(StyleganTrainer, "train_step", only_two)
     training = StyleganConfig.build(STYLEGAN).completed(32)
     assert try_out(run, training)[0] == "finished"
     assert tried == [8, 4, 2]
@@ -100,7 +100,7 @@ def test_full_memory_is_an_answer_with_the_batch_that_fits(run: Run, monkeypatch
     assert not result["fits"]
     assert "Set batch_gpu 2, with which it fits" in result["sentence"]
 
-    monkeypatch.setattr(StyleganPlayers, "play", lambda *_: (_ for _ in ()).throw(MemoryError()))
+    monkeypatch.setattr(StyleganTrainer, "train_step", lambda *_: (_ for _ in ()).throw(MemoryError()))
     try_out(run, training)
     assert "Not even the smallest batch fits" in run.status().result["sentence"]
 
@@ -109,7 +109,7 @@ def test_other_errors_are_not_mistaken_for_full_memory(run: Run, monkeypatch: py
     def broken(*_: Any) -> None:
         raise RuntimeError("shapes do not fit")
 
-    monkeypatch.setattr(StyleganPlayers, "play", broken)
+    monkeypatch.setattr(StyleganTrainer, "train_step", broken)
     with pytest.raises(RuntimeError, match="shapes do not fit"):
         try_out(run, StyleganConfig.build(STYLEGAN).completed(32))
 

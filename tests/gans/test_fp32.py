@@ -10,13 +10,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from engine.configs import DcganConfig, DryRunConfig
-from engine.gans.dcgan.players import DcganPlayers
+from engine.gans.dcgan.trainer import DcganTrainer
 from engine.gans.dry_run import dry_run
-from engine.gans.pictures import Pictures
+from engine.gans.image_spec import ImageSpec
 from engine.gans.training import train
 from engine.store.progress import never, silent
 from tests.gans.conftest import MakeRun
-from tests.gans.stylegan2.test_players import CPU, Game
+from tests.gans.stylegan2.test_trainer import CPU, Game
 
 FEWER = {torch.bfloat16: "bf16", torch.float16: "fp16"}
 
@@ -40,19 +40,19 @@ def stylegan_types(dtype: torch.dtype, **changes: Any) -> dict[torch.dtype, str]
     changes |= {"aug": "fixed", "aug_p": 0.9, "augpipe": "bgcfnc", "precision": FEWER.get(dtype, "fp32")}
     game = Game(dtype, size=32, batch=4, **changes)
     with Types() as types:
-        game.play()  # the first iteration has every phase
-        game.players.sample(torch.randn(4, 8), torch.zeros(4, dtype=torch.int64), noise="random")
-        game.players.judge(torch.randn(4, 1, 32, 32), torch.zeros(4, dtype=torch.int64))
+        game.train_step()  # the first iteration has every phase
+        game.trainer.sample(torch.randn(4, 8), torch.zeros(4, dtype=torch.int64), noise="random")
+        game.trainer.discriminator_logits(torch.randn(4, 1, 32, 32), torch.zeros(4, dtype=torch.int64))
     return types.seen
 
 
 def dcgan_types(dtype: torch.dtype, **changes: Any) -> dict[torch.dtype, str]:
     config = DcganConfig(dataset="none", batch=4, g_channels=8, d_channels=8, z_dim=8, **changes)
-    players = DcganPlayers(config, Pictures(32, 1, 2 if config.conditional else 0), CPU, dtype)
+    trainer = DcganTrainer(config, ImageSpec(32, 1, 2 if config.conditional else 0), CPU, dtype)
     pixels = torch.randint(0, 256, (4, 32, 32, 1), dtype=torch.uint8)
     with Types() as types:
-        players.play([(pixels, torch.tensor([0, 1, 0, 1]))], 0)
-        players.sample(torch.randn(4, 8), torch.zeros(4, dtype=torch.int64))
+        trainer.train_step([(pixels, torch.tensor([0, 1, 0, 1]))], 0)
+        trainer.sample(torch.randn(4, 8), torch.zeros(4, dtype=torch.int64))
     return types.seen
 
 

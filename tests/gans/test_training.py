@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from typing import Any
 
@@ -16,7 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from engine.configs import DcganConfig
 from engine.datasets.dataset import Dataset
-from engine.gans.dcgan.players import METERS, DcganPlayers
+from engine.gans.dcgan.trainer import METERS, DcganTrainer
 from engine.gans.snapshots import latest_snapshot, list_snapshots
 from engine.gans.training import length, train
 from engine.store.errors import ErsatzError
@@ -158,15 +159,15 @@ def test_only_the_newest_snapshots_are_kept(make_run: MakeRun) -> None:
 
 
 def test_explosion_keeps_the_last_good_snapshot(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
-    iterate, calls = DcganPlayers.iterate, []
+    iterate, calls = DcganTrainer.iterate, []
 
-    def poisoned(self: DcganPlayers, *batch: torch.Tensor) -> None:
+    def poisoned(self: DcganTrainer, *batch: torch.Tensor) -> None:
         iterate(self, *batch)
         calls.append(None)
         if len(calls) == 5:
             next(self.g.parameters()).data.fill_(math.nan)
 
-    monkeypatch.setattr(DcganPlayers, "iterate", poisoned)
+    monkeypatch.setattr(DcganTrainer, "iterate", poisoned)
     run, config = make_run()
     with pytest.raises(ErsatzError, match=r"exploded before 0.024 kimg: g_loss, .*network-000000016.*lower g_lr"):
         train(run, config)
@@ -184,7 +185,20 @@ def test_a_learning_rate_far_too_high_explodes_with_a_sentence(make_run: MakeRun
         train(run, config)
 
 
-def test_a_damaged_snapshot_is_passed_over(make_run: MakeRun, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_log_names_the_training_and_then_every_tick(make_run: MakeRun, caplog: pytest.LogCaptureFixture) -> None:
+    run, config = make_run()
+    train(run, config)
+    first, *others = caplog.messages
+    ticks = [line for line in others if not line.startswith("Alarm: ")]
+    expected = r"dcgan .+, \d+ images of (\d+)x\1x\d, CPU, .+, torch\.float32, from 0 to 0\.048 kimg"
+    assert re.fullmatch(expected, first)
+    numbers = r"(, \w+ -?\d+\.\d{3})+"
+    assert [re.sub(rf"\d+ images/s{numbers}", "...", tick) for tick in ticks] == [
+        f"kimg {kimg:g} of 0.048, ..." for kimg in (0.008, 0.016, 0.024, 0.032, 0.04, 0.048)
+    ]
+
+
+def test_a_damaged_snapshot_is_passed_over(make_run: MakeRun, caplog: pytest.LogCaptureFixture) -> None:
     straight, config = make_run()
     train(straight, config)
     run, _ = make_run()
@@ -193,7 +207,7 @@ def test_a_damaged_snapshot_is_passed_over(make_run: MakeRun, capsys: pytest.Cap
     assert newest is not None
     newest.write_bytes(newest.read_bytes()[:5000])
     assert train(run, config) == "finished"
-    assert "Passing over a snapshot" in capsys.readouterr().out
+    assert "Passing over a snapshot" in caplog.text
     assert_same_end(run, straight)
 
 
@@ -235,7 +249,7 @@ def test_full_memory_names_the_remedy(make_run: MakeRun, monkeypatch: pytest.Mon
     def fail(*_: Any) -> None:
         raise error
 
-    monkeypatch.setattr(DcganPlayers, "iterate", fail)
+    monkeypatch.setattr(DcganTrainer, "iterate", fail)
     run, config = make_run(batch=8)
     with pytest.raises(ErsatzError, match=r"is full with batch 8; .* Set batch to 4"):
         train(run, config)

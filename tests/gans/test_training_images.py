@@ -38,8 +38,10 @@ def test_every_epoch_shows_every_image_once() -> None:
 
 def test_the_order_does_not_depend_on_where_it_is_cut() -> None:
     whole = rows_shown(seed=3, images_seen=0, count=96, total=10)
-    pieces = [rows_shown(seed=3, images_seen=at, count=16, total=10) for at in range(0, 96, 16)]  # batch > data set
-    assert (np.concatenate(pieces) == whole).all()
+    microbatches = [
+        rows_shown(seed=3, images_seen=at, count=16, total=10) for at in range(0, 96, 16)
+    ]  # batch > data set
+    assert (np.concatenate(microbatches) == whole).all()
     assert (rows_shown(seed=4, images_seen=0, count=96, total=10) != whole).any()
 
 
@@ -104,18 +106,18 @@ def mapped(discs: Dataset, config: TrainingConfig, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("class_name", ["", "b"])
 def test_mapped_images_are_the_resident_ones(
-    discs: Dataset, class_name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    discs: Dataset, class_name: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     config = DcganConfig(dataset="discs", class_name=class_name)
     from_file, resident = mapped(discs, config, monkeypatch), read_training_images(discs, config, CPU)
     assert isinstance(from_file, MappedImages) and not isinstance(resident, MappedImages)
-    assert "more than half of the 0.00 GiB" in capsys.readouterr().out
+    assert "more than half of the 0.00 GiB" in caplog.text
     assert len(from_file) == len(resident)
     assert from_file.sha256 == resident.sha256
     assert (from_file.examples(5, seed=1) == resident.examples(5, seed=1)).all()
     for count in (1, 2, 3, 4, 9):  # fewer and more than are read ahead
-        pieces = [rows_shown(0, 5 * i, 5, len(resident)) for i in range(count)]
-        for ours, theirs in zip(from_file.stream(pieces), resident.stream(pieces), strict=True):
+        microbatches = [rows_shown(0, 5 * i, 5, len(resident)) for i in range(count)]
+        for ours, theirs in zip(from_file.stream(microbatches), resident.stream(microbatches), strict=True):
             assert torch.equal(ours[0], theirs[0]) and torch.equal(ours[1], theirs[1])
     assert list(from_file.stream([])) == list(resident.stream([])) == []
 

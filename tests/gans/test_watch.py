@@ -61,7 +61,7 @@ def test_leaks_are_looked_for_where_p_makes_them_likely(home: Home, pixels: np.n
     assert "turned by 90 degrees" in watched.leak
 
 
-def test_alarms_are_raised_once(home: Home, pixels: np.ndarray, capsys: pytest.CaptureFixture[str]) -> None:
+def test_alarms_are_raised_once(home: Home, pixels: np.ndarray, caplog: pytest.LogCaptureFixture) -> None:
     watched, run = watch(home, pixels)
     rows = [{"kimg": float(kimg), "diversity": 0.1, "augment_p": 0.9} for kimg in range(1, 40)]
     for count in range(30, 40):
@@ -69,7 +69,7 @@ def test_alarms_are_raised_once(home: Home, pixels: np.ndarray, capsys: pytest.C
     raised = run.status().alarms
     assert [alarm["name"] for alarm in raised] == ["collapse", "ada-saturated"]
     assert all(alarm["kimg"] == 30 and alarm["sentence"] for alarm in raised)
-    assert capsys.readouterr().out.count("Alarm: ") == 2
+    assert caplog.text.count("Alarm: ") == 2
 
 
 def test_reals_are_mirrored_as_the_training_mirrors_them(pixels: np.ndarray) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 import subprocess
@@ -43,6 +44,15 @@ def test_a_run_outlives_the_process_that_submitted_it(scripted: Home) -> None:
     until(lambda: run.status().done > before)
     finish(scripted)
     assert ended(run) is State.FINISHED
+
+
+def test_a_worker_logs_its_beginning_and_its_end(scripted: Home) -> None:
+    run = jobs.submit(scripted, training("quick"))
+    assert ended(run) is State.FINISHED
+    first, last = run.log_path.read_text().splitlines()
+    at = r"=== \d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
+    assert re.fullmatch(rf"{at} train {run.id}", first)
+    assert re.fullmatch(rf"{at} finished", last)
 
 
 def test_a_worker_goes_on_when_its_supervisor_is_killed(scripted: Home) -> None:

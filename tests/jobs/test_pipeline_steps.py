@@ -23,7 +23,7 @@ from engine.jobs import pipeline, submit
 from engine.jobs.kinds import parse_config
 from engine.jobs.pipeline import run_pipeline
 from engine.jobs.prepare import prepare
-from engine.presets import PRESETS
+from engine.publications.presets import PRESETS
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.progress import never, silent

@@ -11,7 +11,7 @@ from engine.configs import PipelineConfig, SweepConfig
 from engine.jobs import pace as trial
 from engine.jobs import sizing
 from engine.jobs.sizing import Pace, choose, measure, seconds_by_step, size_of
-from engine.presets import PRESETS, SIZES, step_settings, usual_size
+from engine.publications.presets import PRESETS, SIZES, step_settings, usual_size
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.runs import create_run

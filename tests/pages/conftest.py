@@ -1,4 +1,4 @@
-"""Pages opened without a browser, through app.py as in the real thing."""
+"""Pages opened without a browser, through the entrance as in the real thing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import streamlit as st
-from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
@@ -16,23 +15,26 @@ from engine.store.locks import FileLock
 from engine.store.runs import Run
 
 OpenPage = Callable[..., AppTest]
+ENTRY = REPOSITORY / "pages" / "entrance" / "entry.py"
+"""The script that app.py serves."""
 
 
 @pytest.fixture
 def open_page(home: Home, monkeypatch: pytest.MonkeyPatch) -> OpenPage:
     """`open_page("train", run=...)`: the page after its first look at the home; it must not have crashed.
 
-    With `user`, in the browser of somebody whom a provider says that of.
+    With `user`, in the browser of somebody whom a provider says that of; `secrets` are those of the server.
     """
-    # AppTest asks anew in every run whether there is a folder named pages, and would then pass app.py by
-    monkeypatch.setattr(PagesManager, "__init__", _without_pages_folder(PagesManager.__init__))
     monkeypatch.syspath_prepend(str(REPOSITORY))
     st.cache_data.clear()
     st.cache_resource.clear()
 
-    def open_(page: str, /, user: dict[str, Any] | None = None, **query: str) -> AppTest:
-        app = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=30)
+    def open_(
+        page: str, /, user: dict[str, Any] | None = None, secrets: dict[str, Any] | None = None, **query: str
+    ) -> AppTest:
+        app = AppTest.from_file(str(ENTRY), default_timeout=30)
         app.user = dict(user or {})
+        app.secrets.update(secrets or {})
         if page != "overview":
             # as `switch_page` does, but without drawing the Overview first, which would double the time of most tests
             app._page_hash = calc_hash(page)
@@ -42,14 +44,6 @@ def open_page(home: Home, monkeypatch: pytest.MonkeyPatch) -> OpenPage:
         return app
 
     return open_
-
-
-def _without_pages_folder(original: Callable[..., None]) -> Callable[..., None]:
-    def init(self: PagesManager, *args: object, **kwargs: object) -> None:
-        original(self, *args, **kwargs)
-        PagesManager.uses_pages_directory = False
-
-    return init
 
 
 @pytest.fixture

@@ -55,4 +55,4 @@ def test_no_page_has_html_of_its_own(word: str) -> None:
 
 def test_every_figure_is_shown_with_words_and_downloads() -> None:
     direct = [place for place, function, _ in calls() if function.endswith(".plotly_chart")]
-    assert [place for place in direct if not place.startswith("pages/parts/charts.py")] == []
+    assert [place for place in direct if not place.startswith("pages/components/charts.py")] == []

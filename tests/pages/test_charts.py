@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine.report.style import styled
-from pages.parts.charts import description
+from pages.components.charts import description
 
 
 def page() -> None:
@@ -17,7 +17,7 @@ def page() -> None:
     import plotly.graph_objects as go
     import streamlit as st
 
-    from pages.parts.charts import chart
+    from pages.components.charts import chart
 
     figure = go.Figure(go.Scatter(y=[1, 10, 100], name="loss"))
     figure.update_yaxes(type=st.query_params.get("axis", "linear"))

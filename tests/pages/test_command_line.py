@@ -27,10 +27,10 @@ from engine.configs import (
 )
 from engine.datasets.dataset import Dataset
 from engine.datasets.folds import make_folds
-from engine.presets import PRESETS
+from engine.publications.presets import PRESETS
 from engine.store.home import Home
 from engine.store.runs import Run, create_run
-from pages.parts.command import command_line
+from pages.components.command import command_line
 from tests.fabricated import make_dataset
 
 

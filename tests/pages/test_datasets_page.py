@@ -16,7 +16,7 @@ from engine.store.errors import ErsatzError
 from engine.store.files import write_json
 from engine.store.home import Home
 from engine.store.runs import Run, State, create_run
-from pages.parts import runs as parts
+from pages.components import runs as parts
 from tests import fabricated
 from tests.pages.conftest import OpenPage, press, said_in_order, texts
 

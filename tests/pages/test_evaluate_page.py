@@ -23,8 +23,8 @@ from engine.store.errors import AlreadyActive
 from engine.store.files import write_json
 from engine.store.home import Home
 from engine.store.runs import Run, State, create_run, list_runs
-from pages.evaluating import report
-from pages.evaluating.drilling import remember
+from pages.evaluate import report
+from pages.evaluate.drilling import remember
 from tests.fabricated import CLASSES, make_dataset, make_everything, make_pool_run, make_sweep, make_training
 from tests.pages.conftest import OpenPage, press, said_in_order, texts
 
@@ -219,7 +219,7 @@ def submitted(home: Home, monkeypatch: pytest.MonkeyPatch) -> list[SweepConfig]:
         configs.append(config)
         return create_run(home, config.plain(), "sweep")
 
-    monkeypatch.setattr("pages.parts.runs.submit", submit)
+    monkeypatch.setattr("pages.components.runs.submit", submit)
     return configs
 
 
@@ -242,7 +242,7 @@ def test_a_second_press_finds_the_first_run(
     def submit(home: Home, config: SweepConfig, owner: str = "", beside: int = 1) -> Run:
         raise AlreadyActive(run.id)
 
-    monkeypatch.setattr("pages.parts.runs.submit", submit)
+    monkeypatch.setattr("pages.components.runs.submit", submit)
     app = view(open_page("evaluate", run=run.id), "New sweep")
     next(button for button in app.button if button.label == "Start sweep").click().run()
     assert app.get("button_group")[0].value == "Results"
@@ -376,7 +376,7 @@ def test_a_report_learns_what_reviewers_said_since(
         asked.append(words)
         write_report(run)
 
-    monkeypatch.setattr(report, "by_command_line", answer)
+    monkeypatch.setattr(report, "run_cli", answer)
     press(app, "Write the report again")
     assert asked == [("report", run.id)]
     assert "Reviewers have judged" not in texts(app)

@@ -23,9 +23,9 @@ from engine.store.home import Home
 from engine.store.locks import is_held
 from engine.store.read_only import READ_ONLY
 from engine.store.runs import Run, State, create_run
-from pages.generating import painting, unexported
-from pages.parts import runs as parts
-from pages.parts.people import DEMO_PICTURES
+from pages.components import runs as parts
+from pages.components.people import DEMO_PICTURES
+from pages.generate import painting, unexported
 from tests import fabricated
 from tests.pages.conftest import OpenPage, press, texts
 
@@ -267,7 +267,7 @@ def test_a_pool_is_submitted_with_a_generator_for_each_class(
 ) -> None:
     submitted: list[PoolConfig] = []
 
-    def submit(home: Home, config: PoolConfig, owner: str = "") -> Run:
+    def submit(home: Home, config: PoolConfig, owner: str = "", beside: int = 1) -> Run:
         submitted.append(config)
         return pool_run(home, trainings, State.FAILED, error="This disk is full.")
 

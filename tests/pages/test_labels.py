@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from engine.store.home import Home
 from engine.store.runs import State
-from pages.parts.labels import labels_of, short_names
-from pages.parts.words import plain
+from pages.components.format import plain
+from pages.components.labels import labels_of, short_names
 from tests import fabricated
 
 

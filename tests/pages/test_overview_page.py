@@ -9,9 +9,9 @@ from engine.configs import PipelineConfig
 from engine.store.errors import AlreadyActive
 from engine.store.home import Home
 from engine.store.runs import Run, State, create_run
-from pages.parts import machine as parts_machine
-from pages.parts import runs as parts
-from pages.parts.machine import gpus_in_words
+from pages.components import machine as parts_machine
+from pages.components import runs as parts
+from pages.components.machine import gpus_in_words
 from tests import fabricated
 from tests.pages.conftest import OpenPage, texts
 

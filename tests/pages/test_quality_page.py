@@ -14,15 +14,15 @@ from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Button
 
 from engine.configs import Config, QualityConfig, RankingConfig
-from engine.presets import PRESETS
+from engine.publications.presets import PRESETS
 from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
 from engine.store.files import write_json
 from engine.store.home import Home
 from engine.store.runs import Run, State, create_run, list_runs
-from pages.checking import ranking as ranking_part
-from pages.checking.clicked import remember
-from pages.checking.lights import light
+from pages.quality import ranking as ranking_part
+from pages.quality.clicked import remember
+from pages.quality.score_status import score_status
 from tests import fabricated
 from tests.pages.conftest import OpenPage, press, texts
 
@@ -65,7 +65,7 @@ def submitted(home: Home, monkeypatch: pytest.MonkeyPatch) -> list[Config]:
         configs.append(config)
         return create_run(home, config.plain(), "made")
 
-    monkeypatch.setattr("pages.parts.runs.submit", submit)
+    monkeypatch.setattr("pages.components.runs.submit", submit)
     return configs
 
 
@@ -222,16 +222,16 @@ def test_two_checks_side_by_side_from_a_link(home: Home, check: Run, pool: Run, 
 
 
 def test_colours_say_what_real_images_score() -> None:
-    """A light is green where the intervals meet, and red more than half of the way to the worst value alone."""
+    """A score is green where the intervals meet, and red more than half of the way to the worst value alone."""
     floor = {"floor": 0.9, "floor_low": 0.85, "floor_high": 0.95}
-    assert light({"metric": "recall", "value": 0.8, "low": 0.7, "high": 0.86, **floor}) == "good"
-    assert light({"metric": "recall", "value": 0.99, "low": 0.98, "high": 1.0, **floor}) == "good"
-    assert light({"metric": "recall", "value": 0.7, "low": 0.6, "high": 0.8, **floor}) == "worse"
-    assert light({"metric": "recall", "value": 0.4, "low": 0.3, "high": 0.5, **floor}) == "far"
-    assert light({"metric": "two_sample", "value": 0.97, "low": 0.95, "high": 0.99, "floor": 0.5}) == "far"
-    assert light({"metric": "diversity", "value": 1.3, "low": 1.2, "high": 1.4, "floor": 1.0}) == "worse"
-    assert light({"metric": "fid", "value": 900.0, "low": None, "high": None, "floor": 30.0}) == "worse"
-    assert light({"metric": "kid", "value": 0.1, "low": None, "high": None, "floor": None}) == ""
+    assert score_status({"metric": "recall", "value": 0.8, "low": 0.7, "high": 0.86, **floor}) == "good"
+    assert score_status({"metric": "recall", "value": 0.99, "low": 0.98, "high": 1.0, **floor}) == "good"
+    assert score_status({"metric": "recall", "value": 0.7, "low": 0.6, "high": 0.8, **floor}) == "worse"
+    assert score_status({"metric": "recall", "value": 0.4, "low": 0.3, "high": 0.5, **floor}) == "far"
+    assert score_status({"metric": "two_sample", "value": 0.97, "low": 0.95, "high": 0.99, "floor": 0.5}) == "far"
+    assert score_status({"metric": "diversity", "value": 1.3, "low": 1.2, "high": 1.4, "floor": 1.0}) == "worse"
+    assert score_status({"metric": "fid", "value": 900.0, "low": None, "high": None, "floor": 30.0}) == "worse"
+    assert score_status({"metric": "kid", "value": 0.1, "low": None, "high": None, "floor": None}) == ""
 
 
 def test_running_and_failed(home: Home, pool: Run, hold: Callable[[Run], Run], open_page: OpenPage) -> None:

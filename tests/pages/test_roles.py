@@ -17,7 +17,9 @@ from engine.store.home import REPOSITORY, Home
 from engine.store.read_only import READ_ONLY, SENTENCE
 from engine.store.roles import TEAM_FILE, Role
 from engine.store.runs import State, list_runs
-from pages.parts import entrance, people
+from pages.components import people
+from pages.components.navigation import ICONS as PAGES
+from pages.entrance import sign_in
 from tests import fabricated
 from tests.pages.conftest import OpenPage, texts
 from tests.pages.writing import engine_methods, functions, imported, references, writers
@@ -33,13 +35,12 @@ KNOWN = {
 """Some that must be found."""
 BEGINNING = ("demo",)
 """Keys of buttons that begin something, and act on nothing that is there."""
-PAGES = ("overview", "datasets", "train", "generate", "quality", "evaluate", "review", "runs")
 
 
 @pytest.fixture(autouse=True)
 def no_cookies(monkeypatch: pytest.MonkeyPatch) -> None:
     """AppTest has none; tests/e2e follows them through a browser."""
-    monkeypatch.setattr(entrance, "_browser", lambda: "")
+    monkeypatch.setattr(sign_in, "_browser", lambda: "")
 
 
 def named(home: Home, role: Role | None) -> None:
@@ -240,18 +241,8 @@ def test_a_press_acts_on_what_was_shown() -> None:
             words = {keyword.arg: keyword.value for keyword in call.keywords}
             key = words.get("key")
             names_it = isinstance(key, ast.JoinedStr) or (
-                isinstance(key, ast.Call) and ast.unparse(key.func) == "bound"
+                isinstance(key, ast.Call) and ast.unparse(key.func) == "widget_key"
             )
             if None in words and not names_it and not (isinstance(key, ast.Constant) and key.value in BEGINNING):
                 wrong.append(f"{path.relative_to(REPOSITORY)}:{call.lineno} {ast.unparse(call.args[0])}")
     assert not wrong
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_a_page_that_streamlit_runs_without_app_py_shows_nothing(home: Home, page: str) -> None:
-    fabricated.make_dataset(home)
-    app = AppTest.from_file(str(REPOSITORY / "pages" / f"{page}.py"), default_timeout=30)
-    app.run()
-    assert [error.value for error in app.error] == ["This page was opened before the dashboard was ready. Reload it."]
-    assert "phantom" not in texts(app)
-    assert not app.button

@@ -12,8 +12,8 @@ from engine.store.about import About, about, change_about
 from engine.store.home import Home
 from engine.store.roles import machine_user
 from engine.store.runs import Run, State, list_runs
-from pages.parts import address
-from pages.parts import runs as parts
+from pages.components import query_params
+from pages.components import runs as parts
 from tests import fabricated
 from tests.pages.conftest import OpenPage, press, texts
 
@@ -253,6 +253,6 @@ def test_what_a_browser_asks_with_an_old_address_does_not_bring_the_old_run_back
     app.run()
     assert app.query_params["run"] in (new.id, [new.id])
     assert new.id in texts(app)
-    monkeypatch.setattr(address, "MEMORY_SECONDS", 0.0)
+    monkeypatch.setattr(query_params, "MEMORY_SECONDS", 0.0)
     app.query_params["run"] = old.id
     assert old.id in texts(app.run())

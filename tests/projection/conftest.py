@@ -13,7 +13,7 @@ from PIL import Image
 
 from engine.configs import ProjectionConfig, StyleganConfig
 from engine.gans.checkpoints import describe_snapshot, save_snapshot
-from engine.gans.pictures import Pictures
+from engine.gans.image_spec import ImageSpec
 from engine.gans.stylegan2.architecture import Architecture
 from engine.gans.stylegan2.generator import Generator
 from engine.sampling.sampler import to_pixels
@@ -33,7 +33,7 @@ def make_generator(home: Home) -> MakeGenerator:
 
     def make(size: int = 16, channels: int = 1, conditional: bool = False) -> tuple[Run, Generator]:
         config = StyleganConfig.build({**SMALL, "conditional": conditional})
-        pictures = Pictures(size, channels, len(CLASSES) if conditional else 0)
+        pictures = ImageSpec(size, channels, len(CLASSES) if conditional else 0)
         torch.manual_seed(1)
         generator = Generator(Architecture.from_config(config, pictures)).eval()
         for name, parameter in generator.named_parameters():

@@ -16,7 +16,7 @@ from engine.configs import DcganConfig
 from engine.gans.stylegan2.generator import Synthesis
 from engine.gans.stylegan2.mapping import Mapping
 from engine.projection import projecting
-from engine.projection.distances import PixelPyramid
+from engine.projection.perceptual import PixelPyramid
 from engine.projection.projecting import project
 from engine.projection.search import w_statistics
 from engine.store.errors import ErsatzError
@@ -106,14 +106,14 @@ def test_the_video_shows_the_target_beside_the_way_to_it(
 
 
 def test_a_damaged_state_begins_again(
-    tmp_path: Path, make_generator: MakeGenerator, make_projection: MakeProjection, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, make_generator: MakeGenerator, make_projection: MakeProjection, caplog: pytest.LogCaptureFixture
 ) -> None:
     generator_run, generator = make_generator()
     save_sample(generator, tmp_path / "image.png", 5)
     run, config = make_projection(generator_run, tmp_path / "image.png")
     (run.path / projecting.STATE_FILE).write_bytes(b"torn")
     assert project(run, config) == "finished"
-    assert "Begins again" in capsys.readouterr().out
+    assert "Begins again" in caplog.text
 
 
 def test_an_image_is_prepared_as_the_generators_own_were(

@@ -19,7 +19,7 @@ from engine.gans.grids import to_bytes
 from engine.gans.snapshots import list_snapshots
 from engine.gans.training import train
 from engine.quality import ranking
-from engine.quality.distances import kernel_distance
+from engine.quality.fid_kid import kernel_distance
 from engine.quality.ranking import conclude, rank_snapshots
 from engine.sampling.latents import latents
 from engine.store.errors import ErsatzError

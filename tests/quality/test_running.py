@@ -57,7 +57,7 @@ def new_check(home: Home, dataset: Dataset, pool: Pool) -> NewCheck:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without scores and map, where a test is about something else."""
     monkeypatch.setattr(running, "pool_scores", lambda *_: ([], []))
-    monkeypatch.setattr(running, "feature_map", lambda features, seed: np.zeros((len(features), 2)))
+    monkeypatch.setattr(running, "tsne_projection", lambda features, seed: np.zeros((len(features), 2)))
 
 
 def plant_copies(dataset: Dataset, pool: Pool, count: int) -> list[str]:
@@ -110,7 +110,7 @@ def test_a_check_leaves_everything_that_report_and_page_read(new_check: NewCheck
 def test_a_pool_of_one_class_has_scores_of_that_class_alone(
     new_check: NewCheck, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running, "feature_map", lambda features, seed: np.zeros((len(features), 2)))
+    monkeypatch.setattr(running, "tsne_projection", lambda features, seed: np.zeros((len(features), 2)))
     manifest = pd.read_csv(pool.path / "manifest.csv", dtype=str, keep_default_na=False)
     manifest[manifest["class"] == "bleed"].to_csv(pool.path / "manifest.csv", index=False)
     run, config = new_check(pool_sha256=Pool.open(pool.run).images_sha256)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from engine.quality.diversity import diversity_ratio
-from engine.quality.floors import MOST, distinct_groups, random_halves, spread
+from engine.quality.real_baselines import MOST, distinct_groups, random_halves, spread
 from engine.quality.scores import METRICS, Images, pool_scores
 from engine.quality.sentences import in_words, is_worse, limits
 
@@ -155,7 +155,7 @@ def test_classes_are_scored_alone_and_the_pool_in_their_proportion() -> None:
     )
     rows, missing = scores(real, images(300, 2, classes=2), classes=2)
     assert missing == []
-    assert [row["class"] for row in rows] == [""] * 8 + ["c0"] * 8 + ["c1"] * 8
+    assert [row["class"] for row in rows] == [name for name in ("", "c0", "c1") for _ in METRICS]
     assert not [row for row in rows if is_worse(row) and row["class"] == ""]
     whole = by_metric(rows)["kid"]
     assert (whole["n_real"], whole["n_synthetic"]) == (175, 262)  # 150 and 112 of 150 each: as 100 is to 75

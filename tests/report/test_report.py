@@ -12,7 +12,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from engine.report.answers import answers, decisive, of_patients
+from engine.report.headline_answers import answers, decisive, of_patients
 from engine.report.html import write_report
 from engine.report.methods import methods_text
 from engine.report.pictures import gallery
@@ -250,10 +250,15 @@ def test_near_copies_alone_are_to_be_looked_at(home: Home) -> None:
         assert (copies.answer, copies.tone) == (answer, tone)
 
 
-def test_a_failed_check_of_its_own_is_on_the_first_screen(home: Home) -> None:
+@pytest.mark.parametrize(
+    "named",
+    [{"name": "test images unseen"}, {"id": "test-images-unseen", "name": "No test image was trained on"}],
+    ids=["of before there were ids", "reworded"],
+)
+def test_a_failed_check_of_its_own_is_on_the_first_screen(home: Home, named: dict[str, str]) -> None:
     run = make_everything(home)
     summary = json.loads((run.path / "summary.json").read_text())
-    summary["checks"] = [{"name": "test images unseen", "ok": False, "sentence": "3 of 24 test images are known."}]
+    summary["checks"] = [{**named, "ok": False, "sentence": "3 of 24 test images are known."}]
     (run.path / "summary.json").write_text(json.dumps(summary))
     text = text_of(write_report(run).read_text())
     assert text.index("found something wrong 3 of 24 test images are known.") < text.index("How sure is that?")

@@ -17,7 +17,7 @@ from torch import nn
 from engine.configs import DcganConfig, NetworkConfig, StyleganConfig
 from engine.datasets.dataset import COLUMNS, Dataset, write_manifest
 from engine.gans.checkpoints import describe_networks, describe_snapshot, save_snapshot
-from engine.gans.pictures import Pictures
+from engine.gans.image_spec import ImageSpec
 from engine.gans.stylegan2.architecture import Architecture
 from engine.gans.stylegan2.generator import Generator
 from engine.sampling.export import export_generator
@@ -182,10 +182,10 @@ def trained_stylegan(home: Home) -> Callable[[], Run]:
             dataset="tiny", dataset_fingerprint=fingerprint, conditional=True, mapping_layers=2, **SMALL
         )
         run = create_run(home, config.plain(), "train")
-        pictures = Pictures(16, 1, len(CLASSES))
+        spec = ImageSpec(16, 1, len(CLASSES))
         torch.manual_seed(0)
-        generator = used(Generator(Architecture.from_config(config, pictures)))
-        facts = describe_snapshot(config, "digest", pictures, CLASSES)
+        generator = used(Generator(Architecture.from_config(config, spec)))
+        facts = describe_snapshot(config, "digest", spec, CLASSES)
         save_snapshot(run.path, averaged(generator), {**facts, "images_seen": 4000, "seconds": 1.0})
         export_generator(run)
         write_text(run.path / "training_images.txt", "a\nb\n")

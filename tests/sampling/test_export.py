@@ -15,7 +15,7 @@ from torch import nn
 from engine.configs import DcganConfig
 from engine.gans.checkpoints import describe_snapshot, save_snapshot
 from engine.gans.dcgan.networks import Generator
-from engine.gans.pictures import Pictures
+from engine.gans.image_spec import ImageSpec
 from engine.sampling import export
 from engine.sampling.export import TOLERANCE, export_generator
 from engine.sampling.latents import latents
@@ -44,10 +44,10 @@ def trained(home: Home, images_seen: int = 2000, channels: int = 1, size: int = 
     values = {"dataset": "brains", "dataset_fingerprint": "f" * 64, "g_channels": 8, "d_channels": 8, "z_dim": 20}
     config = DcganConfig(**{**values, **changes})
     run = create_run(home, config.plain(), "train")
-    pictures = Pictures(size, channels, len(CLASSES) if config.conditional else 0)
-    generator = used(Generator(config, pictures))
+    spec = ImageSpec(size, channels, len(CLASSES) if config.conditional else 0)
+    generator = used(Generator(config, spec))
     tensors = {f"G_ema.{name}": tensor for name, tensor in generator.state_dict().items()}
-    facts = describe_snapshot(config, "digest", pictures, [config.class_name] if config.class_name else CLASSES)
+    facts = describe_snapshot(config, "digest", spec, [config.class_name] if config.class_name else CLASSES)
     save_snapshot(run.path, tensors, {**facts, "images_seen": images_seen, "seconds": 1.0})
     return run, generator
 
@@ -148,7 +148,7 @@ def test_a_chosen_snapshot_is_exported_instead_of_the_newest(home):
     old_images = generator(torch.from_numpy(latents([3], 20)))
     config = DcganConfig.build(run.config())
     newer = {f"G_ema.{name}": tensor * 1.5 for name, tensor in generator.state_dict().items()}
-    facts = describe_snapshot(config, "digest", Pictures(32, 1), ["bleed"])
+    facts = describe_snapshot(config, "digest", ImageSpec(32, 1), ["bleed"])
     save_snapshot(run.path, newer, {**facts, "images_seen": 9000, "seconds": 1.0})
 
     export_generator(run)

@@ -133,7 +133,7 @@ def test_where_cuda_was_asked_for_it_is_refused(card: None, monkeypatch: pytest.
 
 
 def test_where_it_was_left_open_it_is_said_once(
-    card: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    card: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(graphs, "without_cuda", lambda: "the driver is too old; update it")
     made = [Graph(doubling(), Path("g.onnx")) for _ in range(2)]
@@ -141,12 +141,12 @@ def test_where_it_was_left_open_it_is_said_once(
     assert [graph.notice for graph in made] == [said, said]
     assert made[0].provider == CPU
     assert made[0].where.startswith("CPU, ")
-    assert capsys.readouterr() == ("", said + "\n")
+    assert caplog.messages == [said]
     np.testing.assert_array_equal(made[0].run({"z": np.ones((1, 3), np.float32)}).numpy(), [[2, 2, 2]])
 
 
 def test_without_a_gpu_or_where_the_cpu_was_chosen_nothing_is_said(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(graphs, "visible", lambda: ())
     monkeypatch.setattr(graphs, "without_cuda", lambda: "the CUDA driver shows no GPU to this process")
@@ -157,12 +157,12 @@ def test_without_a_gpu_or_where_the_cpu_was_chosen_nothing_is_said(
 
     monkeypatch.setattr(graphs, "without_cuda", asked)
     assert Graph(doubling(), Path("g.onnx"), "cpu").notice == ""
-    assert capsys.readouterr() == ("", "")
+    assert caplog.messages == []
 
 
 @pytest.mark.parametrize("device", ["auto", "cuda"])
 def test_a_session_that_ends_on_the_cpu_all_the_same(
-    device: str, card: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    device: str, card: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The convolution worked, and this network was refused: ONNX Runtime falls back and tells nobody."""
     monkeypatch.setattr(graphs, "without_cuda", lambda: "")
@@ -172,7 +172,7 @@ def test_a_session_that_ends_on_the_cpu_all_the_same(
             Graph(doubling(), Path("g.onnx"), device)
     else:
         assert "this network was refused there" in Graph(doubling(), Path("g.onnx"), device).notice
-        assert "this network was refused there" in capsys.readouterr().err
+        assert "this network was refused there" in caplog.text
 
 
 def test_full_memory_is_told_apart_from_a_damaged_file(card: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engine.configs import NetworkConfig
-from engine.gans.exchange.importing import import_network
+from engine.gans.nvidia_pkl.importing import import_network
 from engine.sampling.export import export_generator
 from engine.sampling.sampler import Sampler, StyleganSampler
 from engine.store.hashing import sha256_file

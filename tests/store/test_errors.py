@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from engine.gans.devices import is_out_of_memory as asked_by_training
+from engine.devices import is_out_of_memory as asked_by_training
 from engine.store.errors import is_out_of_memory
 
 FULL = [

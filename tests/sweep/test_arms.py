@@ -18,7 +18,7 @@ from engine.sweep.arms import (
     baseline_of,
     batches,
     control_of,
-    looks_of,
+    evaluation_steps,
     plan,
     primary_arm,
     require_enough,
@@ -215,8 +215,8 @@ def test_steps_are_equal_or_those_of_the_epochs() -> None:
     equal, passes = config(steps=50, batch=20, validations=5), config(epochs=3, batch=20)
     assert [steps_of(equal, n) for n in (5, 303)] == [50, 50]
     assert [steps_of(passes, n) for n in (20, 303)] == [3, 48]
-    assert list(looks_of(passes, 303)) == [16, 32, 48]
-    assert list(looks_of(equal, 303)) == [10, 20, 30, 40, 50]
+    assert list(evaluation_steps(passes, 303)) == [16, 32, 48]
+    assert list(evaluation_steps(equal, 303)) == [10, 20, 30, 40, 50]
 
 
 def test_the_last_step_is_always_validated() -> None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from engine.configs import SweepConfig
-from engine.published import PUBLICATIONS
+from engine.publications.table import PUBLICATIONS
 from engine.store.home import Home
 from engine.store.runs import Run
-from engine.sweep.checks import check_published, self_checks
+from engine.sweep.checks import CheckId, check_id, check_published, self_checks
 from engine.sweep.splits import Split, open_splits, test_table
 from tests.sweep.made_up import POSITIVE, make_trials
 
@@ -43,8 +43,38 @@ def test_a_sound_sweep_passes_all_checks(case: Case) -> None:
     assert all(check.ok for check in checks)
     assert len(checks) == 12
     assert "16 of 16 planned trials" in checks[0].sentence
-    nested = next(check for check in checks if check.name == "nested subsets")
+    nested = next(check for check in checks if check.id == CheckId.NESTED_SUBSETS)
     assert "In 4 of 4 steps" in nested.sentence  # two arms with two ratios, two seeds
+    assert len({check.id for check in checks}) == 12
+
+
+def test_ids_are_kept_beside_the_words_and_outlive_them(case: Case) -> None:
+    for check in self_checks(*case, POSITIVE):
+        stored = json.loads(json.dumps(asdict(check)))
+        assert stored["id"] == check_id(stored) == check_id({**stored, "name": "other words"}) == check.id.value
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("all trials", "all-trials"),
+        ("same test images", "same-test-images"),
+        ("recomputed", "recomputed"),
+        ("confusion matrices", "confusion-matrices"),
+        ("whole images", "whole-images"),
+        ("accuracy between", "accuracy-between"),
+        ("repetitions differ", "repetitions-differ"),
+        ("nested subsets", "nested-subsets"),
+        ("duplicates are real", "duplicates-are-real"),
+        ("training set sizes", "training-set-sizes"),
+        ("test images unseen", "test-images-unseen"),
+        ("validation images unseen", "validation-images-unseen"),
+        ("folds are disjoint", "folds-are-disjoint"),
+    ],
+)
+def test_checks_of_before_there_were_ids_are_known_by_their_words(name: str, found: str) -> None:
+    assert check_id({"name": name, "ok": True, "sentence": "It holds."}) == found
+    assert found in set(CheckId)
 
 
 def test_impossible_and_altered_numbers_are_found(case: Case) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.sweep.detectable import (
+from engine.sweep.power import (
     detectable,
     foretold,
     larger_test_set,

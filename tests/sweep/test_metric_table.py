@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from sklearn import metrics as sk
 
-from engine.sweep.levels import units_of
+from engine.sweep.analysis_units import units_of
 from engine.sweep.metric_table import metric_table, patient_parts
 from engine.sweep.metrics import METRICS, metrics
 

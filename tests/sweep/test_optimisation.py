@@ -48,14 +48,14 @@ def test_adam_decays_weights_only_as_adamw(optimizer: str, decay: float) -> None
 
 
 def rates(settings: SweepConfig, losses: list[float]) -> list[float]:
-    """The learning rate after each look, with one step before each."""
+    """The learning rate after each evaluation, with one step before each."""
     optimiser = make_optimiser([torch.nn.Parameter(torch.ones(1))], settings)
     schedule = Schedule(optimiser, settings, len(losses))
     found = []
     for loss in losses:
         optimiser.step()
         schedule.after_step()
-        schedule.after_look(loss)
+        schedule.after_evaluation(loss)
         found.append(optimiser.param_groups[0]["lr"])
     return found
 

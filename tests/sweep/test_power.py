@@ -15,7 +15,7 @@ import pytest
 from scipy import stats
 
 from engine.sweep.comparisons import compare
-from engine.sweep.detectable import detectable
+from engine.sweep.power import detectable
 from engine.sweep.statistics import ALPHA, QUICK_LOOK_BELOW
 from tests.sweep.simulated import RATIOS, simulate, verdict_of
 

@@ -1,4 +1,4 @@
-"""Which look at the validation set is chosen, what must be kept for it, and when a trial has waited long enough."""
+"""Which evaluation on the validation set is chosen, what is kept for it, and when a trial has waited long enough."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine.configs import SweepConfig
-from engine.sweep.selection import candidates, choose, looks_taken, out_of_patience, pick
+from engine.sweep.selection import candidates, choose, evaluations_taken, out_of_patience, pick
 
 RULES = ("within-error", "best-accuracy", "best-loss", "last")
 
@@ -31,7 +31,7 @@ def test_the_rules_by_hand() -> None:
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_whatever_follows_the_chosen_look_was_kept(rule: str) -> None:
+def test_whatever_follows_the_chosen_evaluation_was_kept(rule: str) -> None:
     rng = np.random.default_rng(0)
     dropped = 0
     for n_valid in (4, 30, 500):
@@ -41,17 +41,17 @@ def test_whatever_follows_the_chosen_look_was_kept(rule: str) -> None:
             kept: set[int] = set()
             for n in range(1, 10):
                 wanted = candidates(accuracies[:n], losses[:n], n_valid, config(rule))
-                kept = {look for look in kept if look in wanted} | ({n - 1} & wanted)
+                kept = {number for number in kept if number in wanted} | ({n - 1} & wanted)
                 assert choose(accuracies[:n], losses[:n], n_valid, config(rule)) in kept
             dropped += 9 - len(kept)
     assert dropped > 600 * 5  # most weights need not stay in memory
 
 
-def test_patience_counts_looks_without_a_lower_loss() -> None:
+def test_patience_counts_evaluations_without_a_lower_loss() -> None:
     losses = [0.9, 0.8, 0.85, 0.8, 0.7, 0.7, 0.71, 0.72]
-    assert looks_taken(losses, 0) == 8
-    assert looks_taken(losses, 2) == 4  # equal is not lower
-    assert looks_taken(losses, 3) == 8
-    assert looks_taken(losses, 4) == 8
+    assert evaluations_taken(losses, 0) == 8
+    assert evaluations_taken(losses, 2) == 4  # equal is not lower
+    assert evaluations_taken(losses, 3) == 8
+    assert evaluations_taken(losses, 4) == 8
     assert not out_of_patience(losses, 4)
-    assert looks_taken([float("nan")] * 5, 2) == 3
+    assert evaluations_taken([float("nan")] * 5, 2) == 3

@@ -15,9 +15,9 @@ from engine.configs import SweepConfig
 from engine.store.home import Home
 from engine.store.runs import Run
 from engine.sweep import splits as of_splits
-from engine.sweep.departures import departures, dropped_runs
 from engine.sweep.metric_table import metric_table
 from engine.sweep.metrics import positive_class
+from engine.sweep.protocol_deviations import deviations, dropped_runs
 from engine.sweep.summary import summarise
 from tests.sweep.made_up import make_trials
 
@@ -154,16 +154,16 @@ def test_without_synthetic_images_there_is_nothing_to_judge(summarised: Summaris
     assert summary["verdict"]["verdict"] == "no evidence"
 
 
-def test_departures_of_a_quick_look() -> None:
+def test_deviations_of_a_quick_look() -> None:
     config = SweepConfig(name="s", dataset="d", pool="p", seeds=1)
-    (few,) = departures(config)
+    (few,) = deviations(config)
     assert few.name == "few-seeds"
     assert "ran once" in few.sentence
-    assert departures(SweepConfig(name="s", dataset="d", pool="p")) == []
+    assert deviations(SweepConfig(name="s", dataset="d", pool="p")) == []
 
 
 def test_trainings_that_may_end_early_are_said_to() -> None:
-    (early,) = departures(SweepConfig(name="s", dataset="d", pool="p", patience=3))
+    (early,) = deviations(SweepConfig(name="s", dataset="d", pool="p", patience=3))
     assert early.name == "early-stopping"
     assert "for 3 looks" in early.sentence
 

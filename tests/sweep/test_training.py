@@ -16,8 +16,9 @@ from torch import nn
 
 from engine.configs import SweepConfig
 from engine.features.backbones import Backbone, imagenet
+from engine.publications.table import HEADS
 from engine.store.errors import ErsatzError
-from engine.sweep import networks, published_heads
+from engine.sweep import networks
 from engine.sweep.arms import Trial
 from engine.sweep.classifiers import Largest
 from engine.sweep.heads import train_heads
@@ -79,7 +80,7 @@ def tiny_backbone() -> Backbone:
 
 @pytest.fixture
 def small_published_heads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(published_heads, "CHEST_CT_WIDTHS", (64, 20, 10, 5))
+    monkeypatch.setitem(HEADS, "chest-ct", replace(HEADS["chest-ct"], widths=(64, 20, 10, 5)))
 
 
 @pytest.fixture
@@ -132,7 +133,7 @@ def test_patience_ends_a_trial_and_looks_at_nothing_after_it(train: Train) -> No
     patient = train(TRIAL, inputs, settings.model_copy(update={"patience": 2}))
     assert patient.best_step < least.best_step
     last = train(TRIAL, inputs, settings.model_copy(update={"patience": 2, "select": "last"}))
-    assert last.best_step == patient.best_step + 2 * 2  # two looks, two steps each
+    assert last.best_step == patient.best_step + 2 * 2  # two evaluations, two steps each
 
 
 def test_patience_saves_the_steps_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,14 +191,14 @@ def test_fine_tuned_backbones_learn_and_come_out_the_same_again(fine_tuned: None
 def test_normalisation_keeps_its_statistics_unless_published_otherwise(
     fine_tuned: None, head: str, frozen: bool
 ) -> None:
-    subject = networks.build(config(training="fine-tuned", head=head), image_inputs())
-    norm = next(part for part in subject.net.modules() if isinstance(part, nn.BatchNorm2d))
+    classifier = networks.build(config(training="fine-tuned", head=head), image_inputs())
+    norm = next(part for part in classifier.net.modules() if isinstance(part, nn.BatchNorm2d))
     before = norm.running_mean.clone()
-    subject.train()
-    subject.logits(image_inputs().train[:8]).sum().backward()
+    classifier.train()
+    classifier.logits(image_inputs().train[:8]).sum().backward()
     assert torch.equal(norm.running_mean, before) == frozen
     assert norm.weight.grad is not None
-    assert all(parameter.requires_grad for parameter in subject.net.parameters())
+    assert all(parameter.requires_grad for parameter in classifier.net.parameters())
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""What every reader hands on: items with a label and a picture that is decoded only when asked."""
+"""Items that every reader yields: a label, and a picture that is decoded on demand."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from engine.store.errors import ErsatzError
 
 @dataclass(frozen=True)
 class Facts:
-    """What the header of a picture says, before any pixel is decoded."""
+    """The header of a picture, read before any pixel is decoded."""
 
     width: int
     height: int

@@ -112,7 +112,7 @@ def _open(file: BinaryIO, max_pixels: int) -> Image.Image:
 def _frames(image: Image.Image) -> int:
     try:
         return int(getattr(image, "n_frames", 1))
-    except Exception:  # damage after the first frame, which alone is used, is told by nobody else and harms nobody
+    except Exception:  # damage after the first frame, which alone is used, does no harm
         return 1
 
 

@@ -52,7 +52,7 @@ class FolderTree:
 
 
 def _walk(path: Path) -> Iterator[Path]:
-    """All files below `path`, also those in linked folders, and links to nowhere, which are then told as unreadable."""
+    """All files below `path`, those in linked folders too, and dangling links, which are reported as unreadable."""
 
     def refuse(error: OSError) -> None:
         raise ErsatzError(

@@ -21,7 +21,7 @@ SATURATED_FROM = 0.8
 class AdaController:
     """Moves the pipe's p so that r_t, the mean sign of D's logits on augmented reals, meets its target.
 
-    r_t near 0: D cannot tell training images from fakes; near 1: it knows the training images by heart. All of it
+    r_t near 0: D cannot separate training images from fakes; near 1: it has memorised them. All of it
     stays on the device. With `aug` fixed or noaug only r_t is measured, and p stays as it was set.
     """
 
@@ -58,7 +58,7 @@ class AdaController:
 
 
 def ada_sentence(rows: Sequence[Mapping[str, Any]]) -> tuple[str, str] | None:
-    """What is wrong with ADA in a run of `aug` ada, by its metrics rows (kimg, augment_p, r_t), oldest first.
+    """The problem of ADA in a run of `aug` ada, if any, by its metrics rows (kimg, augment_p, r_t), oldest first.
 
     ("ada-off", sentence) if p stayed near 0 for the last 50 kimg, ("ada-saturated", sentence) if the newest p is 0.8
     or more, each with the remedy; else None. Rows without numbers are skipped.

@@ -1,4 +1,4 @@
-"""Which operations each named augmentation has, how strong they are, and which images they can take."""
+"""The named augmentations: their operations, their strengths, and the images they can take."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Losses of the two players: pure functions of logits, always in fp32."""
+"""Losses of both networks: pure functions of logits, always in fp32."""
 
 from __future__ import annotations
 

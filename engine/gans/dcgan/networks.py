@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.configs import DcganConfig
-from engine.gans.pictures import Pictures
+from engine.gans.image_spec import ImageSpec
 
 SIZES = (32, 64, 128)
 
@@ -27,18 +27,18 @@ class Generator(nn.Module):
 
     one_hot: Tensor
 
-    def __init__(self, config: DcganConfig, pictures: Pictures):
+    def __init__(self, config: DcganConfig, spec: ImageSpec):
         super().__init__()
-        pictures.require_size("a DCGAN", SIZES)
+        spec.require_size("a DCGAN", SIZES)
         self.z_dim = config.z_dim
         # A row of this table is a class's one-hot vector; not part of the state dict.
-        self.register_buffer("one_hot", torch.eye(pictures.classes), persistent=False)
-        inputs = config.z_dim + pictures.classes
+        self.register_buffer("one_hot", torch.eye(spec.classes), persistent=False)
+        inputs = config.z_dim + spec.classes
         if config.architecture == "recipe":
-            self.layers = recipe_generator(inputs, config.g_channels, pictures)
+            self.layers = recipe_generator(inputs, config.g_channels, spec)
             initialise_as_recipe(self)
         else:
-            self.layers = da_dcgan_generator(inputs, pictures)
+            self.layers = da_dcgan_generator(inputs, spec)
             initialise_as_keras(self)
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -52,15 +52,15 @@ class Discriminator(nn.Module):
 
     one_hot: Tensor
 
-    def __init__(self, config: DcganConfig, pictures: Pictures):
+    def __init__(self, config: DcganConfig, spec: ImageSpec):
         super().__init__()
-        self.register_buffer("one_hot", torch.eye(pictures.classes), persistent=False)
-        inputs = pictures.channels + pictures.classes
+        self.register_buffer("one_hot", torch.eye(spec.classes), persistent=False)
+        inputs = spec.channels + spec.classes
         if config.architecture == "recipe":
-            self.layers = recipe_discriminator(inputs, config.d_channels, config.dropout, pictures)
+            self.layers = recipe_discriminator(inputs, config.d_channels, config.dropout, spec)
             initialise_as_recipe(self)
         else:
-            self.layers = da_dcgan_discriminator(inputs, config.dropout, pictures)
+            self.layers = da_dcgan_discriminator(inputs, config.dropout, spec)
             initialise_as_keras(self)
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -70,9 +70,9 @@ class Discriminator(nn.Module):
         return self.layers(images).flatten()
 
 
-def recipe_generator(inputs: int, width: int, pictures: Pictures) -> nn.Sequential:
+def recipe_generator(inputs: int, width: int, spec: ImageSpec) -> nn.Sequential:
     """4x4 pixels from z, then doublings that halve the channels down to `width`; [inputs] -> [channels, size, size]."""
-    doublings = int(log2(pictures.size // 4))
+    doublings = int(log2(spec.size // 4))
     widths = [width * 2**k for k in reversed(range(doublings))]
     layers: list[nn.Module] = [
         nn.Unflatten(1, (inputs, 1, 1)),
@@ -81,12 +81,12 @@ def recipe_generator(inputs: int, width: int, pictures: Pictures) -> nn.Sequenti
     for i, o in pairwise(widths):
         layers += [nn.BatchNorm2d(i), nn.ReLU(inplace=True), nn.ConvTranspose2d(i, o, 4, 2, 1, bias=False)]
     layers += [nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
-    return nn.Sequential(*layers, nn.ConvTranspose2d(width, pictures.channels, 4, 2, 1, bias=False), nn.Tanh())
+    return nn.Sequential(*layers, nn.ConvTranspose2d(width, spec.channels, 4, 2, 1, bias=False), nn.Tanh())
 
 
-def recipe_discriminator(inputs: int, width: int, dropout: float, pictures: Pictures) -> nn.Sequential:
+def recipe_discriminator(inputs: int, width: int, dropout: float, spec: ImageSpec) -> nn.Sequential:
     """The generator's mirror image, without BatchNorm in the first layer; [inputs, size, size] -> [1, 1, 1]."""
-    halvings = int(log2(pictures.size // 4))
+    halvings = int(log2(spec.size // 4))
     widths = [width * 2**k for k in range(halvings)]
     layers: list[nn.Module] = [nn.Conv2d(inputs, width, 4, 2, 1, bias=False), nn.LeakyReLU(0.2, inplace=True)]
     for i, o in pairwise(widths):
@@ -96,7 +96,7 @@ def recipe_discriminator(inputs: int, width: int, dropout: float, pictures: Pict
     return nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, 4, 1, 0, bias=False))
 
 
-def da_dcgan_generator(inputs: int, pictures: Pictures) -> nn.Sequential:
+def da_dcgan_generator(inputs: int, spec: ImageSpec) -> nn.Sequential:
     """16x16 pixels from z by one dense layer, a doubling for each factor of two; [inputs] -> [channels, size, size].
 
     The slope of the generator's LeakyReLU is not published; it is the discriminator's 0.01 here.
@@ -112,17 +112,17 @@ def da_dcgan_generator(inputs: int, pictures: Pictures) -> nn.Sequential:
         return [convolution, nn.BatchNorm2d(128), nn.LeakyReLU(0.01, inplace=True)]
 
     layers += stage(nn.Conv2d(128, 128, 5, 1, 2))
-    for _ in range(int(log2(pictures.size // 16))):
+    for _ in range(int(log2(spec.size // 16))):
         layers += stage(nn.ConvTranspose2d(128, 128, 4, 2, 1))
     layers += stage(nn.Conv2d(128, 128, 5, 1, 2))
     layers += stage(nn.Conv2d(128, 128, 5, 1, 2))
-    return nn.Sequential(*layers, nn.Conv2d(128, pictures.channels, 5, 1, 2), nn.Tanh())
+    return nn.Sequential(*layers, nn.Conv2d(128, spec.channels, 5, 1, 2), nn.Tanh())
 
 
-def da_dcgan_discriminator(inputs: int, dropout: float, pictures: Pictures) -> nn.Sequential:
+def da_dcgan_discriminator(inputs: int, dropout: float, spec: ImageSpec) -> nn.Sequential:
     """One 3x3 convolution, then halvings down to 4x4, flattened to 2048 features; [inputs, size, size] -> [1]."""
     convolutions: list[nn.Module] = [nn.Conv2d(inputs, 128, 3, 1, 1)]
-    convolutions += [nn.Conv2d(128, 128, 4, 2, 1) for _ in range(int(log2(pictures.size // 4)))]
+    convolutions += [nn.Conv2d(128, 128, 4, 2, 1) for _ in range(int(log2(spec.size // 4)))]
     layers: list[nn.Module] = []
     for convolution in convolutions:
         layers += [convolution, nn.BatchNorm2d(128), nn.LeakyReLU(0.01, inplace=True)]

@@ -1,4 +1,4 @@
-"""What shapes the two networks of StyleGAN2: sizes, widths, depths and forms."""
+"""The architecture of StyleGAN2's two networks: sizes, widths, depths and forms."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal, Self
 
 from engine.configs import StyleganConfig
 from engine.configs.stylegan2 import SIZES
-from engine.gans.pictures import Pictures
+from engine.gans.image_spec import ImageSpec
 
 Form = Literal["skip", "orig", "resnet"]
 
@@ -55,14 +55,14 @@ class Architecture:
             raise ValueError(f"size {self.size} is not a power of two of at least 8")
 
     @classmethod
-    def from_config(cls, config: StyleganConfig, pictures: Pictures) -> Self:
+    def from_config(cls, config: StyleganConfig, spec: ImageSpec) -> Self:
         """The networks that a run trains; as published, pure fp32 has no clamp either."""
-        pictures.require_size("StyleGAN2-ADA", SIZES)
+        spec.require_size("StyleGAN2-ADA", SIZES)
         fp32 = config.precision == "fp32"
         return cls(
-            size=pictures.size,
-            channels=pictures.channels,
-            classes=pictures.classes,
+            size=spec.size,
+            channels=spec.channels,
+            classes=spec.classes,
             z_dim=config.z_dim,
             w_dim=config.w_dim,
             mapping_layers=config.mapping_layers,
@@ -82,7 +82,7 @@ class Architecture:
 
     @property
     def num_ws(self) -> int:
-        """How many w the synthesis network takes: one for each convolution and one for the last ToRGB."""
+        """Number of w that the synthesis network takes: one for each convolution and one for the last ToRGB."""
         return 2 * len(self.resolutions)
 
     def channels_at(self, resolution: int) -> int:

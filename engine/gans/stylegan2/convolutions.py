@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from engine.gans.devices import cpu_multiplies_bf16
+from engine.devices import cpu_multiplies_bf16
 from engine.gans.stylegan2.winograd import convolved_in_tiles, pays, weight_gradient_in_tiles
 
 _weights_too = True
@@ -29,8 +29,8 @@ _weights_too = True
 def gradients_of_images_only() -> Iterator[None]:
     """Leave out the gradients of weights in a backward pass that ends at images or at w.
 
-    torch does so by itself for its own operators, but tells no other operator what a pass is for. (Not a thread's own
-    state, because on a GPU another thread does the pass.)
+    torch does so by itself for its own operators, but gives other operators no sign of what a pass is for. (Not a
+    thread's own state, because on a GPU another thread does the pass.)
     """
     global _weights_too
     _weights_too = False

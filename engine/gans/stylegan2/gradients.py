@@ -1,4 +1,4 @@
-"""All gradients of a network in one flat tensor: zeroed, measured and mended by one kernel each."""
+"""All gradients of a network in one flat tensor: zeroed, measured and made finite by one kernel each."""
 
 from __future__ import annotations
 

@@ -28,6 +28,7 @@ NCHW is as good); scales, biases, noise and strengths in fp32.
 
 from __future__ import annotations
 
+import logging
 import os
 from functools import cache
 from math import inf, prod
@@ -36,6 +37,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+logger = logging.getLogger(__name__)
 
 try:
     import triton
@@ -62,7 +65,7 @@ def _jit(function: Any) -> Any:
 def _launch(kernel: Any, programs: int, *arguments: Any, **blocks: int) -> None:
     """Run as many programs of a kernel, on the device of its tensors.
 
-    Fused multiplication and addition is asked for because Triton 3.9 warns where nobody does, and 3.10 leaves it out.
+    Fused multiplication and addition is asked for because Triton 3.9 warns without it, and 3.10 leaves it out.
     """
     with torch.cuda.device_of(next(argument for argument in arguments if isinstance(argument, Tensor))):
         kernel[(programs,)](*arguments, **blocks, enable_fp_fusion=True)
@@ -497,7 +500,7 @@ def _through(value, y, slope, clamp):
     return tl.where(tl.abs(y) >= clamp, 0.0, tl.where(y > 0, value, value * slope))
 
 
-# What both are made of
+# Parts of both
 
 
 def _ceil(a: int, b: int) -> int:
@@ -554,7 +557,7 @@ def usable(device: torch.device) -> bool:
         obstacle = _obstacle(torch.device("cuda", index))
         _usable[index] = obstacle is None
         if obstacle is not None:
-            print(f"{obstacle}; torch's operators are used instead, which are slower.", flush=True)
+            logger.warning(f"{obstacle}; torch's operators are used instead, which are slower.")
     return _usable[index]
 
 

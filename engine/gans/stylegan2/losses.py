@@ -1,7 +1,7 @@
 """Losses of StyleGAN2-ADA as pure functions of logits, images and w, one number a sample, always in fp32.
 
 Every image that the discriminator sees, real or generated, goes through `see`: the augmentation, then D. The weights
-of the penalties and the intervals of their lazy use are the players' business.
+of the penalties and the intervals of their lazy use are the trainer's business.
 """
 
 from __future__ import annotations
@@ -39,20 +39,20 @@ def loss_of_fakes(logits: Tensor) -> Tensor:
     return F.softplus(logits)
 
 
-def gradient_penalty(see: See, reals: Tensor) -> tuple[Tensor, Tensor]:
+def gradient_penalty(discriminate_augmented: See, reals: Tensor) -> tuple[Tensor, Tensor]:
     """R1 (arXiv 1801.04406, equation 9) without gamma / 2, [N], and the logits of the reals, [N, 1].
 
     The squared length of the gradient of D(see(x)) with respect to the image as it was before its augmentation.
     """
     reals = reals.detach().requires_grad_()
-    logits = see(reals)
+    logits = discriminate_augmented(reals)
     with gradients_of_images_only():
         (gradient,) = torch.autograd.grad(logits.sum(), reals, create_graph=True)
     return gradient.square().sum((1, 2, 3)), logits
 
 
 def path_lengths(synthesise: Synthesise, ws: Tensor, noise: Tensor) -> Tensor:
-    """How far the image moves with w: |J^T y| for random images y, [N] (arXiv 1912.04958, section 3.2).
+    """Path lengths |J^T y| for random images y, [N]: how far the image moves with w (arXiv 1912.04958, section 3.2).
 
     ws [N, num_ws, w_dim] with a graph behind it; `noise` N(0, 1) of the images' shape.
     """
@@ -81,7 +81,7 @@ def mixed(ws: Tensor, others: Tensor, cutoff: Tensor) -> Tensor:
 def draw_cutoff(num_ws: int, probability: float, device: torch.device) -> Tensor:
     """Where a batch's styles change: with `probability` a layer of 1 to num_ws - 1, else num_ws, which mixes nothing.
 
-    A scalar on the device, so that nobody waits for it and a CUDA graph can draw it.
+    A scalar on the device, so that the host does not wait for it and a CUDA graph can draw it.
     """
     cutoff = torch.randint(1, num_ws, (), device=device)
     return torch.where(torch.rand((), device=device) < probability, cutoff, num_ws)

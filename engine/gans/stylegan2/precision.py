@@ -1,4 +1,4 @@
-"""Which blocks of a network compute in low precision; fp32 stays where its range or its digits are needed."""
+"""The blocks of a network that compute in low precision; fp32 stays where its range or digits are needed."""
 
 from __future__ import annotations
 

@@ -8,13 +8,13 @@ from torch import nn
 
 from engine.configs import DcganConfig
 from engine.gans.dcgan.networks import SIZES, Discriminator, Generator
-from engine.gans.pictures import Pictures
+from engine.gans.image_spec import ImageSpec
 from engine.store.errors import ErsatzError
 
 
-def networks(architecture: str, pictures: Pictures, **changes) -> tuple[Generator, Discriminator]:
+def networks(architecture: str, spec: ImageSpec, **changes) -> tuple[Generator, Discriminator]:
     config = DcganConfig(dataset="discs", architecture=architecture, **changes)
-    return Generator(config, pictures), Discriminator(config, pictures)
+    return Generator(config, spec), Discriminator(config, spec)
 
 
 def parameters(network: nn.Module) -> int:
@@ -22,15 +22,15 @@ def parameters(network: nn.Module) -> int:
 
 
 @pytest.mark.parametrize(
-    ("architecture", "pictures", "in_g", "in_d"),
+    ("architecture", "spec", "in_g", "in_d"),
     [
-        ("da-dcgan", Pictures(32, 1), 4_870_785, 791_169),
-        ("recipe", Pictures(64, 3), 3_576_704, 2_765_568),
-        ("recipe", Pictures(64, 1), 3_574_656, 2_763_520),
+        ("da-dcgan", ImageSpec(32, 1), 4_870_785, 791_169),
+        ("recipe", ImageSpec(64, 3), 3_576_704, 2_765_568),
+        ("recipe", ImageSpec(64, 1), 3_574_656, 2_763_520),
     ],
 )
-def test_parameters_are_as_many_as_published(architecture: str, pictures: Pictures, in_g: int, in_d: int) -> None:
-    assert [parameters(network) for network in networks(architecture, pictures)] == [in_g, in_d]
+def test_parameters_are_as_many_as_published(architecture: str, spec: ImageSpec, in_g: int, in_d: int) -> None:
+    assert [parameters(network) for network in networks(architecture, spec)] == [in_g, in_d]
 
 
 @pytest.mark.parametrize("architecture", ["recipe", "da-dcgan"])
@@ -38,7 +38,7 @@ def test_parameters_are_as_many_as_published(architecture: str, pictures: Pictur
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("classes", [0, 3])
 def test_every_size_makes_and_judges_pictures(architecture: str, size: int, channels: int, classes: int) -> None:
-    g, d = networks(architecture, Pictures(size, channels, classes), g_channels=8, d_channels=8)
+    g, d = networks(architecture, ImageSpec(size, channels, classes), g_channels=8, d_channels=8)
     labels = torch.tensor([0, 2]) if classes else None
     with torch.no_grad():
         images = g(torch.randn(2, 100), labels)
@@ -49,7 +49,7 @@ def test_every_size_makes_and_judges_pictures(architecture: str, size: int, chan
 
 @pytest.mark.parametrize("architecture", ["recipe", "da-dcgan"])
 def test_the_class_changes_picture_and_judgement(architecture: str) -> None:
-    g, d = networks(architecture, Pictures(32, 1, 2), g_channels=8, d_channels=8)
+    g, d = networks(architecture, ImageSpec(32, 1, 2), g_channels=8, d_channels=8)
     z, zero, one = torch.randn(1, 100), torch.tensor([0]), torch.tensor([1])
     g.eval(), d.eval()
     with torch.no_grad():
@@ -59,12 +59,12 @@ def test_the_class_changes_picture_and_judgement(architecture: str) -> None:
 
 def test_other_sizes_are_refused_with_the_remedy() -> None:
     with pytest.raises(ErsatzError, match=r"16 px wide; a DCGAN can make 32, 64, 128 px\. Import the data set again"):
-        networks("recipe", Pictures(16, 1))
+        networks("recipe", ImageSpec(16, 1))
 
 
 def test_recipe_is_initialised_as_published() -> None:
     torch.manual_seed(0)
-    for network in networks("recipe", Pictures(64, 3)):
+    for network in networks("recipe", ImageSpec(64, 3)):
         for module in network.modules():
             if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)) and module.weight.numel() > 10_000:
                 assert module.weight.std().item() == pytest.approx(0.02, rel=0.05)
@@ -76,7 +76,7 @@ def test_recipe_is_initialised_as_published() -> None:
 
 
 def test_dropout_is_where_the_config_says() -> None:
-    _, d = networks("recipe", Pictures(32, 1), d_channels=8, dropout=0.4)
+    _, d = networks("recipe", ImageSpec(32, 1), d_channels=8, dropout=0.4)
     assert [module.p for module in d.modules() if isinstance(module, nn.Dropout)] == [0.4]
-    _, d = networks("recipe", Pictures(32, 1), d_channels=8)
+    _, d = networks("recipe", ImageSpec(32, 1), d_channels=8)
     assert not [module for module in d.modules() if isinstance(module, nn.Dropout)]

@@ -7,31 +7,31 @@ import pytest
 import torch
 
 from engine.configs import DcganConfig
-from engine.gans.dcgan.players import DcganPlayers
+from engine.gans.dcgan.trainer import DcganTrainer
 from engine.gans.grids import fixed_latents, tile, to_bytes
-from engine.gans.pictures import Pictures
+from engine.gans.image_spec import ImageSpec
 
 CPU = torch.device("cpu")
 
 
-def meters(precision: torch.dtype, gradient_penalty: float) -> tuple[dict[str, float], DcganPlayers]:
+def meters(precision: torch.dtype, gradient_penalty: float) -> tuple[dict[str, float], DcganTrainer]:
     """Means over the first 8 iterations on the same batches."""
     config = DcganConfig(dataset="none", g_channels=16, d_channels=16, gradient_penalty=gradient_penalty)
-    players = DcganPlayers(config, Pictures(32, 1), CPU, precision)
+    trainer = DcganTrainer(config, ImageSpec(32, 1), CPU, precision)
     for step in range(8):
         torch.manual_seed(step)
         reals = torch.nn.functional.interpolate(torch.randn(16, 1, 4, 4), 32, mode="bilinear").tanh()
-        players.iterate(reals, torch.zeros(16, dtype=torch.int64))
-    return players.read_meters(), players
+        trainer.iterate(reals, torch.zeros(16, dtype=torch.int64))
+    return trainer.read_meters(), trainer
 
 
 @pytest.mark.parametrize("gradient_penalty", [0.0, 10.0])
 def test_bf16_stays_close_to_fp32(gradient_penalty: float) -> None:
     exact, _ = meters(torch.float32, gradient_penalty)
-    rounded, players = meters(torch.bfloat16, gradient_penalty)
+    rounded, trainer = meters(torch.bfloat16, gradient_penalty)
     assert rounded != exact
     assert rounded == pytest.approx(exact, rel=0.05)
-    assert {tensor.dtype for tensor in players.state().values()} == {torch.float32, torch.int64}
+    assert {tensor.dtype for tensor in trainer.state().values()} == {torch.float32, torch.int64}
 
 
 def test_grid_latents_depend_on_the_seed_alone() -> None:

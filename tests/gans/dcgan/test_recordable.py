@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from engine.configs import DcganConfig
-from engine.gans.dcgan.players import DcganPlayers
-from engine.gans.pictures import Pictures
+from engine.gans.dcgan.trainer import DcganTrainer
+from engine.gans.image_spec import ImageSpec
 from tests.gans.capturing import installed, watched
 
 SMALL = {"dataset": "none", "batch": 4, "g_channels": 8, "d_channels": 8, "z_dim": 8, "ema_kimg": 0.01}
@@ -37,23 +37,23 @@ VARIANTS: dict[str, tuple[torch.dtype, dict[str, Any]]] = {
 }
 
 
-def made(dtype: torch.dtype, changes: dict[str, Any]) -> DcganPlayers:
+def made(dtype: torch.dtype, changes: dict[str, Any]) -> DcganTrainer:
     config = DcganConfig.build({**SMALL, **changes})
-    return DcganPlayers(config, Pictures(32, 1, 2 if config.conditional else 0), torch.device("cpu"), dtype)
+    return DcganTrainer(config, ImageSpec(32, 1, 2 if config.conditional else 0), torch.device("cpu"), dtype)
 
 
-def play(players: DcganPlayers, iterations: range) -> None:
-    batch = players.config.batch
+def train_step(trainer: DcganTrainer, iterations: range) -> None:
+    batch = trainer.config.batch
     for number in iterations:
         rng = torch.Generator().manual_seed(number)
         pixels = torch.randint(0, 256, (batch, 32, 32, 1), generator=rng, dtype=torch.uint8)
         labels = torch.randint(0, 2, (batch,), generator=rng)
         with watched():
-            players.play([(pixels, labels)], batch * number)
+            trainer.train_step([(pixels, labels)], batch * number)
 
 
-def numbers(players: DcganPlayers) -> dict[str, Tensor]:
-    return {name: tensor.clone() for name, tensor in players.state().items()} | {"meters": players.meters.clone()}
+def numbers(trainer: DcganTrainer) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in trainer.state().items()} | {"meters": trainer.meters.clone()}
 
 
 def require_equal(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
@@ -63,37 +63,37 @@ def require_equal(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_an_iteration_is_recorded_and_the_numbers_are_those_without(
-    variant: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    variant: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     eager = made(*VARIANTS[variant])
-    play(eager, range(4))
+    train_step(eager, range(4))
     cuda = installed(monkeypatch)
-    players = made(*VARIANTS[variant])
-    play(players, range(4))
-    assert capsys.readouterr().out == ""
-    assert [work.graph is not None for work in players.recorder.works] == [True]
+    trainer = made(*VARIANTS[variant])
+    train_step(trainer, range(4))
+    assert caplog.messages == []
+    assert [work.graph is not None for work in trainer.recorder.works] == [True]
     assert cuda.replays == 2
-    require_equal(numbers(players), numbers(eager))
+    require_equal(numbers(trainer), numbers(eager))
 
 
 @pytest.mark.parametrize("done", [0.1, 0.5, 0.9])
 def test_a_recording_that_fails_leaves_the_training_as_it_was(
-    done: float, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    done: float, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Wherever it fails: in the discriminator's part, in the generator's, or behind both."""
     variant = VARIANTS["recipe, penalty, dropout"]
     eager = made(*variant)
-    play(eager, range(4))
+    train_step(eager, range(4))
     cuda = installed(monkeypatch)
     whole = made(*variant)
-    play(whole, range(3))
+    train_step(whole, range(3))
     operators = cuda.count
 
-    players = made(*variant)
-    play(players, range(2))
+    trainer = made(*variant)
+    train_step(trainer, range(2))
     cuda.fail_at = cuda.count + int(done * operators)
-    play(players, range(2, 4))
-    assert [work.graph for work in players.recorder.works] == [None]
+    train_step(trainer, range(2, 4))
+    assert [work.graph for work in trainer.recorder.works] == [None]
     assert (cuda.current, cuda.generator.state) == (cuda.outside, "clean")
-    assert "could not be recorded as CUDA graphs" in capsys.readouterr().out
-    require_equal(numbers(players), numbers(eager))
+    assert "could not be recorded as CUDA graphs" in caplog.text
+    require_equal(numbers(trainer), numbers(eager))

@@ -15,9 +15,9 @@ from engine.gans import training
 from engine.gans.checkpoints import save_snapshot
 from engine.gans.data import open_training_set, read_training_images, rows_shown
 from engine.gans.distributed import is_first, joined
-from engine.gans.pictures import Pictures
-from engine.gans.players import make_players
-from engine.gans.stylegan2.players import StyleganPlayers
+from engine.gans.image_spec import ImageSpec
+from engine.gans.stylegan2.trainer import StyleganTrainer
+from engine.gans.trainers import make_trainer
 from engine.gans.training import train
 from engine.store.home import Home
 from engine.store.progress import never
@@ -34,24 +34,26 @@ def gradients(run: Run) -> dict[str, Tensor]:
     assert isinstance(config, StyleganConfig)
     dataset = open_training_set(run.home, config)
     images = read_training_images(dataset, config, CPU)
-    pictures = Pictures(dataset.size, dataset.channels, len(dataset.classes) if config.conditional else 0)
-    players = make_players(config, pictures, images.labels, CPU)
-    assert isinstance(players, StyleganPlayers)
+    spec = ImageSpec(dataset.size, dataset.channels, len(dataset.classes) if config.conditional else 0)
+    trainer = make_trainer(config, spec, images.labels, CPU)
+    assert isinstance(trainer, StyleganTrainer)
     torch.manual_seed(1)
     with torch.no_grad():  # noise strengths and biases begin at 0, where much of this would be 0 too
-        for network in (players.g, players.d):
+        for network in (trainer.g, trainer.d):
             for parameter in network.parameters():
                 parameter += 0.1 * torch.randn_like(parameter)
     found: dict[str, Tensor] = {}
 
     def keep(phase: str, network: Literal["G", "D"]) -> None:
-        small = [players.w_mean, players.pl_moved.reshape(1), players.ada.observed[:1] / players.ada.observed[1:]]
-        found[phase] = players.gradients[network].flat.clone()
+        small = [trainer.w_mean, trainer.pl_moved.reshape(1), trainer.ada.observed[:1] / trainer.ada.observed[1:]]
+        found[phase] = trainer.gradients[network].flat.clone()
         found[f"{phase} means"] = torch.cat(small).nan_to_num()
 
-    players.step = keep  # type: ignore[method-assign]
+    trainer.step = keep  # type: ignore[method-assign]
     batch = rows_shown(config.seed, 0, config.batch, len(images))
-    players.play(list(images.stream([batch[i : i + players.offsets.step] for i in players.offsets])), 0)
+    trainer.train_step(
+        list(images.stream([batch[i : i + trainer.microbatch_starts.step] for i in trainer.microbatch_starts])), 0
+    )
     return found
 
 

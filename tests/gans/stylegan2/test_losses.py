@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.gans.augment.pipe import AugmentPipe
-from engine.gans.exchange.nvidia import read_networks
+from engine.gans.nvidia_pkl.nvidia import read_networks
 from engine.gans.stylegan2.discriminator import Discriminator
 from engine.gans.stylegan2.generator import Generator
 from engine.gans.stylegan2.gradients import FlatGradients
@@ -55,7 +55,7 @@ class Phases:
         self.gradients = {"G": FlatGradients(self.g), "D": FlatGradients(self.d)}
         self.pl_mean = torch.zeros([])
 
-    def see(self, images: Tensor) -> Tensor:
+    def discriminate_augmented(self, images: Tensor) -> Tensor:
         return self.d(self.augment(images) if self.augment else images, self.c)
 
     def ws(self, count: int) -> Tensor:
@@ -64,7 +64,7 @@ class Phases:
         return ws
 
     def g_main(self) -> dict[str, Tensor]:
-        logits = self.see(self.g.synthesis(self.ws(len(self.arrays["z"])), "none"))
+        logits = self.discriminate_augmented(self.g.synthesis(self.ws(len(self.arrays["z"])), "none"))
         loss = generator_loss(logits)
         loss.mean().backward()
         return {"Loss/scores/fake": logits, "Loss/signs/fake": logits.sign(), "Loss/G/loss": loss}
@@ -81,7 +81,7 @@ class Phases:
     def d_main(self) -> dict[str, Tensor]:
         with torch.no_grad():
             fakes = self.g.synthesis(self.ws(len(self.arrays["z"])), "none")
-        of_fakes, of_reals = self.see(fakes), self.see(self.arrays["real"])
+        of_fakes, of_reals = self.discriminate_augmented(fakes), self.discriminate_augmented(self.arrays["real"])
         loss = loss_of_fakes(of_fakes) + loss_of_reals(of_reals)
         loss.mean().backward()
         return {
@@ -93,7 +93,7 @@ class Phases:
         }
 
     def d_reg(self) -> dict[str, Tensor]:
-        penalty, logits = gradient_penalty(self.see, self.arrays["real"])
+        penalty, logits = gradient_penalty(self.discriminate_augmented, self.arrays["real"])
         loss = penalty * self.arrays["r1_gamma"] / 2
         loss.mean().backward()
         return {

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from benchmarks import plain_stylegan2 as plain
 from engine.configs import StyleganConfig
-from engine.gans.exchange.nvidia import read_networks
-from engine.gans.pictures import Pictures
+from engine.gans.image_spec import ImageSpec
+from engine.gans.nvidia_pkl.nvidia import read_networks
 from engine.gans.stylegan2.architecture import Architecture
 from engine.gans.stylegan2.discriminator import Discriminator, with_minibatch_std
 from engine.gans.stylegan2.generator import Generator
@@ -192,7 +192,7 @@ def test_an_image_does_not_depend_on_its_batch() -> None:
 @torch.no_grad()
 def test_every_size_makes_and_judges_images(size: int, channels: int) -> None:
     config = StyleganConfig(dataset="none", channel_max=8, z_dim=8, w_dim=8).completed(size)
-    architecture = Architecture.from_config(config, Pictures(size, channels))
+    architecture = Architecture.from_config(config, ImageSpec(size, channels))
     g, d = Generator(architecture), Discriminator(architecture)
     images = g(torch.randn(1, 8))
     assert images.shape == (1, channels, size, size)
@@ -266,12 +266,12 @@ def test_sizes_that_are_no_power_of_two_are_refused() -> None:
     with pytest.raises(ValueError, match="size 48 is not a power of two"):
         Architecture(size=48, channels=3)
     with pytest.raises(ErsatzError, match="48 px"):
-        Architecture.from_config(StyleganConfig(dataset="none"), Pictures(48, 3))
+        Architecture.from_config(StyleganConfig(dataset="none"), ImageSpec(48, 3))
 
 
 def test_pure_fp32_has_no_clamp() -> None:
-    pictures = Pictures(64, 3)
-    lowered = Architecture.from_config(StyleganConfig(dataset="none"), pictures)
+    spec = ImageSpec(64, 3)
+    lowered = Architecture.from_config(StyleganConfig(dataset="none"), spec)
     assert (lowered.conv_clamp, lowered.num_fp16_res) == (256, 4)
-    exact = Architecture.from_config(StyleganConfig(dataset="none", precision="fp32"), pictures)
+    exact = Architecture.from_config(StyleganConfig(dataset="none", precision="fp32"), spec)
     assert (exact.conv_clamp, exact.num_fp16_res) == (None, 0)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tests.gans.capturing import FakeCuda, OnTheCpu, installed, watched
-from tests.gans.stylegan2.test_players import CPU, Game
+from tests.gans.stylegan2.test_trainer import CPU, Game
 
 EVERYTHING = {"aug": "fixed", "aug_p": 0.9, "conditional": True, "mbstd_group": 4}
 EVERYTHING |= {"g_reg_interval": 1, "d_reg_interval": 1}  # all phases in every iteration
@@ -38,7 +38,7 @@ VARIANTS: dict[str, tuple[torch.dtype, dict[str, Any]]] = {
 
 def numbers(game: Game) -> dict[str, Tensor | float]:
     """Everything that a training is made of, and what it says of itself."""
-    return {**{name: tensor.clone() for name, tensor in game.players.state().items()}, **game.players.read_meters()}
+    return {**{name: tensor.clone() for name, tensor in game.trainer.state().items()}, **game.trainer.read_meters()}
 
 
 def require_equal(found: dict[str, Tensor | float], expected: dict[str, Tensor | float]) -> None:
@@ -50,35 +50,35 @@ def require_equal(found: dict[str, Tensor | float], expected: dict[str, Tensor |
 
 def played(iterations: int, dtype: torch.dtype = torch.float32, **changes: Any) -> Game:
     with watched():
-        return Game(dtype, precision=PRECISIONS[dtype], **STATIC, **changes).play(iterations)
+        return Game(dtype, precision=PRECISIONS[dtype], **STATIC, **changes).train_step(iterations)
 
 
 def recorded(game: Game) -> list[bool]:
-    return [work.graph is not None for work in game.players.recorder.works]
+    return [work.graph is not None for work in game.trainer.recorder.works]
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_phase_is_recorded_and_the_numbers_are_those_without(
-    variant: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    variant: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     dtype, changes = VARIANTS[variant]
     eager = played(4, dtype, **changes)
     cuda = installed(monkeypatch)
     game = played(4, dtype, **changes)  # of which 2 are replayed, with every phase in them
-    assert capsys.readouterr().out == ""
-    assert recorded(game) == [True] * 2 * len(game.players.phases)
-    pieces = len(game.players.offsets)
+    assert caplog.messages == []
+    assert recorded(game) == [True] * 2 * len(game.trainer.phases)
+    microbatches = len(game.trainer.microbatch_starts)
     lazy = 2 if "no penalties" not in variant else 0
-    assert cuda.replays == (2 * 2 + lazy) * (pieces + 1)
+    assert cuda.replays == (2 * 2 + lazy) * (microbatches + 1)
     require_equal(numbers(game), numbers(eager))
 
 
 def test_a_training_that_goes_on_between_two_penalties_records_after_the_next_of_each(cuda: FakeCuda) -> None:
     game = Game(aug="noaug", mapping_layers=2)
     game.seen = game.config.batch  # the second iteration: the next path lengths come in the third, R1 in the fourth
-    game.play(3)
+    game.train_step(3)
     assert not any(recorded(game))
-    game.play()
+    game.train_step()
     assert all(recorded(game))
 
 
@@ -89,29 +89,29 @@ def eager_numbers() -> dict[str, Tensor | float]:
 
 @pytest.mark.parametrize("work", [0, 1, 2, 4, 6])  # the last step, and every phase's gradients; the last is the first
 def test_a_recording_that_fails_leaves_the_training_as_it_was(
-    work: int, eager_numbers: dict[str, Tensor | float], cuda: FakeCuda, capsys: pytest.CaptureFixture[str]
+    work: int, eager_numbers: dict[str, Tensor | float], cuda: FakeCuda, caplog: pytest.LogCaptureFixture
 ) -> None:
     if full := work in (2, 4):
         cuda.failure = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
     game = played(2, aug="noaug", batch=4)
     cuda.fail_in(work)
     with watched():
-        game.play(2)
+        game.train_step(2)
     assert not any(recorded(game)) and cuda.replays == 0
     assert (cuda.current, cuda.generator.state) == (cuda.outside, "clean")
-    (line,) = capsys.readouterr().out.splitlines()
+    (line,) = caplog.messages
     assert ("memory is full" if full else "operation not permitted") in line
     require_equal(numbers(game), eager_numbers)
 
 
-def test_exact_margins_are_not_recorded(cuda: FakeCuda, capsys: pytest.CaptureFixture[str]) -> None:
+def test_exact_margins_are_not_recorded(cuda: FakeCuda, caplog: pytest.LogCaptureFixture) -> None:
     game = Game(aug_margins="exact", augpipe="blit", mapping_layers=2, **EVERYTHING)
     assert recorded(game) == []
-    game.players.recorder = OnTheCpu(CPU)  # what would become of it
-    game.players.phases = game.players.all_phases()
-    game.play(3)
+    game.trainer.recorder = OnTheCpu(CPU)  # what would become of it
+    game.trainer.phases = game.trainer.all_phases()
+    game.train_step(3)
     assert recorded(game) == [False] * 2 * PHASES
-    assert "could not be recorded as CUDA graphs (the host waits" in capsys.readouterr().out
+    assert "could not be recorded as CUDA graphs (the host waits" in caplog.text
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -121,12 +121,12 @@ def test_static_margins_give_the_same_gradients(seed: int) -> None:
     for margins in ("exact", "static"):
         game = Game(aug_margins=margins, augpipe="bgc", seed=seed, **EVERYTHING)
         kept: list[torch.Tensor] = []
-        for phase in game.players.phases:
-            gradients = game.players.gradients[phase.network]
+        for phase in game.trainer.phases:
+            gradients = game.trainer.gradients[phase.network]
             object.__setattr__(
                 phase, "step", lambda gradients=gradients, kept=kept: kept.append(gradients.flat.clone())
             )
-        game.play()
+        game.train_step()
         flats.append(kept)
     assert len(flats[0]) == PHASES
     for exact, static in zip(*flats, strict=True):

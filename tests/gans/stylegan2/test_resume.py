@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 
 from engine.gans.checkpoints import load_generator, load_snapshot
 from engine.gans.snapshots import latest_snapshot, list_snapshots
-from engine.gans.stylegan2.players import StyleganPlayers
+from engine.gans.stylegan2.trainer import StyleganTrainer
 from engine.gans.training import Sample, train
 from engine.store.errors import ErsatzError
 from engine.store.home import REPOSITORY
@@ -146,18 +146,18 @@ class Poison:
     """`StyleganPlayers.play` that makes the generator's weights NaN after the iterations that begin at `images`."""
 
     def __init__(self, images: Sequence[int]):
-        self.images, self.play = list(images), StyleganPlayers.play
+        self.images, self.train_step = list(images), StyleganTrainer.train_step
 
-    def __call__(self, players: StyleganPlayers, pieces: Any, images_seen: int) -> None:
-        self.play(players, pieces, images_seen)
+    def __call__(self, trainer: StyleganTrainer, microbatches: Any, images_seen: int) -> None:
+        self.train_step(trainer, microbatches, images_seen)
         if self.images and images_seen == self.images[0]:
             del self.images[0]
-            next(players.g.parameters()).data.fill_(math.nan)
+            next(trainer.g.parameters()).data.fill_(math.nan)
 
 
 def poison(monkeypatch: pytest.MonkeyPatch, *images: int) -> None:
     poisoned = Poison(images)
-    monkeypatch.setattr(StyleganPlayers, "play", lambda *arguments: poisoned(*arguments))
+    monkeypatch.setattr(StyleganTrainer, "train_step", lambda *arguments: poisoned(*arguments))
 
 
 def test_an_explosion_stops_with_the_last_good_snapshot(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,7 +181,7 @@ def test_weights_that_broke_in_the_last_iteration_are_never_kept(
 
 
 def test_an_explosion_can_be_gone_back_from(
-    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     poison(monkeypatch, 0, 20)
     run, config = make_run(on_explosion="return")
@@ -195,7 +195,7 @@ def test_an_explosion_can_be_gone_back_from(
     alarms = {alarm["name"]: alarm["sentence"] for alarm in run.status().alarms}
     assert list(alarms) == ["return-1-after-explosion", "return-2-after-explosion"]
     assert "network-000000000" in alarms["return-1-after-explosion"]
-    assert "network-000000016.safetensors with half the learning rates" in capsys.readouterr().out
+    assert "network-000000016.safetensors with half the learning rates" in caplog.text
     path = latest_snapshot(run.path)
     assert path is not None and load_snapshot(path)[1]["returns"] == 2
 
@@ -209,7 +209,7 @@ def test_a_return_survives_being_killed_right_after_it(make_run: MakeRun, monkey
     with monkeypatch.context() as patch:
         poison(patch, 20)
         killing = KeyboardInterrupt()
-        patch.setattr("engine.gans.recording.Recording.rewind", lambda *_: (_ for _ in ()).throw(killing))
+        patch.setattr("engine.gans.metrics_log.Recording.rewind", lambda *_: (_ for _ in ()).throw(killing))
         with pytest.raises(KeyboardInterrupt):
             train(killed, config)
     assert train(killed, config) == "finished"
@@ -238,15 +238,15 @@ def test_rows_are_plain_json(make_run: MakeRun) -> None:
 
 
 def test_what_the_rows_say_is_wrong_becomes_an_alarm(
-    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A discriminator that is certain from the first tick on, by rows written before a kill too."""
     run, config = make_run(aug="noaug")
-    read = StyleganPlayers.read_meters
-    monkeypatch.setattr(StyleganPlayers, "read_meters", lambda players: {**read(players), "r_t": 0.99})
+    read = StyleganTrainer.read_meters
+    monkeypatch.setattr(StyleganTrainer, "read_meters", lambda trainer: {**read(trainer), "r_t": 0.99})
     assert train(run, config, should_stop=StopAfter(3)) == "stopped"
     assert run.status().alarms == []
     assert train(run, config) == "finished"
     (alarm,) = run.status().alarms
     assert alarm["name"] == "overfitting" and "Train with aug ada" in alarm["sentence"]
-    assert capsys.readouterr().out.count(alarm["sentence"]) == 1
+    assert caplog.text.count(alarm["sentence"]) == 1

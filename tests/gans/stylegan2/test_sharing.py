@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from engine.gans.distributed import average, first_decides, own_pieces, rank, take_from_first, world
+from engine.gans.distributed import average, first_decides, own_microbatches, rank, take_from_first, world
 from engine.gans.snapshots import latest_snapshot
 from engine.store.home import REPOSITORY
 from engine.store.runs import Run
@@ -85,14 +85,14 @@ def test_a_single_process_has_nobody_to_ask() -> None:
     take_from_first([tensor])
     assert tensor.tolist() == [1, 2]
     assert (rank(), world(), first_decides(True), first_decides(False)) == (0, 1, True, False)
-    assert list(own_pieces(8, 2)) == [0, 2, 4, 6]
-    assert list(own_pieces(8, 0)) == [0]
+    assert list(own_microbatches(8, 2)) == [0, 2, 4, 6]
+    assert list(own_microbatches(8, 0)) == [0]
 
 
 def test_ranks_divide_the_pieces_of_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.gans.distributed.world", lambda: 2)
-    pieces = []
+    microbatches = []
     for number in range(2):
         monkeypatch.setattr("engine.gans.distributed.rank", lambda number=number: number)
-        pieces += [*own_pieces(8, 2), *own_pieces(8, 0)]
-    assert pieces == [0, 2, 0, 4, 6, 4]
+        microbatches += [*own_microbatches(8, 2), *own_microbatches(8, 0)]
+    assert microbatches == [0, 2, 0, 4, 6, 4]

@@ -15,17 +15,17 @@ from torch import nn
 from engine.configs import NetworkConfig, StyleganConfig
 from engine.datasets.dataset import Dataset
 from engine.gans.checkpoints import load_snapshot, save_snapshot
-from engine.gans.exchange.importing import import_network
+from engine.gans.init_source import Start, resolve_start
+from engine.gans.nvidia_pkl.importing import import_network
 from engine.gans.snapshots import latest_snapshot, snapshot_path
-from engine.gans.starting import start_players
-from engine.gans.starts import Start, resolve_start
 from engine.gans.training import train
+from engine.gans.transfer import start_players
 from engine.jobs.prepare import prepare
 from engine.store.errors import ErsatzError
 from engine.store.hashing import sha256_file
 from engine.store.home import Home
 from engine.store.runs import Run, create_run
-from tests.gans.exchange.writing import content, dumped, generator_kwargs, persistent, small_networks
+from tests.gans.nvidia_pkl.writing import content, dumped, generator_kwargs, persistent, small_networks
 from tests.gans.stylegan2.conftest import TINY, MakeRun
 
 LIKE_TINY = {"channel_max": 8, "mapping_layers": 2}
@@ -42,28 +42,28 @@ def networks(**changes: Any) -> dict[str, nn.Module]:
     return {"G": g, "D": d, "G_ema": averaged}
 
 
-def values(players: dict[str, nn.Module]) -> dict[str, torch.Tensor]:
-    return {f"{n}.{key}": value.clone() for n, net in players.items() for key, value in net.state_dict().items()}
+def values(trainer: dict[str, nn.Module]) -> dict[str, torch.Tensor]:
+    return {f"{n}.{key}": value.clone() for n, net in trainer.items() for key, value in net.state_dict().items()}
 
 
 @pytest.mark.parametrize(("theirs", "ours"), [(0, 0), (0, 4), (4, 0)])
 def test_all_three_networks_are_taken_over(tmp_path: Path, theirs: int, ours: int) -> None:
     """Whichever of the discriminator's layers are frozen, there or here."""
     (g, d), (averaged, _) = small_networks(seed=1, freeze_d=theirs), small_networks(seed=2)
-    players = networks(freeze_d=ours)
-    started = start_players(players, write(tmp_path / "x.pkl", content(g, d, averaged=averaged)))
+    trainer = networks(freeze_d=ours)
+    started = start_players(trainer, write(tmp_path / "x.pkl", content(g, d, averaged=averaged)))
     for name, network in {"G": g, "D": d, "G_ema": averaged}.items():
-        assert all(torch.equal(value, values(players)[f"{name}.{key}"]) for key, value in network.state_dict().items())
+        assert all(torch.equal(value, values(trainer)[f"{name}.{key}"]) for key, value in network.state_dict().items())
     assert (started.untrained, started.training_images, started.unknown_images) == ([], [], True)
 
 
 def test_networks_that_the_file_does_not_have(tmp_path: Path) -> None:
     averaged, _ = small_networks(seed=2)
-    players = networks()
-    before = values(players)
+    trainer = networks()
+    before = values(trainer)
     start = write(tmp_path / "x.pkl", {"G_ema": persistent(averaged, generator_kwargs(averaged.architecture))})
-    started = start_players(players, start)
-    after = values(players)
+    started = start_players(trainer, start)
+    after = values(trainer)
     for key, value in averaged.state_dict().items():
         assert torch.equal(after[f"G.{key}"], value)
         assert torch.equal(after[f"G_ema.{key}"], value)
@@ -75,10 +75,10 @@ def test_networks_that_the_file_does_not_have(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("theirs", "ours"), [(32, 16), (16, 32)])
 def test_another_size_takes_over_the_blocks_of_both(tmp_path: Path, theirs: int, ours: int) -> None:
     g, d = small_networks(seed=1, size=theirs)
-    players = networks(size=ours)
-    before = values(players)
-    started = start_players(players, write(tmp_path / "x.pkl", content(g, d)))
-    after = values(players)
+    trainer = networks(size=ours)
+    before = values(trainer)
+    started = start_players(trainer, write(tmp_path / "x.pkl", content(g, d)))
+    after = values(trainer)
     for key in ("synthesis.b16.conv1.weight", "mapping.fc0.weight", "synthesis.b16.torgb.bias"):
         assert torch.equal(after[f"G_ema.{key}"], g.state_dict()[key])
     assert torch.equal(after["D.b16.conv0.weight"], d.state_dict()["b16.conv0.weight"])
@@ -111,12 +111,12 @@ def test_what_does_not_fit_is_named_and_nothing_is_changed(
     body = content(g, d)
     if "mbstd_channels" in change:
         body["D"].state["_init_kwargs"]["epilogue_kwargs"]["mbstd_num_channels"] = 2
-    players = networks()
-    before = values(players)
+    trainer = networks()
+    before = values(trainer)
     with pytest.raises(ErsatzError) as refusal:
-        start_players(players, write(tmp_path / "x.pkl", body))
+        start_players(trainer, write(tmp_path / "x.pkl", body))
     assert sentence in str(refusal.value)
-    assert all(torch.equal(value, before[name]) for name, value in values(players).items())
+    assert all(torch.equal(value, before[name]) for name, value in values(trainer).items())
 
 
 def test_a_grey_start_is_not_spread_over_three_channels(tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_the_images_of_the_start_join_the_list_also_when_it_is_gone(make_run: Ma
 
 
 def test_training_begins_with_the_networks_of_the_start(
-    make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     g, d = small_networks(seed=3, **LIKE_TINY)
     write(tmp_path / "x.pkl", content(g, d))
@@ -177,7 +177,7 @@ def test_training_begins_with_the_networks_of_the_start(
     tensors, _ = load_snapshot(snapshot_path(run.path, 0))  # kept at the start for a return after an explosion
     for name, network in {"G": g, "D": d, "G_ema": g}.items():
         assert all(torch.equal(value, tensors[f"{name}.{key}"]) for key, value in network.state_dict().items())
-    assert "which images it has seen is not known" in capsys.readouterr().out
+    assert "which images it has seen is not known" in caplog.text
     assert json.loads((run.path / "start.json").read_text())["unknown_images"] is True
     # What is not known stays unknown for those that start from this training.
     _, heir = make_run(start_from=run.id, kimg=0.004)
@@ -195,14 +195,14 @@ def test_an_imported_network_is_a_start(make_run: MakeRun, home: Home, tmp_path:
     assert isinstance(config, NetworkConfig)
     imported = create_run(home, config.plain(), "network")
     import_network(imported, config)
-    players = networks(**LIKE_TINY)
-    started = start_players(players, resolve_start(home, imported.id))
-    assert torch.equal(values(players)["G.mapping.fc0.weight"], g.state_dict()["mapping.fc0.weight"])
+    trainer = networks(**LIKE_TINY)
+    started = start_players(trainer, resolve_start(home, imported.id))
+    assert torch.equal(values(trainer)["G.mapping.fc0.weight"], g.state_dict()["mapping.fc0.weight"])
     assert started.unknown_images
     # A copy of a snapshot outside of its run tells nothing of the images either.
     copy = tmp_path / "kept.safetensors"
     shutil.copy(snapshot_path(imported.path, 0), copy)
-    assert start_players(players, resolve_start(home, str(copy))).unknown_images
+    assert start_players(trainer, resolve_start(home, str(copy))).unknown_images
 
 
 def test_the_snapshot_of_a_run_is_known_by_its_hash(make_run: MakeRun) -> None:

@@ -1,0 +1,72 @@
+"""From a manifest to a split that can be frozen: audit, remedies, split, moves by hand, audit again."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from engine.configs import ImportConfig
+from engine.datasets import remedies, splitting
+from engine.datasets.audit import audit, blocking
+from engine.datasets.dataset import frozen_now, reason_not_to_freeze, write_manifest
+from engine.datasets.image_stats import MEASURED, keep_measures, measured
+from engine.store.files import write_json
+
+MOVED = "moved"
+"""Column of the split to which an image was moved by hand; '' for all others."""
+
+
+def settle(manifest: pd.DataFrame, config: ImportConfig, folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """The manifest after remedies, split and moves, and the audit: findings before (`found`) and after (`findings`).
+
+    `folder` holds the images. A manifest that was settled before starts again from the source's own splits and groups.
+    """
+    looked = measured(as_given(manifest), folder)
+    keep_measures(folder, looked)
+    found = audit(looked, folder)
+    settled = moved_by_hand(splitting.assign(remedies.apply(looked, config.remedies), config))
+    settled = splitting.cut_training(settled, config.train_per_class, config.seed)
+    record = {"found": found, "remedies": list(config.remedies), "findings": audit(settled, folder)}
+    return settled.drop(columns=list(MEASURED)), record
+
+
+def as_given(manifest: pd.DataFrame) -> pd.DataFrame:
+    """The manifest as the source gave it: its own splits and groups, nothing left out."""
+    manifest = manifest.copy()
+    for column, given in (("split", "given"), ("group", remedies.GIVEN_GROUP)):
+        if given in manifest:
+            manifest[column] = manifest[given]
+    manifest["excluded"] = ""
+    return manifest
+
+
+def moved_by_hand(manifest: pd.DataFrame) -> pd.DataFrame:
+    """The manifest with every image moved by hand in the split it was moved to; what remains must be sound."""
+    if MOVED not in manifest:
+        return manifest
+    moved = (manifest[MOVED] != "") & (manifest["excluded"] == "")
+    manifest = manifest.assign(split=manifest["split"].mask(moved, manifest[MOVED]))
+    splitting.check(manifest[manifest["excluded"] == ""])
+    return manifest
+
+
+def write_settled(
+    folder: Path, manifest: pd.DataFrame, info: dict[str, Any], config: ImportConfig, freeze: bool
+) -> None:
+    """Write manifest.csv and dataset.json; with `freeze` frozen, if no grave finding is left.
+
+    `info` holds the new audit. Why a split is left open is recorded in `not_frozen`.
+    """
+    left = blocking(info["audit"]["findings"])
+    info = {**info, "config": config.plain(), "settled": time.time(), "frozen": None, "not_frozen": ""}
+    if left:
+        info["not_frozen"] = reason_not_to_freeze(left)
+    elif freeze:
+        info["frozen"] = frozen_now(manifest, info, [])
+    else:
+        info["not_frozen"] = "Its split was left open for changes."
+    write_manifest(folder / "manifest.csv", manifest)
+    write_json(folder / "dataset.json", info)

@@ -1,0 +1,32 @@
+"""Measurements of each image's pixels, kept beside the manifest so that they are taken once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from engine.datasets import copies
+from engine.store.files import replacing
+
+MEASURED = ("near", "spread")
+"""Columns that `copies.measure` adds; they are not kept in manifest.csv."""
+
+MEASURES_FILE = "measures.csv"
+
+
+def measured(manifest: pd.DataFrame, folder: Path) -> pd.DataFrame:
+    """The manifest with the columns in `MEASURED`: as kept below `folder`, else measured now (reads every image)."""
+    try:
+        kept = pd.read_csv(folder / MEASURES_FILE, dtype={"path": str, "sha256": str, "near": str}, na_filter=False)
+    except (OSError, ValueError):
+        return copies.measure(manifest, folder)
+    if any(name not in kept or list(kept[name]) != list(manifest[name]) for name in ("path", "sha256")):
+        return copies.measure(manifest, folder)
+    return manifest.assign(**{name: kept[name].to_numpy() for name in MEASURED})
+
+
+def keep_measures(folder: Path, manifest: pd.DataFrame) -> None:
+    """Keep what `measured` gave; it holds as long as the pixels do, whatever becomes of groups and splits."""
+    with replacing(folder / MEASURES_FILE) as temporary:
+        manifest[["path", "sha256", *MEASURED]].to_csv(temporary, index=False)

@@ -1,0 +1,69 @@
+"""The file that a training starts from, found by run or by path, identified by its hash. Never imports torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from engine.gans.snapshots import list_snapshots
+from engine.store.errors import ErsatzError
+from engine.store.hashing import sha256_file
+from engine.store.home import NAME_PATTERN, Home
+from engine.store.runs import Run
+
+EXPECTED = "the id of a StyleGAN2-ADA training or of an imported network, or the path of a .pkl or of a snapshot"
+
+
+@dataclass(frozen=True)
+class Start:
+    """Networks to start from."""
+
+    text: str
+    """The setting `start_from`, with which the same is found again from any folder: a run's id or an absolute path."""
+    path: Path
+    kind: Literal["pkl", "snapshot"]
+    sha256: str
+
+
+def resolve_start(home: Home, text: str, sha256: str = "") -> Start:
+    """The file that `start_from` means: a path, or the newest snapshot of a run.
+
+    With `sha256`, the file must have that hash; of a run's snapshots the one that has it is taken, which need not be
+    the newest any more. Raises `ErsatzError` when there is none.
+    """
+    file = Path(text).expanduser()
+    if file.is_file():
+        return _from_file(file.resolve(), sha256)
+    if NAME_PATTERN.fullmatch(text) and (run := Run(home, text)).exists():
+        return _from_run(run, sha256)
+    raise ErsatzError(f"start_from is {text!r}, which is neither a file nor a run; expected {EXPECTED}. Correct it.")
+
+
+def _from_file(file: Path, sha256: str) -> Start:
+    found = sha256_file(file)
+    if sha256 not in ("", found):
+        raise ErsatzError(
+            f"{file} was changed since this training was set up (its hash is {found[:12]}..., expected "
+            f"{sha256[:12]}...). Put the former file back, or set up a new training."
+        )
+    return Start(str(file), file, "snapshot" if file.suffix == ".safetensors" else "pkl", found)
+
+
+def _from_run(run: Run, sha256: str) -> Start:
+    if run.kind not in ("train", "network"):
+        raise ErsatzError(f"start_from is {run.id}, a {run.kind} run; expected {EXPECTED}. Choose one of these.")
+    snapshots = list_snapshots(run.path)
+    if not snapshots:
+        raise ErsatzError(
+            f"start_from is run {run.id}, which is {run.state()} and has no snapshot yet; at least one is expected. "
+            "Wait for its first, or choose another run."
+        )
+    for path in snapshots if sha256 else snapshots[:1]:
+        found = sha256_file(path)
+        if sha256 in ("", found):
+            return Start(run.id, path, "snapshot", found)
+    raise ErsatzError(
+        f"Run {run.id} no longer has the snapshot that this training was set up to start from ({sha256[:12]}...): it "
+        "trained on since. Set up a new training from its newest, or give the path of a copy that you keep."
+    )

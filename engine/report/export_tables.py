@@ -1,0 +1,51 @@
+"""The numbers behind every figure of a report, as tables for files."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from engine.report.dataset_figures import class_counts
+from engine.report.detail_tables import class_table, reliability_table
+from engine.report.protocol_comparison import published_table
+from engine.report.sources import Sources
+from engine.report.tables import all_cells, comparison_table
+
+KEPT = ("trials", "metrics")
+"""Tables that the sweep itself keeps as Parquet, with more columns than the CSV."""
+
+
+def report_tables(sources: Sources) -> dict[str, pd.DataFrame]:
+    """The numbers of every figure in the report, by the name of their files."""
+    summary = sources.summary
+    tables = {
+        "trials": sources.trials.drop(columns="scores", errors="ignore"),
+        "cells": all_cells(sources.trials),
+        "comparisons": comparison_table(summary),
+        "classes": class_table(sources.trials, summary["classes"]),
+    }
+    if sources.metrics is not None:
+        tables["metrics"] = sources.metrics
+    if sources.test_images is not None and "scores" in sources.trials:
+        tables["reliability"] = reliability_table(sources.trials, sources.test_images, summary["classes"])
+    if summary.get("subgroups"):
+        tables["subgroups"] = pd.DataFrame(summary["subgroups"])
+    if sources.dataset is not None:
+        tables["class_counts"] = class_counts(sources.dataset.manifest).reset_index()
+    if sources.generators:
+        rows = [pd.DataFrame(generator.rows).assign(run=generator.run.id) for generator in sources.generators]
+        tables["training"] = pd.concat(rows)
+    rankings = [generator.ranking for generator in sources.generators if generator.ranking is not None]
+    if rankings:
+        tables["ranking"] = pd.concat([pd.DataFrame(ranking.rows).assign(run=ranking.run.id) for ranking in rankings])
+    for name, key in (("quality_scores", "scores"), ("memorisation", "memorisation")):
+        if sources.qualities:
+            rows = [pd.DataFrame(q.scores[key]).assign(run=q.run.id) for q in sources.qualities]
+            tables[name] = pd.concat(rows)
+    if sources.qualities:
+        tables["neighbours"] = pd.concat([q.neighbours.assign(run=q.run.id) for q in sources.qualities])
+        tables["feature_map"] = pd.concat([q.embedding.assign(run=q.run.id) for q in sources.qualities])
+    if sources.studies:
+        tables["reviewers"] = pd.concat([study.scores.assign(quiz=study.quiz.id) for study in sources.studies])
+    if sources.publication is not None and sources.publication.rows:
+        tables["published"] = published_table(sources.publication)
+    return tables

@@ -1,0 +1,186 @@
+"""The first screen of a report: how sure is the verdict, compared to what, is any image a copy, did anything leak."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pandas as pd
+
+from engine.report.quality_tables import show_percent
+from engine.report.sources import Sources
+from engine.report.style import ARMS
+from engine.report.tables import METRICS, comparison_table, show_p, show_share
+from engine.sweep.arms import baseline_of, control_of
+from engine.sweep.checks import LEAK_CHECKS, check_id
+
+LEAKS = ("test-is-validation", "synthetic-in-test")
+"""Flaws of a published protocol that let something of the test reach the training or its choices."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One question of the first screen; `tone` says whether the answer is good, bad or not known."""
+
+    question: str
+    answer: str
+    detail: str
+    tone: Literal["good", "bad", "unknown", "plain"] = "plain"
+
+
+def answers(sources: Sources) -> list[Answer]:
+    """What a reader wants to know before anything else, beside the verdict itself."""
+    return [_how_sure(sources), _compared_to_what(sources), _copies(sources), _leaks(sources)]
+
+
+def primary_arm(sources: Sources) -> str:
+    """The arm that the verdict is about."""
+    return sources.summary.get("primary_arm") or "real+synthetic"
+
+
+def decisive(sources: Sources) -> pd.Series | None:
+    """The comparison that the verdict rests on: to the duplicates where there are any, at the ratio it speaks of."""
+    summary, arm = sources.summary, primary_arm(sources)
+    rows = comparison_table(summary)
+    rows = rows[(rows["arm"] == arm) & (rows["metric"] == summary.get("metric", "accuracy"))]
+    if rows.empty:
+        return None
+    usual = control_of(arm) if summary["verdict"]["verdict"] != "harms" else baseline_of(arm)
+    against = summary["verdict"].get("against") or usual
+    chosen = rows[rows["against"] == against] if (rows["against"] == against).any() else rows
+    at_ratio = chosen[chosen["ratio"] == summary["verdict"].get("ratio")]
+    return (chosen.sort_values("mean_difference") if at_ratio.empty else at_ratio).iloc[-1]
+
+
+def of_patients(summary: dict[str, Any]) -> str:
+    """` of 12 patients`, or of how many test images the patient is unknown; empty where none is known."""
+    found = summary.get("patients") or {"known": 0, "images_without": 0}
+    if found["known"] and found["images_without"]:
+        return f", {found['images_without']} of them of unknown patients"
+    return f" of {found['known']} patients" if found["known"] else ""
+
+
+def _how_sure(sources: Sources) -> Answer:
+    summary, config = sources.summary, sources.config
+    question, row = "How sure is that?", decisive(sources)
+    kind = "real and synthetic" if "synthetic-in-test" in config.flaws else "real"
+    images = f"{summary['n_test']} {kind} test images{of_patients(summary)}"
+    folds = f", {len(config.folds)} folds" if config.folds else ""
+    base = f"{config.seeds} paired {'seed' if config.seeds == 1 else 'seeds'}{folds}, {images}."
+    if row is None:
+        return Answer(question, "Nothing was compared", base, "unknown")
+    measure = METRICS[str(row["metric"])]
+    difference = measure.show_difference(row["mean_difference"])
+    title = measure.title + (" by patient" if summary.get("level") == "patient" else "")
+    what = f"{title} against {ARMS[row['against']].title.lower()} at {show_share(row['ratio'])}"
+    if row["n"] < 2:
+        detail = f"{what}: {difference}, from one training of each arm, which cannot be told from luck. {base}"
+        return Answer(question, "Not at all", detail, "bad")
+    both = pd.notna(row["low_total"])
+    low, high = (row["low_total"], row["high_total"]) if both else (row["low"], row["high"])
+    together = ", all shares together" if len(config.ratios) > 1 else ""
+    noise = f"seeds and test images{together}" if both else "seeds"
+    detail = (
+        f"{what}: {measure.show_interval(low, high, signed=True)} (95 %, over {noise}), p {show_p(row['p_holm'])} "
+        f"after Holm. {base}"
+    )
+    return Answer(question, difference, detail)
+
+
+def _compared_to_what(sources: Sources) -> Answer:
+    config, arm = sources.config, primary_arm(sources)
+    control = control_of(arm)
+    if config.head == "probe":
+        steps = "Every trial was fitted until it converged."
+    elif config.epochs:
+        steps = f"Every trial took {config.epochs} passes over its own images, so larger sets trained for longer."
+    else:
+        most = " at most (a training ended when its validation loss no longer fell)" if config.patience else ""
+        steps = f"Every arm took the same {config.steps} optimiser steps{most}."
+    majority = METRICS["accuracy"].show(sources.summary["majority_accuracy"])
+    guess = f"Always naming the largest class would reach an accuracy of {majority}."
+    others = [ARMS[other].title.lower() for other in config.arms if other not in (arm, control)]
+    beside = f"Beside it: {', '.join(others)}. " if others else ""
+    if control in config.arms:
+        answer = "As many repeated real images" if arm.startswith("real") else "Repeated real images in their place"
+        return Answer("Compared to what?", answer, f"{beside}{steps} {guess}", "plain")
+    detail = f"No arm repeats real images to the same count, so more images cannot be told from better ones. {steps}"
+    return Answer("Compared to what?", "The real images alone", f"{detail} {guess}", "bad")
+
+
+def _copies(sources: Sources) -> Answer:
+    question = "Is any image a copy?"
+    if not sources.qualities:
+        detail = "No check of the pool was found. It is made by: " + ", ".join(
+            f"python -m engine quality {source.pool.run.id}" for source in sources.pools if source.pool
+        )
+        return Answer(question, "Not looked for", detail.removesuffix("It is made by: "), "unknown")
+    flags = pd.DataFrame([quality.scores["flags"] for quality in sources.qualities]).sum()
+    images = sum(len(quality.neighbours) for quality in sources.qualities)
+    copies, near = int(flags.get("copy", 0)), int(flags.get("near-copy", 0))
+    left = excluded_images(sources)
+    gone = f" {left} left the pool before the sweep." if left else ""
+    extractor = sources.qualities[0].scores["extractor"]["name"]
+    features = "" if extractor == "pixels" else f"{extractor} features and "
+    how = f"Each was compared with every training image by {features}pixels, moved and mirrored too."
+    expected = [row["expected"] for q in sources.qualities for row in q.scores["memorisation"] if _is_share(row)]
+    if expected and None not in expected:
+        held_out = min(quality.scores["counts"]["valid"] for quality in sources.qualities)
+        how += f" Of {held_out} held-out real images {show_percent(max(expected))} would be called a copy."
+    if unchecked := [source.name for source in sources.pools if source.quality is None]:
+        gone += f" Not checked: the pool of {', '.join(unchecked)}."
+    if not copies and not near:
+        tone: Literal["good", "bad", "unknown"] = "unknown" if unchecked else "good"
+        return Answer(question, "None was found", f"{how} {images} synthetic images.{gone}", tone)
+    words = f"{copies or 'no'} {'copy' if copies == 1 else 'copies'}, {near} near {'copy' if near == 1 else 'copies'}"
+    words = words[0].upper() + words[1:]
+    tone = "bad" if copies > left else "unknown" if near or unchecked else "good"  # near copies are to be looked at
+    return Answer(question, f"{words} of {images}", f"{how}{gone}", tone)
+
+
+def _is_share(row: dict[str, Any]) -> bool:
+    return row["measure"] == "copy_share" and row["class"] == ""
+
+
+def excluded_images(sources: Sources) -> int:
+    """Images that had left the pool when the sweep began; of sweeps of before, those that have left it by now."""
+    counted = sources.summary.get("pool_excluded")
+    if counted is not None:
+        return int(sum(counted.values()))
+    return sum(int((source.pool.manifest["excluded"] != "").sum()) for source in sources.pools if source.pool)
+
+
+def _leaks(sources: Sources) -> Answer:
+    question = "Did anything leak?"
+    found = leaks(sources)
+    if found:
+        return Answer(question, "Yes, or it may have", " ".join(found), "bad")
+    detail = (
+        "No test or validation image (by its pixels) is among the training images, those the generators saw, or the "
+        "pool."
+    )
+    if sources.dataset is not None and not (sources.dataset.manifest["group"] != "").any():
+        detail += " Which images show the same patient is not known, so that was not checked."
+        return Answer(question, "Not as far as can be seen", detail, "unknown")
+    return Answer(question, "Nothing was found", detail, "good")
+
+
+def leaks(sources: Sources) -> list[str]:
+    """What may have carried knowledge of the test set into the training, in sentences."""
+    found = [item["sentence"] for item in sources.summary.get("departures", []) if _name(item) in LEAKS]
+    found += [
+        check["sentence"]
+        for check in sources.summary.get("checks", [])
+        if not check["ok"] and check_id(check) in LEAK_CHECKS
+    ]
+    if sources.unknown_start:
+        found.append("A generator began with networks of which nobody here knows what images they saw.")
+    if sources.dataset is not None:
+        accepted = (sources.dataset.info["frozen"] or {}).get("accepted", [])
+        findings: list[dict[str, Any]] = sources.dataset.info["audit"].get("findings", [])
+        found += [finding["sentence"] for finding in findings if finding["name"] in accepted]
+    return found
+
+
+def _name(item: dict[str, Any]) -> str:
+    return str(item.get("name", ""))

@@ -1,0 +1,1 @@
+"""The dashboard: a folder for each page, what they share in `components`, and the `entrance` before them."""

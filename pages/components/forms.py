@@ -1,0 +1,195 @@
+"""A form made from a config: its fields are the inputs, its docstrings the help, its bounds the limits."""
+
+from __future__ import annotations
+
+import math
+import types
+import typing
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, get_args, get_origin
+
+import streamlit as st
+from pydantic.fields import FieldInfo
+
+from engine.configs import Config
+from pages.components.errors import done
+from pages.components.people import Role, guarded
+
+MORE = "More settings"
+
+
+def config_form(
+    config_class: type[Config],
+    fields: Sequence[str],
+    defaults: Mapping[str, Any],
+    key: str,
+    *,
+    more: Sequence[str] = (),
+    groups: Mapping[str, Sequence[str]] | None = None,
+    choices: Mapping[str, Sequence[Any]] | None = None,
+    labels: Mapping[str, str] | None = None,
+    submit: str = "Start",
+    icon: str = ":material/play_arrow:",
+    disabled: bool = False,
+    columns: int = 3,
+    primary: bool = True,
+) -> dict[str, Any] | None:
+    """A form over `fields` of a config; valid values (`defaults` and what was entered) when it was submitted.
+
+    `more` are fields behind "More settings", `groups` others by the title of their expander, `choices` the options of
+    fields that name existing things (a data set, or several classes), `labels` better words than the field's name.
+    Changed `defaults` show when `key` changes with them. Every such form starts a run, which takes an editor.
+    `primary` says whether its button is the page's next step.
+    Values that the config refuses are shown as its one sentence, and None is returned.
+    """
+    pressed = grouped_form(
+        config_class,
+        fields,
+        defaults,
+        key,
+        groups={**(groups or {}), MORE: more},
+        choices=choices,
+        labels=labels,
+        buttons={submit: icon},
+        disabled=disabled,
+        columns=columns,
+        primary=primary,
+    )
+    return pressed[1] if pressed else None
+
+
+def grouped_form(
+    config_class: type[Config],
+    fields: Sequence[str],
+    defaults: Mapping[str, Any],
+    key: str,
+    *,
+    groups: Mapping[str, Sequence[str]],
+    buttons: Mapping[str, str],
+    given: Mapping[str, Any] | None = None,
+    choices: Mapping[str, Sequence[Any]] | None = None,
+    labels: Mapping[str, str] | None = None,
+    disabled: bool = False,
+    columns: int = 3,
+    primary: bool = True,
+) -> tuple[str, dict[str, Any]] | None:
+    """As `config_form`, with further fields in `groups` (title of an expander -> fields), and with several `buttons`
+    (label -> icon, the first the main one); the label that was pressed, and the values.
+
+    With `given`, an entered value that is still the default counts as not entered, and the values are `given` and
+    what was changed: for a config that completes what is left unset.
+    """
+    entered: dict[str, Any] = {}
+
+    def default_of(name: str) -> Any:
+        field = config_class.model_fields[name]
+        return defaults.get(name, None if field.is_required() else field.get_default(call_default_factory=True))
+
+    def inputs(names: Sequence[str]) -> None:
+        for start in range(0, len(names), columns):
+            for column, name in zip(
+                st.columns(columns, vertical_alignment="bottom"), names[start : start + columns], strict=False
+            ):
+                with column:
+                    label = (labels or {}).get(name) or name.replace("_", " ").capitalize()
+                    field = config_class.model_fields[name]
+                    options = (choices or {}).get(name)
+                    entered[name] = _input(field, label, default_of(name), f"{key}-{name}", options)
+
+    with st.form(key):
+        inputs(fields)
+        # before the groups: who needs none of them sees the button without scrolling past them
+        with st.container(horizontal=True):
+            pressed = [
+                label
+                for label, icon in buttons.items()
+                if st.form_submit_button(
+                    label,
+                    type="primary" if primary and label == next(iter(buttons)) else "secondary",
+                    icon=icon,
+                    **guarded(Role.EDITOR, disabled=disabled),
+                )
+            ]
+        for title, names in groups.items():
+            if names:
+                with st.expander(title, icon=":material/tune:"):
+                    inputs(names)
+    if not pressed:
+        return None
+    if given is None:
+        values = {**defaults, **entered}
+    else:
+        values = {**given, **{name: value for name, value in entered.items() if not _same(value, default_of(name))}}
+    return (pressed[0], values) if done(config_class.build, values) else None
+
+
+def _same(value: Any, default: Any) -> bool:
+    """Whether a widget still shows its default; JSON knows no tuples."""
+    return value == (tuple(default) if isinstance(default, list) else default)
+
+
+def _input(field: FieldInfo, label: str, default: Any, key: str, choices: Sequence[Any] | None) -> Any:
+    """The widget that suits a field's type; what it returns is validated by the config."""
+    help_text = field.description
+    if choices is not None and get_origin(field.annotation) is tuple:
+        chosen = [choice for choice in choices if choice in (default or ())]
+        return tuple(st.multiselect(label, choices, default=chosen, key=key, help=help_text, placeholder="All"))
+    if choices is not None:
+        return st.selectbox(
+            label,
+            choices,
+            index=_index(choices, default),
+            format_func=lambda choice: choice if choice != "" else "–",
+            key=key,
+            help=help_text,
+        )
+    kind, optional = _without_none(field.annotation)
+    if get_origin(kind) is Literal:
+        options = get_args(kind)
+        return st.selectbox(label, options, index=_index(options, default), key=key, help=help_text)
+    if kind is bool:
+        return st.toggle(label, value=bool(default), key=key, help=help_text)
+    if kind in (int, float):
+        return _number(field, kind, label, default, key)
+    if get_origin(kind) is tuple:
+        item = get_args(kind)[0]
+        if get_origin(item) is Literal:
+            return tuple(st.multiselect(label, get_args(item), default=list(default or ()), key=key, help=help_text))
+        shown = ", ".join(f"{part:g}" if isinstance(part, float) else str(part) for part in default or ())
+        text = st.text_input(label, shown, key=key, help=help_text, placeholder="separated by commas")
+        return _split(text) or (None if optional else ())
+    if get_origin(kind) is dict:
+        shown = ", ".join(f"{found}={wanted}" for found, wanted in (default or {}).items())
+        text = st.text_input(label, shown, key=key, help=help_text, placeholder="found=wanted, separated by commas")
+        return {found.strip(): wanted.strip() for found, _, wanted in (part.partition("=") for part in _split(text))}
+    return st.text_input(label, default or "", key=key, help=help_text).strip()
+
+
+def _number(field: FieldInfo, kind: type, label: str, default: Any, key: str) -> float:
+    bounds = {}
+    for metadata in field.metadata:
+        for name in ("ge", "gt", "le", "lt"):
+            if (limit := getattr(metadata, name, None)) is not None:
+                bounds["min_value" if name[0] == "g" else "max_value"] = kind(limit)
+    value = kind(default or 0)
+    if kind is int:
+        return st.number_input(label, value=value, step=1, key=key, help=field.description, **bounds)
+    # the step is one in the first digit: 0.0001 for a learning rate of 0.0002, 10 for 12 kimg
+    step = 10.0 ** math.floor(math.log10(abs(value))) if value else 0.1
+    return st.number_input(label, value=value, step=step, format="%g", key=key, help=field.description, **bounds)
+
+
+def _without_none(annotation: Any) -> tuple[Any, bool]:
+    """`X | None` as `(X, True)`, every other type as `(X, False)`."""
+    if get_origin(annotation) in (typing.Union, types.UnionType):
+        return next(part for part in get_args(annotation) if part is not type(None)), True
+    return annotation, False
+
+
+def _index(options: Iterable[Any], value: Any) -> int:
+    options = list(options)
+    return options.index(value) if value in options else 0
+
+
+def _split(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]

@@ -1,0 +1,265 @@
+"""What every page shows of a run: its name, state, progress and the buttons that start, stop and resume it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import Any, Literal
+
+import streamlit as st
+
+from engine.configs import Config
+from engine.jobs.kinds import kind_shown
+from engine.jobs.submit import cancel, resume, stop, submit
+from engine.store.errors import AlreadyActive, ErsatzError
+from engine.store.runs import RESUMABLE, Run, State, Status, list_runs
+from pages.components.errors import done, show_error
+from pages.components.format import amount, duration, moment, plain
+from pages.components.home import home
+from pages.components.labels import labels_of, told_apart
+from pages.components.navigation import script
+from pages.components.people import Role, guarded, person, require
+from pages.components.query_params import heard, put
+from pages.components.run_summary import about_of, config_of, run_named, state_of, status_of, title
+from pages.components.widget_keys import widget_key
+
+LIVE_SECONDS = 2.0
+BADGE_WIDTH = 110
+LOOKS: dict[State, tuple[Any, str]] = {
+    State.QUEUED: ("gray", ":material/hourglass_empty:"),
+    State.RUNNING: ("blue", ":material/play_circle:"),
+    State.STOPPING: ("orange", ":material/pause_circle:"),
+    State.FINISHED: ("green", ":material/check_circle:"),
+    State.FAILED: ("red", ":material/error:"),
+    State.STOPPED: ("orange", ":material/stop_circle:"),
+    State.CANCELLED: ("gray", ":material/cancel:"),
+    State.INTERRUPTED: ("violet", ":material/power_off:"),
+}
+
+
+def badge(state: State, width: Literal["content"] | int = "content") -> None:
+    """The state of a run as a coloured badge; a `width` in pixels lines up a list of them."""
+    colour, icon = LOOKS[state]
+    st.badge(state.value, icon=icon, color=colour, width=width)
+
+
+def run_row(run: Run) -> None:
+    """State, link and time of a run in one line."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        badge(state_of(run), width=BADGE_WIDTH)
+        run_link(run)
+        st.caption(moment(status_of(run).created))
+
+
+def run_link(run: Run, label: str | None = None) -> None:
+    """A link to the page that shows this run."""
+    st.page_link(page_of(run), label=label or title(run), icon=":material/open_in_new:", query_params={"run": run.id})
+
+
+def page_of(run: Run) -> Path:
+    """The script of the page that shows this run."""
+    return script(kind_shown(config_of(run)["kind"]).page)
+
+
+def run_in_url() -> Run | None:
+    """The run that `?run=` names, if there is one."""
+    return run_named(home(), st.query_params.get("run", ""))
+
+
+def run_picker(kind: str, key: str, *, label: str = "Run", runs: list[Run] | None = None) -> Run | None:
+    """A choice among the runs of a kind (or among `runs`), bound to `?run=`; None when there is none.
+
+    Archived runs are left out, except for one that the URL names.
+    """
+    linked = st.query_params.get("run")
+    offered = list_runs(home(), kind) if runs is None else runs
+    among = {run.id: run for run in offered if run.id == linked or not about_of(run).archived}
+    if not among:
+        if offered:
+            st.caption(f"All {len(offered)} are archived; the Runs page shows them.")
+        return None
+    wanted = st.query_params.get("run")
+    if wanted and run_in_url() is None:
+        st.warning(f"There is no run {plain(wanted)} here; this is the newest instead.", icon=":material/link_off:")
+    return among[choice_in_url(label, list(among), "run", key, labels_of(among.values()).__getitem__)]
+
+
+def choice_in_url(
+    label: str, options: Sequence[str], parameter: str, key: str, format_func: Callable[[str], str] = str
+) -> str:
+    """A choice that the URL holds: a link sets it, a choice changes the link; the first option when it says neither.
+
+    Options whose labels are the same are told apart by their own names.
+    """
+    shown_as = told_apart({option: format_func(option) for option in options})
+    wanted = st.query_params.get(parameter)
+    shown = wanted if wanted in options else options[0]
+    st.session_state[key] = shown
+
+    def choose() -> None:
+        put(parameter, st.session_state[key])
+
+    chosen = st.selectbox(label, options, format_func=shown_as.__getitem__, key=key, on_change=choose)
+    if chosen != wanted:
+        put(parameter, chosen)
+    return chosen
+
+
+def start(config: Config, beside: int = 1) -> Run | None:
+    """Submit a run and show it in the URL; the one sentence, and None, when it cannot start.
+
+    It is recorded as the run of whoever pressed; `beside` as `side_by_side` says it. A second press finds the first
+    one's run: a sentence says so, and that run is shown.
+    """
+    require(Role.EDITOR)
+    with st.spinner("Starting…"):
+        try:
+            run = submit(home(), config, owner=person().name, beside=beside)
+        except AlreadyActive as error:
+            st.toast(str(error), icon=":material/play_circle:", duration="long")  # outlives the page's next run
+            put("run", error.run_id)
+            return Run(home(), error.run_id)
+        except ErsatzError as error:
+            show_error(error)
+            return None
+    put("run", run.id)
+    st.toast(f"Started: {title(run)}", icon=":material/play_circle:")
+    return run
+
+
+def live(part: Callable[..., None], active: bool, every: float = LIVE_SECONDS) -> Callable[..., None]:
+    """`part` as a fragment that is drawn again every few seconds while `active`; a user's errors are one sentence."""
+
+    @wraps(part)
+    def drawn(*arguments: Any) -> None:
+        heard()
+        done(part, *arguments)
+
+    return st.fragment(drawn, run_every=every if active else None)
+
+
+def run_header(run: Run, brief: bool = False) -> None:
+    """State, progress, time left, alarms and error of a run, live while it is active; then Stop or Resume.
+
+    A `brief` one leaves time left and alarms to the page, which knows more of them.
+    """
+    state = state_of(run)
+    live(run_progress, state.is_active)(run, state, brief)
+    # outside of the live part: a dialog would close at its next turn
+    run_actions(run, state)
+
+
+def run_progress(run: Run, shown: State, brief: bool = False) -> None:
+    """One look at a run; the whole page is drawn again once its state is no longer the one `shown`."""
+    status = status_of(run)
+    state = run.state_of(status)
+    if state is not shown:
+        st.rerun()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        badge(state)
+        st.caption(_facts(run, state, status))
+    if state.is_active and status.total:
+        share = min(1.0, status.done / status.total)
+        st.progress(share, text=progress_text(run, status, brief))
+    if state is State.QUEUED and not brief:
+        before = [title(other) for other in list_runs(home()) if state_of(other) is State.RUNNING]
+        st.caption(f"It starts by itself when there is room{f' after {before[-1]}' if before else ''}.")
+    for alarm in () if brief else status.alarms:
+        if alarm["sentence"] == status.error:
+            continue  # said once, below
+        since = f" (at {amount(alarm['kimg'])} kimg)" if "kimg" in alarm else ""
+        name = alarm["name"].replace("-", " ").capitalize()
+        st.warning(f"**{name}**{since}: {alarm['sentence']}", icon=":material/warning:")
+    if status.error:
+        show_error(status.error)
+    if state is State.INTERRUPTED:
+        st.info(
+            "The program that did this run ended without a word (a crash, or the machine was switched off). "
+            "Resume goes on from what it had saved.",
+            icon=":material/power_off:",
+        )
+
+
+def run_actions(run: Run, state: State) -> None:
+    """Stop (asks first) or Resume, whichever the state allows."""
+    if state.is_active:
+        stopping = state is State.STOPPING
+        if st.button("Stop", icon=":material/stop:", key=f"stop-{run.id}", **guarded(Role.EDITOR, disabled=stopping)):
+            stop_dialog(run)
+    elif state in RESUMABLE and st.button(
+        "Resume", icon=":material/resume:", key=f"resume-{run.id}", **guarded(Role.EDITOR)
+    ):
+        with st.spinner("Starting…"):
+            resumed = done(_resume, run)
+        if resumed:
+            st.rerun()
+
+
+def _resume(run: Run) -> None:
+    require(Role.EDITOR)
+    resume(run)
+
+
+@st.dialog("Stop this run?", icon=":material/stop:")
+def stop_dialog(run: Run) -> None:
+    """Ask, then stop a running or cancel a queued run."""
+    queued = state_of(run) is State.QUEUED
+    st.write(f"**{title(run)}**")
+    if queued:
+        st.write("It waits in the queue and has done nothing yet. It can be started again later.")
+    else:
+        st.write("It ends at its next safe point with everything saved. It can be resumed later from there.")
+    with st.container(horizontal=True):
+        if st.button(
+            "Cancel the run" if queued else "Stop the run",
+            type="primary",
+            icon=":material/stop:",
+            key=widget_key("stop-now", run.id, queued),
+            **guarded(Role.EDITOR),
+        ) and done(_end, run, queued):
+            st.rerun()
+        if st.button("Keep it"):
+            st.rerun()
+
+
+def _end(run: Run, queued: bool) -> None:
+    """An error when it has ended by itself meanwhile."""
+    require(Role.EDITOR)
+    cancel(run) if queued else stop(run)
+
+
+def _facts(run: Run, state: State, status: Status) -> str:
+    asked = "waiting since" if state is State.QUEUED else "asked for"
+    facts = [f"started {moment(status.started)}" if status.started else f"{asked} {moment(status.created)}"]
+    if status.started:
+        end = status.ended if state.is_final and status.ended else time.time()
+        if state is not State.INTERRUPTED:
+            facts.append(f"took {duration(end - status.started)}" if state.is_final else duration(end - status.started))
+    if status.device:
+        facts.append(status.device)
+    if not state.is_active and status.total > 1 and (state is not State.FINISHED or status.done):
+        facts.append(f"{amount(status.done)} of {amount(status.total)} {status.unit}")
+    if owner := about_of(run).owner:
+        facts.append(f"by {owner}")
+    return " · ".join(facts)
+
+
+def progress_text(run: Run, status: Status, brief: bool = False) -> str:
+    """What it does now, how far that is, and how long it may still take."""
+    if status.unit == "s":  # a journey that knows its time
+        return f"{status.stage} · about {duration(status.total - status.done)} left"
+    text = f"{status.stage or 'Working'} · {amount(status.done)} of {amount(status.total)} {status.unit}"
+    left = None if brief else _seconds_left(run, status)
+    return text if left is None else f"{text} · about {duration(left)} left"
+
+
+def _seconds_left(run: Run, status: Status) -> float | None:
+    """Time left in this stage at the speed seen since this browser first looked at it; None until that is known."""
+    # a resumed run starts anew: the pause must not count
+    first = st.session_state.setdefault(f"seen-{run.id}-{status.started}-{status.stage}", (time.time(), status.done))
+    elapsed, gained = time.time() - first[0], status.done - first[1]
+    if elapsed < 4 or gained <= 0:
+        return None
+    return (status.total - status.done) * elapsed / gained

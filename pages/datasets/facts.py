@@ -1,0 +1,155 @@
+"""What a data set is: its counts, sizes, where it came from and what was done to its images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from engine.configs import ImportConfig
+from engine.datasets.dataset import Dataset
+from engine.report.dataset_figures import class_counts
+from engine.report.figures import figure_class_counts, figure_sizes
+from engine.store.errors import ErsatzError
+from pages.components.charts import chart
+from pages.components.command import command_line, show_command
+from pages.components.format import moment, plain
+from pages.components.people import Role, guarded, may
+from pages.components.views import way_to
+from pages.datasets.reading import manifest_of, written
+from pages.datasets.removal import removal_dialog
+from pages.datasets.views import IMPORT
+
+
+def show_facts(dataset: Dataset) -> None:
+    """Figures, origin, the command that made it, and its deletion."""
+    manifest = manifest_of(written(dataset))
+    metrics(dataset, manifest)
+    left, right = st.columns(2)
+    with left:
+        chart(
+            figure_class_counts(manifest),
+            "class-counts",
+            f"{dataset.name}-classes",
+            table=lambda: class_counts(manifest).reset_index(),
+        )
+    with right:
+        sizes(dataset, manifest)
+    with st.expander("Where it came from, and what was done to every image", icon=":material/history:"):
+        for name, value in origin(dataset).items():
+            st.markdown(f"**{name}**: {value}")
+        for note in dataset.info["provenance"].get("notes", []):
+            st.caption(plain(note))
+    st.download_button(
+        "Manifest (CSV)",
+        lambda: (dataset.path / "manifest.csv").read_bytes(),
+        f"{dataset.name}-manifest.csv",
+        "text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+        type="tertiary",
+    )
+    if may(Role.EDITOR):
+        command(dataset)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        way_to("Import again with changes", ":material/restart_alt:", "import-again", IMPORT, **{"from": dataset.name})
+        if st.button(
+            "Delete this data set…",
+            icon=":material/delete:",
+            type="tertiary",
+            key=f"delete-{dataset.name}",
+            **guarded(Role.EDITOR),
+        ):
+            removal_dialog(dataset)
+
+
+def metrics(dataset: Dataset, manifest: pd.DataFrame) -> None:
+    """Four numbers that say what it is."""
+    kept = manifest[manifest["excluded"] == ""]
+    groups = kept.loc[kept["group"] != "", "group"].nunique()
+    out = len(manifest) - len(kept)
+    with st.container(horizontal=True):
+        st.metric("Images", f"{len(kept):,}", help=f"{out} more were left out." if out else None, border=True)
+        st.metric("Classes", len(dataset.classes), help=", ".join(dataset.classes), border=True)
+        st.metric(
+            "Stored form",
+            f"{dataset.size}×{dataset.size}",
+            help="Grey" if dataset.mode == "L" else "Colour (RGB)",
+            border=True,
+        )
+        st.metric(
+            "Groups",
+            f"{groups:,}" if groups else "unknown",
+            help="Patients, or whatever else must stay in one split. Known from a CSV column, from DICOM files, or by "
+            "the remedy “Group by file name”.",
+            border=True,
+        )
+
+
+def sizes(dataset: Dataset, manifest: pd.DataFrame) -> None:
+    """How large the originals are; one size needs no figure."""
+    kinds = manifest.groupby(["width", "height"]).size()
+    if len(kinds) == 1:
+        ((width, height),) = kinds.index
+        st.markdown("**Sizes of the source images**")
+        st.markdown(f"All {len(manifest):,} are {width}×{height} pixels.")
+        return
+    chart(
+        figure_sizes(manifest),
+        "sizes",
+        f"{dataset.name}-sizes",
+        table=lambda: manifest[["source", "class", "split", "width", "height", "mode", "bits"]],
+    )
+
+
+def origin(dataset: Dataset) -> dict[str, Any]:
+    """Where the images came from and how they were stored, in words."""
+    provenance: dict[str, Any] = dataset.info["provenance"]
+    done = provenance.get("preprocessing", {})
+    source = str(provenance.get("source", ""))
+    # visitors need not know the folders of this machine
+    shown = source if may(Role.EDITOR) else Path(source).name
+    told = {"Source": f"`{shown}`" if source else "drawn by the program (phantom)"}
+    if fold := provenance.get("fold"):
+        told["Cross-validation"] = f"fold {fold['number']} of {fold['folds']} of {fold['parent']}"
+    for key, label in (("layout", "Read as"), ("images", "Images found"), ("ersatz", "Imported by Ersatz")):
+        if key in provenance:
+            told[label] = provenance[key]
+    if "time" in provenance:
+        told["Imported"] = moment(provenance["time"])
+    for label, names in provenance.get("labels", {}).items():
+        if names != [label]:
+            told[f"Class {label}"] = "found as " + plain(", ".join(names))
+    resized = {
+        "pad": "padded with black to a square",
+        "crop": "cropped to a square",
+        "stretch": "stretched to a square",
+    }
+    if done:
+        told["Every image"] = ", ".join(
+            part
+            for part in (
+                resized.get(done.get("resize"), ""),
+                f"resized to {dataset.size}×{dataset.size} ({done.get('filter')})",
+                "grey" if dataset.mode == "L" else "colour",
+                f"EXIF orientation: {done.get('orientation', '').replace('EXIF ', '')}",
+                f"transparency {done.get('alpha')}",
+            )
+            if part
+        )
+    if depth := done.get("depth"):
+        told["Depth"] = f"{depth['black']:g} became black, {depth['white']:g} white"
+    return told
+
+
+def command(dataset: Dataset) -> None:
+    """The command that imports it the same way; folds come from their parent."""
+    if fold := dataset.info["provenance"].get("fold"):
+        show_command(f"python -m engine dataset folds {fold['parent']} --folds {fold['folds']} --seed {fold['seed']}")
+        return
+    try:
+        show_command(command_line(ImportConfig.build(dataset.info["config"])))
+    except ErsatzError:  # imported by a version with other settings
+        return

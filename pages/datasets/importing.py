@@ -1,0 +1,238 @@
+"""A new data set: where the images are, what was matched, the settings, and the start."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from engine.configs import ImportConfig
+from engine.datasets.dataset import Dataset
+from engine.datasets.uploads import FOLDER as UPLOADS
+from engine.publications.presets import PRESETS
+from engine.store.errors import ErsatzError
+from engine.store.runs import Run, State
+from pages.components.command import command_line, show_command
+from pages.components.errors import show_error
+from pages.components.forms import grouped_form
+from pages.components.home import home
+from pages.components.machine import machine
+from pages.components.people import Role, guarded, may, refusal, require
+from pages.components.run_summary import config_of, run_named, title
+from pages.components.runs import run_header, start
+from pages.components.views import go, way_to
+from pages.datasets.browsing import FIELD
+from pages.datasets.preview import look_at, matched_by, show_details, show_preview
+from pages.datasets.sources import PATH, PHANTOM, free_name, source_of, way_of_arrival
+from pages.datasets.views import IMPORT
+
+OWN = "No preset"
+START, LOOK = "Start import", "Preview"
+FIELDS = ["name", "size", "class_names"]
+MORE = {
+    "How the images are stored": ["mode", "resize", "window"],
+    "How the source is read": [
+        *(
+            "group_column",
+            "layout",
+            "csv",
+            "image_column",
+            "label_column",
+            "split_column",
+            "metadata_columns",
+            "only_classes",
+        ),
+        *("max_pixels", "skip_unreadable"),
+    ],
+    "How it is split": [
+        *("split", "train_share", "valid_share", "split_counts", "train_per_class", "seed", "remedies", "freeze"),
+    ],
+}
+LABELS = {
+    "size": "Size in pixels",
+    "mode": "Colour",
+    "resize": "Made square by",
+    "class_names": "Rename classes",
+    "group_column": "Patient column",
+    "csv": "CSV",
+    "only_classes": "Only these classes",
+    "window": "DICOM window",
+    "max_pixels": "Largest image accepted, pixels",
+    "train_share": "Share for training",
+    "valid_share": "Share for validation",
+    "split_counts": "Split counts",
+    "train_per_class": "Training images of each class",
+    "remedies": "Mend at once",
+    "seed": "Seed",
+    "skip_unreadable": "Leave out unusable files",
+    "freeze": "Freeze at once",
+}
+CPU_SIZE, GPU_SIZE = 64, 256
+"""Largest size suggested: what a generator learns within an hour or so on such a machine."""
+
+
+def followed_import(run: Run) -> None:
+    """An import that is on its way or has failed."""
+    state = run.state()
+    with st.container(border=True):
+        st.markdown(f"**{title(run)}**")
+        run_header(run)
+        if state.is_final and state is not State.FINISHED:
+            way_to(
+                "Change its settings and try again", ":material/restart_alt:", "try-again", IMPORT, run="", again=run.id
+            )
+    if state.is_active:
+        st.caption("It goes on when this tab is closed. What was imported opens here when it has finished.")
+
+
+def new_import(datasets: dict[str, Dataset], defaults: dict[str, Any]) -> None:
+    """Source, what was found, settings and start, then the pictures; `defaults` are those of an import done again."""
+    if not may(Role.EDITOR):
+        st.info(refusal(Role.EDITOR), icon=":material/lock:")
+        return
+    remembered(defaults)
+    st.subheader("1 · Where are the images?")
+    base = source_of(way_of_arrival(way_of(defaults)), last_source(datasets))
+    if base is None:
+        return
+    again = {**defaults, "name": free_name(defaults["name"], datasets)} if defaults else {}
+    if again.get("source") != base["source"] or again.get("layout") != base.get("layout", again.get("layout")):
+        again = {}
+    base["name"] = free_name(base["name"], datasets)
+    st.subheader("2 · What was found")
+    found = st.container()
+    st.subheader("3 · How to store and split them")
+    form, said = st.container(), st.container()
+    preset = preset_of(base, again)
+    below = st.container()
+    settings = {"freeze": False, **base, **preset, **again, "source": base["source"]}
+    settings["name"] = free_name(settings["name"], datasets)
+    key = f"import-{base['source']}-{preset.get('name')}-{len(datasets)}-{bool(again)}"
+    reason = ""
+    if "size" not in {**preset, **again}:
+        settings["size"], reason = suggested(settings)
+    with form:
+        st.caption(f"These settings suit most images: nothing has to be changed. {reason}")
+        pressed = grouped_form(
+            ImportConfig,
+            FIELDS,
+            settings,
+            key=key,
+            groups=MORE,
+            labels=LABELS,
+            buttons={START: ":material/play_arrow:", LOOK: ":material/visibility:"},
+            disabled=guarded(Role.EDITOR)["disabled"],
+        )
+    shown_key = f"shown-{key}"
+    before = st.session_state.get(shown_key, settings)
+    if pressed:
+        st.session_state[shown_key] = pressed[1]
+    try:
+        config = ImportConfig.build(st.session_state.get(shown_key, settings))
+        with found:
+            usable = shown(config, f"{key}-skip_unreadable", shown_key)
+        with below:
+            show_details(config, look_at(config))
+    except ErsatzError as error:
+        with found:
+            show_error(error)
+        return
+    show_command(command_line(config))
+    if not pressed or pressed[0] != START:
+        return
+    if not usable:
+        said.error("Some files cannot be used: see above. Mend them, or leave them out.", icon=":material/error:")
+    elif matched_by(config) != matched_by(ImportConfig.build(before)):
+        said.warning(
+            f"These settings change what is matched. Look at what was found now, then press {START} again.",
+            icon=":material/visibility:",
+        )
+    else:
+        with said:
+            begin(config)
+
+
+def shown(config: ImportConfig, toggle: str, remembered_as: str) -> bool:
+    """Say what was found; whether an import of it can start. `toggle` is the form's input that leaves files out."""
+
+    def leave_out() -> None:
+        st.session_state[toggle] = True
+        st.session_state[remembered_as] = {**config.plain(), "skip_unreadable": True}
+
+    seen = look_at(config)
+    show_preview(config, seen, leave_out)
+    return config.skip_unreadable or not seen.problems
+
+
+def begin(config: ImportConfig) -> None:
+    """Start the import and follow it."""
+    require(Role.EDITOR)
+    run = start(config)
+    if run is not None:
+        go(IMPORT, run=run.id)
+
+
+def suggested(settings: dict[str, Any]) -> tuple[int, str]:
+    """The stored size that suits the originals and this machine, and why; 64 when nothing is known."""
+    try:
+        natural = look_at(ImportConfig.build({**settings, "size": CPU_SIZE})).suggested_size
+    except ErsatzError:  # the preview says it
+        return CPU_SIZE, ""
+    limit = CPU_SIZE if machine().device.startswith("CPU") else GPU_SIZE
+    size = min(natural, limit)
+    told = f"Suggested size: {size} pixels. "
+    if natural > limit:
+        told += f"The originals would bear {natural}, but without a GPU a generator of that size would take days."
+    else:
+        told += "That is about what the originals have."
+    return size, told
+
+
+def preset_of(base: dict[str, Any], again: dict[str, Any]) -> dict[str, Any]:
+    """The import settings of a chosen preset; a phantom has its own."""
+    phantom = base.get("layout") == "phantom"
+    fitting = [name for name, preset in PRESETS.items() if (preset.importing["layout"] == "phantom") == phantom]
+    if again:
+        return {}
+    if phantom:
+        return dict(PRESETS[fitting[0]].importing)
+    with st.expander("Settings of a published system", icon=":material/menu_book:"):
+        chosen = st.selectbox(
+            "Preset",
+            [OWN, *fitting],
+            format_func=lambda name: name if name == OWN else PRESETS[name].title,
+            help="The settings of a published system, for its own data. Without one, the settings suit most images.",
+            key=f"import-preset-{base['source']}",
+        )
+        if chosen == OWN:
+            return {}
+        st.caption(PRESETS[chosen].story)
+    return dict(PRESETS[chosen].importing)
+
+
+def way_of(settings: dict[str, Any]) -> str:
+    """How the images of these settings arrived."""
+    return PHANTOM if settings.get("layout") == "phantom" else PATH
+
+
+def last_source(datasets: dict[str, Dataset]) -> str:
+    """The folder or file of this machine that was imported last; '' if there was none."""
+    newest = sorted(datasets.values(), key=lambda dataset: -dataset.info["provenance"].get("time", 0.0))
+    sources = [str(dataset.info["provenance"].get("source", "")) for dataset in newest]
+    uploads = str(home().root / UPLOADS)
+    return next((source for source in sources if source.startswith("/") and not source.startswith(uploads)), "")
+
+
+def remembered(settings: dict[str, Any]) -> None:
+    """Fill the path in, once, when an import is done again."""
+    if settings.get("source") and st.session_state.get("import-again") != settings:
+        st.session_state["import-again"] = settings
+        st.session_state[FIELD] = settings["source"]
+
+
+def settings_again(datasets: dict[str, Dataset]) -> dict[str, Any]:
+    """The settings that `?again=RUN` or `?from=DATASET` names; none when it names nothing."""
+    if name := st.query_params.get("from"):
+        return dict(datasets[name].info["config"]) if name in datasets else {}
+    run = run_named(home(), st.query_params.get("again", ""))
+    return config_of(run) if run is not None and config_of(run)["kind"] == "import" else {}

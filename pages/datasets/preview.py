@@ -1,0 +1,157 @@
+"""What an import would read, before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from engine.configs import ImportConfig
+from engine.datasets.previewing import Preview, preview
+from pages.components.format import plain
+from pages.components.home import home
+from pages.components.images import picture_url
+from pages.components.people import Role, require
+from pages.datasets.audit_texts import split_word, what_to_do
+
+EXAMPLES = 6
+"""Images of each class shown."""
+CLASSES = 8
+"""Classes shown with images; more are counted only."""
+WITHOUT_EFFECT = (
+    *("name", "freeze", "remedies", "train_share", "valid_share", "split_counts", "train_per_class"),
+    "skip_unreadable",
+)
+"""Settings that change nothing of what is matched."""
+FORM = ("size", "mode", "resize")
+"""Settings that change how the images are stored, but not which."""
+
+
+def matched_by(config: ImportConfig) -> dict[str, Any]:
+    """The settings on which it depends what is matched."""
+    return {name: value for name, value in config.plain().items() if name not in (*WITHOUT_EFFECT, *FORM)}
+
+
+def look_at(config: ImportConfig) -> Preview:
+    """What would be imported; an `ErsatzError` when the layout is not understood."""
+    require(Role.EDITOR)  # it reads any path of this machine
+    path = Path(config.source)
+    changed = path.stat().st_mtime if config.source and path.exists() else 0.0
+    values = {name: value for name, value in config.plain().items() if name not in WITHOUT_EFFECT}
+    return _looked(values, changed)
+
+
+@st.cache_data(max_entries=8, ttl=600, show_spinner="Looking at the files…")
+def _looked(values: dict[str, Any], changed: float) -> Preview:
+    require(Role.EDITOR)  # a public collection is downloaded
+    return preview(ImportConfig.build({**values, "name": "preview"}), home(), EXAMPLES)
+
+
+def show_preview(config: ImportConfig, seen: Preview, leave_out: Callable[[], None]) -> None:
+    """How many images of how many classes and patients, and what stands in the way of an import.
+
+    `leave_out` is what the button below the problems does.
+    """
+    total = sum(sum(splits.values()) for splits in seen.counts.values())
+    if config.layout == "phantom":
+        st.badge("Phantom data: says nothing about patients", icon=":material/science:", color="orange")
+    with st.container(horizontal=True):
+        st.metric("Images", f"{total:,}", border=True)
+        st.metric("Classes", len(seen.counts), border=True)
+        st.metric(
+            "Patients",
+            f"{seen.groups:,}" if seen.groups else "not named",
+            help="Patients, or other groups whose images must stay together. Without their names, each image counts as "
+            "its own, and near copies are kept together. If a CSV has a column for them, name it as “Patient column”.",
+            border=True,
+        )
+    if seen.problems:
+        problems(seen.problems, config.skip_unreadable, leave_out)
+    if all(name.isdigit() for name in seen.counts):
+        st.info(
+            f"The classes are called {', '.join(seen.counts)}. Look at the pictures below and give them names under "
+            f"“Rename classes”, such as {next(iter(seen.counts))}=healthy.",
+            icon=":material/label:",
+        )
+    st.caption(f":material/folder: Read as: {seen.layout}.{''.join(f' {plain(note)}' for note in seen.notes)}")
+
+
+def show_details(config: ImportConfig, seen: Preview) -> None:
+    """Some images of each class in their stored form, counts, sizes and what is kept for subgroups."""
+    st.markdown(f"**As they would be stored**: {config.size}×{config.size} pixels")
+    for name, images in list(seen.examples.items())[:CLASSES]:
+        with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+            st.markdown(plain(name), width=120)
+            for number, image in enumerate(images, start=1):
+                st.image(picture_url(image, 84), width=84, alt=f"Example {number} of class {name}")
+    if len(seen.examples) > CLASSES:
+        st.caption(f"… and {len(seen.examples) - CLASSES} more classes.")
+    left, right = st.columns(2)
+    with left:
+        st.markdown("**Classes and splits**")
+        st.dataframe(counts_table(seen), alt="Images of each class in each split of the source")
+    with right:
+        st.markdown("**Originals**")
+        st.dataframe(kinds_table(seen), hide_index=True, alt="Sizes, colour modes and bit depths of the originals")
+    for name, values in seen.metadata.items():
+        told = ", ".join(f"{plain(value) or 'unknown'} ({count})" for value, count in list(values.items())[:8])
+        st.caption(f"Kept for subgroups: **{plain(name)}**: {told}{', …' if len(values) > 8 else ''}")
+
+
+def counts_table(seen: Preview) -> pd.DataFrame:
+    """Images by class and split, the splits in their order."""
+    table = pd.DataFrame(seen.counts).T.fillna(0).astype(int)
+    table = table.rename(columns={"": "to be split", **{name: split_word(name) for name in table.columns if name}})
+    table.index.name = "class"
+    return table
+
+
+def kinds_table(seen: Preview) -> pd.DataFrame:
+    """What the originals are like: the five most frequent sizes, modes and bit depths."""
+    kinds = []
+    words = {"L": "grey", "RGB": "colour", "RGBA": "colour with transparency", "LA": "grey with transparency"}
+    words |= {"P": "palette", "1": "black and white"}
+    for what, found in (("size", seen.sizes), ("colour", seen.modes), ("bits", seen.bits)):
+        if what == "size" and len(found) > 5:
+            kinds.append((what, sizes_between(seen.sizes), sum(found.values())))
+            continue
+        first = list(found.items())[:5]
+        kinds += [(what, words.get(kind, kind.replace("x", "×")), count) for kind, count in first]
+        if rest := list(found.items())[5:]:
+            kinds.append((what, f"{len(rest)} others", sum(count for _, count in rest)))
+    return pd.DataFrame(kinds, columns=["what", "found", "images"])
+
+
+def sizes_between(sizes: dict[str, int]) -> str:
+    """`134×187 to 957×821`, when there are too many sizes to list."""
+    pairs = sorted((tuple(map(int, size.split("x"))) for size in sizes), key=lambda pair: pair[0] * pair[1])
+    return " to ".join(f"{width}×{height}" for width, height in (pairs[0], pairs[-1]))
+
+
+def problems(found: dict[str, str], left_out: bool, leave_out: Callable[[], None]) -> None:
+    """Files that cannot be used, with what to do about each."""
+    told = f"{len(found):,} file{'s' * (len(found) != 1)} cannot be used"
+    if left_out:
+        st.warning(f"{told} and will be left out; the data set records which.", icon=":material/filter_alt:")
+    else:
+        st.error(f"{told}. Mend or remove them and preview again, or leave them out.", icon=":material/error:")
+    table = pd.DataFrame(
+        [(name, reason, what_to_do(reason)) for name, reason in found.items()],
+        columns=["file", "what is wrong", "what to do"],
+    )
+    st.dataframe(table, hide_index=True, alt="Files that cannot be used, with the reason and what to do")
+    with st.container(horizontal=True):
+        if not left_out:
+            st.button("Leave these files out", icon=":material/filter_alt:", on_click=leave_out)
+        st.download_button(
+            "List of these files (CSV)",
+            table.to_csv(index=False),
+            "files-to-mend.csv",
+            "text/csv",
+            icon=":material/download:",
+            type="tertiary",
+            on_click="ignore",
+        )

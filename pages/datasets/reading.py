@@ -1,0 +1,72 @@
+"""Data sets as the page reads them: manifests and what follows from them, read again only when they were written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from engine.datasets.audit import affected
+from engine.datasets.dataset import Dataset, read_manifest
+from engine.datasets.folds import fold_of
+from engine.datasets.remedy_preview import Effect, effect_of
+from engine.datasets.split_units import units_of
+
+
+@dataclass(frozen=True)
+class Written:
+    """A data set as it is at one moment: the key of everything that is remembered of it."""
+
+    path: Path
+    moments: tuple[float, ...]
+
+
+def written(dataset: Dataset) -> Written:
+    """The data set with the times at which it was last written."""
+    times = tuple((dataset.path / name).stat().st_mtime for name in ("dataset.json", "manifest.csv"))
+    return Written(dataset.path, times)
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def manifest_of(written: Written) -> pd.DataFrame:
+    """All rows of the manifest, the excluded ones too."""
+    return read_manifest(written.path / "manifest.csv")
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def counts_of(written: Written) -> dict[str, int]:
+    """Images by split, those left out under an empty name."""
+    rows = manifest_of(written)
+    return {
+        str(name): int(count) for name, count in rows["split"].where(rows["excluded"] == "", "").value_counts().items()
+    }
+
+
+@st.cache_data(max_entries=8, show_spinner="Looking at the images…")
+def affected_by(_dataset: Dataset, written: Written) -> dict[str, list[str]]:
+    """The images that each finding is about."""
+    return affected(manifest_of(written), written.path)
+
+
+@st.cache_data(max_entries=32, show_spinner="Trying the remedy…")
+def foreseen(_dataset: Dataset, written: Written, remedy: str) -> Effect:
+    """What a remedy would change, or did."""
+    return effect_of(_dataset, remedy)
+
+
+@st.cache_data(max_entries=4, show_spinner="Grouping the images…")
+def units(_dataset: Dataset, written: Written) -> pd.DataFrame:
+    """What can be moved between splits."""
+    return units_of(_dataset)
+
+
+def state_of(dataset: Dataset) -> tuple[str, str, Any]:
+    """State of a data set in a word, with its icon and colour."""
+    if not dataset.frozen:
+        return "open", ":material/lock_open:", "orange"
+    if fold_of(dataset):
+        return "frozen fold", ":material/lock:", "blue"
+    return "frozen", ":material/lock:", "green"

@@ -1,0 +1,91 @@
+"""The tabs below the plot of a sweep: comparisons, means, classes, subgroups and confidence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from engine.report.detail_tables import class_table, readable_classes, readable_subgroups, reliability_table
+from engine.report.figures import figure_differences, figure_reliability, figure_subgroups
+from engine.report.style import ARMS
+from engine.report.tables import METRICS, comparison_table, readable_cells, readable_comparisons, show_share
+from engine.store.runs import Run
+from pages.components.charts import chart
+from pages.components.files import stamp
+
+
+def comparisons(run: Run, summary: dict[str, Any], metric: str) -> None:
+    """Paired differences of an arm to its controls, as a figure and as a table."""
+    table = comparison_table(summary)
+    compared = list(dict.fromkeys(table["metric"]))
+    if metric not in compared:
+        words = ", ".join(METRICS[name].title for name in compared)
+        st.caption(f"Paired comparisons are made of {words}; the means are of every metric.")
+        return
+    arms = [arm for arm in ARMS if (table["arm"] == arm).any()]
+    arm = arms[0]
+    if len(arms) > 1:
+        primary = summary.get("primary_arm")
+        arm = st.selectbox(
+            "Arm",
+            arms,
+            index=arms.index(primary) if primary in arms else 0,
+            format_func=lambda arm: ARMS[arm].title + (" (the verdict is about it)" if arm == primary else ""),
+            key=f"compared-{run.id}",
+            width=420,
+        )
+    chosen = table[(table["metric"] == metric) & (table["arm"] == arm)]
+    chart(figure_differences(table, metric, arm), f"differences-{run.id}", f"differences-{metric}", lambda: chosen)
+    st.dataframe(readable_comparisons(chosen).drop(columns=["Arm", "Metric"]), hide_index=True, height="content")
+    st.caption("p: two-sided sign-flip permutation of the paired differences; Holm: corrected over the shares.")
+
+
+def means(trials: pd.DataFrame, metric: str) -> None:
+    """Every arm and share with the chosen metric's interval, and the means of the others."""
+    st.dataframe(readable_cells(trials, metric), hide_index=True, height="content")
+    st.caption("95 % interval: bootstrap over the seeds.")
+
+
+def by_class(trials: pd.DataFrame, classes: list[str]) -> None:
+    """Of each class, how much was found and how much of what was called it was right."""
+    st.dataframe(readable_classes(class_table(trials, classes)), hide_index=True, height="content")
+
+
+def subgroups(run: Run, summary: dict[str, Any], arms: set[str]) -> None:
+    """The metric that the verdict is about, by the values of the chosen metadata columns."""
+    table = pd.DataFrame(summary["subgroups"])
+    table = table[table["arm"].isin(arms)]
+    metric = str(table["metric"].iloc[0])
+    ratios = sorted(set(table["ratio"]) - {0.0})
+    ratio = ratios[-1] if ratios else None
+    if len(ratios) > 1:
+        ratio = st.segmented_control(
+            "Share", ratios, default=ratio, required=True, format_func=show_share, key=f"subgroup-ratio-{run.id}"
+        )
+    chart(figure_subgroups(table, metric, ratio), f"subgroups-{run.id}", f"subgroups-{metric}", lambda: table)
+    rows = readable_subgroups(table[table["ratio"].isin((0.0, ratio))]).drop(columns="Metric")
+    st.dataframe(rows, hide_index=True, height="content")
+    st.caption("Subgroups are small and were not what the sweep was planned for: reasons to look again, no results.")
+
+
+def confidence(run: Run, trials: pd.DataFrame, summary: dict[str, Any]) -> None:
+    """How often the classifier is right where it claims to be sure: real images alone, and the largest share."""
+    arm = summary.get("primary_arm") or "real+synthetic"
+    ratios = trials.loc[trials["arm"] == arm, "ratio"]
+    cells = [("real", 0.0), *([(arm, float(ratios.max()))] if len(ratios) else [])]
+    table = read_reliability(*stamp(run.path / "trials.parquet"), summary["classes"], cells)
+    chart(figure_reliability(table), f"reliability-{run.id}", "confidence", lambda: table)
+    st.caption("Dots grow with the number of scores. Below the dashed line the classifier is surer than it may be.")
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def read_reliability(
+    path: Path, written: float, size: int, classes: list[str], cells: list[tuple[str, float]]
+) -> pd.DataFrame:
+    """`reliability_table` of some cells; their scores are read, and no others."""
+    wanted = [[("arm", "=", arm), ("ratio", "=", ratio)] for arm, ratio in cells]
+    test_images = pd.read_csv(path.with_name("test_images.csv"), dtype=str, keep_default_na=False)
+    return reliability_table(pd.read_parquet(path, filters=wanted), test_images, classes)

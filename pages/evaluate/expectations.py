@@ -1,0 +1,181 @@
+"""What a planned sweep can show at best, and what it costs, before anybody waits for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from engine.configs import SweepConfig
+from engine.datasets.dataset import Dataset
+from engine.report.protocol_comparison import is_probe, trained_for
+from engine.store.runs import State, list_runs
+from engine.sweep.analysis_units import patients
+from engine.sweep.arms import arm_rule, plan
+from engine.sweep.power import detectable, seeds_to_claim
+from engine.sweep.statistics import ALPHA, smallest_sign_flip_p
+from pages.components.format import duration
+from pages.components.home import home
+from pages.components.run_summary import config_of, status_of, title
+from pages.quality.planning import time_before
+
+CARD = 250
+"""Pixels of a figure on its card."""
+
+
+def in_numbers(tested: Sequence[Dataset], config: SweepConfig) -> None:
+    """The smallest difference that this sweep finds, and what limits it; `tested` are its data sets."""
+    n_test = n_tested(tested, config)
+    what = "patients" if config.level == "patient" else "images"
+    limits = detectable(n_test, config.seeds, len(config.ratios))
+    st.markdown("**The plan in numbers**")
+    with st.container(horizontal=True):
+        _figures(config, limits, n_test, what)
+    if limits["difference"] is not None and not too_few(config):
+        st.caption(f"More {limits['limited_by']} would lower the smallest difference most.")
+
+
+def too_few(config: SweepConfig) -> str:
+    """Why this sweep can claim nothing, whatever comes out; empty when it can."""
+    shares = len(config.ratios)
+    if shares * smallest_sign_flip_p(config.seeds) < ALPHA:
+        return ""
+    return (
+        f"With {_count(config.seeds, 'repetition')} of {_count(shares, 'share')} even the clearest result could be "
+        f"chance (no p-value can fall below {ALPHA}): this is a quick look that claims nothing. "
+        f"{seeds_to_claim(shares)} repetitions{', or fewer shares,' * (shares > 1)} make a claim possible."
+    )
+
+
+def _figures(config: SweepConfig, limits: dict[str, Any], n_test: int, what: str) -> None:
+    difference = limits["difference"]
+    st.metric(
+        "Smallest difference",
+        "none" if difference is None else f"{100 * difference:.1f} points",
+        "that it can find",
+        delta_color="off",
+        delta_arrow="off",
+        border=True,
+        width=CARD,
+        help=f"A true difference to the duplicates of this size is found four times in five. Assumed: two trained "
+        f"classifiers disagree on {100 * limits['disagreement']:.0f} % of the test {what}, half of it with every seed, "
+        f"and seeds differ by {100 * limits['seed_spread']:.0f} point.",
+    )
+    st.metric(
+        f"Test {what}",
+        f"{n_test}",
+        f"± {100 * limits['half_width']:.1f} points by chance",
+        delta_color="off",
+        delta_arrow="off",
+        border=True,
+        width=CARD,
+        help=f"Half the 95 % Wilson interval of an accuracy of {100 * limits['at']:.0f} % on so many test {what}. More "
+        "of them make it smaller; more seeds do not.",
+    )
+    st.metric(
+        "Smallest p-value possible",
+        f"{limits['smallest_p_holm']:.3f}",
+        f"with {_count(config.seeds, 'repetition')}; below {ALPHA} to claim",
+        delta_color="off",
+        delta_arrow="off",
+        border=True,
+        width=CARD,
+        help="How rarely chance alone would look like the clearest result that this plan can have: the sign-flip p of "
+        f"{_count(config.seeds, 'seed')} with Holm's correction over {_count(len(config.ratios), 'share')}.",
+    )
+    st.metric(
+        "Trials",
+        len(plan(config)),
+        "classifiers, trained and tested",
+        delta_color="off",
+        delta_arrow="off",
+        border=True,
+        width=CARD,
+        help="One for every arm, share and seed" + (" of every fold." if config.folds else "."),
+    )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def in_plain_words(config: SweepConfig, tested: Sequence[Dataset]) -> str:
+    """What the smallest difference means, for somebody who never planned a study."""
+    difference = detectable(n_tested(tested, config), config.seeds, len(config.ratios))["difference"]
+    if difference is None:
+        return (
+            "This sweep cannot show any difference for sure; it gives a first impression, and the verdict will be "
+            "**no evidence** whatever happens."
+        )
+    points = 100 * difference
+    step = f"say from 75 % right to {75 + points:.1f} %" if points < 20 else "a very large step"
+    return (
+        f"If synthetic images truly make the classifier better by **{points:.1f} points** or more ({step}), this "
+        "sweep finds it four times in five. A smaller effect will mostly be missed, and the verdict will say "
+        "**no evidence**, which is not the same as no effect."
+    )
+
+
+def n_tested(tested: Sequence[Dataset], config: SweepConfig) -> int:
+    """Test images, or patients where the sweep judges by patient."""
+    rows = pd.concat([dataset.rows("test") for dataset in tested])
+    return len(set(patients(rows))) if config.level == "patient" else len(rows)
+
+
+def cost(config: SweepConfig) -> str:
+    """What the trials do, in a sentence."""
+    trials = len(plan(config))
+    if config.classifier == "small-cnn":
+        return (
+            f"{trials} times a small network is trained from scratch ({_each(config)}), several at once where there is "
+            "room."
+        )
+    if config.training == "fine-tuned":
+        return (
+            f"{trials} times the whole {config.classifier} is trained ({_each(config)}). On a GPU this takes minutes a "
+            "trial, on a CPU it can take hours."
+        )
+    views = f", and {config.views} augmented views of each," if _augmented(config.arms) else ""
+    return (
+        f"The features of every image{views} are computed once and kept, which takes most of the "
+        f"time; then {trials} small classifiers are trained on them ({_each(config)})."
+    )
+
+
+def _augmented(arms: Sequence[str]) -> bool:
+    return any(arm_rule(arm).classical for arm in arms)
+
+
+def _each(config: SweepConfig) -> str:
+    return trained_for(config) + ("" if is_probe(config) else f", {config.batch} images a step")
+
+
+def time_needed(config: SweepConfig) -> str:
+    """How long it will take on this machine, from the last sweep of its kind here; empty when there was none."""
+    for run in list_runs(home(), "sweep"):
+        earlier, status = config_of(run), status_of(run)
+        if any(earlier[name] != getattr(config, name) for name in ("classifier", "training", "head", "dataset")):
+            continue
+        if _augmented(earlier["arms"]) != _augmented(config.arms):
+            continue  # augmented views take most of the time where features are computed once
+        if status.state is not State.FINISHED or not (status.started and status.ended and status.total):
+            continue
+        took = status.ended - status.started
+        more = len(plan(config)) / status.total
+        if config.classifier == "small-cnn" or config.training == "fine-tuned":
+            more *= config.steps * config.batch / (earlier["steps"] * earlier["batch"])
+        return (
+            f"About **{duration(took * more)}** on this machine if it is as busy as before: {title(run)} took "
+            f"{duration(took)} for {status.total:g} trials."
+        )
+    return ""
+
+
+def known_pace(config: SweepConfig) -> str:
+    """For the first sweep on features: what the last quality check took, which computes them too."""
+    before = time_before()
+    if config.classifier == "small-cnn" or config.training == "fine-tuned" or not before:
+        return "How long that takes is not known before the first one has run here."
+    return f"As a measure: {before} What it computed is not computed again."

@@ -1,0 +1,271 @@
+"""Plan a sweep: images, question, classifier and arms; what it can show and cost; start."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Any, get_args
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from engine.configs import SweepConfig
+from engine.configs.sweep import BACKBONES, TIMM, Metric
+from engine.datasets.dataset import Dataset
+from engine.features.sources import available
+from engine.report.tables import METRICS
+from engine.store.errors import ErsatzError
+from engine.store.runs import Run, State, list_runs
+from pages.components.command import command_line, show_command
+from pages.components.format import plain_sentence
+from pages.components.forms import config_form
+from pages.components.home import home
+from pages.components.phantom import phantom_badge
+from pages.components.run_summary import config_of, state_of
+from pages.components.runs import start
+from pages.components.views import go
+from pages.evaluate.arms import choose_arms, missing_controls
+from pages.evaluate.expectations import cost, in_numbers, in_plain_words, known_pace, time_needed, too_few
+from pages.evaluate.sweep_defaults import (
+    QUICK,
+    QUICKLY,
+    choose_images,
+    choose_settings,
+    choose_thoroughness,
+    sweep_again,
+    weights_here,
+)
+from pages.evaluate.views import READ
+
+SMALL = "small-cnn"
+MAIN = ("name",)
+GROUPS = {
+    "Training of the classifier": (
+        *("steps", "batch", "lr", "optimizer", "schedule", "weight_decay", "dropout", "weights"),
+        *("validations", "select", "patience"),
+    ),
+    "Classical augmentation": ("augmentation", "views"),
+    "To repeat a publication": ("epochs", "flaws", "beside"),
+    "Others": ("first_seed", "quality", "device"),
+}
+LABELS = {"beside": "Show beside", "lr": "Learning rate", "quality": "Quality run of the report"}
+HEADS = {
+    "linear": "Linear",
+    "probe": "Logistic regression (probe)",
+    "head-ct": "As published for head CT",
+    "chest-ct": "As published for chest CT",
+    "skin-lesions": "As published for skin lesions",
+}
+COUNTS = {"class": "the real images of the class", "gap": "what the class lacks to the largest"}
+
+
+def new_sweep(datasets: dict[str, Dataset], pools: list[Run]) -> None:
+    """Everything that is decided before a sweep, with what it can show at best beside it.
+
+    Whoever has no wishes chooses the images and how thorough it shall be, and starts; everything else can be changed.
+    """
+    earlier = sweep_again()
+    images = choose_images(datasets, pools, earlier)
+    if images is None:
+        return
+    dataset = datasets[images["dataset"]]
+    phantom_badge(dataset.name)
+    thorough = choose_thoroughness(dataset, earlier)
+    with st.expander("Change the settings", icon=":material/tune:", expanded=earlier is not None):
+        origin, settings = choose_settings(dataset, earlier)
+        key = f"{dataset.name}-{origin}-{thorough}"
+        defaults = SweepConfig(name="a", dataset="a", pool="a").plain()
+        base: dict[str, Any] = {**defaults, **settings, "pool": "", "folds": (), **images}
+        base["name"] = base["name"] if earlier is not None and base["name"] != "a" else dataset.name
+        if thorough == QUICK:
+            base |= QUICKLY
+        st.markdown("**The question**")
+        values = {**base, **choose_question(dataset, base, key)}
+        st.markdown("**The classifier, and what it is trained on**")
+        values |= choose_classifier(base, key)
+        values["arms"] = choose_arms(base["arms"], key)
+        values |= choose_shares(dataset, base, key)
+    try:
+        config = SweepConfig.build(values)
+    except ErsatzError as error:
+        st.error(f"{plain_sentence(error)} Open **Change the settings** to mend it.", icon=":material/error:")
+        return
+    tested = [datasets[fold.dataset] for fold in config.folds] or [dataset]
+    with st.container(border=True):
+        st.markdown("**What this can show, and what it takes**")
+        st.markdown(in_plain_words(config, tested))
+        remarks(config)
+    submit(dataset, config, key)
+    in_numbers(tested, config)
+    show_command(command_line(config))
+
+
+def choose_question(dataset: Dataset, base: dict[str, Any], key: str) -> dict[str, Any]:
+    """What the verdict is about, decided before anybody sees a result."""
+    metric, level, subgroups = st.columns([2, 2, 3], vertical_alignment="bottom")
+    has_patients = bool((dataset.rows("test")["group"] != "").any())
+    levels = ["image", *(["patient"] if has_patients else [])]
+    columns = dataset.metadata
+    return {
+        "metric": _one_of(
+            {name: METRICS[name].title for name in get_args(Metric)},
+            metric,
+            "Judge by",
+            "metric",
+            base,
+            key,
+            help="The verdict is about this metric; the others are shown, and claim nothing.",
+        ),
+        "level": level.selectbox(
+            "For each",
+            levels,
+            index=levels.index(base["level"]) if base["level"] in levels else 0,
+            key=f"level-{key}",
+            help=f"{SweepConfig.model_fields['level'].description} Patients need a group column in the data set.",
+        ),
+        "subgroups": subgroups.multiselect(
+            "Show apart by",
+            columns,
+            [name for name in base["subgroups"] if name in columns],
+            key=f"subgroups-{key}",
+            placeholder="Choose columns" if columns else "This data set has no metadata columns",
+            disabled=not columns,
+            help=SweepConfig.model_fields["subgroups"].description,
+        ),
+    }
+
+
+def choose_classifier(base: dict[str, Any], key: str) -> dict[str, Any]:
+    """The network, how much of it is trained, and its head."""
+    classifier, training, head = st.columns([3, 2, 2], vertical_alignment="bottom")
+    here = weights_here()
+    names = [SMALL, *BACKBONES]
+    if base["classifier"] not in names:
+        names.append(base["classifier"])
+    name = classifier.selectbox(
+        "Classifier",
+        names,
+        index=names.index(base["classifier"]),
+        format_func=lambda name: f"{name} · {_weights(name, here)}",
+        key=f"classifier-{key}",
+        accept_new_options=True,
+        help="small-cnn is trained from scratch. The others start from pretrained weights: found on this machine, or "
+        "downloaded once. With the package timm, any of its networks can be typed in as timm:NAME.",
+    )
+    if name == SMALL:
+        training.selectbox("Train", ["All of it"], disabled=True, key=f"training-small-{key}")
+        head.selectbox("Head", ["Its own"], disabled=True, key=f"head-small-{key}")
+        return {"classifier": name, "training": "frozen", "head": "linear"}
+    ways = {"frozen": "A head on frozen features", "fine-tuned": "The whole network"}
+    return {
+        "classifier": name,
+        "training": _one_of(
+            ways,
+            training,
+            "Train",
+            "training",
+            base,
+            key,
+            help="On frozen features a whole sweep costs little more than one pass over the images.",
+        ),
+        "head": _one_of(HEADS, head, "Head", "head", base, key),
+    }
+
+
+def choose_shares(dataset: Dataset, base: dict[str, Any], key: str) -> dict[str, Any]:
+    """How many images, of which classes, and how often it is repeated."""
+    shares, counted = st.columns(2, vertical_alignment="bottom")
+    classes, seeds = st.columns(2, vertical_alignment="bottom")
+    text = shares.text_input(
+        "Shares of synthetic images",
+        ", ".join(f"{ratio:g}" for ratio in base["ratios"]),
+        key=f"ratios-{key}",
+        help=SweepConfig.model_fields["ratios"].description,
+    )
+    return {
+        "ratios": [part.strip() for part in text.split(",") if part.strip()],
+        "ratio_of": _one_of(COUNTS, counted, "Shares of", "ratio_of", base, key),
+        "extra_classes": classes.multiselect(
+            "Only for the classes",
+            dataset.classes,
+            [name for name in base["extra_classes"] if name in dataset.classes],
+            key=f"extra-{key}",
+            placeholder="All classes",
+            help=SweepConfig.model_fields["extra_classes"].description,
+        ),
+        "seeds": seeds.number_input(
+            "Repetitions (seeds)",
+            1,
+            1000,
+            base["seeds"],
+            key=f"seeds-{key}",
+            help=SweepConfig.model_fields["seeds"].description,
+        ),
+    }
+
+
+def remarks(config: SweepConfig) -> None:
+    """What the plan costs, what it lacks, and what it may not claim; all of it before the start."""
+    if time := time_needed(config):
+        st.markdown(time)
+    st.caption(cost(config) + ("" if time else f" {known_pace(config)}"))
+    if config.classifier != SMALL and not config.weights and not available(config.classifier):
+        st.caption(
+            f"The pretrained weights of {config.classifier} are not on this machine: they are downloaded once, when "
+            f"the sweep begins. Without a network, choose {SMALL} above, which needs none."
+        )
+    if sentence := too_few(config):
+        st.warning(sentence, icon=":material/hourglass_disabled:")
+    for sentence in missing_controls(config):
+        st.warning(sentence, icon=":material/balance:")
+    if not config.claims:
+        st.warning(
+            "This repeats a published protocol with its flaws (unequal steps, or what is named under its flaws): it is "
+            "labelled as such everywhere and claims nothing.",
+            icon=":material/gavel:",
+        )
+
+
+def submit(dataset: Dataset, config: SweepConfig, key: str) -> None:
+    """The name, the start, and the settings that seldom matter."""
+    sweeps = [run.id for run in list_runs(home(), "sweep") if config_of(run)["dataset"] == dataset.name]
+    checks = [run.id for run in list_runs(home(), "quality") if state_of(run) is State.FINISHED]
+    values = config_form(
+        SweepConfig,
+        MAIN,
+        config.plain(),
+        key=f"sweep-{key}",
+        groups=GROUPS,
+        choices={"beside": ["", *sweeps], "quality": ["", *checks]},
+        labels=LABELS | ({"steps": "Steps (epochs count instead)"} if config.epochs else {}),
+        submit="Start sweep",
+    )
+    if values is not None and (run := start(SweepConfig.build(values))) is not None:
+        go(READ, run=run.id)
+
+
+def _weights(name: str, here: set[str]) -> str:
+    if name == SMALL:
+        return "from scratch"
+    if name.startswith(TIMM):
+        return "by timm" if find_spec("timm") else "timm is not installed"
+    return "weights are here" if name in here else "weights to be downloaded"
+
+
+def _one_of(
+    words: dict[str, str],
+    column: DeltaGenerator,
+    label: str,
+    field: str,
+    base: dict[str, Any],
+    key: str,
+    help: str | None = None,
+) -> str:
+    """A choice among the values of a field, each by its word; without `help` the field explains itself."""
+    return column.selectbox(
+        label,
+        list(words),
+        index=list(words).index(base[field]),
+        format_func=words.__getitem__,
+        key=f"{field}-{key}",
+        help=help or SweepConfig.model_fields[field].description,
+    )

@@ -1,0 +1,129 @@
+"""A sweep beside the published one: both tables, what the authors reported, what differs and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from engine.configs import SweepConfig
+from engine.publications.publication import Publication
+from engine.publications.table import PUBLICATIONS
+from engine.report.style import ARMS
+from engine.report.tables import METRICS, Measure, readable_cells, show_share
+from engine.store.runs import Run
+from engine.sweep.checks import check_published
+from pages.components.files import json_of, table_of
+from pages.components.home import home
+from pages.components.run_summary import config_of, title
+from pages.components.runs import run_link
+
+
+def as_published(run: Run, config: SweepConfig) -> Callable[[pd.DataFrame, str], None] | None:
+    """What draws the comparison with a publication; None where the sweep has nothing to do with one."""
+    other = Run(home(), config.beside) if config.beside else None
+    other = other if other is not None and (other.path / "trials.parquet").is_file() else None
+    publication = PUBLICATIONS.get(config.repeats)
+    if other is None and publication is None:
+        return None
+    return lambda trials, metric: _draw(run, config, other, publication, trials, metric)
+
+
+def departures(summary: dict[str, Any], trials: pd.DataFrame) -> None:
+    """Where this protocol departs from the sound one, and what the published rule would have left out."""
+    st.markdown("\n".join(f"* **{_words(each['name'])}**: {each['sentence']}" for each in summary["departures"]))
+    if dropped := summary.get("dropped"):
+        st.markdown("**Without the runs that were left out as published**")
+        st.caption(dropped["rule"])
+        accuracy = METRICS["accuracy"]
+        # by image, as the rule counts, even where the sweep judges by patient
+        means = trials.groupby(["arm", "ratio"])["accuracy"].mean()
+        rows = [
+            {
+                "Arm": ARMS[cell["arm"]].title,
+                "Share": show_share(cell["ratio"]) if cell["ratio"] else "–",
+                "Accuracy of all runs": accuracy.show(means.get((cell["arm"], cell["ratio"]), float("nan"))),
+                "Accuracy of those kept": accuracy.show(cell["mean"]),
+                "Kept": cell["n"],
+            }
+            for cell in dropped["cells"]
+        ]
+        st.dataframe(pd.DataFrame(rows), hide_index=True, height="content")
+        st.caption(f"{len(dropped['trials'])} runs would be left out. The verdict counts them all. Accuracy by image.")
+
+
+def _draw(
+    run: Run,
+    config: SweepConfig,
+    other: Run | None,
+    publication: Publication | None,
+    trials: pd.DataFrame,
+    metric: str,
+) -> None:
+    if other is not None:
+        left, right = st.columns(2, gap="medium")
+        with left:
+            st.markdown(f"**This sweep: {'sound' if config.claims else 'as published'}, {config.seeds} seeds**")
+            _cells(trials, metric)
+        with right:
+            summary = other.path / "summary.json"
+            st.markdown(f"**{title(other)}, {config_of(other)['seeds']} seeds**")
+            _cells(table_of(other.path / "trials.parquet", omit=("scores",)), metric)
+            if summary.is_file():
+                verdict = json_of(summary)["verdict"]
+                st.caption(f"{verdict['verdict'].capitalize()}: {verdict['sentence']}")
+            run_link(other, "Open it")
+    if publication is not None:
+        reported(publication)
+        differences(publication)
+
+
+def reported(publication: Publication) -> None:
+    """What the authors reported, and what is known to be wrong with it."""
+    st.markdown(f"**Reported: {publication.title}**")
+    share = Measure("", True, "")
+    if publication.rows:
+        st.dataframe(
+            pd.DataFrame(
+                {
+                    "Trained on": [row.name for row in publication.rows],
+                    "Share": [show_share(row.ratio) for row in publication.rows],
+                    "Accuracy": [share.show(_number(row.accuracy)) for row in publication.rows],
+                    "Sensitivity": [share.show(_number(row.sensitivity)) for row in publication.rows],
+                    "Specificity": [share.show(_number(row.specificity)) for row in publication.rows],
+                    "Note": [row.note for row in publication.rows],
+                }
+            ),
+            hide_index=True,
+            height="content",
+        )
+    impossible = [check.sentence for check in check_published(publication.rows) if not check.ok]
+    st.markdown("\n".join(f"* {sentence}" for sentence in [*impossible, *publication.known]))
+
+
+def differences(publication: Publication) -> None:
+    """What the sound protocol does otherwise, and why."""
+    if not publication.differences:
+        return
+    st.markdown("**What differs, and why**")
+    rows = ["| | Theirs | Sound | Why |", "|---|---|---|---|"]
+    rows += [f"| **{each.what}** | {each.theirs} | {each.ours} | {each.why} |" for each in publication.differences]
+    st.markdown("\n".join(rows))
+
+
+def _cells(trials: pd.DataFrame, metric: str) -> None:
+    if metric not in trials:
+        st.caption(f"It has no {METRICS[metric].title}.")
+        return
+    table = readable_cells(trials, metric)[["Arm", "Share", METRICS[metric].title, "95 % interval"]]
+    st.dataframe(table, hide_index=True, height="content")
+
+
+def _words(name: str) -> str:
+    return name.replace("-", " ").capitalize()
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value

@@ -1,0 +1,215 @@
+"""Read a sweep, as far as it has come: verdict, plot, drill-down, tables and downloads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from engine.configs import SweepConfig
+from engine.jobs.kinds import parse_config
+from engine.report.figures import figure_sweep
+from engine.report.style import ARMS
+from engine.report.tables import METRICS, cell_table, level_trials, present_metrics
+from engine.store.runs import Run
+from engine.sweep.arms import baseline_of, control_of, primary_arm
+from engine.sweep.statistics import QUICK_LOOK_BELOW
+from pages.components.charts import chart
+from pages.components.files import json_of, stamp, table_of
+from pages.components.navigation import script
+from pages.components.phantom import phantom_badge
+from pages.components.query_params import several_in_url
+from pages.components.run_summary import config_of
+from pages.components.runs import choice_in_url
+from pages.components.tabs import tabs
+from pages.components.views import go, way_to
+from pages.evaluate.details import by_class, comparisons, confidence, means, subgroups
+from pages.evaluate.drilling import drill_down, remember
+from pages.evaluate.protocol_comparison import as_published, departures
+from pages.evaluate.report import report_again, report_button
+from pages.evaluate.verdicts import self_checks, show_verdict
+from pages.evaluate.views import COMPARE, NEW
+
+MANY_ARMS = 4
+"""With more arms than these, the reader chooses which to see."""
+WHOLE = "All test images"
+
+
+def results(run: Run, ended: bool) -> None:
+    """Plot and drill-down of one sweep, as far as it has come; verdict, tables and downloads once it has `ended`.
+
+    These wait until the whole page knows that: a press on them would be lost when the page is drawn again.
+    """
+    config = parse_config(config_of(run))
+    assert isinstance(config, SweepConfig)
+    trials_path, summary_path = run.path / "trials.parquet", run.path / "summary.json"
+    summary = json_of(summary_path) if ended and summary_path.is_file() else None
+    if not config.claims:
+        st.badge("As published: repeats its flaws, claims nothing", icon=":material/history_edu:", color="orange")
+    if summary is not None:
+        show_verdict(summary)
+        downloads(run)
+        if config.claims and config.pool and config.seeds < QUICK_LOOK_BELOW:
+            way_to("Evaluate thoroughly", ":material/repeat:", f"thorough-{run.id}", NEW, pool=config.pool)
+    phantom_badge(config.dataset)
+    if not trials_path.is_file():
+        if not ended:
+            st.info("The first trials appear here as soon as they are done.", icon=":material/hourglass_top:")
+        else:
+            st.caption("It ended before its first trial was done.")
+        return
+    trials = table_of(trials_path, omit=("scores",))
+    shown, metric, arms = choose(run, config, trials)
+    key = f"plot-{run.id}"
+    chart(
+        figure_sweep(shown, summary, metric, arms=arms, config=config),
+        key,
+        f"{config.name}-{metric}",
+        lambda: plotted(shown[shown["arm"].isin(arms)], metric),
+        on_select=lambda: remember(key),
+    )
+    drill_down(run, trials, summary)
+    if summary is not None:
+        tables(run, config, summary, trials, shown[shown["arm"].isin(arms)], metric)
+        what_next(run)
+
+
+def plotted(shown: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """The numbers of the plot: every mean with its interval, then every trial."""
+    trials = shown[["arm", "ratio", "seed", metric]].rename(columns={metric: "value"}).assign(what="trial")
+    means = cell_table(shown, metric).rename(columns={"mean": "value", "n": "seeds"}).assign(what="mean")
+    return pd.concat([means, trials])[["what", "arm", "ratio", "seed", "seeds", "value", "low", "high"]]
+
+
+def choose(run: Run, config: SweepConfig, trials: pd.DataFrame) -> tuple[pd.DataFrame, str, list[str]]:
+    """The trials as the reader wants them counted (by image or patient, of all or of a subgroup), metric and arms."""
+    path = run.path / "metrics.parquet"
+    metrics = table_of(path) if path.is_file() else None
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        options = present_metrics(trials)
+        # no `index`: a default that changed with the run would contradict the metric in the link
+        if config.metric in options and "metric" not in st.session_state and "metric" not in st.query_params:
+            st.session_state["metric"] = config.metric
+        metric = st.selectbox(
+            "Metric",
+            options,
+            format_func=lambda name: METRICS[name].title,
+            key="metric",
+            bind="query-params",
+            help=". ".join(f"{METRICS[name].title}: {METRICS[name].meaning}" for name in options),
+            width=240,
+        )
+        shown = trials if metrics is None else _counted(run, config, metrics)
+    present = [arm for arm in ARMS if (shown["arm"] == arm).any()]
+    if len(present) <= MANY_ARMS:
+        return shown, metric, present
+    usual = [arm for arm in present if arm in around(config)]
+    chosen = several_in_url("Arms", present, "arms", f"arms-{run.id}", usual, lambda arm: ARMS[arm].title)
+    return shown, metric, chosen
+
+
+def around(config: SweepConfig) -> set[str]:
+    """The arms that the verdict speaks of: the primary one, its control and its baseline, and the real images alone."""
+    arm = primary_arm(config)
+    return {"real", "real+classical", *({arm, control_of(arm) or "real", baseline_of(arm) or "real"} if arm else ())}
+
+
+def _counted(run: Run, config: SweepConfig, metrics: pd.DataFrame) -> pd.DataFrame:
+    levels = [level for level in ("image", "patient") if (metrics["level"] == level).any()]
+    level = levels[0]
+    if len(levels) > 1:
+        if "level" not in st.session_state and "level" not in st.query_params:  # as with the metric above
+            st.session_state["level"] = config.level
+        chosen_level = st.segmented_control(
+            "By", levels, required=True, format_func=str.capitalize, key="level", bind="query-params"
+        )
+        level = chosen_level or levels[0]
+    groups = metrics[["subgroup", "value", "n"]][metrics["level"] == level].drop_duplicates(["subgroup", "value"])
+    columns = (groups[name] for name in ("subgroup", "value", "n"))
+    names = {(subgroup, value): f"{subgroup}: {value} ({n})" for subgroup, value, n in zip(*columns, strict=True)}
+    names[("", "")] = WHOLE
+    groups_by_name = {f"{subgroup}:{value}" if subgroup else "": (subgroup, value) for subgroup, value in sorted(names)}
+    chosen = ""
+    if len(names) > 1:
+        with st.container(width=260):
+            chosen = choice_in_url(
+                "Of",
+                list(groups_by_name),
+                "subgroup",
+                f"subgroup-{run.id}-{level}",
+                lambda name: names[groups_by_name[name]],
+            )
+    return level_trials(metrics, level, *groups_by_name[chosen])
+
+
+def tables(
+    run: Run, config: SweepConfig, summary: dict[str, Any], trials: pd.DataFrame, shown: pd.DataFrame, metric: str
+) -> None:
+    """The numbers behind the plot, each kind on a tab of its own that is drawn when it is opened.
+
+    `shown` are the trials of the plot: as the reader counts them, and of the chosen arms.
+    """
+    parts = {
+        "Comparisons": lambda: comparisons(run, summary, metric),
+        "Means": lambda: means(shown, metric),
+        "By class": lambda: by_class(trials[trials["arm"].isin(set(shown["arm"]))], summary["classes"]),
+        "Confidence": lambda: confidence(run, trials, summary),
+        "Self-checks": lambda: self_checks(summary),
+    }
+    if summary.get("subgroups"):
+        parts["Subgroups"] = lambda: subgroups(run, summary, set(shown["arm"]))
+    if other := as_published(run, config):
+        parts["As published"] = lambda: other(shown, metric)
+    if summary.get("departures"):
+        parts["Departures"] = lambda: departures(summary, trials)
+    tabs(parts, "table")
+
+
+def downloads(run: Run) -> None:
+    """The report, its methods paragraph, and the numbers behind every figure."""
+    methods = run.path / "methods.txt"
+    with st.container(horizontal=True, vertical_alignment="center"):
+        report_button(run)
+        if methods.is_file():
+            with st.popover("Methods paragraph", icon=":material/article:"):
+                st.code(read_methods(*stamp(methods)), None, wrap_lines=True)
+                st.download_button(
+                    "Save as text",
+                    methods.read_bytes,
+                    f"{run.id}-methods.txt",
+                    "text/plain",
+                    icon=":material/download:",
+                    on_click="ignore",
+                )
+        with st.popover("Tables", icon=":material/table:"):
+            for path in sorted([*run.path.glob("*.csv"), *run.path.glob("*.parquet")]):
+                st.download_button(
+                    path.name, path.read_bytes, f"{run.id}-{path.name}", icon=":material/download:", on_click="ignore"
+                )
+    report_again(run)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def read_methods(path: Path, written: float, size: int) -> str:
+    """The methods paragraph of a sweep."""
+    return path.read_text()
+
+
+def what_next(run: Run) -> None:
+    """Where to go from a verdict: to people's eyes, to another sweep beside it, or to this one with a change."""
+    st.subheader("What next?")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        pool = config_of(run)["pool"]
+        st.page_link(
+            script("review"),
+            label="Let experts judge the images",
+            icon=":material/rate_review:",
+            query_params={"run": pool} if pool else None,
+            width="content",
+        )
+        if st.button("Compare with another sweep", icon=":material/compare_arrows:", key=f"compare-{run.id}"):
+            go(COMPARE, run=run.id)
+        if st.button("Run it again with changes", icon=":material/edit:", key=f"again-{run.id}"):
+            go(NEW, again=run.id)

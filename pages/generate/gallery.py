@@ -1,0 +1,152 @@
+"""The pictures of a finished pool: page by page, each with what its manifest says, and the whole to take away."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any, NoReturn
+
+import streamlit as st
+
+from engine.sampling.pools import MANIFEST_FILE, Pool, pool_zip
+from engine.store.runs import Run
+from pages.components.format import amount
+from pages.components.home import home
+from pages.components.images import stored_url
+from pages.components.navigation import script
+from pages.components.paging import part_shown
+from pages.components.people import read_only
+from pages.components.pools import open_pool
+from pages.components.run_summary import run_named
+from pages.components.runs import run_link
+from pages.components.views import go
+from pages.generate.opened import look_as
+
+PAGE = 48
+"""Pictures of a pool on one page of its wall."""
+WIDTH, LARGE = 96, 384
+IN, OUT = "In the pool", "Left out"
+HELD = ("of-class", "shows", "page")
+"""What the widgets of the wall hold in the URL."""
+
+
+def gallery(run: Run) -> None:
+    """What a finished pool holds, what comes next, and its wall."""
+    pool = open_pool(run)
+    left_out = pool.manifest["excluded"] != ""
+    metrics = {
+        "Pictures": amount(int((~left_out).sum())),
+        "Left out": amount(int(left_out.sum())),
+        "Classes": str(len(pool.classes)),
+        "Size": f"{pool.info['size']}×{pool.info['size']} {pool.info['mode']}",
+    }
+    with st.container(horizontal=True):
+        for label, value in metrics.items():
+            st.metric(label, value, border=True, width=160)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button("Check its quality", type="primary", icon=":material/fact_check:", key=f"check-{run.id}"):
+            st.switch_page(script("quality"), query_params={"run": run.id})
+        if st.button("Evaluate with it", icon=":material/query_stats:", key=f"evaluate-{run.id}"):
+            st.switch_page(script("evaluate"), query_params={"pool": run.id})
+        st.download_button(
+            "Pool (ZIP)",
+            lambda: pool_zip(open_pool(run)),
+            f"{run.id}.zip",
+            "application/zip",
+            icon=":material/folder_zip:",
+            on_click="ignore",
+            disabled=read_only(),
+            help="A public demo hands out no whole pools; single pictures are yours to take."
+            if read_only()
+            else "The pictures that are not left out, with the dataset.json that StyleGAN's programs read.",
+        )
+        st.download_button(
+            "Manifest (CSV)",
+            (run.path / MANIFEST_FILE).read_bytes,
+            f"{run.id}-manifest.csv",
+            "text/csv",
+            icon=":material/table:",
+            on_click="ignore",
+        )
+    wall_of(run)
+
+
+@st.fragment
+def wall_of(run: Run) -> None:
+    """One class, one page."""
+    pool = open_pool(run)
+    excluded = bool((pool.manifest["excluded"] != "").any())
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.segmented_control(
+            "Class",
+            pool.classes,
+            default=pool.classes[0],
+            required=True,
+            key="of-class",
+            bind="query-params",
+        )
+        shown = IN
+        if excluded:
+            shown = st.segmented_control("Show", [IN, OUT], default=IN, required=True, key="shows", bind="query-params")
+    rows = pool.manifest[(pool.manifest["class"] == name) & ((pool.manifest["excluded"] == "") == (shown == IN))]
+    if rows.empty:
+        st.caption(f"No picture of {name} is {shown.lower()}.")
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        here = part_shown(len(rows), PAGE, of=(run.id, name, shown))
+        last = min(here.stop, len(rows))
+        st.caption(
+            f"Pictures {(here.start or 0) + 1:,} to {last:,} of {len(rows):,} of {name}, {shown.lower()}; press one to "
+            "look closer."
+        )
+    with st.container(horizontal=True, gap="small"):
+        for row in rows.iloc[here].to_dict("records"):
+            _tile(pool, row)
+
+
+def _tile(pool: Pool, row: dict[Hashable, Any]) -> None:
+    """A picture over the button that opens it."""
+    path = pool.path / row["path"]
+    with st.container(width=WIDTH, gap=None, horizontal_alignment="center"):
+        if path.is_file():
+            st.image(stored_url(path, path.stat().st_mtime, WIDTH), width=WIDTH, alt=_alt(row))
+        if st.button(f"Seed {row['seed']}", key=f"look-{row['path']}", type="tertiary", help=row["excluded"] or None):
+            closer(pool, row)
+
+
+@st.dialog("A picture of the pool", width="medium", icon=":material/zoom_in:")
+def closer(pool: Pool, row: dict[Hashable, Any]) -> None:
+    """The picture large, beside what the manifest says of it."""
+    path = pool.path / row["path"]
+    if not path.is_file():
+        st.error(f"{path.name} is missing; the manifest says that the pool has it. Make the pool again.")
+        return
+    st.image(stored_url(path, path.stat().st_mtime, LARGE), width=LARGE, alt=_alt(row))
+    if row["excluded"]:
+        st.warning(f"Left out: {row['excluded']}", icon=":material/block:")
+    st.markdown(f"**{row['class']}**, seed {row['seed']}")
+    st.caption(f"`{row['path']}` · SHA-256 of its pixels `{row['sha256']}`")
+    generator = run_named(home(), row["generator"])
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if generator is not None:
+            run_link(generator)
+            if st.button("Explore around it", icon=":material/explore:", key=f"explore-{row['path']}"):
+                explore_around(generator, pool, row)
+        st.download_button(
+            "Picture (PNG)",
+            path.read_bytes,
+            f"{pool.run.id}-{path.name}",
+            "image/png",
+            icon=":material/download:",
+            on_click="ignore",
+        )
+
+
+def explore_around(generator: Run, pool: Pool, row: dict[Hashable, Any]) -> NoReturn:
+    """Show the same picture under Explore."""
+    look = look_as(generator, str(row["class"]), pool.info)
+    st.session_state["seed"] = int(row["seed"])
+    go("Explore", HELD, run=generator.id, seed=str(row["seed"]), **look)
+
+
+def _alt(row: dict[Hashable, Any]) -> str:
+    return f"Synthetic picture of {row['class']} from seed {row['seed']}"

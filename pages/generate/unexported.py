@@ -1,0 +1,76 @@
+"""Trainings whose newest network is not the page's generator yet: stopped, failed or still running ones."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from engine.gans.snapshots import list_snapshots
+from engine.sampling.exported import has_generator
+from engine.store.runs import Run, State, list_runs
+from pages.components.errors import done
+from pages.components.format import amount
+from pages.components.home import home
+from pages.components.people import Role, guarded, require
+from pages.components.query_params import put
+from pages.components.run_summary import about_of, config_of, state_of, title
+from pages.components.runs import badge, run_link
+from pages.quality.ranking import exported_snapshot, run_export
+
+MOST_SHOWN = 5
+
+
+def stopped(run: Run) -> bool:
+    """Whether this training ended early, with something learned that nobody has made a generator of."""
+    if config_of(run)["kind"] != "train" or has_generator(run.path) or state_of(run).is_active:
+        return False
+    return bool(list_snapshots(run.path))
+
+
+def offer_generator(run: Run) -> None:
+    """Make a generator of what a training had learned when it stopped: the next step on the way to pictures."""
+    newest = list_snapshots(run.path)[0].name
+    with st.container(border=True):
+        st.markdown(
+            f"**{title(run)}** ended after {_kimg(newest)}. A generator can be made of what it learned until then."
+        )
+        if st.button(
+            "Make its generator", type="primary", icon=":material/memory:", key=f"make-{run.id}", **guarded(Role.EDITOR)
+        ):
+            look(run, newest)
+
+
+def unexported() -> None:
+    """Offer to make a generator of the newest snapshot of trainings that have not finished."""
+    waiting = [
+        (run, snapshots[0].name)
+        for run in list_runs(home(), "train")
+        if state_of(run) is not State.FINISHED
+        and not about_of(run).archived
+        and (snapshots := list_snapshots(run.path))
+        and snapshots[0].name != exported_snapshot(run)
+    ][:MOST_SHOWN]
+    if not waiting:
+        return
+    with st.expander(f"Trainings that have not finished ({len(waiting)})", icon=":material/hourglass_top:"):
+        st.caption("Their newest snapshot can be looked at too, before they end.")
+        for run, snapshot in waiting:
+            with st.container(horizontal=True, vertical_alignment="center"):
+                badge(state_of(run))
+                run_link(run)
+                st.caption(_kimg(snapshot))
+                if st.button("Look at it", icon=":material/memory:", key=f"export-{run.id}", **guarded(Role.EDITOR)):
+                    look(run, snapshot)
+
+
+def _kimg(snapshot: str) -> str:
+    return f"{amount(int(snapshot.split('-')[1].split('.')[0]) / 1000)} kimg"
+
+
+def look(run: Run, snapshot: str) -> None:
+    """Export a snapshot in a process of its own, and show the generator."""
+    require(Role.EDITOR)
+    with st.spinner("Making the generator, and trying it; this takes some seconds…"):
+        exported = done(run_export, run, snapshot)
+    if exported:
+        put("run", run.id)
+        st.rerun()

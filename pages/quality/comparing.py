@@ -1,0 +1,146 @@
+"""Two checks side by side: two pools, or the same pool by other features."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from engine.report.figures import figure_scores
+from engine.report.quality_tables import score_of
+from engine.store.runs import Run, list_runs
+from pages.components.charts import chart
+from pages.components.files import json_of
+from pages.components.format import moment
+from pages.components.home import home
+from pages.components.labels import labels_of
+from pages.components.phantom import phantom_badge
+from pages.components.run_summary import about_of, status_of, title
+from pages.components.runs import choice_in_url, run_picker
+from pages.components.views import go
+from pages.quality.score_status import LEGEND, LOOKS, score_status
+from pages.quality.views import BESIDE, READ
+
+
+def compare() -> None:
+    """Choose two checks, and read their scores side by side."""
+    runs = [run for run in list_runs(home(), "quality") if (run.path / "scores.json").is_file()]
+    if len(runs) < 2:
+        st.info(
+            "Two finished checks are needed to compare them. Check another pool, such as one of another generator.",
+            icon=":material/compare_arrows:",
+        )
+        return
+    first = run_picker("quality", "compared", label="Compare this check", runs=runs)
+    if first is None:
+        return
+    rest = {run.id: run for run in runs if run.id != first.id and not about_of(run).archived}
+    if not rest:
+        st.caption("All other checks are archived.")
+        return
+    other = rest[
+        choice_in_url(
+            "With",
+            list(rest),
+            BESIDE,
+            f"beside-{first.id}",
+            labels_of(rest.values()).__getitem__,
+        )
+    ]
+    pair = [json_of(run.path / "scores.json") for run in (first, other)]
+    names = [
+        f"{letter}: {title(run).removeprefix('Quality ')}" for letter, run in zip("AB", (first, other), strict=True)
+    ]
+    comparable(pair)
+    with st.container(horizontal=True):
+        for run, name, found in zip((first, other), names, pair, strict=True):
+            _card(run, name, found)
+    side_by_side(first, names, pair)
+
+
+def comparable(pair: list[dict[str, Any]]) -> None:
+    """Whether the scores may be compared at all."""
+    one, other = pair
+    unlike = []
+    if one["dataset_fingerprint"] != other["dataset_fingerprint"]:
+        unlike.append("they were held against other real images")
+    if one["extractor"] != other["extractor"]:
+        unlike.append(f"they use other features ({one['extractor']['name']} and {other['extractor']['name']})")
+    if unlike:
+        st.warning(
+            f"These scores cannot be compared with each other: {' and '.join(unlike)}. Hold each against its own floor "
+            "alone.",
+            icon=":material/warning:",
+        )
+    else:
+        st.success(
+            "Both were held against the same real images by the same features, so that their scores can be compared.",
+            icon=":material/check_circle:",
+        )
+
+
+def _card(run: Run, name: str, found: dict[str, Any]) -> None:
+    flags, images = found["flags"], found["counts"]["pool"]
+    with st.container(border=True, width=420):
+        st.markdown(f"**{name}**")
+        phantom_badge(found["dataset"])
+        st.markdown(found["sentences"][0] if found["sentences"] else "")
+        st.caption(
+            f"{images} images · {flags.get('copy', 0)} copies · {flags.get('near-copy', 0)} near copies · "
+            f"{flags.get('repeat', 0)} repeats · checked {moment(status_of(run).created)}"
+        )
+        if st.button("Open it", icon=":material/fact_check:", key=f"open-{run.id}"):
+            go(READ, run=run.id)
+
+
+def side_by_side(first: Run, names: list[str], pair: list[dict[str, Any]]) -> None:
+    """The figure and the table of both checks' scores, of all classes together or of one."""
+    classes = [
+        name
+        for name in dict.fromkeys(row["class"] for row in pair[0]["scores"])
+        if any(row["class"] == name for row in pair[1]["scores"])
+    ]
+    if not classes:
+        st.caption("They have no class in common.")
+        return
+    class_name = classes[0]
+    if len(classes) > 1:
+        class_name = st.segmented_control(
+            "Of",
+            classes,
+            default=classes[0],
+            required=True,
+            format_func=lambda name: name or "All classes",
+            key=f"compared-class-{first.id}",
+        )
+    one, other = (pd.DataFrame(found["scores"]) for found in pair)
+    chart(
+        figure_scores(one, class_name, beside={names[0]: one, names[1]: other}),
+        f"compared-{first.id}",
+        "compared-scores",
+        lambda: pd.concat([one.assign(check=names[0]), other.assign(check=names[1])]),
+    )
+    rows = [
+        {row["metric"]: row for row in found["scores"] if row["class"] == class_name}
+        | {row["measure"]: row for row in found["memorisation"] if row["class"] == class_name}
+        for found in pair
+    ]
+    lines = [f"| | {names[0]} | Real images of A | {names[1]} | Real images of B |", "|---|---|---|---|---|"]
+    for name in [name for name in rows[0] if name in rows[1]]:
+        cells = [f"{_marked(own[name])} | {_floor(own[name])}" for own in rows]
+        lines.append(f"| {score_of(name).title} | {cells[0]} | {cells[1]} |")
+    st.markdown("\n".join(lines))
+    st.caption(LEGEND)
+
+
+def _floor(row: dict[str, Any]) -> str:
+    floor = row.get("floor", row.get("expected"))
+    return floor if isinstance(floor, str) else score_of(row.get("metric") or row["measure"]).show(floor)
+
+
+def _marked(row: dict[str, Any]) -> str:
+    score, level = score_of(row.get("metric") or row["measure"]), score_status(row)
+    mark = f":{LOOKS[level][0]}[{LOOKS[level][1]}] " if level else ""
+    interval = score.show_interval(row.get("low"), row.get("high"))
+    return f"{mark}**{score.show(row['value'])}**" + ("" if interval == "–" else f" ({interval})")

@@ -1,0 +1,85 @@
+"""Start a check of a pool, and say how to repeat one."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from engine.configs import QualityConfig
+from engine.publications.presets import PRESETS
+from engine.store.runs import Run, State, list_runs
+from pages.components.command import command_line, show_command
+from pages.components.files import json_of
+from pages.components.format import duration
+from pages.components.forms import config_form
+from pages.components.home import home
+from pages.components.labels import labels_of
+from pages.components.phantom import phantom_badge
+from pages.components.run_summary import config_of, run_named, status_of, title
+from pages.components.runs import start
+from pages.components.views import go
+from pages.quality.views import AGAIN, READ
+
+MAIN_FIELDS = ["name", "extractor", "exclude"]
+CHOSEN_ABOVE = {"kind", "dataset", "dataset_fingerprint", "pool", "pool_sha256"}
+LABELS = {
+    "extractor": "Compare by the features of",
+    "exclude": "At the end, exclude",
+    "k": "Neighbours (k)",
+    "copy_neighbours": "Neighbours of the copy ratio",
+    "pixel_shift": "Shift found, pixels",
+    "flag_quantile": "Flag below quantile",
+}
+
+
+def new_check(pools: list[Run], linked: Run | None) -> None:
+    """Choose a pool and how to compare it, and start."""
+    by_id = {run.id: run for run in pools}
+    earlier = run_named(home(), st.query_params.get(AGAIN, ""))
+    before = config_of(earlier) if earlier is not None and config_of(earlier)["kind"] == "quality" else {}
+    st.write(
+        "A check compares the pool with the real training images, looks for copies of them, and holds every number "
+        "against what two halves of the real images give. It never reads the test images."
+    )
+    wanted = before.get("pool") or (linked.id if linked else "")
+    chosen = st.selectbox(
+        "Pool of synthetic images",
+        list(by_id),
+        index=list(by_id).index(wanted) if wanted in by_id else 0,
+        format_func=labels_of(by_id.values()).__getitem__,
+        key=f"check-pool-{wanted}",
+    )
+    pool = config_of(by_id[chosen])
+    phantom_badge(pool["dataset"])
+    own = next((preset for preset in PRESETS.values() if preset.importing.get("name") == pool["dataset"]), None)
+    if earlier is not None and before:
+        st.caption(f"Starts from the settings of {title(earlier)}; change what you want to be different.")
+    base = {
+        **(getattr(own, "quality", {}) if own else {}),
+        **{name: value for name, value in before.items() if name not in CHOSEN_ABOVE},
+        "name": pool["name"],
+        "dataset": pool["dataset"],
+        "pool": chosen,
+    }
+    values = config_form(
+        QualityConfig,
+        MAIN_FIELDS,
+        base,
+        key=f"check-{chosen}-{earlier.id if earlier else ''}",
+        more=[field for field in QualityConfig.model_fields if field not in {*CHOSEN_ABOVE, *MAIN_FIELDS}],
+        labels=LABELS,
+        submit="Start check",
+    )
+    if values is not None and (run := start(QualityConfig.build(values))) is not None:
+        go(READ, run=run.id)
+    st.caption(time_before() or "The settings can stay as they are. A pool of some hundred images takes a few minutes.")
+    show_command(command_line(QualityConfig.build(base)))
+
+
+def time_before() -> str:
+    """How long the newest finished check took here; empty when there was none."""
+    for run in list_runs(home(), "quality"):
+        status, scores = status_of(run), run.path / "scores.json"
+        if status.state is State.FINISHED and status.started and status.ended and scores.is_file():
+            images = json_of(scores)["counts"]["pool"]
+            return f"{title(run)} took **{duration(status.ended - status.started)}** for {images} images here."
+    return ""

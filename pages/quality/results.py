@@ -1,0 +1,159 @@
+"""What a check found: in sentences first, then its scores beside their floors, its copies and its feature map."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from engine.sampling.pools import Pool
+from engine.store.errors import ErsatzError
+from engine.store.runs import Run
+from pages.components.files import json_of, table_of
+from pages.components.home import home
+from pages.components.navigation import script
+from pages.components.phantom import phantom_badge
+from pages.components.pools import open_pool, training_folder
+from pages.components.run_summary import config_of
+from pages.components.tabs import tabs
+from pages.components.views import go
+from pages.quality.copies import copies
+from pages.quality.distances import distances
+from pages.quality.feature_map import feature_map
+from pages.quality.scores import scores
+from pages.quality.views import COMPARE, NEW
+
+SCREENS = (
+    "These are screens, not privacy guarantees: no copy found does not mean that none is there. And no score here "
+    "predicts whether the images help a classifier; only a sweep tells."
+)
+CARD = 240
+"""Pixels of a number on its card."""
+FIRST = 3
+"""Sentences shown at once below the worst one."""
+SCORES, PAIRS, DISTANCES, MAP = "Scores", "Nearest neighbours", "Distances", "Feature map"
+
+
+def results(run: Run, ended: bool) -> None:
+    """Everything that a check found, once the whole page knows that it has `ended`.
+
+    Before that, a press on what this live part shows would be lost when the page is drawn again.
+    """
+    path = run.path / "scores.json"
+    if not (ended and path.is_file()):
+        if not ended:
+            st.info(
+                "The scores appear here as soon as they are computed. It goes on when this tab is closed.",
+                icon=":material/hourglass_top:",
+            )
+        return
+    found = json_of(path)
+    neighbours = _table(run, "neighbours.parquet")
+    pool = pool_of(run)
+    phantom_badge(found["dataset"])
+    in_words(found, pool)
+    what_next(run, pool, _copies_left(neighbours, pool))
+    folder = training_folder(run)
+    parts = {
+        SCORES: lambda: scores(run, found),
+        PAIRS: lambda: copies(run, neighbours, pool, folder),
+        DISTANCES: lambda: distances(run, neighbours, pool, folder),
+        MAP: lambda: feature_map(run, _table(run, "embedding.parquet"), neighbours, pool, folder),
+    }
+    tabs(parts, "part")
+    st.caption(" ".join(found["limits"] or [SCREENS]))
+
+
+def _copies_left(neighbours: pd.DataFrame | None, pool: Pool | None) -> int:
+    """How many images that the check calls copies are still in the pool."""
+    if neighbours is None or pool is None:
+        return 0
+    return int(pool.rows()["path"].isin(neighbours.loc[neighbours["flag"] == "copy", "path"]).sum())
+
+
+def _show_pairs() -> None:
+    st.session_state["part"] = PAIRS
+
+
+def what_next(run: Run, pool: Pool | None, copies_left: int) -> None:
+    """Where a check leads: to its copies as long as the pool holds some, to the sweep, to people's eyes, or to the same
+    with a change."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if copies_left:
+            st.button(
+                f"Look at the {copies_left} copies" if copies_left > 1 else "Look at the copy",
+                type="primary",
+                icon=":material/content_copy:",
+                key=f"copies-{run.id}",
+                on_click=_show_pairs,
+                help="They are still in the pool. Below, one press takes all of them out.",
+            )
+        if pool is not None:
+            if st.button(
+                "Evaluate with this pool",
+                type="secondary" if copies_left else "primary",
+                icon=":material/query_stats:",
+                key=f"evaluate-{run.id}",
+            ):
+                st.switch_page(script("evaluate"), query_params={"pool": pool.run.id})
+            if st.button("Let experts judge the images", icon=":material/rate_review:", key=f"review-{run.id}"):
+                st.switch_page(script("review"), query_params={"run": pool.run.id})
+        if st.button("Compare with another check", icon=":material/compare_arrows:", key=f"compare-{run.id}"):
+            go(COMPARE, run=run.id)
+        if st.button("Check again with changes", icon=":material/edit:", key=f"again-{run.id}"):
+            go(NEW, again=run.id)
+
+
+def in_words(found: dict[str, Any], pool: Pool | None) -> None:
+    """The worst sentence, how many images were flagged, and what else there is to say."""
+    first, *others = found["sentences"] or ["This check has nothing to say."]
+    copied = found["flags"].get("copy", 0) + found["flags"].get("near-copy", 0)
+    box, icon = (st.warning, ":material/content_copy:") if copied else (st.info, ":material/fact_check:")
+    box(f"**{first}**", icon=icon)
+    flag_cards(found, pool)
+    _bullets(others[:FIRST])
+    if rest := others[FIRST:]:
+        with st.expander(f"{len(rest)} more in words", icon=":material/notes:"):
+            _bullets(rest)
+
+
+def _bullets(sentences: list[str]) -> None:
+    st.markdown("\n".join(f"* {sentence}" for sentence in sentences))
+
+
+def flag_cards(found: dict[str, Any], pool: Pool | None) -> None:
+    """How many images were flagged, and how many are in the pool now."""
+    images = found["counts"]["pool"]
+    cards = st.container(horizontal=True)
+    for name, flag, help_text in (
+        ("Copies", "copy", "As near to a training image as hardly any held-out real image is, both by features "
+         "and by pixels, even when moved or mirrored."),
+        ("Near copies", "near-copy", "As near as that in one of the two ways only, or a little less so."),
+        ("Repeats", "repeat", "Equal, or nearly equal, to another image of the pool."),
+    ):  # fmt: skip
+        cards.metric(name, f"{found['flags'].get(flag, 0)} of {images}", border=True, help=help_text, width=CARD)
+    if pool is None:
+        cards.metric("In the pool now", "–", border=True, help="The pool was deleted since.", width=CARD)
+        return
+    excluded = int((pool.manifest["excluded"] != "").sum())
+    cards.metric(
+        "In the pool now",
+        f"{len(pool.manifest) - excluded} of {len(pool.manifest)}",
+        border=True,
+        width=CARD,
+        help="Images that sweeps may use; the others were excluded and stay on disk.",
+    )
+
+
+def pool_of(run: Run) -> Pool | None:
+    """The pool of a check as it is now; None when it was deleted."""
+    try:
+        return open_pool(Run(home(), config_of(run)["pool"]))
+    except ErsatzError:
+        return None
+
+
+def _table(run: Run, name: str) -> pd.DataFrame | None:
+    path = run.path / name
+    return table_of(path) if path.is_file() else None

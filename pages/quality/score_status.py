@@ -1,0 +1,99 @@
+"""Scores as plain answers: does it look real, is it varied, does it copy; coloured by what real images score."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any, TypeGuard
+
+import streamlit as st
+
+from engine.report.quality_tables import score_of
+
+GOOD, WORSE, FAR = "good", "worse", "far"
+LOOKS = {
+    GOOD: ("green", ":material/check_circle:"),
+    WORSE: ("orange", ":material/change_history:"),
+    FAR: ("red", ":material/error:"),
+}
+"""Told apart by shape as well as by colour."""
+WORST = {"precision": 0.0, "recall": 0.0, "density": 0.0, "coverage": 0.0, "two_sample": 1.0, "diversity": 0.0}
+"""The worst value that a score can take, of those that have one."""
+QUESTIONS = {
+    "Do the images look real?": ("precision", "density", "kid", "fid", "two_sample"),
+    "Are they as varied as real ones?": ("recall", "coverage", "diversity"),
+    "Are they copies?": ("copy_share", "authpct", "dcr_share", "copy_ratio", "c_t"),
+}
+ANSWERS = {
+    GOOD: "As real images",
+    WORSE: "Worse than real images",
+    FAR: "Far from real images",
+}
+COPY_ANSWERS = {GOOD: "No sign of it", WORSE: "Look at the pairs", FAR: "Look at the pairs"}
+CARD = 360
+"""Pixels of a card."""
+LEGEND = (
+    ":green[:material/check_circle:] as real images score against each other, or better (the 95 % intervals meet) · "
+    ":orange[:material/change_history:] worse than that · :red[:material/error:] more than half of the way to the "
+    "worst possible value. FID and KID have no worst value and are never red. No colour says whether the images help a "
+    "classifier: only a sweep tells."
+)
+
+
+def score_status(row: dict[str, Any]) -> str:
+    """What a row of `scores` or `memorisation` is beside its floor: good, worse or far; empty when it has none."""
+    name = row.get("metric") or row["measure"]
+    floor = row.get("floor", row.get("expected"))
+    value = row["value"]
+    if not (_is_number(value) and _is_number(floor)):
+        return ""
+    low, high = _ends(value, row.get("low"), row.get("high"))
+    floor_low, floor_high = _ends(floor, row.get("floor_low"), row.get("floor_high"))
+    better = score_of(name).better
+    too_high, too_low = low > floor_high, high < floor_low
+    if not {"lower": too_high, "higher": too_low, "near": too_high or too_low}[better]:
+        return GOOD
+    worst = WORST.get(name)
+    return FAR if worst is not None and abs(value - floor) > abs(value - worst) else WORSE
+
+
+def cards(found: dict[str, Any], class_name: str) -> None:
+    """The three questions with their answers, and below each the scores that it is answered by."""
+    rows = {row["metric"]: row for row in found["scores"] if row["class"] == class_name}
+    rows |= {row["measure"]: row for row in found["memorisation"] if row["class"] in (class_name, "")}
+    rows |= {row["measure"]: row for row in found["memorisation"] if row["class"] == class_name}
+    with st.container(horizontal=True):
+        for question, names in QUESTIONS.items():
+            own = {name: rows[name] for name in names if name in rows}
+            if own:
+                _card(question, own, "copy_share" in names)
+    st.caption(LEGEND)
+
+
+def _card(question: str, rows: dict[str, dict[str, Any]], copies: bool) -> None:
+    found = [score_status(row) for row in rows.values()]
+    worst = next((level for level in (FAR, WORSE, GOOD) if level in found), "")
+    with st.container(border=True, width=CARD, gap="small"):
+        st.markdown(f"**{question}**")
+        if worst:
+            colour, icon = LOOKS[worst]
+            words = (COPY_ANSWERS if copies else ANSWERS)[worst]
+            st.badge(words, icon=icon, color=colour)  # type: ignore[arg-type]
+        st.markdown("  \n".join(_lines(rows)))
+
+
+def _lines(rows: dict[str, dict[str, Any]]) -> Iterator[str]:
+    for name, row in rows.items():
+        score, level = score_of(name), score_status(row)
+        mark = f":{LOOKS[level][0]}[{LOOKS[level][1]}]" if level else ":gray[:material/remove:]"
+        floor = row.get("floor", row.get("expected"))
+        beside = f" · {'expected' if 'measure' in row else 'real'} {score.show(floor)}" if _is_number(floor) else ""
+        yield f"{mark} {score.title} **{score.show(row['value'])}**{beside}"
+
+
+def _ends(value: float, low: Any, high: Any) -> tuple[float, float]:
+    return (low if _is_number(low) else value), (high if _is_number(high) else value)
+
+
+def _is_number(value: Any) -> TypeGuard[float]:
+    return isinstance(value, int | float) and math.isfinite(value)

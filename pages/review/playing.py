@@ -1,0 +1,157 @@
+"""Real or fake? One picture after the other, until every picture of the quiz has an answer."""
+
+from __future__ import annotations
+
+import time
+
+import pandas as pd
+import streamlit as st
+
+from engine.review.quiz import (
+    NONE,
+    REAL,
+    SYNTHETIC,
+    Answer,
+    Quiz,
+    answer,
+    answers,
+    in_time,
+    picture_path,
+    require_images,
+)
+from pages.components.errors import keep, show_unsaved
+from pages.components.home import home
+from pages.components.images import stored_url
+from pages.components.people import Role, may, require
+from pages.components.runs import live
+
+PICTURE = 448
+"""Least pixels of the picture."""
+PLAYING, SHOWN, PRACTICE = "quiz-playing", "quiz-shown", "quiz-practice"
+COLUMNS = ["reviewer", "item", "answer", "seconds", "time"]
+
+
+def given(quiz: Quiz, reviewer: str) -> pd.DataFrame:
+    """The answers of this reviewer so far; those of a viewer, whose game is practice, live in the session."""
+    if may(Role.REVIEWER):
+        table = answers(home(), quiz)
+        return table[table["reviewer"] == reviewer]
+    return pd.DataFrame(st.session_state.get(PRACTICE, {}).get(quiz.id, []), columns=COLUMNS)
+
+
+def is_playing(quiz: Quiz, reviewer: str) -> bool:
+    """Whether this tab shows the pictures of this quiz."""
+    return st.session_state.get(PLAYING) == (quiz.id, reviewer)
+
+
+def begin(quiz: Quiz, reviewer: str) -> None:
+    """Show pictures from now on; the time of each runs from the moment at which it is shown first."""
+    require_images(home(), quiz)
+    st.session_state[PLAYING] = (quiz.id, reviewer)
+
+
+def pause(quiz: Quiz, reviewer: str) -> None:
+    """Leave the pictures; what was answered is kept, and the time of the picture stands still."""
+    st.session_state.pop(PLAYING, None)
+    times = _times(quiz, reviewer)
+    for item, (before, since) in list(times.items()):
+        if since is not None:
+            times[item] = before + time.monotonic() - since, None
+
+
+def play(quiz: Quiz, reviewer: str) -> None:
+    """The picture whose turn it is; only this part is drawn again with each answer."""
+    live(_turn, False)(quiz, reviewer)
+
+
+def _turn(quiz: Quiz, reviewer: str) -> None:
+    show_unsaved()
+    done = set(given(quiz, reviewer)["item"])
+    left = [item for item in quiz.order(reviewer) if item not in done]
+    if not left:
+        pause(quiz, reviewer)
+        st.rerun()
+    item, number = left[0], len(quiz.items) - len(left) + 1
+    with st.container(horizontal_alignment="center"):
+        st.progress((number - 1) / len(quiz.items), f"Picture {number} of {len(quiz.items)}", width=PICTURE)
+        path = picture_path(home(), quiz, item)
+        st.image(
+            stored_url(path, path.stat().st_mtime, PICTURE), width=PICTURE, alt=f"Picture {number}: real or synthetic?"
+        )
+        if quiz.seconds:
+            live(_clock, True, every=1.0)(quiz, reviewer, item)
+        with st.container(horizontal=True, horizontal_alignment="center", width=PICTURE):
+            for label, said, icon, shortcut in (
+                ("Real", REAL, ":material/person:", "Left"),
+                ("Synthetic", SYNTHETIC, ":material/auto_awesome:", "Right"),
+            ):
+                st.button(
+                    label,
+                    icon=icon,
+                    shortcut=shortcut,
+                    width=(PICTURE - 16) // 2,
+                    # a second press belongs to this picture, and not to the next one
+                    key=f"{said}-{quiz.id}-{item}",
+                    on_click=keep,
+                    args=(give, quiz, reviewer, item, said),
+                )
+        if st.button("Pause", type="tertiary", icon=":material/pause:", key=f"pause-{quiz.id}"):
+            pause(quiz, reviewer)
+            st.rerun()
+    _seconds(quiz, reviewer, item)  # its time begins when it is on its way to the browser
+
+
+def _clock(quiz: Quiz, reviewer: str, item: int) -> None:
+    """The time that is left, drawn again every second; at its end the picture has no answer."""
+    rest = quiz.seconds - _seconds(quiz, reviewer, item)
+    if rest < 0:
+        keep(give, quiz, reviewer, item, NONE)
+        st.rerun()
+    with st.container(horizontal_alignment="center"):
+        st.progress(rest / quiz.seconds, f"{rest:.0f} s", width=PICTURE)
+
+
+Times = dict[int, tuple[float, float | None]]
+"""For each picture the seconds for which it was shown before the last pause, and since when it is shown again."""
+
+
+def _seconds(quiz: Quiz, reviewer: str, item: int) -> float:
+    """How long this picture has been shown."""
+    times, now = _times(quiz, reviewer), time.monotonic()
+    before, since = times.get(item, (0.0, None))
+    since = now if since is None else since
+    times[item] = before, since
+    return before + now - since
+
+
+def _times(quiz: Quiz, reviewer: str) -> Times:
+    """Where a timer runs, a reviewer's are the server's: a tab that is loaded anew does not begin it again.
+
+    Else they are the session's: whoever closes the tab for the night has not looked at a picture for hours.
+    """
+    if quiz.seconds and may(Role.REVIEWER):
+        return _reviewers_times(quiz.id, reviewer)
+    return st.session_state.setdefault(SHOWN, {}).setdefault(quiz.id, {})
+
+
+@st.cache_resource(max_entries=1000, show_spinner=False)
+def _reviewers_times(quiz_id: str, reviewer: str) -> Times:
+    return {}
+
+
+def give(quiz: Quiz, reviewer: str, item: int, said: Answer) -> None:
+    """Keep an answer at once; a viewer's stays in the session and is gone with it."""
+    (record if may(Role.REVIEWER) else practise)(quiz, reviewer, item, said, _seconds(quiz, reviewer, item))
+
+
+def record(quiz: Quiz, reviewer: str, item: int, said: Answer, seconds: float) -> None:
+    """Keep a reviewer's answer for everybody's results."""
+    require(Role.REVIEWER)
+    answer(home(), quiz, reviewer, item, said, seconds)
+
+
+def practise(quiz: Quiz, reviewer: str, item: int, said: Answer, seconds: float) -> None:
+    """Remember a viewer's answer in the session."""
+    rows = st.session_state.setdefault(PRACTICE, {}).setdefault(quiz.id, [])
+    if all(row[1] != item for row in rows):
+        rows.append((reviewer, item, in_time(quiz, said, seconds), seconds, time.time()))

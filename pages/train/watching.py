@@ -1,0 +1,244 @@
+"""Watch one training: numbers, alarms, curves and pictures, and what to do next with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from engine.gans.snapshots import list_generators, list_snapshots
+from engine.jobs.queue import waiting
+from engine.sampling.exported import has_generator
+from engine.store.runs import Run, State
+from pages.components.command import show_settings
+from pages.components.format import amount, duration
+from pages.components.home import home
+from pages.components.navigation import script
+from pages.components.people import Role, guarded
+from pages.components.run_summary import config_of, state_of, status_of, summary_of
+from pages.components.runs import badge, live, run_header
+from pages.components.views import way_to
+from pages.quality.ranking import export_dialog, exported_snapshot, rankings_of, read_ranking
+from pages.train.alarms import alarm_cards, way_again
+from pages.train.curves import curves
+from pages.train.reading import SCORES, Best, best_checkpoint, read_rows, siblings
+from pages.train.samples import sample_wall
+from pages.train.starts import newest_snapshot
+
+RECENT_TICKS, PACE_TICKS = 5, 50
+CURVES_SECONDS = 6.0
+"""Between two looks at the curves: Streamlit draws them from scratch, which interrupts a reader who marks a part."""
+
+
+def watch(run: Run) -> None:
+    """Everything about one training, live while it is active."""
+    together(run)
+    run_header(run, brief=True)
+    active = state_of(run).is_active
+    if active:
+        st.caption(
+            "It goes on when this tab is closed. Stop it whenever the samples look good enough: what was learned is "
+            "kept, and it can be resumed."
+        )
+    best = best_checkpoint(run, read_rows(run))
+    live(told, active)(run)
+    if not active:
+        onward(run)
+    sample_wall(run, best)
+    live(charts, active, CURVES_SECONDS)(run)
+    if active:
+        onward(run)
+    show_settings(run)
+
+
+def together(run: Run) -> None:
+    """The generators of the other classes that belong to this one, each with its progress."""
+    group = siblings(run)
+    if len(group) < 2:
+        return
+    st.caption(f"One generator for each class: these {len(group)} trainings belong together; the bold one is shown.")
+    live(_progress_of, any(state_of(one).is_active for one in group))(group, run)
+
+
+def _progress_of(group: list[Run], shown: Run) -> None:
+    with st.container(horizontal=True):
+        for one in group:
+            found, name = summary_of(one), config_of(one)["class_name"]
+            with st.container(border=True, gap="xsmall", width=280, height="stretch"):
+                with st.container(horizontal=True, vertical_alignment="center"):
+                    badge(found.state)
+                    if one.id == shown.id:
+                        st.markdown(f"**{name}**", width="content")
+                    else:
+                        way_to(name, ":material/arrow_forward:", f"to-{one.id}", "", "tertiary", run=one.id)
+                total = found.status.total or config_of(one)["kimg"]
+                st.progress(found.share or 0.0, text=f"{amount(found.status.done)} of {amount(total)} kimg")
+
+
+def told(run: Run) -> None:
+    """What the training says of itself in words and numbers."""
+    numbers(run)
+    alarm_cards(run)
+
+
+def numbers(run: Run) -> None:
+    """Progress, speed, time left and memory; of StyleGAN2-ADA also its augmentation and scores."""
+    rows = read_rows(run)
+    if not rows:
+        _before_the_first(run)
+        return
+    last, status = rows[-1], status_of(run)
+    speed = recent_speed(rows)
+    # While scores are computed the status counts pictures, not kimg.
+    total = status.total if status.unit == "kimg" else config_of(run)["kimg"]
+    left = seconds_left([row for row in rows if row["time"] >= (status.started or 0)], total)
+    with st.container(horizontal=True):
+        _metric(
+            "Shown", f"{amount(last['kimg'])} of {amount(total)} kimg", f"{amount(1000 * last['kimg'])} real images"
+        )
+        _metric("Speed", f"{speed / 1000:.2g} kimg/s", f"{speed:.3g} images a second")
+        if state_of(run) is State.RUNNING and left is not None:
+            _metric("Time left", f"about {duration(left)}")
+        else:
+            _metric("Trained for", duration(last["seconds"]))
+        _metric("Memory", f"{last['memory_gib']:.1f} GiB")
+    if "augment_p" in last:
+        with st.container(horizontal=True):
+            _stylegan_numbers(run, rows)
+
+
+def _stylegan_numbers(run: Run, rows: list[dict[str, Any]]) -> None:
+    last, config = rows[-1], config_of(run)
+    _metric(
+        "r_t (overfitting)",
+        f"{last['r_t']:.2f}" if "r_t" in last else "–",
+        f"target {config['ada_target']:g}" if config["aug"] == "ada" else None,
+        help="Share of confident outputs of D on real images, from -1 to 1: high means that it learns them by heart.",
+    )
+    _metric(
+        "Augment p",
+        f"{last['augment_p']:.3f}",
+        f"{100 * last['augment_p']:.0f} % chance of each change",
+        help="Probability of each augmentation.",
+    )
+    judged = [row for row in rows if "valid_logits" in row]
+    if judged:
+        gap_now = judged[-1]["valid_logits"] - judged[-1]["train_logits"]
+        _metric(
+            "D on held-out images",
+            f"{judged[-1]['valid_logits']:.2f}",
+            f"{abs(gap_now):.2f} {'below' if gap_now < 0 else 'above'} training",
+            help="Mean logit on validation images. Far below that of training images, D knows these by heart.",
+        )
+    for name in SCORES:
+        scored = [row for row in rows if name in row]
+        if scored:
+            best = min(scored, key=lambda row: row[name])
+            _metric(
+                name.upper(),
+                f"{scored[-1][name]:.4g}",
+                f"best {best[name]:.4g} at {amount(best['kimg'])} kimg",
+                help="Distance between synthetic and training images; lower is better.",
+            )
+            break
+
+
+def _metric(label: str, value: str, remark: str | None = None, help: str | None = None) -> None:
+    st.metric(label, value, remark, delta_color="off", delta_arrow="off", help=help, border=True, height="stretch")
+
+
+def _before_the_first(run: Run) -> None:
+    """What a training without numbers waits for."""
+    state = state_of(run)
+    if state is State.QUEUED:
+        before = [other.id for other in waiting(home())]
+        place = before.index(run.id) if run.id in before else 0
+        st.info(
+            "It is next: it starts as soon as a device is free."
+            if place == 0
+            else f"It waits in the queue; {place} {'run is' if place == 1 else 'runs are'} before it.",
+            icon=":material/hourglass_empty:",
+        )
+    elif state.is_active:
+        tick = config_of(run)["tick_kimg"]
+        st.info(
+            f"The first numbers come after {tick:g} kimg ({amount(1000 * tick)} images shown).",
+            icon=":material/hourglass_top:",
+        )
+    else:
+        st.info("It ended before its first numbers.", icon=":material/timer_off:")
+
+
+def recent_speed(rows: list[dict[str, Any]]) -> float:
+    """Images a second over the last ticks; one tick alone would make the time left jump about."""
+    recent = rows[-RECENT_TICKS:]
+    return sum(row["images_per_second"] for row in recent) / len(recent)
+
+
+def seconds_left(rows: list[dict[str, Any]], total: float) -> float | None:
+    """Until `total` kimg, at the pace of the last ticks with snapshots and scores between them; None before two."""
+    recent = rows[-PACE_TICKS:]
+    if len(recent) < 2:
+        return None
+    pace = (recent[-1]["time"] - recent[0]["time"]) / (recent[-1]["kimg"] - recent[0]["kimg"])
+    return max(0.0, total - recent[-1]["kimg"]) * pace
+
+
+def charts(run: Run) -> None:
+    """The curves, once there are any."""
+    if read_rows(run):
+        st.subheader("Curves")
+        curves(run)
+
+
+def onward(run: Run) -> None:
+    """What can be done with this training: sample its generator, rank its snapshots, fine-tune, train again."""
+    active = state_of(run).is_active
+    if active and not has_generator(run.path) and not newest_snapshot(run):
+        return
+    with st.container(border=True):
+        st.markdown("**What next**")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            if has_generator(run.path) or (not active and list_snapshots(run.path)):
+                pressed = st.button(
+                    "Generate with it", type="primary", icon=":material/auto_awesome:", key=f"use-{run.id}"
+                )
+                if pressed:
+                    st.switch_page(script("generate"), query_params={"run": run.id})
+            if newest_snapshot(run):
+                way_to("Fine-tune from this", ":material/fork_right:", f"tune-{run.id}", "new", **{"from": run.id})
+            way_again(run, "Train again with changes", icon=":material/edit:")
+        if not active:
+            best_snapshot(run)
+
+
+def best_snapshot(run: Run) -> None:
+    """Which snapshot is the best as far as anybody measured, and its export; else the offer to rank them."""
+    if not list_generators(run.path):
+        return
+    best = best_checkpoint(run, read_rows(run))
+    ranking = next((made for made in rankings_of(run) if read_ranking(made)), None)
+    exported = exported_snapshot(run)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if best is None:
+            st.caption("The last snapshot of a training is not always its best.", width="content")
+        else:
+            st.caption(best.sentence, width="content")
+            _take(run, best, exported)
+        st.page_link(
+            script("quality"),
+            label="Rank its snapshots" if ranking is None else "See the ranking",
+            icon=":material/leaderboard:",
+            query_params={"run": run.id if ranking is None else ranking.id},
+        )
+
+
+def _take(run: Run, best: Best, exported: str) -> None:
+    if best.snapshot and best.snapshot == exported:
+        st.badge("It is the generator in use", icon=":material/check:", color="green")
+    elif best.snapshot:
+        pressed = st.button(
+            "Use this checkpoint…", icon=":material/star:", key=f"best-{run.id}", **guarded(Role.EDITOR)
+        )
+        if pressed:
+            export_dialog(run, best.snapshot, exported)
