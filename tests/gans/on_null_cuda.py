@@ -27,6 +27,7 @@ from engine.gans.dry_run import _play_through
 from engine.gans.image_spec import ImageSpec
 from engine.gans.stylegan2 import kernels
 from engine.gans.trainers import Trainer, make_trainer
+from engine.store.log import log_to_stdout
 from engine.store.progress import never, silent
 
 GPU = torch.device("cuda")
@@ -193,4 +194,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    log_to_stdout()
     main()

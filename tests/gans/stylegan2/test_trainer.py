@@ -73,7 +73,7 @@ def gradients_of(game: Game, phase: str) -> dict[str, Tensor]:
     trainer = game.trainer
     network = trainer.g if phase.startswith("g") else trainer.d
     rows = torch.from_numpy(rows_shown(0, 0, game.config.batch, len(game.images)))
-    trainer.begin(next(p for p in trainer.phases if p.network == phase[0].upper()))
+    trainer.zero_grad(next(p for p in trainer.phases if p.network == phase[0].upper()))
     for start in trainer.microbatch_starts:
         piece = rows[start : start + trainer.microbatch_starts.step]
         getattr(trainer, phase)(to_input(game.images.pixels[piece], mirror=False), game.images.labels[piece])
