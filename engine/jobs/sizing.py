@@ -29,11 +29,11 @@ from engine.sweep.arms import plan
 
 FILE = "size.json"
 MOST_PROCESSES = 8
-"""More than these slow each other down no further, as far as their memory is concerned."""
+"""That measure, at most, to begin quickly; how trials on more cores slow each other down was not measured."""
 MARGIN = 0.95
-"""Share of the minutes that is planned for: a laptop that gets warm slows down."""
+"""Share of the minutes that is planned for, since the machine may be slower later than when it was measured."""
 LOADS = {"import": 1.5, "train": 2.0, "pool": 1.0, "quality": 4.5, "sweep": 2.0}
-"""What each step takes besides training, in times that a process needs to load torch."""
+"""What each step takes besides training, in times that a process needs to load torch; as seen on 2 cores."""
 
 
 @dataclass(frozen=True)

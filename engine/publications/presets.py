@@ -44,7 +44,7 @@ def preset(name: str) -> Preset:
 
 
 def usual_size(name: str, gan: str = "") -> str:
-    """The size of a preset's journey unless one is asked for: what fits into five minutes, where there are sizes."""
+    """The size of a preset's journey unless one is asked for: auto where there are sizes, else none."""
     chosen = preset(name)
     return "auto" if chosen.shorter and gan in ("", next(iter(chosen.train))) else ""
 
