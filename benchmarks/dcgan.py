@@ -118,7 +118,7 @@ def our_loop(setting: Setting, device: torch.device) -> Callable[[], None]:
     count = 512
     pixels = np.random.default_rng(0).integers(0, 256, (count, spec.size, spec.size, spec.channels))
     images = TrainingImages(pixels.astype(np.uint8), np.zeros(count), [], device)
-    trainer = DcganTrainer(config, spec, device, choose_precision("auto", device))
+    trainer = DcganTrainer(config, spec, torch.zeros(0, dtype=torch.int64), device, choose_precision("auto", device))
     rows = np.split(rows_shown(0, 0, 64 * config.batch, count), 64)
     iterations = 0
     microbatches = images.stream([])

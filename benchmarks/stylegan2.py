@@ -83,9 +83,9 @@ def our_parts(config: StyleganConfig, size: int) -> Parts:
 
     def run(index: int) -> None:
         phase = trainer.phases[index]
-        trainer.begin(phase)
+        trainer.zero_grad(phase)
         phase.add_gradients(reals, labels)
-        trainer.share(phase)
+        trainer.all_reduce(phase)
         phase.step()
 
     def average() -> None:

@@ -58,7 +58,9 @@ def train(gan: str, precision: str, seconds: float) -> float:
     dtype = PRECISIONS[precision]
     if gan == "dcgan":
         config = DcganConfig(dataset="benchmark", batch=16, g_channels=32, d_channels=32)
-        trainer: DcganTrainer | StyleganTrainer = DcganTrainer(config, ImageSpec(64, 1), cpu, dtype)
+        trainer: DcganTrainer | StyleganTrainer = DcganTrainer(
+            config, ImageSpec(64, 1), torch.zeros(0, dtype=torch.int64), cpu, dtype
+        )
         reals = torch.randint(0, 256, (16, 64, 64, 1), dtype=torch.uint8)
     else:
         stylegan = training_config("auto", 64, 8)

@@ -13,8 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from engine.configs import StyleganConfig
-from engine.configs.train import TrainConfig
+from engine.configs import TrainConfig
 from engine.gpus import visible
 from engine.store.errors import ErsatzError, is_out_of_memory
 
@@ -182,12 +181,11 @@ def memory_errors(config: TrainConfig, device: torch.device) -> Iterator[None]:
 
 
 def _out_of_memory(config: TrainConfig, device: torch.device) -> ErsatzError:
-    at_once, remedy = config.batch, f"batch to {max(2, config.batch // 2)}"
-    if isinstance(config, StyleganConfig):
-        at_once = config.batch_gpu or config.batch // config.gpus
-        remedy = f"batch_gpu to {max(1, at_once // 2)} (train --dry-run finds the largest that fits)"
+    least = 2 if config.at_once_field == "batch" else 1
+    fewer = f"{config.at_once_field} to {max(least, config.at_once // 2)}"
     return ErsatzError(
-        f"The memory of the device ({describe(device)}) is full with batch {at_once}; it must hold both networks, "
-        f"their optimisers and all training images. Set {remedy}, import smaller images, "
+        f"The memory of the device ({describe(device)}) is full with batch {config.at_once}; it must hold both "
+        f"networks, their optimisers and all training images. Set {fewer} (train --dry-run finds the largest that "
+        "fits), import smaller images, "
         f"or end other programs{' on the GPU, or choose device cpu' if device.type == 'cuda' else ''}."
     )

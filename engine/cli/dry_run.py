@@ -7,12 +7,12 @@ from typing import Any
 
 from engine.cli.follow import follow_to_end
 from engine.cli.output import show
-from engine.configs import DryRunConfig, TrainingConfig
+from engine.configs import DryRunConfig, TrainConfig
 from engine.jobs import submit as jobs
 from engine.store.home import Home
 
 
-def dry_run_command(home: Home, configs: Sequence[TrainingConfig], as_json: bool) -> None:
+def dry_run_command(home: Home, configs: Sequence[TrainConfig], as_json: bool) -> None:
     """Try each training, as a run of its own, and print what it would cost.
 
     The configs are as the user gave them: what they leave unset is completed as it is for the training itself.
@@ -26,7 +26,7 @@ def dry_run_command(home: Home, configs: Sequence[TrainingConfig], as_json: bool
     show(results if len(results) > 1 else results[0], as_json, "\n".join(lines))
 
 
-def try_out(home: Home, config: TrainingConfig) -> dict[str, Any]:
+def try_out(home: Home, config: TrainConfig) -> dict[str, Any]:
     """The result of a finished dry run of this training, with the run's id."""
     given = {"gan": config.gan, **config.model_dump(mode="json", exclude_unset=True)}
     what = " ".join(filter(None, ("dry run", config.dataset, config.class_name)))

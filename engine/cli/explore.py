@@ -121,7 +121,7 @@ def mix(
     """Style mixing: the rows' images with some layers of w from the columns' (PNG; StyleGAN2)."""
     look = Look(class_name or None, psi, cutoff, noise)
     with _opened(run_id) as sampler:
-        layers = parse_layers(styles, sampler.info.get("num_ws", 0)) if sampler.has_w else []
+        layers = parse_layers(styles, sampler.info.num_ws) if sampler.has_w else []
         _write(out, style_mixing(sampler, parse_seeds(rows), parse_seeds(columns), layers, look), as_json)
 
 

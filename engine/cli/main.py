@@ -22,16 +22,14 @@ from engine.cli.quality import exclude, quality, rank, restore
 from engine.cli.runs import about, delete, named_run, queue, run_values, runs, stop
 from engine.cli.serve import require_free_port, serve
 from engine.configs import (
-    GANS,
-    DcganConfig,
     Fold,
     GeneratorReference,
     PipelineConfig,
     PoolConfig,
-    StyleganConfig,
     SweepConfig,
     parse_training,
 )
+from engine.configs.gans import gans
 from engine.datasets.dataset import Dataset
 from engine.datasets.folds import parent_of_folds
 from engine.jobs import submit as jobs
@@ -102,7 +100,7 @@ def doctor(port: Port = 8501, as_json: Json = False) -> None:
 def demo(
     preset_name: PresetName = "demo",
     source: Annotated[str, typer.Option(help="Folder or file with the preset's data; the demo needs none.")] = "",
-    gan: Annotated[str, typer.Option(help=f"{' or '.join(GANS)} [default: the preset's own]")] = "",
+    gan: Annotated[str, typer.Option(help=f"{' or '.join(gans())} [default: the preset's own]")] = "",
     protocol: Annotated[str, typer.Option(help=PipelineConfig.model_fields["protocol"].description)] = "both",
     folds: Annotated[int, typer.Option(help=PipelineConfig.model_fields["folds"].description)] = 0,
     size: Annotated[
@@ -176,10 +174,12 @@ def app_(
 
 
 @app.command()
-@with_options(DcganConfig, StyleganConfig, omit=("dataset", "dataset_fingerprint", "start_sha256", "gan"))
+@with_options(
+    *(family.config for family in gans().values()), omit=("dataset", "dataset_fingerprint", "start_sha256", "gan")
+)
 def train(
     dataset: Annotated[str, typer.Argument(help="A frozen data set; `dataset list` shows them.")],
-    gan: Annotated[str, typer.Option(help=f"{' or '.join(GANS)} [default: the preset's, or dcgan]")] = "",
+    gan: Annotated[str, typer.Option(help=f"{' or '.join(gans())} [default: the preset's, or dcgan]")] = "",
     preset_name: PresetName = "",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what it would cost, measured by a few iterations.")

@@ -11,8 +11,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
 
-from engine.configs import Config, StyleganConfig
-from engine.configs.stylegan2 import BY_CONFIGURATION
+from engine.configs import Config, TrainConfig
 from engine.store.errors import ErsatzError
 
 
@@ -98,7 +97,7 @@ def _remark(configs: Iterable[type[Config]], name: str) -> str:
 
 
 def _shown_default(config: type[Config], name: str) -> str:
-    if config is StyleganConfig and name in BY_CONFIGURATION:
+    if issubclass(config, TrainConfig) and name in config.by_size:
         return "by cfg"
     field = config.model_fields[name]
     default = "" if field.is_required() else field.get_default(call_default_factory=True)

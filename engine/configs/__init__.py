@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from engine.configs.base import Config
 from engine.configs.dry_run import DryRunConfig
+from engine.configs.gans import parse_training
 from engine.configs.importing import ImportConfig
 from engine.configs.network import NetworkConfig
 from engine.configs.pipeline import PipelineConfig
@@ -13,10 +14,8 @@ from engine.configs.quality import QualityConfig, RankingConfig
 from engine.configs.stylegan2 import StyleganConfig
 from engine.configs.sweep import Fold, SweepConfig
 from engine.configs.train import DcganConfig, TrainConfig
-from engine.configs.training import GANS, TrainingConfig, parse_training
 
 __all__ = [
-    "GANS",
     "Config",
     "DcganConfig",
     "DryRunConfig",
@@ -32,6 +31,5 @@ __all__ = [
     "StyleganConfig",
     "SweepConfig",
     "TrainConfig",
-    "TrainingConfig",
     "parse_training",
 ]

@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from engine.configs.base import Config
-from engine.configs.training import parse_training
+from engine.configs.gans import parse_training
 
 
 class DryRunConfig(Config):

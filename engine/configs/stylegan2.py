@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from engine.configs.train import TrainConfig
+from engine.configs.train import Metric, SnapshotScores, TrainConfig
 
 Configuration = Literal["auto", "stylegan2", "paper256", "paper512", "paper1024", "cifar"]
 AugmentPreset = Literal[
     "blit", "geom", "color", "filter", "noise", "cutout", "bg", "bgc", "bgcf", "bgcfn", "bgcfnc", "medical"
 ]
-Metric = Literal["kid", "fid"]
 SIZES = (16, 32, 64, 128, 256, 512, 1024)
 
 
 class StyleganConfig(TrainConfig):
     """StyleGAN2-ADA (arXiv 1912.04958 and 2006.06676).
 
-    The fields in `BY_CONFIGURATION` that are not set take the values of the configuration `cfg`, some of which depend
+    The fields in `by_size` that are not set take the values of the configuration `cfg`, some of which depend
     on the size of the images; `completed` fills them in when the run is submitted.
     """
+
+    at_once_field: ClassVar[str] = "batch_gpu"
 
     gan: Literal["stylegan2-ada"] = "stylegan2-ada"
     cfg: Configuration = "auto"
@@ -124,7 +125,7 @@ class StyleganConfig(TrainConfig):
         return self
 
     def completed(self, size: int) -> Self:
-        """The same with every unset field of `BY_CONFIGURATION` as the configuration says for images of `size` px."""
+        """The same with every unset field of `by_size` as the configuration says for images of `size` px."""
         values = configuration_values(self.cfg, size, self.gpus)
         if self.start_from:
             values |= {"ada_kimg": 100.0, "ema_ramp": 0.0}
@@ -132,6 +133,52 @@ class StyleganConfig(TrainConfig):
             del values["batch_gpu"]  # it was meant for the configuration's own batch
         unset = {name: value for name, value in values.items() if name not in self.model_fields_set}
         return type(self).build({**self.plain(), **unset})
+
+    @property
+    def ranks(self) -> int:
+        return self.gpus
+
+    @property
+    def at_once(self) -> int:
+        return self.batch_gpu or self.batch // self.gpus
+
+    def of_one_rank(self) -> Self:
+        return type(self).build({**self.plain(), "batch": self.batch // self.gpus, "gpus": 1})
+
+    @property
+    def augmentation(self) -> Literal["", "ada", "noaug", "fixed"]:
+        return self.aug
+
+    @property
+    def augment_preset(self) -> str:
+        return "" if self.aug == "noaug" else self.augpipe
+
+    @property
+    def mirrors(self) -> tuple[bool, bool]:
+        return self.mirror, self.mirror_vertical
+
+    @property
+    def drawn_subset(self) -> int:
+        return self.subset
+
+    @property
+    def init_from(self) -> tuple[str, str]:
+        return self.start_from, self.start_sha256
+
+    @property
+    def returns_after_explosion(self) -> bool:
+        return self.on_explosion == "return"
+
+    @property
+    def scores(self) -> SnapshotScores | None:
+        if not self.metrics:
+            return None
+        return SnapshotScores(
+            metrics=self.metrics,
+            extractor=self.metric_extractor,
+            weights=self.metric_weights,
+            images=self.metric_images,
+        )
 
 
 def configuration_values(cfg: Configuration, size: int, gpus: int = 1) -> dict[str, Any]:
@@ -198,5 +245,5 @@ _PUBLISHED: dict[str, dict[str, Any]] = {
     },
 }
 
-BY_CONFIGURATION = frozenset({*configuration_values("auto", 64), *configuration_values("cifar", 32)})
-"""Fields that `cfg` sets unless they are given."""
+
+StyleganConfig.by_size = frozenset({*configuration_values("auto", 64), *configuration_values("cifar", 32)})

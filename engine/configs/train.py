@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from engine.configs.base import Config
 
+Metric = Literal["kid", "fid"]
+
+
+class SnapshotScores(Config):
+    """The scores of every snapshot of a training."""
+
+    metrics: tuple[Metric, ...]
+    extractor: str
+    weights: str
+    images: int
+
 
 class TrainConfig(Config):
     """What every generator's training shares; progress is counted in thousands of real images shown (kimg)."""
 
+    at_once_field: ClassVar[str] = "batch"
+    """The setting that bounds how many images are computed at once."""
+    by_size: ClassVar[frozenset[str]] = frozenset()
+    """Fields that `completed` sets from the size of the images unless they are given."""
+
     kind: Literal["train"] = "train"
+    gan: str
+    """Name of the GAN in `engine.configs.gans`."""
     dataset: str
     """Name of a frozen data set; only its training split is used."""
     dataset_fingerprint: str = ""
@@ -51,6 +69,65 @@ class TrainConfig(Config):
         if self.conditional and self.class_name:
             raise ValueError("conditional training uses all classes; leave class_name empty, or conditional false")
         return self
+
+    # What the training loop, the queue and the alarms ask of any GAN; one that can do more says so.
+
+    def completed(self, size: int) -> Self:
+        """The same with every field of `by_size` that is not set as it should be for images of `size` px."""
+        return self
+
+    @property
+    def ranks(self) -> int:
+        """Processes that share each batch, one a GPU."""
+        return 1
+
+    @property
+    def at_once(self) -> int:
+        """Images that one process computes at once; what memory depends on."""
+        return self.batch
+
+    def with_at_once(self, count: int) -> tuple[str, Self]:
+        """The setting that has so many images computed at once, in words, and the config with it."""
+        return f"{self.at_once_field} {count}", type(self).build({**self.plain(), self.at_once_field: count})
+
+    def of_one_rank(self) -> Self:
+        """The training as one of its ranks sees it: with its share of each batch."""
+        return self
+
+    @property
+    def augmentation(self) -> Literal["", "ada", "noaug", "fixed"]:
+        """How what the discriminator sees is augmented; empty where the GAN knows no augmentation."""
+        return ""
+
+    @property
+    def augment_preset(self) -> str:
+        """The augmentations by the name of their preset; empty for none."""
+        return ""
+
+    @property
+    def mirrors(self) -> tuple[bool, bool]:
+        """Whether real images are mirrored at random, left to right and top to bottom."""
+        return self.mirror, False
+
+    @property
+    def drawn_subset(self) -> int:
+        """Images to train on, drawn by the seed; 0: all."""
+        return 0
+
+    @property
+    def init_from(self) -> tuple[str, str]:
+        """The run or file with the networks to start from and their SHA-256; empty without."""
+        return "", ""
+
+    @property
+    def returns_after_explosion(self) -> bool:
+        """Whether a training whose numbers exploded goes back to its last good snapshot by itself."""
+        return False
+
+    @property
+    def scores(self) -> SnapshotScores | None:
+        """What is scored at every snapshot; None for nothing."""
+        return None
 
 
 class DcganConfig(TrainConfig):

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from engine.configs import StyleganConfig, TrainingConfig
+from engine.configs import TrainConfig
 from engine.gans.augment.controller import SATURATED_FROM, ada_sentence
 
 Rows = Sequence[Mapping[str, Any]]
@@ -67,7 +67,7 @@ class Alarm:
     kimg: float
 
 
-def look(rows: Rows, config: TrainingConfig, total_kimg: float, leak: str = "") -> list[Alarm]:
+def look(rows: Rows, config: TrainConfig, total_kimg: float, leak: str = "") -> list[Alarm]:
     """The alarms that a training's metrics rows, oldest first, call for now.
 
     Names: overfitting, collapse, explosion, leaking, ada-off, ada-saturated. Only some rows hold the numbers of
@@ -83,21 +83,21 @@ def look(rows: Rows, config: TrainingConfig, total_kimg: float, leak: str = "") 
         "explosion": explosion(settled),
         "leaking": leak if _keeps_leaking(settled) else "",
     }
-    if isinstance(config, StyleganConfig) and config.aug == "ada" and (of_ada := ada_sentence(rows)):
+    if config.augmentation == "ada" and (of_ada := ada_sentence(rows)):
         found |= dict([of_ada])
     return [Alarm(name, sentence, rows[-1]["kimg"]) for name, sentence in found.items() if sentence]
 
 
-def overfitting(rows: Rows, config: TrainingConfig, total_kimg: float) -> str:
+def overfitting(rows: Rows, config: TrainConfig, total_kimg: float) -> str:
     """The discriminator knows the training images by heart, by r_t or by held-out images; '' if not."""
     evidence = _by_held_out(rows) or _by_r_t(rows, config, total_kimg)
-    if not evidence or not isinstance(config, StyleganConfig):
+    if not evidence or not config.augmentation:
         return ""
     remedy = {
         "noaug": "Train with aug ada",
         "fixed": "Train with a larger aug_p or aug ada",
         "ada": "Add images (or mirror them, where anatomy allows it), start from a trained network, or double gamma",
-    }[config.aug]
+    }[config.augmentation]
     scored = [row for row in rows if _is_number(row.get("kid"))]
     best = min(scored, key=lambda row: row["kid"]) if scored else None
     if best and best is not scored[-1]:
@@ -132,13 +132,13 @@ def held_out_gap(row: Mapping[str, Any]) -> float | None:
     return (train - valid) / (train - fake) if train > fake else None
 
 
-def _by_r_t(rows: Rows, config: TrainingConfig, total_kimg: float) -> str:
+def _by_r_t(rows: Rows, config: TrainConfig, total_kimg: float) -> str:
     """r_t near 1 for long, and no ADA that could still raise p."""
     known = [row for row in rows if _is_number(row.get("r_t"))]
     window = min(LONG_KIMG, LONG_SHARE * total_kimg)
     if not known or known[-1]["kimg"] - known[0]["kimg"] < window:
         return ""
-    if isinstance(config, StyleganConfig) and config.aug == "ada" and known[-1].get("augment_p", 0) < SATURATED_FROM:
+    if config.augmentation == "ada" and known[-1].get("augment_p", 0) < SATURATED_FROM:
         return ""
     typical = median(row["r_t"] for row in known if row["kimg"] >= known[-1]["kimg"] - window)
     if typical < CERTAIN:

@@ -9,7 +9,6 @@ images seen.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +17,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from engine.configs import DcganConfig, TrainingConfig, parse_training
-from engine.gans.dcgan import networks as dcgan
+from engine.configs import TrainConfig
+from engine.configs.gans import gan_named
 from engine.gans.image_spec import ImageSpec
 from engine.gans.snapshots import NAMES, images_seen, list_snapshots, snapshot_path
-from engine.gans.stylegan2 import generator as stylegan2
-from engine.gans.stylegan2.architecture import Architecture
 from engine.store.errors import ErsatzError
 from engine.store.files import replacing
+from engine.store.plugins import named
 
 FORMAT = "ersatz-snapshot-1"
 KEEP = 3
@@ -77,21 +75,12 @@ def read_metadata(path: Path) -> dict[str, Any]:
 def load_generator(path: Path) -> tuple[nn.Module, dict[str, Any]]:
     """The averaged generator of a snapshot (fp32, eval mode, on the CPU) and the snapshot's metadata."""
     tensors, metadata = _read(path, "G_ema.")
-    generator = _build_generator(metadata)
+    generator = named(gan_named(metadata["gan"]).load_generator)(metadata)
     try:
         generator.load_state_dict({name.removeprefix("G_ema."): tensor for name, tensor in tensors.items()})
     except RuntimeError as error:
         raise _damaged(path, "its tensors do not fit its config") from error
     return generator.eval().requires_grad_(False), metadata
-
-
-def _build_generator(metadata: dict[str, Any]) -> nn.Module:
-    if metadata["gan"] == "stylegan2-ada":
-        return stylegan2.Generator(Architecture(**metadata["g_architecture"]))
-    config = parse_training(metadata["config"])
-    assert isinstance(config, DcganConfig)
-    classes = len(metadata["classes"]) if metadata["conditional"] else 0
-    return dcgan.Generator(config, ImageSpec(metadata["size"], metadata["channels"], classes))
 
 
 def _read(path: Path, prefix: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -118,19 +107,18 @@ def _damaged(path: Path, reason: str) -> ErsatzError:
     )
 
 
-def describe_snapshot(config: TrainingConfig, digest: str, spec: ImageSpec, classes: list[str]) -> dict[str, Any]:
-    """The part of the metadata that stays the same throughout a run; `classes` are those the generator can make."""
-    if isinstance(config, DcganConfig):
-        shape: dict[str, Any] = {"architecture": config.architecture}
-    else:
-        architecture = Architecture.from_config(config, spec)
-        shape = {"architecture": config.cfg, **describe_networks(architecture, architecture)}
+def describe_snapshot(
+    config: TrainConfig, networks: dict[str, Any], digest: str, spec: ImageSpec, classes: list[str]
+) -> dict[str, Any]:
+    """The part of the metadata that stays the same throughout a run; `classes` are those the generator can make.
+
+    `networks` is what the trainer says of them: `architecture`, `z_dim` and what only this GAN has.
+    """
     return {
         "gan": config.gan,
-        **shape,
+        **networks,
         "config": config.plain(),
         "config_sha256": digest,
-        "z_dim": config.z_dim,
         "size": spec.size,
         "channels": spec.channels,
         "classes": classes,
@@ -140,11 +128,3 @@ def describe_snapshot(config: TrainingConfig, digest: str, spec: ImageSpec, clas
         "dataset_fingerprint": config.dataset_fingerprint,
         "torch": torch.__version__,
     }
-
-
-def describe_networks(g: Architecture, d: Architecture) -> dict[str, Any]:
-    """Metadata of a StyleGAN2 snapshot's networks, enough to build both (`Architecture(**facts["g_architecture"])`).
-
-    The two differ in an imported file at most.
-    """
-    return {"w_dim": g.w_dim, "num_ws": g.num_ws, "g_architecture": asdict(g), "d_architecture": asdict(d)}

@@ -14,8 +14,7 @@ import psutil
 import torch
 from torch import Tensor
 
-from engine.configs import StyleganConfig
-from engine.configs.train import TrainConfig
+from engine.configs import TrainConfig
 from engine.datasets.dataset import Dataset
 from engine.gans.distributed import is_first, world
 from engine.store.errors import ErsatzError
@@ -166,9 +165,9 @@ def chosen_rows(every: pd.DataFrame, config: TrainConfig) -> np.ndarray:
     chosen = np.arange(len(every))
     if config.class_name:
         chosen = chosen[(every["class"] == config.class_name).to_numpy()]
-    if isinstance(config, StyleganConfig) and 0 < config.subset < len(chosen):
+    if 0 < config.drawn_subset < len(chosen):
         np.random.RandomState(config.seed).shuffle(chosen)  # as published
-        chosen = np.sort(chosen[: config.subset])
+        chosen = np.sort(chosen[: config.drawn_subset])
     return chosen
 
 

@@ -13,14 +13,13 @@ from dataclasses import asdict, dataclass
 import psutil
 import torch
 
-from engine.configs import DcganConfig, DryRunConfig, StyleganConfig, TrainingConfig, parse_training
+from engine.configs import DryRunConfig, TrainConfig, parse_training
 from engine.devices import choose_device, describe, set_arithmetic
 from engine.gans.checkpoints import KEEP, KEEP_GENERATORS
 from engine.gans.cuda_graphs import WARM_UP
 from engine.gans.data import TrainingImages, free_memory, open_training_set, read_training_images, rows_shown
 from engine.gans.grids import fixed_latents, to_bytes
 from engine.gans.image_spec import ImageSpec
-from engine.gans.stylegan2.trainer import StyleganTrainer
 from engine.gans.trainers import Trainer, make_trainer, precision_of
 from engine.gans.training import length
 from engine.store.errors import ErsatzError, is_out_of_memory
@@ -28,8 +27,6 @@ from engine.store.progress import Outcome, Progress, Report, ShouldStop, duratio
 from engine.store.runs import Run
 
 GIB = 2**30
-TYPICAL_P = 0.5
-"""p of adaptive augmentation while it is measured: a training begins at 0, where much of the work is skipped."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +86,7 @@ def dry_run(run: Run, config: DryRunConfig, report: Report, should_stop: ShouldS
     report(Progress("reading images", 0, 1, "images"))
     free = free_memory(device) + (0 if device.type == "cuda" else psutil.Process().memory_info().rss)
     images = read_training_images(dataset, training, device, report)
-    share = of_one_rank(training)
+    share = training.of_one_rank()
     total, tick = length(training, len(images))
 
     trainer = make_trainer(share, spec, images.labels.cpu(), torch.device("cpu"))
@@ -97,7 +94,7 @@ def dry_run(run: Run, config: DryRunConfig, report: Report, should_stop: ShouldS
     networks = {name: sum(p.numel() for p in network.parameters()) for name, network in trainer.networks().items()}
     del trainer
 
-    def measure(candidate: TrainingConfig, iterations: int) -> Measured | None:
+    def measure(candidate: TrainConfig, iterations: int) -> Measured | None:
         return _measure(candidate, spec, images, device, iterations, report, should_stop)
 
     try:
@@ -116,7 +113,7 @@ def dry_run(run: Run, config: DryRunConfig, report: Report, should_stop: ShouldS
         remedy=remedy,
         device=describe(device),
         precision=str(precision_of(training, device)).removeprefix("torch."),
-        gpus=training.gpus if isinstance(training, StyleganConfig) else 1,
+        gpus=training.ranks,
         images=len(images),
         g_parameters=networks["G"],
         d_parameters=networks["D"],
@@ -134,27 +131,19 @@ def dry_run(run: Run, config: DryRunConfig, report: Report, should_stop: ShouldS
     return "finished"
 
 
-def of_one_rank(training: TrainingConfig) -> TrainingConfig:
-    """The training as one of its ranks sees it: with its share of each batch."""
-    if isinstance(training, DcganConfig) or training.gpus == 1:
-        return training
-    return type(training).build({**training.plain(), "batch": training.batch // training.gpus, "gpus": 1})
-
-
-def remedies(training: TrainingConfig) -> Iterator[tuple[str, TrainingConfig]]:
-    """Ever smaller pieces of a batch, or batches, with how to ask for them."""
-    name = "batch" if isinstance(training, DcganConfig) else "batch_gpu"
-    at_once = training.batch if isinstance(training, DcganConfig) else training.batch_gpu or training.batch
+def remedies(training: TrainConfig) -> Iterator[tuple[str, TrainConfig]]:
+    """Ever fewer images at once, with how to ask for them."""
+    at_once = training.at_once
     while at_once > 1:
         at_once //= 2
         try:
-            yield f"{name} {at_once}", type(training).build({**training.plain(), name: at_once})
+            yield training.with_at_once(at_once)
         except ErsatzError:  # does not divide the batch
             continue
 
 
 def _measure(
-    training: TrainingConfig,
+    training: TrainConfig,
     spec: ImageSpec,
     images: TrainingImages,
     device: torch.device,
@@ -175,7 +164,7 @@ def _measure(
 
 
 def _play_through(
-    training: TrainingConfig,
+    training: TrainConfig,
     spec: ImageSpec,
     images: TrainingImages,
     device: torch.device,
@@ -187,9 +176,8 @@ def _play_through(
     if on_gpu:
         torch.cuda.reset_peak_memory_stats(device)
     trainer = make_trainer(training, spec, images.labels, device)
-    if isinstance(trainer, StyleganTrainer) and trainer.config.aug == "ada":
-        trainer.augment.p.fill_(TYPICAL_P)
-    z, labels = (t.to(device) for t in fixed_latents(0, training.grid, training.z_dim, spec.classes))
+    trainer.set_typical_load()
+    z, labels = (t.to(device) for t in fixed_latents(0, training.grid, trainer.z_dim, spec.classes))
     if on_gpu:  # what the grid at the start of a training leaves to its end
         to_bytes(trainer.sample(z, labels))
     # As if at the very start, again and again: there every phase is due, and all of them are recorded after a while.
@@ -210,7 +198,7 @@ def _play_through(
     return Measured(seconds / max(1, iterations), time.perf_counter() - started, peak_memory(device))
 
 
-def _play(trainer: Trainer, training: TrainingConfig, images: TrainingImages, images_seen: int) -> None:
+def _play(trainer: Trainer, training: TrainConfig, images: TrainingImages, images_seen: int) -> None:
     rows = rows_shown(training.seed, images_seen, training.batch, len(images))
     microbatches = [rows[start : start + trainer.microbatch_starts.step] for start in trainer.microbatch_starts]
     trainer.train_step(list(images.stream(microbatches)), images_seen)

@@ -1,10 +1,13 @@
-"""The file that a training starts from, found by run or by path, identified by its hash. Never imports torch."""
+"""The file that a training starts from, found by run or by path, identified by its hash, and what was taken from it.
+
+Never imports torch.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from engine.gans.snapshots import list_snapshots
 from engine.store.errors import ErsatzError
@@ -12,7 +15,26 @@ from engine.store.hashing import sha256_file
 from engine.store.home import NAME_PATTERN, Home
 from engine.store.runs import Run
 
+TRAINING_FILE = "training_images.txt"
 EXPECTED = "the id of a StyleGAN2-ADA training or of an imported network, or the path of a .pkl or of a snapshot"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Started:
+    """The networks that a training took over from its start, as in `start.json`."""
+
+    start_from: str
+    sha256: str
+    unknown_images: bool
+    """Whether images were seen on the way of which there is no list, so that no audit can find them."""
+    untrained: list[str]
+    """Tensors that the start does not have."""
+    training_images: list[str]
+    """SHA-256 of every image that the start is known to have seen."""
+
+    def facts(self) -> dict[str, Any]:
+        """The part of it that a snapshot's metadata keeps."""
+        return {"start_from": self.start_from, "sha256": self.sha256, "unknown_images": self.unknown_images}
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from engine.configs import StyleganConfig, TrainingConfig
+from engine.configs import TrainConfig
 from engine.gans.checkpoints import load_snapshot, save_snapshot
 from engine.gans.distributed import first_decides, is_first
 from engine.gans.snapshots import latest_snapshot, list_snapshots
@@ -70,14 +70,7 @@ def exploded(meters: dict[str, float], trainer: Trainer) -> list[str]:
     return broken if all(norm.isfinite() for norm in norms) else [*broken, "weights"]
 
 
-def may_return(config: TrainingConfig) -> bool:
-    """Whether a training that exploded is to go on by itself."""
-    return isinstance(config, StyleganConfig) and config.on_explosion == "return"
-
-
-def go_back(
-    run: Run, config: TrainingConfig, trainer: Trainer, digest: str, broken: list[str], at: Position
-) -> Position:
+def go_back(run: Run, config: TrainConfig, trainer: Trainer, digest: str, broken: list[str], at: Position) -> Position:
     """After an explosion found at `at`: load the newest snapshot, with half the learning rates, or end the training.
 
     The rates are halved in the snapshot itself, so that the return survives whatever happens next. Without the wish
@@ -91,12 +84,12 @@ def go_back(
     return found
 
 
-def _slow_down(run: Run, config: TrainingConfig, broken: list[str], at: Position) -> None:
+def _slow_down(run: Run, config: TrainConfig, broken: list[str], at: Position) -> None:
     """Halve the learning rates in the newest snapshot and count the return there."""
     snapshot = latest_snapshot(run.path)
     kimg = at.images_seen / 1000
     happened = f"Training exploded before {kimg:g} kimg: {', '.join(broken)} became infinite or not a number."
-    if snapshot and may_return(config) and at.returns < MOST_RETURNS:
+    if snapshot and config.returns_after_explosion and at.returns < MOST_RETURNS:
         tensors, metadata = load_snapshot(snapshot)
         for name in LEARNING_RATES:
             tensors[name] = tensors[name] / 2

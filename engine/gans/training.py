@@ -16,23 +16,23 @@ from dataclasses import asdict, replace
 import numpy as np
 import torch
 
-from engine.configs import TrainingConfig
-from engine.configs.train import TrainConfig
+from engine.configs import TrainConfig
+from engine.configs.gans import gan_named
 from engine.devices import choose_device, describe, memory_errors, memory_gib, set_arithmetic
 from engine.gans.checkpoints import describe_snapshot, save_snapshot
 from engine.gans.data import TrainingImages, open_training_set, read_training_images, rows_shown, seed_draws
 from engine.gans.distributed import first_decides, is_first, take_from_first, world
 from engine.gans.grids import fixed_latents, save_grid, to_bytes
 from engine.gans.image_spec import ImageSpec
+from engine.gans.init_source import TRAINING_FILE, Started
 from engine.gans.metrics_log import Recording
-from engine.gans.resuming import Position, exploded, go_back, may_return, resume
-from engine.gans.stylegan2.trainer import StyleganTrainer
+from engine.gans.resuming import Position, exploded, go_back, resume
 from engine.gans.trainers import Trainer, make_trainer
-from engine.gans.transfer import TRAINING_FILE, begin
 from engine.gans.validation_logits import HeldOut
 from engine.gans.watch import Watch
 from engine.store.files import disk_errors, write_text
 from engine.store.hashing import sha256_value
+from engine.store.plugins import named
 from engine.store.progress import Outcome, Progress, Report, ShouldStop, never, silent
 from engine.store.runs import Run
 
@@ -46,7 +46,7 @@ Score = Callable[[Sample], dict[str, float]]
 
 def train(
     run: Run,
-    config: TrainingConfig,
+    config: TrainConfig,
     report: Report = silent,
     should_stop: ShouldStop = never,
     score: Score | None = None,
@@ -63,7 +63,7 @@ def train(
 
 def _train(
     run: Run,
-    config: TrainingConfig,
+    config: TrainConfig,
     device: torch.device,
     report: Report,
     should_stop: ShouldStop,
@@ -76,14 +76,16 @@ def _train(
     report(Progress("reading images", 0, 1, "kimg"))
     images = read_training_images(dataset, config, device, report)
     trainer = make_trainer(config, spec, images.labels, device)
-    held_out = HeldOut(dataset, images, trainer) if isinstance(trainer, StyleganTrainer) else None
+    family = gan_named(config.gan)
+    held_out = HeldOut(dataset, images, config, trainer) if family.capabilities.validation_logits else None
 
     # Restore the newest snapshot, or begin.
     digest = sha256_value(config.plain())
     made = [config.class_name] if config.class_name else dataset.classes
-    facts = describe_snapshot(config, digest, spec, made)
+    facts = describe_snapshot(config, {"z_dim": trainer.z_dim, **trainer.facts()}, digest, spec, made)
     found = resume(run, trainer, digest)
-    origin = begin(run, config, trainer.networks(), fresh=found is None)
+    start = named(family.init_networks) if family.transfers else None
+    origin: Started | None = start(run, config, trainer.networks(), found is None) if start else None
     if origin:
         facts["start"] = origin.facts()
     at = found or Position()
@@ -100,7 +102,7 @@ def _train(
         )
 
     # Sample grids and snapshots of the loop.
-    z, labels = (t.to(device) for t in fixed_latents(config.seed, config.grid, config.z_dim, spec.classes))
+    z, labels = (t.to(device) for t in fixed_latents(config.seed, config.grid, trainer.z_dim, spec.classes))
     samples = run.path / "samples"
     watch = Watch(run, config, images, total / 1000)
 
@@ -108,7 +110,7 @@ def _train(
         return to_bytes(trainer.sample(z, labels))
 
     def sample(seeds: Sequence[int]) -> np.ndarray:
-        return seeded_samples(trainer, images, config.z_dim, seeds)
+        return seeded_samples(trainer, images, seeds)
 
     def keep() -> None:
         save_snapshot(run.path, trainer.state(), {**facts, **asdict(at)})
@@ -116,7 +118,7 @@ def _train(
     if at.images_seen == 0 and is_first():
         save_grid(samples / "reals.png", images.examples(config.grid, config.seed))
         save_grid(samples / f"fakes-{0:09d}.png", grid())
-        if may_return(config):
+        if config.returns_after_explosion:
             keep()
     report(Progress("training", at.images_seen / 1000, total / 1000, "kimg"))
 
@@ -145,7 +147,7 @@ def _train(
             kimg, speed = until / 1000, (until - begun) / elapsed
             regular = until >= total or (until // tick_images) % config.snapshot_ticks == 0
             row = {"seconds": at.seconds, **meters, "images_per_second": speed, "memory_gib": memory_gib(device)}
-            if may_return(config):
+            if config.returns_after_explosion:
                 row["returns"] = at.returns
             if is_first():
                 scores: dict[str, float] = {}
@@ -182,10 +184,12 @@ def length(config: TrainConfig, images: int) -> tuple[int, int]:
     return total, tick
 
 
-def seeded_samples(trainer: Trainer, images: TrainingImages, z_dim: int, seeds: Sequence[int]) -> np.ndarray:
+def seeded_samples(trainer: Trainer, images: TrainingImages, seeds: Sequence[int]) -> np.ndarray:
     """Samples to score, uint8 [n, H, W, C]: a latent for each seed, labels of random training images, random noise."""
     generators = [np.random.default_rng(seed) for seed in seeds]
-    z = torch.from_numpy(np.stack([generator.standard_normal(z_dim, dtype=np.float32) for generator in generators]))
+    z = torch.from_numpy(
+        np.stack([generator.standard_normal(trainer.z_dim, dtype=np.float32) for generator in generators])
+    )
     rows = torch.tensor([int(generator.integers(len(images))) for generator in generators])
     device = images.labels.device
     seed_draws(seeds[0], device)

@@ -15,15 +15,14 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from engine.configs import StyleganConfig, TrainingConfig
+from engine.configs import StyleganConfig
 from engine.gans.checkpoints import load_snapshot
 from engine.gans.distributed import is_first
-from engine.gans.init_source import Start, resolve_start
+from engine.gans.init_source import TRAINING_FILE, Start, Started, resolve_start
 from engine.gans.nvidia_pkl.nvidia import read_networks
 from engine.gans.stylegan2.architecture import Architecture
 from engine.store.errors import ErsatzError
@@ -33,7 +32,6 @@ from engine.store.runs import Run
 logger = logging.getLogger(__name__)
 
 START_FILE = "start.json"
-TRAINING_FILE = "training_images.txt"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,31 +45,13 @@ class Source:
     unknown_images: bool
 
 
-@dataclass(frozen=True, kw_only=True)
-class Started:
-    """The networks that a training took over from its start, as in `start.json`."""
-
-    start_from: str
-    sha256: str
-    unknown_images: bool
-    """Whether images were seen on the way of which there is no list, so that no audit can find them."""
-    untrained: list[str]
-    """Tensors that the start does not have."""
-    training_images: list[str]
-    """SHA-256 of every image that the start is known to have seen."""
-
-    def facts(self) -> dict[str, Any]:
-        """The part of it that a snapshot's metadata keeps."""
-        return {"start_from": self.start_from, "sha256": self.sha256, "unknown_images": self.unknown_images}
-
-
-def begin(run: Run, config: TrainingConfig, networks: Mapping[str, nn.Module], fresh: bool) -> Started | None:
+def begin(run: Run, config: StyleganConfig, networks: Mapping[str, nn.Module], fresh: bool) -> Started | None:
     """The source of the run's networks, or None. A `fresh` run takes them over now; a resumed one has them already.
 
     `networks` are `G`, `D` and `G_ema`, changed in place. Raises `ErsatzError` when the start is gone, changed or
     does not fit. Every image in `training_images` was seen by the run's networks too and belongs into its own list.
     """
-    if not isinstance(config, StyleganConfig) or not config.start_from:
+    if not config.start_from:
         return None
     if not fresh:
         return Started(**read_json(run.path / START_FILE))

@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engine.configs import TrainConfig
 from engine.datasets.dataset import Dataset
 from engine.gans.data import TrainingImages, rows_shown, to_input
-from engine.gans.stylegan2.trainer import StyleganTrainer
+from engine.gans.trainers import ScoresImages, Trainer
 
 MOST_IMAGES = 1000
 MOST_BYTES = 2**28
@@ -21,16 +22,14 @@ MOST_BYTES = 2**28
 class HeldOut:
     """Images of the validation split and the rows of equally many training images, for a discriminator to judge."""
 
-    def __init__(self, dataset: Dataset, images: TrainingImages, trainer: StyleganTrainer):
-        self.images, self.discriminator_logits, self.at_once = (
-            images,
-            trainer.discriminator_logits,
-            trainer.microbatch_starts.step,
-        )
-        config = trainer.config
+    def __init__(self, dataset: Dataset, images: TrainingImages, config: TrainConfig, trainer: Trainer):
+        """`trainer` is one that `ScoresImages` too."""
+        assert isinstance(trainer, ScoresImages)
+        self.images, self.discriminator_logits = images, trainer.discriminator_logits
+        self.at_once = trainer.microbatch_starts.step
         valid = dataset.rows("valid", config.class_name or None)
         count = min(len(valid), len(images), MOST_IMAGES, MOST_BYTES // (dataset.size**2 * dataset.channels))
-        group = min(config.mbstd_group, self.at_once)
+        group = trainer.judged_together
         count = count // group * group or count  # whole groups of minibatch-std, unless there is not even one
         chosen = valid.iloc[rows_shown(config.seed, 0, count, len(valid)) if count else []]
         self.pixels, self.labels = dataset.pixels(chosen), torch.tensor(dataset.labels(chosen))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from engine.configs import StyleganConfig, TrainingConfig
+from engine.configs import TrainConfig
 from engine.gans.alarms import Rows, diversity, look
 from engine.gans.augmentation_leaks import leak_evidence
 from engine.gans.data import TrainingImages
@@ -24,7 +24,7 @@ LEAK_IMAGES = 200
 class Watch:
     """Keeps what the alarms of one training need besides its metrics, and raises them."""
 
-    def __init__(self, run: Run, config: TrainingConfig, images: TrainingImages, total_kimg: float):
+    def __init__(self, run: Run, config: TrainConfig, images: TrainingImages, total_kimg: float):
         self.run, self.config, self.images, self.total_kimg = run, config, images, total_kimg
         self.diversity_of_reals = diversity(images.examples(config.grid, config.seed))
         self.leak = ""
@@ -37,9 +37,11 @@ class Watch:
         scores = {}
         if self.diversity_of_reals:
             scores["diversity"] = diversity(grid) / self.diversity_of_reals
-        if isinstance(self.config, StyleganConfig) and augment_p >= LEAK_FROM:
+        if self.config.augment_preset and augment_p >= LEAK_FROM:
             reals = as_shown(self.images.examples(LEAK_IMAGES, self.config.seed), self.config)
-            found = leak_evidence(reals, sample(range(LEAK_IMAGES)), self.config.augpipe, augment_p, self.config.seed)
+            found = leak_evidence(
+                reals, sample(range(LEAK_IMAGES)), self.config.augment_preset, augment_p, self.config.seed
+            )
             scores["leaking"] = float(len(found["leaking"]))
             self.leak = found["sentence"] or self.leak
         return scores
@@ -53,12 +55,13 @@ class Watch:
                 logger.warning(f"Alarm: {alarm.sentence}")
 
 
-def as_shown(reals: np.ndarray, config: StyleganConfig) -> np.ndarray:
+def as_shown(reals: np.ndarray, config: TrainConfig) -> np.ndarray:
     """Images [N, H, W, C] with half of them mirrored, where the training mirrors at random."""
     reals = reals.copy()
-    if config.mirror:
+    left_right, up_down = config.mirrors
+    if left_right:
         reals[::2] = reals[::2, :, ::-1]
-    if config.mirror_vertical:
+    if up_down:
         middle = len(reals) // 2
         reals[:middle] = reals[:middle, ::-1]
     return reals

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from engine.configs import (
     Config,
-    DcganConfig,
     DryRunConfig,
     ImportConfig,
     NetworkConfig,
@@ -16,36 +15,36 @@ from engine.configs import (
     ProjectionConfig,
     QualityConfig,
     RankingConfig,
-    StyleganConfig,
     SweepConfig,
-    TrainingConfig,
+    TrainConfig,
     parse_training,
 )
-from engine.configs.stylegan2 import BY_CONFIGURATION
 from engine.jobs.run_kind import Command
 from engine.publications.presets import usual_size
 
+DECISIVE = {"dataset", "cfg", "gpus", "start_from"}
+"""Settings of a training on which the defaults of others depend, where the GAN has them."""
 
-def train_command(config: TrainingConfig, size: int) -> Command:
+
+def train_command(config: TrainConfig, size: int) -> Command:
     """`train DATASET`
 
-    For a StyleGAN2-ADA many defaults depend on its `cfg` and the `size` of the images in pixels; without a size these
-    settings are all named.
+    Where defaults depend on the `size` of the images in pixels and on other settings, those are meant; without a size
+    these settings are all named.
     """
-    if isinstance(config, DcganConfig):
-        return Command(words=("train", config.dataset), settings=config, named=frozenset({"dataset"}))
+    gan = () if config.gan == "dcgan" else ("--gan", config.gan)
+    words, named = ("train", config.dataset, *gan), frozenset({"dataset", "gan"})
+    if not config.by_size:
+        return Command(words=words, settings=config, named=named)
     if size:
-        decisive = {name: getattr(config, name) for name in ("dataset", "cfg", "gpus", "start_from")}
-        usual = StyleganConfig.model_construct(**decisive).completed(size)
+        given = set(type(config).model_fields) & DECISIVE
+        usual = type(config).model_construct(**{name: getattr(config, name) for name in given}).completed(size)
         if config.batch != usual.batch:  # then the pieces are no longer the configuration's
-            usual = usual.model_copy(update={"batch_gpu": 0})
+            usual = usual.model_copy(update={usual.at_once_field: 0})
     else:
-        usual = config.model_copy(update=dict.fromkeys(BY_CONFIGURATION))
+        usual = config.model_copy(update=dict.fromkeys(config.by_size))
     return Command(
-        words=("train", config.dataset, "--gan", config.gan),
-        settings=config,
-        named=frozenset({"dataset", "gan"}),
-        defaults={name: getattr(usual, name) for name in BY_CONFIGURATION},
+        words=words, settings=config, named=named, defaults={name: getattr(usual, name) for name in config.by_size}
     )
 
 

@@ -23,6 +23,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from engine.configs.gans import gan_named
 from engine.jobs.kinds import kind_named
 from engine.jobs.slots import cuda_slots, usable_cores
 
@@ -45,7 +46,7 @@ def leaves_a_core(config: dict[str, Any]) -> bool:
     """Whether the threads of a run of this config meet so often that they would not bear any neighbour."""
     kind = kind_named(config["kind"])
     training = kind.training(config)
-    if training is None or training.get("gan", "dcgan") != "dcgan":
+    if training is None or not gan_named(training.get("gan", "dcgan")).capabilities.side_by_side:
         return kind.small_steps
     precision = training.get("precision", "auto")
     return precision == "bf16" or (precision == "auto" and multiplies_bf16())

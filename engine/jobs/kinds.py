@@ -6,10 +6,6 @@ A kind of somebody else's package needs no line here: its module calls `register
 
 from __future__ import annotations
 
-import importlib
-import os
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -28,6 +24,7 @@ from engine.configs import (
     TrainConfig,
     parse_training,
 )
+from engine.configs.gans import gan_title
 from engine.jobs.commands import (
     dry_run_command,
     import_command,
@@ -44,22 +41,24 @@ from engine.jobs.run_kind import ImpactTexts, RunKind, Settings
 from engine.publications.presets import step_settings
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
+from engine.store.plugins import import_plugins
 from engine.store.runs import Status, list_runs
 
-PLUGINS = "ERSATZ_PLUGINS"
+USUAL_GAN = "dcgan"
+"""The GAN that titles do not name."""
 ADDED_TO = ("real", "real+synthetic")
 """Arms of a sweep that together show what more and more synthetic images do."""
 
 
 def kinds() -> list[RunKind]:
     """Every kind, in the order in which choices offer them."""
-    _import_plugins()
+    import_plugins()
     return list(_TABLE.values())
 
 
 def kind_named(name: str | None) -> RunKind:
     """The kind of that name; an `ErsatzError` says which there are."""
-    _import_plugins()
+    import_plugins()
     if name is None or name not in _TABLE:
         raise ErsatzError(f"The kind of run is {name!r}; expected one of {', '.join(_TABLE)}.")
     return _TABLE[name]
@@ -67,7 +66,7 @@ def kind_named(name: str | None) -> RunKind:
 
 def kind_shown(name: str) -> RunKind:
     """The same for lists, which also show runs of a kind that is not known here: by their id, and without a page."""
-    _import_plugins()
+    import_plugins()
     return _TABLE.get(name) or RunKind(name=name, config=Config, label=name, execute="", title=lambda config, other: "")
 
 
@@ -86,25 +85,6 @@ def register(kind: RunKind) -> None:
     if _TABLE.get(kind.name, kind) is not kind:
         raise ErsatzError(f"There is a kind of run {kind.name!r} already; a name of its own is expected.")
     _TABLE[kind.name] = kind
-
-
-def named_function(reference: str) -> Callable[..., Any]:
-    """The function of "module:function", imported now."""
-    module, _, name = reference.partition(":")
-    return getattr(importlib.import_module(module), name)
-
-
-def _import_plugins() -> None:
-    for module in filter(None, (name.strip() for name in os.environ.get(PLUGINS, "").split(","))):
-        if module in sys.modules:
-            continue
-        try:
-            importlib.import_module(module)
-        except ImportError as error:
-            raise ErsatzError(
-                f"{PLUGINS} names {module}, which cannot be imported ({error}); a Python module that calls "
-                "engine.jobs.kinds.register is expected. Install it, or take its name out."
-            ) from error
 
 
 def _refuse_taken_name(home: Home, config: ImportConfig) -> None:
@@ -132,7 +112,8 @@ def _imported_by(config: Settings) -> tuple[str, ...]:
 
 def _training_title(config: Settings, _: str) -> str:
     what = f"{config['dataset']} · {config['class_name'] or 'all classes'}"
-    return f"Train {what} · StyleGAN2-ADA" if config.get("gan") == "stylegan2-ada" else f"Train {what}"
+    gan = config.get("gan", USUAL_GAN)
+    return f"Train {what}" if gan == USUAL_GAN else f"Train {what} · {gan_title(gan)}"
 
 
 def _pool_title(config: Settings, _: str) -> str:

@@ -16,11 +16,11 @@ from engine.configs import (
     ProjectionConfig,
     QualityConfig,
     RankingConfig,
-    StyleganConfig,
     SweepConfig,
-    TrainingConfig,
+    TrainConfig,
     parse_training,
 )
+from engine.configs.gans import gan_title
 from engine.datasets.dataset import Dataset
 from engine.datasets.folds import parent_of_folds
 from engine.gans.augment.presets import PRESETS as AUGPIPES
@@ -28,14 +28,15 @@ from engine.gans.augment.presets import require_augmentable
 from engine.gans.init_source import resolve_start
 from engine.gans.nvidia_pkl.contents import class_names, read_contents
 from engine.gans.snapshots import list_generators
-from engine.jobs.kinds import kind_of, named_function
+from engine.jobs.kinds import kind_of
 from engine.projection.target import preparation, read_target
 from engine.publications.presets import step_settings
-from engine.sampling.exported import has_generator, read_generator
+from engine.sampling.exported import GeneratorInfo, has_generator, read_generator
 from engine.sampling.pools import Pool, wanted_classes
 from engine.store.errors import ErsatzError
 from engine.store.hashing import sha256_file
 from engine.store.home import Home
+from engine.store.plugins import named
 from engine.store.runs import Run, State
 from engine.sweep.leaks import refuse_unsound
 from engine.sweep.splits import named_splits, open_splits, pinned
@@ -53,7 +54,7 @@ PATHS: dict[str, tuple[str, ...]] = {
 def prepare(home: Home, config: Config) -> Config:
     """`config` with the hashes of its parents and absolute paths; an `ErsatzError` says what is missing."""
     complete = kind_of(config).prepare
-    return named_function(complete)(home, config) if complete else config
+    return named(complete)(home, config) if complete else config
 
 
 def prepare_import(home: Home, config: ImportConfig) -> ImportConfig:
@@ -121,7 +122,7 @@ def _file(path: str, what: str) -> Path:
     return file
 
 
-def _frozen_dataset(home: Home, config: TrainingConfig | PoolConfig | QualityConfig | SweepConfig) -> Dataset:
+def _frozen_dataset(home: Home, config: TrainConfig | PoolConfig | QualityConfig | SweepConfig) -> Dataset:
     dataset = Dataset.open(home, config.dataset)
     dataset.require_frozen()
     if config.dataset_fingerprint not in ("", dataset.fingerprint):
@@ -132,21 +133,23 @@ def _frozen_dataset(home: Home, config: TrainingConfig | PoolConfig | QualityCon
     return dataset
 
 
-def prepare_training(home: Home, config: TrainingConfig) -> TrainingConfig:
+def prepare_training(home: Home, config: TrainConfig) -> TrainConfig:
     """With the split of the data set, what `cfg` says for its size, and the hash of what a transfer starts from."""
     dataset = _frozen_dataset(home, config)
     _check_class(dataset, config)
-    if isinstance(config, StyleganConfig):
-        if config.aug != "noaug":
-            require_augmentable(AUGPIPES[config.augpipe], dataset.size, dataset.channels)
-        config = config.completed(dataset.size).model_copy(update={"metric_weights": _absolute(config.metric_weights)})
-        if config.start_from:
-            start = resolve_start(home, config.start_from, config.start_sha256)
-            config = config.model_copy(update={"start_from": start.text, "start_sha256": start.sha256})
-    return config.model_copy(update={"dataset_fingerprint": dataset.fingerprint})
+    if config.augment_preset:
+        require_augmentable(AUGPIPES[config.augment_preset], dataset.size, dataset.channels)
+    config = config.completed(dataset.size)
+    update = {"dataset_fingerprint": dataset.fingerprint}
+    update |= {name: _absolute(getattr(config, name)) for name in PATHS["train"] if name in type(config).model_fields}
+    origin, sha256 = config.init_from
+    if origin:
+        start = resolve_start(home, origin, sha256)
+        update |= {"start_from": start.text, "start_sha256": start.sha256}
+    return config.model_copy(update=update)
 
 
-def _check_class(dataset: Dataset, config: TrainingConfig) -> None:
+def _check_class(dataset: Dataset, config: TrainConfig) -> None:
     if config.class_name and config.class_name not in dataset.classes:
         raise ErsatzError(
             f"The data set {dataset.name} has no class {config.class_name!r}; expected one of "
@@ -162,21 +165,12 @@ def _generator(home: Home, reference: GeneratorReference, dataset: Dataset) -> G
             f"{dataset.name}; a pool needs a generator of this data set. Train one, which may start from {run.id}."
         )
     info = _exported(run)
-    sha256 = info["sha256"]
-    if reference.sha256 not in ("", sha256):
-        raise ErsatzError(
-            f"The generator of run {run.id} was exported again since these settings were made (its hash is "
-            f"{sha256[:12]}..., expected {reference.sha256[:12]}...). Set the pool up anew."
-        )
-    if info["dataset_fingerprint"] != dataset.fingerprint:
-        raise ErsatzError(
-            f"The generator of run {run.id} was trained on another split than {dataset.name} has now; the same is "
-            "expected, or test images may leak into the pool. Train a generator on this split."
-        )
-    return GeneratorReference(run=run.id, sha256=sha256)
+    info.require_sha256(reference.sha256)
+    info.require_made_for(dataset)
+    return GeneratorReference(run=run.id, sha256=info.sha256)
 
 
-def _exported(run: Run) -> dict[str, Any]:
+def _exported(run: Run) -> GeneratorInfo:
     """generator.json of a run whose exported files are those that it names."""
     if run.kind not in ("train", "network"):
         raise ErsatzError(
@@ -195,20 +189,20 @@ def prepare_projection(home: Home, config: ProjectionConfig) -> ProjectionConfig
     """With absolute paths and the hash of a generator that has a w; the picture can be read."""
     run = Run(home, config.generator)
     info = _exported(run)
-    if info["gan"] != "stylegan2-ada":
+    if not info.num_ws:
         raise ErsatzError(
-            f"The generator of run {run.id} is a {info['gan']}, which has no w to project into; a StyleGAN2-ADA is "
-            "expected. Choose another generator."
+            f"The generator of run {run.id} is a {gan_title(info.gan)}, which has no w to project into; a "
+            "StyleGAN2-ADA is expected. Choose another generator."
         )
-    if info["conditional"] and config.class_name not in info["classes"]:
+    if info.conditional and config.class_name not in info.classes:
         raise ErsatzError(
-            f"The class is {config.class_name!r}; the generator of run {run.id} makes {', '.join(info['classes'])}. "
+            f"The class is {config.class_name!r}; the generator of run {run.id} makes {', '.join(info.classes)}. "
             "Choose one of these."
         )
     image = _file(config.image, "picture")
     # One that cannot be read is refused before there is a run.
-    read_target(image, preparation(home, info["dataset"], info["size"], info["mode"]))
-    update = {"image": str(image), "generator_sha256": info["sha256"], "weights": _absolute(config.weights)}
+    read_target(image, preparation(home, info.dataset, info.size, info.mode))
+    update = {"image": str(image), "generator_sha256": info.sha256, "weights": _absolute(config.weights)}
     return config.model_copy(update=update)
 
 
@@ -253,8 +247,8 @@ def prepare_sweep(home: Home, config: SweepConfig) -> SweepConfig:
             f"The sweep is of the data set {dataset.name}, and its folds are those of {parent}; the same is expected. "
             f"Name {parent}, or the folds of {dataset.name}."
         )
-    for named in named_splits(config):
-        _finished_pool(home, named.pool)
+    for split in named_splits(config):
+        _finished_pool(home, split.pool)
     splits = open_splits(home, config)
     refuse_unsound(config, splits)
     update = {"dataset_fingerprint": dataset.fingerprint, "weights": _absolute(config.weights)}

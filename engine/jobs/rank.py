@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from engine.configs import StyleganConfig, parse_training
+from engine.configs import parse_training
 from engine.devices import choose_device
 from engine.gans.distributed import is_first, joined
 from engine.jobs.hooks import Hooks, sentence
@@ -35,7 +35,6 @@ LOST_PEER = ("connection closed", "connection reset", "gloo", "nccl")
 def _be_one_rank(run: Run, folder: Path) -> bool:
     """Train as the rank that torchrun made this process, and write how that ended; whether it ended well."""
     config = parse_training(run.config())
-    assert isinstance(config, StyleganConfig)
     hooks = Hooks(run)
     answer = {"outcome": "", "error": "", "echo": False}
     try:

@@ -13,7 +13,8 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from engine.configs import Config, DcganConfig
+from engine.configs import Config, TrainConfig
+from engine.configs.gans import gan_named
 from engine.jobs.kinds import kind_of, parse_config
 from engine.jobs.prepare import prepare
 from engine.jobs.queue import ordered, waiting
@@ -49,13 +50,17 @@ def side_by_side(configs: Sequence[Config]) -> int:
 
     DCGANs gain by it (see `engine.jobs.cores`). A StyleGAN2-ADA hardly, and two of them take twice the memory.
     """
-    if len(configs) < 2 or not all(isinstance(config, DcganConfig) for config in configs):
+    if len(configs) < 2 or not all(_short_operators(config) for config in configs):
         return 1
     try:
         slots = slots_for(configs[0].plain())
     except ErsatzError:  # each run says so itself
         return 1
     return min(len(configs), len(slots)) if CPU in slots else 1
+
+
+def _short_operators(config: Config) -> bool:
+    return isinstance(config, TrainConfig) and gan_named(config.gan).capabilities.side_by_side
 
 
 def ensure(home: Home, config: Config, *, owner: str = "", beside: int = 1) -> Run:

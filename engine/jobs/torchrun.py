@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import torch
 
-from engine.configs import StyleganConfig
+from engine.configs import TrainConfig
 from engine.devices import choose_device
 from engine.jobs.slots import too_few_gpus
 from engine.jobs.supervisor import detached
@@ -30,18 +30,18 @@ from engine.store.runs import Run
 POLL_SECONDS = 0.2
 
 
-def train_on_ranks(run: Run, config: StyleganConfig, report: Report, should_stop: ShouldStop) -> Outcome:
-    """Train in `config.gpus` processes; returns how it ended. A rank's error is raised here as an `ErsatzError`."""
+def train_on_ranks(run: Run, config: TrainConfig, report: Report, should_stop: ShouldStop) -> Outcome:
+    """Train in `config.ranks` processes; returns how it ended. A rank's error is raised here as an `ErsatzError`."""
     on_gpus = choose_device(config.device).type == "cuda"
-    if config.device != "cpu" and torch.cuda.device_count() < config.gpus:
-        raise too_few_gpus(config.gpus, torch.cuda.device_count())
-    report(Progress(f"starting {config.gpus} processes", 0, 1, "kimg"))
+    if config.device != "cpu" and torch.cuda.device_count() < config.ranks:
+        raise too_few_gpus(config.ranks, torch.cuda.device_count())
+    report(Progress(f"starting {config.ranks} processes", 0, 1, "kimg"))
     environment = dict(os.environ)
     if not on_gpus:  # they share the cores; else torchrun would leave each a single one
-        environment["OMP_NUM_THREADS"] = str(max(1, torch.get_num_threads() // config.gpus))
+        environment["OMP_NUM_THREADS"] = str(max(1, torch.get_num_threads() // config.ranks))
     with tempfile.TemporaryDirectory(dir=run.path, prefix=".ranks.") as folder:
         torchrun = [sys.executable, "-P", "-m", "torch.distributed.run", "--standalone", "--local-addr=127.0.0.1"]
-        torchrun += [f"--nproc-per-node={config.gpus}", "-m"]
+        torchrun += [f"--nproc-per-node={config.ranks}", "-m"]
         launcher = subprocess.Popen(
             [*torchrun, "engine.jobs.rank", run.id, str(os.getpid()), folder],
             cwd=run.home.root,
@@ -56,7 +56,7 @@ def train_on_ranks(run: Run, config: StyleganConfig, report: Report, should_stop
                 time.sleep(POLL_SECONDS)
         finally:
             _end(launcher)
-        return _outcome(run, Path(folder), config.gpus)
+        return _outcome(run, Path(folder), config.ranks)
 
 
 def _outcome(run: Run, folder: Path, ranks: int) -> Outcome:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from engine.configs import StyleganConfig, TrainingConfig
+from engine.configs import TrainConfig
 from engine.gans.distributed import is_first
 from engine.gans.training import train
 from engine.store.progress import Outcome, Progress, Report, ShouldStop
 from engine.store.runs import Run
 
 
-def execute(run: Run, config: TrainingConfig, report: Report, should_stop: ShouldStop) -> Outcome:
+def execute(run: Run, config: TrainConfig, report: Report, should_stop: ShouldStop) -> Outcome:
     """Train, and export the generator of a training that has finished; returns how it ended."""
     from engine.sampling.export import export_generator
 
-    if isinstance(config, StyleganConfig) and config.gpus > 1:
+    if config.ranks > 1:
         from engine.jobs.torchrun import train_on_ranks
 
         outcome = train_on_ranks(run, config, report, should_stop)
@@ -26,9 +26,9 @@ def execute(run: Run, config: TrainingConfig, report: Report, should_stop: Shoul
     return outcome
 
 
-def train_here(run: Run, config: TrainingConfig, report: Report, should_stop: ShouldStop) -> Outcome:
+def train_here(run: Run, config: TrainConfig, report: Report, should_stop: ShouldStop) -> Outcome:
     """Train in this process, which is the worker or one of its ranks; the first of them alone computes scores."""
-    if not (isinstance(config, StyleganConfig) and config.metrics and is_first()):
+    if not (config.scores and is_first()):
         return train(run, config, report, should_stop)
 
     from engine.datasets.dataset import Dataset

@@ -14,12 +14,13 @@ import traceback
 
 from engine.configs import Config
 from engine.jobs.hooks import Hooks, sentence
-from engine.jobs.kinds import kind_of, named_function, parse_config
+from engine.jobs.kinds import kind_of, parse_config
 from engine.store.errors import ErsatzError, RunDeleted
 from engine.store.files import clear_leftovers, disk_errors
 from engine.store.home import Home
 from engine.store.locks import is_held
 from engine.store.log import log_to_stdout
+from engine.store.plugins import named
 from engine.store.progress import Outcome, Report, ShouldStop
 from engine.store.runs import Run, State
 
@@ -63,7 +64,7 @@ def work(home: Home, run_id: str) -> None:
 
 def do(run: Run, config: Config, report: Report, should_stop: ShouldStop) -> Outcome:
     """The work itself; what a kind needs, torch above all, is imported only here."""
-    return named_function(kind_of(config).execute)(run, config, report, should_stop)
+    return named(kind_of(config).execute)(run, config, report, should_stop)
 
 
 if __name__ == "__main__":

@@ -23,11 +23,12 @@ from engine.gans.stylegan2.generator import Generator
 from engine.projection.search import Search
 from engine.projection.target import preparation, read_target
 from engine.projection.weights import choose_distance
+from engine.sampling.exported import has_generator, read_info
 from engine.sampling.latents import save_w
 from engine.sampling.sampler import write_png
 from engine.sampling.video import write_video
 from engine.store.errors import ErsatzError
-from engine.store.files import disk_errors, read_json
+from engine.store.files import disk_errors
 from engine.store.progress import Outcome, Progress, Report, ShouldStop, never, silent
 from engine.store.runs import Run
 
@@ -111,13 +112,16 @@ def open_generator(run: Run, sha256: str = "") -> tuple[Generator, dict[str, Any
             f"Run {run.id} is a {kind} run and has no snapshot of a generator; a StyleGAN2-ADA training or an "
             "imported network is expected. Choose one, or wait for its first snapshot."
         )
-    exported = read_json(run.path / "generator.json") if (run.path / "generator.json").is_file() else {}
-    if sha256 and exported.get("sha256") != sha256:
+    snapshot = newest
+    if has_generator(run.path):
+        info = read_info(run.path)
+        info.require_sha256(sha256)
+        snapshot = newest.with_name(info.snapshot or newest.name)
+    elif sha256:
         raise ErsatzError(
-            f"The generator of run {run.id} was exported again since this projection was set up; the same is "
-            "expected. Start a new projection."
+            f"Run {run.id} no longer has the exported generator that this projection was set up for. Export it again, "
+            "and start a new projection."
         )
-    snapshot = newest.with_name(exported.get("snapshot", newest.name))
     generator, facts = load_generator(snapshot if snapshot.is_file() else newest)
     if not isinstance(generator, Generator):
         raise ErsatzError(

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from engine.configs import StyleganConfig, TrainingConfig
+from engine.configs import TrainConfig
+from engine.configs.train import SnapshotScores
 from engine.datasets.dataset import Dataset
 from engine.features.backbones import Backbone
 from engine.features.cache import STEP, FeatureCache, Interrupted
@@ -28,7 +29,8 @@ class TrainingScores:
     the same at every snapshot, so that snapshots differ by the generator alone.
     """
 
-    config: StyleganConfig
+    config: TrainConfig
+    scores: SnapshotScores
     dataset: Dataset
     extractor: Backbone
     report: Report = silent
@@ -41,13 +43,13 @@ class TrainingScores:
         """What the numbers depend on, the same at every snapshot."""
         every = self.dataset.rows("train")
         return {
-            "metrics": list(self.config.metrics),
+            "metrics": list(self.scores.metrics),
             "extractor": self.extractor.name,
             "weights": self.extractor.weights_file,
             "weights_sha256": self.extractor.weights_sha256,
             "preprocessing": self.extractor.preprocessing,
             "real_images": len(chosen_rows(every, self.config)),
-            "synthetic_images": self.config.metric_images,
+            "synthetic_images": self.scores.images,
         }
 
     def __call__(self, sample: Sample) -> dict[str, float]:
@@ -60,10 +62,10 @@ class TrainingScores:
         except Interrupted:
             return {}
         scores: dict[str, float] = {}
-        if "kid" in self.config.metrics:
+        if "kid" in self.scores.metrics:
             kid = kernel_distance(self.reals, fakes)
             scores |= {"kid": kid.value, "kid_low": kid.low, "kid_high": kid.high}
-        if "fid" in self.config.metrics:
+        if "fid" in self.scores.metrics:
             scores["fid"] = frechet_distance(self.reals, fakes)
         return {**scores, "metric_seconds": time.perf_counter() - started}
 
@@ -79,7 +81,7 @@ class TrainingScores:
         return np.concatenate(parts)
 
     def _features_of_fakes(self, sample: Sample) -> np.ndarray:
-        features = np.empty((self.config.metric_images, self.extractor.dim), np.float32)
+        features = np.empty((self.scores.images, self.extractor.dim), np.float32)
         for start in range(0, len(features), STEP):
             self._go_on("scores", start, len(features))
             seeds = range(start, min(start + STEP, len(features)))
@@ -93,7 +95,7 @@ class TrainingScores:
 
 
 def training_scores(
-    config: TrainingConfig,
+    config: TrainConfig,
     dataset: Dataset,
     device: torch.device,
     report: Report = silent,
@@ -104,7 +106,8 @@ def training_scores(
     The extractor's weights are found, or downloaded, and loaded at once, so that their lack is one sentence
     (an `ErsatzError`) before the training and not after hours of it.
     """
-    if not isinstance(config, StyleganConfig) or not config.metrics:
+    scores = config.scores
+    if scores is None:
         return None
-    extractor = open_extractor(config.metric_extractor, device, config.metric_weights)
-    return TrainingScores(config, dataset, extractor, report, should_stop)
+    extractor = open_extractor(scores.extractor, device, scores.weights)
+    return TrainingScores(config, scores, dataset, extractor, report, should_stop)

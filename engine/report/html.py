@@ -12,6 +12,7 @@ import plotly.io
 import plotly.offline
 from markupsafe import Markup
 
+from engine.configs.gans import gan_title
 from engine.report.detail_tables import class_table, readable_classes, readable_subgroups, reliability_table
 from engine.report.export_tables import KEPT, report_tables
 from engine.report.figures import (
@@ -33,7 +34,7 @@ from engine.report.figures import (
 )
 from engine.report.headline_answers import answers, primary_arm
 from engine.report.limits import limits
-from engine.report.methods import GANS, methods_text
+from engine.report.methods import methods_text
 from engine.report.pictures import gallery, walls
 from engine.report.protocol_comparison import changed, readable_published, side
 from engine.report.provenance import machine, parents
@@ -288,13 +289,13 @@ def _generator(generator: GeneratorSource) -> dict[str, Any]:
     if generator.ranking is not None:
         inline.append(_inline(figure_ranking(generator.ranking.rows)))
     return {
-        "gan": GANS.get(generator.info["gan"], generator.info["gan"]),
-        "title": f"{GANS.get(generator.info['gan'], '')} {generator.info['architecture']} of "
-        f"{', '.join(generator.info['classes'])}",
+        "gan": gan_title(generator.info.gan),
+        "title": f"{gan_title(generator.info.gan)} {generator.info.architecture} of "
+        f"{', '.join(generator.info.classes)}",
         "info": generator.info,
         "config": generator.config,
         "status": generator.status,
-        "kimg": generator.info["kimg"],
+        "kimg": generator.info.kimg,
         "minutes": last.get("seconds", 0.0) / 60,
         "ranked": generator.ranking.sentence if generator.ranking is not None else "",
         "figures": inline,

@@ -6,6 +6,7 @@ from collections import Counter
 from importlib.metadata import version
 from typing import Any
 
+from engine.configs.gans import gan_title
 from engine.publications.publication import AugmentationPolicy
 from engine.publications.table import AUGMENTATIONS, HEADS
 from engine.report.headline_answers import excluded_images, primary_arm
@@ -17,7 +18,6 @@ from engine.report.style import ARMS
 from engine.report.tables import METRICS
 from engine.sweep.arms import arm_rule, control_of, has_ratios
 
-GANS = {"dcgan": "DCGAN", "stylegan2-ada": "StyleGAN2-ADA"}
 OPTIMISERS = {"adamw": "AdamW", "adam": "Adam", "rmsprop": "RMSprop"}
 SCHEDULES = {
     "constant": "a constant learning rate",
@@ -105,10 +105,10 @@ def _generators(sources: Sources) -> list[str]:
         alike.setdefault(_trained(generator), []).append(generator)
     sentences = []
     for how, generators in alike.items():
-        made = list(dict.fromkeys(name for generator in generators for name in generator.info["classes"]))
+        made = list(dict.fromkeys(name for generator in generators for name in generator.info.classes))
         many = len(generators) > 1
         of = "one a class and fold" if sources.config.folds and many else "one a class" if many else "one"
-        conditional = ", conditional on the class" if generators[0].info.get("conditional") else ""
+        conditional = ", conditional on the class" if generators[0].info.conditional else ""
         sentences.append(f"Generators ({of}{conditional}; {', '.join(made)}) were {how}.")
     return sentences
 
@@ -118,10 +118,11 @@ def _trained(generator: GeneratorSource) -> str:
     if config.get("kind") == "network":
         return f"networks imported from {config['source']}"
     text = (
-        f"{GANS.get(info['gan'], info['gan'])} ({info['architecture']}) trained on the training images alone for "
-        f"{info['kimg']:g} thousand images (batch {config['batch']}, Adam, learning rates {config['g_lr']:g} and "
-        f"{config['d_lr']:g}"
+        f"{gan_title(info.gan)} ({info.architecture}) trained on the training images alone for "
+        f"{info.kimg:g} thousand images (batch {config['batch']}"
     )
+    if "g_lr" in config:
+        text += f", Adam, learning rates {config['g_lr']:g} and {config['d_lr']:g}"
     if config.get("aug") == "ada":
         text += f", adaptive augmentation {config['augpipe']} with target {config['ada_target']:g}"
     if config.get("gamma"):
@@ -144,7 +145,7 @@ def _pools(sources: Sources) -> str:
     each = f"of the class{'es' * (',' in classes)} {classes}" if classes else "of each class"
     text = f"{count} images {each}{' and fold' if len(sources.pools) > 1 else ''} were sampled"
     text += f" (seeds {first} to {first + count - 1}"
-    if any(generator.info["gan"] == "stylegan2-ada" for generator in sources.generators):
+    if any(generator.info.num_ws for generator in sources.generators):
         text += f", truncation {config['psi']:g}, noise {config['noise']}"
     text += ")"
     gone = excluded_images(sources)

@@ -43,7 +43,7 @@ def parents(sources: Sources) -> list[Parent]:
         chain.append(_parent("Pool", named.pool, named.pool_sha256, "one per image", source.status))
     for generator in sources.generators:
         seed = str(generator.config.get("seed", ""))
-        chain.append(_parent("Generator", generator.run.id, generator.info["sha256"], seed, generator.status))
+        chain.append(_parent("Generator", generator.run.id, generator.info.sha256, seed, generator.status))
     datasets = [(source.name, source.dataset) for source in sources.pools if config.folds]
     for name, dataset in [(config.dataset, sources.dataset), *datasets]:
         digest = config.dataset_fingerprint if name == config.dataset else dataset.fingerprint if dataset else ""

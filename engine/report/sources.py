@@ -15,6 +15,7 @@ from engine.publications.publication import Publication
 from engine.publications.table import PUBLICATIONS
 from engine.report.review_source import ReviewSource, read_review
 from engine.review.study import Study
+from engine.sampling.exported import GeneratorInfo, read_info
 from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
 from engine.store.files import read_json
@@ -41,7 +42,7 @@ class GeneratorSource:
     run: Run
     config: dict[str, Any]
     status: Status
-    info: dict[str, Any]
+    info: GeneratorInfo
     rows: list[dict[str, Any]]
     ranking: RankingSource | None = None
 
@@ -95,7 +96,7 @@ class Sources:
     @property
     def unknown_start(self) -> bool:
         """Whether a generator began with networks whose training images are not known."""
-        starts = (source.info.get("start") or {} for source in self.generators)
+        starts = (source.info.start or {} for source in self.generators)
         return any(start.get("unknown_images") for start in starts)
 
     @property
@@ -202,7 +203,7 @@ def _generator(home: Home, run_id: str, rankings: dict[str, Run]) -> GeneratorSo
         run=run,
         config=run.config(),
         status=run.status(),
-        info=read_json(run.path / "generator.json"),
+        info=read_info(run.path),
         rows=run.read_metrics()[0],
         ranking=_ranking(rankings.get(run_id)),
     )

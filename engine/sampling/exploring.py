@@ -71,7 +71,7 @@ def _between(
         w = np.stack([lerp(ends[0], end, shares) for end in ends[1:]], axis=1)
         images = sampler.synthesize(w.reshape(-1, *ends.shape[1:]), look.noise, [seed])
     else:
-        z = latents([seed, *others], sampler.info["z_dim"])
+        z = latents([seed, *others], sampler.info.z_dim)
         arcs = np.stack([slerp(z[0], end, shares) for end in z[1:]], axis=1)
         images = sampler.draw(arcs.reshape(-1, z.shape[1]), look.class_name, look.psi, look.cutoff, look.noise, [seed])
     return images.reshape(len(shares), len(others), *images.shape[1:])

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 from typing import Any
 
+from engine.datasets.dataset import Dataset
 from engine.store.errors import ErsatzError
 from engine.store.files import read_json
 from engine.store.hashing import sha256_value
+from engine.store.versioned import Number, Versioned
 
 GENERATOR_FILE, MAPPING_FILE, SYNTHESIS_FILE = "generator.onnx", "mapping.onnx", "synthesis.onnx"
 INFO_FILE = "generator.json"
@@ -16,39 +19,103 @@ INFO_FILE = "generator.json"
 KEYS = {"gan", "run", "sha256", "z_dim", "size", "channels", "mode", "classes", "conditional", "dataset_fingerprint"}
 
 
+class GeneratorInfo(Versioned):
+    """The content of generator.json."""
+
+    gan: str
+    architecture: str = ""
+    files: dict[str, str] = {}  # noqa: RUF012  # pydantic copies defaults
+    """SHA-256 of each graph by the name of its file."""
+    sha256: str
+    """The one hash of all graphs."""
+    run: str
+    snapshot: str = ""
+    kimg: float = 0.0
+    """Length of its training in thousands of real images shown; 0 for an imported network."""
+    z_dim: int
+    w_dim: int = 0
+    num_ws: int = 0
+    """Number of w that an image takes; 0 for a generator without an intermediate latent w."""
+    noise: tuple[int, ...] = ()
+    """Side of each noise plane."""
+    size: int
+    channels: int
+    mode: str
+    """L (grey) or RGB."""
+    classes: tuple[str, ...]
+    """In the order of the labels of a conditional generator; empty for one that was trained on several classes without
+    labels, whose images are of no known class."""
+    conditional: bool
+    class_name: str = ""
+    dataset: str = ""
+    dataset_fingerprint: str
+    start: dict[str, Any] | None = None
+    """The networks that a transfer began with, as `engine.gans.init_source.Started.facts` has them."""
+    agreement: Number = 0.0
+    """Largest difference between torch and ONNX Runtime at the export."""
+
+    def require_made_for(self, dataset: Dataset) -> None:
+        """Raise `ErsatzError` unless the generator was trained on the split that the data set has now."""
+        if self.dataset_fingerprint != dataset.fingerprint:
+            raise ErsatzError(
+                f"The generator of run {self.run} was trained on another split than {dataset.name} has now; the same "
+                "is expected, or test images may leak into the pool. Train a generator on this split."
+            )
+
+    def require_sha256(self, sha256: str) -> None:
+        """Raise `ErsatzError` unless the exported files have this hash; an empty one passes."""
+        if sha256 not in ("", self.sha256):
+            raise ErsatzError(
+                f"The generator of run {self.run} was exported again since these settings were made (its hash is "
+                f"{self.sha256[:12]}..., expected {sha256[:12]}...). Set it up anew."
+            )
+
+
 def has_generator(run_path: Path) -> bool:
     """Whether the run of this folder has an exported generator."""
     return (run_path / INFO_FILE).is_file()
 
 
-def read_generator(run_path: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """The content of generator.json, and of the graphs by their names.
+def read_info(run_path: Path) -> GeneratorInfo:
+    """The content of generator.json alone. Raises `ErsatzError` when it is missing or damaged."""
+    path = run_path / INFO_FILE
+    values = read_json(path)
+    if missing := KEYS - set(values):
+        raise ErsatzError(f"{path} lacks {', '.join(sorted(missing))}; it was changed by hand. {_again(run_path)}")
+    info = GeneratorInfo.read(path)
+    return info if info.files else info.model_copy(update={"files": {GENERATOR_FILE: info.sha256}})
+
+
+def read_generator(run_path: Path) -> tuple[GeneratorInfo, dict[str, bytes]]:
+    """The content of generator.json, and of the graphs by their names, in the order in which they are computed.
 
     Raises `ErsatzError` when there is no generator, or when a file is missing or not the one that was exported.
     """
-    again = f"Export it again with `python -m engine export {run_path.name}`."
     if not has_generator(run_path):
         raise ErsatzError(
             f"Run {run_path.name} has no exported generator; a finished training or an imported network has one. "
             f"Wait until it ends, or export its newest snapshot with `python -m engine export {run_path.name}`."
         )
-    info = read_json(run_path / INFO_FILE)
-    if missing := KEYS - set(info):
-        raise ErsatzError(f"{run_path / INFO_FILE} lacks {', '.join(sorted(missing))}; it was changed by hand. {again}")
-    expected = info.get("files", {GENERATOR_FILE: info["sha256"]})
+    info = read_info(run_path)
     contents: dict[str, bytes] = {}
-    for name in (MAPPING_FILE, SYNTHESIS_FILE) if len(expected) > 1 else (GENERATOR_FILE,):
+    for name in info.files:
         path = run_path / name
-        if not path.is_file():
-            raise ErsatzError(f"{path} is missing, and {INFO_FILE} names it as part of the generator. {again}")
+        if not re.fullmatch(r"[a-z][a-z0-9_-]*\.onnx", name) or not path.is_file():
+            raise ErsatzError(
+                f"{path} is missing, and {INFO_FILE} names it as part of the generator. {_again(run_path)}"
+            )
         contents[name] = path.read_bytes()
     found = digests(contents)
-    if found != expected or combined(found) != info["sha256"]:
+    if found != info.files or combined(found) != info.sha256:
         raise ErsatzError(
             f"{' or '.join(contents)} of run {run_path.name} was changed after its export (SHA-256 "
-            f"{combined(found)[:12]}..., {INFO_FILE} says {info['sha256'][:12]}...). {again}"
+            f"{combined(found)[:12]}..., {INFO_FILE} says {info.sha256[:12]}...). {_again(run_path)}"
         )
     return info, contents
+
+
+def _again(run_path: Path) -> str:
+    return f"Export it again with `python -m engine export {run_path.name}`."
 
 
 def digests(contents: dict[str, bytes]) -> dict[str, str]:

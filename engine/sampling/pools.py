@@ -240,19 +240,11 @@ def _check_generators(config: PoolConfig, samplers: list[Sampler], dataset: Data
         )
     for reference, sampler in zip(config.generators, samplers, strict=True):
         info = sampler.info
-        if reference.sha256 not in ("", info["sha256"]):
+        info.require_sha256(reference.sha256)
+        info.require_made_for(dataset)
+        if (info.size, info.mode) != (dataset.size, dataset.mode):
             raise ErsatzError(
-                f"The generator of run {info['run']} is {info['sha256'][:12]}..., the pool was set up for "
-                f"{reference.sha256[:12]}...: it was exported again since. Make a new pool."
-            )
-        if info["dataset_fingerprint"] != dataset.fingerprint:
-            raise ErsatzError(
-                f"The generator of run {info['run']} was trained on another split than {dataset.name} has now; "
-                "the same is expected, or test images may leak into the pool. Train a generator on this split."
-            )
-        if (info["size"], info["mode"]) != (dataset.size, dataset.mode):
-            raise ErsatzError(
-                f"The generator of run {info['run']} makes {info['mode']} images of {info['size']} px; {dataset.mode} "
+                f"The generator of run {info.run} makes {info.mode} images of {info.size} px; {dataset.mode} "
                 f"of {dataset.size} px are expected, as in the data set {dataset.name}. Choose another generator."
             )
     makers: dict[str, str] = {}
@@ -260,10 +252,10 @@ def _check_generators(config: PoolConfig, samplers: list[Sampler], dataset: Data
         for name in sampler.classes:
             if name in makers and name in wanted:
                 raise ErsatzError(
-                    f"Runs {makers[name]} and {sampler.info['run']} both make class {name}; "
+                    f"Runs {makers[name]} and {sampler.info.run} both make class {name}; "
                     "one generator a class is expected. Leave one of them out."
                 )
-            makers[name] = sampler.info["run"]
+            makers[name] = sampler.info.run
             sampler.sample([], name, config.psi, config.psi_cutoff, config.noise)  # refuses what it cannot do
     missing = [name for name in wanted if name not in makers]
     if missing:  # also when there is no generator, or only one trained on all classes without labels
@@ -284,7 +276,7 @@ def _begin(run: Run, config: PoolConfig, samplers: list[Sampler], dataset: Datas
         "channels": dataset.channels,
         "mode": dataset.mode,
         "classes": wanted,
-        "generators": [{key: sampler.info[key] for key in ("run", "sha256", "classes")} for sampler in samplers],
+        "generators": [{"run": one.info.run, "sha256": one.info.sha256, "classes": one.classes} for one in samplers],
         "psi": config.psi,
         "psi_cutoff": config.psi_cutoff,
         "noise": config.noise,
@@ -331,8 +323,8 @@ def _make_batch(folder: Path, config: PoolConfig, sampler: Sampler, name: str, s
             "path": path,
             "class": name,
             "seed": seed,
-            "generator": sampler.info["run"],
-            "generator_sha256": sampler.info["sha256"],
+            "generator": sampler.info.run,
+            "generator_sha256": sampler.info.sha256,
             "sha256": sha256_pixels(pixels),
             "excluded": "",
         }

@@ -11,11 +11,13 @@ from typing import IO, Any, Literal
 import numpy as np
 from PIL import Image
 
-from engine.sampling.exported import GENERATOR_FILE, MAPPING_FILE, SYNTHESIS_FILE, read_generator
+from engine.configs.gans import gan_named, gan_title, gans
+from engine.sampling.exported import GENERATOR_FILE, MAPPING_FILE, SYNTHESIS_FILE, GeneratorInfo, read_generator
 from engine.sampling.graphs import MAX_THREADS, Graph
 from engine.sampling.latents import latents, load_w, noise_planes, save_w
 from engine.store.errors import ErsatzError
 from engine.store.files import replacing
+from engine.store.plugins import named
 
 Noise = Literal["const", "random", "none"]
 PIXELS_AT_ONCE, PIXELS_IF_LIMITED = 2**21, 2**18
@@ -24,17 +26,15 @@ one."""
 
 
 class Sampler(ABC):
-    """A generator of one run, open for sampling; safe to share between threads. Each GAN has a class of its own.
+    """A generator of one run, open for sampling; safe to share between threads. Each form of generator has a class.
 
     A generator without an intermediate latent w refuses what needs one with a sentence.
     """
 
     has_w = False
     """Whether there is an intermediate latent w: truncation, style mixing, projection and files of w need it."""
-    title: str
-    """The GAN's name for people."""
 
-    def __init__(self, graphs: dict[str, Graph], info: dict[str, Any]):
+    def __init__(self, graphs: dict[str, Graph], info: GeneratorInfo):
         self.graphs = graphs
         self.info = info
 
@@ -45,23 +45,23 @@ class Sampler(ABC):
         Raises `ErsatzError` when there is none, or when its files are damaged or do not belong together.
         """
         info, contents = read_generator(run_path)
-        if info["gan"] not in SAMPLERS:
+        if info.gan not in gans():
             raise ErsatzError(
-                f"The generator of run {run_path.name} is a {info['gan']!r}, which this version does not know; "
-                f"expected one of {', '.join(SAMPLERS)}. Use the version that made it."
+                f"The generator of run {run_path.name} is a {info.gan!r}, which this version does not know; "
+                f"expected one of {', '.join(gans())}. Use the version that made it."
             )
         graphs = {
             name: Graph(content, run_path / name, device, 1 if name == MAPPING_FILE else MAX_THREADS, gpu, gpu_bytes)
             for name, content in contents.items()
         }
-        sampler = SAMPLERS[info["gan"]](graphs, info)
+        sampler: Sampler = named(gan_named(info.gan).open_sampler)(graphs, info)
         sampler.check()
         return sampler
 
     @property
     def classes(self) -> list[str]:
         """Names of the classes that it can make; empty for a generator trained on several classes without labels."""
-        return self.info["classes"]
+        return list(self.info.classes)
 
     @property
     def provider(self) -> str:
@@ -92,7 +92,7 @@ class Sampler(ABC):
         is class-conditional. `psi` (one, or one an image) truncates the first `cutoff` layers, 0 for all; random
         noise is drawn from the image's seed.
         """
-        return self.draw(latents(seeds, self.info["z_dim"]), class_name, psi, cutoff, noise, seeds)
+        return self.draw(latents(seeds, self.info.z_dim), class_name, psi, cutoff, noise, seeds)
 
     @abstractmethod
     def draw(
@@ -138,11 +138,11 @@ class Sampler(ABC):
 
     def _drawn(self) -> dict[str, list[int]]:
         """Inputs of the first graph, and their shapes behind the batch."""
-        return {"z": [self.info["z_dim"]], **({"label": []} if self.info["conditional"] else {})}
+        return {"z": [self.info.z_dim], **({"label": []} if self.info.conditional else {})}
 
     def _made(self) -> dict[str, list[int]]:
         """The output of the last graph, and its shape behind the batch."""
-        return {"images": [self.info["channels"], self.info["size"], self.info["size"]]}
+        return {"images": [self.info.channels, self.info.size, self.info.size]}
 
     def _check(self, name: str, inputs: dict[str, list[int]], outputs: dict[str, list[int]]) -> None:
         graph = self.graphs[name]
@@ -155,32 +155,30 @@ class Sampler(ABC):
 
     def _label(self, class_name: str | None, batch: int) -> dict[str, np.ndarray]:
         """The input `label` `[batch]` of a conditional generator; none for others, of whose class it must be."""
-        if class_name is None and not self.info["conditional"]:
+        if class_name is None and not self.info.conditional:
             return {}
         if class_name not in self.classes:
             raise ErsatzError(
-                f"The generator of run {self.info['run']} was asked for class {class_name!r}; "
+                f"The generator of run {self.info.run} was asked for class {class_name!r}; "
                 f"expected one of {', '.join(self.classes) or 'none (it was trained without classes)'}."
             )
-        return {"label": np.full(batch, self.classes.index(class_name), np.int64)} if self.info["conditional"] else {}
+        return {"label": np.full(batch, self.classes.index(class_name), np.int64)} if self.info.conditional else {}
 
     @property
     def _at_once(self) -> int:
         """Images that are made together."""
         limited = any(graph.limited for graph in self.graphs.values())
-        return max(1, (PIXELS_IF_LIMITED if limited else PIXELS_AT_ONCE) // self.info["size"] ** 2)
+        return max(1, (PIXELS_IF_LIMITED if limited else PIXELS_AT_ONCE) // self.info.size**2)
 
     def _no_images(self) -> np.ndarray:
-        return np.empty((0, self.info["size"], self.info["size"], self.info["channels"]), np.uint8)
+        return np.empty((0, self.info.size, self.info.size, self.info.channels), np.uint8)
 
     def _refusal(self, reason: str) -> ErsatzError:
-        return ErsatzError(f"The generator of run {self.info['run']} is a {self.title}: {reason}.")
+        return ErsatzError(f"The generator of run {self.info.run} is a {gan_title(self.info.gan)}: {reason}.")
 
 
-class DcganSampler(Sampler):
-    """A DCGAN's generator: one graph from z to the image; truncation and noise are refused."""
-
-    title = "DCGAN"
+class OneGraphSampler(Sampler):
+    """A generator that is one graph from z to the image; truncation and noise are refused."""
 
     def draw(
         self,
@@ -208,7 +206,6 @@ class StyleganSampler(Sampler):
     """A StyleGAN2 generator: a graph from z to w, and one from w to the image."""
 
     has_w = True
-    title = "StyleGAN2-ADA"
 
     def draw(
         self,
@@ -228,18 +225,18 @@ class StyleganSampler(Sampler):
         psi: float | Sequence[float] = 1.0,
         cutoff: int = 0,
     ) -> np.ndarray:
-        layers = self.info["num_ws"]
+        layers = self.info.num_ws
         if not 0 <= cutoff <= layers:
             raise ErsatzError(
-                f"The truncation's cutoff is {cutoff}; the generator of run {self.info['run']} has {layers} layers, "
+                f"The truncation's cutoff is {cutoff}; the generator of run {self.info.run} has {layers} layers, "
                 f"and a number from 0 (all of them) to {layers} is expected."
             )
         if np.ndim(z) == 1:
-            z = latents(z, self.info["z_dim"])  # type: ignore[arg-type]  # one axis: seeds
+            z = latents(z, self.info.z_dim)  # type: ignore[arg-type]  # one axis: seeds
         z = np.asarray(z, np.float32)
         label = self._label(class_name, len(z))
         if not len(z):
-            return np.empty((0, layers, self.info["w_dim"]), np.float32)
+            return np.empty((0, layers, self.info.w_dim), np.float32)
         psis = np.atleast_1d(np.asarray(psi, np.float32))
         inputs: dict[str, Any] = {"z": z, "psi": psis, "cutoff": np.array([cutoff or layers]), **label}
         return self.graphs[MAPPING_FILE].run(inputs, "w").numpy()
@@ -258,20 +255,20 @@ class StyleganSampler(Sampler):
         return self.graphs[SYNTHESIS_FILE].run({"w": w.astype(np.float32), **planes}, "images").numpy()
 
     def load_w(self, source: Path | IO[bytes]) -> np.ndarray:
-        return load_w(source, self.info["num_ws"], self.info["w_dim"])
+        return load_w(source, self.info.num_ws, self.info.w_dim)
 
     @cached_property
     def w_avg(self) -> np.ndarray:
-        z = np.zeros((1, self.info["z_dim"]), np.float32)
-        return self.map(z, self.classes[0] if self.info["conditional"] else None, psi=0)[0, 0]
+        z = np.zeros((1, self.info.z_dim), np.float32)
+        return self.map(z, self.classes[0] if self.info.conditional else None, psi=0)[0, 0]
 
     def check(self) -> None:
-        w = {"w": [self.info["num_ws"], self.info["w_dim"]]}
+        w = {"w": [self.info.num_ws, self.info.w_dim]}
         self._check(MAPPING_FILE, self._drawn(), w)
         self._check(SYNTHESIS_FILE, w, self._made())
 
     def _noise(self, noise: Noise, seeds: Sequence[int]) -> np.ndarray | None:
-        total = sum(resolution**2 for resolution in self.info["noise"])
+        total = sum(resolution**2 for resolution in self.info.noise)
         match noise:
             case "const":
                 return None
@@ -280,10 +277,6 @@ class StyleganSampler(Sampler):
             case "random":
                 return noise_planes(seeds, total)
         raise ErsatzError(f"The noise is {noise!r}; expected const, random or none.")
-
-
-SAMPLERS: dict[str, type[Sampler]] = {"dcgan": DcganSampler, "stylegan2-ada": StyleganSampler}
-"""By the GAN's name in generator.json."""
 
 
 def save_images(
@@ -303,7 +296,7 @@ def save_images(
     `with_w` writes the w of each beside it, as .npz.
     """
     name = class_name or "-".join(sampler.classes) or "all"
-    paths = [folder / f"{sampler.info['run']}-{name}-{seed:06d}.png" for seed in seeds]
+    paths = [folder / f"{sampler.info.run}-{name}-{seed:06d}.png" for seed in seeds]
     for start in range(0, len(seeds), batch):
         some = seeds[start : start + batch]
         images = sampler.sample(some, class_name, psi, cutoff, noise)

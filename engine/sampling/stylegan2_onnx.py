@@ -22,12 +22,18 @@ from math import sqrt
 from typing import Any
 
 import numpy as np
+import torch
 from onnx import NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
+from torch import Tensor
 
 from engine.gans.stylegan2.architecture import Architecture
 from engine.gans.stylegan2.generator import Generator
-from engine.gans.stylegan2.layers import GAINS, SLOPE
-from engine.gans.stylegan2.mapping import LR
+from engine.gans.stylegan2.layers import GAINS, SLOPE, Noise
+from engine.gans.stylegan2.mapping import LR, one_hot
+from engine.sampling.exported import MAPPING_FILE, SYNTHESIS_FILE
+from engine.sampling.graphs import Graph
+from engine.sampling.latents import noise_planes
+from engine.sampling.one_graph import Pairs, run_graph
 
 OPSET, IR_VERSION = 20, 10
 EPSILON = 1e-8
@@ -35,6 +41,42 @@ GAIN = GAINS["lrelu"]
 
 Weights = dict[str, np.ndarray]
 """The generator's state by the names of the file format, as float64: sums and foldings are exact, then rounded once."""
+
+
+class TwoGraphs:
+    """mapping.onnx and synthesis.onnx."""
+
+    def graphs(self, generator: Generator, metadata: dict[str, Any]) -> dict[str, bytes]:
+        return {MAPPING_FILE: mapping_graph(generator), SYNTHESIS_FILE: synthesis_graph(generator)}
+
+    def compare(self, generator: Generator, inputs: dict[str, Tensor], noise: Noise, graphs: dict[str, Graph]) -> Pairs:
+        """w, with another psi and cutoff for each image, and the images of that w."""
+        architecture, batch = generator.architecture, len(inputs["z"])
+        psi = torch.linspace(1, -0.5, batch)
+        cutoff = architecture.num_ws - torch.arange(batch) % (architecture.num_ws + 1)
+        w = run_graph(graphs[MAPPING_FILE], {**inputs, "psi": psi, "cutoff": cutoff}, "w")
+        c = one_hot(inputs.get("label"), architecture.classes)
+        expected = [
+            generator.mapping(
+                inputs["z"][i : i + 1], None if c is None else c[i : i + 1], float(psi[i]), int(cutoff[i])
+            )
+            for i, z in enumerate(inputs["z"])
+        ]
+        resolutions = noise_resolutions(architecture)
+        drawn = torch.from_numpy(noise_planes(range(batch), sum(resolution**2 for resolution in resolutions)))
+        given: dict[Noise, dict[str, Tensor]] = {
+            "const": {},
+            "none": {"noise": 0 * drawn[:1]},
+            "random": {"noise": drawn},
+        }
+        rows = drawn.split([resolution**2 for resolution in resolutions], dim=1)
+        planes = [row.unflatten(1, (1, resolution, -1)) for row, resolution in zip(rows, resolutions, strict=True)]
+        images = run_graph(graphs[SYNTHESIS_FILE], {"w": w, **given[noise]}, "images")
+        return [(w, torch.cat(expected)), (images, generator.synthesis(w, planes if noise == "random" else noise))]
+
+    def facts(self, generator: Generator) -> dict[str, Any]:
+        architecture = generator.architecture
+        return {"w_dim": architecture.w_dim, "num_ws": architecture.num_ws, "noise": noise_resolutions(architecture)}
 
 
 def mapping_graph(generator: Generator) -> bytes:

@@ -39,7 +39,7 @@ def walk(
     if way == "cubic":
         points = cubic(sampler.map(seeds, look.class_name, look.psi, look.cutoff), stops, loop)
     else:
-        points = arcs(latents(seeds, sampler.info["z_dim"]), stops)
+        points = arcs(latents(seeds, sampler.info.z_dim), stops)
     for start in range(0, len(points), AT_ONCE):
         part = points[start : start + AT_ONCE]
         if way == "cubic":

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from engine.sampling.exported import INFO_FILE, GeneratorInfo, read_info
 from engine.store.files import read_json
 
 
@@ -22,6 +23,11 @@ def json_of(path: Path) -> Any:
     return _json(*stamp(path))
 
 
+def generator_info(run_path: Path) -> GeneratorInfo:
+    """What the exported generator of a run is; `has_generator` says whether there is one."""
+    return _generator_info(*stamp(run_path / INFO_FILE))
+
+
 def table_of(path: Path, omit: tuple[str, ...] = ()) -> pd.DataFrame:
     """The content of a Parquet file without the columns in `omit`."""
     return _table(*stamp(path), omit)
@@ -30,6 +36,11 @@ def table_of(path: Path, omit: tuple[str, ...] = ()) -> pd.DataFrame:
 @st.cache_data(max_entries=32, show_spinner=False)
 def _json(path: Path, written: float, size: int) -> Any:
     return read_json(path)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _generator_info(path: Path, written: float, size: int) -> GeneratorInfo:
+    return read_info(path.parent)
 
 
 @st.cache_data(max_entries=16, show_spinner=False)

@@ -101,7 +101,7 @@ def _end(run: Run, sampler: Sampler, name: str, default: int) -> End | None:
     if source == "Seed":
         label = name if len(sources) == 1 else f"{name} seed"
         return int(st.number_input(label, 0, MOST_SEED, default, key=name.lower(), bind="query-params"))
-    shape = sampler.info["num_ws"], sampler.info["w_dim"]
+    shape = sampler.info.num_ws, sampler.info.w_dim
     if source == "w file":
         upload = st.file_uploader(f"{name}: w as .npz", ["npz"], key=f"end-file-{name}", disabled=read_only())
         w = None if upload is None else made(lambda: load_w(upload, *shape))
@@ -127,7 +127,7 @@ def mixing(run: Run) -> None:
     sampler, look, controls, grid = tool(run, wide=True)
     if look is None:
         return
-    layers = sampler.info["num_ws"]
+    layers = sampler.info.num_ws
     with controls:
         rows = st.text_input("Seeds of the rows", "0-3", key="rows", bind="query-params")
         columns = st.text_input("Seeds of the columns", "10-14", key="columns", bind="query-params")

@@ -7,17 +7,17 @@ from typing import Any, get_args
 
 import streamlit as st
 
+from engine.configs.gans import gan_title
 from engine.sampling.exploring import Look
-from engine.sampling.exported import INFO_FILE, has_generator
+from engine.sampling.exported import GeneratorInfo, has_generator
 from engine.sampling.sampler import Noise, Sampler
 from engine.store.runs import Run, list_runs
 from pages.components.command import show_command
-from pages.components.files import json_of
+from pages.components.files import generator_info
 from pages.components.home import home
 from pages.components.phantom import phantom_badge
 
 NOISES: dict[str, str] = {"const": "Fixed", "random": "From the seed", "none": "None"}
-NAMES = {"dcgan": "DCGAN", "stylegan2-ada": "StyleGAN2-ADA"}
 MOST_SEED = 2**32 - 1
 MOST_PSI = 1.5
 
@@ -43,13 +43,11 @@ def generators() -> list[Run]:
     return [run for kind in ("train", "network") for run in list_runs(home(), kind) if has_generator(run.path)]
 
 
-def facts(info: dict[str, Any]) -> str:
+def facts(info: GeneratorInfo) -> str:
     """What a generator is, in one line."""
-    makes = " and ".join(info["classes"]) or "all classes together"
-    length = f" · {info['kimg']:g} kimg" if info["kimg"] else ""
-    return (
-        f"{NAMES.get(info['gan'], info['gan'])} · {info['size']}×{info['size']} {info['mode']} · makes {makes}{length}"
-    )
+    makes = " and ".join(info.classes) or "all classes together"
+    length = f" · {info.kimg:g} kimg" if info.kimg else ""
+    return f"{gan_title(info.gan)} · {info.size}×{info.size} {info.mode} · makes {makes}{length}"
 
 
 def alt(look: Look, seed: int) -> str:
@@ -63,11 +61,11 @@ def look_as(run: Run, class_name: str, made: dict[str, Any]) -> dict[str, str]:
 
     Set are the widgets, which may have stood elsewhere before; what the address says of them is returned.
     """
-    info = json_of(run.path / INFO_FILE)
+    info = generator_info(run.path)
     look: dict[str, Any] = {}
-    if info["conditional"] and len(info["classes"]) > 1:
+    if info.conditional and len(info.classes) > 1:
         look["class"] = class_name
-    if layers := info.get("num_ws"):
+    if layers := info.num_ws:
         look["psi"] = min(float(made.get("psi", 1.0)), MOST_PSI)
         look[f"cutoff-{layers}"] = min(made.get("psi_cutoff", 0), layers) or layers
         look["noise"] = made.get("noise", "const")
@@ -81,16 +79,16 @@ def choose(sampler: Sampler) -> Look | None:
     They are in the URL, and stay the same from view to view.
     """
     info = sampler.info
-    phantom_badge(info["dataset"])
+    phantom_badge(info.dataset)
     class_name = None
-    if info["conditional"] and len(sampler.classes) > 1:
+    if info.conditional and len(sampler.classes) > 1:
         class_name = st.segmented_control(
             "Class", sampler.classes, default=sampler.classes[0], required=True, key="class", bind="query-params"
         )
         if class_name is None:
             st.info("Choose a class.")
             return None
-    elif info["conditional"]:
+    elif info.conditional:
         class_name = sampler.classes[0]
     if not sampler.has_w:
         return Look(class_name)
@@ -104,7 +102,7 @@ def choose(sampler: Sampler) -> Look | None:
         bind="query-params",
         help="1 as trained; below 1 more typical and less varied.",
     )
-    layers = info["num_ws"]
+    layers = info.num_ws
     with st.expander("Fine settings", icon=":material/tune:"):
         cutoff = st.slider(
             "Layers truncated",

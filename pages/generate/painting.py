@@ -197,7 +197,7 @@ def _pixels_between(
 def _w(sampler: Sampler, end: End, look: Look) -> np.ndarray:
     if isinstance(end, int):
         return sampler.map([end], look.class_name, look.psi, look.cutoff)[0]
-    return np.frombuffer(end, np.float32).reshape(sampler.info["num_ws"], sampler.info["w_dim"])
+    return np.frombuffer(end, np.float32).reshape(sampler.info.num_ws, sampler.info.w_dim)
 
 
 @lru_cache(4)

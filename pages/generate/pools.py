@@ -15,7 +15,7 @@ from engine.sampling.exported import INFO_FILE
 from engine.store.home import NAME_PATTERN
 from engine.store.runs import Run, State, list_runs
 from pages.components.command import show_command
-from pages.components.files import json_of
+from pages.components.files import generator_info, json_of
 from pages.components.format import duration
 from pages.components.forms import config_form
 from pages.components.home import home
@@ -34,12 +34,12 @@ TIMED = 8
 def suggested(available: list[Run], first: str = "") -> list[Run]:
     """Of the data set of the newest generator, or of the run `first`, the newest generator of each class."""
     wanted = next((run for run in available if run.id == first), available[0])
-    fingerprint = json_of(wanted.path / INFO_FILE)["dataset_fingerprint"]
+    fingerprint = generator_info(wanted.path).dataset_fingerprint
     found: dict[str, Run] = {}
     for run in [wanted, *available]:
-        info = json_of(run.path / INFO_FILE)
-        if info["dataset_fingerprint"] == fingerprint:
-            for name in info["classes"]:
+        info = generator_info(run.path)
+        if info.dataset_fingerprint == fingerprint:
+            for name in info.classes:
                 found.setdefault(name, run)
     return list(dict.fromkeys(found.values())) or [wanted]
 
@@ -77,11 +77,11 @@ def _form(generators: list[Run], former: dict[str, Any]) -> None:
     info_path = home().dataset(dataset) / "dataset.json"
     classes = json_of(info_path)["classes"] if info_path.is_file() else []
     references = [GeneratorReference(run=run.id).model_dump() for run in generators]
-    made = {name for run in generators for name in json_of(run.path / INFO_FILE)["classes"]}
+    made = {name for run in generators for name in generator_info(run.path).classes}
     missing = [name for name in classes if name not in made]
     if missing:
         without(dataset, missing)
-    truncates = all(json_of(run.path / INFO_FILE)["gan"] == "stylegan2-ada" for run in generators)
+    truncates = all(generator_info(run.path).num_ws for run in generators)
     st.caption(cost(generators))
     base = {"name": dataset, **former, "dataset": dataset, "dataset_fingerprint": "", "generators": references}
     values = config_form(
@@ -140,7 +140,7 @@ def cost(generators: list[Run]) -> str:
 def _cost(path: Path, written: int, run: Run) -> tuple[float, float]:
     """Seconds and bytes of a picture."""
     sampler = opened(run)
-    class_name = sampler.classes[0] if sampler.info["conditional"] else None
+    class_name = sampler.classes[0] if sampler.info.conditional else None
     sampler.sample(range(TIMED), class_name)  # the first batch of a size takes longer
     begin = time.perf_counter()
     images = sampler.sample(range(TIMED), class_name)

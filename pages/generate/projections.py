@@ -71,7 +71,7 @@ def new_projection(generator: Run, sampler: Sampler, former: dict[str, Any]) -> 
     if path is None:
         return
     base: dict[str, Any] = {**former, "generator": generator.id, "image": str(path)}
-    several = sampler.info["conditional"]
+    several = sampler.info.conditional
     values = config_form(
         ProjectionConfig,
         [*(["class_name"] if several else []), "steps", "loss"],
@@ -91,7 +91,7 @@ def new_projection(generator: Run, sampler: Sampler, former: dict[str, Any]) -> 
 
 def _image(generator: Run, sampler: Sampler) -> Path | None:
     """The file of the image to project."""
-    dataset = _dataset(sampler.info["dataset"])
+    dataset = _dataset(sampler.info.dataset)
     sources = [FROM_DATASET, UPLOADED] if dataset else [UPLOADED]
     source = st.segmented_control("Image", sources, default=sources[0], key=f"project-source-{generator.id}")
     if source == FROM_DATASET and dataset is not None:

@@ -10,13 +10,13 @@ import streamlit as st
 from engine.configs import RankingConfig
 from engine.gans.snapshots import list_generators
 from engine.report.figures import figure_ranking
-from engine.sampling.exported import INFO_FILE
+from engine.sampling.exported import has_generator
 from engine.store.runs import Run, State, list_runs
 from pages.components.charts import chart
 from pages.components.cli_subprocess import run_cli
 from pages.components.command import command_line, show_command
 from pages.components.errors import done
-from pages.components.files import json_of
+from pages.components.files import generator_info, json_of
 from pages.components.format import amount
 from pages.components.forms import config_form
 from pages.components.home import home
@@ -186,8 +186,7 @@ def best_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 def exported_snapshot(training: Run) -> str:
     """The snapshot behind the training's generator; "" before an export."""
-    path = training.path / INFO_FILE
-    return json_of(path).get("snapshot", "") if path.is_file() else ""
+    return generator_info(training.path).snapshot if has_generator(training.path) else ""
 
 
 def _remark(snapshot: str, best: str, exported: str) -> str:

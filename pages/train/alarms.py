@@ -80,12 +80,25 @@ def asked_changes(text: str) -> dict[str, str]:
 
 
 def remedies(name: str, config: dict[str, Any]) -> Iterator[tuple[str, Changes]]:
-    """What may help against an alarm: words, and the settings to change. The alarm's own sentence says why."""
-    stylegan = config["gan"] == "stylegan2-ada"
-    slower = {"g_lr": _half(config["g_lr"]), "d_lr": _half(config["d_lr"])}
-    stronger = {"gamma": _twice(config["gamma"])} if stylegan else {"gradient_penalty": _twice(_penalty(config))}
-    penalty = "gamma" if stylegan else "a gradient penalty of"
-    stronger_words = f"Again with {penalty} {next(iter(stronger.values())):g}"
+    """What may help against an alarm: words, and the settings to change. The alarm's own sentence says why.
+
+    A GAN is offered what it has settings for.
+    """
+    return (
+        (words, changes) for words, changes in _helpful(name, config) if changes and changes.keys() <= config.keys()
+    )
+
+
+def _helpful(name: str, config: dict[str, Any]) -> Iterator[tuple[str, Changes]]:
+    slower: Changes = {rate: _half(config[rate]) for rate in ("g_lr", "d_lr", "lr") if rate in config}
+    stronger: Changes = {}
+    stronger_words = ""
+    if "gamma" in config:
+        stronger = {"gamma": _twice(config["gamma"])}
+        stronger_words = f"Again with gamma {stronger['gamma']:g}"
+    elif "gradient_penalty" in config:
+        stronger = {"gradient_penalty": _twice(_penalty(config))}
+        stronger_words = f"Again with a gradient penalty of {stronger['gradient_penalty']:g}"
     match name:
         case "overfitting" | "ada-saturated":
             if name == "overfitting" and config.get("aug") in ("noaug", "fixed"):
@@ -100,7 +113,7 @@ def remedies(name: str, config: dict[str, Any]) -> Iterator[tuple[str, Changes]]
         case "explosion":
             yield "Again with half the learning rates", slower
             yield stronger_words, stronger
-            if stylegan and config["on_explosion"] != "return":
+            if config.get("on_explosion", "return") != "return":
                 yield "Again, returning to a good snapshot by itself", {"on_explosion": "return"}
         case "leaking":
             yield "Again with p fixed at 0.3", {"aug": "fixed", "aug_p": 0.3}

@@ -10,6 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
+from engine.configs.gans import gans
 from engine.report.figures import (
     figure_augmentation,
     figure_d_outputs,
@@ -32,7 +33,6 @@ from pages.components.labels import labels_of, short_names
 from pages.components.query_params import put
 from pages.components.run_summary import about_of, config_of, state_of
 from pages.components.tabs import tabs
-from pages.train.gans import LAYOUTS
 from pages.train.reading import best_checkpoint, read_rows
 
 LOSSES, OUTPUTS, OVERFITTING, QUALITY = "Losses", "D outputs", "Overfitting", "Image quality"
@@ -197,7 +197,7 @@ def _differences(named: dict[str, Run]) -> None:
     facts = {"Shown, kimg": [amount(of_run[-1]["kimg"]) if of_run else "–" for of_run in rows]}
     if any(found):
         facts["Best checkpoint"] = [f"{amount(best.kimg)} kimg" if best else "–" for best in found]
-    words = {field: word for layout in LAYOUTS.values() for field, word in layout.labels.items()}
+    words = {field: word for family in gans().values() for field, word in family.layout.labels.items()}
     for field in settings:
         values = [_plain(config.get(field)) for config in configs.values()]
         if len(set(values)) > 1 and not field.endswith(("fingerprint", "sha256")):

@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from engine.configs import parse_training
+from engine.configs.gans import gan_title
 from engine.store.runs import Run, State
 from pages.components.command import show_settings
 from pages.components.format import amount, duration
@@ -15,7 +16,6 @@ from pages.components.run_summary import config_of, state_of, status_of
 from pages.components.runs import live, run_header, start
 from pages.components.views import go
 from pages.train.alarms import way_again
-from pages.train.gans import NAMES
 
 
 def show_dry_run(run: Run) -> None:
@@ -24,7 +24,7 @@ def show_dry_run(run: Run) -> None:
     with st.container(border=True):
         st.subheader("Dry run")
         who = training.class_name or "all classes"
-        st.caption(f"{NAMES[training.gan]} on {training.dataset}, {who}; batch {training.batch}")
+        st.caption(f"{gan_title(training.gan)} on {training.dataset}, {who}; batch {training.batch}")
         run_header(run)
         live(answer, state_of(run).is_active)(run)
         if state_of(run) is State.FINISHED:

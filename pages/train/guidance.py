@@ -7,7 +7,8 @@ from typing import Any
 
 import streamlit as st
 
-from engine.configs import DcganConfig, TrainingConfig
+from engine.configs import TrainConfig
+from engine.configs.gans import gan_named, gan_title
 from engine.datasets.dataset import Dataset
 from engine.publications.presets import PRESETS
 from engine.store.errors import ErsatzError
@@ -32,8 +33,6 @@ SLIGHT = {"g_lr", "d_lr", "beta1", "beta2", "gamma", "ada_target", "ada_kimg", "
 SLIGHT |= {"snapshot_ticks", "tick_kimg", "grid", "on_explosion", "mirror", "mirror_vertical", "subset", "augpipe"}
 SLIGHT |= {"inverted_labels", "soft_labels", "flip_probability", "style_mixing", "aug_p", "cfg"}
 """With `ONCE`, the settings on which the time for an image hardly depends."""
-ENOUGH = {"dcgan": 10.0, "stylegan2-ada": 1000.0}
-"""Kimg from which samples of small sets usually show what they are of."""
 
 
 def quick_settings() -> dict[str, Any]:
@@ -63,7 +62,7 @@ def _counts(path: Path, written: float, size: int, name: str) -> dict[str, int]:
     return {class_name: int(found.get(class_name, 0)) for class_name in dataset.classes}
 
 
-def expectations(dataset: Dataset, training: TrainingConfig, class_names: list[str]) -> None:
+def expectations(dataset: Dataset, training: TrainConfig, class_names: list[str]) -> None:
     """Time, passes and what samples to hope for, at these settings on this machine."""
     kimg = training.kimg
     pace = known_pace(training, dataset)
@@ -87,7 +86,7 @@ def expectations(dataset: Dataset, training: TrainingConfig, class_names: list[s
         st.markdown(f":material/image: {_quality(training)}")
 
 
-def known_pace(training: TrainingConfig, dataset: Dataset) -> tuple[float, str] | None:
+def known_pace(training: TrainConfig, dataset: Dataset) -> tuple[float, str] | None:
     """Seconds for a kimg with settings like these, as a run here measured them, and which run; None before any.
 
     A run on images of another size tells it roughly: time goes with the number of pixels.
@@ -136,17 +135,18 @@ def _work(config: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
     return {**kept, "size": dataset.size, "mode": dataset.mode}
 
 
-def _slow(dataset: Dataset, training: TrainingConfig) -> str:
-    if isinstance(training, DcganConfig) and dataset.size <= 64:
-        quick = quick_settings()
-        narrow = training.architecture == "recipe" and training.g_channels <= quick["g_channels"]
+def _slow(dataset: Dataset, training: TrainConfig) -> str:
+    quick = quick_settings()
+    if training.gan == quick["gan"] and dataset.size <= 64:
+        found = training.plain()
+        narrow = found["architecture"] == "recipe" and found["g_channels"] <= quick["g_channels"]
         return "Networks this small take minutes." if narrow else "Networks of this width may take hours."
     if dataset.size > 64:
         return (
             f"Images of {dataset.size} px take hours to days without one: for an answer today, import them again at "
             "64 px on the Datasets page."
         )
-    return "StyleGAN2-ADA takes hours without one, a quick DCGAN minutes."
+    return f"{gan_title(training.gan)} takes hours without one, a quick DCGAN minutes."
 
 
 def _passes(dataset: Dataset, class_names: list[str], kimg: float) -> str:
@@ -160,20 +160,10 @@ def _passes(dataset: Dataset, class_names: list[str], kimg: float) -> str:
     return f"{amount(kimg)} kimg are {amount(1000 * kimg)} real images shown. {'; '.join(parts)}."
 
 
-def _quality(training: TrainingConfig) -> str:
-    enough = ENOUGH[training.gan]
-    start = "from another network" if getattr(training, "start_from", "") else "from scratch"
-    if training.gan == "stylegan2-ada":
-        text = (
-            "Samples usually become reasonable at about 5,000 kimg from scratch and 1,000 from another network, small "
-            "networks on small images sooner."
-        )
-        if training.kimg < enough:
-            return f"{text} {amount(training.kimg)} kimg {start} is a first look."
-        return f"{text} A training can be stopped at any time and resumed later."
-    if training.kimg < enough:
-        return "This is very short: expect little more than blobs. 10 to 50 kimg show what the images are of."
-    return (
-        "A DCGAN of small sets shows what the images are of after 10 to 50 kimg; fine detail stays blurred. Whether "
-        "such images help a classifier is what Evaluate finds out."
+def _quality(training: TrainConfig) -> str:
+    family = gan_named(training.gan)
+    if training.kimg >= family.enough_kimg:
+        return family.expectation
+    return family.too_short.format(
+        kimg=amount(training.kimg), start="from another network" if training.init_from[0] else "from scratch"
     )

@@ -6,8 +6,8 @@ from typing import Any, get_args
 
 import streamlit as st
 
-from engine.configs import GANS, DryRunConfig, StyleganConfig, TrainingConfig, parse_training
-from engine.configs.stylegan2 import BY_CONFIGURATION, Configuration
+from engine.configs import DryRunConfig, TrainConfig, parse_training
+from engine.configs.gans import gan_named, gan_title, gans
 from engine.datasets.dataset import Dataset
 from engine.jobs.submit import side_by_side
 from engine.publications.presets import PRESETS
@@ -22,7 +22,7 @@ from pages.components.run_summary import run_named
 from pages.components.runs import start
 from pages.components.views import go
 from pages.train.dry_runs import show_dry_run
-from pages.train.gans import FOR_TRANSFER, LAYOUTS, NAMES
+from pages.train.gans import FOR_TRANSFER, groups_of
 from pages.train.guidance import (
     QUICK_STORY,
     QUICK_TITLE,
@@ -50,7 +50,7 @@ def plan(frozen: list[Dataset], measured: Run | None) -> None:
     with st.container(border=True):
         dataset, preset, gan, way = _choices(frozen, origin)
         base = {**_settings(preset, gan, origin), "gan": gan, "dataset": dataset.name, "conditional": way == TOGETHER}
-        if gan == "stylegan2-ada":
+        if gan_named(gan).transfers:
             base = _with_configuration(base, origin)
     only = {f"Only {class_name}": class_name for class_name in dataset.classes}
     class_names = dataset.classes if way == ONE_EACH else [only.get(way, "")]
@@ -58,7 +58,8 @@ def plan(frozen: list[Dataset], measured: Run | None) -> None:
     if shown is None:
         return
     expectations(dataset, shown, class_names)
-    layout = LAYOUTS[gan]
+    family = gan_named(gan)
+    layout = family.layout
     main = [*layout.main, *(FOR_TRANSFER if base.get("start_from") else ())]
     key = ["train", dataset.name, preset, gan, way, base.get("cfg", ""), base.get("start_from", "")]
     pressed = grouped_form(
@@ -66,8 +67,8 @@ def plan(frozen: list[Dataset], measured: Run | None) -> None:
         main,
         shown.plain(),
         key="-".join([*key, origin.tag if origin else ""]),
-        groups=layout.rest(gan, main),
-        labels=layout.labels,
+        groups=groups_of(family, main),
+        labels=dict(layout.labels),
         buttons={START: ":material/play_arrow:", TRY: ":material/speed:"},
         given=base,
     )
@@ -76,7 +77,7 @@ def plan(frozen: list[Dataset], measured: Run | None) -> None:
         _submit(*pressed, class_names)
     commands = [parse_training({**shown.plain(), "class_name": class_name}) for class_name in class_names]
     show_command("\n".join(command_line(one, dataset.size) for one in commands))
-    if gan == "stylegan2-ada":
+    if family.transfers:
         with st.expander("Import a network (.pkl)", icon=":material/upload_file:"):
             import_network()
 
@@ -103,13 +104,13 @@ def _choices(frozen: list[Dataset], origin: SourceRun | None) -> tuple[Dataset, 
     with beginning:
         preset = _preset(dataset, origin)
     published = {"gan": "dcgan"} if preset in (OWN, QUICK, SAME) else PRESETS[preset].train_settings()
-    known = "stylegan2-ada" if origin and origin.tune else source.get("gan", "dcgan")
-    gans, ways = st.columns([2, 3])
-    gan = gans.selectbox(
+    known = source.get("gan", "stylegan2-ada" if origin and origin.tune else "dcgan")  # networks to tune name none
+    left, ways = st.columns([2, 3])
+    gan = left.selectbox(
         "GAN",
-        list(NAMES) if preset != QUICK else ["dcgan"],
-        index=0 if preset == QUICK else _position(list(NAMES), known if preset == SAME else published["gan"]),
-        format_func=NAMES.__getitem__,
+        list(gans()) if preset != QUICK else ["dcgan"],
+        index=0 if preset == QUICK else _position(list(gans()), known if preset == SAME else published["gan"]),
+        format_func=gan_title,
         key=f"gan-{name}-{preset}-{tag}",
         help="DCGAN: small and quick, up to 128 px. StyleGAN2-ADA: for small sets of any size, and much slower.",
     )
@@ -126,7 +127,7 @@ def _choices(frozen: list[Dataset], origin: SourceRun | None) -> tuple[Dataset, 
         help="One each: the classes are trained as runs of their own, DCGANs on a processor side by side.",
     )
     if preset not in (OWN, QUICK, SAME) and gan not in PRESETS[preset].train:
-        st.caption(f"The preset says nothing about {NAMES[gan]}: the settings below are the defaults.")
+        st.caption(f"The preset says nothing about {gan_title(gan)}: the settings below are the defaults.")
     return dataset, preset, gan, way
 
 
@@ -172,7 +173,7 @@ def _way_of(config: dict[str, Any]) -> str:
 def _settings(preset: str, gan: str, origin: SourceRun | None) -> dict[str, Any]:
     """The settings that the preset has for this GAN; fields of another GAN are left out."""
     if preset == SAME and origin is not None:
-        return {name: value for name, value in origin.settings().items() if name in GANS[gan].model_fields}
+        return {name: value for name, value in origin.settings().items() if name in gan_named(gan).config.model_fields}
     if preset == QUICK:
         return quick_settings()
     return {} if preset == OWN else PRESETS[preset].train_settings(gan)
@@ -181,32 +182,32 @@ def _settings(preset: str, gan: str, origin: SourceRun | None) -> dict[str, Any]
 def _with_configuration(base: dict[str, Any], origin: SourceRun | None) -> dict[str, Any]:
     """`base` with the configuration and the start that are chosen, and with what these decide."""
     left, right = st.columns([2, 3])
-    configurations = get_args(Configuration)
+    settings = gan_named(base["gan"]).config
+    configuration = settings.model_fields.get("cfg")
     own = base.get("cfg", "auto")
-    with left:
-        cfg = st.selectbox(
-            "Configuration",
-            configurations,
-            index=configurations.index(own),
-            key=f"cfg-{own}",
-            help=StyleganConfig.model_fields["cfg"].description,
+    cfg = own
+    if configuration is not None:
+        choices = get_args(configuration.annotation)
+        cfg = left.selectbox(
+            "Configuration", choices, index=choices.index(own), key=f"cfg-{own}", help=configuration.description
         )
     with right:
         wanted = "" if origin is None else origin.run.id if origin.tune else origin.config.get("start_from", "")
         chosen = choose_start(wanted)
     if cfg != own:  # another configuration's values take the place of the preset's
-        base = {name: value for name, value in base.items() if name not in BY_CONFIGURATION - {"kimg"}}
-    base["cfg"] = cfg
+        base = {name: value for name, value in base.items() if name not in settings.by_size - {"kimg"}}
+    if configuration is not None:
+        base["cfg"] = cfg
     if chosen:
         run = run_named(home(), chosen)
         base |= {"start_from": chosen, **(shape_of(run) if run else {})}
     return base
 
 
-def _completed(base: dict[str, Any], dataset: Dataset) -> TrainingConfig:
+def _completed(base: dict[str, Any], dataset: Dataset) -> TrainConfig:
     """The training with everything that the form shows, filled in for images of this size."""
     config = parse_training(base)
-    return config.completed(dataset.size) if isinstance(config, StyleganConfig) else config
+    return config.completed(dataset.size)
 
 
 def _submit(pressed: str, values: dict[str, Any], class_names: list[str]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from engine.configs import GANS
+from engine.configs.gans import gan_named
 from engine.store.runs import Run
 from pages.components.home import home
 from pages.components.run_summary import config_of, run_named, title
@@ -49,7 +49,7 @@ def source_in_url() -> SourceRun | None:
     if config["kind"] not in ("train", "network"):
         return None
     changes = asked_changes(st.query_params.get("change", ""))
-    known = GANS[config["gan"]].model_fields if "gan" in config else {}
+    known = gan_named(config["gan"]).config.model_fields if "gan" in config else {}
     return SourceRun(run, config, tune is not None, {name: value for name, value in changes.items() if name in known})
 
 

@@ -10,6 +10,7 @@ import streamlit as st
 from safetensors import SafetensorError, safe_open
 
 from engine.configs import NetworkConfig
+from engine.configs.gans import gan_named
 from engine.datasets.uploads import NETWORKS, remove_old_uploads, safe_name, save_upload
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run, State, list_runs
@@ -29,7 +30,9 @@ SHOWN_NETWORKS = 5
 def newest_snapshot(run: Run) -> Path | None:
     """The newest snapshot of a StyleGAN2-ADA run, trained here or imported; None for other runs."""
     config = config_of(run)
-    if config["kind"] != "network" and not (config["kind"] == "train" and config.get("gan") == "stylegan2-ada"):
+    if config["kind"] != "network" and not (
+        config["kind"] == "train" and gan_named(config.get("gan", "dcgan")).transfers
+    ):
         return None
     return max((run.path / "snapshots").glob("network-*.safetensors"), default=None)
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file
 
-from engine.configs import DcganConfig, DryRunConfig, StyleganConfig, TrainingConfig
+from engine.configs import DcganConfig, DryRunConfig, StyleganConfig, TrainConfig
 from engine.gans.dry_run import Cost, dry_run, figure, remedies, sentence
 from engine.gans.stylegan2.trainer import StyleganTrainer
 from engine.gans.training import train
@@ -20,9 +20,7 @@ SMALL: dict[str, Any] = {"dataset": "discs", "kimg": 1.0, "device": "cpu", "batc
 STYLEGAN = {**SMALL, "z_dim": 8, "w_dim": 8, "channel_base": 256, "channel_max": 8, "subset": 20}
 
 
-def try_out(
-    run: Run, training: TrainingConfig, iterations: int = 4, stop: Any = never
-) -> tuple[Outcome, list[Progress]]:
+def try_out(run: Run, training: TrainConfig, iterations: int = 4, stop: Any = never) -> tuple[Outcome, list[Progress]]:
     seen: list[Progress] = []
     config = DryRunConfig(training=training.plain(), iterations=iterations)
     return dry_run(run, config, seen.append, stop), seen

@@ -48,7 +48,7 @@ def stylegan_types(dtype: torch.dtype, **changes: Any) -> dict[torch.dtype, str]
 
 def dcgan_types(dtype: torch.dtype, **changes: Any) -> dict[torch.dtype, str]:
     config = DcganConfig(dataset="none", batch=4, g_channels=8, d_channels=8, z_dim=8, **changes)
-    trainer = DcganTrainer(config, ImageSpec(32, 1, 2 if config.conditional else 0), CPU, dtype)
+    trainer = DcganTrainer(config, ImageSpec(32, 1, 2 * config.conditional), torch.zeros(4), CPU, dtype)
     pixels = torch.randint(0, 256, (4, 32, 32, 1), dtype=torch.uint8)
     with Types() as types:
         trainer.train_step([(pixels, torch.tensor([0, 1, 0, 1]))], 0)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
-from engine.configs import DcganConfig, StyleganConfig, TrainingConfig
+from engine.configs import DcganConfig, StyleganConfig, TrainConfig
 from engine.datasets.dataset import Dataset
 from engine.gans import data
 from engine.gans.data import (
@@ -97,7 +97,7 @@ def test_one_image_is_refused(discs: Dataset, monkeypatch: pytest.MonkeyPatch) -
         read_training_images(discs, DcganConfig(dataset="discs", class_name="a"), CPU)
 
 
-def mapped(discs: Dataset, config: TrainingConfig, monkeypatch: pytest.MonkeyPatch) -> TrainingImages:
+def mapped(discs: Dataset, config: TrainConfig, monkeypatch: pytest.MonkeyPatch) -> TrainingImages:
     """The images as they are read where there is no memory for them."""
     with monkeypatch.context() as little:
         little.setattr(data, "free_memory", lambda _: 100)

@@ -19,10 +19,11 @@ from engine.cli import main as cli
 from engine.configs import PoolConfig
 from engine.jobs import kinds as table
 from engine.jobs.commands import general_command
-from engine.jobs.kinds import PLUGINS, kind_named, kind_of, kinds, named_function, parse_config, register
+from engine.jobs.kinds import kind_named, kind_of, kinds, parse_config, register
 from engine.jobs.run_kind import ImpactTexts, RunKind
 from engine.store.errors import ErsatzError
 from engine.store.home import REPOSITORY, Home
+from engine.store.plugins import PLUGINS, named
 from engine.store.runs import State, create_run, list_runs
 from tests.jobs.scene import processes_of
 from tests.pages.conftest import OpenPage, open_page, press, texts
@@ -110,13 +111,13 @@ def test_every_kind_is_complete(kind: RunKind) -> None:
     """What it names by text is there, and takes what it will be given."""
     assert kind_named(kind.name) is kind
     assert kind.config.model_fields["kind"].default == kind.name
-    assert list(inspect.signature(named_function(kind.execute)).parameters)[:4] == [
+    assert list(inspect.signature(named(kind.execute)).parameters)[:4] == [
         "run",
         "config",
         "report",
         "should_stop",
     ]
-    assert list(inspect.signature(named_function(kind.prepare)).parameters) == ["home", "config"]
+    assert list(inspect.signature(named(kind.prepare)).parameters) == ["home", "config"]
     assert (REPOSITORY / "pages" / f"{kind.page}.py").is_file() or (REPOSITORY / "pages" / kind.page).is_dir()
     assert kind.title is not None
     assert kind.command is not None

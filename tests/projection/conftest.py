@@ -14,7 +14,7 @@ from PIL import Image
 from engine.configs import ProjectionConfig, StyleganConfig
 from engine.gans.checkpoints import describe_snapshot, save_snapshot
 from engine.gans.image_spec import ImageSpec
-from engine.gans.stylegan2.architecture import Architecture
+from engine.gans.stylegan2.architecture import Architecture, describe_networks
 from engine.gans.stylegan2.generator import Generator
 from engine.sampling.sampler import to_pixels
 from engine.store.home import Home
@@ -35,14 +35,16 @@ def make_generator(home: Home) -> MakeGenerator:
         config = StyleganConfig.build({**SMALL, "conditional": conditional})
         pictures = ImageSpec(size, channels, len(CLASSES) if conditional else 0)
         torch.manual_seed(1)
-        generator = Generator(Architecture.from_config(config, pictures)).eval()
+        architecture = Architecture.from_config(config, pictures)
+        networks = {"architecture": config.cfg, "z_dim": config.z_dim, **describe_networks(architecture, architecture)}
+        generator = Generator(architecture).eval()
         for name, parameter in generator.named_parameters():
             if name.endswith("noise_strength"):
                 parameter.data.fill_(0.05)
             if ".torgb.weight" in name:
                 parameter.data.mul_(0.5)  # images within [-1, 1]
         run = create_run(home, config.plain(), "train")
-        facts = describe_snapshot(config, "0" * 64, pictures, CLASSES)
+        facts = describe_snapshot(config, networks, "0" * 64, pictures, CLASSES)
         tensors = {f"G_ema.{name}": value for name, value in generator.state_dict().items()}
         save_snapshot(run.path, tensors, {**facts, "images_seen": 1000, "seconds": 1.0})
         return run, generator

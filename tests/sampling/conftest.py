@@ -16,9 +16,9 @@ from torch import nn
 
 from engine.configs import DcganConfig, NetworkConfig, StyleganConfig
 from engine.datasets.dataset import COLUMNS, Dataset, write_manifest
-from engine.gans.checkpoints import describe_networks, describe_snapshot, save_snapshot
+from engine.gans.checkpoints import describe_snapshot, save_snapshot
 from engine.gans.image_spec import ImageSpec
-from engine.gans.stylegan2.architecture import Architecture
+from engine.gans.stylegan2.architecture import Architecture, describe_networks
 from engine.gans.stylegan2.generator import Generator
 from engine.sampling.export import export_generator
 from engine.sampling.sampler import Sampler, StyleganSampler
@@ -184,8 +184,10 @@ def trained_stylegan(home: Home) -> Callable[[], Run]:
         run = create_run(home, config.plain(), "train")
         spec = ImageSpec(16, 1, len(CLASSES))
         torch.manual_seed(0)
-        generator = used(Generator(Architecture.from_config(config, spec)))
-        facts = describe_snapshot(config, "digest", spec, CLASSES)
+        architecture = Architecture.from_config(config, spec)
+        networks = {"architecture": config.cfg, "z_dim": config.z_dim, **describe_networks(architecture, architecture)}
+        generator = used(Generator(architecture))
+        facts = describe_snapshot(config, networks, "digest", spec, CLASSES)
         save_snapshot(run.path, averaged(generator), {**facts, "images_seen": 4000, "seconds": 1.0})
         export_generator(run)
         write_text(run.path / "training_images.txt", "a\nb\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -16,7 +17,7 @@ from engine.configs import DcganConfig
 from engine.gans.checkpoints import describe_snapshot, save_snapshot
 from engine.gans.dcgan.networks import Generator
 from engine.gans.image_spec import ImageSpec
-from engine.sampling import export
+from engine.sampling import one_graph
 from engine.sampling.export import TOLERANCE, export_generator
 from engine.sampling.latents import latents
 from engine.sampling.sampler import Sampler
@@ -39,6 +40,11 @@ def used(generator: Generator) -> Generator:
     return generator.eval()
 
 
+def described(config: DcganConfig) -> dict[str, Any]:
+    """What the trainer says of the networks."""
+    return {"architecture": config.architecture, "z_dim": config.z_dim}
+
+
 def trained(home: Home, images_seen: int = 2000, channels: int = 1, size: int = 32, **changes) -> tuple[Run, Generator]:
     """A training run with one snapshot, and the generator in it."""
     values = {"dataset": "brains", "dataset_fingerprint": "f" * 64, "g_channels": 8, "d_channels": 8, "z_dim": 20}
@@ -47,7 +53,9 @@ def trained(home: Home, images_seen: int = 2000, channels: int = 1, size: int = 
     spec = ImageSpec(size, channels, len(CLASSES) if config.conditional else 0)
     generator = used(Generator(config, spec))
     tensors = {f"G_ema.{name}": tensor for name, tensor in generator.state_dict().items()}
-    facts = describe_snapshot(config, "digest", spec, [config.class_name] if config.class_name else CLASSES)
+    facts = describe_snapshot(
+        config, described(config), "digest", spec, [config.class_name] if config.class_name else CLASSES
+    )
     save_snapshot(run.path, tensors, {**facts, "images_seen": images_seen, "seconds": 1.0})
     return run, generator
 
@@ -76,7 +84,7 @@ def test_onnx_equals_torch_in_every_batch(home, changes, capfd):
         path.name,
         "generator.json",
     }
-    assert str(Path(export.__file__).parents[1]).encode() not in path.read_bytes()
+    assert str(Path(one_graph.__file__).parents[1]).encode() not in path.read_bytes()
 
     sampler = Sampler.open(run.path, device="cpu")
     classes = CLASSES if changes.get("conditional") else ["bleed"]
@@ -104,6 +112,10 @@ def test_generator_json_says_what_the_generator_is(home):
     sha256 = hashlib.sha256((run.path / "generator.onnx").read_bytes()).hexdigest()
     assert 0 < agreement <= TOLERANCE
     assert info == {
+        "version": 1,
+        "w_dim": 0,
+        "num_ws": 0,
+        "noise": [],
         "gan": "dcgan",
         "architecture": "da-dcgan",
         "files": {"generator.onnx": sha256},
@@ -148,7 +160,7 @@ def test_a_chosen_snapshot_is_exported_instead_of_the_newest(home):
     old_images = generator(torch.from_numpy(latents([3], 20)))
     config = DcganConfig.build(run.config())
     newer = {f"G_ema.{name}": tensor * 1.5 for name, tensor in generator.state_dict().items()}
-    facts = describe_snapshot(config, "digest", ImageSpec(32, 1), ["bleed"])
+    facts = describe_snapshot(config, described(config), "digest", ImageSpec(32, 1), ["bleed"])
     save_snapshot(run.path, newer, {**facts, "images_seen": 9000, "seconds": 1.0})
 
     export_generator(run)
@@ -201,8 +213,8 @@ def test_an_export_that_disagrees_is_not_written(home, monkeypatch, wrong):
         def forward(self, z: torch.Tensor) -> torch.Tensor:
             return self.module(z) + wrong
 
-    to_onnx = export.to_onnx
-    monkeypatch.setattr(export, "to_onnx", lambda module, *rest: to_onnx(Shifted(module), *rest))
+    to_onnx = one_graph.to_onnx
+    monkeypatch.setattr(one_graph, "to_onnx", lambda module, *rest: to_onnx(Shifted(module), *rest))
     with pytest.raises(ErsatzError, match="differs from torch by"):
         export_generator(run)
     assert not list(run.path.glob("generator*"))

@@ -229,7 +229,7 @@ def test_images_are_saved_by_run_class_and_seed(make_generator, tmp_path):
     grey, colour = Sampler.open(make_generator("bleed").path), Sampler.open(make_generator("normal", channels=3).path)
     for sampler, mode in ((grey, "L"), (colour, "RGB")):
         paths = save_images(sampler, [3, 1, 2], None, tmp_path / "new", batch=2)
-        expected = [f"{sampler.info['run']}-{sampler.classes[0]}-00000{seed}.png" for seed in (3, 1, 2)]
+        expected = [f"{sampler.info.run}-{sampler.classes[0]}-00000{seed}.png" for seed in (3, 1, 2)]
         assert [path.name for path in paths] == expected
         with Image.open(paths[1]) as image:
             assert image.mode == mode

@@ -12,7 +12,7 @@ import torch
 
 from engine.configs import PoolConfig
 from engine.gans.stylegan2.generator import Generator
-from engine.sampling import export
+from engine.sampling import stylegan2_onnx
 from engine.sampling.export import TOLERANCE, export_generator
 from engine.sampling.exported import has_generator
 from engine.sampling.latents import latents, noise_planes
@@ -73,8 +73,8 @@ def test_onnx_equals_torch(imported, changes, capfd):
 def test_noise_is_that_of_torch(imported):
     sampler, generator = opened(imported(size=32))
     w = sampler.map(SEEDS)
-    resolutions = sampler.info["noise"]
-    assert resolutions == [4, 8, 8, 16, 16, 32, 32]
+    resolutions = sampler.info.noise
+    assert resolutions == (4, 8, 8, 16, 16, 32, 32)
     drawn = noise_planes(SEEDS, sum(side**2 for side in resolutions))
     rows = np.split(drawn, np.cumsum([side**2 for side in resolutions])[:-1], axis=1)
     planes = [torch.from_numpy(row.reshape(-1, 1, side, side)) for row, side in zip(rows, resolutions, strict=True)]
@@ -187,7 +187,7 @@ def test_the_graphs_are_the_same_bytes_again_and_sealed(imported):
 @pytest.mark.parametrize("wrong", [1.01, float("nan")])
 def test_an_export_that_disagrees_is_not_written(imported, monkeypatch, name, wrong):
     run, _ = imported()
-    build = getattr(export, f"{name}_graph")
+    build = getattr(stylegan2_onnx, f"{name}_graph")
     part = {"mapping": "fc0", "synthesis": "b16.conv0"}[name]
 
     def disturbed(generator: Generator) -> bytes:
@@ -196,7 +196,7 @@ def test_an_export_that_disagrees_is_not_written(imported, monkeypatch, name, wr
         other.load_state_dict({key: value * wrong if part in key else value for key, value in state.items()})
         return build(other)
 
-    monkeypatch.setattr(export, f"{name}_graph", disturbed)
+    monkeypatch.setattr(stylegan2_onnx, f"{name}_graph", disturbed)
     with pytest.raises(ErsatzError, match="differs from torch by"):
         export_generator(run)
     assert not list(run.path.glob("*.onnx"))

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from itertools import pairwise
 from math import log2
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from engine.configs import DcganConfig
+from engine.configs import DcganConfig, parse_training
 from engine.gans.image_spec import ImageSpec
 
 SIZES = (32, 64, 128)
@@ -145,3 +146,11 @@ def initialise_as_keras(network: nn.Module) -> None:
             nn.init.xavier_uniform_(module.weight)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
+
+
+def generator_of(metadata: dict[str, Any]) -> Generator:
+    """The generator of a snapshot with this metadata, with random weights."""
+    config = parse_training(metadata["config"])
+    assert isinstance(config, DcganConfig)
+    classes = len(metadata["classes"]) if metadata["conditional"] else 0
+    return Generator(config, ImageSpec(metadata["size"], metadata["channels"], classes))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -22,25 +23,28 @@ from engine.gans.dcgan.losses import (
 )
 from engine.gans.dcgan.networks import Discriminator, Generator
 from engine.gans.image_spec import ImageSpec
-from engine.gans.optimizers import adam_state, gradient_norm, load_adam_state, start_adam
+from engine.gans.optimizers import gradient_norm, start_adam
+from engine.gans.trainers import Trainer
 
 METERS = ("g_loss", "d_loss", "d_real", "d_fake", "g_grad_norm", "d_grad_norm")
 
 
-class DcganTrainer:
-    """Everything that one iteration changes: both networks, their optimisers, the average, the meters.
+class DcganTrainer(Trainer):
+    """A DCGAN: every iteration is a step of D and a step of G on the whole batch."""
 
-    An iteration never waits for the device: the meters add up there and are read once a tick.
-    """
-
-    def __init__(self, config: DcganConfig, spec: ImageSpec, device: torch.device, precision: torch.dtype):
-        self.config, self.device, self.precision = config, device, precision
+    def __init__(
+        self, config: DcganConfig, spec: ImageSpec, labels: Tensor, device: torch.device, precision: torch.dtype
+    ):
+        """`labels` are not needed: fakes are made for the classes of the batch."""
+        self.config, self.device, self.precision, self.z_dim = config, device, precision, config.z_dim
         torch.manual_seed(config.seed)  # the initial weights come from the seed, on any device the same
         self.g = on_device(Generator(config, spec), device)
         self.d = on_device(Discriminator(config, spec), device)
         self.g_ema = copy.deepcopy(self.g).eval().requires_grad_(False)
-        self.g_optimizer = adam(self.g, config.g_lr, config, device)
-        self.d_optimizer = adam(self.d, config.d_lr, config, device)
+        self.optimizers = {
+            "G": adam(self.g, config.g_lr, config, device),
+            "D": adam(self.d, config.d_lr, config, device),
+        }
         self.meters = torch.zeros(len(METERS) + 1, device=device)  # the last entry counts iterations
         self.microbatch_starts = range(0, config.batch, config.batch)
         self.recorder = Recorder(device, config.cuda_graphs)
@@ -61,7 +65,7 @@ class DcganTrainer:
         z = torch.randn(len(reals), self.config.z_dim, device=self.device)
 
         # The discriminator: real and fake pass apart, because BatchNorm must not see them mixed.
-        self.d_optimizer.zero_grad(set_to_none=True)
+        self.optimizers["D"].zero_grad(set_to_none=True)
         with self.autocast():
             fakes = self.g(z, condition)
             of_reals = self.d(reals, condition)
@@ -74,18 +78,18 @@ class DcganTrainer:
             total = d_loss + self.config.gradient_penalty * penalty
         total.backward()
         d_grad_norm = gradient_norm(self.d)
-        self.d_optimizer.step()
+        self.optimizers["D"].step()
 
         # The generator: the same fakes before the improved discriminator, whose own gradients are not needed.
-        self.g_optimizer.zero_grad(set_to_none=True)
+        self.optimizers["G"].zero_grad(set_to_none=True)
         with as_it_is(self.d):
             with self.autocast():
                 of_fakes_again = self.d(fakes, condition)
             g_loss = generator_loss(of_fakes_again, self.config.inverted_labels)
             g_loss.backward()
         g_grad_norm = gradient_norm(self.g)
-        self.g_optimizer.step()
-        for optimizer in (self.d_optimizer, self.g_optimizer):
+        self.optimizers["G"].step()
+        for optimizer in self.optimizers.values():
             optimizer.zero_grad(set_to_none=True)  # memory of a CUDA graph must not be used outside it
 
         self.update_ema(len(reals))
@@ -124,32 +128,12 @@ class DcganTrainer:
         return {name: total / iterations for name, total in zip(METERS, sums, strict=True)}
 
     @torch.no_grad()
-    def sample(self, z: Tensor, labels: Tensor, noise: str = "none") -> Tensor:
-        """Images [N, C, H, W] of the averaged generator in fp32, for z [N, z_dim] and labels [N].
-
-        A DCGAN has no noise planes, so that `noise` changes nothing.
-        """
+    def sample(self, z: Tensor, labels: Tensor, noise: Literal["const", "random", "none"] = "const") -> Tensor:
         microbatches = zip(z.split(self.config.batch), labels.split(self.config.batch), strict=True)
         return torch.cat([self.g_ema(z, labels if self.config.conditional else None) for z, labels in microbatches])
 
-    def state(self) -> dict[str, Tensor]:
-        """Every tensor that the following iterations depend on, by name, as a snapshot holds them."""
-        tensors: dict[str, Tensor] = {}
-        for name, network in self.networks().items():
-            tensors |= {f"{name}.{key}": value for key, value in network.state_dict().items()}
-        for name, optimizer in (("G", self.g_optimizer), ("D", self.d_optimizer)):
-            tensors |= adam_state(name, optimizer)
-        return tensors
-
-    def load_state(self, tensors: dict[str, Tensor]) -> None:
-        """Take over a snapshot's tensors; the inverse of `state`. KeyError or RuntimeError if they do not fit."""
-        for name, network in self.networks().items():
-            network.load_state_dict({key: tensors[f"{name}.{key}"] for key in network.state_dict()})
-        for name, optimizer in (("G", self.g_optimizer), ("D", self.d_optimizer)):
-            load_adam_state(name, optimizer, tensors)
-
-    def networks(self) -> dict[str, nn.Module]:
-        return {"G": self.g, "D": self.d, "G_ema": self.g_ema}
+    def facts(self) -> dict[str, Any]:
+        return {"architecture": self.config.architecture}
 
 
 @contextmanager

@@ -8,9 +8,10 @@ from typing import Any
 import torch
 
 from engine.configs import NetworkConfig
-from engine.gans.checkpoints import describe_networks, save_snapshot
+from engine.gans.checkpoints import save_snapshot
 from engine.gans.nvidia_pkl.contents import class_names
 from engine.gans.nvidia_pkl.nvidia import Networks, read_networks
+from engine.gans.stylegan2.architecture import describe_networks
 from engine.store.errors import ErsatzError
 from engine.store.hashing import sha256_file, sha256_value
 from engine.store.progress import Outcome, Progress, Report, ShouldStop, never, silent

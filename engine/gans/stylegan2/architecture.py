@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import log2
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from engine.configs import StyleganConfig
 from engine.configs.stylegan2 import SIZES
@@ -92,3 +92,11 @@ class Architecture:
     def in_low_precision(self, resolution: int) -> bool:
         """Whether the block of this resolution is among those that `set_precision` lowers."""
         return resolution >= max(self.size * 2 // 2**self.num_fp16_res, 8)
+
+
+def describe_networks(g: Architecture, d: Architecture) -> dict[str, Any]:
+    """Metadata of a StyleGAN2 snapshot's networks, enough to build both (`Architecture(**facts["g_architecture"])`).
+
+    The two differ in an imported file at most.
+    """
+    return {"w_dim": g.w_dim, "num_ws": g.num_ws, "g_architecture": asdict(g), "d_architecture": asdict(d)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import sqrt
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -112,3 +113,8 @@ class Generator(nn.Module):
         noise: Noise | Sequence[Tensor] = "const",
     ) -> Tensor:
         return self.synthesis(self.mapping(z, c, psi, cutoff), noise)
+
+
+def generator_of(metadata: dict[str, Any]) -> Generator:
+    """The generator of a snapshot with this metadata, with random weights."""
+    return Generator(Architecture(**metadata["g_architecture"]))

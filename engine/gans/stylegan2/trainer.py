@@ -16,10 +16,10 @@ import copy
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from engine.configs import StyleganConfig
 from engine.devices import on_device
@@ -30,8 +30,7 @@ from engine.gans.data import Shown, draws_seed, seed_draws, to_input
 from engine.gans.distributed import average, own_microbatches
 from engine.gans.image_spec import ImageSpec
 from engine.gans.meters import Meters
-from engine.gans.optimizers import adam_state, load_adam_state
-from engine.gans.stylegan2.architecture import Architecture
+from engine.gans.stylegan2.architecture import Architecture, describe_networks
 from engine.gans.stylegan2.discriminator import Discriminator
 from engine.gans.stylegan2.ema import ema_decay, update_ema
 from engine.gans.stylegan2.generator import Generator
@@ -49,6 +48,7 @@ from engine.gans.stylegan2.losses import (
 )
 from engine.gans.stylegan2.mapping import one_hot
 from engine.gans.stylegan2.precision import set_precision
+from engine.gans.trainers import Trainer
 
 METERS = (
     "g_loss",
@@ -66,6 +66,8 @@ Name = Literal["g_main", "g_reg", "d_main", "d_reg"]
 GRADIENT_METERS: dict[Name, str] = {"g_main": "g_grad_norm", "d_main": "d_grad_norm"}
 ADA_INTERVAL = 4
 """Iterations between steps of p."""
+TYPICAL_P = 0.5
+"""p of a training that is well on its way."""
 
 
 @dataclass(frozen=True)
@@ -78,11 +80,12 @@ class Phase:
     step: Callable[[], None]
 
 
-class StyleganTrainer:
-    """Everything that one iteration changes: both networks, their optimisers, the average, p, the meters.
+class StyleganTrainer(Trainer):
+    """StyleGAN2-ADA: also p, the mean path length and r_t change from iteration to iteration."""
 
-    An iteration never waits for the device: the meters add up there and are read once a tick.
-    """
+    g: Generator
+    d: Discriminator
+    g_ema: Generator
 
     def __init__(
         self,
@@ -94,6 +97,7 @@ class StyleganTrainer:
     ):
         """`labels` int64 [N] are those of all training images: fakes are made for the classes of random ones."""
         self.config, self.labels, self.device, self.precision = config, labels, device, precision
+        self.z_dim = config.z_dim
         architecture = Architecture.from_config(config, spec)
         torch.manual_seed(config.seed)  # the initial weights come from the seed, on any device the same
         self.g = on_device(Generator(architecture), device)
@@ -114,6 +118,7 @@ class StyleganTrainer:
         self.pl_mean = torch.zeros((), device=device)
         self.meters = Meters(METERS, device)
         self.microbatch_starts = own_microbatches(config.batch, config.batch_gpu)
+        self.judged_together = min(config.mbstd_group, self.microbatch_starts.step)
         # Means over the pieces of a phase, on their way to w_avg and pl_mean.
         self.w_mean = torch.zeros(config.w_dim, device=device)
         self.pl_moved = torch.zeros((), device=device)
@@ -290,31 +295,17 @@ class StyleganTrainer:
         """Logits [N] of the discriminator on images [N, C, H, W] as they are, without augmentation."""
         return self.d(images, self.condition(labels)).flatten()
 
-    def state(self) -> dict[str, Tensor]:
-        """Every tensor that the following iterations depend on, by name, as a snapshot holds them."""
-        tensors: dict[str, Tensor] = {}
-        for name, network in self.networks().items():
-            tensors |= {f"{name}.{key}": value for key, value in network.state_dict().items()}
-        for name, optimizer in self.optimizers.items():
-            tensors |= adam_state(name, optimizer)
-        return tensors | self.small_state()
-
     def small_state(self) -> dict[str, Tensor]:
-        """All state besides networks and Adam's averages."""
         tensors = {"pl_mean": self.pl_mean, "augment.p": self.augment.p}
         for name, optimizer in self.optimizers.items():
             tensors[f"{name}.optimizer.lr"] = optimizer.param_groups[0]["lr"]
         return tensors | {f"ada.{name}": tensor for name, tensor in self.ada.state().items()}
 
-    @torch.no_grad()
-    def load_state(self, tensors: dict[str, Tensor]) -> None:
-        """Take over a snapshot's tensors; the inverse of `state`. KeyError or RuntimeError if they do not fit."""
-        for name, network in self.networks().items():
-            network.load_state_dict({key: tensors[f"{name}.{key}"] for key in network.state_dict()})
-        for name, optimizer in self.optimizers.items():
-            load_adam_state(name, optimizer, tensors)
-        for name, tensor in self.small_state().items():
-            tensor.copy_(tensors[name])
+    def facts(self) -> dict[str, Any]:
+        architecture = self.g.architecture
+        return {"architecture": self.config.cfg, **describe_networks(architecture, architecture)}
 
-    def networks(self) -> dict[str, nn.Module]:
-        return {"G": self.g, "D": self.d, "G_ema": self.g_ema}
+    def set_typical_load(self) -> None:
+        """ADA's p begins at 0, where much of the augmentations' work is skipped."""
+        if self.config.aug == "ada":
+            self.augment.p.fill_(TYPICAL_P)

@@ -17,7 +17,7 @@ CPU = torch.device("cpu")
 def meters(precision: torch.dtype, gradient_penalty: float) -> tuple[dict[str, float], DcganTrainer]:
     """Means over the first 8 iterations on the same batches."""
     config = DcganConfig(dataset="none", g_channels=16, d_channels=16, gradient_penalty=gradient_penalty)
-    trainer = DcganTrainer(config, ImageSpec(32, 1), CPU, precision)
+    trainer = DcganTrainer(config, ImageSpec(32, 1), torch.zeros(0, dtype=torch.int64), CPU, precision)
     for step in range(8):
         torch.manual_seed(step)
         reals = torch.nn.functional.interpolate(torch.randn(16, 1, 4, 4), 32, mode="bilinear").tanh()

@@ -36,10 +36,18 @@ VARIANTS: dict[str, tuple[torch.dtype, dict[str, Any]]] = {
     ),
 }
 
+NO_LABELS = torch.zeros(0, dtype=torch.int64)
+
 
 def made(dtype: torch.dtype, changes: dict[str, Any]) -> DcganTrainer:
     config = DcganConfig.build({**SMALL, **changes})
-    return DcganTrainer(config, ImageSpec(32, 1, 2 if config.conditional else 0), torch.device("cpu"), dtype)
+    return DcganTrainer(
+        config,
+        ImageSpec(32, 1, 2 if config.conditional else 0),
+        torch.zeros(0, dtype=torch.int64),
+        torch.device("cpu"),
+        dtype,
+    )
 
 
 def train_step(trainer: DcganTrainer, iterations: range) -> None:

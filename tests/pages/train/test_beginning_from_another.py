@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from engine.configs import GANS, NetworkConfig
+from engine.configs import NetworkConfig
+from engine.configs.gans import gans
 from engine.store.home import Home
 from engine.store.runs import State, list_runs
 from pages.train.alarms import NAMES, remedies
@@ -15,12 +16,12 @@ from tests.pages.train.conftest import BUDGET, Submissions, clean, entered, link
 
 
 @pytest.mark.parametrize("alarm", NAMES)
-@pytest.mark.parametrize("gan", GANS)
+@pytest.mark.parametrize("gan", gans())
 def test_every_remedy_is_a_setting_that_the_config_takes(gan: str, alarm: str) -> None:
     if gan == "dcgan" and alarm in ("leaking", "ada-off", "ada-saturated", "overfitting"):
         return  # only StyleGAN2-ADA can tell
-    config = GANS[gan](dataset="phantom").plain()
-    taken = [GANS[gan].build({**config, **changes}).plain() for _, changes in remedies(alarm, config)]
+    config = gans()[gan].config(dataset="phantom").plain()
+    taken = [gans()[gan].config.build({**config, **changes}).plain() for _, changes in remedies(alarm, config)]
     assert taken
     assert all(changed != config for changed in taken)
 

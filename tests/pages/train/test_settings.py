@@ -5,20 +5,22 @@ from __future__ import annotations
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from engine.configs import GANS, StyleganConfig
+from engine.configs import StyleganConfig
+from engine.configs.gans import gans
 from engine.store.home import Home
-from pages.train.gans import CHOSEN_ABOVE, LAYOUTS
+from pages.train.gans import CHOSEN_ABOVE, groups_of
 from tests.fabricated import CLASSES, make_dataset
 from tests.pages.conftest import OpenPage
 from tests.pages.train.conftest import BATCH, BUDGET, Submissions, choose, entered, press_start, text
 
 
 def test_every_setting_of_both_gans_is_in_its_form() -> None:
-    for gan, layout in LAYOUTS.items():
-        groups = layout.rest(gan, layout.main)
-        named = [*layout.main, *(name for names in groups.values() for name in names)]
+    for family in gans().values():
+        main = family.layout.main
+        groups = groups_of(family, main)
+        named = [*main, *(name for names in groups.values() for name in names)]
         assert len(named) == len(set(named))
-        assert {*named} | CHOSEN_ABOVE >= {*GANS[gan].model_fields}
+        assert {*named} | CHOSEN_ABOVE >= {*family.config.model_fields}
 
 
 def test_the_form_shows_what_the_configuration_says_for_this_size(stylegan_form: AppTest) -> None:

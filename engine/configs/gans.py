@@ -1,0 +1,217 @@
+"""The table of GANs: where a new one is added, and what everything else asks of one.
+
+A GAN of another package needs no line here: its module calls `register`, and `ERSATZ_PLUGINS` names the module
+(several, by commas) to every process. What needs torch stands here by name and is imported where it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.configs.stylegan2 import StyleganConfig
+from engine.configs.train import DcganConfig, TrainConfig
+from engine.store.errors import ErsatzError
+from engine.store.plugins import import_plugins
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capabilities:
+    """What a GAN can do besides making images from z, by which commands and pages offer it."""
+
+    truncation: bool = False
+    """Its images can be truncated (psi) and their noise chosen."""
+    validation_logits: bool = False
+    """Its trainer has `discriminator_logits`, so that held-out images can be scored."""
+    float16: bool = False
+    """Its networks stay within the range of float16."""
+    side_by_side: bool = False
+    """Its operators are so short that, on a processor, trainings of several classes are faster one a core."""
+
+
+@dataclass(frozen=True)
+class FormLayout:
+    """The form of a training: the first fields, those of each group, and better words than their names."""
+
+    main: Sequence[str] = ("kimg", "batch")
+    groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GanFamily:
+    """One kind of GAN. Functions and classes are given as "module:name"."""
+
+    name: str
+    """`gan` in the settings and in generator.json. Run folders are kept for years, so that it never changes."""
+    title: str
+    """Its name for people."""
+    config: type[TrainConfig]
+    """The settings of its training; their field `gan` is a `Literal` of the name."""
+    build_trainer: str
+    """`(config, spec, labels, device, precision) -> engine.gans.trainers.Trainer`, with weights from the seed."""
+    load_generator: str
+    """`(metadata) -> nn.Module`: the generator of a snapshot with this metadata, whose weights are loaded after."""
+    init_networks: str = ""
+    """`(run, config, networks, fresh) -> engine.gans.init_source.Started | None`: takes over the networks that a
+    training starts from; empty where trainings begin with random weights alone."""
+    export: str = "engine.sampling.one_graph:OneGraph"
+    """Class of its `engine.sampling.export.GeneratorExport`. The default is for any module `(z) -> images` or
+    `(z, label) -> images`."""
+    open_sampler: str = "engine.sampling.sampler:OneGraphSampler"
+    """`(graphs, info) -> engine.sampling.sampler.Sampler`, which samples what was exported, without torch."""
+    capabilities: Capabilities = Capabilities()
+    enough_kimg: float = 100.0
+    """Kimg from which samples of small sets usually show what they are of."""
+    expectation: str = "A training can be stopped at any time and resumed later."
+    """What to expect of the samples of a training of that length; a sentence or two."""
+    too_short: str = "{kimg} kimg {start} is a first look."
+    """What to expect of a shorter one of `kimg`, which starts `from scratch` or `from another network`."""
+    layout: FormLayout = FormLayout()
+
+    @property
+    def transfers(self) -> bool:
+        """Whether its trainings can start from other networks."""
+        return bool(self.init_networks)
+
+
+def gans() -> dict[str, GanFamily]:
+    """Every GAN by its name, in the order in which choices offer them."""
+    import_plugins()
+    return dict(_TABLE)
+
+
+def gan_named(name: str) -> GanFamily:
+    """The GAN of that name; an `ErsatzError` says which there are."""
+    known = gans()
+    if name not in known:
+        raise ErsatzError(f"gan is {name!r}; expected one of {', '.join(known)}. Correct it and start again.")
+    return known[name]
+
+
+def gan_title(name: str) -> str:
+    """The name for people, also of a GAN that is not known here."""
+    known = gans()
+    return known[name].title if name in known else name
+
+
+def parse_training(values: dict[str, Any]) -> TrainConfig:
+    """The typed config of a training; `gan` names the GAN, a DCGAN unless given."""
+    return gan_named(values.get("gan", "dcgan")).config.build(values)
+
+
+def register(family: GanFamily) -> None:
+    """Add a GAN to the table. Raises `ErsatzError` when another has its name."""
+    if _TABLE.get(family.name, family) is not family:
+        raise ErsatzError(f"There is a GAN {family.name!r} already; a name of its own is expected.")
+    _TABLE[family.name] = family
+
+
+_STYLEGAN_LENGTH = (
+    "Samples usually become reasonable at about 5,000 kimg from scratch and 1,000 from another network, small networks "
+    "on small images sooner."
+)
+_ALL = (
+    GanFamily(
+        name="dcgan",
+        title="DCGAN",
+        config=DcganConfig,
+        build_trainer="engine.gans.dcgan.trainer:DcganTrainer",
+        load_generator="engine.gans.dcgan.networks:generator_of",
+        capabilities=Capabilities(side_by_side=True),
+        enough_kimg=10.0,
+        expectation="A DCGAN of small sets shows what the images are of after 10 to 50 kimg; fine detail stays "
+        "blurred. Whether such images help a classifier is what Evaluate finds out.",
+        too_short="This is very short: expect little more than blobs. 10 to 50 kimg show what the images are of.",
+        layout=FormLayout(
+            main=("kimg", "architecture", "batch"),
+            labels={"kimg": "Budget, kimg (thousand images)", "batch": "Batch (images a step)"},
+        ),
+    ),
+    GanFamily(
+        name="stylegan2-ada",
+        title="StyleGAN2-ADA",
+        config=StyleganConfig,
+        build_trainer="engine.gans.stylegan2.trainer:StyleganTrainer",
+        load_generator="engine.gans.stylegan2.generator:generator_of",
+        init_networks="engine.gans.transfer:begin",
+        export="engine.sampling.stylegan2_onnx:TwoGraphs",
+        open_sampler="engine.sampling.sampler:StyleganSampler",
+        capabilities=Capabilities(truncation=True, validation_logits=True, float16=True),
+        enough_kimg=1000.0,
+        expectation=f"{_STYLEGAN_LENGTH} A training can be stopped at any time and resumed later.",
+        too_short=_STYLEGAN_LENGTH + " {kimg} kimg {start} is a first look.",
+        layout=FormLayout(
+            main=("kimg", "batch", "gamma", "aug", "augpipe", "mirror"),
+            groups={
+                "More on augmentation": ("ada_target", "ada_kimg", "aug_p", "aug_margins", "mirror_vertical"),
+                "Snapshots and scores": (
+                    "tick_kimg",
+                    "snapshot_ticks",
+                    "grid",
+                    "metrics",
+                    "metric_extractor",
+                    "metric_images",
+                    "metric_weights",
+                    "on_explosion",
+                ),
+                "Networks": (
+                    "channel_base",
+                    "channel_max",
+                    "mapping_layers",
+                    "z_dim",
+                    "w_dim",
+                    "d_architecture",
+                    "mbstd_group",
+                    "freeze_d",
+                ),
+                "Optimiser and penalties": (
+                    "g_lr",
+                    "d_lr",
+                    "batch_gpu",
+                    "ema_kimg",
+                    "ema_ramp",
+                    "style_mixing",
+                    "pl_weight",
+                    "g_reg_interval",
+                    "d_reg_interval",
+                ),
+            },
+            labels={
+                "kimg": "Budget, kimg (thousand images)",
+                "batch": "Batch (images a step)",
+                "gamma": "Gamma (R1)",
+                "aug": "Augmentation",
+                "augpipe": "Augmentation pipe",
+                "ada_target": "Target r_t (ada)",
+                "ada_kimg": "Speed, kimg (ada)",
+                "aug_p": "p (fixed)",
+                "aug_margins": "Margins",
+                "tick_kimg": "Tick, kimg",
+                "grid": "Images in the grid",
+                "metrics": "Scores",
+                "metric_extractor": "Scores by",
+                "metric_images": "Images for a score",
+                "metric_weights": "Weights for scores",
+                "z_dim": "Length of z",
+                "w_dim": "Length of w",
+                "d_architecture": "Form of D",
+                "mbstd_group": "Minibatch-std group",
+                "freeze_d": "Frozen layers of D",
+                "g_lr": "Learning rate of G",
+                "d_lr": "Learning rate of D",
+                "batch_gpu": "Images at once",
+                "ema_kimg": "EMA half-life, kimg",
+                "ema_ramp": "EMA ramp",
+                "pl_weight": "Path length weight",
+                "g_reg_interval": "Path length every",
+                "d_reg_interval": "R1 every",
+                "num_fp16_res": "Resolutions in low precision",
+                "conv_clamp": "Clamp",
+                "gpus": "GPUs",
+            },
+        ),
+    ),
+)
+_TABLE = {family.name: family for family in _ALL}
