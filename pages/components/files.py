@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 import streamlit as st
 
 from engine.store.files import read_json
+from engine.store.versioned import Versioned
+
+R = TypeVar("R", bound=Versioned)
 
 
 def stamp(path: Path) -> tuple[Path, float, int]:
@@ -22,6 +25,11 @@ def json_of(path: Path) -> Any:
     return _json(*stamp(path))
 
 
+def result_of(model: type[R], path: Path) -> R:
+    """The content of a JSON file as its typed result."""
+    return _result(model, *stamp(path))
+
+
 def table_of(path: Path, omit: tuple[str, ...] = ()) -> pd.DataFrame:
     """The content of a Parquet file without the columns in `omit`."""
     return _table(*stamp(path), omit)
@@ -30,6 +38,11 @@ def table_of(path: Path, omit: tuple[str, ...] = ()) -> pd.DataFrame:
 @st.cache_data(max_entries=32, show_spinner=False)
 def _json(path: Path, written: float, size: int) -> Any:
     return read_json(path)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _result(model: type[R], path: Path, written: float, size: int) -> R:
+    return model.read(path)
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
