@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,9 +14,10 @@ from engine.cli.options import with_options
 from engine.cli.output import Detach, Json, console, show, table
 from engine.configs import QualityConfig, RankingConfig
 from engine.jobs import submit as jobs
+from engine.quality.quality_scores import SCORES_FILE, PoolScore, QualityScores
+from engine.quality.snapshot_ranking import RANKING_FILE, Ranking
 from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
-from engine.store.files import read_json
 from engine.store.home import Home
 from engine.store.runs import Run
 
@@ -43,19 +45,19 @@ def quality(
         show({"run": run.id}, as_json, f"On its way in the background as {run.id}.")
         return
     follow_to_end([run], [f"quality {values['name']}"])
-    scores = read_json(run.path / "scores.json")
+    found = QualityScores.read(run.path / SCORES_FILE)
     if as_json:
-        show({"run": run.id, "path": str(run.path), **scores}, True, "")
+        show({"run": run.id, "path": str(run.path), **found.plain()}, True, "")
         return
-    console.print(f"{run.id}, features of {scores['extractor']['name']}:", soft_wrap=True)
-    for sentence in scores["sentences"]:
+    console.print(f"{run.id}, features of {found.extractor.name}:", soft_wrap=True)
+    for sentence in found.sentences:
         console.print(f"* {sentence}", soft_wrap=True, markup=False, highlight=False)
     rows = [
-        [row["class"] or "all", row["metric"], _interval(row, "value", "low", "high"), _floor(row), row["n_real"]]
-        for row in scores["scores"]
+        [row.class_name or "all", row.metric, _interval(row.value, row.low, row.high), _floor(row), row.n_real]
+        for row in found.scores
     ]
     console.print(table("", ["class", "score", "value (95 %)", "real against real", "n"], rows))
-    for sentence in scores["limits"]:
+    for sentence in found.limits:
         console.print(sentence, style="dim", soft_wrap=True, markup=False, highlight=False)
 
 
@@ -73,11 +75,11 @@ def rank(
         show({"run": run.id}, as_json, f"On its way in the background as {run.id}.")
         return
     follow_to_end([run], [f"rank {run_id}"])
-    ranking, result = read_json(run.path / "ranking.json"), run.status().result
+    ranking, result = Ranking.read(run.path / RANKING_FILE).snapshots, run.status().result
     if as_json:
-        show({"run": run.id, "ranking": ranking, **result}, True, "")
+        show({"run": run.id, "ranking": [row.plain() for row in ranking], **result}, True, "")
         return
-    rows = [[row["snapshot"], f"{row['kimg']:g}", _interval(row, "kid", "low", "high")] for row in ranking]
+    rows = [[row.snapshot, f"{row.kimg:g}", _interval(row.kid, row.low, row.high)] for row in ranking]
     console.print(table("", ["snapshot", "kimg", "KID (95 %)"], rows))
     console.print(result["sentence"], soft_wrap=True, highlight=False)
     if result["best"] != result["last"]:
@@ -145,11 +147,9 @@ def _flagged(run: Run, pool: str, flag: str) -> list[str]:
     return list(flags["path"][flags["flag"] == flag])
 
 
-def _interval(row: dict[str, Any], value: str, low: str, high: str) -> str:
-    if row[low] is None:
-        return f"{row[value]:.3g}"
-    return f"{row[value]:.3g} ({row[low]:.3g} to {row[high]:.3g})"
+def _interval(value: float, low: float, high: float) -> str:
+    return f"{value:.3g}" if math.isnan(low) else f"{value:.3g} ({low:.3g} to {high:.3g})"
 
 
-def _floor(row: dict[str, Any]) -> str:
-    return "" if row["floor"] is None else _interval(row, "floor", "floor_low", "floor_high")
+def _floor(row: PoolScore) -> str:
+    return "" if math.isnan(row.floor) else _interval(row.floor, row.floor_low, row.floor_high)

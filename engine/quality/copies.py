@@ -7,7 +7,6 @@ made without seeing them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +18,7 @@ from engine.quality.memorisation import authentic, copy_ratio, nearer_to_train
 from engine.quality.memorisation_rows import Measured, PerImage, in_all_and_by_class, in_words
 from engine.quality.nearest import Neighbours, nearest
 from engine.quality.pixel_match import Matches, most_alike
+from engine.quality.quality_scores import MemorisationMeasure
 from engine.store.errors import ErsatzError
 from engine.store.progress import Report, ShouldStop, never, silent
 
@@ -71,9 +71,8 @@ class Copies:
 
     table: pd.DataFrame
     """One row a pool image, in the pool's order, with `TABLE_COLUMNS`; `flag` is '', copy, near-copy or repeat."""
-    measures: list[dict[str, Any]]
-    """Rows with class ('' is all), measure, value, low, high, expected, n, note; None where there is no such number.
-    Shares are between 0 and 1."""
+    measures: list[MemorisationMeasure]
+    """Over all classes, then of each."""
     flags: dict[str, int]
     """How many images have each flag: copy, near-copy, repeat."""
     sentences: list[str]

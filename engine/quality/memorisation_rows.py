@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from engine.quality.flags import Limits
 from engine.quality.memorisation import Share, Z, copying_z, nearer_share, share
-
-Row = dict[str, Any]
+from engine.quality.quality_scores import MemorisationMeasure
 
 FEW = 30
 """Held-out images below which a note says how rough the comparison is."""
@@ -48,7 +47,7 @@ class Measured:
         return Measured(self.synthetic, self.real.some(those)) if those.any() else self
 
 
-def in_all_and_by_class(measured: Measured, nearer: np.ndarray, drawn: float) -> list[Row]:
+def in_all_and_by_class(measured: Measured, nearer: np.ndarray, drawn: float) -> list[MemorisationMeasure]:
     """Rows over all images (class '') and for each class of several; `nearer` [draws, N] and `drawn` as for
     `nearer_share`."""
     rows = _rows("", measured.alike(), nearer, drawn)
@@ -59,34 +58,42 @@ def in_all_and_by_class(measured: Measured, nearer: np.ndarray, drawn: float) ->
     return rows
 
 
-def _rows(name: str, measured: Measured, nearer: np.ndarray, drawn: float) -> list[Row]:
+def _rows(name: str, measured: Measured, nearer: np.ndarray, drawn: float) -> list[MemorisationMeasure]:
     ours, reals = measured.synthetic, measured.real
     n, m = len(ours.distances), len(reals.distances)
     against = f"Expected is what {m} held-out real images give" + (
         "; with so few of them that is rough." if m < FEW else "."
     )
 
-    def row(measure: str, found: Share, expected: float | None, note: str) -> Row:
-        interval = {"value": found.value, "low": found.low, "high": found.high}
-        return {"class": name, "measure": measure, **interval, "expected": expected, "n": n, "note": note}
+    def row(measure: str, found: Share, expected: float, note: str) -> MemorisationMeasure:
+        return MemorisationMeasure(
+            class_name=name,
+            measure=measure,
+            value=found.value,
+            low=found.low,
+            high=found.high,
+            expected=expected,
+            n=n,
+            note=note,
+        )
 
     of_sets = (
         f"Against {len(nearer)} subsets of the training images, each of as many as are held out; the interval holds "
         "the luck of these sets too."
     )
     rows = [
-        row("copy_share", share(ours.copies), float(reals.copies.mean()) if m else None, against),
-        row("authpct", share(ours.authentic), float(reals.authentic.mean()) if m else None, against),
+        row("copy_share", share(ours.copies), float(reals.copies.mean()) if m else math.nan, against),
+        row("authpct", share(ours.authentic), float(reals.authentic.mean()) if m else math.nan, against),
         row("dcr_share", nearer_share(nearer, drawn), 0.5, of_sets),
-        row("copy_ratio", _median(ours.ratio), float(np.median(reals.ratio)) if m else None, f"Medians. {against}"),
+        row("copy_ratio", _median(ours.ratio), float(np.median(reals.ratio)) if m else math.nan, f"Medians. {against}"),
     ]
     if m:
-        z = {"value": copying_z(ours.distances, reals.distances), "low": None, "high": None, "expected": 0.0}
+        z = copying_z(ours.distances, reals.distances)
         note = (
             "Mann-Whitney z in one cell, within 2 of 0 for a perfect generator. Far above 0 it misses the data. It "
             "grows with the numbers of images."
         )
-        rows.append({"class": name, "measure": "c_t", **z, "n": n, "note": note})
+        rows.append(MemorisationMeasure(class_name=name, measure="c_t", value=z, expected=0.0, n=n, note=note))
     return rows
 
 
@@ -98,16 +105,18 @@ def _median(values: np.ndarray) -> Share:
     return Share(float(np.median(values)), float(ordered[low]), float(ordered[high]))
 
 
-def in_words(counts: dict[str, int], measures: list[Row], limits: Limits, held_out: int, alike: int) -> list[str]:
+def in_words(
+    counts: dict[str, int], measures: list[MemorisationMeasure], limits: Limits, held_out: int, alike: int
+) -> list[str]:
     """What was found, the worst first; `alike` of the held-out images are of the pool's classes."""
-    overall = {row["measure"]: row for row in measures if row["class"] == ""}
-    n = overall["copy_share"]["n"]
-    expected = overall["copy_share"]["expected"]
+    overall = {row.measure: row for row in measures if row.class_name == ""}
+    n = overall["copy_share"].n
+    expected = overall["copy_share"].expected
     bad: list[str] = []
     good: list[str] = []
     beside = f"{_percent(expected)} of {alike} held-out real images would be called so"
     if counts["copy"]:
-        found = _percent(overall["copy_share"]["value"])
+        found = _percent(overall["copy_share"].value)
         bad.append(f"{counts['copy']} of {n} synthetic images look like copies of training images ({found}; {beside}).")
     else:
         good.append(f"None of {n} synthetic images looks like a copy of a training image ({beside}).")
@@ -116,19 +125,19 @@ def in_words(counts: dict[str, int], measures: list[Row], limits: Limits, held_o
             f"Flagged as near copies: {counts['near-copy']} of {n}, nearer to a training image than nearly all "
             "held-out real images are. A few of any pool are; look at them."
         )
-    dcr, z = overall["dcr_share"], overall["c_t"]["value"]
+    dcr, z = overall["dcr_share"], overall["c_t"].value
     nearer = (
-        f"{_percent(dcr['value'])} of the synthetic images lie nearer to training images than to as many held-out ones "
-        f"({_percent(dcr['low'])} to {_percent(dcr['high'])}; 50 % is clean)"
+        f"{_percent(dcr.value)} of the synthetic images lie nearer to training images than to as many held-out ones "
+        f"({_percent(dcr.low)} to {_percent(dcr.high)}; 50 % is clean)"
     )
     copied = counts["copy"] or counts["near-copy"]
-    if dcr["low"] > 0.5 and z > 3 and not copied:
+    if dcr.low > 0.5 and z > 3 and not copied:
         # Far from all real images, which of them is the nearest says nothing; alike as they are, all say it together.
         good.append(
             f"{nearer}. They lie farther from any training image than held-out real images do (C_T {z:.1f}), so that "
             "this is no sign of copying."
         )
-    elif dcr["low"] > 0.5:
+    elif dcr.low > 0.5:
         bad.append(f"{nearer}: the generator remembers its training images.")
     else:
         good.append(f"{nearer}.")

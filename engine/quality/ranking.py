@@ -1,7 +1,7 @@
 """Which snapshot of a training makes the best images? KID of each against the validation images.
 
 <run>/
-    ranking.json   one object a snapshot, oldest first: snapshot, kimg, kid, low, high; written anew after each
+    ranking.json   the `Ranking`: one object a snapshot, oldest first; written anew after each
 
 The validation images took no part in the training, and they are not those that a classifier is tested on: a snapshot
 may be chosen by them.
@@ -9,7 +9,7 @@ may be chosen by them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +28,12 @@ from engine.gans.snapshots import list_generators
 from engine.gans.stylegan2.generator import Generator
 from engine.gans.stylegan2.mapping import one_hot
 from engine.quality.fid_kid import kernel_distance
+from engine.quality.snapshot_ranking import RANKING_FILE, RankedSnapshot, Ranking
 from engine.sampling.latents import latents
 from engine.store.errors import ErsatzError
-from engine.store.files import read_json, write_json
 from engine.store.progress import Outcome, Progress, Report, ShouldStop, never, silent
 from engine.store.runs import Run
 
-RANKING_FILE = "ranking.json"
 PIXELS_AT_ONCE = 2**18
 """Bounds the memory of a batch: 64 images of 64 px, 4 of 256 px."""
 
@@ -55,7 +54,7 @@ def rank_snapshots(
     device = choose_device(config.device)
     run.update(device=describe(device))
     extractor = open_extractor(config.extractor, device, config.weights)
-    done = {row["snapshot"]: row for row in _read(run)}
+    done = {row.snapshot: row for row in _read(run)}
     try:
         reals, class_share = _validation(run, snapshots[0], extractor, report, should_stop)
         for number, path in enumerate(reversed(snapshots)):
@@ -69,50 +68,47 @@ def rank_snapshots(
 
             fakes, kimg = _features_of(path, config, class_share, extractor, go_on)
             kid = kernel_distance(reals, fakes, config.seed)
-            done[path.name] = {
-                "snapshot": path.name,
-                "kimg": kimg,
-                "kid": kid.value,
-                "low": kid.low,
-                "high": kid.high,
-            }
-            write_json(run.path / RANKING_FILE, sorted(done.values(), key=lambda row: row["kimg"]))
+            done[path.name] = RankedSnapshot(snapshot=path.name, kimg=kimg, kid=kid.value, low=kid.low, high=kid.high)
+            _ranking(done.values()).write(run.path / RANKING_FILE)
     except Interrupted:
         return "stopped"
     report(Progress("ranking", len(snapshots), len(snapshots), "snapshots"))
-    rows = sorted(done.values(), key=lambda row: row["kimg"])
     facts = {"extractor": extractor.name, "n_real": len(reals), "n_synthetic": config.images}
-    run.update(result={**conclude(rows), **facts})
+    run.update(result={**conclude(_ranking(done.values())), **facts})
     return "finished"
 
 
-def conclude(rows: list[dict[str, Any]]) -> dict[str, Any]:
+def conclude(ranking: Ranking) -> dict[str, Any]:
     """best (name of the snapshot with the lowest KID), last, clear (whether it beats the last), and a sentence.
 
     The best is clearly better only where the two intervals do not meet: the lowest of several numbers looks better
     than it is.
     """
-    best, last = min(rows, key=lambda row: row["kid"]), max(rows, key=lambda row: row["kimg"])
-    told = f"{best['kid']:.3g} ({best['low']:.3g} to {best['high']:.3g})"
-    clear = best["high"] < last["low"]
+    best, last = ranking.best, ranking.last
+    told = f"{best.kid:.3g} ({best.low:.3g} to {best.high:.3g})"
+    clear = best.high < last.low
     if best == last:
-        sentence = f"The last snapshot, of {best['kimg']:g} kimg, has the lowest KID, {told}."
+        sentence = f"The last snapshot, of {best.kimg:g} kimg, has the lowest KID, {told}."
     else:
         sentence = (
-            f"The snapshot of {best['kimg']:g} kimg has the lowest KID, {told}; the last one, of {last['kimg']:g} "
-            f"kimg, has {last['kid']:.3g} ({last['low']:.3g} to {last['high']:.3g}). "
+            f"The snapshot of {best.kimg:g} kimg has the lowest KID, {told}; the last one, of {last.kimg:g} "
+            f"kimg, has {last.kid:.3g} ({last.low:.3g} to {last.high:.3g}). "
         )
         sentence += (
             "It is clearly better: export it."
             if clear
             else "The intervals meet: within their noise the two are equally good, and there is no need to change."
         )
-    return {"best": best["snapshot"], "last": last["snapshot"], "clear": clear, "sentence": sentence}
+    return {"best": best.snapshot, "last": last.snapshot, "clear": clear, "sentence": sentence}
 
 
-def _read(run: Run) -> list[dict[str, Any]]:
+def _ranking(rows: Iterable[RankedSnapshot]) -> Ranking:
+    return Ranking(snapshots=tuple(sorted(rows, key=lambda row: row.kimg)))
+
+
+def _read(run: Run) -> tuple[RankedSnapshot, ...]:
     path = run.path / RANKING_FILE
-    return read_json(path) if path.is_file() else []
+    return Ranking.read(path).snapshots if path.is_file() else ()
 
 
 def _validation(

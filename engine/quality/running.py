@@ -22,16 +22,16 @@ from engine.features.backbones import Backbone
 from engine.features.cache import FeatureCache, Interrupted
 from engine.features.extractors import open_extractor
 from engine.quality.copies import Features, find_copies
+from engine.quality.quality_scores import SCORES_FILE, Counts, Extractor, QualityScores
 from engine.quality.scores import Images, pool_scores
 from engine.quality.sentences import in_words, limits
 from engine.quality.tsne_projection import MOST, tsne_projection
 from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
-from engine.store.files import read_json, replacing, write_json
+from engine.store.files import replacing
 from engine.store.progress import Outcome, Progress, Report, ShouldStop, never, silent
 from engine.store.runs import Run
 
-SCORES_FILE = "scores.json"
 NEIGHBOURS_FILE = "neighbours.parquet"
 EMBEDDING_FILE = "embedding.parquet"
 
@@ -53,16 +53,16 @@ def check_quality(run: Run, config: QualityConfig, report: Report = silent, shou
             _check(run, config, dataset, pool, extractor, report, should_stop)
         except Interrupted:
             return "stopped"
-    scores = read_json(run.path / SCORES_FILE)
+    found = QualityScores.read(run.path / SCORES_FILE)
     if config.exclude == "copies":
         flags = pd.read_parquet(run.path / NEIGHBOURS_FILE, columns=["path", "flag"])
         pool.exclude(list(flags["path"][flags["flag"] == "copy"]), f"copy of a training image ({run.id})")
     run.update(
         result={
-            "sentence": scores["sentences"][0],
-            "flags": scores["flags"],
-            "excluded": scores["excluded"],
-            "extractor": scores["extractor"]["name"],
+            "sentence": found.sentences[0],
+            "flags": found.flags,
+            "excluded": found.excluded,
+            "extractor": found.extractor.name,
         }
     )
     return "finished"
@@ -131,37 +131,35 @@ def _check(
     _write_table(run, EMBEDDING_FILE, _map(shown, np.concatenate((features, fakes.features)), config.seed))
     report(Progress("map", 1, 1, "steps"))
     excluded = copies.flags.get("copy", 0) if config.exclude == "copies" else 0
-    write_json(
-        run.path / SCORES_FILE,
-        {
-            "pool": pool.run.id,
-            "dataset": dataset.name,
-            "dataset_fingerprint": dataset.fingerprint,
-            "pool_sha256": pool.images_sha256,
-            "extractor": _described(extractor),
-            "counts": _counts(train, valid, fakes, pool),
-            "scores": scores,
-            "memorisation": copies.measures,
-            "flags": copies.flags,
-            "sentences": [*copies.sentences, *in_words(scores)],
-            "limits": limits(extractor.name, skipped, int((~first).sum())),
-            "excluded": excluded,
-        },
+    found = QualityScores(
+        pool=pool.run.id,
+        dataset=dataset.name,
+        dataset_fingerprint=dataset.fingerprint,
+        pool_sha256=pool.images_sha256,
+        extractor=_described(extractor),
+        counts=_counts(train, valid, fakes, pool),
+        scores=tuple(scores),
+        memorisation=tuple(copies.measures),
+        flags=copies.flags,
+        sentences=(*copies.sentences, *in_words(scores)),
+        limits=tuple(limits(extractor.name, skipped, int((~first).sum()))),
+        excluded=excluded,
+    )
+    found.write(run.path / SCORES_FILE)
+
+
+def _described(extractor: Backbone) -> Extractor:
+    return Extractor(
+        name=extractor.name,
+        weights=extractor.weights_file,
+        weights_sha256=extractor.weights_sha256,
+        input=extractor.preprocessing,
     )
 
 
-def _described(extractor: Backbone) -> dict[str, str]:
-    return {
-        "name": extractor.name,
-        "weights": extractor.weights_file,
-        "weights_sha256": extractor.weights_sha256,
-        "input": extractor.preprocessing,
-    }
-
-
-def _counts(train: Features, valid: Features, fakes: Features, pool: Pool) -> dict[str, int]:
+def _counts(train: Features, valid: Features, fakes: Features, pool: Pool) -> Counts:
     before = int((pool.manifest["excluded"] != "").sum())
-    return {"train": len(train), "valid": len(valid), "pool": len(fakes), "excluded_before": before}
+    return Counts(train=len(train), valid=len(valid), pool=len(fakes), excluded_before=before)
 
 
 def _map(shown: pd.DataFrame, features: np.ndarray, seed: int) -> pd.DataFrame:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 
 from engine.quality.diversity import diversity_ratio
 from engine.quality.fid_kid import frechet_distance, kernel_distance
 from engine.quality.prdc import prdc
+from engine.quality.quality_scores import PoolScore
 from engine.quality.real_baselines import SPLITS, Halves, distinct_groups, random_halves, spread
 from engine.quality.two_sample import FOLDS, two_sample_accuracy
 
@@ -63,7 +64,7 @@ class Images:
 
 def pool_scores(
     real: Images, synthetic: Images, classes: list[str], k: int, seed: int, step: Callable[[int, int], None]
-) -> tuple[list[dict[str, Any]], list[str]]:
+) -> tuple[list[PoolScore], list[str]]:
     """Rows of `scores.json`, over all classes ("") and for each, and sentences on what could not be computed.
 
     `step(done, total)` is called before every piece of work and may raise. A class that the pool does not have is left
@@ -74,13 +75,13 @@ def pool_scores(
     chosen = [("", real, synthetic.in_proportion(real, seed))] if not absent else []
     if len(classes) > 1:
         chosen += [(classes[number], real.of_class(number), synthetic.of_class(number)) for number in present]
-    rows: list[dict[str, Any]] = []
+    rows: list[PoolScore] = []
     missing = (
         [f"The pool has no image of class {', '.join(absent)}, and so no scores over all classes."] if absent else []
     )
     for place, (name, reals, fakes) in enumerate(chosen):
         found, sentence = _scores(reals, fakes, k, seed, partial(_step, step, place, len(chosen)))
-        rows += [{"class": name, **row} for row in found]
+        rows += [row.model_copy(update={"class_name": name}) for row in found]
         if sentence:
             missing.append(f"{'Class ' + name if name else 'All classes together'}: {sentence}")
     return rows, missing
@@ -92,7 +93,7 @@ def _step(step: Callable[[int, int], None], place: int, places: int, part: int) 
 
 def _scores(
     real: Images, synthetic: Images, k: int, seed: int, step: Callable[[int], None]
-) -> tuple[list[dict[str, Any]], str]:
+) -> tuple[list[PoolScore], str]:
     """The rows of one selection of images, and what is missing."""
     step(0)
     if min(len(real), len(synthetic)) < 2:
@@ -114,13 +115,13 @@ def _scores(
         for metric in value:
             values.setdefault(metric, []).append((value[metric], floor[metric]))
     step(1 + SPLITS)
-    rows += [_row(metric, pairs, n) for metric, pairs in values.items()]
-    rows[1]["note"] = _fid_note(real, synthetic, n)
+    notes = {"fid": _fid_note(real, synthetic, n)}
+    rows += [_row(metric, pairs, n, notes.get(metric, _halves_note(n))) for metric, pairs in values.items()]
     step(2 + SPLITS)
     if len(set(groups)) < 2 * FOLDS:
         return rows, f"fewer than {2 * FOLDS} patients or images: the two-sample test is left out."
     rows.append(_two_sample(real, synthetic, groups, halves, seed))
-    return sorted(rows, key=lambda row: METRICS.index(row["metric"])), ""
+    return sorted(rows, key=lambda row: METRICS.index(row.metric)), ""
 
 
 def _on_halves(first: np.ndarray, other: np.ndarray, k: int) -> dict[str, float]:
@@ -135,22 +136,26 @@ def _on_halves(first: np.ndarray, other: np.ndarray, k: int) -> dict[str, float]
     }
 
 
-def _row(metric: str, pairs: list[tuple[float, float]], n: int) -> dict[str, Any]:
+def _row(metric: str, pairs: list[tuple[float, float]], n: int, note: str) -> PoolScore:
     """A score of matched halves: [(value, floor)] of each."""
     value, floor = (spread(list(numbers)) for numbers in zip(*pairs, strict=True))
     most = 1.0 if metric in SHARES else np.inf
-    return {
-        "metric": metric,
-        "value": value.mean,
-        "low": max(value.low, 0.0),
-        "high": min(value.high, most),
-        "n_real": n,
-        "n_synthetic": n,
-        "floor": floor.mean,
-        "floor_low": max(floor.low, 0.0),
-        "floor_high": min(floor.high, most),
-        "note": f"Mean over random halves of the real images and as many synthetic ones ({n} each).",
-    }
+    return PoolScore(
+        metric=metric,
+        value=value.mean,
+        low=max(value.low, 0.0),
+        high=min(value.high, most),
+        n_real=n,
+        n_synthetic=n,
+        floor=floor.mean,
+        floor_low=max(floor.low, 0.0),
+        floor_high=min(floor.high, most),
+        note=note,
+    )
+
+
+def _halves_note(n: int) -> str:
+    return f"Mean over random halves of the real images and as many synthetic ones ({n} each)."
 
 
 def _fid_note(real: Images, synthetic: Images, n: int) -> str:
@@ -162,26 +167,26 @@ def _fid_note(real: Images, synthetic: Images, n: int) -> str:
     )
 
 
-def _kid(real: Images, synthetic: Images, halves: list[Halves], seed: int) -> dict[str, Any]:
+def _kid(real: Images, synthetic: Images, halves: list[Halves], seed: int) -> PoolScore:
     found = kernel_distance(real.features, synthetic.features, seed)
     floors = [kernel_distance(real.features[h.first], real.features[h.second], seed, 1).value for h in halves]
     floor = spread(floors) if floors else None
-    return {
-        "metric": "kid",
-        "value": found.value,
-        "low": found.low,
-        "high": found.high,
-        "n_real": len(real),
-        "n_synthetic": len(synthetic),
-        "floor": floor.mean if floor else None,
-        "floor_low": floor.low if floor else None,
-        "floor_high": floor.high if floor else None,
-        "note": "Unbiased at any number of images; it may be below 0. Interval: bootstrap over single images, which "
+    return PoolScore(
+        metric="kid",
+        value=found.value,
+        low=found.low,
+        high=found.high,
+        n_real=len(real),
+        n_synthetic=len(synthetic),
+        floor=floor.mean if floor else math.nan,
+        floor_low=floor.low if floor else math.nan,
+        floor_high=floor.high if floor else math.nan,
+        note="Unbiased at any number of images; it may be below 0. Interval: bootstrap over single images, which "
         "ignores that images of one patient belong together; with several a patient it is too narrow.",
-    }
+    )
 
 
-def _two_sample(real: Images, synthetic: Images, groups: np.ndarray, halves: list[Halves], seed: int) -> dict[str, Any]:
+def _two_sample(real: Images, synthetic: Images, groups: np.ndarray, halves: list[Halves], seed: int) -> PoolScore:
     found = two_sample_accuracy(real.features, synthetic.features, groups, seed=seed)
     floors = []
     for number, half in enumerate(halves[:FLOORS]):
@@ -189,16 +194,16 @@ def _two_sample(real: Images, synthetic: Images, groups: np.ndarray, halves: lis
         accuracy = two_sample_accuracy(ours, theirs, groups[half.first], groups[half.second], seed + number).accuracy
         floors.append(accuracy)
     floor = spread(floors)
-    return {
-        "metric": "two_sample",
-        "value": found.accuracy,
-        "low": found.low,
-        "high": found.high,
-        "n_real": found.n,
-        "n_synthetic": found.n,
-        "floor": floor.mean,
-        "floor_low": max(floor.low, 0.0),
-        "floor_high": min(floor.high, 1.0),
-        "note": f"Logistic regression on the features, cross-validated in {FOLDS} parts by patient; interval: Wilson. "
+    return PoolScore(
+        metric="two_sample",
+        value=found.accuracy,
+        low=found.low,
+        high=found.high,
+        n_real=found.n,
+        n_synthetic=found.n,
+        floor=floor.mean,
+        floor_low=max(floor.low, 0.0),
+        floor_high=min(floor.high, 1.0),
+        note=f"Logistic regression on the features, cross-validated in {FOLDS} parts by patient; interval: Wilson. "
         f"Floor: halves of {halves[0].n}.",
-    }
+    )

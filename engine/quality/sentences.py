@@ -2,46 +2,48 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Literal
 
-Row = dict[str, Any]
+from engine.quality.quality_scores import PoolScore
+
 Told = Literal["worse", "open", "alike"]
 """Worse than its floor; below it on average, but within what so few images leave open; or like its floor."""
 
 LOWER_IS_BETTER = ("fid", "kid", "two_sample")
 
 
-def is_worse(row: Row) -> bool:
+def is_worse(row: PoolScore) -> bool:
     """Whether a score's whole interval lies on the bad side of all that real images score against real ones."""
-    if row["floor"] is None:
+    if math.isnan(row.floor):
         return False
-    if row["metric"] in LOWER_IS_BETTER:
-        return row["low"] > row["floor_high"]
-    return row["high"] < row["floor_low"]
+    if row.metric in LOWER_IS_BETTER:
+        return row.low > row.floor_high
+    return row.high < row.floor_low
 
 
-def told(row: Row) -> Told:
+def told(row: PoolScore) -> Told:
     """The reading of a score: not every score that real images reach now and then is one that they would have."""
     if is_worse(row):
         return "worse"
-    apart = row["low"] > row["floor"] if row["metric"] in LOWER_IS_BETTER else row["high"] < row["floor"]
+    apart = row.low > row.floor if row.metric in LOWER_IS_BETTER else row.high < row.floor
     return "open" if apart else "alike"
 
 
-def in_words(scores: Sequence[Row]) -> list[str]:
+def in_words(scores: Sequence[PoolScore]) -> list[str]:
     """A sentence for each metric, those worse than their floor first: over all classes, with the classes that are."""
     said: dict[Told, list[str]] = {"worse": [], "open": [], "alike": []}
     for metric in ORDER:
-        rows = [row for row in scores if row["metric"] == metric and row["floor"] is not None]
+        rows = [row for row in scores if row.metric == metric and not math.isnan(row.floor)]
         if not rows:
             continue
-        shown = next((row for row in rows if row["class"] == ""), rows[0])
+        shown = next((row for row in rows if row.class_name == ""), rows[0])
         worse = [row for row in rows if is_worse(row)]
         if worse and shown not in worse:
             shown = worse[0]
-        where = "" if shown["class"] == "" else f" in class {shown['class']}"
-        classes = [row["class"] for row in worse if row["class"] not in ("", shown["class"])]
+        where = "" if shown.class_name == "" else f" in class {shown.class_name}"
+        classes = [row.class_name for row in worse if row.class_name not in ("", shown.class_name)]
         also = f" Worse than real images for {', '.join(classes)}." if worse and classes else ""
         said[told(shown)].append(WORDS[metric](shown, where, told(shown)) + also)
     return said["worse"] + said["open"] + said["alike"]
@@ -72,57 +74,57 @@ def _about(extractor: str) -> str:
     )
 
 
-def _two_sample(row: Row, where: str, what: Told) -> str:
-    if row["low"] > 0.5:
+def _two_sample(row: PoolScore, where: str, what: Told) -> str:
+    if row.low > 0.5:
         found = "tells synthetic from real images"
-    elif row["high"] < 0.5:
+    elif row.high < 0.5:
         found = "takes synthetic for real images more often than chance would"
     else:
         found = "tells synthetic from real images no better than chance as far as so many images show"
-    floor = f"two halves of the real images give {_percent(row['floor'])}"
-    wide = f" ({_percent(row['floor_low'])} to {_percent(row['floor_high'])}, too few to settle it)"
-    copies = " Far below 50 % means that the pool holds near-copies of real images." * (row["high"] < 0.45)
+    floor = f"two halves of the real images give {_percent(row.floor)}"
+    wide = f" ({_percent(row.floor_low)} to {_percent(row.floor_high)}, too few to settle it)"
+    copies = " Far below 50 % means that the pool holds near-copies of real images." * (row.high < 0.45)
     return (
-        f"A simple classifier {found}{where}: it is right in {_percent(row['value'])} of cases (95 % interval "
-        f"{_percent(row['low'])} to {_percent(row['high'])}); 50 % is chance, and {floor}"
+        f"A simple classifier {found}{where}: it is right in {_percent(row.value)} of cases (95 % interval "
+        f"{_percent(row.low)} to {_percent(row.high)}); 50 % is chance, and {floor}"
         f"{wide if what == 'open' else ''}.{copies}"
     )
 
 
-def _share(begin: str, bad: str, good: str) -> Callable[[Row, str, Told], str]:
-    def sentence(row: Row, where: str, what: Told) -> str:
+def _share(begin: str, bad: str, good: str) -> Callable[[PoolScore, str, Told], str]:
+    def sentence(row: PoolScore, where: str, what: Told) -> str:
         return (
-            f"{_percent(row['value'])} of the {begin}{where} ({_percent(row['low'])} to {_percent(row['high'])}; "
-            f"real against real {_percent(row['floor'])}): {_words(what, bad, good)}."
+            f"{_percent(row.value)} of the {begin}{where} ({_percent(row.low)} to {_percent(row.high)}; "
+            f"real against real {_percent(row.floor)}): {_words(what, bad, good)}."
         )
 
     return sentence
 
 
-def _ratio(name: str, bad: str, good: str) -> Callable[[Row, str, Told], str]:
-    def sentence(row: Row, where: str, what: Told) -> str:
+def _ratio(name: str, bad: str, good: str) -> Callable[[PoolScore, str, Told], str]:
+    def sentence(row: PoolScore, where: str, what: Told) -> str:
         return (
-            f"{name} {row['value']:.2f}{where} ({row['low']:.2f} to {row['high']:.2f}; real against real "
-            f"{row['floor']:.2f}): {_words(what, bad, good)}."
+            f"{name} {row.value:.2f}{where} ({row.low:.2f} to {row.high:.2f}; real against real "
+            f"{row.floor:.2f}): {_words(what, bad, good)}."
         )
 
     return sentence
 
 
-def _diversity(row: Row, where: str, what: Told) -> str:
-    more = "more than" if row["low"] > row["floor_high"] else "about as much as"
+def _diversity(row: PoolScore, where: str, what: Told) -> str:
+    more = "more than" if row.low > row.floor_high else "about as much as"
     good = f"the pool varies {more} the real images"
     return _ratio("Diversity", "the pool varies less than the real images", good)(row, where, what)
 
 
-def _distance(name: str) -> Callable[[Row, str, Told], str]:
-    def sentence(row: Row, where: str, what: Told) -> str:
+def _distance(name: str) -> Callable[[PoolScore, str, Told], str]:
+    def sentence(row: PoolScore, where: str, what: Told) -> str:
         words = _words(
             what, "farther from the real images than these are from each other", "within what real images give"
         )
         return (
-            f"{name} {_number(row['value'])}{where} ({_number(row['low'])} to {_number(row['high'])}; real against "
-            f"real {_number(row['floor'])}): {words}."
+            f"{name} {_number(row.value)}{where} ({_number(row.low)} to {_number(row.high)}; real against "
+            f"real {_number(row.floor)}): {words}."
         )
 
     return sentence
@@ -141,7 +143,7 @@ def _percent(share: float) -> str:
 
 
 OPEN = "worse than real images score on average, but so few of them vary too much to settle it"
-WORDS: dict[str, Callable[[Row, str, Told], str]] = {
+WORDS: dict[str, Callable[[PoolScore, str, Told], str]] = {
     "coverage": _share(
         "real images have a synthetic one near them", "some kinds of images are missing", "as real images would"
     ),

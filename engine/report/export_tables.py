@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from engine.quality.quality_scores import rows_table
 from engine.report.dataset_figures import class_counts
 from engine.report.detail_tables import class_table, reliability_table
 from engine.report.protocol_comparison import published_table
@@ -36,12 +37,11 @@ def report_tables(sources: Sources) -> dict[str, pd.DataFrame]:
         tables["training"] = pd.concat(rows)
     rankings = [generator.ranking for generator in sources.generators if generator.ranking is not None]
     if rankings:
-        tables["ranking"] = pd.concat([pd.DataFrame(ranking.rows).assign(run=ranking.run.id) for ranking in rankings])
-    for name, key in (("quality_scores", "scores"), ("memorisation", "memorisation")):
-        if sources.qualities:
-            rows = [pd.DataFrame(q.scores[key]).assign(run=q.run.id) for q in sources.qualities]
-            tables[name] = pd.concat(rows)
+        tables["ranking"] = pd.concat([rows_table(ranking.rows).assign(run=ranking.run.id) for ranking in rankings])
     if sources.qualities:
+        scores = [rows_table(q.found.scores).assign(run=q.run.id) for q in sources.qualities]
+        memorisation = [rows_table(q.found.memorisation).assign(run=q.run.id) for q in sources.qualities]
+        tables["quality_scores"], tables["memorisation"] = pd.concat(scores), pd.concat(memorisation)
         tables["neighbours"] = pd.concat([q.neighbours.assign(run=q.run.id) for q in sources.qualities])
         tables["feature_map"] = pd.concat([q.embedding.assign(run=q.run.id) for q in sources.qualities])
     if sources.studies:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import pandas as pd
 
+from engine.quality.quality_scores import MemorisationMeasure
 from engine.report.quality_tables import show_percent
 from engine.report.sources import Sources
 from engine.report.style import ARMS
@@ -115,17 +117,17 @@ def _copies(sources: Sources) -> Answer:
             f"python -m engine quality {source.pool.run.id}" for source in sources.pools if source.pool
         )
         return Answer(question, "Not looked for", detail.removesuffix("It is made by: "), "unknown")
-    flags = pd.DataFrame([quality.scores["flags"] for quality in sources.qualities]).sum()
     images = sum(len(quality.neighbours) for quality in sources.qualities)
-    copies, near = int(flags.get("copy", 0)), int(flags.get("near-copy", 0))
+    copies = sum(quality.found.flagged("copy") for quality in sources.qualities)
+    near = sum(quality.found.flagged("near-copy") for quality in sources.qualities)
     left = excluded_images(sources)
     gone = f" {left} left the pool before the sweep." if left else ""
-    extractor = sources.qualities[0].scores["extractor"]["name"]
+    extractor = sources.qualities[0].found.extractor.name
     features = "" if extractor == "pixels" else f"{extractor} features and "
     how = f"Each was compared with every training image by {features}pixels, moved and mirrored too."
-    expected = [row["expected"] for q in sources.qualities for row in q.scores["memorisation"] if _is_share(row)]
-    if expected and None not in expected:
-        held_out = min(quality.scores["counts"]["valid"] for quality in sources.qualities)
+    expected = [row.expected for q in sources.qualities for row in q.found.memorisation if _is_share(row)]
+    if expected and not any(math.isnan(share) for share in expected):
+        held_out = min(quality.found.counts.valid for quality in sources.qualities)
         how += f" Of {held_out} held-out real images {show_percent(max(expected))} would be called a copy."
     if unchecked := [source.name for source in sources.pools if source.quality is None]:
         gone += f" Not checked: the pool of {', '.join(unchecked)}."
@@ -138,8 +140,8 @@ def _copies(sources: Sources) -> Answer:
     return Answer(question, f"{words} of {images}", f"{how}{gone}", tone)
 
 
-def _is_share(row: dict[str, Any]) -> bool:
-    return row["measure"] == "copy_share" and row["class"] == ""
+def _is_share(row: MemorisationMeasure) -> bool:
+    return row.measure == "copy_share" and row.class_name == ""
 
 
 def excluded_images(sources: Sources) -> int:

@@ -13,6 +13,7 @@ import plotly.offline
 from markupsafe import Markup
 
 from engine.configs.gans import gan_title
+from engine.quality.quality_scores import rows_table
 from engine.report.detail_tables import class_table, readable_classes, readable_subgroups, reliability_table
 from engine.report.export_tables import KEPT, report_tables
 from engine.report.figures import (
@@ -312,17 +313,15 @@ def _pool(source: PoolSource) -> dict[str, Any]:
         "name": source.name,
         "run": quality.config["pool"],
         "quality": quality,
-        "scores": _table(readable_parts(quality.scores)),
-        "memorisation": _table(readable_memorisation(quality.scores)),
+        "scores": _table(readable_parts(quality.found)),
+        "memorisation": _table(readable_memorisation(quality.found)),
         "notes": list(
             dict.fromkeys(
-                note for name in score_parts(quality.scores) for note in score_notes(quality.scores["scores"], name)
+                note for name in score_parts(quality.found) for note in score_notes(quality.found.scores, name)
             )
         ),
-        "memorisation_notes": score_notes(quality.scores["memorisation"]),
-        "figure_scores": _inline(figure_scores(pd.DataFrame(quality.scores["scores"])))
-        if quality.scores["scores"]
-        else "",
+        "memorisation_notes": score_notes(quality.found.memorisation),
+        "figure_scores": _inline(figure_scores(rows_table(quality.found.scores))) if quality.found.scores else "",
         "figure_distances": _inline(figure_neighbour_distances(quality.neighbours)),
         "figure_map": _inline(figure_neighbour_map(quality.neighbours)),
         "figure_embedding": _inline(figure_embedding(quality.embedding)) if len(quality.embedding) else "",

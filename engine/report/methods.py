@@ -165,10 +165,10 @@ def _reasons(pools: list[PoolSource], summary: dict[str, Any]) -> list[str]:
 def _quality(sources: Sources) -> str:
     if not sources.qualities:
         return ""
-    scores, config = sources.qualities[0].scores, sources.qualities[0].config
-    names = list(dict.fromkeys(row["metric"] for row in scores["scores"]))
+    found, config = sources.qualities[0].found, sources.qualities[0].config
+    names = list(dict.fromkeys(row.metric for row in found.scores))
     shown = ", ".join("two-sample classifier" if name == "two_sample" else score_of(name).title for name in names)
-    extractor = scores["extractor"]["name"]
+    extractor = found.extractor.name
     on = "pixels of shrunk images" if extractor == "pixels" else f"features of {NETWORKS.get(extractor, extractor)}"
     return (
         f"The images were scored on {on} ({shown}; {config['k']} neighbours), each beside the same score of real "

@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
+from engine.quality.quality_scores import SCORES_FILE
 from engine.report.sources import Sources
 from engine.store.hashing import sha256_file
 from engine.store.runs import Status
@@ -37,9 +38,9 @@ def parents(sources: Sources) -> list[Parent]:
     chain += _weights("Classifier", sources.summary["classifier"])
     for named, source in zip(named_splits(config), sources.pools, strict=True):
         if source.quality is not None:
-            quality, scores = source.quality, sha256_file(source.quality.run.path / "scores.json")
+            quality, scores = source.quality, sha256_file(source.quality.run.path / SCORES_FILE)
             chain.append(_parent("Quality", quality.run.id, scores, str(quality.config["seed"]), quality.status))
-            chain += _weights("Extractor", quality.scores["extractor"])
+            chain += _weights("Extractor", quality.found.extractor.plain())
         chain.append(_parent("Pool", named.pool, named.pool_sha256, "one per image", source.status))
     for generator in sources.generators:
         seed = str(generator.config.get("seed", ""))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from engine.quality.snapshot_ranking import RankedSnapshot
 from engine.report.quality_tables import score_of
 from engine.report.style import BLUE, FLAGS, GREEN, GREY, LINE, ORANGE, PINK, RED, SKY, styled, translucent
 
@@ -27,7 +27,7 @@ def figure_scores(
 ) -> go.Figure:
     """Every score as a small panel: synthetic images with their interval, beside the floor of real against real.
 
-    `scores` are the rows `scores` of `scores.json`. The whole pool and its classes, or `class_name` alone; each panel
+    `scores` are the scores of a check as a table. The whole pool and its classes, or `class_name` alone; each panel
     has its own unit. `beside` are the scores of several checks by name, shown instead beside the floor of `scores`.
     """
     present = set(scores["class"])  # a pool without some class has no scores of all classes together
@@ -197,20 +197,20 @@ def figure_embedding(embedding: pd.DataFrame, class_name: str = "") -> go.Figure
     return figure.update_layout(clickmode="event+select")
 
 
-def figure_ranking(rows: Sequence[dict[str, Any]]) -> go.Figure:
+def figure_ranking(rows: Sequence[RankedSnapshot]) -> go.Figure:
     """KID of each snapshot to the validation images against kimg, the best one marked.
 
     `customdata` of a dot is `[snapshot]`.
     """
-    kimg, kid = [row["kimg"] for row in rows], [row["kid"] for row in rows]
+    kimg, kid = [row.kimg for row in rows], [row.kid for row in rows]
     best = int(np.argmin(kid))
     figure = go.Figure(
         go.Scatter(
             x=kimg,
             y=kid,
             error_y={
-                "array": [row["high"] - row["kid"] for row in rows],
-                "arrayminus": [row["kid"] - row["low"] for row in rows],
+                "array": [row.high - row.kid for row in rows],
+                "arrayminus": [row.kid - row.low for row in rows],
                 "thickness": 1.5,
                 "width": 4,
             },
@@ -222,7 +222,7 @@ def figure_ranking(rows: Sequence[dict[str, Any]]) -> go.Figure:
                 "symbol": ["star" if i == best else "circle" for i in range(len(kid))],
                 "line": {"width": 0},
             },
-            customdata=[[row["snapshot"]] for row in rows],
+            customdata=[[row.snapshot] for row in rows],
             hovertemplate="%{customdata[0]}<br>KID %{y:.4f} at %{x:g} kimg<extra></extra>",
             showlegend=False,
         )

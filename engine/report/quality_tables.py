@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
+from engine.quality.quality_scores import AnyScore, QualityScores
 from engine.report.style import FLAGS
 
 
@@ -21,14 +23,14 @@ class Score:
     digits: int = 2
     percent: bool = False
 
-    def show(self, value: float | None) -> str:
+    def show(self, value: float) -> str:
         """`value` with its unit, or a dash when it is not defined."""
-        if value is None or not np.isfinite(value):
+        if not np.isfinite(value):
             return "–"
         return show_percent(value) if self.percent else f"{value:.{self.digits}f}"
 
-    def show_interval(self, low: float | None, high: float | None) -> str:
-        if low is None or high is None or not (np.isfinite(low) and np.isfinite(high)):
+    def show_interval(self, low: float, high: float) -> str:
+        if not (np.isfinite(low) and np.isfinite(high)):
             return "–"
         return f"{self.show(low)} to {self.show(high)}"
 
@@ -77,24 +79,22 @@ def score_of(name: str) -> Score:
     return SCORES.get(name) or Score(name.replace("_", " ").capitalize(), "", "near", 3)
 
 
-def readable_scores(quality: dict[str, Any], class_name: str = "") -> pd.DataFrame:
+def readable_scores(quality: QualityScores, class_name: str = "") -> pd.DataFrame:
     """The scores of the whole pool, or of one class, beside the floor of real images against real images."""
-    rows = [row for row in quality["scores"] if row["class"] == class_name]
-    shown = [score_of(row["metric"]) for row in rows]
+    rows = [row for row in quality.scores if row.class_name == class_name]
+    shown = [score_of(row.metric) for row in rows]
     table = {
         "Score": [score.title for score in shown],
-        "Synthetic": [score.show(row["value"]) for score, row in zip(shown, rows, strict=True)],
-        "95 % interval": [
-            score.show_interval(row.get("low"), row.get("high")) for score, row in zip(shown, rows, strict=True)
-        ],
-        "Real against real": [score.show(row.get("floor")) for score, row in zip(shown, rows, strict=True)],
-        "Images": [f"{row['n_synthetic']} against {row['n_real']}" for row in rows],
+        "Synthetic": [score.show(row.value) for score, row in zip(shown, rows, strict=True)],
+        "95 % interval": [score.show_interval(row.low, row.high) for score, row in zip(shown, rows, strict=True)],
+        "Real against real": [score.show(row.floor) for score, row in zip(shown, rows, strict=True)],
+        "Images": [f"{row.n_synthetic} against {row.n_real}" for row in rows],
         "What it says": [score.meaning for score in shown],
     }
     return pd.DataFrame(table)
 
 
-def readable_parts(quality: dict[str, Any]) -> pd.DataFrame:
+def readable_parts(quality: QualityScores) -> pd.DataFrame:
     """The scores of the whole pool; of one that lacks a class, those of each class that it has, named in a column."""
     parts = score_parts(quality)
     if parts == [""]:
@@ -106,40 +106,34 @@ def readable_parts(quality: dict[str, Any]) -> pd.DataFrame:
     )
 
 
-def score_parts(quality: dict[str, Any]) -> list[str]:
+def score_parts(quality: QualityScores) -> list[str]:
     """[""] for the whole pool where it has scores over all classes, else the classes that have scores."""
-    present = list(dict.fromkeys(row["class"] for row in quality["scores"]))
+    present = list(dict.fromkeys(row.class_name for row in quality.scores))
     return [""] if "" in present or not present else present
 
 
-def readable_memorisation(quality: dict[str, Any], class_name: str = "") -> pd.DataFrame:
+def readable_memorisation(quality: QualityScores, class_name: str = "") -> pd.DataFrame:
     """The measures of memorisation of the whole pool, or of one class, beside what a clean generator would show."""
-    rows = [row for row in quality["memorisation"] if row["class"] == class_name]
-    shown = [score_of(row["measure"]) for row in rows]
+    rows = [row for row in quality.memorisation if row.class_name == class_name]
+    shown = [score_of(row.measure) for row in rows]
     table = {
         "Measure": [score.title for score in shown],
-        "Found": [score.show(row["value"]) for score, row in zip(shown, rows, strict=True)],
-        "95 % interval": [
-            score.show_interval(row.get("low"), row.get("high")) for score, row in zip(shown, rows, strict=True)
-        ],
-        "Without copying": [_expected(score, row.get("expected")) for score, row in zip(shown, rows, strict=True)],
-        "Images": [row["n"] for row in rows],
+        "Found": [score.show(row.value) for score, row in zip(shown, rows, strict=True)],
+        "95 % interval": [score.show_interval(row.low, row.high) for score, row in zip(shown, rows, strict=True)],
+        "Without copying": [score.show(row.expected) for score, row in zip(shown, rows, strict=True)],
+        "Images": [row.n for row in rows],
         "What it says": [score.meaning for score in shown],
     }
     return pd.DataFrame(table)
 
 
-def score_notes(rows: list[dict[str, Any]], class_name: str = "") -> list[str]:
+def score_notes(rows: Sequence[AnyScore], class_name: str = "") -> list[str]:
     """The notes of these rows of `scores.json`, each once behind the names of the scores that it is about."""
     about: dict[str, list[str]] = {}
     for row in rows:
-        if row["class"] == class_name and row.get("note"):
-            about.setdefault(row["note"], []).append(score_of(row.get("metric") or row["measure"]).title)
+        if row.class_name == class_name and row.note:
+            about.setdefault(row.note, []).append(score_of(row.name).title)
     return [f"{', '.join(names)}: {note}" for note, names in about.items()]
-
-
-def _expected(score: Score, expected: float | str | None) -> str:
-    return expected if isinstance(expected, str) else score.show(expected)
 
 
 def worst_pairs(neighbours: pd.DataFrame, count: int) -> pd.DataFrame:

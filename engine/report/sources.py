@@ -13,6 +13,8 @@ from engine.configs.sweep import Fold
 from engine.datasets.dataset import Dataset
 from engine.publications.publication import Publication
 from engine.publications.table import PUBLICATIONS
+from engine.quality.quality_scores import SCORES_FILE, QualityScores
+from engine.quality.snapshot_ranking import RANKING_FILE, RankedSnapshot, Ranking
 from engine.report.review_source import ReviewSource, read_review
 from engine.review.study import Study
 from engine.sampling.exported import GeneratorInfo, read_info
@@ -31,7 +33,7 @@ class RankingSource:
     """The ranking of a training's snapshots."""
 
     run: Run
-    rows: list[dict[str, Any]]
+    rows: tuple[RankedSnapshot, ...]
     sentence: str
 
 
@@ -49,12 +51,12 @@ class GeneratorSource:
 
 @dataclass(frozen=True)
 class QualitySource:
-    """The check of a pool: the content of `scores.json`, and its tables."""
+    """The check of a pool, and its tables."""
 
     run: Run
     config: dict[str, Any]
     status: Status
-    scores: dict[str, Any]
+    found: QualityScores
     neighbours: pd.DataFrame
     embedding: pd.DataFrame
 
@@ -179,13 +181,13 @@ def _quality(home: Home, pool: str, chosen: str) -> QualitySource | None:
     if run is None:
         return None
     config = run.config()
-    if not (run.path / "scores.json").is_file():
+    if not (run.path / SCORES_FILE).is_file():
         raise ErsatzError(f"The quality run {run.id} has no scores ({run.state().value}); a finished one is expected.")
     return QualitySource(
         run=run,
         config=config,
         status=run.status(),
-        scores=read_json(run.path / "scores.json"),
+        found=QualityScores.read(run.path / SCORES_FILE),
         neighbours=pd.read_parquet(run.path / "neighbours.parquet"),
         embedding=pd.read_parquet(run.path / "embedding.parquet"),
     )
@@ -210,6 +212,7 @@ def _generator(home: Home, run_id: str, rankings: dict[str, Run]) -> GeneratorSo
 
 
 def _ranking(run: Run | None) -> RankingSource | None:
-    if run is None or not (run.path / "ranking.json").is_file():
+    if run is None or not (run.path / RANKING_FILE).is_file():
         return None
-    return RankingSource(run, read_json(run.path / "ranking.json"), run.status().result.get("sentence", ""))
+    rows = Ranking.read(run.path / RANKING_FILE).snapshots
+    return RankingSource(run, rows, run.status().result.get("sentence", ""))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 import streamlit as st
 
 from engine.sampling.exported import INFO_FILE, GeneratorInfo, read_info
 from engine.store.files import read_json
+from engine.store.versioned import Versioned
+
+R = TypeVar("R", bound=Versioned)
 
 
 def stamp(path: Path) -> tuple[Path, float, int]:
@@ -28,6 +31,11 @@ def generator_info(run_path: Path) -> GeneratorInfo:
     return _generator_info(*stamp(run_path / INFO_FILE))
 
 
+def result_of(model: type[R], path: Path) -> R:
+    """The content of a JSON file as its typed result."""
+    return _result(model, *stamp(path))
+
+
 def table_of(path: Path, omit: tuple[str, ...] = ()) -> pd.DataFrame:
     """The content of a Parquet file without the columns in `omit`."""
     return _table(*stamp(path), omit)
@@ -41,6 +49,11 @@ def _json(path: Path, written: float, size: int) -> Any:
 @st.cache_data(max_entries=64, show_spinner=False)
 def _generator_info(path: Path, written: float, size: int) -> GeneratorInfo:
     return read_info(path.parent)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _result(model: type[R], path: Path, written: float, size: int) -> R:
+    return model.read(path)
 
 
 @st.cache_data(max_entries=16, show_spinner=False)

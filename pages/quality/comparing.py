@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 import streamlit as st
 
+from engine.quality.quality_scores import SCORES_FILE, AnyScore, QualityScores, rows_table
 from engine.report.figures import figure_scores
 from engine.report.quality_tables import score_of
 from engine.store.runs import Run, list_runs
 from pages.components.charts import chart
-from pages.components.files import json_of
+from pages.components.files import result_of
 from pages.components.format import moment
 from pages.components.home import home
 from pages.components.labels import labels_of
@@ -25,7 +24,7 @@ from pages.quality.views import BESIDE, READ
 
 def compare() -> None:
     """Choose two checks, and read their scores side by side."""
-    runs = [run for run in list_runs(home(), "quality") if (run.path / "scores.json").is_file()]
+    runs = [run for run in list_runs(home(), "quality") if (run.path / SCORES_FILE).is_file()]
     if len(runs) < 2:
         st.info(
             "Two finished checks are needed to compare them. Check another pool, such as one of another generator.",
@@ -48,7 +47,7 @@ def compare() -> None:
             labels_of(rest.values()).__getitem__,
         )
     ]
-    pair = [json_of(run.path / "scores.json") for run in (first, other)]
+    pair = [result_of(QualityScores, run.path / SCORES_FILE) for run in (first, other)]
     names = [
         f"{letter}: {title(run).removeprefix('Quality ')}" for letter, run in zip("AB", (first, other), strict=True)
     ]
@@ -59,14 +58,14 @@ def compare() -> None:
     side_by_side(first, names, pair)
 
 
-def comparable(pair: list[dict[str, Any]]) -> None:
+def comparable(pair: list[QualityScores]) -> None:
     """Whether the scores may be compared at all."""
     one, other = pair
     unlike = []
-    if one["dataset_fingerprint"] != other["dataset_fingerprint"]:
+    if one.dataset_fingerprint != other.dataset_fingerprint:
         unlike.append("they were held against other real images")
-    if one["extractor"] != other["extractor"]:
-        unlike.append(f"they use other features ({one['extractor']['name']} and {other['extractor']['name']})")
+    if one.extractor != other.extractor:
+        unlike.append(f"they use other features ({one.extractor.name} and {other.extractor.name})")
     if unlike:
         st.warning(
             f"These scores cannot be compared with each other: {' and '.join(unlike)}. Hold each against its own floor "
@@ -80,26 +79,25 @@ def comparable(pair: list[dict[str, Any]]) -> None:
         )
 
 
-def _card(run: Run, name: str, found: dict[str, Any]) -> None:
-    flags, images = found["flags"], found["counts"]["pool"]
+def _card(run: Run, name: str, found: QualityScores) -> None:
     with st.container(border=True, width=420):
         st.markdown(f"**{name}**")
-        phantom_badge(found["dataset"])
-        st.markdown(found["sentences"][0] if found["sentences"] else "")
+        phantom_badge(found.dataset)
+        st.markdown(found.sentences[0] if found.sentences else "")
         st.caption(
-            f"{images} images · {flags.get('copy', 0)} copies · {flags.get('near-copy', 0)} near copies · "
-            f"{flags.get('repeat', 0)} repeats · checked {moment(status_of(run).created)}"
+            f"{found.counts.pool} images · {found.flagged('copy')} copies · {found.flagged('near-copy')} near copies · "
+            f"{found.flagged('repeat')} repeats · checked {moment(status_of(run).created)}"
         )
         if st.button("Open it", icon=":material/fact_check:", key=f"open-{run.id}"):
             go(READ, run=run.id)
 
 
-def side_by_side(first: Run, names: list[str], pair: list[dict[str, Any]]) -> None:
+def side_by_side(first: Run, names: list[str], pair: list[QualityScores]) -> None:
     """The figure and the table of both checks' scores, of all classes together or of one."""
     classes = [
         name
-        for name in dict.fromkeys(row["class"] for row in pair[0]["scores"])
-        if any(row["class"] == name for row in pair[1]["scores"])
+        for name in dict.fromkeys(row.class_name for row in pair[0].scores)
+        if any(row.class_name == name for row in pair[1].scores)
     ]
     if not classes:
         st.caption("They have no class in common.")
@@ -114,33 +112,24 @@ def side_by_side(first: Run, names: list[str], pair: list[dict[str, Any]]) -> No
             format_func=lambda name: name or "All classes",
             key=f"compared-class-{first.id}",
         )
-    one, other = (pd.DataFrame(found["scores"]) for found in pair)
+    one, other = (rows_table(found.scores) for found in pair)
     chart(
         figure_scores(one, class_name, beside={names[0]: one, names[1]: other}),
         f"compared-{first.id}",
         "compared-scores",
         lambda: pd.concat([one.assign(check=names[0]), other.assign(check=names[1])]),
     )
-    rows = [
-        {row["metric"]: row for row in found["scores"] if row["class"] == class_name}
-        | {row["measure"]: row for row in found["memorisation"] if row["class"] == class_name}
-        for found in pair
-    ]
+    rows = [found.of_class(class_name) for found in pair]
     lines = [f"| | {names[0]} | Real images of A | {names[1]} | Real images of B |", "|---|---|---|---|---|"]
     for name in [name for name in rows[0] if name in rows[1]]:
-        cells = [f"{_marked(own[name])} | {_floor(own[name])}" for own in rows]
+        cells = [f"{_marked(own[name])} | {score_of(name).show(own[name].floor)}" for own in rows]
         lines.append(f"| {score_of(name).title} | {cells[0]} | {cells[1]} |")
     st.markdown("\n".join(lines))
     st.caption(LEGEND)
 
 
-def _floor(row: dict[str, Any]) -> str:
-    floor = row.get("floor", row.get("expected"))
-    return floor if isinstance(floor, str) else score_of(row.get("metric") or row["measure"]).show(floor)
-
-
-def _marked(row: dict[str, Any]) -> str:
-    score, level = score_of(row.get("metric") or row["measure"]), score_status(row)
+def _marked(row: AnyScore) -> str:
+    score, level = score_of(row.name), score_status(row)
     mark = f":{LOOKS[level][0]}[{LOOKS[level][1]}] " if level else ""
-    interval = score.show_interval(row.get("low"), row.get("high"))
-    return f"{mark}**{score.show(row['value'])}**" + ("" if interval == "–" else f" ({interval})")
+    interval = score.show_interval(row.low, row.high)
+    return f"{mark}**{score.show(row.value)}**" + ("" if interval == "–" else f" ({interval})")

@@ -6,9 +6,10 @@ import streamlit as st
 
 from engine.configs import QualityConfig
 from engine.publications.presets import PRESETS
+from engine.quality.quality_scores import SCORES_FILE, QualityScores
 from engine.store.runs import Run, State, list_runs
 from pages.components.command import command_line, show_command
-from pages.components.files import json_of
+from pages.components.files import result_of
 from pages.components.format import duration
 from pages.components.forms import config_form
 from pages.components.home import home
@@ -78,8 +79,8 @@ def new_check(pools: list[Run], linked: Run | None) -> None:
 def time_before() -> str:
     """How long the newest finished check took here; empty when there was none."""
     for run in list_runs(home(), "quality"):
-        status, scores = status_of(run), run.path / "scores.json"
+        status, scores = status_of(run), run.path / SCORES_FILE
         if status.state is State.FINISHED and status.started and status.ended and scores.is_file():
-            images = json_of(scores)["counts"]["pool"]
+            images = result_of(QualityScores, scores).counts.pool
             return f"{title(run)} took **{duration(status.ended - status.started)}** for {images} images here."
     return ""

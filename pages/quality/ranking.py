@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -9,6 +10,8 @@ import streamlit as st
 
 from engine.configs import RankingConfig
 from engine.gans.snapshots import list_generators
+from engine.quality.quality_scores import rows_table
+from engine.quality.snapshot_ranking import RANKING_FILE, RankedSnapshot, Ranking
 from engine.report.figures import figure_ranking
 from engine.sampling.exported import has_generator
 from engine.store.runs import Run, State, list_runs
@@ -16,7 +19,7 @@ from pages.components.charts import chart
 from pages.components.cli_subprocess import run_cli
 from pages.components.command import command_line, show_command
 from pages.components.errors import done
-from pages.components.files import generator_info, json_of
+from pages.components.files import generator_info, result_of
 from pages.components.format import amount
 from pages.components.forms import config_form
 from pages.components.home import home
@@ -93,35 +96,35 @@ def new_ranking(training: Run, again: dict[str, Any]) -> None:
 
 def show_ranking(ranking: Run, training: Run) -> None:
     """KID against kimg, and the export of a snapshot."""
-    rows = read_ranking(ranking)
-    if not rows:
+    found = read_ranking(ranking)
+    if found is None:
         if state_of(ranking).is_active:
             st.info("The first snapshot appears here as soon as it is scored.", icon=":material/hourglass_top:")
         return
-    table_of_rows = pd.DataFrame(rows)
+    rows = found.snapshots
     active = state_of(ranking).is_active
-    chart(figure_ranking(rows), f"ranking-{ranking.id}", "ranking", lambda: table_of_rows, live=active)
+    chart(figure_ranking(rows), f"ranking-{ranking.id}", "ranking", lambda: rows_table(rows), live=active)
     if sentence := status_of(ranking).result.get("sentence"):
         st.info(sentence, icon=":material/leaderboard:")
-    best, exported = best_of(rows), exported_snapshot(training)
+    best, exported = found.best.snapshot, exported_snapshot(training)
     table = pd.DataFrame(
         {
-            "Snapshot": [row["snapshot"] for row in rows],
-            "kimg": [amount(row["kimg"]) for row in rows],
-            "KID": [f"{row['kid']:.4f}" for row in rows],
-            "95 % interval": [f"{row['low']:.4f} to {row['high']:.4f}" for row in rows],
-            "": [_remark(row["snapshot"], best["snapshot"], exported) for row in rows],
+            "Snapshot": [row.snapshot for row in rows],
+            "kimg": [amount(row.kimg) for row in rows],
+            "KID": [f"{row.kid:.4f}" for row in rows],
+            "95 % interval": [f"{row.low:.4f} to {row.high:.4f}" for row in rows],
+            "": [_remark(row.snapshot, best, exported) for row in rows],
         }
     )
     st.dataframe(table, hide_index=True, height="content")
     if state_of(ranking) is State.FINISHED:
-        export(training, rows, best["snapshot"], exported)
+        export(training, rows, best, exported)
 
 
-def export(training: Run, rows: list[dict[str, Any]], best: str, exported: str) -> None:
+def export(training: Run, rows: Sequence[RankedSnapshot], best: str, exported: str) -> None:
     """Make one of the snapshots the training's generator."""
     there = {path.name for path in list_generators(training.path)}
-    names = [row["snapshot"] for row in rows if row["snapshot"] in there]
+    names = [row.snapshot for row in rows if row.snapshot in there]
     if not names:
         st.caption("The snapshots were deleted since, so that none can be exported.")
         return
@@ -173,15 +176,11 @@ def run_export(training: Run, snapshot: str) -> None:
     run_cli("export", training.id, "--snapshot", str(path), seconds=EXPORT_SECONDS)
 
 
-def read_ranking(ranking: Run) -> list[dict[str, Any]]:
-    """The rows of a ranking as far as it has come, by kimg."""
-    path = ranking.path / "ranking.json"
-    return sorted(json_of(path), key=lambda row: row["kimg"]) if path.is_file() else []
-
-
-def best_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """The snapshot with the smallest KID."""
-    return min(rows, key=lambda row: row["kid"])
+def read_ranking(ranking: Run) -> Ranking | None:
+    """A ranking as far as it has come; None before its first snapshot."""
+    path = ranking.path / RANKING_FILE
+    found = result_of(Ranking, path) if path.is_file() else None
+    return found if found is not None and found.snapshots else None
 
 
 def exported_snapshot(training: Run) -> str:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 import streamlit as st
 
+from engine.quality.quality_scores import SCORES_FILE, Flag, QualityScores
 from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run
-from pages.components.files import json_of, table_of
+from pages.components.files import result_of, table_of
 from pages.components.home import home
 from pages.components.navigation import script
 from pages.components.phantom import phantom_badge
@@ -32,6 +31,17 @@ CARD = 240
 """Pixels of a number on its card."""
 FIRST = 3
 """Sentences shown at once below the worst one."""
+FLAG_CARDS: tuple[tuple[str, Flag, str], ...] = (
+    (
+        "Copies",
+        "copy",
+        "As near to a training image as hardly any held-out real image is, both by features and by pixels, even when "
+        "moved or mirrored.",
+    ),
+    ("Near copies", "near-copy", "As near as that in one of the two ways only, or a little less so."),
+    ("Repeats", "repeat", "Equal, or nearly equal, to another image of the pool."),
+)
+"""Title, flag, and what it means."""
 SCORES, PAIRS, DISTANCES, MAP = "Scores", "Nearest neighbours", "Distances", "Feature map"
 
 
@@ -40,7 +50,7 @@ def results(run: Run, ended: bool) -> None:
 
     Before that, a press on what this live part shows would be lost when the page is drawn again.
     """
-    path = run.path / "scores.json"
+    path = run.path / SCORES_FILE
     if not (ended and path.is_file()):
         if not ended:
             st.info(
@@ -48,10 +58,10 @@ def results(run: Run, ended: bool) -> None:
                 icon=":material/hourglass_top:",
             )
         return
-    found = json_of(path)
+    found = result_of(QualityScores, path)
     neighbours = _table(run, "neighbours.parquet")
     pool = pool_of(run)
-    phantom_badge(found["dataset"])
+    phantom_badge(found.dataset)
     in_words(found, pool)
     what_next(run, pool, _copies_left(neighbours, pool))
     folder = training_folder(run)
@@ -62,7 +72,7 @@ def results(run: Run, ended: bool) -> None:
         MAP: lambda: feature_map(run, _table(run, "embedding.parquet"), neighbours, pool, folder),
     }
     tabs(parts, "part")
-    st.caption(" ".join(found["limits"] or [SCREENS]))
+    st.caption(" ".join(found.limits or [SCREENS]))
 
 
 def _copies_left(neighbours: pd.DataFrame | None, pool: Pool | None) -> int:
@@ -105,10 +115,10 @@ def what_next(run: Run, pool: Pool | None, copies_left: int) -> None:
             go(NEW, again=run.id)
 
 
-def in_words(found: dict[str, Any], pool: Pool | None) -> None:
+def in_words(found: QualityScores, pool: Pool | None) -> None:
     """The worst sentence, how many images were flagged, and what else there is to say."""
-    first, *others = found["sentences"] or ["This check has nothing to say."]
-    copied = found["flags"].get("copy", 0) + found["flags"].get("near-copy", 0)
+    first, *others = found.sentences or ("This check has nothing to say.",)
+    copied = found.flagged("copy") + found.flagged("near-copy")
     box, icon = (st.warning, ":material/content_copy:") if copied else (st.info, ":material/fact_check:")
     box(f"**{first}**", icon=icon)
     flag_cards(found, pool)
@@ -122,17 +132,12 @@ def _bullets(sentences: list[str]) -> None:
     st.markdown("\n".join(f"* {sentence}" for sentence in sentences))
 
 
-def flag_cards(found: dict[str, Any], pool: Pool | None) -> None:
+def flag_cards(found: QualityScores, pool: Pool | None) -> None:
     """How many images were flagged, and how many are in the pool now."""
-    images = found["counts"]["pool"]
+    images = found.counts.pool
     cards = st.container(horizontal=True)
-    for name, flag, help_text in (
-        ("Copies", "copy", "As near to a training image as hardly any held-out real image is, both by features "
-         "and by pixels, even when moved or mirrored."),
-        ("Near copies", "near-copy", "As near as that in one of the two ways only, or a little less so."),
-        ("Repeats", "repeat", "Equal, or nearly equal, to another image of the pool."),
-    ):  # fmt: skip
-        cards.metric(name, f"{found['flags'].get(flag, 0)} of {images}", border=True, help=help_text, width=CARD)
+    for name, flag, help_text in FLAG_CARDS:
+        cards.metric(name, f"{found.flagged(flag)} of {images}", border=True, help=help_text, width=CARD)
     if pool is None:
         cards.metric("In the pool now", "–", border=True, help="The pool was deleted since.", width=CARD)
         return

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any, TypeGuard
 
 import streamlit as st
 
+from engine.quality.quality_scores import AnyScore, MemorisationMeasure, QualityScores
 from engine.report.quality_tables import score_of
 
 GOOD, WORSE, FAR = "good", "worse", "far"
@@ -40,28 +40,25 @@ LEGEND = (
 )
 
 
-def score_status(row: dict[str, Any]) -> str:
-    """What a row of `scores` or `memorisation` is beside its floor: good, worse or far; empty when it has none."""
-    name = row.get("metric") or row["measure"]
-    floor = row.get("floor", row.get("expected"))
-    value = row["value"]
-    if not (_is_number(value) and _is_number(floor)):
+def score_status(row: AnyScore) -> str:
+    """What a score or a measure of memorisation is beside its floor: good, worse or far; empty when it has none."""
+    value, floor = row.value, row.floor
+    if not (math.isfinite(value) and math.isfinite(floor)):
         return ""
-    low, high = _ends(value, row.get("low"), row.get("high"))
-    floor_low, floor_high = _ends(floor, row.get("floor_low"), row.get("floor_high"))
-    better = score_of(name).better
+    low, high = _ends(value, row.low, row.high)
+    floor_low, floor_high = _ends(floor, row.floor_low, row.floor_high)
+    better = score_of(row.name).better
     too_high, too_low = low > floor_high, high < floor_low
     if not {"lower": too_high, "higher": too_low, "near": too_high or too_low}[better]:
         return GOOD
-    worst = WORST.get(name)
+    worst = WORST.get(row.name)
     return FAR if worst is not None and abs(value - floor) > abs(value - worst) else WORSE
 
 
-def cards(found: dict[str, Any], class_name: str) -> None:
+def cards(found: QualityScores, class_name: str) -> None:
     """The three questions with their answers, and below each the scores that it is answered by."""
-    rows = {row["metric"]: row for row in found["scores"] if row["class"] == class_name}
-    rows |= {row["measure"]: row for row in found["memorisation"] if row["class"] in (class_name, "")}
-    rows |= {row["measure"]: row for row in found["memorisation"] if row["class"] == class_name}
+    rows: dict[str, AnyScore] = {row.name: row for row in found.memorisation if row.class_name == ""}
+    rows |= found.of_class(class_name)
     with st.container(horizontal=True):
         for question, names in QUESTIONS.items():
             own = {name: rows[name] for name in names if name in rows}
@@ -70,7 +67,7 @@ def cards(found: dict[str, Any], class_name: str) -> None:
     st.caption(LEGEND)
 
 
-def _card(question: str, rows: dict[str, dict[str, Any]], copies: bool) -> None:
+def _card(question: str, rows: dict[str, AnyScore], copies: bool) -> None:
     found = [score_status(row) for row in rows.values()]
     worst = next((level for level in (FAR, WORSE, GOOD) if level in found), "")
     with st.container(border=True, width=CARD, gap="small"):
@@ -82,18 +79,14 @@ def _card(question: str, rows: dict[str, dict[str, Any]], copies: bool) -> None:
         st.markdown("  \n".join(_lines(rows)))
 
 
-def _lines(rows: dict[str, dict[str, Any]]) -> Iterator[str]:
+def _lines(rows: dict[str, AnyScore]) -> Iterator[str]:
     for name, row in rows.items():
         score, level = score_of(name), score_status(row)
         mark = f":{LOOKS[level][0]}[{LOOKS[level][1]}]" if level else ":gray[:material/remove:]"
-        floor = row.get("floor", row.get("expected"))
-        beside = f" · {'expected' if 'measure' in row else 'real'} {score.show(floor)}" if _is_number(floor) else ""
-        yield f"{mark} {score.title} **{score.show(row['value'])}**{beside}"
+        against = "expected" if isinstance(row, MemorisationMeasure) else "real"
+        beside = f" · {against} {score.show(row.floor)}" if math.isfinite(row.floor) else ""
+        yield f"{mark} {score.title} **{score.show(row.value)}**{beside}"
 
 
-def _ends(value: float, low: Any, high: Any) -> tuple[float, float]:
-    return (low if _is_number(low) else value), (high if _is_number(high) else value)
-
-
-def _is_number(value: Any) -> TypeGuard[float]:
-    return isinstance(value, int | float) and math.isfinite(value)
+def _ends(value: float, low: float, high: float) -> tuple[float, float]:
+    return (low if math.isfinite(low) else value), (high if math.isfinite(high) else value)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 import streamlit as st
 
+from engine.quality.quality_scores import SCORES_FILE, QualityScores, rows_table
 from engine.report.figures import figure_scores
 from engine.report.quality_tables import readable_memorisation, readable_scores, score_notes
 from engine.store.runs import Run
@@ -17,25 +16,25 @@ ALL = "All classes"
 MEANING = "What it says"
 
 
-def scores(run: Run, found: dict[str, Any]) -> None:
+def scores(run: Run, found: QualityScores) -> None:
     """Plain answers first, then every score beside what real images give against real images."""
     compared(found)
     class_name = _class(run, found)
     cards(found, class_name)
-    rows = pd.DataFrame(found["scores"])
+    rows = rows_table(found.scores)
     chart(figure_scores(rows), f"scores-{run.id}", "scores", lambda: rows)
     st.caption(
         "Real against real: halves of the real images at the same counts. No generator can be expected to come nearer "
         "than that, and small sets give high floors."
     )
     with st.expander("All numbers, and what they say", icon=":material/table:"):
-        _table(readable_scores(found, class_name), score_notes(found["scores"], class_name))
+        _table(readable_scores(found, class_name), score_notes(found.scores, class_name))
         st.markdown("**Does it copy?**")
-        if class_name not in {row["class"] for row in found["memorisation"]}:
+        if class_name not in {row.class_name for row in found.memorisation}:
             class_name = ""  # a pool of one class: its measures are those of the whole pool
-        _table(readable_memorisation(found, class_name), score_notes(found["memorisation"], class_name))
+        _table(readable_memorisation(found, class_name), score_notes(found.memorisation, class_name))
     with st.container(horizontal=True), st.popover("Files of this check", icon=":material/download:"):
-        for name in ("scores.json", "neighbours.parquet", "embedding.parquet"):
+        for name in (SCORES_FILE, "neighbours.parquet", "embedding.parquet"):
             path = run.path / name
             if path.is_file():
                 st.download_button(
@@ -43,12 +42,12 @@ def scores(run: Run, found: dict[str, Any]) -> None:
                 )
 
 
-def compared(found: dict[str, Any]) -> None:
+def compared(found: QualityScores) -> None:
     """What was compared with what, and by which features."""
-    extractor, counts = found["extractor"], found["counts"]
-    features = " · ".join(str(part) for part in (extractor["name"], extractor["input"]) if part)
+    counts = found.counts
+    features = " · ".join(filter(None, (found.extractor.name, found.extractor.input)))
     st.caption(
-        f"{counts['pool']} synthetic images against {counts['train']} real training images, with {counts['valid']} "
+        f"{counts.pool} synthetic images against {counts.train} real training images, with {counts.valid} "
         f"validation images as holdout. Features: {features}. No test image was read."
     )
 
@@ -62,9 +61,9 @@ def _table(table: pd.DataFrame, notes: list[str]) -> None:
         st.caption(note)
 
 
-def _class(run: Run, found: dict[str, Any]) -> str:
+def _class(run: Run, found: QualityScores) -> str:
     """The class whose numbers the tables show; "" for the whole pool."""
-    classes = list(dict.fromkeys(row["class"] for row in found["scores"]))
+    classes = list(dict.fromkeys(row.class_name for row in found.scores))
     if len(classes) < 2:
         return classes[0] if classes else ""
     return st.segmented_control(

@@ -14,7 +14,7 @@ from engine.store.runs import Run, list_runs
 from pages.components.format import amount
 from pages.components.home import home
 from pages.components.run_summary import about_of, config_of
-from pages.quality.ranking import best_of, rankings_of, read_ranking
+from pages.quality.ranking import rankings_of, read_ranking
 
 SCORES = ("kid", "fid")
 
@@ -71,10 +71,9 @@ class Best:
 def best_checkpoint(run: Run, rows: list[dict[str, Any]]) -> Best | None:
     """By the newest ranking of the snapshots; without one, by the scores of the training itself."""
     ranking = next((found for made in rankings_of(run) if (found := read_ranking(made))), None)
-    if ranking:
-        best = best_of(ranking)
-        by = f"KID {best['kid']:.4f} to validation images, the lowest of {len(ranking)} ranked"
-        return _kept(run, best["kimg"], by)
+    if ranking is not None:
+        by = f"KID {ranking.best.kid:.4f} to validation images, the lowest of {len(ranking.snapshots)} ranked"
+        return _kept(run, ranking.best.kimg, by)
     for name in SCORES:
         scored = [row for row in rows if row.get(name) is not None]
         if scored:

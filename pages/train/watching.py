@@ -217,7 +217,7 @@ def best_snapshot(run: Run) -> None:
     if not list_generators(run.path):
         return
     best = best_checkpoint(run, read_rows(run))
-    ranking = next((made for made in rankings_of(run) if read_ranking(made)), None)
+    ranking = next((made for made in rankings_of(run) if read_ranking(made) is not None), None)
     exported = exported_snapshot(run)
     with st.container(horizontal=True, vertical_alignment="center"):
         if best is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,8 @@ import pandas as pd
 
 from engine.configs import QualityConfig, RankingConfig
 from engine.datasets.dataset import Dataset
-from engine.store.files import write_json
+from engine.quality.quality_scores import Counts, Extractor, MemorisationMeasure, PoolScore, QualityScores
+from engine.quality.snapshot_ranking import RankedSnapshot, Ranking
 from engine.store.home import Home
 from engine.store.runs import Run, State, create_run
 from tests.fabricated.datasets import CLASSES, fingerprint
@@ -29,7 +31,7 @@ MEMORISATION = {  # value, what is expected of a clean generator, and half the w
     "copy_share": (0.05, 0.01, 0.03),
     "authpct": (0.61, 0.5, 0.08),
     "dcr_share": (0.56, 0.5, 0.07),
-    "c_t": (-1.1, 0.0, None),
+    "c_t": (-1.1, 0.0, math.nan),
     "copy_ratio": (0.84, 0.9, 0.03),
 }
 FLAGS = {0: "copy", 3: "copy", 5: "near-copy", 9: "repeat", 11: "repeat"}
@@ -56,9 +58,9 @@ def make_quality(home: Home, pool: Run, state: State = State.FINISHED, flags: bo
         neighbours = _neighbours(home, pool, flags)
         neighbours.to_parquet(run.path / "neighbours.parquet")
         _embedding(home, neighbours).to_parquet(run.path / "embedding.parquet")
-        scores = _scores_json(config, neighbours)
-        write_json(run.path / "scores.json", scores)
-        result = {"sentence": scores["sentences"][0], "flags": scores["flags"]}
+        found = _quality_scores(config, neighbours)
+        found.write(run.path / "scores.json")
+        result = {"sentence": found.sentences[0], "flags": found.flags}
     changes = {"result": result, **changes}
     return set_state(run, state, stage="Neighbours", done=4, total=6, unit="steps", **changes)
 
@@ -94,45 +96,61 @@ def _embedding(home: Home, neighbours: pd.DataFrame) -> pd.DataFrame:
     return points.assign(x=centre + aside + rng.normal(0, 1, len(points)), y=rng.normal(0, 1.5, len(points)))
 
 
-def _scores_json(config: QualityConfig, neighbours: pd.DataFrame) -> dict[str, Any]:
+def _quality_scores(config: QualityConfig, neighbours: pd.DataFrame) -> QualityScores:
     scores = []
     for class_name in ("", *CLASSES):
         for place, (metric, (value, floor, half)) in enumerate(SCORES.items()):
             shown = value * (1 + 0.02 * len(class_name) * (-1) ** place)
-            row = {"class": class_name, "metric": metric, "value": shown, "low": shown - half, "high": shown + half}
-            row |= {"n_real": 20 if class_name else 40, "n_synthetic": 16 if class_name else 32, "floor": floor}
-            row |= {"floor_low": floor - half / 2, "floor_high": floor + half / 2, "note": ""}
+            row = PoolScore(
+                class_name=class_name,
+                metric=metric,
+                value=shown,
+                low=shown - half,
+                high=shown + half,
+                n_real=20 if class_name else 40,
+                n_synthetic=16 if class_name else 32,
+                floor=floor,
+                floor_low=floor - half / 2,
+                floor_high=floor + half / 2,
+            )
             if metric == "fid":
-                row |= {"low": None, "high": None, "note": "Too high below 2048 images; compare with its floor only."}
+                note = "Too high below 2048 images; compare with its floor only."
+                row = row.model_copy(update={"low": math.nan, "high": math.nan, "note": note})
             scores.append(row)
     memorisation = [
-        {"class": class_name, "measure": measure, "value": value, "expected": expected, "n": 16, "note": ""}
-        | {"low": None if half is None else value - half, "high": None if half is None else value + half}
+        MemorisationMeasure(
+            class_name=class_name,
+            measure=measure,
+            value=value,
+            low=value - half,
+            high=value + half,
+            expected=expected,
+            n=16,
+        )
         for class_name in ("", *CLASSES)
         for measure, (value, expected, half) in MEMORISATION.items()
     ]
     counts = {flag: int((neighbours["flag"] == flag).sum()) for flag in ("copy", "near-copy", "repeat")}
     copies = counts["copy"] + counts["near-copy"]
-    return {
-        "pool": config.pool,
-        "dataset": config.dataset,
-        "dataset_fingerprint": config.dataset_fingerprint,
-        "pool_sha256": config.pool_sha256,
-        "extractor": {"name": "pixels", "weights": "", "weights_sha256": "", "input": "32 x 32 pixels"},
-        "counts": {"train": 40, "valid": 12, "pool": len(neighbours), "excluded_before": 0},
-        "scores": scores,
-        "memorisation": memorisation,
-        "flags": counts,
-        "sentences": [
+    return QualityScores(
+        pool=config.pool,
+        dataset=config.dataset,
+        dataset_fingerprint=config.dataset_fingerprint,
+        pool_sha256=config.pool_sha256,
+        extractor=Extractor(name="pixels", input="32 x 32 pixels"),
+        counts=Counts(train=40, valid=12, pool=len(neighbours)),
+        scores=tuple(scores),
+        memorisation=tuple(memorisation),
+        flags=counts,
+        sentences=(
             f"{copies} of {len(neighbours)} synthetic images are as near to a training image as no held-out real is."
             if copies
             else "No synthetic image is nearer to a training image than held-out real images are.",
             "The pool varies less than the real images: diversity 0.78, real images 1.00.",
             "A classifier tells synthetic from real images in 83 % of cases; 50 % would be chance.",
-        ],
-        "limits": ["These are screens, not privacy guarantees.", "FID does not predict whether augmentation helps."],
-        "excluded": 0,
-    }
+        ),
+        limits=("These are screens, not privacy guarantees.", "FID does not predict whether augmentation helps."),
+    )
 
 
 def make_ranking(home: Home, training: Run, state: State = State.FINISHED, **changes: Any) -> Run:
@@ -141,10 +159,10 @@ def make_ranking(home: Home, training: Run, state: State = State.FINISHED, **cha
     rows = []
     for kimg, kid in ((2.0, 0.21), (4.0, 0.12), (6.0, 0.07), (8.0, 0.05), (10.0, 0.046), (12.0, 0.062)):
         name = f"network-{int(1000 * kimg):09d}.safetensors"
-        rows.append({"snapshot": name, "kimg": kimg, "kid": kid, "low": kid - 0.012, "high": kid + 0.014})
+        rows.append(RankedSnapshot(snapshot=name, kimg=kimg, kid=kid, low=kid - 0.012, high=kid + 0.014))
     if state is State.FINISHED:
-        write_json(run.path / "ranking.json", rows)
+        Ranking(snapshots=tuple(rows)).write(run.path / "ranking.json")
         sentence = "The snapshot of 10 kimg has the lowest KID, 0.046 (0.034 to 0.06); the last one, of 12 kimg, 0.062."
-        result = {"best": rows[4]["snapshot"], "last": rows[5]["snapshot"], "clear": False, "sentence": sentence}
+        result = {"best": rows[4].snapshot, "last": rows[5].snapshot, "clear": False, "sentence": sentence}
         changes = {"result": result, **changes}
     return set_state(run, state, stage="Ranking", done=len(rows), total=len(rows), unit="snapshots", **changes)

@@ -15,6 +15,7 @@ from streamlit.testing.v1.element_tree import Button
 
 from engine.configs import Config, QualityConfig, RankingConfig
 from engine.publications.presets import PRESETS
+from engine.quality.quality_scores import PoolScore
 from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
 from engine.store.files import write_json
@@ -223,15 +224,19 @@ def test_two_checks_side_by_side_from_a_link(home: Home, check: Run, pool: Run, 
 
 def test_colours_say_what_real_images_score() -> None:
     """A score is green where the intervals meet, and red more than half of the way to the worst value alone."""
+
+    def status_of_score(metric: str, value: float, **ends: float) -> str:
+        return score_status(PoolScore(metric=metric, value=value, n_real=20, n_synthetic=20, **ends))
+
     floor = {"floor": 0.9, "floor_low": 0.85, "floor_high": 0.95}
-    assert score_status({"metric": "recall", "value": 0.8, "low": 0.7, "high": 0.86, **floor}) == "good"
-    assert score_status({"metric": "recall", "value": 0.99, "low": 0.98, "high": 1.0, **floor}) == "good"
-    assert score_status({"metric": "recall", "value": 0.7, "low": 0.6, "high": 0.8, **floor}) == "worse"
-    assert score_status({"metric": "recall", "value": 0.4, "low": 0.3, "high": 0.5, **floor}) == "far"
-    assert score_status({"metric": "two_sample", "value": 0.97, "low": 0.95, "high": 0.99, "floor": 0.5}) == "far"
-    assert score_status({"metric": "diversity", "value": 1.3, "low": 1.2, "high": 1.4, "floor": 1.0}) == "worse"
-    assert score_status({"metric": "fid", "value": 900.0, "low": None, "high": None, "floor": 30.0}) == "worse"
-    assert score_status({"metric": "kid", "value": 0.1, "low": None, "high": None, "floor": None}) == ""
+    assert status_of_score("recall", 0.8, low=0.7, high=0.86, **floor) == "good"
+    assert status_of_score("recall", 0.99, low=0.98, high=1.0, **floor) == "good"
+    assert status_of_score("recall", 0.7, low=0.6, high=0.8, **floor) == "worse"
+    assert status_of_score("recall", 0.4, low=0.3, high=0.5, **floor) == "far"
+    assert status_of_score("two_sample", 0.97, low=0.95, high=0.99, floor=0.5) == "far"
+    assert status_of_score("diversity", 1.3, low=1.2, high=1.4, floor=1.0) == "worse"
+    assert status_of_score("fid", 900.0, floor=30.0) == "worse"
+    assert status_of_score("kid", 0.1) == ""
 
 
 def test_running_and_failed(home: Home, pool: Run, hold: Callable[[Run], Run], open_page: OpenPage) -> None:

@@ -16,6 +16,7 @@ from engine.features.cache import Interrupted
 from engine.quality.copies import TABLE_COLUMNS, Copies, Features, find_copies
 from engine.quality.flags import Limits, Nearness, flag_copies, repeats
 from engine.quality.memorisation_rows import in_words
+from engine.quality.quality_scores import MemorisationMeasure
 from engine.store.errors import ErsatzError
 from engine.store.hashing import sha256_pixels
 from engine.store.progress import Progress
@@ -62,8 +63,8 @@ def planted(images: np.ndarray) -> dict[str, np.ndarray]:
     return {name: change.round().clip(0, 255).astype(np.uint8) for name, change in changed.items()}
 
 
-def measure(copies: Copies, name: str, of_class: str = "") -> dict[str, object]:
-    (row,) = (row for row in copies.measures if (row["measure"], row["class"]) == (name, of_class))
+def measure(copies: Copies, name: str, of_class: str = "") -> MemorisationMeasure:
+    (row,) = (row for row in copies.measures if (row.measure, row.class_name) == (name, of_class))
     return row
 
 
@@ -75,11 +76,11 @@ def test_clean_images_are_seldom_flagged_and_every_measure_says_clean() -> None:
     assert copies.flags["near-copy"] <= binom.ppf(0.999, n, 2 * CONFIG.flag_quantile)
     assert copies.flags["repeat"] == 0
     share = measure(copies, "dcr_share")
-    assert share["low"] < 0.5 < share["high"]
-    assert abs(measure(copies, "c_t")["value"]) < 3
+    assert share.low < 0.5 < share.high
+    assert abs(measure(copies, "c_t").value) < 3
     authentic = measure(copies, "authpct")
-    assert abs(authentic["value"] - authentic["expected"]) < 0.2
-    assert measure(copies, "copy_ratio")["value"] == pytest.approx(measure(copies, "copy_ratio")["expected"], abs=0.05)
+    assert abs(authentic.value - authentic.expected) < 0.2
+    assert measure(copies, "copy_ratio").value == pytest.approx(measure(copies, "copy_ratio").expected, abs=0.05)
     assert not any("remembers" in sentence or "nearer to training images than held-out" in sentence
                    for sentence in copies.sentences)  # fmt: skip
 
@@ -102,20 +103,23 @@ def test_planted_copies_are_found_with_their_originals(how: str) -> None:
 def test_a_generator_that_only_remembers_is_told() -> None:
     copies = found_in(planted(TRAIN.pixels)["noisy"])
     assert copies.flags["copy"] > 190
-    assert measure(copies, "dcr_share")["low"] > 0.5
-    assert measure(copies, "c_t")["value"] < -8
-    assert measure(copies, "authpct")["high"] < measure(copies, "authpct")["expected"]
-    assert measure(copies, "copy_ratio")["high"] < measure(copies, "copy_ratio")["expected"]
+    assert measure(copies, "dcr_share").low > 0.5
+    assert measure(copies, "c_t").value < -8
+    assert measure(copies, "authpct").high < measure(copies, "authpct").expected
+    assert measure(copies, "copy_ratio").high < measure(copies, "copy_ratio").expected
     assert "remembers its training images" in " ".join(copies.sentences)
 
 
 def test_images_unlike_any_real_one_are_not_said_to_be_remembered() -> None:
     """A collapsed pool far from all real images lies nearest to one of them: mostly a training image, by luck alone."""
-    overall = {"class": "", "low": 0.99, "high": 1.0, "expected": 0.0, "n": 300}
-    rows = [overall | {"measure": "copy_share", "value": 0.0}, overall | {"measure": "dcr_share", "value": 1.0}]
+
+    def overall(measure: str, value: float) -> MemorisationMeasure:
+        return MemorisationMeasure(measure=measure, value=value, low=0.99, high=1.0, expected=0.0, n=300)
+
+    rows = [overall("copy_share", 0.0), overall("dcr_share", 1.0)]
     flags, limits = {"copy": 0, "near-copy": 0, "repeat": 0}, Limits({}, 1.0, 1.0, 1.0, 0)
     for z, remembered in ((11.0, False), (0.0, True)):
-        said = " ".join(in_words(flags, [*rows, overall | {"measure": "c_t", "value": z}], limits, 40, 40))
+        said = " ".join(in_words(flags, [*rows, overall("c_t", z)], limits, 40, 40))
         assert ("remembers its training images" in said) == remembered
         assert ("no sign of copying" in said) != remembered
 
@@ -149,8 +153,8 @@ def test_classes_have_their_own_idea_of_near() -> None:
     assert copies.flags["copy"] <= binom.ppf(0.999, 300, 0.01 + 1 / 60)
     distances = copies.table.groupby("class")["pixel_distance"].median()
     assert distances["a"] < 0.5 * distances["b"]  # else the test would say nothing
-    assert [row["class"] for row in copies.measures] == [""] * 5 + ["a"] * 5 + ["b"] * 5
-    assert measure(copies, "copy_ratio", "a")["n"] == 150
+    assert [row.class_name for row in copies.measures] == [""] * 5 + ["a"] * 5 + ["b"] * 5
+    assert measure(copies, "copy_ratio", "a").n == 150
 
 
 def test_copies_among_the_reals_do_not_move_the_limits() -> None:
@@ -260,7 +264,7 @@ def test_on_chest_films_and_on_head_scans(real_data: Path) -> None:
         parts = part(train, "train"), part(holdout, "valid")
         clean = find_copies(parts[0], part(pool, "pool"), parts[1], CONFIG)
         assert clean.flags["copy"] <= allowed
-        assert measure(clean, "dcr_share")["low"] < 0.5 < measure(clean, "dcr_share")["high"]
+        assert measure(clean, "dcr_share").low < 0.5 < measure(clean, "dcr_share").high
         for how, copies in planted(train[:20]).items():
             found = find_copies(parts[0], part(copies, "pool"), parts[1], CONFIG)
             assert found.flags["copy"] >= 18, how

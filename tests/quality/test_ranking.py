@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from engine.gans.training import train
 from engine.quality import ranking
 from engine.quality.fid_kid import kernel_distance
 from engine.quality.ranking import conclude, rank_snapshots
+from engine.quality.snapshot_ranking import RankedSnapshot, Ranking
 from engine.sampling.latents import latents
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
@@ -49,8 +49,8 @@ def new_ranking(home: Home, make_run: MakeRun) -> Callable[..., tuple[Run, Ranki
 NewRanking = Callable[..., tuple[Run, RankingConfig, Run]]
 
 
-def table(run: Run) -> list[dict[str, Any]]:
-    return json.loads((run.path / "ranking.json").read_text())
+def table(run: Run) -> tuple[RankedSnapshot, ...]:
+    return Ranking.read(run.path / "ranking.json").snapshots
 
 
 def test_every_snapshot_is_compared_with_the_validation_images_of_its_class(new_ranking: NewRanking) -> None:
@@ -59,8 +59,8 @@ def test_every_snapshot_is_compared_with_the_validation_images_of_its_class(new_
     assert rank_snapshots(run, config, seen.append) == "finished"
     rows = table(run)
     snapshots = list_snapshots(trained.path)[::-1]
-    assert [row["snapshot"] for row in rows] == [path.name for path in snapshots]
-    assert [row["kimg"] for row in rows] == [0.016, 0.032, 0.048]
+    assert [row.snapshot for row in rows] == [path.name for path in snapshots]
+    assert [row.kimg for row in rows] == [0.016, 0.032, 0.048]
 
     dataset = Dataset.open(run.home, "discs")
     valid = dataset.rows("valid", "a")
@@ -69,11 +69,11 @@ def test_every_snapshot_is_compared_with_the_validation_images_of_its_class(new_
     with torch.no_grad():
         fakes = to_bytes(generator(torch.from_numpy(latents(range(24), 16))))
     expected = kernel_distance(extractor.features(dataset.pixels(valid)), extractor.features(fakes)).value
-    assert rows[1]["kid"] == pytest.approx(expected, rel=1e-4)
-    assert all(row["low"] <= row["kid"] <= row["high"] for row in rows)
+    assert rows[1].kid == pytest.approx(expected, rel=1e-4)
+    assert all(row.low <= row.kid <= row.high for row in rows)
 
     result = run.status().result
-    assert result["best"] == min(rows, key=lambda row: row["kid"])["snapshot"]
+    assert result["best"] == min(rows, key=lambda row: row.kid).snapshot
     assert (result["n_real"], result["n_synthetic"], result["extractor"]) == (len(valid), 24, "pixels")
     assert (seen[-1].done, seen[-1].total, seen[-1].unit) == (3, 3, "snapshots")
 
@@ -122,7 +122,7 @@ def test_stylegan_snapshots_are_ranked_too(home: Home, discs: Dataset, condition
     config = RankingConfig(run=trained.id, images=12, extractor="pixels", device="cpu", snapshots=1)
     run = create_run(home, config.plain(), "ranking")
     assert rank_snapshots(run, config) == "finished"
-    assert np.isfinite(table(run)[0]["kid"])
+    assert np.isfinite(table(run)[0].kid)
 
 
 def test_what_cannot_be_ranked_is_refused(home: Home, new_ranking: NewRanking) -> None:
@@ -140,16 +140,20 @@ def test_what_cannot_be_ranked_is_refused(home: Home, new_ranking: NewRanking) -
 
 
 def test_the_best_is_clear_only_beyond_the_noise() -> None:
-    def row(kimg: float, kid: float, reach: float = 0.01) -> dict[str, Any]:
-        return {"snapshot": f"n{kimg:g}", "kimg": kimg, "kid": kid, "low": kid - reach, "high": kid + reach}
+    def ranked(*kids: float, reach: float = 0.01) -> Ranking:
+        rows = (
+            RankedSnapshot(snapshot=f"n{kimg}", kimg=kimg, kid=kid, low=kid - reach, high=kid + reach)
+            for kimg, kid in enumerate(kids, 1)
+        )
+        return Ranking(snapshots=tuple(rows))
 
-    near = conclude([row(1, 0.2), row(2, 0.05), row(3, 0.06)])
+    near = conclude(ranked(0.2, 0.05, 0.06))
     assert (near["best"], near["last"], near["clear"]) == ("n2", "n3", False)
     assert "within their noise the two are equally good" in near["sentence"]
-    far = conclude([row(1, 0.2), row(2, 0.05), row(3, 0.09)])
+    far = conclude(ranked(0.2, 0.05, 0.09))
     assert far["clear"]
     assert "clearly better" in far["sentence"]
-    last = conclude([row(1, 0.2), row(2, 0.05)])
+    last = conclude(ranked(0.2, 0.05))
     assert last["best"] == last["last"]
     assert last["sentence"].startswith("The last snapshot, of 2 kimg")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +14,7 @@ from PIL import Image
 from engine.configs import QualityConfig
 from engine.datasets.dataset import Dataset
 from engine.quality import running
+from engine.quality.quality_scores import Counts, QualityScores, rows_table
 from engine.quality.running import check_quality
 from engine.quality.scores import METRICS
 from engine.report.figures import figure_scores
@@ -73,8 +73,8 @@ def plant_copies(dataset: Dataset, pool: Pool, count: int) -> list[str]:
     return list(manifest["path"][:count])
 
 
-def scores_of(run: Run) -> dict[str, Any]:
-    return json.loads((run.path / "scores.json").read_text())
+def scores_of(run: Run) -> QualityScores:
+    return QualityScores.read(run.path / "scores.json")
 
 
 def test_a_check_leaves_everything_that_report_and_page_read(new_check: NewCheck, dataset: Dataset, pool: Pool) -> None:
@@ -82,16 +82,16 @@ def test_a_check_leaves_everything_that_report_and_page_read(new_check: NewCheck
     seen: list[Progress] = []
     assert check_quality(run, config, seen.append) == "finished"
     found = scores_of(run)
-    assert found["counts"] == {"train": 72, "valid": 32, "pool": 60, "excluded_before": 0}
-    assert (found["dataset_fingerprint"], found["pool_sha256"]) == (dataset.fingerprint, pool.images_sha256)
-    assert found["extractor"]["name"] == "pixels"
-    assert [(row["class"], row["metric"]) for row in found["scores"]] == [
+    assert found.counts == Counts(train=72, valid=32, pool=60, excluded_before=0)
+    assert (found.dataset_fingerprint, found.pool_sha256) == (dataset.fingerprint, pool.images_sha256)
+    assert found.extractor.name == "pixels"
+    assert [(row.class_name, row.metric) for row in found.scores] == [
         (class_name, metric) for class_name in ("", "bleed", "normal") for metric in METRICS
     ]
-    assert {"authpct", "dcr_share", "c_t", "copy_ratio"} <= {row["measure"] for row in found["memorisation"]}
-    assert found["flags"].keys() == {"copy", "near-copy", "repeat"}
-    assert found["excluded"] == 0
-    assert len(found["sentences"]) > len(METRICS)
+    assert {"authpct", "dcr_share", "c_t", "copy_ratio"} <= {row.measure for row in found.memorisation}
+    assert found.flags.keys() == {"copy", "near-copy", "repeat"}
+    assert found.excluded == 0
+    assert len(found.sentences) > len(METRICS)
     assert "NaN" not in (run.path / "scores.json").read_text()
 
     neighbours = pd.read_parquet(run.path / "neighbours.parquet")
@@ -101,8 +101,8 @@ def test_a_check_leaves_everything_that_report_and_page_read(new_check: NewCheck
     assert np.isfinite(places[["x", "y"]].to_numpy()).all()
     assert set(places["path"]) == {*pool.rows()["path"], *dataset.rows("train")["path"], *dataset.rows("valid")["path"]}
     result = run.status().result
-    assert result["sentence"] == found["sentences"][0]
-    assert result["flags"] == found["flags"]
+    assert result["sentence"] == found.sentences[0]
+    assert result["flags"] == found.flags
     assert {"scores", "map"} <= {progress.stage for progress in seen}
     assert (seen[-1].done, seen[-1].total) == (1, 1)
 
@@ -116,15 +116,15 @@ def test_a_pool_of_one_class_has_scores_of_that_class_alone(
     run, config = new_check(pool_sha256=Pool.open(pool.run).images_sha256)
     assert check_quality(run, config) == "finished"
     found = scores_of(run)
-    assert [(row["class"], row["metric"]) for row in found["scores"]] == [("bleed", metric) for metric in METRICS]
-    assert "The pool has no image of class normal, and so no scores over all classes." in found["limits"]
-    assert {row["class"] for row in found["memorisation"]} == {""}
-    assert any("in class bleed" in sentence for sentence in found["sentences"])
-    assert "16 held-out real images would be called so" in found["sentences"][0], "those of the class, of 32"
+    assert [(row.class_name, row.metric) for row in found.scores] == [("bleed", metric) for metric in METRICS]
+    assert "The pool has no image of class normal, and so no scores over all classes." in found.limits
+    assert {row.class_name for row in found.memorisation} == {""}
+    assert any("in class bleed" in sentence for sentence in found.sentences)
+    assert "16 held-out real images would be called so" in found.sentences[0], "those of the class, of 32"
     table = readable_parts(found)
     assert set(table["Class"]) == {"bleed"}
     assert len(table) == len(METRICS)
-    figure = figure_scores(pd.DataFrame(found["scores"]))
+    figure = figure_scores(rows_table(found.scores))
     assert set(figure.data[0].y) == {"bleed"}
 
 
@@ -150,8 +150,8 @@ def test_copies_leave_the_pool_when_asked(new_check: NewCheck, dataset: Dataset,
     flagged = set(flags.index[flags == "copy"])
     manifest = Pool.open(pool.run).manifest.set_index("path")["excluded"]
     assert set(manifest.index[manifest != ""]) == (flagged if exclude == "copies" else set())
-    assert found["excluded"] == (len(flagged) if exclude == "copies" else 0)
-    assert found["flags"]["copy"] == len(flagged)
+    assert found.excluded == (len(flagged) if exclude == "copies" else 0)
+    assert found.flags["copy"] == len(flagged)
     if exclude == "copies":
         assert set(manifest[copies]) == {f"copy of a training image ({run.id})"}
     places = pd.read_parquet(run.path / "embedding.parquet").set_index("path")["flag"]
@@ -184,7 +184,7 @@ def test_excluded_images_take_no_part(new_check: NewCheck, pool: Pool) -> None:
     pool.exclude(out, "blurred")
     run, config = new_check()
     assert check_quality(run, config) == "finished"
-    assert scores_of(run)["counts"] == {"train": 72, "valid": 32, "pool": 53, "excluded_before": 7}
+    assert scores_of(run).counts == Counts(train=72, valid=32, pool=53, excluded_before=7)
     assert not set(out) & set(pd.read_parquet(run.path / "neighbours.parquet")["path"])
 
 
@@ -200,7 +200,7 @@ def test_a_stopped_check_computes_no_feature_twice_and_ends_like_one_never_stopp
     shutil.rmtree(cut.home.cache)
     whole, _ = new_check()
     assert check_quality(whole, config) == "finished"
-    assert scores_of(cut) == scores_of(whole)
+    assert scores_of(cut).plain() == scores_of(whole).plain()
 
 
 def test_unsound_checks_are_refused(new_check: NewCheck, dataset: Dataset, pool: Pool) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
-from typing import Any
 
 import numpy as np
 import pytest
 
 from engine.quality.diversity import diversity_ratio
+from engine.quality.quality_scores import PoolScore
 from engine.quality.real_baselines import MOST, distinct_groups, random_halves, spread
 from engine.quality.scores import METRICS, Images, pool_scores
 from engine.quality.sentences import in_words, is_worse, limits
@@ -23,12 +24,12 @@ def images(n: int, seed: int, shift: float = 0.0, scale: float = 1.0, classes: i
     return Images(x.astype(np.float32), labels, groups)
 
 
-def scores(real: Images, fake: Images, classes: int = 1) -> tuple[list[dict[str, Any]], list[str]]:
+def scores(real: Images, fake: Images, classes: int = 1) -> tuple[list[PoolScore], list[str]]:
     return pool_scores(real, fake, [f"c{i}" for i in range(classes)], 5, 0, lambda done, total: None)
 
 
-def by_metric(rows: list[dict[str, Any]], class_name: str = "") -> dict[str, dict[str, Any]]:
-    return {row["metric"]: row for row in rows if row["class"] == class_name}
+def by_metric(rows: list[PoolScore], class_name: str = "") -> dict[str, PoolScore]:
+    return {row.metric: row for row in rows if row.class_name == class_name}
 
 
 def test_halves_share_neither_image_nor_patient_and_have_the_same_classes() -> None:
@@ -77,20 +78,20 @@ def test_the_interval_of_halves_covers() -> None:
 def test_a_pool_like_the_reals_is_called_so() -> None:
     rows, missing = scores(images(200, 1), images(300, 2))
     assert missing == []
-    assert [row["metric"] for row in rows] == list(METRICS)
-    assert not [row["metric"] for row in rows if is_worse(row)]
+    assert [row.metric for row in rows] == list(METRICS)
+    assert not [row.metric for row in rows if is_worse(row)]
     found = by_metric(rows)
-    assert found["fid"]["n_real"] == found["fid"]["n_synthetic"] == 100
-    assert "Below 2048 images it is too high" in found["fid"]["note"]
-    assert "all 200 real against all 300 synthetic" in found["fid"]["note"]
-    assert (found["kid"]["n_real"], found["kid"]["n_synthetic"]) == (200, 300)
+    assert found["fid"].n_real == found["fid"].n_synthetic == 100
+    assert "Below 2048 images it is too high" in found["fid"].note
+    assert "all 200 real against all 300 synthetic" in found["fid"].note
+    assert (found["kid"].n_real, found["kid"].n_synthetic) == (200, 300)
     for row in rows:
-        assert row["low"] <= row["value"] <= row["high"]
-        assert row["floor_low"] <= row["floor"] <= row["floor_high"]
-    assert found["two_sample"]["floor"] == pytest.approx(0.5, abs=0.1)
-    assert found["density"]["floor"] == pytest.approx(1, abs=0.15)
+        assert row.low <= row.value <= row.high
+        assert row.floor_low <= row.floor <= row.floor_high
+    assert found["two_sample"].floor == pytest.approx(0.5, abs=0.1)
+    assert found["density"].floor == pytest.approx(1, abs=0.15)
     assert "no better than chance" in " ".join(in_words(rows))
-    assert "ignores that images of one patient belong together" in found["kid"]["note"]
+    assert "ignores that images of one patient belong together" in found["kid"].note
 
 
 @pytest.mark.parametrize(
@@ -105,15 +106,28 @@ def test_a_pool_like_the_reals_is_called_so() -> None:
 def test_the_words_on_the_two_sample_test_follow_its_interval(
     low: float, high: float, floor_high: float, words: str
 ) -> None:
-    row = {"metric": "two_sample", "class": "", "value": (low + high) / 2, "low": low, "high": high}
-    floor = {"floor": 0.5, "floor_low": 0.2, "floor_high": floor_high}
-    assert re.search(words, in_words([row | floor])[0])
+    row = PoolScore(
+        metric="two_sample",
+        value=(low + high) / 2,
+        low=low,
+        high=high,
+        n_real=20,
+        n_synthetic=20,
+        floor=0.5,
+        floor_low=0.2,
+        floor_high=floor_high,
+    )
+    assert re.search(words, in_words([row])[0])
 
 
 def test_what_few_images_leave_open_is_not_called_as_real_images_would() -> None:
-    row = {"metric": "precision", "class": "", "value": 0.6, "low": 0.55, "high": 0.65}
-    assert "too much to settle it" in in_words([row | {"floor": 0.8, "floor_low": 0.6, "floor_high": 1.0}])[0]
-    assert "as real images would" in in_words([row | {"floor": 0.64, "floor_low": 0.6, "floor_high": 0.7}])[0]
+    row = PoolScore(metric="precision", value=0.6, low=0.55, high=0.65, n_real=20, n_synthetic=20)
+    far, near = (
+        row.model_copy(update={"floor": floor, "floor_low": low, "floor_high": high})
+        for floor, low, high in ((0.8, 0.6, 1.0), (0.64, 0.6, 0.7))
+    )
+    assert "too much to settle it" in in_words([far])[0]
+    assert "as real images would" in in_words([near])[0]
 
 
 def few_kinds(n: int) -> Images:
@@ -129,7 +143,7 @@ def few_kinds(n: int) -> Images:
 )
 def test_what_is_wrong_shows_and_is_said_first(fake: Images, fine: set[str]) -> None:
     rows, _ = scores(images(200, 1), fake)
-    worse = {row["metric"] for row in rows if is_worse(row)}
+    worse = {row.metric for row in rows if is_worse(row)}
     assert worse == set(METRICS) - fine
     sentences = in_words(rows)
     assert len(sentences) == len(METRICS)
@@ -155,22 +169,22 @@ def test_classes_are_scored_alone_and_the_pool_in_their_proportion() -> None:
     )
     rows, missing = scores(real, images(300, 2, classes=2), classes=2)
     assert missing == []
-    assert [row["class"] for row in rows] == [name for name in ("", "c0", "c1") for _ in METRICS]
-    assert not [row for row in rows if is_worse(row) and row["class"] == ""]
+    assert [row.class_name for row in rows] == [name for name in ("", "c0", "c1") for _ in METRICS]
+    assert not [row for row in rows if is_worse(row) and row.class_name == ""]
     whole = by_metric(rows)["kid"]
-    assert (whole["n_real"], whole["n_synthetic"]) == (175, 262)  # 150 and 112 of 150 each: as 100 is to 75
+    assert (whole.n_real, whole.n_synthetic) == (175, 262)  # 150 and 112 of 150 each: as 100 is to 75
 
 
 def test_a_class_that_the_pool_lacks_is_left_out() -> None:
     rows, missing = scores(images(120, 1, classes=2), images(100, 2, classes=2).of_class(1), classes=2)
-    assert {row["class"] for row in rows} == {"c1"}
+    assert {row.class_name for row in rows} == {"c1"}
     assert missing == ["The pool has no image of class c0, and so no scores over all classes."]
 
 
 def test_few_images_give_kid_alone_and_say_so() -> None:
     rows, missing = scores(images(14, 1), images(100, 2))
-    assert [row["metric"] for row in rows] == ["kid"]
-    assert rows[0]["floor"] is None
+    assert [row.metric for row in rows] == ["kid"]
+    assert math.isnan(rows[0].floor)
     assert "14 real and 100 synthetic images are too few to be halved" in missing[0]
     assert in_words(rows) == []
     said = limits("pixels", missing, 3)
@@ -181,5 +195,5 @@ def test_few_images_give_kid_alone_and_say_so() -> None:
 
 def test_one_patient_cannot_be_halved() -> None:
     rows, missing = scores(images(60, 1, each=60), images(100, 2))
-    assert [row["metric"] for row in rows] == ["kid"]
+    assert [row.metric for row in rows] == ["kid"]
     assert "different patients" in missing[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,8 @@ from sklearn.metrics import recall_score
 
 from engine.configs import SweepConfig
 from engine.configs.sweep import Arm
+from engine.quality.quality_scores import PoolScore, QualityScores, rows_table
+from engine.quality.snapshot_ranking import Ranking
 from engine.report.detail_tables import class_table, readable_classes, readable_subgroups, reliability_table
 from engine.report.figures import (
     figure_embedding,
@@ -50,10 +51,10 @@ def quality(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     trainings = [make_training(home, name) for name in CLASSES]
     run = make_quality(home, make_pool_run(home, trainings))
     return {
-        "scores": json.loads((run.path / "scores.json").read_text()),
+        "scores": QualityScores.read(run.path / "scores.json"),
         "neighbours": pd.read_parquet(run.path / "neighbours.parquet"),
         "embedding": pd.read_parquet(run.path / "embedding.parquet"),
-        "ranking": json.loads((make_ranking(home, trainings[0]).path / "ranking.json").read_text()),
+        "ranking": Ranking.read(make_ranking(home, trainings[0]).path / "ranking.json").snapshots,
     }
 
 
@@ -64,7 +65,7 @@ def trials() -> pd.DataFrame:
 
 
 def test_every_score_stands_beside_its_floor(quality: dict[str, Any]) -> None:
-    rows = pd.DataFrame(quality["scores"]["scores"])
+    rows = rows_table(quality["scores"].scores)
     figure = figure_scores(rows)
     for metric, own in rows.groupby("metric", sort=False):
         scale = 100 if SCORES[str(metric)].percent else 1
@@ -77,12 +78,11 @@ def test_every_score_stands_beside_its_floor(quality: dict[str, Any]) -> None:
     assert {trace.y[0] for trace in figure_scores(rows, "bleed").data} == {"bleed"}
 
 
-def test_a_score_without_interval_or_floor_is_still_shown() -> None:
-    row = {"class": "", "metric": "novel", "value": 0.5, "low": None, "high": None, "floor": None, "floor_low": None}
-    row |= {"floor_high": None, "n_real": 3, "n_synthetic": 4, "note": "few"}
-    figure = figure_scores(pd.DataFrame([row]))
+def test_a_score_without_interval_or_floor_is_still_shown(quality: dict[str, Any]) -> None:
+    row = PoolScore(metric="novel", value=0.5, n_real=3, n_synthetic=4, note="few")
+    figure = figure_scores(rows_table([row]))
     assert figure.data[1].x[0] == 0.5
-    table = readable_scores({"scores": [row]})
+    table = readable_scores(quality["scores"].model_copy(update={"scores": (row,)}))
     assert table.iloc[0].tolist() == ["Novel", "0.500", "–", "–", "4 against 3", ""]
     assert score_notes([row]) == ["Novel: few"]
 
