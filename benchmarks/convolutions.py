@@ -1,6 +1,6 @@
 """The 3x3 convolutions of StyleGAN2 in fp32 on a CPU against torch's own: forward, backward to images and to weights.
 
-Ours are those that `engine.gans.stylegan2.convolutions` chooses: large images tile by tile (Winograd), the gradients of
+Ours are those that `operations/convolutions.py` chooses: large images tile by tile (Winograd), the gradients of
 strided weights from patches. The two take turns, so that whatever else the machine does meets both; medians are
 compared. Told are the relative errors of both too, against float64. Shapes are those of 64 px, channel_base 16384.
 
@@ -20,7 +20,7 @@ from torch import Tensor
 
 from benchmarks.machine import describe_cpu
 from benchmarks.stylegan2 import taking_turns
-from engine.gans.stylegan2.convolutions import convolved
+from engine.gans.stylegan2.operations.convolutions import convolved
 
 BATCH = 8
 LAYERS = [

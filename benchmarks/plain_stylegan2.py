@@ -19,9 +19,14 @@ from engine.gans.augment.colour import recoloured
 from engine.gans.augment.draws import Draws
 from engine.gans.augment.geometry import draw_transform
 from engine.gans.augment.pipe import AugmentPipe
-from engine.gans.stylegan2.discriminator import Discriminator
-from engine.gans.stylegan2.generator import Generator
-from engine.gans.stylegan2.layers import Convolution, FullyConnected, SynthesisLayer, ToRGB
+from engine.gans.stylegan2.networks import (
+    Convolution,
+    Discriminator,
+    FullyConnected,
+    Generator,
+    SynthesisLayer,
+    ToRGB,
+)
 
 HALF = sqrt(0.5)
 

@@ -13,9 +13,6 @@ from engine.configs import StyleganConfig
 from engine.gans.augment.pipe import AugmentPipe
 from engine.gans.image_spec import ImageSpec
 from engine.gans.stylegan2.architecture import Architecture
-from engine.gans.stylegan2.discriminator import Discriminator
-from engine.gans.stylegan2.ema import ema_decay
-from engine.gans.stylegan2.generator import Generator
 from engine.gans.stylegan2.losses import (
     draw_cutoff,
     generator_loss,
@@ -26,6 +23,11 @@ from engine.gans.stylegan2.losses import (
     path_lengths,
     path_penalty,
 )
+from engine.gans.stylegan2.networks import (
+    Discriminator,
+    Generator,
+)
+from engine.gans.stylegan2.trainer import ema_decay
 
 
 class PlainTraining:

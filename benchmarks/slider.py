@@ -33,7 +33,9 @@ from engine.gans.checkpoints import describe_snapshot, save_snapshot
 from engine.gans.dcgan import networks as dcgan
 from engine.gans.image_spec import ImageSpec
 from engine.gans.stylegan2.architecture import Architecture
-from engine.gans.stylegan2.generator import Generator
+from engine.gans.stylegan2.networks import (
+    Generator,
+)
 from engine.sampling.export import export_generator
 from engine.sampling.exported import read_generator
 from engine.sampling.graphs import Graph

@@ -37,9 +37,10 @@ from engine.configs import StyleganConfig
 from engine.devices import choose_precision, describe, set_arithmetic
 from engine.gans.image_spec import ImageSpec
 from engine.gans.stylegan2.architecture import Architecture
-from engine.gans.stylegan2.ema import ema_decay, update_ema
-from engine.gans.stylegan2.generator import Generator
-from engine.gans.stylegan2.trainer import StyleganTrainer
+from engine.gans.stylegan2.networks import (
+    Generator,
+)
+from engine.gans.stylegan2.trainer import StyleganTrainer, ema_decay, update_ema
 from engine.sampling.graphs import Graph
 from engine.sampling.latents import latents
 from engine.sampling.stylegan2_onnx import mapping_graph, synthesis_graph

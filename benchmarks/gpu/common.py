@@ -11,7 +11,7 @@ from unittest import mock
 import torch
 from torch import Tensor
 
-from engine.gans.stylegan2 import kernels
+from engine.gans.stylegan2.operations import kernels
 
 GPU = torch.device("cuda")
 Figures = dict[str, Any]

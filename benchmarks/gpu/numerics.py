@@ -16,13 +16,15 @@ from engine.configs import SweepConfig
 from engine.devices import exact_arithmetic
 from engine.gans.augment.bilinear import bilinear_samples
 from engine.gans.augment.pipe import AugmentPipe
-from engine.gans.stylegan2 import filters, kernels
 from engine.gans.stylegan2.architecture import Architecture
-from engine.gans.stylegan2.convolutions import convolved
-from engine.gans.stylegan2.discriminator import Discriminator
-from engine.gans.stylegan2.epilogue import epilogue
-from engine.gans.stylegan2.generator import Generator
 from engine.gans.stylegan2.losses import gradient_penalty, path_lengths
+from engine.gans.stylegan2.networks import (
+    Discriminator,
+    Generator,
+)
+from engine.gans.stylegan2.operations import filters, kernels
+from engine.gans.stylegan2.operations.convolutions import convolved
+from engine.gans.stylegan2.operations.epilogue import epilogue
 from engine.quality.nearest import nearest
 from engine.sampling.graphs import Graph
 from engine.sampling.latents import latents

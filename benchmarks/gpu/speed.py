@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from benchmarks.gpu.common import GPU, IDEAL_BYTES, Figures, milliseconds, relative, release, without_triton
 from benchmarks.stylegan2 import CUDA_AIM, our_players, random_reals, time_on_cuda, training_config
 from engine.gans.data import seed_draws
-from engine.gans.stylegan2 import filters, kernels
+from engine.gans.stylegan2.operations import filters, kernels
 
 CUDA_LIMIT = 178.0
 """Images a second at 256 px, batch 8, that the GPU's own speed allows by the count of bytes and multiplications."""

@@ -19,7 +19,9 @@ from engine.configs import ProjectionConfig
 from engine.devices import choose_device, describe, set_arithmetic
 from engine.gans.checkpoints import load_generator
 from engine.gans.snapshots import latest_snapshot
-from engine.gans.stylegan2.generator import Generator
+from engine.gans.stylegan2.networks import (
+    Generator,
+)
 from engine.projection.search import Search
 from engine.projection.target import preparation, read_target
 from engine.projection.weights import choose_distance

@@ -17,9 +17,11 @@ from torch import Tensor
 from engine.configs import ProjectionConfig
 from engine.devices import choose_precision, exact_arithmetic
 from engine.gans.data import draws_seed
-from engine.gans.stylegan2.generator import Generator
-from engine.gans.stylegan2.mapping import one_hot
-from engine.gans.stylegan2.precision import set_precision
+from engine.gans.stylegan2.networks import (
+    Generator,
+    one_hot,
+    set_precision,
+)
 from engine.projection.noise import autocorrelation, renormalise
 from engine.projection.perceptual import Distance
 from engine.sampling.sampler import to_pixels

@@ -25,8 +25,10 @@ from engine.features.extractors import open_extractor
 from engine.gans.checkpoints import load_generator, read_metadata
 from engine.gans.grids import to_bytes
 from engine.gans.snapshots import list_generators
-from engine.gans.stylegan2.generator import Generator
-from engine.gans.stylegan2.mapping import one_hot
+from engine.gans.stylegan2.networks import (
+    Generator,
+    one_hot,
+)
 from engine.quality.fid_kid import kernel_distance
 from engine.quality.snapshot_ranking import RANKING_FILE, RankedSnapshot, Ranking
 from engine.sampling.latents import latents

@@ -27,9 +27,14 @@ from onnx import NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 from torch import Tensor
 
 from engine.gans.stylegan2.architecture import Architecture
-from engine.gans.stylegan2.generator import Generator
-from engine.gans.stylegan2.layers import GAINS, SLOPE, Noise
-from engine.gans.stylegan2.mapping import LR, one_hot
+from engine.gans.stylegan2.networks import (
+    GAINS,
+    LR,
+    SLOPE,
+    Generator,
+    Noise,
+    one_hot,
+)
 from engine.sampling.exported import MAPPING_FILE, SYNTHESIS_FILE
 from engine.sampling.graphs import Graph
 from engine.sampling.latents import noise_planes

@@ -25,7 +25,7 @@ from engine.gans.cuda_graphs import WARM_UP
 from engine.gans.data import MappedImages, TrainingImages, seed_draws
 from engine.gans.dry_run import _play_through
 from engine.gans.image_spec import ImageSpec
-from engine.gans.stylegan2 import kernels
+from engine.gans.stylegan2.operations import kernels
 from engine.gans.trainers import Trainer, make_trainer
 from engine.store.log import log_to_stdout
 from engine.store.progress import never, silent

@@ -15,7 +15,9 @@ from engine.configs import ProjectionConfig, StyleganConfig
 from engine.gans.checkpoints import describe_snapshot, save_snapshot
 from engine.gans.image_spec import ImageSpec
 from engine.gans.stylegan2.architecture import Architecture, describe_networks
-from engine.gans.stylegan2.generator import Generator
+from engine.gans.stylegan2.networks import (
+    Generator,
+)
 from engine.sampling.sampler import to_pixels
 from engine.store.home import Home
 from engine.store.runs import Run, create_run

@@ -13,8 +13,10 @@ import torch
 from PIL import Image
 
 from engine.configs import DcganConfig
-from engine.gans.stylegan2.generator import Synthesis
-from engine.gans.stylegan2.mapping import Mapping
+from engine.gans.stylegan2.networks import (
+    Mapping,
+    Synthesis,
+)
 from engine.projection import projecting
 from engine.projection.perceptual import PixelPyramid
 from engine.projection.projecting import project

@@ -19,7 +19,9 @@ from engine.datasets.dataset import COLUMNS, Dataset, write_manifest
 from engine.gans.checkpoints import describe_snapshot, save_snapshot
 from engine.gans.image_spec import ImageSpec
 from engine.gans.stylegan2.architecture import Architecture, describe_networks
-from engine.gans.stylegan2.generator import Generator
+from engine.gans.stylegan2.networks import (
+    Generator,
+)
 from engine.sampling.export import export_generator
 from engine.sampling.sampler import Sampler, StyleganSampler
 from engine.store.files import write_bytes, write_json, write_text

@@ -11,7 +11,9 @@ import pytest
 import torch
 
 from engine.configs import PoolConfig
-from engine.gans.stylegan2.generator import Generator
+from engine.gans.stylegan2.networks import (
+    Generator,
+)
 from engine.sampling import stylegan2_onnx
 from engine.sampling.export import TOLERANCE, export_generator
 from engine.sampling.exported import has_generator

@@ -17,8 +17,10 @@ from torch import Tensor, nn
 from engine.gans.nvidia_pkl.contents import read_contents
 from engine.gans.nvidia_pkl.refusal import Refusal, shown
 from engine.gans.stylegan2.architecture import Architecture
-from engine.gans.stylegan2.discriminator import Discriminator
-from engine.gans.stylegan2.generator import Generator
+from engine.gans.stylegan2.networks import (
+    Discriminator,
+    Generator,
+)
 
 State = dict[str, Tensor]
 

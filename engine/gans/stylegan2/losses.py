@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engine.gans.stylegan2.convolutions import gradients_of_images_only
+from engine.gans.stylegan2.operations.convolutions import gradients_of_images_only
 
 See = Callable[[Tensor], Tensor]
 """Images [N, C, H, W] in [-1, 1] -> logits [N, 1]."""

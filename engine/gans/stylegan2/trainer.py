@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from engine.configs import StyleganConfig
 from engine.devices import on_device
@@ -30,12 +30,8 @@ from engine.gans.data import Shown, draws_seed, seed_draws, to_input
 from engine.gans.distributed import average, own_microbatches
 from engine.gans.image_spec import ImageSpec
 from engine.gans.meters import Meters
+from engine.gans.optimizers import start_adam
 from engine.gans.stylegan2.architecture import Architecture, describe_networks
-from engine.gans.stylegan2.discriminator import Discriminator
-from engine.gans.stylegan2.ema import ema_decay, update_ema
-from engine.gans.stylegan2.generator import Generator
-from engine.gans.stylegan2.gradients import FlatGradients, lazy_adam
-from engine.gans.stylegan2.layers import Noise
 from engine.gans.stylegan2.losses import (
     draw_cutoff,
     generator_loss,
@@ -46,9 +42,82 @@ from engine.gans.stylegan2.losses import (
     path_lengths,
     path_penalty,
 )
-from engine.gans.stylegan2.mapping import one_hot
-from engine.gans.stylegan2.precision import set_precision
+from engine.gans.stylegan2.networks import (
+    Discriminator,
+    Generator,
+    Noise,
+    one_hot,
+    set_precision,
+)
 from engine.gans.trainers import Trainer
+
+
+def ema_decay(batch: int, images_seen: int, ema_kimg: float, ramp: float) -> float:
+    """EMA decay of an iteration of `batch` images after `images_seen`.
+
+    The half-life is `ema_kimg`, but with a ramp no more than that share of the images seen so far, so that the average
+    soon forgets the first, random weights. A half-life of 0 keeps nothing: the average is the generator itself.
+    """
+    half_life = ema_kimg * 1000
+    if ramp:
+        half_life = min(half_life, images_seen * ramp)
+    return 0.5 ** (batch / max(half_life, 1e-8))
+
+
+@torch.no_grad()
+def update_ema(average: nn.Module, network: nn.Module, kept: float) -> None:
+    """Move the average's parameters towards the network's, and copy the buffers (the mean of w among them)."""
+    torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - kept)
+    torch._foreach_copy_(list(average.buffers()), list(network.buffers()))
+
+
+LIMIT = 1e5
+"""What an infinite gradient becomes; one that is not a number becomes 0."""
+ALIGNMENT = 4  # numbers, that is 16 bytes: what vectorised kernels ask of the beginning of a tensor
+
+
+class FlatGradients:
+    """The gradients of a network's parameters, as views of `flat`, for as long as the parameters live.
+
+    A phase that does not touch a parameter leaves zeros, not None: Adam then counts a step for it and its averages
+    decay. Of the two published repositories stylegan2-ada does so too, and stylegan3 skips such parameters; after
+    some iterations their losses differ by a per cent or two.
+    """
+
+    def __init__(self, network: nn.Module):
+        parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        room = [-(-parameter.numel() // ALIGNMENT) * ALIGNMENT for parameter in parameters]
+        self.flat = torch.zeros(sum(room), device=parameters[0].device)
+        for parameter, piece in zip(parameters, self.flat.split(room), strict=True):
+            # Laid out like the parameter (channels last), as the fused optimiser wants it.
+            parameter.grad = piece.as_strided(parameter.shape, parameter.stride())
+
+    def zero(self) -> None:
+        self.flat.zero_()
+
+    def norm(self) -> Tensor:
+        """Length of the whole gradient, a scalar on the device."""
+        return torch.linalg.vector_norm(self.flat)
+
+    def mend(self) -> None:
+        """Replace what is not a number by 0 and what is infinite by +-`LIMIT`."""
+        torch.nan_to_num(self.flat, nan=0.0, posinf=LIMIT, neginf=-LIMIT, out=self.flat)
+
+
+def lazy_adam(network: nn.Module, lr: float, interval: int, device: torch.device) -> torch.optim.Adam:
+    """Adam for a loss every iteration and a penalty every `interval` (arXiv 1912.04958, appendix B).
+
+    Its rate and betas are those of k / (k + 1) of an iteration. The rate is a tensor on the device, so that it can be
+    changed under a CUDA graph.
+    """
+    share = interval / (interval + 1)
+    rate = torch.tensor(lr * share, device=device)
+    optimizer = torch.optim.Adam(
+        network.parameters(), rate, (0.0, 0.99**share), 1e-8, fused=True, capturable=device.type == "cuda"
+    )
+    start_adam(optimizer)
+    return optimizer
+
 
 METERS = (
     "g_loss",

@@ -13,7 +13,9 @@ from engine.configs import GeneratorReference, NetworkConfig, PoolConfig
 from engine.gans.checkpoints import load_generator, load_snapshot
 from engine.gans.nvidia_pkl.importing import import_network
 from engine.gans.snapshots import snapshot_path
-from engine.gans.stylegan2.mapping import one_hot
+from engine.gans.stylegan2.networks import (
+    one_hot,
+)
 from engine.jobs.prepare import prepare
 from engine.jobs.worker import do
 from engine.sampling.sampler import Sampler, to_pixels

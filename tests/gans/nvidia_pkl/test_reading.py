@@ -13,8 +13,10 @@ import torch
 from torch import nn
 
 from engine.gans.nvidia_pkl.nvidia import Networks, count_parameters, read_networks
-from engine.gans.stylegan2.discriminator import Discriminator
-from engine.gans.stylegan2.generator import Generator
+from engine.gans.stylegan2.networks import (
+    Discriminator,
+    Generator,
+)
 from engine.store.home import REPOSITORY
 from tests.gans.nvidia_pkl.writing import (
     content,

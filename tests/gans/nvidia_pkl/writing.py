@@ -19,8 +19,10 @@ import torch
 from torch import nn
 
 from engine.gans.stylegan2.architecture import Architecture
-from engine.gans.stylegan2.discriminator import Discriminator
-from engine.gans.stylegan2.generator import Generator
+from engine.gans.stylegan2.networks import (
+    Discriminator,
+    Generator,
+)
 
 SMALL = {"size": 16, "channels": 1, "z_dim": 8, "w_dim": 8, "mapping_layers": 2, "channel_base": 128, "channel_max": 16}
 CLASS_NAMES = {

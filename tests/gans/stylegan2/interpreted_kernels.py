@@ -16,7 +16,7 @@ import triton.language as tl
 from torch import Tensor
 from torch.nn import functional as F
 
-from engine.gans.stylegan2 import filters, kernels
+from engine.gans.stylegan2.operations import filters, kernels
 
 USES = [("blur", 1), ("blur", 2), ("down", 1), ("up", 1)]
 MANY = kernels.PROGRAMS  # against 1: few programs of many turns, as large images have them

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
-from engine.gans.stylegan2 import epilogue as epilogues
-from engine.gans.stylegan2.convolutions import gradients_of_images_only
-from engine.gans.stylegan2.epilogue import epilogue
+from engine.gans.stylegan2.operations import epilogue as epilogues
+from engine.gans.stylegan2.operations.convolutions import gradients_of_images_only
+from engine.gans.stylegan2.operations.epilogue import epilogue
 
 N, C, H, W = 3, 4, 3, 5
 FORMS: list[dict[str, Any]] = [

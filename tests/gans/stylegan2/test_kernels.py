@@ -18,7 +18,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.gans.stylegan2 import kernels
+from engine.gans.stylegan2.operations import kernels
 from engine.store.home import REPOSITORY
 
 needs_triton = pytest.mark.skipif(not kernels.PRESENT, reason="Triton comes with torch on Linux alone")

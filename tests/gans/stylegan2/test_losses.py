@@ -12,9 +12,6 @@ from torch import Tensor, nn
 
 from engine.gans.augment.pipe import AugmentPipe
 from engine.gans.nvidia_pkl.nvidia import read_networks
-from engine.gans.stylegan2.discriminator import Discriminator
-from engine.gans.stylegan2.generator import Generator
-from engine.gans.stylegan2.gradients import FlatGradients
 from engine.gans.stylegan2.losses import (
     draw_cutoff,
     generator_loss,
@@ -25,6 +22,11 @@ from engine.gans.stylegan2.losses import (
     path_lengths,
     path_penalty,
 )
+from engine.gans.stylegan2.networks import (
+    Discriminator,
+    Generator,
+)
+from engine.gans.stylegan2.trainer import FlatGradients
 from engine.store.home import REPOSITORY
 
 FIXTURES = REPOSITORY.parent / "shared" / "fixtures" / "stylegan2-ada"

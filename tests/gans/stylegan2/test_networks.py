@@ -16,9 +16,12 @@ from engine.configs import StyleganConfig
 from engine.gans.image_spec import ImageSpec
 from engine.gans.nvidia_pkl.nvidia import read_networks
 from engine.gans.stylegan2.architecture import Architecture
-from engine.gans.stylegan2.discriminator import Discriminator, with_minibatch_std
-from engine.gans.stylegan2.generator import Generator
-from engine.gans.stylegan2.mapping import one_hot
+from engine.gans.stylegan2.networks import (
+    Discriminator,
+    Generator,
+    one_hot,
+    with_minibatch_std,
+)
 from engine.store.errors import ErsatzError
 from engine.store.home import REPOSITORY
 

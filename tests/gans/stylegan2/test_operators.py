@@ -12,10 +12,12 @@ from scipy.signal import convolve2d
 from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
-from engine.gans.stylegan2 import convolutions
-from engine.gans.stylegan2.convolutions import convolved, gradients_of_images_only
-from engine.gans.stylegan2.filters import blurred, downsampled, resample_filter, upsampled
-from engine.gans.stylegan2.layers import SynthesisLayer
+from engine.gans.stylegan2.networks import (
+    SynthesisLayer,
+)
+from engine.gans.stylegan2.operations import convolutions
+from engine.gans.stylegan2.operations.convolutions import convolved, gradients_of_images_only
+from engine.gans.stylegan2.operations.filters import blurred, downsampled, resample_filter, upsampled
 
 TAPS = np.outer([1, 3, 3, 1], [1, 3, 3, 1]) / 64
 

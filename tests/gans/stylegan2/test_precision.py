@@ -9,9 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from engine.gans.stylegan2.architecture import Architecture
-from engine.gans.stylegan2.discriminator import Discriminator
-from engine.gans.stylegan2.generator import Generator
-from engine.gans.stylegan2.layers import Convolution, FullyConnected, SynthesisLayer, ToRGB
 from engine.gans.stylegan2.losses import (
     generator_loss,
     gradient_penalty,
@@ -19,7 +16,15 @@ from engine.gans.stylegan2.losses import (
     loss_of_reals,
     path_lengths,
 )
-from engine.gans.stylegan2.precision import set_precision
+from engine.gans.stylegan2.networks import (
+    Convolution,
+    Discriminator,
+    FullyConnected,
+    Generator,
+    SynthesisLayer,
+    ToRGB,
+    set_precision,
+)
 
 ARCHITECTURE = Architecture(
     size=32,

@@ -14,9 +14,7 @@ from torch import Tensor
 from engine.configs import StyleganConfig
 from engine.gans.data import TrainingImages, rows_shown, to_input
 from engine.gans.image_spec import ImageSpec
-from engine.gans.stylegan2.ema import ema_decay
-from engine.gans.stylegan2.gradients import FlatGradients
-from engine.gans.stylegan2.trainer import METERS, StyleganTrainer
+from engine.gans.stylegan2.trainer import METERS, FlatGradients, StyleganTrainer, ema_decay
 from tests.gans.stylegan2.conftest import TINY
 
 CPU = torch.device("cpu")

@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
-from engine.gans.stylegan2 import convolutions, winograd
-from engine.gans.stylegan2.convolutions import convolved
-from engine.gans.stylegan2.winograd import convolved_in_tiles, pays, weight_gradient_in_tiles
+from engine.gans.stylegan2.operations import convolutions, winograd
+from engine.gans.stylegan2.operations.convolutions import convolved
+from engine.gans.stylegan2.operations.winograd import convolved_in_tiles, pays, weight_gradient_in_tiles
 
 BLOCKS = pytest.mark.parametrize("numbers_at_once", [2**16, 4 * 6 * 3, 1], ids=["all", "some", "a row of tiles"])
 

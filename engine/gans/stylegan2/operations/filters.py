@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from engine.gans.stylegan2 import kernels
+from engine.gans.stylegan2.operations import kernels
 
 Use = Literal["blur", "up", "down"]
 ADJOINTS: dict[Use, Use] = {"blur": "blur", "up": "down", "down": "up"}

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from engine.devices import cpu_multiplies_bf16
-from engine.gans.stylegan2.winograd import convolved_in_tiles, pays, weight_gradient_in_tiles
+from engine.gans.stylegan2.operations.winograd import convolved_in_tiles, pays, weight_gradient_in_tiles
 
 _weights_too = True
 

@@ -27,8 +27,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from engine.gans.stylegan2 import kernels
-from engine.gans.stylegan2.convolutions import weights_have_gradients
+from engine.gans.stylegan2.operations import kernels
+from engine.gans.stylegan2.operations.convolutions import weights_have_gradients
 
 AT_ONCE = 2**22
 """Bytes of an image tensor that torch's operators work on at once, where it has more."""
