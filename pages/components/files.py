@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 import streamlit as st
 
 from engine.store.files import read_json
+from engine.store.versioned import Versioned
+
+Content = TypeVar("Content", bound=Versioned)
 
 
 def stamp(path: Path) -> tuple[Path, float, int]:
@@ -22,6 +25,11 @@ def json_of(path: Path) -> Any:
     return _json(*stamp(path))
 
 
+def result_of(path: Path, model: type[Content]) -> Content:
+    """The content of a JSON file as its model, which is not copied."""
+    return _result(*stamp(path), model.__name__, model)
+
+
 def table_of(path: Path, omit: tuple[str, ...] = ()) -> pd.DataFrame:
     """The content of a Parquet file without the columns in `omit`."""
     return _table(*stamp(path), omit)
@@ -30,6 +38,11 @@ def table_of(path: Path, omit: tuple[str, ...] = ()) -> pd.DataFrame:
 @st.cache_data(max_entries=32, show_spinner=False)
 def _json(path: Path, written: float, size: int) -> Any:
     return read_json(path)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _result(path: Path, written: float, size: int, name: str, _model: type[Content]) -> Content:
+    return _model.read(path)
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
