@@ -154,7 +154,7 @@ class SweepSummary(Versioned):
     @field_validator("comparisons", mode="before")
     @classmethod
     def _with_arm(cls, rows: Any) -> Any:
-        """Sweeps of before had one synthetic arm, and did not name it."""
+        """A comparison without a named arm is of the one synthetic arm that there was at first."""
         if not isinstance(rows, list):
             return rows
         return [{"arm": "real+synthetic", **row} if isinstance(row, dict) else row for row in rows]
