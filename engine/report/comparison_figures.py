@@ -133,7 +133,7 @@ def figure_confusion(matrix: np.ndarray, classes: Sequence[str], title: str = "C
 def figure_subgroups(subgroups: pd.DataFrame, metric: str = "accuracy", ratio: float | None = None) -> go.Figure:
     """A metric by the values of metadata columns, an arm beside the other, with intervals over the seeds.
 
-    `subgroups` are the rows `subgroups` of a summary; of arms with ratios `ratio` is shown, by default the largest.
+    `subgroups` is `subgroup_table`; of arms with ratios `ratio` is shown, by default the largest.
     """
     measure = METRICS[metric]
     rows = subgroups[subgroups["metric"] == metric]

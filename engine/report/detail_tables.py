@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
 from engine.report.style import ARMS
 from engine.report.tables import METRICS, Measure, confusion_of, show_share
+from engine.sweep.protocol_deviations import DroppedRuns
+from engine.sweep.summary_model import Subgroup
 
 
 def class_table(trials: pd.DataFrame, classes: list[str]) -> pd.DataFrame:
@@ -69,8 +73,13 @@ def reliability_table(
     return pd.DataFrame(rows, columns=["arm", "ratio", "confidence", "accuracy", "n"])
 
 
+def subgroup_table(subgroups: Sequence[Subgroup]) -> pd.DataFrame:
+    """The subgroups of a sweep as numbers: a row a value of a column, arm and ratio."""
+    return pd.DataFrame([row.model_dump() for row in subgroups], columns=list(Subgroup.model_fields))
+
+
 def readable_subgroups(subgroups: pd.DataFrame) -> pd.DataFrame:
-    """The rows `subgroups` of a summary in words and units."""
+    """`subgroup_table` in words and units."""
     measures = [METRICS[metric] for metric in subgroups["metric"]]
     return pd.DataFrame(
         {
@@ -84,5 +93,26 @@ def readable_subgroups(subgroups: pd.DataFrame) -> pd.DataFrame:
                 measure.show_interval(low, high)
                 for measure, low, high in zip(measures, subgroups["low"], subgroups["high"], strict=True)
             ],
+        }
+    )
+
+
+def readable_dropped(dropped: DroppedRuns, trials: pd.DataFrame) -> pd.DataFrame:
+    """Every arm and share with and without the runs that a published rule leaves out, in words and units.
+
+    Accuracy by image, as the rule counts, even where the sweep judges by patient.
+    """
+    accuracy = METRICS["accuracy"]
+    every = trials.groupby(["arm", "ratio"], sort=False)["accuracy"].agg(["size", "mean"])
+    kept = {(cell.arm, cell.ratio): cell for cell in dropped.cells}
+    own = [kept.get((arm, ratio)) for arm, ratio in every.index]
+    return pd.DataFrame(
+        {
+            "Arm": [ARMS[arm].title for arm, _ in every.index],
+            "Share": [show_share(ratio) if ratio else "–" for _, ratio in every.index],
+            "All runs": every["size"].to_numpy(),
+            "Accuracy of all runs": [accuracy.show(mean) for mean in every["mean"]],
+            "Runs kept by the rule": [0 if cell is None else cell.n for cell in own],
+            "Accuracy of those kept": ["–" if cell is None else accuracy.show(cell.mean) for cell in own],
         }
     )

@@ -6,7 +6,7 @@ import pandas as pd
 
 from engine.quality.quality_scores import rows_table
 from engine.report.dataset_figures import class_counts
-from engine.report.detail_tables import class_table, reliability_table
+from engine.report.detail_tables import class_table, reliability_table, subgroup_table
 from engine.report.protocol_comparison import published_table
 from engine.report.sources import Sources
 from engine.report.tables import all_cells, comparison_table
@@ -21,15 +21,15 @@ def report_tables(sources: Sources) -> dict[str, pd.DataFrame]:
     tables = {
         "trials": sources.trials.drop(columns="scores", errors="ignore"),
         "cells": all_cells(sources.trials),
-        "comparisons": comparison_table(summary),
-        "classes": class_table(sources.trials, summary["classes"]),
+        "comparisons": comparison_table(summary.comparisons),
+        "classes": class_table(sources.trials, summary.classes),
     }
     if sources.metrics is not None:
         tables["metrics"] = sources.metrics
     if sources.test_images is not None and "scores" in sources.trials:
-        tables["reliability"] = reliability_table(sources.trials, sources.test_images, summary["classes"])
-    if summary.get("subgroups"):
-        tables["subgroups"] = pd.DataFrame(summary["subgroups"])
+        tables["reliability"] = reliability_table(sources.trials, sources.test_images, summary.classes)
+    if summary.subgroups:
+        tables["subgroups"] = subgroup_table(summary.subgroups)
     if sources.dataset is not None:
         tables["class_counts"] = class_counts(sources.dataset.manifest).reset_index()
     if sources.generators:

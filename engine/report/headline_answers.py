@@ -14,7 +14,8 @@ from engine.report.sources import Sources
 from engine.report.style import ARMS
 from engine.report.tables import METRICS, comparison_table, show_p, show_share
 from engine.sweep.arms import baseline_of, control_of
-from engine.sweep.checks import LEAK_CHECKS, check_id
+from engine.sweep.checks import LEAK_CHECKS
+from engine.sweep.summary_model import Patients
 
 LEAKS = ("test-is-validation", "synthetic-in-test")
 """Flaws of a published protocol that let something of the test reach the training or its choices."""
@@ -37,43 +38,44 @@ def answers(sources: Sources) -> list[Answer]:
 
 def primary_arm(sources: Sources) -> str:
     """The arm that the verdict is about."""
-    return sources.summary.get("primary_arm") or "real+synthetic"
+    return sources.summary.primary_arm or "real+synthetic"
 
 
 def decisive(sources: Sources) -> pd.Series | None:
     """The comparison that the verdict rests on: to the duplicates where there are any, at the ratio it speaks of."""
     summary, arm = sources.summary, primary_arm(sources)
-    rows = comparison_table(summary)
-    rows = rows[(rows["arm"] == arm) & (rows["metric"] == summary.get("metric", "accuracy"))]
+    rows = comparison_table(summary.comparisons)
+    rows = rows[(rows["arm"] == arm) & (rows["metric"] == summary.metric)]
     if rows.empty:
         return None
-    usual = control_of(arm) if summary["verdict"]["verdict"] != "harms" else baseline_of(arm)
-    against = summary["verdict"].get("against") or usual
+    usual = control_of(arm) if summary.verdict.verdict != "harms" else baseline_of(arm)
+    against = summary.verdict.against or usual
     chosen = rows[rows["against"] == against] if (rows["against"] == against).any() else rows
-    at_ratio = chosen[chosen["ratio"] == summary["verdict"].get("ratio")]
+    at_ratio = chosen[chosen["ratio"] == summary.verdict.ratio]
     return (chosen.sort_values("mean_difference") if at_ratio.empty else at_ratio).iloc[-1]
 
 
-def of_patients(summary: dict[str, Any]) -> str:
+def of_patients(patients: Patients | None) -> str:
     """` of 12 patients`, or of how many test images the patient is unknown; empty where none is known."""
-    found = summary.get("patients") or {"known": 0, "images_without": 0}
-    if found["known"] and found["images_without"]:
-        return f", {found['images_without']} of them of unknown patients"
-    return f" of {found['known']} patients" if found["known"] else ""
+    if patients is None or not patients.known:
+        return ""
+    if patients.images_without:
+        return f", {patients.images_without} of them of unknown patients"
+    return f" of {patients.known} patients"
 
 
 def _how_sure(sources: Sources) -> Answer:
     summary, config = sources.summary, sources.config
     question, row = "How sure is that?", decisive(sources)
     kind = "real and synthetic" if "synthetic-in-test" in config.flaws else "real"
-    images = f"{summary['n_test']} {kind} test images{of_patients(summary)}"
+    images = f"{summary.n_test} {kind} test images{of_patients(summary.patients)}"
     folds = f", {len(config.folds)} folds" if config.folds else ""
     base = f"{config.seeds} paired {'seed' if config.seeds == 1 else 'seeds'}{folds}, {images}."
     if row is None:
         return Answer(question, "Nothing was compared", base, "unknown")
     measure = METRICS[str(row["metric"])]
     difference = measure.show_difference(row["mean_difference"])
-    title = measure.title + (" by patient" if summary.get("level") == "patient" else "")
+    title = measure.title + (" by patient" if summary.level == "patient" else "")
     what = f"{title} against {ARMS[row['against']].title.lower()} at {show_share(row['ratio'])}"
     if row["n"] < 2:
         detail = f"{what}: {difference}, from one training of each arm, which cannot be told from luck. {base}"
@@ -99,7 +101,7 @@ def _compared_to_what(sources: Sources) -> Answer:
     else:
         most = " at most (a training ended when its validation loss no longer fell)" if config.patience else ""
         steps = f"Every arm took the same {config.steps} optimiser steps{most}."
-    majority = METRICS["accuracy"].show(sources.summary["majority_accuracy"])
+    majority = METRICS["accuracy"].show(sources.summary.majority_accuracy)
     guess = f"Always naming the largest class would reach an accuracy of {majority}."
     others = [ARMS[other].title.lower() for other in config.arms if other not in (arm, control)]
     beside = f"Beside it: {', '.join(others)}. " if others else ""
@@ -146,7 +148,7 @@ def _is_share(row: MemorisationMeasure) -> bool:
 
 def excluded_images(sources: Sources) -> int:
     """Images that had left the pool when the sweep began; of sweeps of before, those that have left it by now."""
-    counted = sources.summary.get("pool_excluded")
+    counted = sources.summary.pool_excluded
     if counted is not None:
         return int(sum(counted.values()))
     return sum(int((source.pool.manifest["excluded"] != "").sum()) for source in sources.pools if source.pool)
@@ -169,12 +171,8 @@ def _leaks(sources: Sources) -> Answer:
 
 def leaks(sources: Sources) -> list[str]:
     """What may have carried knowledge of the test set into the training, in sentences."""
-    found = [item["sentence"] for item in sources.summary.get("departures", []) if _name(item) in LEAKS]
-    found += [
-        check["sentence"]
-        for check in sources.summary.get("checks", [])
-        if not check["ok"] and check_id(check) in LEAK_CHECKS
-    ]
+    found = [deviation.sentence for deviation in sources.summary.departures if deviation.name in LEAKS]
+    found += [check.sentence for check in sources.summary.checks if not check.ok and check.id in LEAK_CHECKS]
     if sources.unknown_start:
         found.append("A generator began with networks of which nobody here knows what images they saw.")
     if sources.dataset is not None:
@@ -182,7 +180,3 @@ def leaks(sources: Sources) -> list[str]:
         findings: list[dict[str, Any]] = sources.dataset.info["audit"].get("findings", [])
         found += [finding["sentence"] for finding in findings if finding["name"] in accepted]
     return found
-
-
-def _name(item: dict[str, Any]) -> str:
-    return str(item.get("name", ""))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,14 @@ from markupsafe import Markup
 
 from engine.configs.gans import gan_title
 from engine.quality.quality_scores import rows_table
-from engine.report.detail_tables import class_table, readable_classes, readable_subgroups, reliability_table
+from engine.report.detail_tables import (
+    class_table,
+    readable_classes,
+    readable_dropped,
+    readable_subgroups,
+    reliability_table,
+    subgroup_table,
+)
 from engine.report.export_tables import KEPT, report_tables
 from engine.report.figures import (
     figure_augmentation,
@@ -57,6 +65,9 @@ from engine.store.files import replacing, write_text
 from engine.store.runs import Run
 from engine.sweep.arms import baseline_of, control_of, has_ratios
 from engine.sweep.checks import check_published
+from engine.sweep.protocol_deviations import DroppedRuns
+from engine.sweep.summary_model import Subgroup
+from engine.sweep.verdict import Verdict
 
 MAY_STAND_TOGETHER = 5
 """Most arms in one figure; more are shown family by family."""
@@ -91,8 +102,8 @@ def write_report(run: Run) -> Path:
 
 def _content(sources: Sources, names: list[str], methods: str) -> dict[str, Any]:
     summary, config = sources.summary, sources.config
-    metric = summary.get("metric", "accuracy")
-    comparisons = comparison_table(summary)
+    metric = summary.metric
+    comparisons = comparison_table(summary.comparisons)
     phantom = sources.dataset is not None and sources.dataset.is_phantom
     headline = comparisons["metric"] == metric
     return {
@@ -100,11 +111,11 @@ def _content(sources: Sources, names: list[str], methods: str) -> dict[str, Any]
         "phantom": phantom,
         "config": config,
         "summary": summary,
-        "verdict": summary["verdict"],
+        "verdict": summary.verdict,
         "answers": answers(sources),
         "others": _other_verdicts(sources),
         "controlled": control_of(primary_arm(sources)) in config.arms,
-        "majority": METRICS["accuracy"].show(summary["majority_accuracy"]),
+        "majority": METRICS["accuracy"].show(summary.majority_accuracy),
         "sweeps": [_inline(figure) for figure in _sweep_figures(sources, metric)],
         "differences": [
             _inline(figure_differences(comparisons, metric, arm)) for arm in dict.fromkeys(comparisons[headline]["arm"])
@@ -112,15 +123,15 @@ def _content(sources: Sources, names: list[str], methods: str) -> dict[str, Any]
         "confusions": _confusions(sources),
         "reliability": _reliability(sources),
         "cells": _table(readable_cells(sources.trials, metric)),
-        "classes": _table(readable_classes(class_table(sources.trials, summary["classes"]))),
+        "classes": _table(readable_classes(class_table(sources.trials, summary.classes))),
         "patients": _patients(sources, metric),
-        "subgroups": _subgroups(summary, metric),
+        "subgroups": _subgroups(summary.subgroups, metric),
         "measures": [METRICS[name] for name in present_metrics(sources.trials)],
         "comparisons": _table(readable_comparisons(comparisons[headline])),
         "other_comparisons": _table(readable_comparisons(comparisons[~headline])),
-        "checks": summary.get("checks", []),
-        "departures": summary.get("departures", []),
-        "dropped": _dropped(summary, sources.trials),
+        "checks": summary.checks,
+        "departures": summary.departures,
+        "dropped": _dropped(summary.dropped, sources.trials),
         "beside": _beside(sources),
         "dataset": sources.dataset,
         "figure_counts": _inline(figure_class_counts(sources.dataset.manifest)) if sources.dataset else "",
@@ -151,18 +162,16 @@ def _table(table: pd.DataFrame) -> Markup:
     return Markup(table.to_html(index=False, border=0, justify="left"))
 
 
-def _other_verdicts(sources: Sources) -> list[dict[str, Any]]:
-    """The verdicts on the arms that the sweep is not about; exploratory."""
-    others = {
-        arm: verdict for arm, verdict in (sources.summary.get("verdicts") or {}).items() if arm != primary_arm(sources)
-    }
-    return [{**verdict, "arm": ARMS[arm].title} for arm, verdict in others.items()]
+def _other_verdicts(sources: Sources) -> list[tuple[str, Verdict]]:
+    """The verdicts on the arms that the sweep is not about, by their titles; exploratory."""
+    primary = primary_arm(sources)
+    return [(ARMS[arm].title, verdict) for arm, verdict in sources.summary.verdicts.items() if arm != primary]
 
 
 def _sweep_figures(sources: Sources, metric: str) -> list[go.Figure]:
     """One figure of all arms, or, when there are many, one for each family of arms beside its controls."""
     summary, config = sources.summary, sources.config
-    trials, level = sources.trials, summary.get("level", "image")
+    trials, level = sources.trials, summary.level
     if (config.folds or level == "patient") and sources.metrics is not None:
         trials = level_trials(sources.metrics, level)  # as judged: the folds of a seed together
     title = METRICS[metric].title + (" by patient" if level == "patient" else "")
@@ -204,7 +213,7 @@ def _confusions(sources: Sources) -> list[Markup]:
     """Confusion matrices summed over the seeds: the baseline beside the largest share of synthetic images."""
     cells = list(_key_cells(sources).items())
     return [
-        _inline(figure_confusion(confusion_of(cell), sources.summary["classes"], f"{title}: {_trials(len(cell))}"))
+        _inline(figure_confusion(confusion_of(cell), sources.summary.classes, f"{title}: {_trials(len(cell))}"))
         for title, cell in ([cells[0], cells[-1]] if len(cells) > 1 else cells)
     ]
 
@@ -217,7 +226,7 @@ def _reliability(sources: Sources) -> Markup | str:
     cells = list(_key_cells(sources).values())
     if sources.test_images is None or "scores" not in sources.trials or not cells:
         return ""
-    table = reliability_table(pd.concat(cells), sources.test_images, sources.summary["classes"])
+    table = reliability_table(pd.concat(cells), sources.test_images, sources.summary.classes)
     return _inline(figure_reliability(table))
 
 
@@ -231,35 +240,19 @@ def _patients(sources: Sources, metric: str) -> Markup | str:
     return _table(readable_cells(level_trials(sources.metrics, "patient"), metric))
 
 
-def _subgroups(summary: dict[str, Any], metric: str) -> dict[str, Markup] | None:
-    rows = pd.DataFrame(summary.get("subgroups") or [])
-    if rows.empty or not (rows["metric"] == metric).any():
-        return None
-    rows = rows.astype({"mean": float, "low": float, "high": float})
+def _subgroups(subgroups: Sequence[Subgroup], metric: str) -> dict[str, Markup] | None:
+    rows = subgroup_table(subgroups)
     own = rows[rows["metric"] == metric]
+    if own.empty:
+        return None
     return {"figure": _inline(figure_subgroups(rows, metric)), "table": _table(readable_subgroups(own))}
 
 
-def _dropped(summary: dict[str, Any], trials: pd.DataFrame) -> dict[str, Any] | None:
+def _dropped(dropped: DroppedRuns | None, trials: pd.DataFrame) -> dict[str, Any] | None:
     """What the published rule that leaves runs out would show, beside all runs."""
-    dropped = summary.get("dropped")
-    if not dropped:
+    if dropped is None:
         return None
-    share = METRICS["accuracy"]
-    cells = pd.DataFrame(dropped["cells"], columns=["arm", "ratio", "n", "mean"]).set_index(["arm", "ratio"])
-    every = trials.groupby(["arm", "ratio"], sort=False)["accuracy"].agg(["size", "mean"])
-    kept = cells.reindex(every.index)
-    table = pd.DataFrame(
-        {
-            "Arm": [ARMS[arm].title for arm, _ in every.index],
-            "Share": [show_share(ratio) if ratio else "–" for _, ratio in every.index],
-            "All runs": every["size"].to_numpy(),
-            "Mean accuracy": [share.show(mean) for mean in every["mean"]],
-            "Runs kept by the rule": kept["n"].fillna(0).astype(int).to_numpy(),
-            "Mean accuracy of these": [share.show(mean) for mean in kept["mean"]],
-        }
-    )
-    return {"rule": dropped["rule"], "count": len(dropped["trials"]), "table": _table(table)}
+    return {"rule": dropped.rule, "count": len(dropped.trials), "table": _table(readable_dropped(dropped, trials))}
 
 
 def _beside(sources: Sources) -> dict[str, Any] | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
 
 from engine.configs import SweepConfig
 from engine.sweep.statistics import smallest_sign_flip_p
+from engine.sweep.summary_model import SweepSummary
 
 PHANTOM = (
     "The images are a procedural phantom made by this program, not patients. "
@@ -30,7 +31,7 @@ NOT_MEASURED = (
 
 
 def limits(
-    config: SweepConfig, summary: dict[str, Any], phantom: bool, unknown_start: bool = False, checked: bool = False
+    config: SweepConfig, summary: SweepSummary, phantom: bool, unknown_start: bool = False, checked: bool = False
 ) -> list[str]:
     """One sentence a limit, the most important first; `checked`: whether the pool was searched for copies."""
     sentences = [sentence for sentence, holds in ((PHANTOM, phantom), (UNKNOWN_START, unknown_start)) if holds]
@@ -79,19 +80,18 @@ def dependent_folds(count: int) -> str:
     return f"{why}: folds are not independent of each other, nor are seeds over them, and no interval allows for that."
 
 
-def _test_set(summary: dict[str, Any]) -> str:
+def _test_set(summary: SweepSummary) -> str:
     """How far the choice of test images alone moves a result."""
-    noise = summary["test_noise"]["real"]
-    half_width = summary["detectable"]["half_width"]
-    contained = any(row.get("low_total") is not None for row in summary["comparisons"])
-    patients = (summary.get("patients") or {}).get("known", 0)
-    by_patient = patients and summary.get("level") == "patient"
+    noise, half_width = summary.test_noise.real, summary.detectable.half_width
+    contained = any(not math.isnan(comparison.low_total) for comparison in summary.comparisons)
+    patients = summary.patients.known if summary.patients is not None else 0
+    by_patient = patients and summary.level == "patient"
     of = f" of {patients} known patients, and it is by patient that it was judged" if by_patient else ""
     return (
-        f"The test set has {summary['n_test']} images{of}. At an accuracy of 85 % that alone leaves an uncertainty of "
+        f"The test set has {summary.n_test} images{of}. At an accuracy of 85 % that alone leaves an uncertainty of "
         f"±{100 * half_width:.1f} points (Wilson, 95 %). Drawn anew (whole patients where they are known), "
-        f"the test set would put the accuracy of real images alone between {100 * noise['low']:.1f} % and "
-        f"{100 * noise['high']:.1f} %; "
+        f"the test set would put the accuracy of real images alone between {100 * noise.low:.1f} % and "
+        f"{100 * noise.high:.1f} %; "
         + (
             "the intervals over seeds alone do not contain this, those over seeds and test images do."
             if contained

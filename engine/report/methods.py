@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from importlib.metadata import version
-from typing import Any
 
 from engine.configs.gans import gan_title
 from engine.publications.publication import AugmentationPolicy
@@ -17,6 +17,7 @@ from engine.report.sources import GeneratorSource, PoolSource, Sources
 from engine.report.style import ARMS
 from engine.report.tables import METRICS
 from engine.sweep.arms import arm_rule, control_of, has_ratios
+from engine.sweep.summary_model import SweepSummary
 
 OPTIMISERS = {"adamw": "AdamW", "adam": "Adam", "rmsprop": "RMSprop"}
 SCHEDULES = {
@@ -55,7 +56,7 @@ def methods_text(sources: Sources) -> str:
         _classifier(sources),
         _arms(sources),
         _statistics(sources),
-        *[item["sentence"] for item in sources.summary.get("departures", [])],
+        *[deviation.sentence for deviation in sources.summary.departures],
         _software(sources),
     ]
     return " ".join(part for part in parts if part)
@@ -63,7 +64,7 @@ def methods_text(sources: Sources) -> str:
 
 def _data(sources: Sources) -> str:
     summary, dataset = sources.summary, sources.dataset
-    classes = summary["classes"]
+    classes = summary.classes
     text = f"The data set {sources.config.dataset} has {len(classes)} classes ({', '.join(classes)})."
     if dataset is None:
         return text
@@ -87,8 +88,8 @@ def _data(sources: Sources) -> str:
     else:
         split = "split" if config.get("split") == "given" else f"split at random (seed {config.get('seed', 0)})"
         text += (
-            f" It was {split} into {summary['n_train']} training, {summary['n_valid']} validation and "
-            f"{summary['n_test']} test images{whole}, and frozen before any training (SHA-256 "
+            f" It was {split} into {summary.n_train} training, {summary.n_valid} validation and "
+            f"{summary.n_test} test images{whole}, and frozen before any training (SHA-256 "
             f"{sources.config.dataset_fingerprint[:12]})."
         )
         if "moved" in rows and (moved := int((rows["moved"] != "").sum())):
@@ -154,10 +155,9 @@ def _pools(sources: Sources) -> str:
     return text + (f"; {gone} of them were excluded{why} before the sweep." if gone else "; none was left out.")
 
 
-def _reasons(pools: list[PoolSource], summary: dict[str, Any]) -> list[str]:
-    counted = summary.get("pool_excluded")
-    if counted is not None:
-        return [f"{reason}: {count}" for reason, count in without_names(counted).items()]
+def _reasons(pools: list[PoolSource], summary: SweepSummary) -> list[str]:
+    if summary.pool_excluded is not None:
+        return [f"{reason}: {count}" for reason, count in without_names(summary.pool_excluded).items()]
     excluded = Counter(reason for source in pools if source.pool for reason in source.pool.manifest["excluded"])
     return [reason for reason in without_names(excluded) if reason]
 
@@ -180,7 +180,7 @@ def _quality(sources: Sources) -> str:
 def _classifier(sources: Sources) -> str:
     config, summary = sources.config, sources.summary
     network = NETWORKS.get(config.classifier, config.classifier)
-    weights = f"weights {summary['classifier'].get('weights', 'unknown')}"
+    weights = f"weights {summary.classifier.weights or 'unknown'}"
     if config.classifier == "small-cnn":
         what = "A small convolutional network was trained from scratch"
     elif config.training == "frozen":
@@ -189,7 +189,7 @@ def _classifier(sources: Sources) -> str:
         what = f"{network} ({weights}) was fine-tuned with {head_in_words(config.head)}"
     if config.head == "probe" and config.training == "frozen":
         return f"{what.removesuffix(' was trained')} was the classifier; validation images chose its regularisation."
-    length = f"{config.epochs} passes over each training set" if config.epochs else f"{summary['steps']} steps"
+    length = f"{config.epochs} passes over each training set" if config.epochs else f"{summary.steps} steps"
     decay = f", weight decay {config.weight_decay:g}" if config.optimizer == "adamw" else ""
     full = config.completed()
     how = f"{OPTIMISERS[config.optimizer]}, {SCHEDULES[full.schedule]}, beginning at {full.lr:g}{decay}"
@@ -265,7 +265,7 @@ def _statistics(sources: Sources) -> str:
     if config.seeds == 1:
         return text + ". No claim was made from a single repetition."
     against = f"{ARMS[control].title.lower()} at the same share" if control in config.arms else "the real images alone"
-    both = any(row.get("low_total") is not None for row in summary["comparisons"])
+    both = any(not math.isnan(comparison.low_total) for comparison in summary.comparisons)
     intervals = (
         "their 95 % intervals take seeds and test images (whole patients where known) as random (crossed analysis of "
         "variance of jackknife pseudo-values), for all shares together"

@@ -48,15 +48,15 @@ def _nearest(row: PublishedRow) -> str:
 def side(sources: Sources, title: str) -> dict[str, Any]:
     """One of the two sweeps: what it is called, its verdict, its table and what it departs from."""
     summary, config = sources.summary, sources.config
-    metric = summary.get("metric", "accuracy")
+    metric = summary.metric
     cells = readable_cells(sources.trials, metric)
     keep = ["Arm", "Share", "Seeds", METRICS[metric].title, "95 % interval"]
     return {
         "title": title,
         "run": sources.run.id,
-        "verdict": summary["verdict"],
+        "verdict": summary.verdict,
         "claims": config.claims,
-        "departures": summary.get("departures", []),
+        "departures": summary.departures,
         "cells": cells[keep],
         "facts": facts(config),
     }

@@ -35,12 +35,14 @@ def parents(sources: Sources) -> list[Parent]:
     config = sources.config
     seeds = f"{config.first_seed} to {config.first_seed + config.seeds - 1}"
     chain = [_parent("Sweep", sources.run.id, sha256_file(sources.run.path / "trials.parquet"), seeds, sources.status)]
-    chain += _weights("Classifier", sources.summary["classifier"])
+    classifier = sources.summary.classifier
+    chain += _weights("Classifier", classifier.name, classifier.weights, classifier.weights_sha256)
     for named, source in zip(named_splits(config), sources.pools, strict=True):
         if source.quality is not None:
             quality, scores = source.quality, sha256_file(source.quality.run.path / SCORES_FILE)
             chain.append(_parent("Quality", quality.run.id, scores, str(quality.config["seed"]), quality.status))
-            chain += _weights("Extractor", quality.found.extractor.plain())
+            extractor = quality.found.extractor
+            chain += _weights("Extractor", extractor.name, extractor.weights, extractor.weights_sha256)
         chain.append(_parent("Pool", named.pool, named.pool_sha256, "one per image", source.status))
     for generator in sources.generators:
         seed = str(generator.config.get("seed", ""))
@@ -53,11 +55,9 @@ def parents(sources: Sources) -> list[Parent]:
     return chain
 
 
-def _weights(what: str, network: dict[str, str]) -> list[Parent]:
+def _weights(what: str, name: str, weights: str, sha256: str) -> list[Parent]:
     """The pretrained weights of a network, where it has any."""
-    if not network.get("weights_sha256"):
-        return []
-    return [_parent(what, f"{network['name']} ({network.get('weights', '')})", network["weights_sha256"], "", None)]
+    return [_parent(what, f"{name} ({weights})", sha256, "", None)] if sha256 else []
 
 
 def machine() -> dict[str, str]:

@@ -20,10 +20,10 @@ from engine.review.study import Study
 from engine.sampling.exported import GeneratorInfo, read_info
 from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
-from engine.store.files import read_json
 from engine.store.home import Home
 from engine.store.runs import Run, State, Status, list_runs
 from engine.sweep.splits import named_splits
+from engine.sweep.summary_model import SUMMARY_FILE, SweepSummary
 
 T = TypeVar("T")
 
@@ -81,7 +81,7 @@ class Sources:
     run: Run
     config: SweepConfig
     status: Status
-    summary: dict[str, Any]
+    summary: SweepSummary
     trials: pd.DataFrame
     metrics: pd.DataFrame | None
     """The long table of every metric at every level; sweeps of before have none."""
@@ -117,7 +117,7 @@ def read_sources(run: Run, beside: bool = True) -> Sources:
     if values["kind"] != "sweep":
         raise ErsatzError(f"{run.id} is a run of kind {values['kind']}; a report is made of a sweep.")
     config = SweepConfig.build(values)
-    if not (run.path / "summary.json").is_file():
+    if not (run.path / SUMMARY_FILE).is_file():
         raise ErsatzError(
             f"The sweep {run.id} has no summary yet ({run.state().value}); a finished sweep is expected. "
             f"Wait for its end, or resume it with `python -m engine resume {run.id}`."
@@ -134,7 +134,7 @@ def read_sources(run: Run, beside: bool = True) -> Sources:
         run=run,
         config=config,
         status=run.status(),
-        summary=read_json(run.path / "summary.json"),
+        summary=SweepSummary.read(run.path / SUMMARY_FILE),
         trials=pd.read_parquet(run.path / "trials.parquet"),
         metrics=pd.read_parquet(metrics) if metrics.is_file() else None,
         test_images=pd.read_csv(test_images, dtype=str, keep_default_na=False) if test_images.is_file() else None,

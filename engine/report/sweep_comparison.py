@@ -13,13 +13,13 @@ from scipy import stats
 
 from engine.report.style import ARMS, BLUE, GREEN, GREY, ORANGE, PINK, styled
 from engine.report.tables import METRICS, cell_table, show_share
-from engine.store.files import read_json
 from engine.store.runs import Run
 from engine.sweep.analysis_units import Level
 from engine.sweep.arms import baseline_of, control_of
 from engine.sweep.metric_table import METRICS_FILE, metric_table, patient_parts
 from engine.sweep.metrics import METRICS as COMPUTED
 from engine.sweep.metrics import positive_class
+from engine.sweep.summary_model import SUMMARY_FILE, SweepSummary
 
 COLUMNS = ["arm", "ratio", "one", "other", "difference", "low", "high"]
 COLOURS = (BLUE, ORANGE, GREEN, PINK)
@@ -43,7 +43,8 @@ def read_swept(run: Run) -> Swept:
     test_images = pd.read_csv(run.path / "test_images.csv", dtype=str, keep_default_na=False)
     if "fold" in test_images:
         test_images["fold"] = test_images["fold"].astype(int)
-    trials, classes = pd.read_parquet(run.path / "trials.parquet"), read_json(run.path / "summary.json")["classes"]
+    trials = pd.read_parquet(run.path / "trials.parquet")
+    classes = SweepSummary.read(run.path / SUMMARY_FILE).classes
     written = run.path / METRICS_FILE
     if written.is_file():
         metrics = pd.read_parquet(written)

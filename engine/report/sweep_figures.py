@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from engine.configs import SweepConfig
 from engine.report.style import ARMS, GREY, LINE, styled, translucent
 from engine.report.tables import METRICS, cell_table, show_share
 from engine.sweep.arms import baseline_of, has_ratios
+from engine.sweep.summary_model import SweepSummary
 
 # Places along x, in 25ths of the gap between two ratios (points of percentage at 0, 25, 50, 75 and 100 %).
 ROOM = 18.0
@@ -28,7 +29,7 @@ CLASSICAL_AT = -7.0
 
 def figure_sweep(
     trials: pd.DataFrame,
-    summary: dict[str, Any] | None = None,
+    summary: SweepSummary | None = None,
     metric: str = "accuracy",
     title: str = "",
     *,
@@ -90,17 +91,17 @@ def figure_sweep(
     return figure.update_layout(clickmode="event+select", dragmode="zoom")
 
 
-def chance_level(metric: str, summary: dict[str, Any] | None) -> tuple[float, str] | None:
+def chance_level(metric: str, summary: SweepSummary | None) -> tuple[float, str] | None:
     """The value that needs no learning, and its name; None where there is no single one."""
-    if not summary:
+    if summary is None:
         return None
     levels = {
-        "accuracy": (summary.get("majority_accuracy"), "always the largest class"),
-        "balanced_accuracy": (1 / len(summary["classes"]), "always one class"),
+        "accuracy": (summary.majority_accuracy, "always the largest class"),
+        "balanced_accuracy": (1 / len(summary.classes), "always one class"),
         "auroc": (0.5, "chance"),
     }
-    value, words = levels.get(metric, (None, ""))
-    return None if value is None else (float(value), words)
+    value, words = levels.get(metric, (math.nan, ""))
+    return None if math.isnan(value) else (value, words)
 
 
 def _test_words(config: SweepConfig | None) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from engine.report.style import ARMS
+from engine.sweep.comparisons import Comparison
 from engine.sweep.statistics import bootstrap_interval
 
 
@@ -144,15 +145,13 @@ COMPARISON = ["arm", "ratio", "against", "metric"]
 NUMBERS = ["mean_difference", "low", "high", "low_total", "high_total", "p", "p_holm"]
 
 
-def comparison_table(summary: dict[str, Any]) -> pd.DataFrame:
-    """The paired comparisons of a sweep: `arm, ratio, against, metric, mean_difference, low, high, p, p_holm, n`.
+def comparison_table(comparisons: Sequence[Comparison]) -> pd.DataFrame:
+    """Paired comparisons of a sweep: `arm, ratio, against, metric, mean_difference, low, high, p, p_holm, n`.
 
     `low_total` and `high_total` bound the difference under both kinds of noise, seeds and test images; sweeps of
     before have none.
     """
-    table = pd.DataFrame(summary["comparisons"]).reindex(columns=[*COMPARISON, *NUMBERS, "n"])
-    table["arm"] = table["arm"].astype(object).fillna("real+synthetic")
-    table = table.astype(dict.fromkeys(NUMBERS, float))  # what could not be computed is null in JSON, NaN here
+    table = pd.DataFrame(list(comparisons)).reindex(columns=[*COMPARISON, *NUMBERS, "n"])
     table.loc[table["n"] < 2, ["low", "high"]] = np.nan  # one repetition has no interval
     return table
 

@@ -73,7 +73,8 @@ def check_id(stored: Mapping[str, Any]) -> str:
 class Check:
     """What was checked, whether it holds, and a sentence with the numbers."""
 
-    id: CheckId
+    id: str
+    """A `CheckId`, or that of a check which this version does not know."""
     name: str
     """Two or three words for people."""
     ok: bool

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from engine.store.versioned import Number
 from engine.sweep.metric_table import Parts
 from engine.sweep.statistics import bootstrap_interval, holm, sign_flip_p, two_way_interval
 
@@ -20,20 +21,20 @@ class Comparison:
     ratio: float
     against: str
     metric: str
-    mean_difference: float
-    low: float
-    high: float
+    mean_difference: Number
+    low: Number
+    high: Number
     """`low`, `high`: 95 % for the luck of the seeds alone, on these test images."""
-    p: float
-    p_holm: float
+    p: Number
+    p_holm: Number
     n: int
-    spread: float
+    spread: Number
     """Standard deviation of the paired differences."""
-    low_total: float = math.nan
-    high_total: float = math.nan
+    low_total: Number = math.nan
+    high_total: Number = math.nan
     """95 % for the luck of the seeds and of the test patients, for all ratios together; the verdict's interval."""
-    seed_variance: float = math.nan
-    image_variance: float = math.nan
+    seed_variance: Number = math.nan
+    image_variance: Number = math.nan
     """Parts of the mean's variance that more seeds, and that more test images, would lower."""
 
 

@@ -23,6 +23,7 @@ from engine.store.runs import Run
 from engine.sweep.arms import Trial, arm_rule, is_synthetic, training_set
 from engine.sweep.classifiers import to_network_size
 from engine.sweep.splits import Split, pool_part
+from engine.sweep.summary_model import Classifier
 from engine.sweep.trial_data import Inputs
 
 VIEWS_FILE = "views.csv"
@@ -38,24 +39,21 @@ class Table:
     labels: np.ndarray
 
 
-def open_cache(home: Home, config: SweepConfig) -> tuple[FeatureCache | None, dict[str, str]]:
-    """The cache of the classifier's frozen features, None for networks that see images; and the classifier in words.
-
-    The description goes into the summary: name, training, head, and the weights with their hash.
-    """
+def open_cache(home: Home, config: SweepConfig) -> tuple[FeatureCache | None, Classifier]:
+    """The cache of the classifier's frozen features, None for networks that see images; and the classifier in words."""
     if config.classifier == "small-cnn":
-        return None, {"name": "small-cnn"}
+        return None, Classifier(name="small-cnn")
     weights = resolve_weights(config.classifier, config.weights)
     backbone = open_backbone(config.classifier, weights, choose_device(config.device))
-    description = {
-        "name": backbone.name,
-        "training": config.training,
-        "head": config.head,
-        "weights": backbone.weights_file,
-        "weights_sha256": backbone.weights_sha256,
-        "input": backbone.preprocessing,
-    }
-    return (FeatureCache(home, backbone) if config.training == "frozen" else None), description
+    classifier = Classifier(
+        name=backbone.name,
+        training=config.training,
+        head=config.head,
+        weights=backbone.weights_file,
+        weights_sha256=backbone.weights_sha256,
+        input=backbone.preprocessing,
+    )
+    return (FeatureCache(home, backbone) if config.training == "frozen" else None), classifier
 
 
 def load_inputs(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Literal
 
 import numpy as np
 from scipy import stats
@@ -28,51 +29,64 @@ SEED_SPREAD = 0.01
 DRAWS = 400
 
 
-def detectable(n_test: int, seeds: int, ratios: int) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class Detectable:
     """What so many test images (or patients), seeds and ratios can show; nothing here is a result.
 
-    `half_width`: Wilson half-width at 85 % accuracy; `smallest_p` of so many seeds, and `smallest_p_holm` after Holm's
-    correction over the ratios, which must be below 0.05 for any claim; `difference`: the smallest true difference to
-    the control that the verdict's rule finds at one ratio four times in five (None: it never can), under the
-    assumptions `disagreement`, `lasting` and `seed_spread`; `limited_by`: whose noise is the larger part then.
     Images count as if each were of another patient: with several of one, the truth lies between the difference for so
     many images and that for so many patients.
     """
+
+    half_width: float
+    """Wilson half-width at the accuracy `at`."""
+    at: float = ASSUMED_ACCURACY
+    n_test: int
+    smallest_p: float
+    smallest_p_holm: float
+    """After Holm's correction over the ratios; it must be below 0.05 for any claim."""
+    difference: float | None = None
+    """The smallest true difference to the control that the verdict's rule finds at one ratio with `power`, under the
+    assumptions `disagreement`, `lasting` and `seed_spread`; None: it never can."""
+    power: float = POWER
+    disagreement: float = DISAGREEMENT
+    lasting: float = LASTING
+    seed_spread: float = SEED_SPREAD
+    limited_by: Literal["test images", "seeds", ""] = ""
+    """Whose noise is the larger part then."""
+
+
+def detectable(n_test: int, seeds: int, ratios: int) -> Detectable:
+    """What a sweep of this size can show, before it starts."""
     interval = wilson_interval(ASSUMED_ACCURACY, n_test)
     p = smallest_sign_flip_p(seeds)
     per_seed, images = _variances(n_test)
-    return {
-        "half_width": (interval.high - interval.low) / 2,
-        "at": ASSUMED_ACCURACY,
-        "n_test": n_test,
-        "smallest_p": p,
-        "smallest_p_holm": min(1.0, p * ratios),
-        "difference": smallest_difference(n_test, seeds, ratios),
-        "power": POWER,
-        "disagreement": DISAGREEMENT,
-        "lasting": LASTING,
-        "seed_spread": SEED_SPREAD,
-        "limited_by": "test images" if images > per_seed / seeds else "seeds",
-    }
+    return Detectable(
+        half_width=(interval.high - interval.low) / 2,
+        n_test=n_test,
+        smallest_p=p,
+        smallest_p_holm=min(1.0, p * ratios),
+        difference=smallest_difference(n_test, seeds, ratios),
+        limited_by="test images" if images > per_seed / seeds else "seeds",
+    )
 
 
 def foretold(n_test: int, seeds: int, ratios: int, what: str = "images") -> str:
     """`detectable` in two sentences, to be read before a sweep starts; `what` is tested: images or patients."""
     limits = detectable(n_test, seeds, ratios)
     chance = (
-        f"{n_test} test {what}: an accuracy of 85 % is uncertain by ±{100 * limits['half_width']:.1f} points from the "
+        f"{n_test} test {what}: an accuracy of 85 % is uncertain by ±{100 * limits.half_width:.1f} points from the "
         f"choice of {what} alone."
     )
-    if limits["smallest_p_holm"] >= ALPHA:
+    if limits.smallest_p_holm >= ALPHA:
         return (
             f"{chance} With {seeds} seeds and {ratios} shares no p can fall below {ALPHA}: a quick look that claims "
             f"nothing; {seeds_to_claim(ratios)} seeds make a claim possible."
         )
-    if limits["difference"] is None:
+    if limits.difference is None:
         return f"{chance} So few cannot show any difference."
     return (
-        f"{chance} A true difference of {100 * limits['difference']:.1f} points is found four times in five, as far as "
-        f"that can be foretold; more {limits['limited_by']} would lower it most."
+        f"{chance} A true difference of {100 * limits.difference:.1f} points is found four times in five, as far as "
+        f"that can be foretold; more {limits.limited_by} would lower it most."
     )
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
 from engine.configs import SweepConfig
+from engine.store.versioned import Number
 from engine.sweep.arms import control_of, is_synthetic
 from engine.sweep.statistics import QUICK_LOOK_BELOW
 
@@ -23,6 +23,7 @@ DROPPED = (
     "As published, runs with an accuracy of 1 or an extremely low one were left out after a look at the test set; "
     "extremely low is read as: not above the accuracy of always naming the most frequent class."
 )
+PERFECT, LOW = "accuracy of 1", "extremely low accuracy"
 
 
 @dataclass(frozen=True)
@@ -60,16 +61,49 @@ def deviations(config: SweepConfig) -> list[Deviation]:
     return found
 
 
-def dropped_runs(trials: pd.DataFrame, majority: float) -> dict[str, Any]:
+@dataclass(frozen=True)
+class DroppedRun:
+    """A trial that the published rule leaves out."""
+
+    arm: str
+    ratio: float
+    seed: int
+    accuracy: float
+    reason: str
+    fold: int = 0
+    """Sweeps of before there were folds name none."""
+
+
+@dataclass(frozen=True)
+class KeptRuns:
+    """The trials of an arm and ratio that the published rule keeps, and the mean of their accuracies."""
+
+    arm: str
+    ratio: float
+    n: int
+    mean: Number
+
+
+@dataclass(frozen=True)
+class DroppedRuns:
+    """The published rule, the trials that it leaves out, and what the others show."""
+
+    rule: str
+    trials: tuple[DroppedRun, ...]
+    cells: tuple[KeptRuns, ...]
+
+
+def dropped_runs(trials: pd.DataFrame, majority: float) -> DroppedRuns:
     """The runs that the published rule leaves out, and the means without them; for comparison only.
 
     `trials` has one row a trial with its accuracy; `majority` is the accuracy of the most frequent class.
     """
     perfect, low = trials["accuracy"] >= 1 - 1e-9, trials["accuracy"] <= majority + 1e-9
-    rows = trials[perfect | low]
-    reasons = ["accuracy of 1" if accuracy >= 1 - 1e-9 else "extremely low accuracy" for accuracy in rows["accuracy"]]
-    keys = [name for name in ("arm", "ratio", "seed", "fold") if name in trials]
-    listed = rows[[*keys, "accuracy"]].assign(reason=reasons).to_dict("records")
+    columns = (trials.loc[perfect | low, name].tolist() for name in ("arm", "ratio", "seed", "fold", "accuracy"))
+    left_out = [
+        DroppedRun(arm, ratio, seed, accuracy, PERFECT if accuracy >= 1 - 1e-9 else LOW, fold)
+        for arm, ratio, seed, fold, accuracy in zip(*columns, strict=True)
+    ]
     kept = trials[~(perfect | low)].groupby(["arm", "ratio"], sort=False)["accuracy"].agg(n="size", mean="mean")
-    cells = kept.reset_index().to_dict("records")
-    return {"rule": DROPPED, "trials": listed, "cells": cells}
+    cells = [KeptRuns(*row) for row in kept.reset_index().itertuples(index=False, name=None)]
+    return DroppedRuns(DROPPED, tuple(left_out), tuple(cells))

@@ -21,7 +21,7 @@ import pandas as pd
 from engine.configs import SweepConfig
 from engine.devices import describe
 from engine.features.cache import Interrupted
-from engine.store.files import replacing, write_json
+from engine.store.files import replacing
 from engine.store.progress import Outcome, Progress, Report, ShouldStop, never, silent
 from engine.store.runs import Run
 from engine.sweep.arms import Trial, plan, steps_of
@@ -32,11 +32,11 @@ from engine.sweep.metrics import METRICS, confusion_matrix, metrics, positive_cl
 from engine.sweep.parallel import devices_for_trials, train_groups
 from engine.sweep.splits import open_splits, test_table
 from engine.sweep.summary import summarise
+from engine.sweep.summary_model import SUMMARY_FILE
 from engine.sweep.trials import Result, trains_together
 
 TRIALS_FILE = "trials.parquet"
 TEST_FILE = "test_images.csv"
-SUMMARY_FILE = "summary.json"
 
 
 def run_sweep(
@@ -89,8 +89,8 @@ def run_sweep(
     with replacing(run.path / METRICS_FILE) as temporary:
         table.to_parquet(temporary)
     summary = summarise(config, splits, done, test_images, table, classifier)
-    write_json(run.path / SUMMARY_FILE, summary)
-    run.update(result={key: summary["verdict"][key] for key in ("verdict", "sentence")})
+    summary.write(run.path / SUMMARY_FILE)
+    run.update(result={"verdict": summary.verdict.verdict, "sentence": summary.verdict.sentence})
     return "finished"
 
 

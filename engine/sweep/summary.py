@@ -1,11 +1,10 @@
-"""summary.json: what a sweep found, in numbers that pages and reports show as they are."""
+"""What a sweep found, from its trials: the content of `summary.json`."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,7 +19,18 @@ from engine.sweep.metrics import METRICS, majority_accuracy, positive_class
 from engine.sweep.power import detectable
 from engine.sweep.protocol_deviations import Deviation, deviations, dropped_runs
 from engine.sweep.splits import Split
-from engine.sweep.statistics import bootstrap_interval, cluster_bootstraps, two_way_interval, wilson_interval
+from engine.sweep.statistics import Interval, bootstrap_interval, cluster_bootstraps, two_way_interval, wilson_interval
+from engine.sweep.summary_model import (
+    Cell,
+    Classifier,
+    DifferenceNoise,
+    Fold,
+    Patients,
+    RealNoise,
+    Subgroup,
+    SweepSummary,
+    TestNoise,
+)
 from engine.sweep.verdict import EXPLORATORY, PHANTOM, Question, Verdict, judge, prefixed, without_claim
 
 COMPARED = ("accuracy", "balanced_accuracy", "auroc")
@@ -37,8 +47,8 @@ def summarise(
     trials: pd.DataFrame,
     test_images: pd.DataFrame,
     table: pd.DataFrame,
-    classifier: dict[str, str],
-) -> dict[str, Any]:
+    classifier: Classifier,
+) -> SweepSummary:
     """The content of `summary.json` from the complete table of trials, their test images and `metric_table` of both."""
     dataset = splits[0].dataset
     classes, positive = dataset.classes, positive_class(dataset.classes)
@@ -67,43 +77,41 @@ def summarise(
     primary = primary_arm(config)
     majority = _majority(splits, test_images)
     units = units_of(test_images, classes, positive, level)
-    return _finite(
-        {
-            "dataset": dataset.name,
-            "dataset_fingerprint": dataset.fingerprint,
-            "phantom": dataset.is_phantom,
-            "pool": config.pool,
-            "classifier": classifier,
-            "classes": classes,
-            "positive": classes[positive],
-            "metric": config.metric,
-            "level": level,
-            "majority_accuracy": majority,
-            "n_train": _mean_count(splits, "train"),
-            "n_valid": _mean_count(splits, "valid"),
-            "n_test": len(test_images),
-            "n_groups": len(np.unique(patients(test_images))),
-            "n_units": len(units),
-            "patients": _patients(test_images),
-            "folds": [_fold(split, test_images) for split in splits],
-            "seeds": config.seeds,
-            "steps": config.steps,
-            "batch": config.batch,
-            "detectable": detectable(len(units), config.seeds, len(config.ratios)),
-            "cells": _cells(wide, config.metric),
-            "comparisons": [asdict(comparison) for comparison in comparisons],
-            "baselines": [asdict(comparison) for comparison in baselines],
-            "subgroups": _subgroups(config, level, trials, test_images, classes, positive, table),
-            "test_noise": _test_noise(trials, test_images, classes, comparisons),
-            "primary_arm": primary,
-            "verdict": asdict(verdicts[primary] if primary else judge(Question(), [], [])),
-            "verdicts": {arm: asdict(verdict) for arm, verdict in verdicts.items()},
-            "departures": [asdict(deviation) for deviation in apart],
-            "checks": [asdict(check) for check in checks],
-            "dropped": dropped_runs(trials, majority) if "dropped-runs" in config.flaws else None,
-            "pool_images": sum(len(split.pool.rows()) for split in splits),
-            "pool_excluded": _excluded(splits),
-        }
+    return SweepSummary(
+        dataset=dataset.name,
+        dataset_fingerprint=dataset.fingerprint,
+        phantom=dataset.is_phantom,
+        pool=config.pool,
+        classifier=classifier,
+        classes=classes,
+        positive=classes[positive],
+        metric=config.metric,
+        level=level,
+        majority_accuracy=majority,
+        n_train=_mean_count(splits, "train"),
+        n_valid=_mean_count(splits, "valid"),
+        n_test=len(test_images),
+        n_groups=len(np.unique(patients(test_images))),
+        n_units=len(units),
+        patients=_patients(test_images),
+        folds=tuple(_fold(split, test_images) for split in splits),
+        seeds=config.seeds,
+        steps=config.steps,
+        batch=config.batch,
+        detectable=detectable(len(units), config.seeds, len(config.ratios)),
+        cells=tuple(_cells(wide, config.metric)),
+        comparisons=tuple(comparisons),
+        baselines=tuple(baselines),
+        subgroups=tuple(_subgroups(config, level, trials, test_images, classes, positive, table)),
+        test_noise=_test_noise(trials, test_images, classes, comparisons),
+        primary_arm=primary,
+        verdict=verdicts[primary] if primary else judge(Question(), [], []),
+        verdicts=verdicts,
+        departures=tuple(apart),
+        checks=tuple(checks),
+        dropped=dropped_runs(trials, majority) if "dropped-runs" in config.flaws else None,
+        pool_images=sum(len(split.pool.rows()) for split in splits),
+        pool_excluded=_excluded(splits),
     )
 
 
@@ -158,39 +166,52 @@ def _verdicts(
     return verdicts
 
 
-def _cells(wide: pd.DataFrame, metric: str) -> list[dict[str, Any]]:
+def _cells(wide: pd.DataFrame, metric: str) -> list[Cell]:
     """Mean of the sweep's metric in each arm and ratio with its interval over seeds, and the means of the others."""
     cells = []
     for (arm, ratio), cell in wide.groupby(["arm", "ratio"], sort=False):
         values = cell[metric].dropna().to_numpy()
-        interval = bootstrap_interval(values) if len(values) else None
-        size = {name: int(cell[name].iloc[0]) for name in ("n_real", "n_synthetic")}
-        means = {name: float(cell[name].mean()) for name in METRICS}
-        shown = asdict(interval) if interval else dict.fromkeys(("mean", "low", "high"), math.nan)
-        cells.append({"arm": arm, "ratio": ratio, "n": len(values), "metric": metric, **shown, **size, "means": means})
+        interval = bootstrap_interval(values) if len(values) else Interval(math.nan, math.nan, math.nan)
+        cells.append(
+            Cell(
+                arm=arm,
+                ratio=ratio,
+                n=len(values),
+                metric=metric,
+                mean=interval.mean,
+                low=interval.low,
+                high=interval.high,
+                n_real=int(cell["n_real"].iloc[0]),
+                n_synthetic=int(cell["n_synthetic"].iloc[0]),
+                means={name: float(cell[name].mean()) for name in METRICS},
+            )
+        )
     return cells
 
 
 def _test_noise(
     trials: pd.DataFrame, test_images: pd.DataFrame, classes: list[str], comparisons: list[Comparison]
-) -> dict[str, Any]:
+) -> TestNoise:
     """How much the choice of test images (whole patients where known) moves accuracies and differences."""
     labels = test_images["class"].map(classes.index).to_numpy()
     right: dict[tuple[str, float], list[np.ndarray]] = {}
     for arm, ratio, _, scores in seed_scores(trials, test_images, len(classes)):
         right.setdefault((arm, ratio), []).append(scores.argmax(1) == labels)
     correct = {cell: np.mean(rows, axis=0) for cell, rows in right.items()}
-    cells, values = [], [correct["real", 0.0]]
+    compared, values = [], [correct["real", 0.0]]
     for found in (comparison for comparison in comparisons if comparison.metric == "accuracy"):
         other = correct.get((found.against, found.ratio), correct.get((found.against, 0.0)))
         if other is not None:
-            cells.append({"arm": found.arm, "ratio": found.ratio, "against": found.against})
+            compared.append(found)
             values.append(correct[found.arm, found.ratio] - other)
     real, *differences = cluster_bootstraps(np.stack(values), patients(test_images))
-    return {
-        "real": asdict(real),
-        "differences": [{**cell, **asdict(found)} for cell, found in zip(cells, differences, strict=True)],
-    }
+    return TestNoise(
+        real=RealNoise(**asdict(real)),
+        differences=tuple(
+            DifferenceNoise(arm=found.arm, ratio=found.ratio, against=found.against, **asdict(noise))
+            for found, noise in zip(compared, differences, strict=True)
+        ),
+    )
 
 
 def _subgroups(
@@ -201,7 +222,7 @@ def _subgroups(
     classes: list[str],
     positive: int,
     table: pd.DataFrame,
-) -> list[dict[str, Any]]:
+) -> list[Subgroup]:
     """The sweep's metric in each subgroup, with an interval for seeds and test images. Exploratory, uncorrected."""
     whole = table[(table["level"] == level) & (table["subgroup"] != "") & (table["metric"] == config.metric)]
     rows = []
@@ -212,17 +233,27 @@ def _subgroups(
         for _, cell in of_value.groupby(["arm", "ratio"], sort=False):
             arm, ratio = str(cell["arm"].iloc[0]), float(cell["ratio"].iloc[0])
             by_seed = cell.set_index("seed")["score"].dropna()
-            row = {"column": column, "value": value, "arm": arm, "ratio": ratio, "metric": config.metric}
-            row |= {"mean": math.nan, "low": math.nan, "high": math.nan, "n": int(cell["n"].iloc[0])}
+            mean = low = high = math.nan
             if len(by_seed):
                 moved = np.stack([parts[arm, ratio][seed] for seed in by_seed.index])
                 found = two_way_interval(by_seed.to_numpy(), moved)
-                low, high = max(found.low, 0.0), min(found.high, 1.0)
+                mean, low, high = found.mean, max(found.low, 0.0), min(found.high, 1.0)
                 if low == high:  # no repetition and no image differed: the count alone decides how sure that is
                     wilson = wilson_interval(min(max(found.mean, 0.0), 1.0), moved.shape[1])
                     low, high = max(wilson.low, 0.0), min(wilson.high, 1.0)
-                row |= {"mean": found.mean, "low": low, "high": high}
-            rows.append(row)
+            rows.append(
+                Subgroup(
+                    column=column,
+                    value=value,
+                    arm=arm,
+                    ratio=ratio,
+                    metric=config.metric,
+                    mean=mean,
+                    low=low,
+                    high=high,
+                    n=int(cell["n"].iloc[0]),
+                )
+            )
     return rows
 
 
@@ -260,43 +291,30 @@ def _mean_count(splits: Sequence[Split], part: str) -> int:
     return round(float(np.mean([len(split.dataset.rows(part)) for split in splits])))
 
 
-def _fold(split: Split, test_images: pd.DataFrame) -> dict[str, Any]:
+def _fold(split: Split, test_images: pd.DataFrame) -> Fold:
     own = test_images[test_images["fold"] == split.fold]
-    return {
-        "fold": split.fold,
-        "dataset": split.dataset.name,
-        "dataset_fingerprint": split.dataset.fingerprint,
-        "pool": split.pool.run.id,
-        "n_train": len(split.dataset.rows("train")),
-        "n_valid": len(split.dataset.rows("valid")),
-        "n_test": len(own),
-        "n_groups": len(np.unique(patients(own))),
-    }
+    return Fold(
+        fold=split.fold,
+        dataset=split.dataset.name,
+        dataset_fingerprint=split.dataset.fingerprint,
+        pool=split.pool.run.id,
+        n_train=len(split.dataset.rows("train")),
+        n_valid=len(split.dataset.rows("valid")),
+        n_test=len(own),
+        n_groups=len(np.unique(patients(own))),
+    )
 
 
-def _patients(test_images: pd.DataFrame) -> dict[str, int] | None:
+def _patients(test_images: pd.DataFrame) -> Patients | None:
     """How many patients are known, images without one, and patients with images of several classes."""
     if not knows_patients(test_images):
         return None
     known = test_images[test_images["group"].astype(str) != ""]
     classes = known.groupby("group")["class"].nunique()
-    return {
-        "known": len(classes),
-        "images_without": len(test_images) - len(known),
-        "mixed": int((classes > 1).sum()),
-    }
+    return Patients(known=len(classes), images_without=len(test_images) - len(known), mixed=int((classes > 1).sum()))
 
 
 def _excluded(splits: Sequence[Split]) -> dict[str, int]:
     """Images that left the pools, by the reason that the manifest gives."""
     reasons = pd.concat([split.pool.manifest["excluded"] for split in splits])
     return {str(reason): int(count) for reason, count in reasons[reasons != ""].value_counts().items()}
-
-
-def _finite(value: Any) -> Any:
-    """JSON has no NaN: what could not be computed becomes null."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

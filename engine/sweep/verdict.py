@@ -63,8 +63,8 @@ class Verdict:
 
     verdict: Literal["helps", "harms", "no evidence"]
     sentence: str
-    needed: str
-    ratio: float | None
+    needed: str = ""
+    ratio: float | None = None
     arm: str | None = None
     against: str | None = None
     """The arm that the sentence compares with."""

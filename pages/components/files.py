@@ -12,7 +12,7 @@ from engine.sampling.exported import INFO_FILE, GeneratorInfo, read_info
 from engine.store.files import read_json
 from engine.store.versioned import Versioned
 
-R = TypeVar("R", bound=Versioned)
+Content = TypeVar("Content", bound=Versioned)
 
 
 def stamp(path: Path) -> tuple[Path, float, int]:
@@ -31,9 +31,9 @@ def generator_info(run_path: Path) -> GeneratorInfo:
     return _generator_info(*stamp(run_path / INFO_FILE))
 
 
-def result_of(model: type[R], path: Path) -> R:
-    """The content of a JSON file as its typed result."""
-    return _result(model, *stamp(path))
+def result_of(path: Path, model: type[Content]) -> Content:
+    """The content of a JSON file as its model, which is not copied."""
+    return _result(*stamp(path), model.__name__, model)
 
 
 def table_of(path: Path, omit: tuple[str, ...] = ()) -> pd.DataFrame:
@@ -46,14 +46,14 @@ def _json(path: Path, written: float, size: int) -> Any:
     return read_json(path)
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
+@st.cache_resource(max_entries=64, show_spinner=False)
 def _generator_info(path: Path, written: float, size: int) -> GeneratorInfo:
     return read_info(path.parent)
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
-def _result(model: type[R], path: Path, written: float, size: int) -> R:
-    return model.read(path)
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _result(path: Path, written: float, size: int, name: str, _model: type[Content]) -> Content:
+    return _model.read(path)
 
 
 @st.cache_data(max_entries=16, show_spinner=False)

@@ -24,8 +24,9 @@ from engine.report.tables import METRICS
 from engine.store.runs import Run, list_runs
 from engine.sweep.analysis_units import Level, knows_patients
 from engine.sweep.arms import is_synthetic, primary_arm
+from engine.sweep.summary_model import SUMMARY_FILE, SweepSummary
 from pages.components.charts import chart
-from pages.components.files import json_of, stamp
+from pages.components.files import result_of, stamp
 from pages.components.home import home
 from pages.components.labels import labels_of, short_names
 from pages.components.phantom import phantom_badge
@@ -42,7 +43,7 @@ MOST = 3
 
 def finished_sweeps() -> list[Run]:
     """The sweeps with a verdict, newest first."""
-    return [run for run in list_runs(home(), "sweep") if (run.path / "summary.json").is_file()]
+    return [run for run in list_runs(home(), "sweep") if (run.path / SUMMARY_FILE).is_file()]
 
 
 def compare() -> None:
@@ -104,15 +105,15 @@ def verdicts(runs: list[Run], names: list[str]) -> None:
     """Each sweep's verdict on a card of its own."""
     with st.container(horizontal=True):
         for run, name in zip(runs, names, strict=True):
-            summary = json_of(run.path / "summary.json")
-            verdict = summary["verdict"]
-            _, icon, colour = VERDICTS.get(verdict["verdict"], VERDICTS["no evidence"])
+            summary = result_of(run.path / SUMMARY_FILE, SweepSummary)
+            verdict = summary.verdict
+            _, icon, colour = VERDICTS[verdict.verdict]
             with st.container(border=True, width=360):
                 st.markdown(f"**{name}**")
-                st.badge(verdict["verdict"].capitalize(), icon=icon, color=colour)  # type: ignore[arg-type]
-                phantom_badge(summary["dataset"])
-                st.markdown(verdict["sentence"])
-                facts = f"{summary['n_test']} test images · {summary['seeds']} seeds · data set {summary['dataset']}"
+                st.badge(verdict.verdict.capitalize(), icon=icon, color=colour)  # type: ignore[arg-type]
+                phantom_badge(summary.dataset)
+                st.markdown(verdict.sentence)
+                facts = f"{summary.n_test} test images · {summary.seeds} seeds · data set {summary.dataset}"
                 st.caption(facts)
                 if st.button("Open it", icon=":material/query_stats:", key=f"open-{run.id}"):
                     go(READ, run=run.id)

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from engine.report.detail_tables import class_table, readable_classes, readable_subgroups, reliability_table
+from engine.report.detail_tables import (
+    class_table,
+    readable_classes,
+    readable_subgroups,
+    reliability_table,
+    subgroup_table,
+)
 from engine.report.figures import figure_differences, figure_reliability, figure_subgroups
 from engine.report.style import ARMS
 from engine.report.tables import METRICS, comparison_table, readable_cells, readable_comparisons, show_share
 from engine.store.runs import Run
+from engine.sweep.summary_model import SweepSummary
 from pages.components.charts import chart
 from pages.components.files import stamp
 
 
-def comparisons(run: Run, summary: dict[str, Any], metric: str) -> None:
+def comparisons(run: Run, summary: SweepSummary, metric: str) -> None:
     """Paired differences of an arm to its controls, as a figure and as a table."""
-    table = comparison_table(summary)
+    table = comparison_table(summary.comparisons)
     compared = list(dict.fromkeys(table["metric"]))
     if metric not in compared:
         words = ", ".join(METRICS[name].title for name in compared)
@@ -28,7 +34,7 @@ def comparisons(run: Run, summary: dict[str, Any], metric: str) -> None:
     arms = [arm for arm in ARMS if (table["arm"] == arm).any()]
     arm = arms[0]
     if len(arms) > 1:
-        primary = summary.get("primary_arm")
+        primary = summary.primary_arm
         arm = st.selectbox(
             "Arm",
             arms,
@@ -54,9 +60,9 @@ def by_class(trials: pd.DataFrame, classes: list[str]) -> None:
     st.dataframe(readable_classes(class_table(trials, classes)), hide_index=True, height="content")
 
 
-def subgroups(run: Run, summary: dict[str, Any], arms: set[str]) -> None:
+def subgroups(run: Run, summary: SweepSummary, arms: set[str]) -> None:
     """The metric that the verdict is about, by the values of the chosen metadata columns."""
-    table = pd.DataFrame(summary["subgroups"])
+    table = subgroup_table(summary.subgroups)
     table = table[table["arm"].isin(arms)]
     metric = str(table["metric"].iloc[0])
     ratios = sorted(set(table["ratio"]) - {0.0})
@@ -71,12 +77,12 @@ def subgroups(run: Run, summary: dict[str, Any], arms: set[str]) -> None:
     st.caption("Subgroups are small and were not what the sweep was planned for: reasons to look again, no results.")
 
 
-def confidence(run: Run, trials: pd.DataFrame, summary: dict[str, Any]) -> None:
+def confidence(run: Run, trials: pd.DataFrame, summary: SweepSummary) -> None:
     """How often the classifier is right where it claims to be sure: real images alone, and the largest share."""
-    arm = summary.get("primary_arm") or "real+synthetic"
+    arm = summary.primary_arm or "real+synthetic"
     ratios = trials.loc[trials["arm"] == arm, "ratio"]
     cells = [("real", 0.0), *([(arm, float(ratios.max()))] if len(ratios) else [])]
-    table = read_reliability(*stamp(run.path / "trials.parquet"), summary["classes"], cells)
+    table = read_reliability(*stamp(run.path / "trials.parquet"), summary.classes, cells)
     chart(figure_reliability(table), f"reliability-{run.id}", "confidence", lambda: table)
     st.caption("Dots grow with the number of scores. Below the dashed line the classifier is surer than it may be.")
 

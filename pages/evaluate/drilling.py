@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -13,6 +12,7 @@ from engine.report.figures import figure_confusion
 from engine.report.style import ARMS
 from engine.report.tables import METRICS, confusion_of, mistakes, present_metrics, show_share
 from engine.store.runs import Run
+from engine.sweep.summary_model import SweepSummary
 from pages.components.charts import chart
 from pages.components.files import json_of, stamp
 from pages.components.home import home
@@ -49,7 +49,7 @@ def trial_in_url(trials: pd.DataFrame) -> tuple[str, float, int | None] | None:
     return (arm, float(trials.loc[there, "ratio"].iloc[0]), seed) if there.any() else None
 
 
-def drill_down(run: Run, trials: pd.DataFrame, summary: dict[str, Any] | None) -> None:
+def drill_down(run: Run, trials: pd.DataFrame, summary: SweepSummary | None) -> None:
     """The confusion matrix and the settings of the clicked trial, or of all trials behind a clicked mean."""
     point = trial_in_url(trials)
     if point is None:
@@ -79,7 +79,7 @@ def drill_down(run: Run, trials: pd.DataFrame, summary: dict[str, Any] | None) -
             )
         left, right = st.columns([3, 2], gap="large")
         matrix = confusion_of(chosen)
-        classes = summary["classes"] if summary else classes_of(config_of(run)["dataset"], len(matrix))
+        classes = summary.classes if summary else classes_of(config_of(run)["dataset"], len(matrix))
         title = "Confusion matrix" if len(chosen) == 1 else f"Confusion matrix, sum over {len(chosen)} trials"
         with left:
             chart(

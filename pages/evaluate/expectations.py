@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -14,7 +13,7 @@ from engine.report.protocol_comparison import is_probe, trained_for
 from engine.store.runs import State, list_runs
 from engine.sweep.analysis_units import patients
 from engine.sweep.arms import arm_rule, plan
-from engine.sweep.power import detectable, seeds_to_claim
+from engine.sweep.power import Detectable, detectable, seeds_to_claim
 from engine.sweep.statistics import ALPHA, smallest_sign_flip_p
 from pages.components.format import duration
 from pages.components.home import home
@@ -33,8 +32,8 @@ def in_numbers(tested: Sequence[Dataset], config: SweepConfig) -> None:
     st.markdown("**The plan in numbers**")
     with st.container(horizontal=True):
         _figures(config, limits, n_test, what)
-    if limits["difference"] is not None and not too_few(config):
-        st.caption(f"More {limits['limited_by']} would lower the smallest difference most.")
+    if limits.difference is not None and not too_few(config):
+        st.caption(f"More {limits.limited_by} would lower the smallest difference most.")
 
 
 def too_few(config: SweepConfig) -> str:
@@ -49,8 +48,8 @@ def too_few(config: SweepConfig) -> str:
     )
 
 
-def _figures(config: SweepConfig, limits: dict[str, Any], n_test: int, what: str) -> None:
-    difference = limits["difference"]
+def _figures(config: SweepConfig, limits: Detectable, n_test: int, what: str) -> None:
+    difference = limits.difference
     st.metric(
         "Smallest difference",
         "none" if difference is None else f"{100 * difference:.1f} points",
@@ -60,23 +59,23 @@ def _figures(config: SweepConfig, limits: dict[str, Any], n_test: int, what: str
         border=True,
         width=CARD,
         help=f"A true difference to the duplicates of this size is found four times in five. Assumed: two trained "
-        f"classifiers disagree on {100 * limits['disagreement']:.0f} % of the test {what}, half of it with every seed, "
-        f"and seeds differ by {100 * limits['seed_spread']:.0f} point.",
+        f"classifiers disagree on {100 * limits.disagreement:.0f} % of the test {what}, half of it with every seed, "
+        f"and seeds differ by {100 * limits.seed_spread:.0f} point.",
     )
     st.metric(
         f"Test {what}",
         f"{n_test}",
-        f"± {100 * limits['half_width']:.1f} points by chance",
+        f"± {100 * limits.half_width:.1f} points by chance",
         delta_color="off",
         delta_arrow="off",
         border=True,
         width=CARD,
-        help=f"Half the 95 % Wilson interval of an accuracy of {100 * limits['at']:.0f} % on so many test {what}. More "
+        help=f"Half the 95 % Wilson interval of an accuracy of {100 * limits.at:.0f} % on so many test {what}. More "
         "of them make it smaller; more seeds do not.",
     )
     st.metric(
         "Smallest p-value possible",
-        f"{limits['smallest_p_holm']:.3f}",
+        f"{limits.smallest_p_holm:.3f}",
         f"with {_count(config.seeds, 'repetition')}; below {ALPHA} to claim",
         delta_color="off",
         delta_arrow="off",
@@ -103,7 +102,7 @@ def _count(number: int, what: str) -> str:
 
 def in_plain_words(config: SweepConfig, tested: Sequence[Dataset]) -> str:
     """What the smallest difference means, for somebody who never planned a study."""
-    difference = detectable(n_tested(tested, config), config.seeds, len(config.ratios))["difference"]
+    difference = detectable(n_tested(tested, config), config.seeds, len(config.ratios)).difference
     if difference is None:
         return (
             "This sweep cannot show any difference for sure; it gives a first impression, and the verdict will be "

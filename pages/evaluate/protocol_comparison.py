@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -11,11 +10,12 @@ import streamlit as st
 from engine.configs import SweepConfig
 from engine.publications.publication import Publication
 from engine.publications.table import PUBLICATIONS
-from engine.report.style import ARMS
+from engine.report.detail_tables import readable_dropped
 from engine.report.tables import METRICS, Measure, readable_cells, show_share
 from engine.store.runs import Run
 from engine.sweep.checks import check_published
-from pages.components.files import json_of, table_of
+from engine.sweep.summary_model import SUMMARY_FILE, SweepSummary
+from pages.components.files import result_of, table_of
 from pages.components.home import home
 from pages.components.run_summary import config_of, title
 from pages.components.runs import run_link
@@ -31,27 +31,15 @@ def as_published(run: Run, config: SweepConfig) -> Callable[[pd.DataFrame, str],
     return lambda trials, metric: _draw(run, config, other, publication, trials, metric)
 
 
-def departures(summary: dict[str, Any], trials: pd.DataFrame) -> None:
+def departures(summary: SweepSummary, trials: pd.DataFrame) -> None:
     """Where this protocol departs from the sound one, and what the published rule would have left out."""
-    st.markdown("\n".join(f"* **{_words(each['name'])}**: {each['sentence']}" for each in summary["departures"]))
-    if dropped := summary.get("dropped"):
+    st.markdown("\n".join(f"* **{_words(each.name)}**: {each.sentence}" for each in summary.departures))
+    if summary.dropped is not None:
         st.markdown("**Without the runs that were left out as published**")
-        st.caption(dropped["rule"])
-        accuracy = METRICS["accuracy"]
-        # by image, as the rule counts, even where the sweep judges by patient
-        means = trials.groupby(["arm", "ratio"])["accuracy"].mean()
-        rows = [
-            {
-                "Arm": ARMS[cell["arm"]].title,
-                "Share": show_share(cell["ratio"]) if cell["ratio"] else "–",
-                "Accuracy of all runs": accuracy.show(means.get((cell["arm"], cell["ratio"]), float("nan"))),
-                "Accuracy of those kept": accuracy.show(cell["mean"]),
-                "Kept": cell["n"],
-            }
-            for cell in dropped["cells"]
-        ]
-        st.dataframe(pd.DataFrame(rows), hide_index=True, height="content")
-        st.caption(f"{len(dropped['trials'])} runs would be left out. The verdict counts them all. Accuracy by image.")
+        st.caption(summary.dropped.rule)
+        st.dataframe(readable_dropped(summary.dropped, trials), hide_index=True, height="content")
+        left_out = len(summary.dropped.trials)
+        st.caption(f"{left_out} runs would be left out. The verdict counts them all. Accuracy by image.")
 
 
 def _draw(
@@ -68,12 +56,12 @@ def _draw(
             st.markdown(f"**This sweep: {'sound' if config.claims else 'as published'}, {config.seeds} seeds**")
             _cells(trials, metric)
         with right:
-            summary = other.path / "summary.json"
+            summary = other.path / SUMMARY_FILE
             st.markdown(f"**{title(other)}, {config_of(other)['seeds']} seeds**")
             _cells(table_of(other.path / "trials.parquet", omit=("scores",)), metric)
             if summary.is_file():
-                verdict = json_of(summary)["verdict"]
-                st.caption(f"{verdict['verdict'].capitalize()}: {verdict['sentence']}")
+                verdict = result_of(summary, SweepSummary).verdict
+                st.caption(f"{verdict.verdict.capitalize()}: {verdict.sentence}")
             run_link(other, "Open it")
     if publication is not None:
         reported(publication)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -16,8 +15,9 @@ from engine.report.tables import METRICS, cell_table, level_trials, present_metr
 from engine.store.runs import Run
 from engine.sweep.arms import baseline_of, control_of, primary_arm
 from engine.sweep.statistics import QUICK_LOOK_BELOW
+from engine.sweep.summary_model import SUMMARY_FILE, SweepSummary
 from pages.components.charts import chart
-from pages.components.files import json_of, stamp, table_of
+from pages.components.files import result_of, stamp, table_of
 from pages.components.navigation import script
 from pages.components.phantom import phantom_badge
 from pages.components.query_params import several_in_url
@@ -44,8 +44,8 @@ def results(run: Run, ended: bool) -> None:
     """
     config = parse_config(config_of(run))
     assert isinstance(config, SweepConfig)
-    trials_path, summary_path = run.path / "trials.parquet", run.path / "summary.json"
-    summary = json_of(summary_path) if ended and summary_path.is_file() else None
+    trials_path, summary_path = run.path / "trials.parquet", run.path / SUMMARY_FILE
+    summary = result_of(summary_path, SweepSummary) if ended and summary_path.is_file() else None
     if not config.claims:
         st.badge("As published: repeats its flaws, claims nothing", icon=":material/history_edu:", color="orange")
     if summary is not None:
@@ -145,7 +145,7 @@ def _counted(run: Run, config: SweepConfig, metrics: pd.DataFrame) -> pd.DataFra
 
 
 def tables(
-    run: Run, config: SweepConfig, summary: dict[str, Any], trials: pd.DataFrame, shown: pd.DataFrame, metric: str
+    run: Run, config: SweepConfig, summary: SweepSummary, trials: pd.DataFrame, shown: pd.DataFrame, metric: str
 ) -> None:
     """The numbers behind the plot, each kind on a tab of its own that is drawn when it is opened.
 
@@ -154,15 +154,15 @@ def tables(
     parts = {
         "Comparisons": lambda: comparisons(run, summary, metric),
         "Means": lambda: means(shown, metric),
-        "By class": lambda: by_class(trials[trials["arm"].isin(set(shown["arm"]))], summary["classes"]),
+        "By class": lambda: by_class(trials[trials["arm"].isin(set(shown["arm"]))], summary.classes),
         "Confidence": lambda: confidence(run, trials, summary),
         "Self-checks": lambda: self_checks(summary),
     }
-    if summary.get("subgroups"):
+    if summary.subgroups:
         parts["Subgroups"] = lambda: subgroups(run, summary, set(shown["arm"]))
     if other := as_published(run, config):
         parts["As published"] = lambda: other(shown, metric)
-    if summary.get("departures"):
+    if summary.departures:
         parts["Departures"] = lambda: departures(summary, trials)
     tabs(parts, "table")
 

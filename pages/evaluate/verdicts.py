@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
 from engine.report.headline_answers import of_patients
 from engine.report.style import ARMS
 from engine.report.tables import METRICS
+from engine.sweep.summary_model import SweepSummary
 
 VERDICTS = {
     "helps": (st.success, ":material/trending_up:", "green"),
@@ -17,54 +16,51 @@ VERDICTS = {
 }
 
 
-def show_verdict(summary: dict[str, Any]) -> None:
+def show_verdict(summary: SweepSummary) -> None:
     """The verdict in words, on top of everything else."""
-    verdict = summary["verdict"]
-    box, icon, _ = VERDICTS.get(verdict["verdict"], VERDICTS["no evidence"])
-    box(f"**Verdict: {verdict['verdict']}.** {verdict['sentence']}", icon=icon)
-    if verdict.get("needed"):
-        words = "What it would need to tell" if verdict["verdict"] == "no evidence" else "What is needed next"
-        st.caption(f"{words}: {verdict['needed']}")
+    verdict = summary.verdict
+    box, icon, _ = VERDICTS[verdict.verdict]
+    box(f"**Verdict: {verdict.verdict}.** {verdict.sentence}", icon=icon)
+    if verdict.needed:
+        words = "What it would need to tell" if verdict.verdict == "no evidence" else "What is needed next"
+        st.caption(f"{words}: {verdict.needed}")
     st.caption(_about(summary))
-    for check in summary.get("checks", []):
-        if not check["ok"]:
-            st.error(f"Self-check failed, **{_words(check['name'])}**: {check['sentence']}", icon=":material/rule:")
-    others = {arm: found for arm, found in summary.get("verdicts", {}).items() if arm != summary.get("primary_arm")}
+    for check in summary.checks:
+        if not check.ok:
+            st.error(f"Self-check failed, **{_words(check.name)}**: {check.sentence}", icon=":material/rule:")
+    others = {arm: found for arm, found in summary.verdicts.items() if arm != summary.primary_arm}
     if others:
         with st.expander(f"Other arms ({len(others)}, exploratory)", icon=":material/alt_route:"):
             st.caption("Looked at beside the verdict, and not corrected for being several: reasons to look again.")
             for arm, found in others.items():
-                _, icon, colour = VERDICTS.get(found["verdict"], VERDICTS["no evidence"])
-                st.markdown(f":{colour}[{icon} **{ARMS[arm].title}: {found['verdict']}.**] {found['sentence']}")
+                _, icon, colour = VERDICTS[found.verdict]
+                st.markdown(f":{colour}[{icon} **{ARMS[arm].title}: {found.verdict}.**] {found.sentence}")
 
 
-def _about(summary: dict[str, Any]) -> str:
+def _about(summary: SweepSummary) -> str:
     """What the verdict is about, and which images were left out."""
-    metric = METRICS[summary.get("metric", "accuracy")].title
-    arm = summary.get("primary_arm")
-    level = summary.get("level", "image")
-    parts = [f"About {metric} by {level}" + (f" of {ARMS[arm].title}" if arm else "")]
-    images = f"{summary['n_test']} test images{of_patients(summary)}"
-    folds = summary.get("folds") or []
+    arm = summary.primary_arm
+    parts = [f"About {METRICS[summary.metric].title} by {summary.level}" + (f" of {ARMS[arm].title}" if arm else "")]
+    images = f"{summary.n_test} test images{of_patients(summary.patients)}"
+    folds = summary.folds
     parts.append(images + (f", each tested in one of {len(folds)} folds" if len(folds) > 1 else ""))
-    left_out = summary.get("pool_excluded") or {}
+    left_out = summary.pool_excluded or {}
     if left_out:
         reasons = "; ".join(f"{count}: {reason}" for reason, count in left_out.items())
         parts.append(f"{sum(left_out.values())} pool images were left out ({reasons})")
     return " · ".join(parts)
 
 
-def self_checks(summary: dict[str, Any]) -> None:
+def self_checks(summary: SweepSummary) -> None:
     """Every check that the program made of its own result."""
-    checks = summary.get("checks", [])
-    if not checks:
+    if not summary.checks:
         st.caption("This sweep is of before the self-checks.")
         return
     st.caption("What the program checks of every result of its own; published tables are held to the same.")
     lines = []
-    for check in sorted(checks, key=lambda check: check["ok"]):
-        mark = ":green[:material/check_circle:]" if check["ok"] else ":red[:material/error:]"
-        lines.append(f"{mark} **{_words(check['name'])}**: {check['sentence']}")
+    for check in sorted(summary.checks, key=lambda check: check.ok):
+        mark = ":green[:material/check_circle:]" if check.ok else ":red[:material/error:]"
+        lines.append(f"{mark} **{_words(check.name)}**: {check.sentence}")
     st.markdown("  \n".join(lines))
 
 

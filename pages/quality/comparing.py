@@ -47,7 +47,7 @@ def compare() -> None:
             labels_of(rest.values()).__getitem__,
         )
     ]
-    pair = [result_of(QualityScores, run.path / SCORES_FILE) for run in (first, other)]
+    pair = [result_of(run.path / SCORES_FILE, QualityScores) for run in (first, other)]
     names = [
         f"{letter}: {title(run).removeprefix('Quality ')}" for letter, run in zip("AB", (first, other), strict=True)
     ]

@@ -81,6 +81,6 @@ def time_before() -> str:
     for run in list_runs(home(), "quality"):
         status, scores = status_of(run), run.path / SCORES_FILE
         if status.state is State.FINISHED and status.started and status.ended and scores.is_file():
-            images = result_of(QualityScores, scores).counts.pool
+            images = result_of(scores, QualityScores).counts.pool
             return f"{title(run)} took **{duration(status.ended - status.started)}** for {images} images here."
     return ""

@@ -179,7 +179,7 @@ def run_export(training: Run, snapshot: str) -> None:
 def read_ranking(ranking: Run) -> Ranking | None:
     """A ranking as far as it has come; None before its first snapshot."""
     path = ranking.path / RANKING_FILE
-    found = result_of(Ranking, path) if path.is_file() else None
+    found = result_of(path, Ranking) if path.is_file() else None
     return found if found is not None and found.snapshots else None
 
 

@@ -58,7 +58,7 @@ def results(run: Run, ended: bool) -> None:
                 icon=":material/hourglass_top:",
             )
         return
-    found = result_of(QualityScores, path)
+    found = result_of(path, QualityScores)
     neighbours = _table(run, "neighbours.parquet")
     pool = pool_of(run)
     phantom_badge(found.dataset)

@@ -10,7 +10,6 @@ import pandas as pd
 
 from engine.configs import SweepConfig
 from engine.datasets.dataset import Dataset
-from engine.store.files import write_json
 from engine.store.home import Home
 from engine.store.runs import Run, State, create_run
 from engine.sweep.arms import Trial, arm_rule, plan
@@ -18,6 +17,7 @@ from engine.sweep.metric_table import METRICS_FILE, metric_table
 from engine.sweep.metrics import confusion_matrix, metrics, positive_class
 from engine.sweep.splits import open_splits, test_table
 from engine.sweep.summary import summarise
+from engine.sweep.summary_model import SUMMARY_FILE, Classifier
 from tests.fabricated.datasets import fingerprint
 from tests.fabricated.trainings import set_state
 
@@ -94,8 +94,8 @@ def make_sweep(
         positive = positive_class(dataset.classes)
         table = metric_table(trials, test_images, dataset.classes, positive, config.subgroups)
         table.to_parquet(run.path / METRICS_FILE)
-        summary = summarise(config, splits, trials, test_images, table, {"name": "small-cnn"})
-        write_json(run.path / "summary.json", summary)
-        result = {"verdict": summary["verdict"]["verdict"], "sentence": summary["verdict"]["sentence"]}
+        summary = summarise(config, splits, trials, test_images, table, Classifier(name="small-cnn"))
+        summary.write(run.path / SUMMARY_FILE)
+        result = {"verdict": summary.verdict.verdict, "sentence": summary.verdict.sentence}
     changes = {"result": result, **changes}
     return set_state(run, state, stage="Trials", done=len(kept), total=len(trials), unit="trials", **changes)

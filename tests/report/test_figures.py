@@ -28,6 +28,9 @@ from engine.report.tables import (
 )
 from engine.report.training_figures import MAX_POINTS, thinned
 from engine.sweep.comparisons import compare
+from engine.sweep.power import detectable
+from engine.sweep.summary_model import Classifier, RealNoise, SweepSummary, TestNoise
+from engine.sweep.verdict import Question, judge
 from tests.fabricated import make_trials
 
 LABELS = np.repeat([0, 1], 15)
@@ -39,13 +42,29 @@ def trials() -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def summary(trials: pd.DataFrame) -> dict:
+def summary(trials: pd.DataFrame) -> SweepSummary:
     found = [
-        {**vars(comparison)}
+        comparison
         for arm in ("real", "real+duplicates")
         for comparison in compare(trials, "real+synthetic", arm, "accuracy")
     ]
-    return {"classes": ["bleed", "normal"], "majority_accuracy": 0.5, "comparisons": found}
+    accuracy = RealNoise(mean=0.8, low=0.7, high=0.9)
+    return SweepSummary(
+        dataset="d",
+        classifier=Classifier(name="small-cnn"),
+        classes=["bleed", "normal"],
+        majority_accuracy=0.5,
+        n_train=80,
+        n_valid=30,
+        n_test=30,
+        seeds=6,
+        steps=300,
+        batch=32,
+        detectable=detectable(30, 6, 4),
+        comparisons=tuple(found),
+        test_noise=TestNoise(real=accuracy),
+        verdict=judge(Question(), [], []),
+    )
 
 
 def points(figure: go.Figure) -> list[tuple[str, float, int, float]]:
@@ -58,7 +77,7 @@ def points(figure: go.Figure) -> list[tuple[str, float, int, float]]:
     ]
 
 
-def test_every_trial_is_a_point_that_names_itself(trials: pd.DataFrame, summary: dict) -> None:
+def test_every_trial_is_a_point_that_names_itself(trials: pd.DataFrame, summary: SweepSummary) -> None:
     expected = {(row.arm, row.ratio, row.seed, round(100 * row.accuracy, 6)) for row in trials.itertuples()}
     found = [(arm, ratio, seed, round(y, 6)) for arm, ratio, seed, y in points(figure_sweep(trials, summary))]
     assert set(found) == expected
@@ -86,7 +105,7 @@ def test_means_carry_their_intervals(trials: pd.DataFrame) -> None:
             assert y - down == pytest.approx(100 * cells.loc[(arm, ratio), "low"])
 
 
-def test_the_baseline_and_the_definition_of_a_share_are_shown(trials: pd.DataFrame, summary: dict) -> None:
+def test_the_baseline_and_the_definition_of_a_share_are_shown(trials: pd.DataFrame, summary: SweepSummary) -> None:
     figure = figure_sweep(trials, summary)
     assert any(shape.line.dash == "dash" and shape.y0 == 50 for shape in figure.layout.shapes)
     assert "one synthetic image for each real one" in figure.layout.xaxis.title.text
@@ -114,8 +133,8 @@ def test_a_metric_without_numbers_is_left_out(trials: pd.DataFrame) -> None:
     assert "AUROC" not in readable_cells(blank)
 
 
-def test_differences_show_interval_and_corrected_p(summary: dict) -> None:
-    table = comparison_table(summary)
+def test_differences_show_interval_and_corrected_p(summary: SweepSummary) -> None:
+    table = comparison_table(summary.comparisons)
     figure = figure_differences(table)
     shown = {annotation.y: annotation.text.strip() for annotation in figure.layout.annotations if annotation.text}
     row = table[(table["against"] == "real") & (table["ratio"] == 1.0)].iloc[0]
@@ -126,11 +145,12 @@ def test_differences_show_interval_and_corrected_p(summary: dict) -> None:
     assert readable_comparisons(table)["Mean difference"].str.endswith(" points").all()
 
 
-def test_a_comparison_that_could_not_be_computed_is_a_dash(summary: dict) -> None:
-    broken = [
-        {**comparison, "mean_difference": None, "low": None, "high": None} for comparison in summary["comparisons"]
-    ]
-    assert set(readable_comparisons(comparison_table({"comparisons": broken}))["Mean difference"]) == {"–"}
+def test_a_comparison_that_could_not_be_computed_is_a_dash(summary: SweepSummary) -> None:
+    stored = summary.plain()
+    for comparison in stored["comparisons"]:
+        comparison |= {"mean_difference": None, "low": None, "high": None}
+    broken = SweepSummary.parse(stored, "summary.json").comparisons
+    assert set(readable_comparisons(comparison_table(broken))["Mean difference"]) == {"–"}
 
 
 def test_confusion_shares_are_of_the_true_class() -> None:

@@ -25,6 +25,7 @@ from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
 from engine.store.home import REPOSITORY, Home
 from engine.store.runs import Run, State
+from engine.sweep.summary_model import Patients
 from tests.fabricated import (
     CLASSES,
     make_dataset,
@@ -135,9 +136,9 @@ def test_every_table_is_there_as_csv_and_as_parquet(pair: Run) -> None:
 
 
 def test_test_images_of_unknown_patients_are_not_counted_as_one() -> None:
-    assert of_patients({"patients": {"known": 1, "images_without": 28}}) == ", 28 of them of unknown patients"
-    assert of_patients({"patients": {"known": 12, "images_without": 0}}) == " of 12 patients"
-    assert of_patients({"patients": None}) == ""
+    assert of_patients(Patients(known=1, images_without=28)) == ", 28 of them of unknown patients"
+    assert of_patients(Patients(known=12, images_without=0)) == " of 12 patients"
+    assert of_patients(None) == ""
 
 
 def test_the_first_screen_answers_how_sure_to_what_copies_and_leaks(pair: Run) -> None:

@@ -17,14 +17,14 @@ from engine.sweep.power import (
 
 @pytest.mark.parametrize(("n", "points"), [(50, 9.9), (100, 7.0), (200, 4.9), (500, 3.1)])
 def test_half_widths_are_those_stated(n: int, points: float) -> None:
-    assert detectable(n, 8, 4)["half_width"] * 100 == pytest.approx(points, abs=0.05)
+    assert detectable(n, 8, 4).half_width * 100 == pytest.approx(points, abs=0.05)
 
 
 def test_says_what_so_many_seeds_and_ratios_can_claim() -> None:
-    assert detectable(100, 8, 4)["smallest_p_holm"] == pytest.approx(4 / 128)
+    assert detectable(100, 8, 4).smallest_p_holm == pytest.approx(4 / 128)
     few = detectable(100, 6, 4)
-    assert few["smallest_p_holm"] == pytest.approx(4 / 32)
-    assert few["difference"] is None
+    assert few.smallest_p_holm == pytest.approx(4 / 32)
+    assert few.difference is None
     assert seeds_to_claim(4) == 8
     assert seeds_to_claim(1) == 6
 
@@ -36,8 +36,8 @@ def test_the_smallest_difference_falls_with_images_and_seeds_and_rises_with_rati
         other = smallest_difference(images, seeds, ratios)
         assert other is not None
         assert other < base
-    assert detectable(50, 8, 4)["limited_by"] == "test images"
-    assert detectable(20_000, 8, 4)["limited_by"] == "seeds"
+    assert detectable(50, 8, 4).limited_by == "test images"
+    assert detectable(20_000, 8, 4).limited_by == "seeds"
 
 
 def test_seeds_needed_grow_with_spread_and_end_at_none() -> None:

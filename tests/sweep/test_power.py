@@ -48,12 +48,12 @@ def test_the_smallest_difference_that_was_promised_is_found(patients: int) -> No
     """At one ratio of four, in a world as noisy as the promise assumes."""
     promise = detectable(patients, 8, len(RATIOS))
     world = {"patients": patients, "lasting": 0.6, "of_seed": 0.06, "fleeting": 0.35}
-    assert promise["disagreement"] == pytest.approx(disagreement(world), rel=0.2)
+    assert promise.disagreement == pytest.approx(disagreement(world), rel=0.2)
     sweeps = 150
     found = Counter(
-        verdict_of(simulate(2000 + sweep, {0.5: promise["difference"]}, **world)).verdict for sweep in range(sweeps)
+        verdict_of(simulate(2000 + sweep, {0.5: promise.difference}, **world)).verdict for sweep in range(sweeps)
     )
-    assert found["helps"] >= stats.binom.ppf(0.025, sweeps, promise["power"])
+    assert found["helps"] >= stats.binom.ppf(0.025, sweeps, promise.power)
 
 
 def disagreement(world: dict[str, Any]) -> float:

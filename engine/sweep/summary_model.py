@@ -1,0 +1,168 @@
+"""`summary.json` as a model: what a sweep found, in numbers that pages and reports show as they are."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+from pydantic import Field, field_validator
+
+from engine.store.versioned import Number, Result, Versioned
+from engine.sweep.analysis_units import Level
+from engine.sweep.checks import Check, check_id
+from engine.sweep.comparisons import Comparison
+from engine.sweep.power import Detectable
+from engine.sweep.protocol_deviations import Deviation, DroppedRuns
+from engine.sweep.verdict import Verdict
+
+SUMMARY_FILE = "summary.json"
+
+
+class Classifier(Result):
+    """The classifier in words; of networks that begin untrained, nothing but the name is known."""
+
+    name: str
+    training: str = ""
+    head: str = ""
+    weights: str = ""
+    weights_sha256: str = ""
+    input: str = ""
+
+
+class Patients(Result):
+    """Patients of the test images."""
+
+    known: int
+    images_without: int
+    """Test images of unknown patients."""
+    mixed: int = 0
+    """Patients with images of several classes."""
+
+
+class Fold(Result):
+    """A fold and how much it holds; a sweep without folds has one."""
+
+    fold: int
+    dataset: str
+    dataset_fingerprint: str
+    pool: str
+    n_train: int
+    n_valid: int
+    n_test: int
+    n_groups: int
+
+
+class Cell(Result):
+    """The sweep's metric in an arm and ratio, with its 95 % interval over the seeds."""
+
+    arm: str
+    ratio: float
+    n: int
+    metric: str = "accuracy"
+    mean: Number
+    low: Number
+    high: Number
+    n_real: int
+    n_synthetic: int
+    means: dict[str, Number]
+    """The means of every metric."""
+
+
+class Subgroup(Result):
+    """The sweep's metric in a subgroup of the test images, with its 95 % interval for seeds and test images."""
+
+    column: str
+    value: str
+    arm: str
+    ratio: float
+    metric: str
+    mean: Number
+    low: Number
+    high: Number
+    n: int
+
+
+class RealNoise(Result):
+    """The accuracy of real images alone, with a 95 % interval over the test images (whole patients where known)."""
+
+    mean: Number
+    low: Number
+    high: Number
+
+
+class DifferenceNoise(RealNoise):
+    """A difference of accuracies, with its interval over the test images."""
+
+    arm: str = "real+synthetic"
+    ratio: float
+    against: str
+
+
+class TestNoise(Result):
+    """How much the choice of test images moves accuracies and differences."""
+
+    __test__: ClassVar[bool] = False  # nothing for pytest
+
+    real: RealNoise
+    differences: tuple[DifferenceNoise, ...] = ()
+
+
+class SweepSummary(Versioned):
+    """What a sweep found. What sweeps of before did not keep has a default."""
+
+    dataset: str
+    dataset_fingerprint: str = ""
+    phantom: bool = False
+    pool: str = ""
+    classifier: Classifier
+    classes: list[str]
+    positive: str = ""
+    metric: str = "accuracy"
+    level: Level = "image"
+    majority_accuracy: Number = math.nan
+    """Accuracy of always naming the class most frequent in the (fold's) training images."""
+    n_train: int
+    n_valid: int
+    n_test: int
+    n_groups: int = 0
+    n_units: int = 0
+    """What is counted: test images or patients."""
+    patients: Patients | None = None
+    folds: tuple[Fold, ...] = ()
+    seeds: int
+    steps: int
+    batch: int
+    detectable: Detectable
+    cells: tuple[Cell, ...] = ()
+    comparisons: tuple[Comparison, ...]
+    baselines: tuple[Comparison, ...] = ()
+    """Comparisons of the arms without synthetic images."""
+    subgroups: tuple[Subgroup, ...] = ()
+    test_noise: TestNoise
+    primary_arm: str | None = None
+    """The arm that the verdict is about."""
+    verdict: Verdict
+    verdicts: dict[str, Verdict] = Field(default_factory=dict)
+    """Of every synthetic arm; all but the primary arm's are exploratory."""
+    departures: tuple[Deviation, ...] = ()
+    checks: tuple[Check, ...] = ()
+    dropped: DroppedRuns | None = None
+    pool_images: int = 0
+    pool_excluded: dict[str, int] | None = None
+    """Images that had left the pools, by reason; None of sweeps that did not count them."""
+
+    @field_validator("comparisons", mode="before")
+    @classmethod
+    def _with_arm(cls, rows: Any) -> Any:
+        """A comparison without a named arm is of the one synthetic arm that there was at first."""
+        if not isinstance(rows, list):
+            return rows
+        return [{"arm": "real+synthetic", **row} if isinstance(row, dict) else row for row in rows]
+
+    @field_validator("checks", mode="before")
+    @classmethod
+    def _with_ids(cls, rows: Any) -> Any:
+        """Checks of before there were ids are known by their words."""
+        if not isinstance(rows, list):
+            return rows
+        return [{**row, "id": check_id(row)} if isinstance(row, dict) and "name" in row else row for row in rows]
