@@ -162,6 +162,19 @@ class Dataset:
                 "trusted. Restore manifest.csv, or import the data again under another name."
             )
 
+    def has_fingerprint(self, made_for: str) -> bool:
+        """Whether something made for the split `made_for` fits the split of now; '' is not pinned to any, and does."""
+        return made_for in ("", self.fingerprint)
+
+    def require_fingerprint(self, made_for: str, what: str) -> None:
+        """Raise `ErsatzError` unless the split is the one that `what`, such as "The pool x", was made for."""
+        if not self.has_fingerprint(made_for):
+            now = f"the split {self.fingerprint[:12]}..." if self.frozen else "none that is frozen"
+            raise ErsatzError(
+                f"{what} was made for the split {made_for[:12]}... of the data set {self.name}, which has {now} now; "
+                "the same is expected. Make a new one for the split of now."
+            )
+
     def freeze(self, accept_findings: bool = False) -> str:
         """Freeze the split and return its fingerprint; a frozen one stays as it is.
 

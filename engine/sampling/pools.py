@@ -136,12 +136,7 @@ class Pool:
 
     def require_made_for(self, dataset: Dataset) -> None:
         """Raise `ErsatzError` unless the pool was made for this data set, on the split that it has now."""
-        made_for = self.info["dataset_fingerprint"]
-        if made_for != dataset.fingerprint:
-            raise ErsatzError(
-                f"The pool {self.run.id} was made for another split ({made_for[:12]}...) than {dataset.name} has now "
-                f"({dataset.fingerprint[:12]}...). Train generators on this split and make a pool from them."
-            )
+        dataset.require_fingerprint(self.info["dataset_fingerprint"], f"The pool {self.run.id}")
         size, channels = self.info["size"], self.info["channels"]
         if (size, channels) != (dataset.size, dataset.channels):
             raise ErsatzError(
@@ -233,11 +228,7 @@ def pool_zip(pool: Pool) -> bytes:
 def _check_generators(config: PoolConfig, samplers: list[Sampler], dataset: Dataset, wanted: list[str]) -> None:
     """Raise `ErsatzError` unless the generators saw this frozen data set and make each wanted class once."""
     dataset.require_frozen()
-    if config.dataset_fingerprint not in ("", dataset.fingerprint):
-        raise ErsatzError(
-            f"The data set {dataset.name} is not the one the pool was set up for (fingerprint "
-            f"{dataset.fingerprint[:12]}..., expected {config.dataset_fingerprint[:12]}...). Make a new pool."
-        )
+    dataset.require_fingerprint(config.dataset_fingerprint, "This pool")
     for reference, sampler in zip(config.generators, samplers, strict=True):
         info = sampler.info
         if reference.sha256 not in ("", info["sha256"]):
