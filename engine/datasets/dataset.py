@@ -14,6 +14,7 @@ import pandas as pd
 from PIL import Image
 
 from engine.datasets.audit import blocking
+from engine.datasets.manifest import usable
 from engine.store.errors import ErsatzError
 from engine.store.files import read_json, replacing, write_json
 from engine.store.hashing import sha256_value
@@ -114,7 +115,7 @@ class Dataset:
 
     def rows(self, split: str | None = None, class_name: str | None = None) -> pd.DataFrame:
         """Rows that no remedy excluded, of one split and one class if these are given."""
-        rows = self.manifest[self.manifest["excluded"] == ""]
+        rows = usable(self.manifest)
         if split is not None:
             rows = rows[rows["split"] == split]
         if class_name is not None:
@@ -207,8 +208,8 @@ def list_datasets(home: Home) -> list[Dataset]:
 
 def fingerprint_of(manifest: pd.DataFrame, info: dict[str, Any]) -> str:
     """Hash over what a result depends on: images, classes, splits, groups, and the way they were preprocessed."""
-    used = manifest[manifest["excluded"] == ""]
-    rows = used[["path", "class", "split", "group", "sha256"]].sort_values("path").to_numpy(dtype=object).tolist()
+    columns = ["path", "class", "split", "group", "sha256"]
+    rows = usable(manifest)[columns].sort_values("path").to_numpy(dtype=object).tolist()
     return sha256_value({"rows": rows, "preprocessing": info["provenance"]["preprocessing"]})
 
 

@@ -156,8 +156,7 @@ def _described(extractor: Backbone) -> dict[str, str]:
 
 
 def _counts(train: Features, valid: Features, fakes: Features, pool: Pool) -> dict[str, int]:
-    before = int((pool.manifest["excluded"] != "").sum())
-    return {"train": len(train), "valid": len(valid), "pool": len(fakes), "excluded_before": before}
+    return {"train": len(train), "valid": len(valid), "pool": len(fakes), "excluded_before": len(pool.left_out)}
 
 
 def _map(shown: pd.DataFrame, features: np.ndarray, seed: int) -> pd.DataFrame:

@@ -157,8 +157,8 @@ def _reasons(pools: list[PoolSource], summary: dict[str, Any]) -> list[str]:
     counted = summary.get("pool_excluded")
     if counted is not None:
         return [f"{reason}: {count}" for reason, count in without_names(counted).items()]
-    excluded = Counter(reason for source in pools if source.pool for reason in source.pool.manifest["excluded"])
-    return [reason for reason in without_names(excluded) if reason]
+    excluded = Counter(reason for source in pools if source.pool for reason in source.pool.left_out["excluded"])
+    return list(without_names(excluded))
 
 
 def _quality(sources: Sources) -> str:

@@ -24,6 +24,7 @@ from PIL import Image, UnidentifiedImageError
 
 from engine.configs.pool import PoolConfig
 from engine.datasets.dataset import Dataset
+from engine.datasets.manifest import left_out, usable
 from engine.sampling.sampler import Sampler, write_png
 from engine.store.about import plain_words
 from engine.store.errors import ErsatzError
@@ -151,8 +152,13 @@ class Pool:
 
     def rows(self, class_name: str | None = None) -> pd.DataFrame:
         """Rows that are not excluded, of one class or of all."""
-        rows = self.manifest[self.manifest["excluded"] == ""]
+        rows = usable(self.manifest)
         return rows if class_name is None else rows[rows["class"] == class_name]
+
+    @property
+    def left_out(self) -> pd.DataFrame:
+        """Rows that a check, a reviewer or a person excluded, each with the reason."""
+        return left_out(self.manifest)
 
     def pixels(self, rows: pd.DataFrame) -> np.ndarray:
         """uint8 `[N, H, W, C]` in the order of `rows`; an `ErsatzError` when a file is not what the manifest says."""

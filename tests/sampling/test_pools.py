@@ -303,6 +303,7 @@ def test_restored_images_are_back_as_if_never_excluded(home, pair):
     paths = list(pool.rows()["path"][3:8])
     pool.exclude(paths, 'blurred, says "M.",\nand dark')
     assert list(pool.manifest["excluded"][3:8]) == ['blurred, says "M.", and dark'] * 5
+    assert list(pool.left_out["path"]) == list(pool.manifest["path"][3:8])
     pool.exclude(paths[0:2], "copy")
     pool.restore(paths[1:])
     reasons = Pool.open(run).manifest.set_index("path")["excluded"]
