@@ -25,10 +25,11 @@ from PIL import Image, UnidentifiedImageError
 from engine.configs.pool import PoolConfig
 from engine.datasets.dataset import Dataset
 from engine.datasets.manifest import left_out, usable
+from engine.sampling.pool_info import INFO_FILE, PoolGenerator, PoolInfo
 from engine.sampling.sampler import Sampler, write_png
 from engine.store.about import plain_words
 from engine.store.errors import ErsatzError
-from engine.store.files import read_json, replacing, write_json, write_text
+from engine.store.files import replacing, write_text
 from engine.store.hashing import sha256_file, sha256_pixels, sha256_value
 from engine.store.locks import FileLock
 from engine.store.progress import Outcome, Progress, Report, ShouldStop, never, silent
@@ -37,7 +38,6 @@ from engine.store.runs import Run
 COLUMNS = ["path", "class", "seed", "generator", "generator_sha256", "sha256", "excluded"]
 MANIFEST_FILE = "manifest.csv"
 TRAINING_FILE = "training_images.txt"
-INFO_FILE = "pool.json"
 
 
 def make_pool(run: Run, config: PoolConfig, report: Report = silent, should_stop: ShouldStop = never) -> Outcome:
@@ -117,9 +117,8 @@ class Pool:
         return table
 
     @cached_property
-    def info(self) -> dict[str, Any]:
-        """The content of `pool.json`."""
-        return read_json(self.path / INFO_FILE)
+    def info(self) -> PoolInfo:
+        return PoolInfo.read(self.path / INFO_FILE)
 
     @property
     def classes(self) -> list[str]:
@@ -137,8 +136,8 @@ class Pool:
 
     def require_made_for(self, dataset: Dataset) -> None:
         """Raise `ErsatzError` unless the pool was made for this data set, on the split that it has now."""
-        dataset.require_fingerprint(self.info["dataset_fingerprint"], f"The pool {self.run.id}")
-        size, channels = self.info["size"], self.info["channels"]
+        dataset.require_fingerprint(self.info.dataset_fingerprint, f"The pool {self.run.id}")
+        size, channels = self.info.size, self.info.channels
         if (size, channels) != (dataset.size, dataset.channels):
             raise ErsatzError(
                 f"The pool's images are {size} px with {channels} channel(s), those of {dataset.name} {dataset.size} "
@@ -162,7 +161,7 @@ class Pool:
 
     def pixels(self, rows: pd.DataFrame) -> np.ndarray:
         """uint8 `[N, H, W, C]` in the order of `rows`; an `ErsatzError` when a file is not what the manifest says."""
-        size, channels = self.info["size"], self.info["channels"]
+        size, channels = self.info.size, self.info.channels
         images = np.empty((len(rows), size, size, channels), np.uint8)
 
         def read(index: int, path: str, sha256: str) -> None:
@@ -273,20 +272,23 @@ def _check_generators(config: PoolConfig, samplers: list[Sampler], dataset: Data
 
 def _begin(run: Run, config: PoolConfig, samplers: list[Sampler], dataset: Dataset, wanted: list[str]) -> None:
     """Write what is known before the first image; clear what a killed attempt left half-written."""
-    info = {
-        "name": config.name,
-        "dataset": dataset.name,
-        "dataset_fingerprint": dataset.fingerprint,
-        "size": dataset.size,
-        "channels": dataset.channels,
-        "mode": dataset.mode,
-        "classes": wanted,
-        "generators": [{key: sampler.info[key] for key in ("run", "sha256", "classes")} for sampler in samplers],
-        "psi": config.psi,
-        "psi_cutoff": config.psi_cutoff,
-        "noise": config.noise,
-    }
-    if (run.path / INFO_FILE).exists() and read_json(run.path / INFO_FILE) != info:
+    info = PoolInfo(
+        name=config.name,
+        dataset=dataset.name,
+        dataset_fingerprint=dataset.fingerprint,
+        size=dataset.size,
+        channels=dataset.channels,
+        mode=dataset.mode,
+        classes=tuple(wanted),
+        generators=tuple(
+            PoolGenerator(run=info["run"], sha256=info["sha256"], classes=tuple(info["classes"]))
+            for info in (sampler.info for sampler in samplers)
+        ),
+        psi=config.psi,
+        psi_cutoff=config.psi_cutoff,
+        noise=config.noise,
+    )
+    if (run.path / INFO_FILE).exists() and PoolInfo.read(run.path / INFO_FILE) != info:
         raise ErsatzError(
             f"Pool {run.id} was begun with other generators than are there now (one was exported again since). "
             "Make a new pool."
@@ -301,7 +303,7 @@ def _begin(run: Run, config: PoolConfig, samplers: list[Sampler], dataset: Datas
             )
         hashes.update(path.read_text().split())
     write_text(run.path / TRAINING_FILE, "".join(f"{digest}\n" for digest in sorted(hashes)))
-    write_json(run.path / INFO_FILE, info)
+    info.write(run.path / INFO_FILE)
     for leftover in (run.path / "images").glob("*/.*"):
         leftover.unlink()
 

@@ -36,7 +36,7 @@ def gallery(run: Run) -> None:
         "Pictures": amount(len(pool.rows())),
         "Left out": amount(len(pool.left_out)),
         "Classes": str(len(pool.classes)),
-        "Size": f"{pool.info['size']}×{pool.info['size']} {pool.info['mode']}",
+        "Size": f"{pool.info.size}×{pool.info.size} {pool.info.mode}",
     }
     with st.container(horizontal=True):
         for label, value in metrics.items():
