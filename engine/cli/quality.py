@@ -116,8 +116,7 @@ def exclude(
 def restore(pool: PoolId, images: Images = None, as_json: Json = False) -> None:
     """Bring excluded images back into a pool: those named, or all."""
     opened = Pool.open(_pool_run(pool))
-    excluded = opened.manifest["path"][opened.manifest["excluded"] != ""]
-    back = images or list(excluded)
+    back = images or list(opened.left_out["path"])
     opened.restore(back)
     left = len(Pool.open(opened.run).rows())
     show({"pool": pool, "restored": back, "left": left}, as_json, f"{len(back)} images restored; the pool has {left}.")

@@ -12,6 +12,7 @@ import pandas as pd
 
 from engine.datasets.copies import BLANK_SPREAD, perceptual_hash
 from engine.datasets.image_stats import measured
+from engine.datasets.manifest import usable
 
 __all__ = ["affected", "audit", "blocking", "perceptual_hash"]
 
@@ -53,7 +54,7 @@ def affected(manifest: pd.DataFrame, path: Path) -> dict[str, list[str]]:
 def _looked_for(manifest: pd.DataFrame, path: Path) -> list[Finding]:
     if not {"near", "spread"} <= set(manifest.columns):
         manifest = measured(manifest, path)
-    rows = manifest[manifest["excluded"] == ""]
+    rows = usable(manifest)
     return [
         *_copies(rows, "sha256", "exact"),
         *_copies(rows, "near", "near"),

@@ -14,6 +14,7 @@ import pandas as pd
 from PIL import Image
 
 from engine.datasets.audit import blocking
+from engine.datasets.manifest import usable
 from engine.store.errors import ErsatzError
 from engine.store.files import read_json, replacing, write_json
 from engine.store.hashing import sha256_value
@@ -114,7 +115,7 @@ class Dataset:
 
     def rows(self, split: str | None = None, class_name: str | None = None) -> pd.DataFrame:
         """Rows that no remedy excluded, of one split and one class if these are given."""
-        rows = self.manifest[self.manifest["excluded"] == ""]
+        rows = usable(self.manifest)
         if split is not None:
             rows = rows[rows["split"] == split]
         if class_name is not None:
@@ -162,6 +163,19 @@ class Dataset:
                 "trusted. Restore manifest.csv, or import the data again under another name."
             )
 
+    def has_fingerprint(self, made_for: str) -> bool:
+        """Whether something made for the split `made_for` fits the split of now; '' is not pinned to any, and does."""
+        return made_for in ("", self.fingerprint)
+
+    def require_fingerprint(self, made_for: str, what: str) -> None:
+        """Raise `ErsatzError` unless the split is the one that `what`, such as "The pool x", was made for."""
+        if not self.has_fingerprint(made_for):
+            now = f"the split {self.fingerprint[:12]}..." if self.frozen else "none that is frozen"
+            raise ErsatzError(
+                f"{what} was made for the split {made_for[:12]}... of the data set {self.name}, which has {now} now; "
+                "the same is expected. Make a new one for the split of now."
+            )
+
     def freeze(self, accept_findings: bool = False) -> str:
         """Freeze the split and return its fingerprint; a frozen one stays as it is.
 
@@ -194,8 +208,8 @@ def list_datasets(home: Home) -> list[Dataset]:
 
 def fingerprint_of(manifest: pd.DataFrame, info: dict[str, Any]) -> str:
     """Hash over what a result depends on: images, classes, splits, groups, and the way they were preprocessed."""
-    used = manifest[manifest["excluded"] == ""]
-    rows = used[["path", "class", "split", "group", "sha256"]].sort_values("path").to_numpy(dtype=object).tolist()
+    columns = ["path", "class", "split", "group", "sha256"]
+    rows = usable(manifest)[columns].sort_values("path").to_numpy(dtype=object).tolist()
     return sha256_value({"rows": rows, "preprocessing": info["provenance"]["preprocessing"]})
 
 

@@ -13,6 +13,7 @@ from engine.datasets import remedies, splitting
 from engine.datasets.audit import audit, blocking
 from engine.datasets.dataset import frozen_now, reason_not_to_freeze, write_manifest
 from engine.datasets.image_stats import MEASURED, keep_measures, measured
+from engine.datasets.manifest import is_usable, usable
 from engine.store.files import write_json
 
 MOVED = "moved"
@@ -47,9 +48,9 @@ def moved_by_hand(manifest: pd.DataFrame) -> pd.DataFrame:
     """The manifest with every image moved by hand in the split it was moved to; what remains must be sound."""
     if MOVED not in manifest:
         return manifest
-    moved = (manifest[MOVED] != "") & (manifest["excluded"] == "")
+    moved = (manifest[MOVED] != "") & is_usable(manifest)
     manifest = manifest.assign(split=manifest["split"].mask(moved, manifest[MOVED]))
-    splitting.check(manifest[manifest["excluded"] == ""])
+    splitting.check(usable(manifest))
     return manifest
 
 

@@ -20,6 +20,7 @@ from engine.datasets import copies, splitting
 from engine.datasets.audit import audit, blocking
 from engine.datasets.dataset import Dataset, frozen_now, list_datasets, reason_not_to_freeze, write_manifest
 from engine.datasets.image_stats import MEASURED, measured
+from engine.datasets.manifest import usable
 from engine.store.errors import ErsatzError
 from engine.store.files import new_folder, write_json
 from engine.store.home import Home
@@ -56,7 +57,7 @@ def make_folds(dataset: Dataset, folds: int, seed: int = 0) -> list[Dataset]:
     if missing:
         manifest = measured(dataset.manifest, dataset.path)
         manifest.loc[manifest["excluded"] == CUT, "excluded"] = ""
-        numbers = _numbers(manifest[manifest["excluded"] == ""], folds, seed)
+        numbers = _numbers(usable(manifest), folds, seed)
         for number in missing:
             _write(dataset, names[number], _with_split(manifest, numbers == number, dataset, seed), facts[number])
     return [Dataset.open(dataset.home, name) for name in names]

@@ -9,6 +9,7 @@ import pandas as pd
 
 from engine.datasets.audit import name_prefixes
 from engine.datasets.copies import BLANK_SPREAD, joined
+from engine.datasets.manifest import is_usable, usable
 from engine.store.errors import ErsatzError
 
 GIVEN_GROUP = "given_group"
@@ -46,7 +47,7 @@ def _drop_blank(manifest: pd.DataFrame) -> None:
 
 def _drop_conflicts(manifest: pd.DataFrame) -> None:
     """Drop every member of a set of copies, exact or near, that has more than one label: none can be trusted."""
-    rows = manifest[manifest["excluded"] == ""]
+    rows = usable(manifest)
     for key in ("sha256", "near"):
         members = rows[rows[key] != ""]
         conflicting = members.groupby(key)["class"].transform("nunique") > 1
@@ -60,7 +61,7 @@ def _drop_copies(manifest: pd.DataFrame) -> None:
     what is lost is training images, which costs accuracy at most, where the other way round would cost evidence.
     Copies with different labels are left to `drop-conflicts`: keeping one would be choosing a label.
     """
-    rows = manifest[manifest["excluded"] == ""]
+    rows = usable(manifest)
     agreed = rows.groupby("sha256")["class"].transform("nunique") == 1
     order = rows[agreed]["split"].map(_FIRST_TO_KEEP.index).sort_values(kind="stable").index
     extra = rows.loc[order, "sha256"].duplicated()
@@ -78,7 +79,7 @@ def _join_groups(manifest: pd.DataFrame) -> None:
     Patients that share a picture become one group named after both. A group in several given splits goes where most
     of its images are, which moves the fewest; a tie goes to the test set first.
     """
-    rows = manifest[manifest["excluded"] == ""].copy()
+    rows = usable(manifest).copy()
     rows["set"] = joined(len(rows), rows["group"], rows["sha256"], rows["near"])
     for _, members in rows[rows.groupby("set")["path"].transform("size") > 1].groupby("set"):
         names = sorted(set(members["group"]) - {""})
@@ -89,7 +90,7 @@ def _join_groups(manifest: pd.DataFrame) -> None:
 
 
 def _exclude(manifest: pd.DataFrame, mask: pd.Series | np.ndarray, name: str) -> None:
-    manifest.loc[mask & (manifest["excluded"] == ""), "excluded"] = name
+    manifest.loc[mask & is_usable(manifest), "excluded"] = name
 
 
 _REMEDIES = {

@@ -10,6 +10,7 @@ from engine.datasets import remedies
 from engine.datasets.dataset import Dataset
 from engine.datasets.finalize import as_given
 from engine.datasets.image_stats import measured
+from engine.datasets.manifest import usable
 from engine.datasets.split_units import numbers
 
 
@@ -42,5 +43,4 @@ def effect_of(dataset: Dataset, remedy: str) -> Effect:
 
 
 def _kept(given: pd.DataFrame, names: list[str]) -> pd.DataFrame:
-    rows = remedies.apply(given, names)
-    return rows[rows["excluded"] == ""]
+    return usable(remedies.apply(given, names))

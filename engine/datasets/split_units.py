@@ -9,6 +9,7 @@ import pandas as pd
 from engine.datasets.copies import joined
 from engine.datasets.dataset import Dataset
 from engine.datasets.image_stats import measured
+from engine.datasets.manifest import usable
 
 
 def numbers(manifest: pd.DataFrame) -> pd.Series:
@@ -21,7 +22,7 @@ def units_of(dataset: Dataset) -> pd.DataFrame:
     class with its images, and the `path` of one of them; images that were left out count nowhere.
     """
     manifest = measured(dataset.manifest, dataset.path)
-    rows = manifest[manifest["excluded"] == ""]
+    rows = usable(manifest)
     unit = numbers(manifest)[rows.index]
     counts = pd.crosstab(unit, rows["class"])
     told = rows.assign(file=rows["source"].map(lambda source: Path(source).name)).groupby(unit)

@@ -12,6 +12,7 @@ import pandas as pd
 
 from engine.configs.importing import ImportConfig
 from engine.datasets.copies import joined
+from engine.datasets.manifest import is_usable
 from engine.store.errors import ErsatzError
 
 SPLITS = ("train", "valid", "test")
@@ -30,7 +31,7 @@ def assign(manifest: pd.DataFrame, config: ImportConfig) -> pd.DataFrame:
     manifest = manifest.copy()
     if "given" not in manifest:
         manifest["given"] = manifest["split"]
-    used = manifest["excluded"] == ""
+    used = is_usable(manifest)
     rows = manifest[used]
     if rows["class"].nunique() < 2:
         found = ", ".join(rows["class"].unique()) or "none"
@@ -62,7 +63,7 @@ def cut_training(manifest: pd.DataFrame, per_class: int, seed: int) -> pd.DataFr
     if not per_class:
         return manifest
     manifest = manifest.copy()
-    training = manifest[(manifest["split"] == "train") & (manifest["excluded"] == "")]
+    training = manifest[(manifest["split"] == "train") & is_usable(manifest)]
     for number, name in enumerate(sorted(training["class"].unique())):
         rows = training.index[training["class"] == name]
         drawn = np.random.default_rng([seed, number]).permutation(rows)

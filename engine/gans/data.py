@@ -117,11 +117,7 @@ def open_training_set(home: Home, config: TrainConfig) -> Dataset:
     """The data set the run was submitted for, checked to be frozen, unchanged and to have the class."""
     dataset = Dataset.open(home, config.dataset)
     dataset.require_frozen()
-    if config.dataset_fingerprint and config.dataset_fingerprint != dataset.fingerprint:
-        raise ErsatzError(
-            f"The data set {config.dataset} is not the one this run was submitted for (fingerprint "
-            f"{dataset.fingerprint[:12]}, expected {config.dataset_fingerprint[:12]}). Submit a new run for it."
-        )
+    dataset.require_fingerprint(config.dataset_fingerprint, "This training run")
     if config.class_name and config.class_name not in dataset.classes:
         raise ErsatzError(
             f"The data set {config.dataset} has no class {config.class_name!r}; "

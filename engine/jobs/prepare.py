@@ -125,11 +125,7 @@ def _file(path: str, what: str) -> Path:
 def _frozen_dataset(home: Home, config: TrainConfig | PoolConfig | QualityConfig | SweepConfig) -> Dataset:
     dataset = Dataset.open(home, config.dataset)
     dataset.require_frozen()
-    if config.dataset_fingerprint not in ("", dataset.fingerprint):
-        raise ErsatzError(
-            f"The data set {dataset.name} has the split {dataset.fingerprint[:12]}... now, and these settings were "
-            f"made for {config.dataset_fingerprint[:12]}...; the same is expected. Set it up anew."
-        )
+    dataset.require_fingerprint(config.dataset_fingerprint, "This run")
     return dataset
 
 

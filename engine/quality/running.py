@@ -70,11 +70,7 @@ def check_quality(run: Run, config: QualityConfig, report: Report = silent, shou
 
 def _refuse_unsound(config: QualityConfig, dataset: Dataset, pool: Pool) -> None:
     dataset.require_frozen()
-    if config.dataset_fingerprint not in ("", dataset.fingerprint):
-        raise ErsatzError(
-            f"The data set {dataset.name} was changed since this check was set up; the split "
-            f"{config.dataset_fingerprint[:12]}... was expected. Set up a new check."
-        )
+    dataset.require_fingerprint(config.dataset_fingerprint, "This quality check")
     if config.pool_sha256 not in ("", pool.images_sha256):
         raise ErsatzError(
             f"The images of the pool {config.pool} were made again since this check was set up. Set up a new check."
@@ -158,8 +154,7 @@ def _described(extractor: Backbone) -> Extractor:
 
 
 def _counts(train: Features, valid: Features, fakes: Features, pool: Pool) -> Counts:
-    before = int((pool.manifest["excluded"] != "").sum())
-    return Counts(train=len(train), valid=len(valid), pool=len(fakes), excluded_before=before)
+    return Counts(train=len(train), valid=len(valid), pool=len(fakes), excluded_before=len(pool.left_out))
 
 
 def _map(shown: pd.DataFrame, features: np.ndarray, seed: int) -> pd.DataFrame:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
+from engine.datasets.manifest import usable
 from engine.report.style import BLUE, ORANGE, SPLITS, styled
 
 
 def class_counts(manifest: pd.DataFrame) -> pd.DataFrame:
     """Images by class (index) and split (columns), excluded images left out."""
-    kept = manifest[manifest["excluded"].fillna("") == ""]
+    kept = usable(manifest)
     counts = pd.crosstab(kept["class"], kept["split"])
     return counts.reindex(columns=[split for split in SPLITS if split in counts.columns])
 

@@ -151,7 +151,7 @@ def excluded_images(sources: Sources) -> int:
     counted = sources.summary.pool_excluded
     if counted is not None:
         return int(sum(counted.values()))
-    return sum(int((source.pool.manifest["excluded"] != "").sum()) for source in sources.pools if source.pool)
+    return sum(len(source.pool.left_out) for source in sources.pools if source.pool)
 
 
 def _leaks(sources: Sources) -> Answer:

@@ -158,8 +158,8 @@ def _pools(sources: Sources) -> str:
 def _reasons(pools: list[PoolSource], summary: SweepSummary) -> list[str]:
     if summary.pool_excluded is not None:
         return [f"{reason}: {count}" for reason, count in without_names(summary.pool_excluded).items()]
-    excluded = Counter(reason for source in pools if source.pool for reason in source.pool.manifest["excluded"])
-    return [reason for reason in without_names(excluded) if reason]
+    excluded = Counter(reason for source in pools if source.pool for reason in source.pool.left_out["excluded"])
+    return list(without_names(excluded))
 
 
 def _quality(sources: Sources) -> str:

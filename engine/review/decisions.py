@@ -101,9 +101,8 @@ def rejected(table: pd.DataFrame, rule: Rule) -> pd.DataFrame:
 
 def to_take_out(pool: Pool, table: pd.DataFrame, rule: Rule) -> pd.Series:
     """The reason by path of the images that a rule rejects and that are still in the pool."""
-    wanted, manifest = rejected(table, rule)["reason"], pool.manifest
-    inside = manifest.loc[manifest["path"].isin(wanted.index) & (manifest["excluded"] == ""), "path"]
-    return wanted[wanted.index.isin(inside)]
+    wanted = rejected(table, rule)["reason"]
+    return wanted[wanted.index.isin(pool.rows()["path"])]
 
 
 def take_out(pool: Pool, rule: Rule) -> list[str]:

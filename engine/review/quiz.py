@@ -193,12 +193,7 @@ def picture_path(home: Home, quiz: Quiz, item: int) -> Path:
 
 def require_images(home: Home, quiz: Quiz) -> None:
     """Raise `ErsatzError` unless the images of a quiz are still those that were drawn."""
-    dataset = Dataset.open(home, quiz.dataset)
-    if dataset.fingerprint != quiz.fingerprint:
-        raise ErsatzError(
-            f"The data set {quiz.dataset} has another split now than when the quiz {quiz.id} was drawn; the same is "
-            "expected. Draw a new quiz."
-        )
+    Dataset.open(home, quiz.dataset).require_fingerprint(quiz.fingerprint, f"The quiz {quiz.id}")
     lost = [item for item in range(len(quiz.items)) if not picture_path(home, quiz, item).is_file()]
     if lost:
         raise ErsatzError(

@@ -24,10 +24,12 @@ from PIL import Image, UnidentifiedImageError
 
 from engine.configs.pool import PoolConfig
 from engine.datasets.dataset import Dataset
+from engine.datasets.manifest import left_out, usable
+from engine.sampling.pool_info import INFO_FILE, PoolGenerator, PoolInfo
 from engine.sampling.sampler import Sampler, write_png
 from engine.store.about import plain_words
 from engine.store.errors import ErsatzError
-from engine.store.files import read_json, replacing, write_json, write_text
+from engine.store.files import replacing, write_text
 from engine.store.hashing import sha256_file, sha256_pixels, sha256_value
 from engine.store.locks import FileLock
 from engine.store.progress import Outcome, Progress, Report, ShouldStop, never, silent
@@ -36,7 +38,6 @@ from engine.store.runs import Run
 COLUMNS = ["path", "class", "seed", "generator", "generator_sha256", "sha256", "excluded"]
 MANIFEST_FILE = "manifest.csv"
 TRAINING_FILE = "training_images.txt"
-INFO_FILE = "pool.json"
 
 
 def make_pool(run: Run, config: PoolConfig, report: Report = silent, should_stop: ShouldStop = never) -> Outcome:
@@ -116,9 +117,8 @@ class Pool:
         return table
 
     @cached_property
-    def info(self) -> dict[str, Any]:
-        """The content of `pool.json`."""
-        return read_json(self.path / INFO_FILE)
+    def info(self) -> PoolInfo:
+        return PoolInfo.read(self.path / INFO_FILE)
 
     @property
     def classes(self) -> list[str]:
@@ -136,13 +136,8 @@ class Pool:
 
     def require_made_for(self, dataset: Dataset) -> None:
         """Raise `ErsatzError` unless the pool was made for this data set, on the split that it has now."""
-        made_for = self.info["dataset_fingerprint"]
-        if made_for != dataset.fingerprint:
-            raise ErsatzError(
-                f"The pool {self.run.id} was made for another split ({made_for[:12]}...) than {dataset.name} has now "
-                f"({dataset.fingerprint[:12]}...). Train generators on this split and make a pool from them."
-            )
-        size, channels = self.info["size"], self.info["channels"]
+        dataset.require_fingerprint(self.info.dataset_fingerprint, f"The pool {self.run.id}")
+        size, channels = self.info.size, self.info.channels
         if (size, channels) != (dataset.size, dataset.channels):
             raise ErsatzError(
                 f"The pool's images are {size} px with {channels} channel(s), those of {dataset.name} {dataset.size} "
@@ -156,12 +151,17 @@ class Pool:
 
     def rows(self, class_name: str | None = None) -> pd.DataFrame:
         """Rows that are not excluded, of one class or of all."""
-        rows = self.manifest[self.manifest["excluded"] == ""]
+        rows = usable(self.manifest)
         return rows if class_name is None else rows[rows["class"] == class_name]
+
+    @property
+    def left_out(self) -> pd.DataFrame:
+        """Rows that a check, a reviewer or a person excluded, each with the reason."""
+        return left_out(self.manifest)
 
     def pixels(self, rows: pd.DataFrame) -> np.ndarray:
         """uint8 `[N, H, W, C]` in the order of `rows`; an `ErsatzError` when a file is not what the manifest says."""
-        size, channels = self.info["size"], self.info["channels"]
+        size, channels = self.info.size, self.info.channels
         images = np.empty((len(rows), size, size, channels), np.uint8)
 
         def read(index: int, path: str, sha256: str) -> None:
@@ -233,11 +233,7 @@ def pool_zip(pool: Pool) -> bytes:
 def _check_generators(config: PoolConfig, samplers: list[Sampler], dataset: Dataset, wanted: list[str]) -> None:
     """Raise `ErsatzError` unless the generators saw this frozen data set and make each wanted class once."""
     dataset.require_frozen()
-    if config.dataset_fingerprint not in ("", dataset.fingerprint):
-        raise ErsatzError(
-            f"The data set {dataset.name} is not the one the pool was set up for (fingerprint "
-            f"{dataset.fingerprint[:12]}..., expected {config.dataset_fingerprint[:12]}...). Make a new pool."
-        )
+    dataset.require_fingerprint(config.dataset_fingerprint, "This pool")
     for reference, sampler in zip(config.generators, samplers, strict=True):
         info = sampler.info
         info.require_sha256(reference.sha256)
@@ -268,20 +264,23 @@ def _check_generators(config: PoolConfig, samplers: list[Sampler], dataset: Data
 
 def _begin(run: Run, config: PoolConfig, samplers: list[Sampler], dataset: Dataset, wanted: list[str]) -> None:
     """Write what is known before the first image; clear what a killed attempt left half-written."""
-    info = {
-        "name": config.name,
-        "dataset": dataset.name,
-        "dataset_fingerprint": dataset.fingerprint,
-        "size": dataset.size,
-        "channels": dataset.channels,
-        "mode": dataset.mode,
-        "classes": wanted,
-        "generators": [{"run": one.info.run, "sha256": one.info.sha256, "classes": one.classes} for one in samplers],
-        "psi": config.psi,
-        "psi_cutoff": config.psi_cutoff,
-        "noise": config.noise,
-    }
-    if (run.path / INFO_FILE).exists() and read_json(run.path / INFO_FILE) != info:
+    info = PoolInfo(
+        name=config.name,
+        dataset=dataset.name,
+        dataset_fingerprint=dataset.fingerprint,
+        size=dataset.size,
+        channels=dataset.channels,
+        mode=dataset.mode,
+        classes=tuple(wanted),
+        generators=tuple(
+            PoolGenerator(run=info.run, sha256=info.sha256, classes=info.classes)
+            for info in (sampler.info for sampler in samplers)
+        ),
+        psi=config.psi,
+        psi_cutoff=config.psi_cutoff,
+        noise=config.noise,
+    )
+    if (run.path / INFO_FILE).exists() and PoolInfo.read(run.path / INFO_FILE) != info:
         raise ErsatzError(
             f"Pool {run.id} was begun with other generators than are there now (one was exported again since). "
             "Make a new pool."
@@ -296,7 +295,7 @@ def _begin(run: Run, config: PoolConfig, samplers: list[Sampler], dataset: Datas
             )
         hashes.update(path.read_text().split())
     write_text(run.path / TRAINING_FILE, "".join(f"{digest}\n" for digest in sorted(hashes)))
-    write_json(run.path / INFO_FILE, info)
+    info.write(run.path / INFO_FILE)
     for leftover in (run.path / "images").glob("*/.*"):
         leftover.unlink()
 

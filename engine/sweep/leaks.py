@@ -33,11 +33,7 @@ def refuse_unsound(config: SweepConfig, splits: Sequence[Split]) -> None:
 
 
 def _refuse_changed(named: Fold, dataset: Dataset, pool: Pool) -> None:
-    if named.dataset_fingerprint and named.dataset_fingerprint != dataset.fingerprint:
-        raise ErsatzError(
-            f"The data set {dataset.name} was changed since this sweep was set up; the split "
-            f"{named.dataset_fingerprint[:12]}... was expected. Set up a new sweep."
-        )
+    dataset.require_fingerprint(named.dataset_fingerprint, "This sweep")
     if named.pool_sha256 and named.pool_sha256 != pool.sha256:
         raise ErsatzError(
             f"The pool {named.pool} was changed since this sweep was set up (images made again or excluded). "

@@ -49,7 +49,7 @@ def training_folder(check: Run) -> Path | None:
         dataset = Dataset.open(home(), config["dataset"])
     except ErsatzError:
         return None
-    return dataset.path if dataset.fingerprint == config["dataset_fingerprint"] else None
+    return dataset.path if dataset.has_fingerprint(config["dataset_fingerprint"]) else None
 
 
 def warn_of_sweeps(pool: Pool) -> None:

@@ -10,6 +10,7 @@ import streamlit as st
 
 from engine.configs import ImportConfig
 from engine.datasets.dataset import Dataset
+from engine.datasets.manifest import usable
 from engine.report.dataset_figures import class_counts
 from engine.report.figures import figure_class_counts, figure_sizes
 from engine.store.errors import ErsatzError
@@ -67,7 +68,7 @@ def show_facts(dataset: Dataset) -> None:
 
 def metrics(dataset: Dataset, manifest: pd.DataFrame) -> None:
     """Four numbers that say what it is."""
-    kept = manifest[manifest["excluded"] == ""]
+    kept = usable(manifest)
     groups = kept.loc[kept["group"] != "", "group"].nunique()
     out = len(manifest) - len(kept)
     with st.container(horizontal=True):

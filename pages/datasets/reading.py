@@ -12,6 +12,7 @@ import streamlit as st
 from engine.datasets.audit import affected
 from engine.datasets.dataset import Dataset, read_manifest
 from engine.datasets.folds import fold_of
+from engine.datasets.manifest import is_usable
 from engine.datasets.remedy_preview import Effect, effect_of
 from engine.datasets.split_units import units_of
 
@@ -40,9 +41,7 @@ def manifest_of(written: Written) -> pd.DataFrame:
 def counts_of(written: Written) -> dict[str, int]:
     """Images by split, those left out under an empty name."""
     rows = manifest_of(written)
-    return {
-        str(name): int(count) for name, count in rows["split"].where(rows["excluded"] == "", "").value_counts().items()
-    }
+    return {str(name): int(count) for name, count in rows["split"].where(is_usable(rows), "").value_counts().items()}
 
 
 @st.cache_data(max_entries=8, show_spinner="Looking at the images…")

@@ -12,6 +12,7 @@ from engine.configs import ImportConfig
 from engine.datasets import editing
 from engine.datasets.dataset import SPLITS, Dataset
 from engine.datasets.finalize import MOVED
+from engine.datasets.manifest import usable
 from pages.components.command import show_command
 from pages.components.format import plain
 from pages.components.forms import config_form
@@ -55,7 +56,7 @@ def show_split(dataset: Dataset) -> None:
 
 def balance(manifest: pd.DataFrame) -> None:
     """Images by class and split, with the share of each split in each class: equal shares are a balanced split."""
-    kept = manifest[manifest["excluded"] == ""]
+    kept = usable(manifest)
     counts = pd.crosstab(kept["class"], kept["split"]).reindex(columns=list(SPLITS), fill_value=0)
     counts.loc["all classes"] = counts.sum()
     total = counts.sum(axis=1)

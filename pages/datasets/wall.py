@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from engine.datasets.dataset import SPLITS, Dataset
+from engine.datasets.manifest import is_usable, left_out, usable
 from pages.components.paging import part_shown
 from pages.datasets.audit_texts import LEFT_OUT, OF_THE_WHOLE, finding_title, split_word
 from pages.datasets.pictures import wall
@@ -48,7 +49,7 @@ def filters(dataset: Dataset, manifest: pd.DataFrame) -> tuple[str, str, str]:
     """Class, split and finding to show, all three in the URL."""
     found = [finding["name"] for finding in dataset.info["audit"]["findings"]]
     about = [ANY, *(name for name in found if name not in OF_THE_WHOLE)]
-    if (manifest["excluded"] != "").any():
+    if not is_usable(manifest).all():
         about.append(OUT)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.selectbox(
@@ -86,9 +87,9 @@ def matching(
 ) -> pd.DataFrame:
     """The rows that fit all filters; those `among` the images of a finding in its order."""
     if finding == OUT:
-        rows = manifest[manifest["excluded"] != ""]
+        rows = left_out(manifest)
     elif finding == ANY:
-        rows = manifest[manifest["excluded"] == ""]
+        rows = usable(manifest)
     else:
         rows = manifest.set_index("path", drop=False).loc[among(finding)]
     if name != ANY:

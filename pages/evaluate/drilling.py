@@ -111,7 +111,7 @@ def show_mistakes(run: Run, arm: str, ratio: float, seed: int | None, count: int
     """Pictures of the test images that were got wrong; none when the data set is not the sweep's any more."""
     config = config_of(run)
     dataset = next((found for found in list_datasets(home()) if found.name == config["dataset"]), None)
-    if dataset is None or dataset.fingerprint != config["dataset_fingerprint"]:
+    if dataset is None or not dataset.has_fingerprint(config["dataset_fingerprint"]):
         return
     wrong = read_mistakes(*stamp(run.path / "trials.parquet"), dataset.classes, arm, ratio, seed)
     folds = len(config.get("folds", ())) or 1

@@ -32,12 +32,11 @@ HELD = ("of-class", "shows", "page")
 def gallery(run: Run) -> None:
     """What a finished pool holds, what comes next, and its wall."""
     pool = open_pool(run)
-    left_out = pool.manifest["excluded"] != ""
     metrics = {
-        "Pictures": amount(int((~left_out).sum())),
-        "Left out": amount(int(left_out.sum())),
+        "Pictures": amount(len(pool.rows())),
+        "Left out": amount(len(pool.left_out)),
         "Classes": str(len(pool.classes)),
-        "Size": f"{pool.info['size']}×{pool.info['size']} {pool.info['mode']}",
+        "Size": f"{pool.info.size}×{pool.info.size} {pool.info.mode}",
     }
     with st.container(horizontal=True):
         for label, value in metrics.items():
@@ -74,7 +73,6 @@ def gallery(run: Run) -> None:
 def wall_of(run: Run) -> None:
     """One class, one page."""
     pool = open_pool(run)
-    excluded = bool((pool.manifest["excluded"] != "").any())
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.segmented_control(
             "Class",
@@ -85,9 +83,10 @@ def wall_of(run: Run) -> None:
             bind="query-params",
         )
         shown = IN
-        if excluded:
+        if len(pool.left_out):
             shown = st.segmented_control("Show", [IN, OUT], default=IN, required=True, key="shows", bind="query-params")
-    rows = pool.manifest[(pool.manifest["class"] == name) & ((pool.manifest["excluded"] == "") == (shown == IN))]
+    rows = pool.rows() if shown == IN else pool.left_out
+    rows = rows[rows["class"] == name]
     if rows.empty:
         st.caption(f"No picture of {name} is {shown.lower()}.")
         return

@@ -10,6 +10,7 @@ import streamlit as st
 from engine.configs.gans import gan_title
 from engine.sampling.exploring import Look
 from engine.sampling.exported import GeneratorInfo, has_generator
+from engine.sampling.pool_info import PoolInfo
 from engine.sampling.sampler import Noise, Sampler
 from engine.store.runs import Run, list_runs
 from pages.components.command import show_command
@@ -56,7 +57,7 @@ def alt(look: Look, seed: int) -> str:
     return f"Synthetic picture{f' of {look.class_name}' if look.class_name else ''} from seed {seed}{truncated}"
 
 
-def look_as(run: Run, class_name: str, made: dict[str, Any]) -> dict[str, str]:
+def look_as(run: Run, class_name: str, made: PoolInfo) -> dict[str, str]:
     """Let `choose` begin with the look that a pool of this generator was `made` with, as far as the generator has it.
 
     Set are the widgets, which may have stood elsewhere before; what the address says of them is returned.
@@ -66,9 +67,9 @@ def look_as(run: Run, class_name: str, made: dict[str, Any]) -> dict[str, str]:
     if info.conditional and len(info.classes) > 1:
         look["class"] = class_name
     if layers := info.num_ws:
-        look["psi"] = min(float(made.get("psi", 1.0)), MOST_PSI)
-        look[f"cutoff-{layers}"] = min(made.get("psi_cutoff", 0), layers) or layers
-        look["noise"] = made.get("noise", "const")
+        look["psi"] = min(made.psi, MOST_PSI)
+        look[f"cutoff-{layers}"] = min(made.psi_cutoff, layers) or layers
+        look["noise"] = made.noise
     st.session_state.update(look)
     return {name: NOISES.get(value, value) if name == "noise" else str(value) for name, value in look.items()}
 

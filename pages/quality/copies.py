@@ -9,6 +9,7 @@ from typing import Any, Literal
 import pandas as pd
 import streamlit as st
 
+from engine.datasets.manifest import left_out, usable
 from engine.sampling.pools import Pool
 from engine.store.runs import Run
 from pages.components.command import show_command
@@ -103,8 +104,9 @@ def with_buttons(run: Run, pool: Pool, shown: pd.DataFrame) -> None:
 
     Images that nothing speaks against can be excluded one by one, but not all at a stroke.
     """
-    here = shown.loc[(shown["excluded"] == "") & (shown["flag"] != ""), "path"].tolist()
-    gone = shown.loc[shown["excluded"] != "", "path"].tolist()
+    inside = usable(shown)
+    here = inside.loc[inside["flag"] != "", "path"].tolist()
+    gone = left_out(shown)["path"].tolist()
     with st.container(horizontal=True, vertical_alignment="center"):
         if here and st.button(
             f"Exclude these {len(here)}…", icon=":material/block:", key=f"exclude-{run.id}", **guarded(Role.EDITOR)

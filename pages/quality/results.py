@@ -141,10 +141,9 @@ def flag_cards(found: QualityScores, pool: Pool | None) -> None:
     if pool is None:
         cards.metric("In the pool now", "–", border=True, help="The pool was deleted since.", width=CARD)
         return
-    excluded = int((pool.manifest["excluded"] != "").sum())
     cards.metric(
         "In the pool now",
-        f"{len(pool.manifest) - excluded} of {len(pool.manifest)}",
+        f"{len(pool.rows())} of {len(pool.manifest)}",
         border=True,
         width=CARD,
         help="Images that sweeps may use; the others were excluded and stay on disk.",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from engine.datasets.manifest import is_usable, left_out
 from engine.report.style import FLAGS
 from engine.review.decisions import REJECT, decisions
 from engine.sampling.pools import Pool
@@ -55,7 +56,7 @@ class Judging:
         manifest = self.pool.manifest
         rows = manifest if class_name == "" else manifest[manifest["class"] == class_name]
         if wanted == MINE:
-            rows = rows[(rows["excluded"] == "") & ~rows["path"].isin(self.own.index)]
+            rows = rows[is_usable(rows) & ~rows["path"].isin(self.own.index)]
         elif wanted == REJECTED:
             rows = rows[rows["path"].isin(self.table.loc[self.table["decision"] == REJECT, "path"])]
         elif wanted == FLAGGED and self.beside is not None:
@@ -63,7 +64,7 @@ class Judging:
             order = rows["path"].map(self.beside.table["flag"]).map(worst)
             rows = rows.assign(order=order)[order < 0].sort_values("order", kind="stable")
         elif wanted == OUT:
-            rows = rows[rows["excluded"] != ""]
+            rows = left_out(rows)
         return rows["path"].tolist()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from engine.review.decisions import BY_REVIEW, RULES, Rule, bring_back, decisions, take_out, tally, to_take_out
+from engine.review.decisions import RULES, Rule, bring_back, decisions, take_out, taken_out, tally, to_take_out
 from engine.sampling.pools import Pool
 from pages.components.errors import done
 from pages.components.home import home
@@ -38,7 +38,7 @@ def standing(judging: Judging) -> Rule:
             + ".",
         )
         going = to_take_out(pool, judging.table, rule)
-        back = int(pool.manifest["excluded"].str.startswith(BY_REVIEW).sum())
+        back = len(taken_out(pool))
         if st.button(
             f"Take the rejected {len(going)} out…" if len(going) else "Nothing to take out",
             icon=":material/block:",
@@ -85,7 +85,7 @@ def take_out_dialog(pool: Pool, rule: Rule) -> None:
 def bring_back_dialog(pool: Pool) -> None:
     """Ask, then restore what left the pool by review alone."""
     require(Role.EDITOR)
-    count = int(pool.manifest["excluded"].str.startswith(BY_REVIEW).sum())
+    count = len(taken_out(pool))
     st.write(
         f"**{_pictures(count)}** that reviewers rejected will be in the pool again, for sweeps that start from now on. "
         "What a quality check or a person excluded stays out, and what reviewers said stays known."

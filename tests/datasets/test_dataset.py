@@ -107,6 +107,19 @@ def test_manifest_changed_after_the_freeze_is_noticed(frozen_set: Dataset):
         Dataset.open(frozen_set.home, frozen_set.name).require_frozen()
 
 
+def test_what_was_made_for_another_split_is_refused(frozen_set: Dataset, open_set: Dataset):
+    for made_for in (frozen_set.fingerprint, ""):
+        assert frozen_set.has_fingerprint(made_for)
+        frozen_set.require_fingerprint(made_for, "The pool p")
+    assert not frozen_set.has_fingerprint("e" * 64)
+    now = frozen_set.fingerprint[:12]
+    found = rf"^The pool p was made for the split e{{12}}\.\.\. of the data set set, which has the split {now}"
+    with pytest.raises(ErsatzError, match=found + r"\.\.\. now; the same is expected. Make a new one"):
+        frozen_set.require_fingerprint("e" * 64, "The pool p")
+    with pytest.raises(ErsatzError, match="which has none that is frozen now"):
+        open_set.require_fingerprint("e" * 64, "The pool p")
+
+
 def test_missing_and_damaged_sets_are_told(frozen_set: Dataset):
     home = frozen_set.home
     with pytest.raises(ErsatzError, match=r"no data set other.*expected one of set"):

@@ -7,7 +7,7 @@ from PIL import Image
 
 from engine.configs import GeneratorReference, PoolConfig
 from engine.datasets.dataset import Dataset
-from engine.store.files import write_json
+from engine.sampling.pool_info import PoolGenerator, PoolInfo
 from engine.store.hashing import sha256_file, sha256_pixels
 from engine.store.home import Home
 from engine.store.runs import Run, State, create_run
@@ -40,14 +40,18 @@ def make_pool_run(home: Home, trainings: list[Run], images: int = 20, dataset: s
             rows.append(row)
     pd.DataFrame(rows).to_csv(run.path / "manifest.csv", index=False)
     (run.path / "training_images.txt").write_text("0" * 64 + "\n")
-    write_json(
-        run.path / "pool.json",
-        {
-            "classes": list(CLASSES),
-            "size": SIZE,
-            "channels": 1,
-            "mode": "L",
-            "dataset_fingerprint": config.dataset_fingerprint,
-        },
+    info = PoolInfo(
+        name=config.name,
+        dataset=dataset,
+        dataset_fingerprint=config.dataset_fingerprint,
+        size=SIZE,
+        channels=1,
+        mode="L",
+        classes=CLASSES,
+        generators=tuple(
+            PoolGenerator(run=reference.run, sha256=reference.sha256, classes=(class_name,))
+            for reference, class_name in zip(references, CLASSES, strict=True)
+        ),
     )
+    info.write(run.path / "pool.json")
     return set_state(run, State.FINISHED, stage="Sampling", done=2 * images, total=2 * images, unit="images")

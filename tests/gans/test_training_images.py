@@ -81,7 +81,7 @@ def test_only_the_training_split_of_the_class_is_read(discs: Dataset, home: Home
     ("changes", "sentence"),
     [
         ({"class_name": "c"}, "has no class 'c'; expected one of a, b"),
-        ({"dataset_fingerprint": "0" * 64}, "is not the one this run was submitted for"),
+        ({"dataset_fingerprint": "0" * 64}, r"This training run was made for the split 0{12}\.\.\. of the"),
     ],
 )
 @pytest.mark.usefixtures("discs")

@@ -190,7 +190,7 @@ def test_parents_that_are_missing_or_unfinished_are_refused(scripted: Home) -> N
         (training("patient", dataset="nowhere"), "There is no data set nowhere"),
         (training("patient", dataset="open"), "not frozen"),
         (training("absent"), "has no class 'absent'"),
-        (training("patient", dataset_fingerprint="0" * 64), "has the split"),
+        (training("patient", dataset_fingerprint="0" * 64), "This run was made for the split 0{12}... of the data"),
         (PoolConfig.build({**pool_of, "generators": [{"run": "nobody"}]}), "There is no run nobody"),
         (PoolConfig.build({**pool_of, "generators": [{"run": generator.id}]}), "is interrupted and has no exported"),
         (SweepConfig(name="s", dataset="empty", pool=generator.id), "is a train run and interrupted; a finished pool"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -120,6 +122,8 @@ def test_what_cannot_be_drawn_or_shown_is_one_sentence(quiz: Quiz, pool: Pool, h
     with pytest.raises(ErsatzError, match=r"26 \(training and validation\) and 12. Choose at most 48"):
         draw(pool, 60, seed=0)
     require_images(home, quiz)
+    with pytest.raises(ErsatzError, match=rf"The quiz {quiz.id} was made for the split c{{12}}\.\.\. of the data set"):
+        require_images(home, replace(quiz, fingerprint="c" * 64))
     picture_path(home, quiz, 3).unlink()
     with pytest.raises(ErsatzError, match=r"is gone \(1 of 20\)"):
         require_images(home, quiz)

@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from engine.configs import PoolConfig
+from engine.datasets.dataset import Dataset
 from engine.gpus import Gpu
 from engine.sampling import graphs
 from engine.sampling.pools import Pool, make_pool, pool_zip
@@ -78,6 +79,31 @@ def test_a_conditional_generator_makes_a_colour_pool_alone(home, make_generator)
     assert Image.open(run.path / "images/normal/000000.png").mode == "RGB"
 
 
+def test_pool_json_says_what_made_it_and_is_read_from_before_there_was_truncation(home, pair):
+    run, config = begin(home, *pair)
+    make_pool(run, config)
+    found = read_json(run.path / "pool.json")
+    made = {"name": "pool", "dataset": "tiny", "size": 16, "channels": 1, "mode": "L", "classes": ["bleed", "normal"]}
+    assert found == {
+        "version": 1,
+        **made,
+        "dataset_fingerprint": Dataset.open(home, "tiny").fingerprint,
+        "generators": [
+            {"run": maker.run, "sha256": maker.sha256, "classes": [name]}
+            for maker, name in zip(config.generators, ("bleed", "normal"), strict=True)
+        ],
+        "psi": 1.0,
+        "psi_cutoff": 0,
+        "noise": "const",
+    }
+    later = ("version", "psi", "psi_cutoff", "noise")
+    write_json(run.path / "pool.json", {key: value for key, value in found.items() if key not in later})
+    assert Pool.open(run).info.plain() == found
+    write_json(run.path / "pool.json", {**found, "dataset_fingerprint": ""})
+    with pytest.raises(ErsatzError, match=r"pool\.json is not as this program writes it \(dataset_fingerprint"):
+        Pool.open(run).require_made_for(Dataset.open(home, "tiny"))
+
+
 def test_a_pool_of_one_class_needs_and_makes_only_that(home, make_generator):
     generator = make_generator("bleed")
     run, config = begin(home, generator, only_classes=("bleed",))
@@ -85,7 +111,7 @@ def test_a_pool_of_one_class_needs_and_makes_only_that(home, make_generator):
     assert make_pool(run, config, report=seen.append) == "finished"
     assert {(progress.done, progress.total) for progress in seen} == {(0, 10), (4, 10), (8, 10), (10, 10)}
     pool = Pool.open(run)
-    assert pool.classes == pool.info["classes"] == ["bleed"]
+    assert pool.classes == list(pool.info.classes) == ["bleed"]
     assert {path.name for path in (run.path / "images").iterdir()} == {"bleed"}
     pixels = pool.pixels(pool.rows())
     np.testing.assert_array_equal(pixels, Sampler.open(generator.path).sample(range(10)))
@@ -191,7 +217,7 @@ def test_generators_of_different_data_are_refused(home, make_generator, change, 
 
 
 def test_a_pool_for_another_split_is_refused(home, pair):
-    with pytest.raises(ErsatzError, match="tiny is not the one the pool was set up for"):
+    with pytest.raises(ErsatzError, match=r"This pool was made for the split a{12}\.\.\. of the data set tiny"):
         make_pool(*begin(home, *pair, dataset_fingerprint="a" * 64))
 
 
@@ -303,6 +329,7 @@ def test_restored_images_are_back_as_if_never_excluded(home, pair):
     paths = list(pool.rows()["path"][3:8])
     pool.exclude(paths, 'blurred, says "M.",\nand dark')
     assert list(pool.manifest["excluded"][3:8]) == ['blurred, says "M.", and dark'] * 5
+    assert list(pool.left_out["path"]) == list(pool.manifest["path"][3:8])
     pool.exclude(paths[0:2], "copy")
     pool.restore(paths[1:])
     reasons = Pool.open(run).manifest.set_index("path")["excluded"]

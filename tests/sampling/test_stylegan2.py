@@ -217,7 +217,7 @@ def test_pools_are_made_as_their_config_says(home, make_generator, trained_style
     assert make_pool(pool_run, pool_config, should_stop=lambda: next(answers)) == "stopped"
     assert make_pool(pool_run, pool_config) == "finished"
     pool = Pool.open(pool_run)
-    assert {key: pool.info[key] for key in look} == look
+    assert {key: getattr(pool.info, key) for key in look} == look
     expected = Sampler.open(run.path).sample(range(6), "normal", 0.6, 2, "random")
     np.testing.assert_array_equal(pool.pixels(pool.rows("normal")), expected)
 

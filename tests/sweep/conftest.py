@@ -13,6 +13,7 @@ from PIL import Image
 
 from engine.configs import GeneratorReference, PoolConfig, SweepConfig
 from engine.datasets.dataset import Dataset
+from engine.sampling.pool_info import PoolGenerator, PoolInfo
 from engine.sampling.pools import Pool
 from engine.store.files import write_json
 from engine.store.hashing import sha256_pixels
@@ -72,8 +73,17 @@ def make_pool(dataset: Dataset, per_class: int = 40) -> Pool:
             rows.append({**row, "generator_sha256": "a" * 64, "sha256": sha256, "excluded": ""})
     pd.DataFrame(rows).to_csv(run.path / "manifest.csv", index=False)
     (run.path / "training_images.txt").write_text("\n".join(dataset.rows("train")["sha256"]) + "\n")
-    info: dict[str, Any] = {"dataset": dataset.name, "dataset_fingerprint": dataset.fingerprint, "size": SIZE}
-    write_json(run.path / "pool.json", {**info, "channels": 1, "mode": "L", "classes": list(CLASSES)})
+    info = PoolInfo(
+        name=config.name,
+        dataset=dataset.name,
+        dataset_fingerprint=dataset.fingerprint,
+        size=SIZE,
+        channels=1,
+        mode="L",
+        classes=CLASSES,
+        generators=(PoolGenerator(run="none", sha256="a" * 64, classes=CLASSES),),
+    )
+    info.write(run.path / "pool.json")
     return Pool.open(run)
 
 

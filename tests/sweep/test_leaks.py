@@ -56,12 +56,14 @@ def test_a_pool_with_a_test_image_in_it(new_sweep: NewSweep, dataset: Dataset, p
 def test_a_pool_of_another_split(new_sweep: NewSweep, pool: Pool) -> None:
     info = json.loads((pool.path / "pool.json").read_text())
     (pool.path / "pool.json").write_text(json.dumps({**info, "dataset_fingerprint": "b" * 64}))
-    assert "another split (bbbbbbbbbbbb...)" in refused(new_sweep)
+    sentence = f"The pool {pool.run.id} was made for the split bbbbbbbbbbbb... of the data set spots"
+    assert sentence in refused(new_sweep)
 
 
 def test_a_pool_or_data_set_changed_since_the_sweep_was_set_up(new_sweep: NewSweep) -> None:
     assert "The pool" in refused(new_sweep, pool_sha256="c" * 64)
-    assert "The data set spots was changed" in refused(new_sweep, dataset_fingerprint="c" * 64)
+    sentence = "This sweep was made for the split cccccccccccc... of the data set spots"
+    assert sentence in refused(new_sweep, dataset_fingerprint="c" * 64)
 
 
 def test_a_data_set_that_is_not_frozen(new_sweep: NewSweep, dataset: Dataset) -> None:
