@@ -32,7 +32,7 @@ import torchvision
 from torch import nn
 
 from engine.configs import SweepConfig
-from engine.configs.sweep import Arm
+from engine.configs.evaluation import Arm
 from engine.devices import choose_device, describe
 from engine.features.backbones import IMAGENET_MEAN, IMAGENET_STD, INPUT_SIZE, open_backbone
 from engine.features.cache import FeatureCache

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from engine.configs.base import Config
-from engine.configs.dry_run import DryRunConfig
+from engine.configs.evaluation import Fold, QualityConfig, RankingConfig, SweepConfig
 from engine.configs.gans import parse_training
 from engine.configs.importing import ImportConfig
-from engine.configs.network import NetworkConfig
-from engine.configs.pipeline import PipelineConfig
-from engine.configs.pool import GeneratorReference, PoolConfig
-from engine.configs.projection import ProjectionConfig
-from engine.configs.quality import QualityConfig, RankingConfig
+from engine.configs.pipeline import DryRunConfig, PipelineConfig
+from engine.configs.sampling import GeneratorReference, PoolConfig, ProjectionConfig
 from engine.configs.stylegan2 import StyleganConfig
-from engine.configs.sweep import Fold, SweepConfig
-from engine.configs.train import DcganConfig, TrainConfig
+from engine.configs.training import DcganConfig, NetworkConfig, TrainConfig
 
 __all__ = [
     "Config",

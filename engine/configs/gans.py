@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.configs.stylegan2 import StyleganConfig
-from engine.configs.train import DcganConfig, TrainConfig
+from engine.configs.training import DcganConfig, TrainConfig
 from engine.store.errors import ErsatzError
 from engine.store.plugins import import_plugins
 

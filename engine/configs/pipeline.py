@@ -1,15 +1,31 @@
-"""Config of a pipeline: a preset from import to verdict.
+"""Configs of the runs that hold the settings of others: a dry run of a training, and a pipeline from import to verdict.
 
-Run folders, the dashboard and the command line call such a run a journey; that name stays.
+Run folders, the dashboard and the command line call a pipeline a journey; that name stays.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from engine.configs.base import Config
+from engine.configs.gans import parse_training
+
+
+class DryRunConfig(Config):
+    """The training to try, and for how long."""
+
+    kind: Literal["dry-run"] = "dry-run"
+    training: dict[str, Any]
+    """The complete config of the training."""
+    iterations: int = Field(default=16, ge=1)
+    """Iterations to measure: by default the longest interval of lazy regularisation, so that every phase counts."""
+
+    @model_validator(mode="after")
+    def _is_a_training(self) -> Self:
+        parse_training(self.training)
+        return self
 
 
 class PipelineConfig(Config):

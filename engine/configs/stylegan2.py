@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from engine.configs.train import Metric, SnapshotScores, TrainConfig
+from engine.configs.training import Metric, SnapshotScores, TrainConfig
 
 Configuration = Literal["auto", "stylegan2", "paper256", "paper512", "paper1024", "cifar"]
 AugmentPreset = Literal[

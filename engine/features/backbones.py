@@ -13,7 +13,7 @@ import torch.nn.functional as F
 import torchvision
 from torch import Tensor, nn
 
-from engine.configs.sweep import TIMM
+from engine.configs.evaluation import TIMM
 from engine.devices import choose_precision, exact_arithmetic
 from engine.features import dinov2, inception
 from engine.features.classical import apply_maps, seeded_maps
@@ -88,7 +88,7 @@ class Backbone:
 
 
 def open_backbone(name: str, weights: Path, device: torch.device) -> Backbone:
-    """Load a frozen backbone, one of `configs.sweep.BACKBONES` or `timm:NAME`.
+    """Load a frozen backbone, one of `configs.evaluation.BACKBONES` or `timm:NAME`.
 
     An `ErsatzError` when the weights file is damaged or belongs to another network.
     """

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.configs.quality import Extractor
+from engine.configs.evaluation import Extractor
 from engine.features.backbones import Backbone, Preparation, open_backbone
 from engine.features.sources import SOURCES, available, resolve_weights
 from engine.store.errors import ErsatzError

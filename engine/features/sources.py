@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from types import ModuleType
 
-from engine.configs.sweep import TIMM
+from engine.configs.evaluation import TIMM
 from engine.store.errors import ErsatzError
 from engine.store.files import replacing
 from engine.store.hashing import sha256_file

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from engine.configs import TrainConfig
-from engine.configs.train import SnapshotScores
+from engine.configs.training import SnapshotScores
 from engine.datasets.dataset import Dataset
 from engine.features.backbones import Backbone
 from engine.features.cache import STEP, FeatureCache, Interrupted

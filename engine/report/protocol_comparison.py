@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from engine.configs import SweepConfig
-from engine.configs.sweep import Fold
+from engine.configs.evaluation import Fold
 from engine.publications.publication import Publication, PublishedRow
 from engine.report.sources import Sources
 from engine.report.style import ARMS

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from engine.configs import SweepConfig
-from engine.configs.sweep import Fold
+from engine.configs.evaluation import Fold
 from engine.datasets.dataset import Dataset
 from engine.publications.publication import Publication
 from engine.publications.table import PUBLICATIONS

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image, UnidentifiedImageError
 
-from engine.configs.pool import PoolConfig
+from engine.configs.sampling import PoolConfig
 from engine.datasets.dataset import Dataset
 from engine.datasets.manifest import left_out, usable
 from engine.sampling.pool_info import INFO_FILE, PoolGenerator, PoolInfo

@@ -15,7 +15,7 @@ from engine.sweep.metrics import RANKING
 
 
 def influence(metric: str, labels: np.ndarray, scores: np.ndarray, positive: int) -> np.ndarray:
-    """Influence `[N]` of each image on a metric of `configs.sweep.Metric`, from class indices and probabilities.
+    """Influence `[N]` of each image on a metric of `configs.evaluation.Metric`, from class indices and probabilities.
 
     NaN where the metric is not defined.
     """

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import combinations
 
 from engine.configs import SweepConfig
-from engine.configs.sweep import Fold
+from engine.configs.evaluation import Fold
 from engine.datasets.dataset import COLUMNS, Dataset
 from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError

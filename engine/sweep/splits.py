@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from engine.configs import SweepConfig
-from engine.configs.sweep import Fold
+from engine.configs.evaluation import Fold
 from engine.datasets.dataset import Dataset
 from engine.sampling.pools import Pool
 from engine.store.home import Home

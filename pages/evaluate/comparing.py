@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from engine.configs import SweepConfig
-from engine.configs.sweep import Metric
+from engine.configs.evaluation import Metric
 from engine.jobs.kinds import parse_config
 from engine.report.protocol_comparison import every_difference
 from engine.report.style import ARMS

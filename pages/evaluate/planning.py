@@ -9,7 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from engine.configs import SweepConfig
-from engine.configs.sweep import BACKBONES, TIMM, Metric
+from engine.configs.evaluation import BACKBONES, TIMM, Metric
 from engine.datasets.dataset import Dataset
 from engine.features.sources import available
 from engine.report.tables import METRICS

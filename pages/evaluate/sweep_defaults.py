@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from engine.configs.sweep import BACKBONES
+from engine.configs.evaluation import BACKBONES
 from engine.datasets.dataset import Dataset
 from engine.datasets.folds import fold_of, folds_of
 from engine.features.sources import available

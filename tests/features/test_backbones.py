@@ -11,7 +11,7 @@ import torch
 import torchvision
 from torchvision.transforms import v2
 
-from engine.configs.sweep import BACKBONES
+from engine.configs.evaluation import BACKBONES
 from engine.features.backbones import TORCHVISION, Backbone, Preparation, open_backbone
 from engine.features.sources import SOURCES
 from engine.store.errors import ErsatzError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from engine.configs.sweep import Metric
+from engine.configs.evaluation import Metric
 from engine.quality.scores import METRICS as IMAGE_SCORES
 from engine.quality.sentences import LOWER_IS_BETTER, ORDER, WORDS
 from engine.report.quality_tables import SCORES

@@ -11,7 +11,7 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import recall_score
 
 from engine.configs import SweepConfig
-from engine.configs.sweep import Arm
+from engine.configs.evaluation import Arm
 from engine.quality.quality_scores import PoolScore, QualityScores, rows_table
 from engine.quality.snapshot_ranking import Ranking
 from engine.report.detail_tables import class_table, readable_classes, readable_subgroups, reliability_table

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engine.configs import SweepConfig
-from engine.configs.sweep import Arm
+from engine.configs.evaluation import Arm
 from engine.store.errors import ErsatzError
 from engine.sweep.arms import (
     Rule,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from engine.configs.sweep import Metric
+from engine.configs.evaluation import Metric
 from engine.sweep.influence import influence
 
 POSITIVE = 1

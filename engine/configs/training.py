@@ -1,4 +1,4 @@
-"""Configs of generator training."""
+"""Configs of what makes a generator: the training of any GAN, a DCGAN's, and the import of a network file."""
 
 from __future__ import annotations
 
@@ -160,3 +160,17 @@ class DcganConfig(TrainConfig):
     """Share of the discriminator's targets that are flipped at random, against too sure a discriminator."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """Share of features dropped before the discriminator's last layer, against learning images by heart."""
+
+
+class NetworkConfig(Config):
+    """Which file to read; the networks then serve as a generator and as a start for transfer."""
+
+    kind: Literal["network"] = "network"
+    name: str
+    """Name for the network."""
+    source: str
+    """Path of the .pkl file."""
+    source_sha256: str = ""
+    """Hash of the file; filled in when the run is submitted."""
+    class_names: tuple[str, ...] = ()
+    """Names of its classes in the order of their labels; empty: class 0, class 1 and so on."""
