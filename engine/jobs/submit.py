@@ -178,7 +178,7 @@ def _start(run: Run) -> None:
     try:
         run.clear_stop()
         run.update(
-            state=State.QUEUED, started=None, ended=None, stage="", done=0.0, total=0.0, error="", alarms=[], result={}
+            state=State.QUEUED, started=None, ended=None, stage="", done=0.0, total=0.0, error="", alarms=(), result={}
         )
         index.enqueue(run.home, run.id)
         try:

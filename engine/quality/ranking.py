@@ -28,6 +28,7 @@ from engine.gans.snapshots import list_generators
 from engine.gans.stylegan2.generator import Generator
 from engine.gans.stylegan2.mapping import one_hot
 from engine.quality.fid_kid import kernel_distance
+from engine.quality.results import RankingResult
 from engine.sampling.latents import latents
 from engine.store.errors import ErsatzError
 from engine.store.files import read_json, write_json
@@ -82,7 +83,7 @@ def rank_snapshots(
     report(Progress("ranking", len(snapshots), len(snapshots), "snapshots"))
     rows = sorted(done.values(), key=lambda row: row["kimg"])
     facts = {"extractor": extractor.name, "n_real": len(reals), "n_synthetic": config.images}
-    run.update(result={**conclude(rows), **facts})
+    run.update(result=RankingResult(**conclude(rows), **facts).plain())
     return "finished"
 
 

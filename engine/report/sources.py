@@ -13,6 +13,7 @@ from engine.configs.sweep import Fold
 from engine.datasets.dataset import Dataset
 from engine.publications.publication import Publication
 from engine.publications.table import PUBLICATIONS
+from engine.quality.results import RankingResult
 from engine.report.review_source import ReviewSource, read_review
 from engine.review.study import Study
 from engine.sampling.pools import Pool
@@ -211,4 +212,5 @@ def _generator(home: Home, run_id: str, rankings: dict[str, Run]) -> GeneratorSo
 def _ranking(run: Run | None) -> RankingSource | None:
     if run is None or not (run.path / "ranking.json").is_file():
         return None
-    return RankingSource(run, read_json(run.path / "ranking.json"), run.status().result.get("sentence", ""))
+    found = run.status().result_as(RankingResult)
+    return RankingSource(run, read_json(run.path / "ranking.json"), found.sentence if found else "")

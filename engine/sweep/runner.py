@@ -30,6 +30,7 @@ from engine.sweep.leaks import refuse_unsound
 from engine.sweep.metric_table import METRICS_FILE, metric_table
 from engine.sweep.metrics import METRICS, confusion_matrix, metrics, positive_class
 from engine.sweep.parallel import devices_for_trials, train_groups
+from engine.sweep.results import SweepResult
 from engine.sweep.splits import open_splits, test_table
 from engine.sweep.summary import summarise
 from engine.sweep.trials import Result, trains_together
@@ -90,7 +91,8 @@ def run_sweep(
         table.to_parquet(temporary)
     summary = summarise(config, splits, done, test_images, table, classifier)
     write_json(run.path / SUMMARY_FILE, summary)
-    run.update(result={key: summary["verdict"][key] for key in ("verdict", "sentence")})
+    verdict = summary["verdict"]
+    run.update(result=SweepResult(verdict=verdict["verdict"], sentence=verdict["sentence"]).plain())
     return "finished"
 
 

@@ -9,6 +9,7 @@ import streamlit as st
 
 from engine.configs import RankingConfig
 from engine.gans.snapshots import list_generators
+from engine.quality.results import RankingResult
 from engine.report.figures import figure_ranking
 from engine.sampling.exported import INFO_FILE
 from engine.store.runs import Run, State, list_runs
@@ -101,8 +102,8 @@ def show_ranking(ranking: Run, training: Run) -> None:
     table_of_rows = pd.DataFrame(rows)
     active = state_of(ranking).is_active
     chart(figure_ranking(rows), f"ranking-{ranking.id}", "ranking", lambda: table_of_rows, live=active)
-    if sentence := status_of(ranking).result.get("sentence"):
-        st.info(sentence, icon=":material/leaderboard:")
+    if found := status_of(ranking).result_as(RankingResult):
+        st.info(found.sentence, icon=":material/leaderboard:")
     best, exported = best_of(rows), exported_snapshot(training)
     table = pd.DataFrame(
         {
