@@ -30,7 +30,6 @@ from engine.configs import (
     PoolConfig,
     StyleganConfig,
     SweepConfig,
-    parse_training,
 )
 from engine.datasets.dataset import Dataset
 from engine.datasets.folds import parent_of_folds
@@ -196,13 +195,10 @@ def train(
     home = Home.from_environment()
     base = preset(preset_name).train_settings(gan) if preset_name else {"gan": gan or "dcgan"}
     values = {**base, **settings, "dataset": dataset}
-    one = values.get("conditional") or values.get("class_name")
-    names = [values.get("class_name", "")] if one else Dataset.open(home, dataset).classes
-    configs = [parse_training({**values, "class_name": name}) for name in names]
+    configs, beside = jobs.trainings_by_class(values, Dataset.open(home, dataset).classes)
     if dry_run:
         dry_run_command(home, configs, as_json)
         return
-    beside = jobs.side_by_side(configs)
     runs = [jobs.submit(home, config, beside=beside) for config in configs]
     _finish(runs, detach, as_json)
 

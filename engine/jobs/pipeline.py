@@ -25,7 +25,6 @@ from engine.configs import (
     PoolConfig,
     QualityConfig,
     SweepConfig,
-    parse_training,
 )
 from engine.datasets.dataset import Dataset
 from engine.datasets.folds import make_folds
@@ -33,7 +32,7 @@ from engine.features.sources import resolve_weights
 from engine.jobs.pool_size import images_per_class, needed_classes
 from engine.jobs.results import PipelineResult
 from engine.jobs.sizing import size_of
-from engine.jobs.submit import ensure, side_by_side, stop
+from engine.jobs.submit import ensure, stop, trainings_by_class
 from engine.publications.presets import STEPS, step_settings
 from engine.store.about import about
 from engine.store.errors import ErsatzError
@@ -238,9 +237,8 @@ def _pool_settings(settings: dict[str, dict[str, Any]], dataset: Dataset, sweeps
 
 
 def _train(pipeline: _Pipeline, settings: dict[str, Any], dataset: Dataset, place: str) -> list[Run]:
-    names = [""] if settings.get("conditional") else dataset.classes
-    configs = [parse_training({**settings, "dataset": dataset.name, "class_name": name}) for name in names]
-    beside = side_by_side(configs)
+    configs, beside = trainings_by_class({**settings, "dataset": dataset.name, "class_name": ""}, dataset.classes)
+    names = [config.class_name for config in configs]
     generators = []
     for config in configs:
         generators.append(pipeline.start(config, beside))

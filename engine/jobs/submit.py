@@ -12,8 +12,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
-from engine.configs import Config, DcganConfig
+from engine.configs import Config, DcganConfig, TrainingConfig, parse_training
 from engine.jobs.kinds import kind_of, parse_config
 from engine.jobs.prepare import prepare
 from engine.jobs.queue import ordered, waiting
@@ -56,6 +57,17 @@ def side_by_side(configs: Sequence[Config]) -> int:
     except ErsatzError:  # each run says so itself
         return 1
     return min(len(configs), len(slots)) if CPU in slots else 1
+
+
+def trainings_by_class(values: dict[str, Any], class_names: Sequence[str]) -> tuple[list[TrainingConfig], int]:
+    """A training for each class, and how many of them run `side_by_side`.
+
+    A single one when `values` name its class (`class_name`) or have one generator make all of them (`conditional`).
+    """
+    one = values.get("conditional") or values.get("class_name")
+    names = [values.get("class_name", "")] if one else class_names
+    configs = [parse_training({**values, "class_name": name}) for name in names]
+    return configs, side_by_side(configs)
 
 
 def ensure(home: Home, config: Config, *, owner: str = "", beside: int = 1) -> Run:
