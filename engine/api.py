@@ -18,7 +18,6 @@ from engine.configs import (
     PoolConfig,
     QualityConfig,
     SweepConfig,
-    parse_training,
 )
 from engine.datasets.dataset import Dataset
 from engine.jobs import submit as jobs
@@ -165,11 +164,7 @@ class Workspace:
             >>> generators = work.train(scans, kimg=50)
         """
         found = dataset if isinstance(dataset, Dataset) else self.dataset(dataset)
-        values = {**settings, "gan": gan, "dataset": found.name}
-        one = values.get("conditional") or values.get("class_name")
-        names = [values.get("class_name", "")] if one else found.classes
-        configs = [parse_training({**values, "class_name": name}) for name in names]
-        beside = jobs.side_by_side(configs)
+        configs, beside = jobs.trainings_by_class({**settings, "gan": gan, "dataset": found.name}, found.classes)
         return [self._submit(config, beside) for config in configs]
 
     def sample(self, generators: Run | Sequence[Run], *, name: str, **settings: Any) -> Run:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from engine.cli.follow import follow_to_end
 from engine.cli.output import show
 from engine.configs import DryRunConfig, TrainConfig
+from engine.gans.results import DryRunResult
 from engine.jobs import submit as jobs
 from engine.store.home import Home
+from engine.store.runs import Run
 
 
 def dry_run_command(home: Home, configs: Sequence[TrainConfig], as_json: bool) -> None:
@@ -17,19 +18,22 @@ def dry_run_command(home: Home, configs: Sequence[TrainConfig], as_json: bool) -
 
     The configs are as the user gave them: what they leave unset is completed as it is for the training itself.
     """
-    results = [try_out(home, config) for config in configs]
-    lines = [
-        f"{' '.join(filter(None, (config.gan, config.dataset, config.class_name)))}, {result['images']} images, "
-        f"{result['g_parameters']:,} parameters in G and {result['d_parameters']:,} in D: {result['sentence']}"
-        for config, result in zip(configs, results, strict=True)
-    ]
-    show(results if len(results) > 1 else results[0], as_json, "\n".join(lines))
+    runs = [try_out(home, config) for config in configs]
+    lines, values = [], []
+    for config, run in zip(configs, runs, strict=True):
+        found = run.status().result_as(DryRunResult)
+        assert found is not None
+        what = " ".join(filter(None, (config.gan, config.dataset, config.class_name)))
+        parameters = f"{found.g_parameters:,} parameters in G and {found.d_parameters:,} in D"
+        lines.append(f"{what}, {found.images} images, {parameters}: {found.sentence}")
+        values.append({"run": run.id, **found.plain()})
+    show(values if len(values) > 1 else values[0], as_json, "\n".join(lines))
 
 
-def try_out(home: Home, config: TrainConfig) -> dict[str, Any]:
-    """The result of a finished dry run of this training, with the run's id."""
+def try_out(home: Home, config: TrainConfig) -> Run:
+    """A finished dry run of this training."""
     given = {"gan": config.gan, **config.model_dump(mode="json", exclude_unset=True)}
     what = " ".join(filter(None, ("dry run", config.dataset, config.class_name)))
     run = jobs.submit(home, DryRunConfig(training=given), label=what)
     follow_to_end([run], [what])
-    return {"run": run.id, **run.status().result}
+    return run

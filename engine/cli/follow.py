@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 from engine.cli.output import notices
 from engine.jobs.kinds import kind_shown
+from engine.jobs.results import PipelineResult
 from engine.jobs.submit import stop
 from engine.store.errors import ErsatzError
 from engine.store.progress import duration
@@ -99,7 +100,8 @@ class _Bars:
         )
         if not state.is_active:
             self.progress.stop_task(self.tasks[run.id])
-        self._tell_once(run, status.result.get("size_sentence", ""))
+        if status.result and isinstance(made := kind_shown(run.kind).result_of(status), PipelineResult):
+            self._tell_once(run, made.size_sentence)
         if not notices.is_terminal:
             self._tell_once(run, f"{title}: {stage or state}")
         return state

@@ -27,13 +27,13 @@ from engine.configs import (
     PipelineConfig,
     PoolConfig,
     SweepConfig,
-    parse_training,
 )
 from engine.configs.gans import gans
 from engine.datasets.dataset import Dataset
 from engine.datasets.folds import parent_of_folds
 from engine.jobs import submit as jobs
-from engine.jobs.kinds import kind_named, parse_config
+from engine.jobs.kinds import kind_named, parse_config, result_of
+from engine.jobs.results import PipelineResult
 from engine.publications.presets import PRESETS, SIZES, preset, usual_size
 from engine.store.errors import ErsatzError
 from engine.store.home import Home, is_checkout
@@ -146,12 +146,14 @@ def demo(
         show({"run": run.id}, as_json, f"On its way in the background as {run.id}.")
         return
     follow_to_end([run], [preset_name])
-    result = run.status().result
-    show({"run": run.id, **result}, as_json, f"\n[bold]Verdict: {result['verdict']}.[/bold]\n{result['sentence']}")
+    status = run.status()
+    made = status.result_as(PipelineResult)
+    assert made is not None
+    show({"run": run.id, **status.result}, as_json, f"\n[bold]Verdict: {made.verdict}.[/bold]\n{made.sentence}")
     if not as_json:
-        console.print(f"Report: {Run(home, result['sweep']).path / 'report.html'}", soft_wrap=True)
+        console.print(f"Report: {Run(home, made.sweep).path / 'report.html'}", soft_wrap=True)
     if serves:
-        serve(home, port, f"evaluate?run={result['sweep']}")
+        serve(home, port, f"evaluate?run={made.sweep}")
 
 
 @app.command("app")
@@ -193,13 +195,10 @@ def train(
     home = Home.from_environment()
     base = preset(preset_name).train_settings(gan) if preset_name else {"gan": gan or "dcgan"}
     values = {**base, **settings, "dataset": dataset}
-    one = values.get("conditional") or values.get("class_name")
-    names = [values.get("class_name", "")] if one else Dataset.open(home, dataset).classes
-    configs = [parse_training({**values, "class_name": name}) for name in names]
+    configs, beside = jobs.trainings_by_class(values, Dataset.open(home, dataset).classes)
     if dry_run:
         dry_run_command(home, configs, as_json)
         return
-    beside = jobs.side_by_side(configs)
     runs = [jobs.submit(home, config, beside=beside) for config in configs]
     _finish(runs, detach, as_json)
 
@@ -371,7 +370,8 @@ def _finish(submitted: list[Run], detach: bool, as_json: bool) -> None:
     if not detach:
         follow_to_end(submitted, [_title(run) for run in submitted])
     values = [run_values(run) for run in submitted]
-    text = "\n".join(f"{v['run']} is {v['state']}. {v['result'].get('sentence', '')}".strip() for v in values)
+    sentences = [getattr(result_of(run), "sentence", "") for run in submitted]  # some kinds have none
+    text = "\n".join(f"{v['run']} is {v['state']}. {told}".strip() for v, told in zip(values, sentences, strict=True))
     show(values if len(values) > 1 else values[0], as_json, text)
 
 

@@ -13,6 +13,7 @@ from engine.cli.follow import follow_to_end
 from engine.cli.options import with_options
 from engine.cli.output import Detach, Json, console, show, table
 from engine.configs import NetworkConfig
+from engine.gans.results import NetworkResult
 from engine.jobs.submit import submit
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
@@ -33,7 +34,8 @@ def import_(file: File, detach: Detach = False, as_json: Json = False, *, settin
         follow_to_end([run], [f"import {settings['name']}"])
     status = run.status()
     values = {"run": run.id, "state": str(run.state()), "path": str(run.path), "result": status.result}
-    text = "Importing in the background." if detach else status.result["sentence"]
+    found = status.result_as(NetworkResult)
+    text = found.sentence if found else "Importing in the background."
     show(values, as_json, f"{run.id}: {text}")
 
 

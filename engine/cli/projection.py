@@ -12,6 +12,7 @@ from engine.cli.options import with_options
 from engine.cli.output import Detach, Json, console, show
 from engine.configs import ProjectionConfig
 from engine.jobs import submit as jobs
+from engine.projection.results import ProjectionResult
 from engine.store.home import Home
 
 
@@ -31,9 +32,10 @@ def project(
         show({"run": run.id}, as_json, f"On its way in the background as {run.id}.")
         return
     follow_to_end([run], [f"project {image.name}"])
-    result = run.status().result
-    lines = [f"Distance ({result['loss']}) {result['distance']:.4g}, of w alone {result['distance_of_w_alone']:.4g}."]
-    lines += [result["notice"]] if result["notice"] else []
-    show({"run": run.id, "path": str(run.path), **result}, as_json, "\n".join(lines))
+    found = run.status().result_as(ProjectionResult)
+    assert found is not None
+    lines = [f"Distance ({found.loss}) {found.distance:.4g}, of w alone {found.distance_of_w_alone:.4g}."]
+    lines += [found.notice] if found.notice else []
+    show({"run": run.id, "path": str(run.path), **found.plain()}, as_json, "\n".join(lines))
     if not as_json:
         console.print(f"Images and w: {run.path}", soft_wrap=True)

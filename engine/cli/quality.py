@@ -15,6 +15,7 @@ from engine.cli.output import Detach, Json, console, show, table
 from engine.configs import QualityConfig, RankingConfig
 from engine.jobs import submit as jobs
 from engine.quality.quality_scores import SCORES_FILE, PoolScore, QualityScores
+from engine.quality.results import RankingResult
 from engine.quality.snapshot_ranking import RANKING_FILE, Ranking
 from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
@@ -75,15 +76,17 @@ def rank(
         show({"run": run.id}, as_json, f"On its way in the background as {run.id}.")
         return
     follow_to_end([run], [f"rank {run_id}"])
-    ranking, result = Ranking.read(run.path / RANKING_FILE).snapshots, run.status().result
+    ranking = Ranking.read(run.path / RANKING_FILE).snapshots
+    found = run.status().result_as(RankingResult)
+    assert found is not None
     if as_json:
-        show({"run": run.id, "ranking": [row.plain() for row in ranking], **result}, True, "")
+        show({"run": run.id, "ranking": [row.plain() for row in ranking], **found.plain()}, True, "")
         return
     rows = [[row.snapshot, f"{row.kimg:g}", _interval(row.kid, row.low, row.high)] for row in ranking]
     console.print(table("", ["snapshot", "kimg", "KID (95 %)"], rows))
-    console.print(result["sentence"], soft_wrap=True, highlight=False)
-    if result["best"] != result["last"]:
-        path = Run(Home.from_environment(), run_id).path / "snapshots" / result["best"]
+    console.print(found.sentence, soft_wrap=True, highlight=False)
+    if found.best != found.last:
+        path = Run(Home.from_environment(), run_id).path / "snapshots" / found.best
         console.print(f"python -m engine export {run_id} --snapshot {path}", soft_wrap=True, highlight=False)
 
 

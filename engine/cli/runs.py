@@ -131,7 +131,8 @@ def run_values(run: Run) -> dict[str, Any]:
     status = run.status()
     values = {"run": run.id, "kind": run.kind, "state": str(run.state_of(status)), "path": str(run.path)}
     shown = ("stage", "done", "total", "unit", "device", "error", "alarms", "result")
-    return values | _said(run) | {name: getattr(status, name) for name in shown}
+    plain = status.plain()
+    return values | _said(run) | {name: plain[name] for name in shown}
 
 
 def _said(run: Run) -> dict[str, Any]:

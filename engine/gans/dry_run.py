@@ -8,7 +8,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import psutil
 import torch
@@ -20,6 +20,7 @@ from engine.gans.cuda_graphs import WARM_UP
 from engine.gans.data import TrainingImages, free_memory, open_training_set, read_training_images, rows_shown
 from engine.gans.grids import fixed_latents, to_bytes
 from engine.gans.image_spec import ImageSpec
+from engine.gans.results import DryRunResult
 from engine.gans.trainers import Trainer, make_trainer, precision_of
 from engine.gans.training import length
 from engine.store.errors import ErsatzError, is_out_of_memory
@@ -27,37 +28,6 @@ from engine.store.progress import Outcome, Progress, Report, ShouldStop, duratio
 from engine.store.runs import Run
 
 GIB = 2**30
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cost:
-    """The result of a dry run, as in `status.json`; sizes in GiB, times in seconds."""
-
-    fits: bool
-    """Whether the memory was enough."""
-    remedy: str
-    """What to set when it was not; empty when it was, or when nothing helps."""
-    device: str
-    precision: str
-    gpus: int
-    images: int
-    g_parameters: int
-    d_parameters: int
-    memory_gib: float
-    """Peak of one process: all of it on the CPU, the GPU's share of it on a GPU. 0 when it did not fit."""
-    memory_free_gib: float
-    """What was free when it began."""
-    images_per_second: float
-    seconds_per_kimg: float
-    kimg: float
-    """Length of the whole training."""
-    seconds: float
-    """Time for the whole training, its sample grids included, its scores not."""
-    disk_gib: float
-    """Snapshots, sample grids and exported generator of the whole training."""
-    disk_free_gib: float
-    room: bool
-    """Whether the disk has room for that."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +78,7 @@ def dry_run(run: Run, config: DryRunConfig, report: Report, should_stop: ShouldS
     disk = state * (KEEP + 1) + 4 * networks["G"] * kept + grids * training.grid * spec.size**2 * spec.channels
     disk_free = shutil.disk_usage(run.path).free
     per_image = measured.iteration / training.batch if measured else 0.0
-    cost = Cost(
+    cost = DryRunResult(
         fits=measured is not None,
         remedy=remedy,
         device=describe(device),
@@ -127,7 +97,7 @@ def dry_run(run: Run, config: DryRunConfig, report: Report, should_stop: ShouldS
         disk_free_gib=disk_free / GIB,
         room=disk < disk_free,
     )
-    run.update(result={**asdict(cost), "sentence": sentence(cost)})
+    run.update(result=cost.model_copy(update={"sentence": sentence(cost)}).plain())
     return "finished"
 
 
@@ -221,7 +191,7 @@ def peak_memory(device: torch.device) -> float:
     return peak if sys.platform == "darwin" else 1024 * peak
 
 
-def sentence(cost: Cost) -> str:
+def sentence(cost: DryRunResult) -> str:
     """One-line summary."""
     if not cost.fits:
         remedy = (

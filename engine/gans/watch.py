@@ -48,7 +48,7 @@ class Watch:
 
     def raise_alarms(self, rows: Rows) -> None:
         """Raise what the metrics rows call for, once for each name, in the run's status and in its log."""
-        known = {alarm["name"] for alarm in self.run.status().alarms}
+        known = {alarm.name for alarm in self.run.status().alarms}
         for alarm in look(rows, self.config, self.total_kimg, self.leak):
             if alarm.name not in known:
                 self.run.raise_alarm(alarm.name, alarm.sentence, kimg=alarm.kimg)

@@ -25,6 +25,7 @@ from engine.configs import (
     parse_training,
 )
 from engine.configs.gans import gan_title
+from engine.gans.results import DryRunResult, NetworkResult
 from engine.jobs.commands import (
     dry_run_command,
     import_command,
@@ -37,12 +38,16 @@ from engine.jobs.commands import (
     sweep_command,
     train_command,
 )
+from engine.jobs.results import PipelineResult
 from engine.jobs.run_kind import ImpactTexts, RunKind, Settings
+from engine.projection.results import ProjectionResult
 from engine.publications.presets import step_settings
+from engine.quality.results import QualityResult, RankingResult, TrainingResult
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.plugins import import_plugins
-from engine.store.runs import Status, list_runs
+from engine.store.runs import Run, Status, list_runs
+from engine.sweep.results import SweepResult
 
 USUAL_GAN = "dcgan"
 """The GAN that titles do not name."""
@@ -78,6 +83,14 @@ def kind_of(config: Config) -> RunKind:
 def parse_config(values: Settings) -> Config:
     """The typed settings of a run's `config.json`."""
     return kind_named(values.get("kind")).parsed(values)
+
+
+def result_of(run: Run) -> Any:
+    """What a run found (a journey: so far), as the model of its kind; None before there is anything.
+
+    Whoever knows the kind asks for its model instead, as in `run.status().result_as(SweepResult)`.
+    """
+    return kind_shown(run.kind).result_of(run.status())
 
 
 def register(kind: RunKind) -> None:
@@ -122,14 +135,21 @@ def _pool_title(config: Settings, _: str) -> str:
 
 
 def _copies(status: Status) -> str:
-    if "flags" not in status.result:
+    found = status.result_as(QualityResult)
+    if found is None:
         return ""
-    copies = status.result["flags"].get("copy", 0)
+    copies = found.flags.get("copy", 0)
     return f"{copies or 'no'} {'copy' if copies == 1 else 'copies'}"
 
 
 def _verdict(status: Status) -> str:
-    return str(status.result.get("verdict", ""))
+    found = status.result_as(SweepResult)
+    return found.verdict if found else ""
+
+
+def _verdict_of_journey(status: Status) -> str:
+    found = status.result_as(PipelineResult)
+    return found.verdict if found else ""
 
 
 def _amount(status: Status) -> str:
@@ -154,13 +174,14 @@ _ALL = (
         execute="engine.jobs.pipeline:execute",
         needs_device=False,
         made_of_runs=True,
-        dataset_in_result=True,
+        dataset_of_result=lambda result: result.dataset,
         needs_datasets=_imported_by,
         deletion_impact=ImpactTexts(
             lost="The record of which runs belong together.", stays="The runs that it made, with their results."
         ),
         title=lambda config, _: f"Journey {config['preset']}",
-        outcome=_verdict,
+        result=PipelineResult,
+        outcome=_verdict_of_journey,
         page="overview",
         command=pipeline_command,
     ),
@@ -194,6 +215,7 @@ _ALL = (
         training=lambda config: config["training"],
         deletion_impact=ImpactTexts(lost="What the training was measured to cost."),
         title=lambda config, _: f"Dry run {config['training']['gan']} · {config['training']['dataset']}",
+        result=DryRunResult,
         page="train",
         command=dry_run_command,
     ),
@@ -213,6 +235,7 @@ _ALL = (
             "generators still sample",
         ),
         title=_training_title,
+        result=TrainingResult,
         outcome=_amount,
         curve=("kid", "fid", "g_loss"),
         page="train",
@@ -231,6 +254,7 @@ _ALL = (
             stays="Trainings that started from it keep what they have learned.",
         ),
         title=lambda config, _: f"Network {config['name']}",
+        result=NetworkResult,
         page="generate",
         command=network_command,
     ),
@@ -244,6 +268,7 @@ _ALL = (
         about_run="generator",
         deletion_impact=ImpactTexts(lost="The projected picture and its place in the latent space."),
         title=lambda config, _: f"Projection {Path(config['image']).name}",
+        result=ProjectionResult,
         outcome=_amount,
         curve=("distance", "loss"),
         page="generate",
@@ -279,6 +304,7 @@ _ALL = (
             without_dataset="keep their scores, without the real images beside the synthetic ones",
         ),
         title=lambda config, _: f"Quality {config['name']} · {config['extractor']}",
+        result=QualityResult,
         outcome=_copies,
         page="quality",
         form={},
@@ -293,6 +319,7 @@ _ALL = (
         about_run="run",
         deletion_impact=ImpactTexts(lost="The order of the snapshots by quality."),
         title=lambda config, training: f"Ranking · {training or config['run']}",
+        result=RankingResult,
         page="quality",
         form={},
         command=ranking_command,
@@ -310,6 +337,7 @@ _ALL = (
             without_dataset="keep their numbers and their verdict, without the test images, and cannot be run again",
         ),
         title=lambda config, _: f"Sweep {config['name']} · {config['classifier']}",
+        result=SweepResult,
         outcome=_verdict,
         curve_of=_accuracy_by_share,
         page="evaluate",

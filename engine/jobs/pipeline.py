@@ -25,20 +25,21 @@ from engine.configs import (
     PoolConfig,
     QualityConfig,
     SweepConfig,
-    parse_training,
 )
 from engine.datasets.dataset import Dataset
 from engine.datasets.folds import make_folds
 from engine.features.sources import resolve_weights
 from engine.jobs.pool_size import images_per_class, needed_classes
+from engine.jobs.results import PipelineResult
 from engine.jobs.sizing import size_of
-from engine.jobs.submit import ensure, side_by_side, stop
+from engine.jobs.submit import ensure, stop, trainings_by_class
 from engine.publications.presets import STEPS, step_settings
 from engine.store.about import about
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.progress import Outcome, Progress, Report, ShouldStop
 from engine.store.runs import RESUMABLE, Run, State
+from engine.sweep.results import SweepResult
 
 POLL_SECONDS = 0.3
 BROKEN = frozenset({State.FAILED, State.INTERRUPTED})
@@ -64,7 +65,7 @@ class _Pipeline:
     run: Run
     report: Report
     should_stop: ShouldStop
-    result: dict[str, Any] = field(default_factory=dict)
+    result: PipelineResult = field(default_factory=PipelineResult)
     parts: list[_Part] = field(default_factory=list)
     steps: int = 1
     """Steps of the whole pipeline, as far as they are known."""
@@ -79,13 +80,12 @@ class _Pipeline:
 
     def note(self, **result: Any) -> None:
         """Keep what was made in `status.json`, where the pages and the command line read it."""
-        self.result.update(result)
-        self.run.update(result=self.result)
+        self.result = self.result.model_copy(update=result)
+        self.run.update(result=self.result.plain())
 
     def note_part(self, step: str, child: Run) -> None:
-        """Keep a run of which each fold has one: its id, or with folds the list of them."""
-        earlier = [getattr(part, step).id for part in self.parts]
-        self.note(**{step: [*earlier, child.id] if "folds" in self.result else child.id})
+        """Keep a run of which each fold has one."""
+        self.note(**{step: (*(getattr(part, step).id for part in self.parts), child.id)})
 
     def start(self, config: Config, beside: int = 1) -> Run:
         """Make sure that the run of this config exists and is on its way."""
@@ -209,7 +209,7 @@ def _import(pipeline: _Pipeline, settings: dict[str, Any]) -> Dataset:
             )
     else:
         child = pipeline.start(config)
-        pipeline.note(**{"import": child.id})
+        pipeline.note(imported=child.id)
         pipeline.follow([child], "Import")
         dataset = Dataset.open(pipeline.home, config.name)
     dataset.require_frozen()
@@ -223,7 +223,7 @@ def _folds(pipeline: _Pipeline, dataset: Dataset, folds: int) -> list[Dataset]:
         return []
     pipeline.report(Progress(f"Divide into {folds} folds", 0, 1, "steps"))
     made = make_folds(dataset, folds)
-    pipeline.note(folds=[fold.name for fold in made])
+    pipeline.note(folds=tuple(fold.name for fold in made))
     return made
 
 
@@ -237,13 +237,12 @@ def _pool_settings(settings: dict[str, dict[str, Any]], dataset: Dataset, sweeps
 
 
 def _train(pipeline: _Pipeline, settings: dict[str, Any], dataset: Dataset, place: str) -> list[Run]:
-    names = [""] if settings.get("conditional") else dataset.classes
-    configs = [parse_training({**settings, "dataset": dataset.name, "class_name": name}) for name in names]
-    beside = side_by_side(configs)
+    configs, beside = trainings_by_class({**settings, "dataset": dataset.name, "class_name": ""}, dataset.classes)
+    names = [config.class_name for config in configs]
     generators = []
     for config in configs:
         generators.append(pipeline.start(config, beside))
-        pipeline.note(train=[*pipeline.result.get("train", []), generators[-1].id])
+        pipeline.note(train=(*pipeline.result.train, generators[-1].id))
     what = f"{len(names)} generators" if len(names) > 1 else "the generator"
     pipeline.follow(generators, f"{place}Train {what}" + (f" ({', '.join(names)})" if names[0] else ""))
     return generators
@@ -268,7 +267,7 @@ def _quality(pipeline: _Pipeline, settings: dict[str, Any], dataset: Dataset, po
 
 def _sweep(pipeline: _Pipeline, step: str, settings: dict[str, Any], dataset: Dataset) -> None:
     """The sweep as published, or the sound one beside it; both lead to the same keys of the result, the last stays."""
-    if "folds" in pipeline.result:
+    if pipeline.result.folds:
         folds = tuple(Fold(dataset=part.dataset.name, pool=part.pool.id) for part in pipeline.parts)
         images: dict[str, Any] = {"folds": folds}
     else:
@@ -276,8 +275,10 @@ def _sweep(pipeline: _Pipeline, step: str, settings: dict[str, Any], dataset: Da
     name = f"{dataset.name} as published" if step == "published" else dataset.name
     values = {"name": name, **settings, "dataset": dataset.name, **images}
     if step == "sweep":
-        values["beside"] = settings.get("beside", pipeline.result.get("published", ""))
+        values["beside"] = settings.get("beside", pipeline.result.published)
     child = pipeline.start(SweepConfig.build(values))
     pipeline.note(**{step: child.id, "sweep": child.id})
     pipeline.follow([child], "Sweep as published" if step == "published" else "Sweep")
-    pipeline.note(**child.status().result)
+    found = child.status().result_as(SweepResult)
+    assert found is not None
+    pipeline.note(verdict=found.verdict, sentence=found.sentence)

@@ -10,9 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import ConfigDict
+
 from engine.configs import Config
 from engine.store.home import Home
 from engine.store.runs import Status
+from engine.store.versioned import Result
 
 Settings = dict[str, Any]
 """The content of a run's `config.json`."""
@@ -42,6 +45,12 @@ class ImpactTexts:
     """What stays of it; empty: nothing worth a sentence."""
     without_dataset: str = ""
     """What runs of the kind lose with their data set; follows their number, as in "3 pools cannot be checked"."""
+
+
+class AnyResult(Result):
+    """The result of a kind that names no model of its own: whatever there is."""
+
+    model_config = ConfigDict(extra="allow")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,8 +95,8 @@ class RunKind:
     """The setting that names the run that it is about: its data set is that run's."""
     dataset: Callable[[Settings], str] | None = None
     """The data set that it is about, "" for none; else its setting `dataset`, or its training's."""
-    dataset_in_result: bool = False
-    """Whether its data set is known only from `dataset` of its result."""
+    dataset_of_result: Callable[[Any], str] | None = None
+    """Its data set, where only the result tells it."""
     needs_datasets: Callable[[Settings], tuple[str, ...]] | None = None
     """The data sets without which it cannot be repeated; else `dataset` and its folds."""
     deletion_impact: ImpactTexts = ImpactTexts()
@@ -95,6 +104,8 @@ class RunKind:
     # How it is shown.
     title: Callable[[Settings, str], str] | None = None
     """What it is in a few words, from the settings and the title of the run that it is about ("" without one)."""
+    result: type[Result] = AnyResult
+    """What a run found, as its `status.json` holds it; whoever knows the kind asks for it by `Status.result_as`."""
     outcome: Callable[[Status], str] = lambda status: ""
     """What came out of a finished run, in a few words."""
     curve: tuple[str, ...] = ()
@@ -119,6 +130,10 @@ class RunKind:
     def in_a_sentence(self) -> str:
         """What one run is called in a sentence."""
         return self.noun or self.label.lower()
+
+    def result_of(self, status: Status) -> Any:
+        """What a run of the kind found, as `result`; None before there is anything."""
+        return status.result_as(self.result)
 
     def usual_title(self, config: Settings, other: str = "") -> str:
         """What a run is, in a few words; `other` is the title of the run that it is about."""

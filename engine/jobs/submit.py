@@ -12,8 +12,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
-from engine.configs import Config, TrainConfig
+from engine.configs import Config, TrainConfig, parse_training
 from engine.configs.gans import gan_named
 from engine.jobs.kinds import kind_of, parse_config
 from engine.jobs.prepare import prepare
@@ -61,6 +62,17 @@ def side_by_side(configs: Sequence[Config]) -> int:
 
 def _short_operators(config: Config) -> bool:
     return isinstance(config, TrainConfig) and gan_named(config.gan).capabilities.side_by_side
+
+
+def trainings_by_class(values: dict[str, Any], class_names: Sequence[str]) -> tuple[list[TrainConfig], int]:
+    """A training for each class, and how many of them run `side_by_side`.
+
+    A single one when `values` name its class (`class_name`) or have one generator make all of them (`conditional`).
+    """
+    one = values.get("conditional") or values.get("class_name")
+    names = [values.get("class_name", "")] if one else class_names
+    configs = [parse_training({**values, "class_name": name}) for name in names]
+    return configs, side_by_side(configs)
 
 
 def ensure(home: Home, config: Config, *, owner: str = "", beside: int = 1) -> Run:
@@ -183,7 +195,7 @@ def _start(run: Run) -> None:
     try:
         run.clear_stop()
         run.update(
-            state=State.QUEUED, started=None, ended=None, stage="", done=0.0, total=0.0, error="", alarms=[], result={}
+            state=State.QUEUED, started=None, ended=None, stage="", done=0.0, total=0.0, error="", alarms=(), result={}
         )
         index.enqueue(run.home, run.id)
         try:

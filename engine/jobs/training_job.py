@@ -33,10 +33,11 @@ def train_here(run: Run, config: TrainConfig, report: Report, should_stop: Shoul
 
     from engine.datasets.dataset import Dataset
     from engine.devices import choose_device
+    from engine.quality.results import TrainingResult
     from engine.quality.training_scores import training_scores
 
     dataset = Dataset.open(run.home, config.dataset)
     score = training_scores(config, dataset, choose_device(config.device), report, should_stop)
     if score:
-        run.update(result={"scores": score.facts})
+        run.update(result=TrainingResult(scores=score.facts).plain())
     return train(run, config, report, should_stop, score)

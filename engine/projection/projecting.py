@@ -22,6 +22,7 @@ from engine.gans.snapshots import latest_snapshot
 from engine.gans.stylegan2.networks import (
     Generator,
 )
+from engine.projection.results import ProjectionResult
 from engine.projection.search import Search
 from engine.projection.target import preparation, read_target
 from engine.projection.weights import choose_distance
@@ -95,7 +96,7 @@ def _project(
     save_w(run.path / "w.npz", search.ws())
     if config.video:
         write_video(run.path / "projection.mp4", side_by_side(pixels, search.frames(FRAMES)), FPS)
-    result = {"loss": distance.name, **search.distances(), "notice": notice}
+    result = ProjectionResult(loss=distance.name, **search.distances(), notice=notice).plain()
     run.update(result=result)
     logger.info(", ".join(f"{name} {value}" for name, value in result.items() if value != ""))
     (run.path / STATE_FILE).unlink()

@@ -30,6 +30,7 @@ from engine.gans.stylegan2.networks import (
     one_hot,
 )
 from engine.quality.fid_kid import kernel_distance
+from engine.quality.results import RankingResult
 from engine.quality.snapshot_ranking import RANKING_FILE, RankedSnapshot, Ranking
 from engine.sampling.latents import latents
 from engine.store.errors import ErsatzError
@@ -76,7 +77,7 @@ def rank_snapshots(
         return "stopped"
     report(Progress("ranking", len(snapshots), len(snapshots), "snapshots"))
     facts = {"extractor": extractor.name, "n_real": len(reals), "n_synthetic": config.images}
-    run.update(result={**conclude(_ranking(done.values())), **facts})
+    run.update(result=RankingResult(**conclude(_ranking(done.values())), **facts).plain())
     return "finished"
 
 

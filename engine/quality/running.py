@@ -23,6 +23,7 @@ from engine.features.cache import FeatureCache, Interrupted
 from engine.features.extractors import open_extractor
 from engine.quality.copies import Features, find_copies
 from engine.quality.quality_scores import SCORES_FILE, Counts, Extractor, QualityScores
+from engine.quality.results import QualityResult
 from engine.quality.scores import Images, pool_scores
 from engine.quality.sentences import in_words, limits
 from engine.quality.tsne_projection import MOST, tsne_projection
@@ -58,12 +59,12 @@ def check_quality(run: Run, config: QualityConfig, report: Report = silent, shou
         flags = pd.read_parquet(run.path / NEIGHBOURS_FILE, columns=["path", "flag"])
         pool.exclude(list(flags["path"][flags["flag"] == "copy"]), f"copy of a training image ({run.id})")
     run.update(
-        result={
-            "sentence": found.sentences[0],
-            "flags": found.flags,
-            "excluded": found.excluded,
-            "extractor": found.extractor.name,
-        }
+        result=QualityResult(
+            sentence=found.sentences[0],
+            flags=found.flags,
+            excluded=found.excluded,
+            extractor=found.extractor.name,
+        ).plain()
     )
     return "finished"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +17,7 @@ from engine.features.extractors import open_extractor
 from engine.gans.data import chosen_rows
 from engine.gans.training import Sample
 from engine.quality.fid_kid import frechet_distance, kernel_distance
+from engine.quality.results import ScoreFacts
 from engine.store.progress import Progress, Report, ShouldStop, never, silent
 
 
@@ -39,18 +39,18 @@ class TrainingScores:
     """Features [N, D] of the reals, once they are known."""
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> ScoreFacts:
         """What the numbers depend on, the same at every snapshot."""
         every = self.dataset.rows("train")
-        return {
-            "metrics": list(self.scores.metrics),
-            "extractor": self.extractor.name,
-            "weights": self.extractor.weights_file,
-            "weights_sha256": self.extractor.weights_sha256,
-            "preprocessing": self.extractor.preprocessing,
-            "real_images": len(chosen_rows(every, self.config)),
-            "synthetic_images": self.scores.images,
-        }
+        return ScoreFacts(
+            metrics=self.scores.metrics,
+            extractor=self.extractor.name,
+            weights=self.extractor.weights_file,
+            weights_sha256=self.extractor.weights_sha256,
+            preprocessing=self.extractor.preprocessing,
+            real_images=len(chosen_rows(every, self.config)),
+            synthetic_images=self.scores.images,
+        )
 
     def __call__(self, sample: Sample) -> dict[str, float]:
         """kid with kid_low and kid_high (95 %), fid, and metric_seconds; nothing when asked to stop meanwhile."""

@@ -14,6 +14,7 @@ from engine.datasets.dataset import Dataset
 from engine.publications.publication import Publication
 from engine.publications.table import PUBLICATIONS
 from engine.quality.quality_scores import SCORES_FILE, QualityScores
+from engine.quality.results import RankingResult
 from engine.quality.snapshot_ranking import RANKING_FILE, RankedSnapshot, Ranking
 from engine.report.review_source import ReviewSource, read_review
 from engine.review.study import Study
@@ -215,4 +216,5 @@ def _ranking(run: Run | None) -> RankingSource | None:
     if run is None or not (run.path / RANKING_FILE).is_file():
         return None
     rows = Ranking.read(run.path / RANKING_FILE).snapshots
-    return RankingSource(run, rows, run.status().result.get("sentence", ""))
+    found = run.status().result_as(RankingResult)
+    return RankingSource(run, rows, found.sentence if found else "")

@@ -20,10 +20,12 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from engine.store import index
 from engine.store.errors import ErsatzError, RunDeleted
@@ -32,6 +34,9 @@ from engine.store.hashing import sha256_value
 from engine.store.home import Home
 from engine.store.locks import FileLock, is_held
 from engine.store.read_only import refuse_writing
+from engine.store.versioned import Result, Versioned
+
+R = TypeVar("R", bound=Result)
 
 ENDING_SECONDS = 15.0  # between a final status and the end of the process that wrote it
 
@@ -62,8 +67,27 @@ ACTIVE = frozenset({State.QUEUED, State.RUNNING, State.STOPPING})
 RESUMABLE = frozenset({State.FAILED, State.STOPPED, State.CANCELLED, State.INTERRUPTED})
 
 
-@dataclass(frozen=True)
-class Status:
+class Alarm(Result):
+    """Something that is wrong with a run while it goes on; a kind of run may add details of its own."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: str
+    """Once in a run."""
+    sentence: str
+    """What is wrong and what to do."""
+    time: float
+    """Seconds since the epoch."""
+    kimg: float | None = None
+    """Of a training: how far it was."""
+
+    @model_serializer(mode="wrap")
+    def _known(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What is not known is left out of the file."""
+        return {name: value for name, value in serialize(self).items() if value is not None}
+
+
+class Status(Versioned):
     """The content of `status.json`; times are seconds since the epoch."""
 
     label: str = ""
@@ -79,8 +103,13 @@ class Status:
     beside: int = 1
     """Of how many runs that share the processor this is one; it stays so, because sums depend on the threads."""
     error: str = ""
-    alarms: list[dict[str, Any]] = field(default_factory=list)
-    result: dict[str, Any] = field(default_factory=dict)
+    alarms: tuple[Alarm, ...] = ()
+    result: dict[str, Any] = Field(default_factory=dict)
+    """Plain values: what they are is known to the kind of run alone (`RunKind.result`)."""
+
+    def result_as(self, model: type[R]) -> R | None:
+        """The result as the model of its kind; None before there is one."""
+        return model.parse(self.result, f"The result of {self.label}") if self.result else None
 
 
 @dataclass(frozen=True)
@@ -122,30 +151,30 @@ class Run:
         return self.config()["kind"]
 
     def status(self) -> Status:
-        values = read_json(self.path / "status.json")
-        return Status(**{**values, "state": State(values["state"])})
+        return Status.read(self.path / "status.json")
 
     def update(self, **changes: Any) -> Status:
         """Change fields of `status.json`. A deleted run folder is not made again: `RunDeleted`."""
         if not self.exists():
             raise RunDeleted(self.id)
-        status = replace(self.status(), **changes)
+        status = self.status().model_copy(update=changes)
+        values = status.plain()
         try:
-            write_json(self.path / "status.json", asdict(status))
+            write_json(self.path / "status.json", values)
         except ErsatzError:  # a full disk
             if not status.state.is_final:
                 raise
             # How a run ended must be recorded all the same. The blocks of the old content have room for it.
             with (self.path / "status.json").open("r+") as file:
-                file.write(json.dumps(asdict(status)))
+                file.write(json.dumps(values))
                 file.truncate()
         return status
 
     def raise_alarm(self, name: str, sentence: str, **details: Any) -> None:
         """Record an alarm once per name: what is wrong and what to do."""
         status = self.status()
-        if all(alarm["name"] != name for alarm in status.alarms):
-            self.update(alarms=[*status.alarms, {"name": name, "sentence": sentence, "time": time.time(), **details}])
+        if all(alarm.name != name for alarm in status.alarms):
+            self.update(alarms=(*status.alarms, Alarm(name=name, sentence=sentence, time=time.time(), **details)))
 
     def state(self) -> State:
         """The state by `status.json` and the lock; the lock is the truth about being alive."""
@@ -222,7 +251,7 @@ def create_run(home: Home, config: dict[str, Any], label: str) -> Run:
     run = Run(home, f"{time.strftime('%Y%m%d-%H%M%S')}-{slug}-{secrets.token_hex(4)}")
     with new_folder(run.path) as folder:
         write_json(folder / "config.json", config)
-        write_json(folder / "status.json", asdict(Status(label=label, created=time.time())))
+        Status(label=label, created=time.time()).write(folder / "status.json")
         (folder / "log.txt").touch()
         (folder / "lock").touch()
     return run

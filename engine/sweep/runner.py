@@ -30,6 +30,7 @@ from engine.sweep.leaks import refuse_unsound
 from engine.sweep.metric_table import METRICS_FILE, metric_table
 from engine.sweep.metrics import METRICS, confusion_matrix, metrics, positive_class
 from engine.sweep.parallel import devices_for_trials, train_groups
+from engine.sweep.results import SweepResult
 from engine.sweep.splits import open_splits, test_table
 from engine.sweep.summary import summarise
 from engine.sweep.summary_model import SUMMARY_FILE
@@ -90,7 +91,7 @@ def run_sweep(
         table.to_parquet(temporary)
     summary = summarise(config, splits, done, test_images, table, classifier)
     summary.write(run.path / SUMMARY_FILE)
-    run.update(result={"verdict": summary.verdict.verdict, "sentence": summary.verdict.sentence})
+    run.update(result=SweepResult(verdict=summary.verdict.verdict, sentence=summary.verdict.sentence).plain())
     return "finished"
 
 

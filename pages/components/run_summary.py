@@ -130,8 +130,9 @@ def dataset_of(run: Run) -> str:
     if kind.about_run:
         other = run_named(run.home, config[kind.about_run])
         return dataset_of(other) if other else ""
-    if kind.dataset_in_result:
-        return status_of(run).result.get("dataset", "")
+    if kind.dataset_of_result is not None:
+        found = kind.result_of(status_of(run))
+        return kind.dataset_of_result(found) if found else ""
     return kind.dataset_of(config)
 
 

@@ -167,11 +167,11 @@ def run_progress(run: Run, shown: State, brief: bool = False) -> None:
         before = [title(other) for other in list_runs(home()) if state_of(other) is State.RUNNING]
         st.caption(f"It starts by itself when there is room{f' after {before[-1]}' if before else ''}.")
     for alarm in () if brief else status.alarms:
-        if alarm["sentence"] == status.error:
+        if alarm.sentence == status.error:
             continue  # said once, below
-        since = f" (at {amount(alarm['kimg'])} kimg)" if "kimg" in alarm else ""
-        name = alarm["name"].replace("-", " ").capitalize()
-        st.warning(f"**{name}**{since}: {alarm['sentence']}", icon=":material/warning:")
+        since = "" if alarm.kimg is None else f" (at {amount(alarm.kimg)} kimg)"
+        name = alarm.name.replace("-", " ").capitalize()
+        st.warning(f"**{name}**{since}: {alarm.sentence}", icon=":material/warning:")
     if status.error:
         show_error(status.error)
     if state is State.INTERRUPTED:

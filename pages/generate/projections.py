@@ -11,6 +11,7 @@ import streamlit as st
 from engine.configs import ProjectionConfig
 from engine.datasets.dataset import Dataset
 from engine.datasets.uploads import PICTURES, safe_name, save_upload
+from engine.projection.results import ProjectionResult
 from engine.sampling.sampler import Sampler
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run, State, list_runs
@@ -139,8 +140,8 @@ def show(run: Run) -> None:
         columns[2].caption("The search")
     if state_of(run) is not State.FINISHED:
         return
-    result = status_of(run).result
-    st.caption(f"Distance ({result['loss']}): {result['distance']:.4g}. {result.get('notice', '')}")
+    if found := status_of(run).result_as(ProjectionResult):
+        st.caption(f"Distance ({found.loss}): {found.distance:.4g}. {found.notice}")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.download_button(
             "w (.npz)",

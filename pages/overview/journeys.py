@@ -10,6 +10,7 @@ from engine.review.quiz import list_quizzes, progress
 from engine.sampling.exported import has_generator
 from engine.store.errors import ErsatzError
 from engine.store.runs import State
+from engine.sweep.results import SweepResult
 from pages.components.home import home
 from pages.components.run_summary import RunSummary, remembered_json
 from pages.evaluate.views import NEW as NEW_SWEEP
@@ -103,7 +104,8 @@ class Journey:
         if step.kind == "import":
             return "frozen" if count else "not frozen"
         if step.kind == "sweep" and count:
-            return self.done("sweep")[0].status.result.get("verdict", "done")
+            found = self.done("sweep")[0].status.result_as(SweepResult)
+            return found.verdict if found else "done"
         return f"{count} {step.noun}{'' if count == 1 else 's'}" if count else ""
 
 

@@ -8,10 +8,11 @@ import pandas as pd
 import streamlit as st
 
 from engine.configs import PipelineConfig
+from engine.jobs.results import PipelineResult
 from engine.publications.presets import PRESETS, usual_size
-from engine.publications.presets import STEPS as PARTS
 from engine.store.hashing import sha256_value
 from engine.store.runs import RESUMABLE, Run, State
+from engine.sweep.results import SweepResult
 from pages.components.format import gib, moment
 from pages.components.home import home
 from pages.components.machine import machine
@@ -89,10 +90,10 @@ def steps_row(journey: Journey | None) -> None:
 def answer(journey: Journey) -> None:
     """The verdict of the newest sweep in its own words, with the way to its figures."""
     for seen in journey.done("sweep")[:1]:
-        result = seen.status.result
-        if "verdict" in result:
-            VERDICTS.get(result["verdict"], st.info)(
-                f"**Verdict: {result['verdict']}.** {result.get('sentence', '')}", icon=":material/gavel:"
+        found = seen.status.result_as(SweepResult)
+        if found:
+            VERDICTS.get(found.verdict, st.info)(
+                f"**Verdict: {found.verdict}.** {found.sentence}", icon=":material/gavel:"
             )
             run_link(seen.run, "See the figures on Evaluate")
 
@@ -122,19 +123,17 @@ def card(run: Run) -> None:
 
 def children(journey: Run) -> None:
     """How long a journey was made, and its runs as they come."""
-    if sentence := status_of(journey).result.get("size_sentence"):
-        st.caption(sentence)
+    made = status_of(journey).result_as(PipelineResult)
+    if made and made.size_sentence:
+        st.caption(made.size_sentence)
     for child in children_of(journey):
         run_row(child)
 
 
 def children_of(journey: Run) -> list[Run]:
     """The runs that a journey has made so far, those that still exist."""
-    result = status_of(journey).result
-    made = [result.get(part, []) for part in PARTS]
-    return runs_named(
-        list(dict.fromkeys(run_id for ids in made for run_id in (ids if isinstance(ids, list) else [ids])))
-    )
+    made = status_of(journey).result_as(PipelineResult)
+    return runs_named(made.runs()) if made else []
 
 
 def under_way(seen: Sequence[RunSummary]) -> list[Run]:

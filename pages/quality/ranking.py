@@ -11,6 +11,7 @@ import streamlit as st
 from engine.configs import RankingConfig
 from engine.gans.snapshots import list_generators
 from engine.quality.quality_scores import rows_table
+from engine.quality.results import RankingResult
 from engine.quality.snapshot_ranking import RANKING_FILE, RankedSnapshot, Ranking
 from engine.report.figures import figure_ranking
 from engine.sampling.exported import has_generator
@@ -104,8 +105,8 @@ def show_ranking(ranking: Run, training: Run) -> None:
     rows = found.snapshots
     active = state_of(ranking).is_active
     chart(figure_ranking(rows), f"ranking-{ranking.id}", "ranking", lambda: rows_table(rows), live=active)
-    if sentence := status_of(ranking).result.get("sentence"):
-        st.info(sentence, icon=":material/leaderboard:")
+    if result := status_of(ranking).result_as(RankingResult):
+        st.info(result.sentence, icon=":material/leaderboard:")
     best, exported = found.best.snapshot, exported_snapshot(training)
     table = pd.DataFrame(
         {

@@ -149,7 +149,7 @@ def outcome(one: RunSummary) -> dict[str, str]:
         "Done": f"{amount(status.done)} of {amount(status.total)} {status.unit}" if status.total else "–",
         "Device": status.device or "–",
         "Owner": one.about.owner or "–",
-        "Alarms": ", ".join(alarm["name"] for alarm in status.alarms) or "–",
+        "Alarms": ", ".join(alarm.name for alarm in status.alarms) or "–",
         "Error": status.error or "–",
     }
     return facts | _last_scores(one) | {words(name): text for name, text in flat(status.result).items()}

@@ -32,19 +32,18 @@ def alarm_cards(run: Run) -> None:
     """Every alarm of the run with what can be done at once; a run goes on in spite of them."""
     status = status_of(run)
     for alarm in status.alarms:
-        name = alarm["name"]
-        words = NAMES.get(name, name.replace("-", " ").capitalize())
-        since = f" · at {amount(alarm['kimg'])} kimg" if "kimg" in alarm else ""
+        words = NAMES.get(alarm.name, alarm.name.replace("-", " ").capitalize())
+        since = "" if alarm.kimg is None else f" · at {amount(alarm.kimg)} kimg"
         with st.container(border=True):
             with st.container(horizontal=True, vertical_alignment="center"):
-                if name in MILD:
+                if alarm.name in MILD:
                     st.badge("Notice", icon=":material/info:", color="blue")
                 else:
                     st.badge("Alarm", icon=":material/warning:", color="orange")
                 st.markdown(f"**{words}**{since}")
-            if alarm["sentence"] != status.error:  # which the header says
-                st.write(alarm["sentence"])
-            _remedies(run, name)
+            if alarm.sentence != status.error:  # which the header says
+                st.write(alarm.sentence)
+            _remedies(run, alarm.name)
 
 
 def _remedies(run: Run, name: str) -> None:

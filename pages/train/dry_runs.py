@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
 from engine.configs import parse_training
 from engine.configs.gans import gan_title
+from engine.gans.results import DryRunResult
 from engine.store.runs import Run, State
 from pages.components.command import show_settings
 from pages.components.format import amount, duration
@@ -46,33 +45,32 @@ def show_dry_run(run: Run) -> None:
 
 def answer(run: Run) -> None:
     """Whether it fits this machine, and memory, time and disk; nothing while it measures."""
-    cost = status_of(run).result
-    if not cost:
+    cost = status_of(run).result_as(DryRunResult)
+    if cost is None:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        if cost["fits"] and cost["room"]:
+        if cost.fits and cost.room:
             st.badge("Fits this machine", icon=":material/check:", color="green")
-        elif cost["fits"]:
+        elif cost.fits:
             st.badge("The disk is too full", icon=":material/error:", color="red")
         else:
             st.badge("Does not fit this machine", icon=":material/error:", color="red")
-        if cost.get("device"):
-            st.caption(f"{cost['device']}, {cost['precision']}", width="content")
+        st.caption(f"{cost.device}, {cost.precision}", width="content")
     numbers(cost)
-    if not (cost["fits"] and cost["room"]):
-        st.warning(cost["sentence"], icon=":material/warning:")
+    if not (cost.fits and cost.room):
+        st.warning(cost.sentence, icon=":material/warning:")
     else:
-        st.caption(cost["sentence"])
+        st.caption(cost.sentence)
 
 
-def numbers(cost: dict[str, Any]) -> None:
+def numbers(cost: DryRunResult) -> None:
     """Time, speed, memory and disk."""
     with st.container(horizontal=True):
-        if cost["fits"]:
-            st.metric(f"For {amount(cost['kimg'])} kimg", duration(cost["seconds"]), border=True)
-            st.metric("One kimg (1,000 images)", duration(cost["seconds_per_kimg"]), border=True)
-            st.metric("Memory", f"{cost['memory_gib']:.1f} of {cost['memory_free_gib']:.1f} GiB", border=True)
-        st.metric("Disk", f"{_gib(cost['disk_gib'])} of {cost['disk_free_gib']:.1f} GiB", border=True)
+        if cost.fits:
+            st.metric(f"For {amount(cost.kimg)} kimg", duration(cost.seconds), border=True)
+            st.metric("One kimg (1,000 images)", duration(cost.seconds_per_kimg), border=True)
+            st.metric("Memory", f"{cost.memory_gib:.1f} of {cost.memory_free_gib:.1f} GiB", border=True)
+        st.metric("Disk", f"{_gib(cost.disk_gib)} of {cost.disk_free_gib:.1f} GiB", border=True)
 
 
 def _gib(gib: float) -> str:

@@ -10,6 +10,7 @@ import streamlit as st
 from engine.configs import TrainConfig
 from engine.configs.gans import gan_named, gan_title
 from engine.datasets.dataset import Dataset
+from engine.gans.results import DryRunResult
 from engine.publications.presets import PRESETS
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run, State, list_runs
@@ -120,7 +121,8 @@ def known_pace(training: TrainConfig, dataset: Dataset) -> tuple[float, str] | N
 def _measured(run: Run) -> float:
     """Seconds for a kimg in a dry run or a training; 0 when it measured none."""
     if config_of(run)["kind"] == "dry-run":
-        return status_of(run).result.get("seconds_per_kimg", 0.0) if state_of(run) is State.FINISHED else 0.0
+        cost = status_of(run).result_as(DryRunResult) if state_of(run) is State.FINISHED else None
+        return cost.seconds_per_kimg if cost else 0.0
     rows = read_rows(run)
     return rows[-1]["seconds"] / rows[-1]["kimg"] if rows else 0.0
 

@@ -9,7 +9,7 @@ import streamlit as st
 from engine.configs import DryRunConfig, TrainConfig, parse_training
 from engine.configs.gans import gan_named, gan_title, gans
 from engine.datasets.dataset import Dataset
-from engine.jobs.submit import side_by_side
+from engine.jobs.submit import trainings_by_class
 from engine.publications.presets import PRESETS
 from engine.store.runs import Run
 from pages.components.command import command_line, show_command
@@ -216,8 +216,8 @@ def _submit(pressed: str, values: dict[str, Any], class_names: list[str]) -> Non
         if start(DryRunConfig.build({"training": {**values, "class_name": class_names[0]}})):
             st.rerun()
         return
-    configs = [parse_training({**values, "class_name": class_name}) for class_name in class_names]
-    started = [start(config, side_by_side(configs)) for config in configs]
+    configs, beside = trainings_by_class({**values, "class_name": ""}, class_names)
+    started = [start(config, beside) for config in configs]
     if started and all(started):
         go(run=started[0].id)  # type: ignore[union-attr]
 

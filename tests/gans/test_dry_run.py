@@ -9,7 +9,8 @@ import pytest
 from safetensors.torch import load_file
 
 from engine.configs import DcganConfig, DryRunConfig, StyleganConfig, TrainConfig
-from engine.gans.dry_run import Cost, dry_run, figure, remedies, sentence
+from engine.gans.dry_run import dry_run, figure, remedies, sentence
+from engine.gans.results import DryRunResult
 from engine.gans.stylegan2.trainer import StyleganTrainer
 from engine.gans.training import train
 from engine.store.progress import Outcome, Progress, duration, never
@@ -127,7 +128,7 @@ def test_remedies_are_settings_that_are_valid() -> None:
 def test_durations_and_a_full_disk_are_said_plainly() -> None:
     assert [duration(s) for s in (5, 119, 700, 9000, 400000)] == ["5 s", "119 s", "12 min", "2.5 h", "4.6 days"]
     assert [figure(n) for n in (0.0123, 9.876, 45.67, 1173.5)] == ["0.0123", "9.88", "45.7", "1,174"]
-    cost = Cost(
+    cost = DryRunResult(
         fits=True, remedy="", device="CPU", precision="float32", gpus=1, images=10, g_parameters=1, d_parameters=1,
         memory_gib=1, memory_free_gib=2, images_per_second=50, seconds_per_kimg=20, kimg=100, seconds=2000,
         disk_gib=3, disk_free_gib=1, room=False,

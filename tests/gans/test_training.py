@@ -174,7 +174,7 @@ def test_explosion_keeps_the_last_good_snapshot(make_run: MakeRun, monkeypatch: 
     snapshot = latest_snapshot(run.path)
     assert snapshot is not None and snapshot.name == "network-000000016.safetensors"
     assert all(tensor.isfinite().all() for tensor in load_file(snapshot).values())
-    assert [alarm["name"] for alarm in run.status().alarms] == ["explosion"]
+    assert [alarm.name for alarm in run.status().alarms] == ["explosion"]
     assert len(comparable(run)) == 2
     assert all(math.isfinite(value) for row in comparable(run) for value in row.values())
 

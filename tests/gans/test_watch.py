@@ -67,8 +67,8 @@ def test_alarms_are_raised_once(home: Home, pixels: np.ndarray, caplog: pytest.L
     for count in range(30, 40):
         watched.raise_alarms(rows[:count])
     raised = run.status().alarms
-    assert [alarm["name"] for alarm in raised] == ["collapse", "ada-saturated"]
-    assert all(alarm["kimg"] == 30 and alarm["sentence"] for alarm in raised)
+    assert [alarm.name for alarm in raised] == ["collapse", "ada-saturated"]
+    assert all(alarm.kimg == 30 and alarm.sentence for alarm in raised)
     assert caplog.text.count("Alarm: ") == 2
 
 

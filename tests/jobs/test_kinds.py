@@ -11,16 +11,18 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from engine.cli import main as cli
-from engine.configs import PoolConfig
+from engine.configs import PipelineConfig, PoolConfig
 from engine.jobs import kinds as table
 from engine.jobs.commands import general_command
 from engine.jobs.kinds import kind_named, kind_of, kinds, parse_config, register
-from engine.jobs.run_kind import ImpactTexts, RunKind
+from engine.jobs.results import PipelineResult
+from engine.jobs.run_kind import AnyResult, ImpactTexts, RunKind
 from engine.store.errors import ErsatzError
 from engine.store.home import REPOSITORY, Home
 from engine.store.plugins import PLUGINS, named
@@ -121,7 +123,28 @@ def test_every_kind_is_complete(kind: RunKind) -> None:
     assert (REPOSITORY / "pages" / f"{kind.page}.py").is_file() or (REPOSITORY / "pages" / kind.page).is_dir()
     assert kind.title is not None
     assert kind.command is not None
+    assert (kind.result is AnyResult) == (kind.name in ("import", "pool")), "these leave files alone"
     assert kind.deletion_impact.lost != ImpactTexts().lost, "what goes with it is said in words of its own"
+
+
+def test_a_journey_is_kept_as_it_always_was(home: Home) -> None:
+    """With folds lists of runs, without them their ids alone, and nothing that is not made yet."""
+    kept: dict[str, Any] = {"import": "a", "dataset": "d", "train": ["b", "c"], "pool": "p"}
+    folded = {"dataset": "d", "folds": ["d1", "d2"], "train": ["b"], "pool": ["p", "q"], "quality": ["r"], "sweep": "s"}
+    for values, runs in ((kept, ["a", "b", "c", "p"]), (folded, ["b", "p", "q", "r", "s"])):
+        found = PipelineResult.parse(values, "it")
+        assert found.plain() == values
+        assert found.runs() == runs
+    run = create_run(home, PipelineConfig().plain(), "journey")
+    assert kind_named("journey").result_of(run.status()) is None
+    run.update(result=kept)
+    assert kind_named("journey").result_of(run.status()) == PipelineResult.parse(kept, "it")
+
+
+def test_a_kind_without_a_model_of_its_result_has_it_as_it_is(countdown: Home) -> None:
+    run = create_run(countdown, {"kind": "countdown", "name": "launch"}, "countdown")
+    run.update(result={"sentence": "Counted to launch."})
+    assert kind_named("countdown").result_of(run.status()).sentence == "Counted to launch."
 
 
 def test_the_table_is_light() -> None:

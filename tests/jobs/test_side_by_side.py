@@ -44,6 +44,23 @@ def test_who_trains_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
     assert jobs.side_by_side(dcgans) == 1
 
 
+def test_a_training_for_each_class_or_the_one_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slots, "usable_cores", lambda: 4)
+    monkeypatch.setattr(slots, "cuda_slots", list)
+    monkeypatch.setattr(jobs, "slots_for", slots.slots_for)
+    both = ["bleed", "normal"]
+    for values, class_names, made, beside in (
+        ({}, both, both, 2),
+        ({"class_name": ""}, both, both, 2),
+        ({"class_name": "normal"}, both, ["normal"], 1),
+        ({"conditional": True}, both, [""], 1),
+        ({}, [""], [""], 1),
+        ({"gan": "stylegan2-ada"}, both, both, 1),
+    ):
+        configs, together = jobs.trainings_by_class({"dataset": "d", **values}, class_names)
+        assert ([config.class_name for config in configs], together) == (made, beside)
+
+
 @needs_two_cores
 def test_two_share_the_cores_and_a_third_waits_for_all_of_them(scripted: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)

@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 from engine.configs import PoolConfig, ProjectionConfig
 from engine.jobs import slots
 from engine.jobs.slots import Slot
+from engine.projection.results import ProjectionResult
 from engine.sampling.latents import save_w
 from engine.sampling.pools import Pool
 from engine.sampling.sampler import Sampler
@@ -227,7 +228,7 @@ def projection(home: Home, generator: Run, state: State, **changes: object) -> R
 
 
 def test_a_projection_is_shown_and_serves_a_morph(open_page: OpenPage, home: Home, stylegan: Run) -> None:
-    result = {"loss": "pixels", "distance": 0.25, "notice": "No VGG16 here."}
+    result = ProjectionResult(loss="pixels", distance=0.25, distance_of_w_alone=0.5, notice="No VGG16 here.").plain()
     run = projection(home, stylegan, State.FINISHED, result=result)
     app = open_page("generate", run=run.id)
     assert len(app.image) == 1 + 2, "what could be projected next, the target, and what was found"
@@ -241,7 +242,7 @@ def test_a_projection_is_shown_and_serves_a_morph(open_page: OpenPage, home: Hom
 def test_the_way_from_a_projection_to_its_morph_is_in_the_address(
     open_page: OpenPage, home: Home, stylegan: Run
 ) -> None:
-    result = {"loss": "pixels", "distance": 0.25, "notice": ""}
+    result = ProjectionResult(loss="pixels", distance=0.25, distance_of_w_alone=0.5, notice="").plain()
     older = projection(home, stylegan, State.FINISHED, result=result)
     projection(home, stylegan, State.FINISHED, result=result)
     app = press(open_page("generate", run=older.id), "Morph from it")

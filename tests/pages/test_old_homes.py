@@ -15,7 +15,7 @@ import pytest
 
 from engine.api import Run, Workspace
 from engine.datasets.dataset import Dataset
-from engine.jobs.kinds import parse_config
+from engine.jobs.kinds import parse_config, result_of
 from engine.report.html import write_report
 from engine.sampling.sampler import Sampler
 from engine.store.files import read_json
@@ -45,6 +45,12 @@ def test_every_run_and_config_is_read(old: Home) -> None:
         assert run.state() is State.FINISHED and run.status().beside == 1
         config = parse_config(run.config())
         assert config.plain() | run.config() == config.plain() or run.kind == "journey"  # which has a size now
+    sweep = result_of(run_of(old, "sweep"))
+    journey = result_of(run_of(old, "journey"))
+    assert (journey.verdict, journey.sentence) == (sweep.verdict, sweep.sentence)
+    assert sorted(journey.runs()) == sorted(run.id for run in runs if run.kind != "journey")
+    assert result_of(run_of(old, "quality")).flags == {"copy": 0, "near-copy": 0, "repeat": 0}
+    assert [alarm.kimg for alarm in run_of(old, "train").status().alarms] == [0.4]
     dataset = Dataset.open(old, "phantom")
     dataset.require_frozen()
     assert dataset.classes == ["bleed", "normal"]

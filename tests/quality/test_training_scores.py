@@ -117,11 +117,11 @@ def test_the_images_are_the_runs_own_and_the_seeds_always_the_same(dataset: Data
         score = scores_of(dataset, config(**changes))
         score(sample)
         assert score.reals is not None
-        assert len(score.reals) == score.facts["real_images"] == count
+        assert len(score.reals) == score.facts.real_images == count
     assert asked == [*range(300)] * 3
     assert extractor.most_at_once < 300  # memory is bounded
-    assert score.facts["extractor"] == "quadrants"
-    assert score.facts["synthetic_images"] == 300
+    assert score.facts.extractor == "quadrants"
+    assert score.facts.synthetic_images == 300
 
 
 def test_reals_are_computed_once(dataset: Dataset, extractor: Quadrants) -> None:

@@ -390,7 +390,7 @@ def test_a_pool_says_what_made_it_and_where_that_is_not_the_gpu_that_is_there(ho
     run.update(device="cuda:0")  # by its supervisor, for the slot
     make_pool(run, config)
     assert run.status().device.startswith("CPU, ")
-    assert run.status().alarms == []
+    assert run.status().alarms == ()
 
     run, config = begin(home, *pair)
     monkeypatch.setattr(graphs, "visible", lambda: (Gpu(0, "", "Card", 0),))
@@ -398,5 +398,5 @@ def test_a_pool_says_what_made_it_and_where_that_is_not_the_gpu_that_is_there(ho
     make_pool(run, config)
     assert run.status().device.startswith("CPU, ")
     (alarm,) = run.status().alarms
-    assert alarm["name"] == "sampled-on-cpu"
-    assert "images are sampled on the CPU all the same: the driver is too old; update it." in alarm["sentence"]
+    assert alarm.name == "sampled-on-cpu"
+    assert "images are sampled on the CPU all the same: the driver is too old; update it." in alarm.sentence

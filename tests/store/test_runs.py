@@ -12,10 +12,11 @@ import pytest
 
 from engine.store import runs
 from engine.store.errors import ErsatzError, RunDeleted
-from engine.store.files import disk_errors, new_folder, replacing, write_text
+from engine.store.files import disk_errors, new_folder, read_json, replacing, write_json, write_text
 from engine.store.home import Home
 from engine.store.locks import FileLock, is_held
-from engine.store.runs import Run, State, create_run
+from engine.store.runs import Run, State, Status, create_run
+from engine.store.versioned import Result
 
 
 @pytest.fixture
@@ -141,3 +142,41 @@ def test_of_two_that_make_a_folder_one_is_refused(tmp_path: Path) -> None:
         with new_folder(tmp_path / "a") as theirs:
             (theirs / "y").touch()
     assert [path.name for path in tmp_path.rglob("*")] == ["a", "y"]
+
+
+def test_a_status_is_read_as_it_was_written(run: Run) -> None:
+    run.update(result={"verdict": "helps", "of": [1, 2]}, done=3)
+    run.raise_alarm("odd", "It is odd. Look.")
+    run.raise_alarm("explosion", "It explodes. Stop.", kimg=2.0, layer="w")
+    run.raise_alarm("odd", "It is still odd.")
+    odd, explosion = run.status().alarms
+    assert (odd.sentence, odd.kimg) == ("It is odd. Look.", None)
+    assert (explosion.kimg, explosion.plain()["layer"]) == (2.0, "w")
+    written = read_json(run.path / "status.json")
+    assert [set(alarm) for alarm in written["alarms"]] == [
+        {"name", "sentence", "time"},
+        {"name", "sentence", "time", "kimg", "layer"},
+    ]
+    assert written["result"] == run.status().result == {"verdict": "helps", "of": [1, 2]}
+    assert Status.parse(written, "status.json") == run.status()
+
+
+def test_a_status_of_a_later_version_adds_fields_that_are_passed_over(run: Run) -> None:
+    path = run.path / "status.json"
+    write_json(path, {**read_json(path), "mood": "good", "label": "Kept"})
+    assert run.status().label == "Kept"
+    write_json(path, {**read_json(path), "state": "asleep"})
+    with pytest.raises(ErsatzError, match=r"status\.json is not as this program writes it \(state: "):
+        run.status()
+
+
+def test_a_result_is_the_model_that_is_asked_for(run: Run) -> None:
+    class Counted(Result):
+        number: int
+
+    assert run.status().result_as(Counted) is None
+    run.update(result={"number": 3, "later": True})
+    assert run.status().result_as(Counted) == Counted(number=3)
+    run.update(result={"number": "many"})
+    with pytest.raises(ErsatzError, match="The result of Tiny run!"):
+        run.status().result_as(Counted)

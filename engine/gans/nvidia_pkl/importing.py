@@ -11,6 +11,7 @@ from engine.configs import NetworkConfig
 from engine.gans.checkpoints import save_snapshot
 from engine.gans.nvidia_pkl.contents import class_names
 from engine.gans.nvidia_pkl.nvidia import Networks, read_networks
+from engine.gans.results import NetworkResult
 from engine.gans.stylegan2.architecture import describe_networks
 from engine.store.errors import ErsatzError
 from engine.store.hashing import sha256_file, sha256_value
@@ -39,7 +40,7 @@ def import_network(
     report(Progress("writing the snapshot", 1, 2, "steps"))
     tensors = {f"{name}.{key}": value for name, state in networks.states().items() for key, value in state.items()}
     save_snapshot(run.path, tensors, _metadata(config, networks, classes))
-    run.update(result={"sentence": describe(networks), **networks.facts})
+    run.update(result=NetworkResult(sentence=describe(networks), **networks.facts).plain())
     report(Progress("writing the snapshot", 2, 2, "steps"))
     return "finished"
 

@@ -166,7 +166,7 @@ def test_an_explosion_stops_with_the_last_good_snapshot(make_run: MakeRun, monke
     with pytest.raises(ErsatzError, match=r"exploded before 0.024 kimg: g_loss, .*network-000000016.*lower g_lr"):
         train(run, config)
     assert all(tensor.isfinite().all() for tensor in snapshot_of(run).values())
-    assert [alarm["name"] for alarm in run.status().alarms] == ["explosion"]
+    assert [alarm.name for alarm in run.status().alarms] == ["explosion"]
     assert len(comparable(run)) == 2
 
 
@@ -192,7 +192,7 @@ def test_an_explosion_can_be_gone_back_from(
     tensors = snapshot_of(run)
     assert tensors["G.optimizer.lr"].item() == pytest.approx(config.g_lr * 2 / 3 / 4)
     assert tensors["D.optimizer.lr"].item() == pytest.approx(config.d_lr * 3 / 4 / 4)
-    alarms = {alarm["name"]: alarm["sentence"] for alarm in run.status().alarms}
+    alarms = {alarm.name: alarm.sentence for alarm in run.status().alarms}
     assert list(alarms) == ["return-1-after-explosion", "return-2-after-explosion"]
     assert "network-000000000" in alarms["return-1-after-explosion"]
     assert "network-000000016.safetensors with half the learning rates" in caplog.text
@@ -245,8 +245,8 @@ def test_what_the_rows_say_is_wrong_becomes_an_alarm(
     read = StyleganTrainer.read_meters
     monkeypatch.setattr(StyleganTrainer, "read_meters", lambda trainer: {**read(trainer), "r_t": 0.99})
     assert train(run, config, should_stop=StopAfter(3)) == "stopped"
-    assert run.status().alarms == []
+    assert run.status().alarms == ()
     assert train(run, config) == "finished"
     (alarm,) = run.status().alarms
-    assert alarm["name"] == "overfitting" and "Train with aug ada" in alarm["sentence"]
-    assert caplog.text.count(alarm["sentence"]) == 1
+    assert alarm.name == "overfitting" and "Train with aug ada" in alarm.sentence
+    assert caplog.text.count(alarm.sentence) == 1

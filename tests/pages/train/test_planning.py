@@ -8,12 +8,19 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine.configs import DryRunConfig, StyleganConfig
+from engine.gans.results import DryRunResult
 from engine.store.errors import AlreadyActive, ErsatzError
 from engine.store.home import Home
 from engine.store.runs import Run, State, create_run
 from tests.fabricated import CLASSES, make_dataset, make_training, set_state
 from tests.pages.conftest import OpenPage, press
 from tests.pages.train.conftest import Submissions, choose, clean, press_start, text
+
+COST = DryRunResult(
+    fits=True, remedy="", device="CPU, 2 threads", precision="float32", gpus=1, images=48, g_parameters=1,
+    d_parameters=1, memory_gib=1.5, memory_free_gib=8.0, images_per_second=96.2, seconds_per_kimg=10.4, kimg=25000.0,
+    seconds=86400.0 * 3, disk_gib=0.5, disk_free_gib=100.0, room=True, sentence="It fits.",
+)  # fmt: skip
 
 
 def test_empty_home_says_what_to_do(home: Home, open_page: OpenPage) -> None:
@@ -103,9 +110,7 @@ def test_a_dry_run_is_submitted_shown_and_can_be_started(
     run = Run(home, app.query_params["run"])
     complete = StyleganConfig.build(config.training).completed(32)
     (run.path / "config.json").write_text(json.dumps({**config.plain(), "training": complete.plain()}))
-    cost = {"fits": True, "room": True, "kimg": 25000.0, "seconds": 86400.0 * 3, "seconds_per_kimg": 10.4}
-    cost |= {"memory_gib": 1.5, "memory_free_gib": 8.0, "disk_gib": 0.5, "disk_free_gib": 100.0, "sentence": "It fits."}
-    set_state(run, State.FINISHED, result=cost)
+    set_state(run, State.FINISHED, result=COST.plain())
     app = clean(app.run())
     assert {metric.label: metric.value for metric in app.metric} == {
         "For 25,000 kimg": "3 d 0 h",
@@ -123,7 +128,7 @@ def test_a_dry_run_that_does_not_fit_says_what_to_set(home: Home, open_page: Ope
     training = StyleganConfig(dataset="phantom").completed(32).plain()
     run = create_run(home, DryRunConfig(training=training).plain(), "dry run")
     sentence = "It does not fit: the memory is too small. Set batch_gpu 4, with which it fits."
-    cost = {"fits": False, "room": True, "disk_gib": 0.5, "disk_free_gib": 100.0, "sentence": sentence}
-    set_state(run, State.FINISHED, result=cost)
+    cost = COST.model_copy(update={"fits": False, "sentence": sentence, "memory_gib": 0.0})
+    set_state(run, State.FINISHED, result=cost.plain())
     app = open_page("train", run=run.id)
     assert sentence in [warning.value for warning in app.warning]

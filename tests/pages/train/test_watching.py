@@ -8,7 +8,7 @@ import pytest
 
 from engine.configs import DcganConfig
 from engine.store.home import Home
-from engine.store.runs import Run, State, create_run
+from engine.store.runs import Alarm, Run, State, create_run
 from pages.train.reading import read_rows
 from tests.fabricated import make_dataset, make_ranking, make_stylegan, make_training
 from tests.pages.conftest import OpenPage, press
@@ -139,8 +139,8 @@ def test_finished_leads_on_and_can_be_repeated_from_the_command_line(home: Home,
 def test_failed_shows_its_sentence_and_resume(home: Home, open_page: OpenPage) -> None:
     make_dataset(home)
     sentence = "Training exploded before 3 kimg: g_loss became infinite; train again with lower g_lr and d_lr."
-    alarm = {"name": "explosion", "sentence": sentence, "time": 0.0}
-    run = make_training(home, "normal", State.FAILED, done=3, error=sentence, alarms=[alarm])
+    alarm = Alarm(name="explosion", sentence=sentence, time=0.0)
+    run = make_training(home, "normal", State.FAILED, done=3, error=sentence, alarms=(alarm,))
     app = open_page("train", run=run.id)
     assert [error.value for error in app.error] == [sentence]
     assert "Resume" in [button.label for button in app.button]
@@ -165,9 +165,9 @@ def test_stylegan_running_shows_augmentation_scores_and_alarms(
     home: Home, hold: Callable[[Run], Run], open_page: OpenPage
 ) -> None:
     make_dataset(home)
-    alarm = {"name": "ada-saturated", "sentence": "p has reached 1. Lower gamma.", "time": 0.0, "kimg": 5.0}
-    second = {"name": "overfitting", "sentence": "It offers the same remedy.", "time": 0.0, "kimg": 6.0}
-    run = hold(make_stylegan(home, State.RUNNING, done=6, alarms=[alarm, second]))
+    alarm = Alarm(name="ada-saturated", sentence="p has reached 1. Lower gamma.", time=0.0, kimg=5.0)
+    second = Alarm(name="overfitting", sentence="It offers the same remedy.", time=0.0, kimg=6.0)
+    run = hold(make_stylegan(home, State.RUNNING, done=6, alarms=(alarm, second)))
     shown = plots(open_page("train", run=run.id, curves="Gradients and speed"))
     assert set(shown) == {"Penalties", "Gradient norms", "Throughput"}, "figures of the open tab alone are drawn"
     assert set(plots(open_page("train", run=run.id, curves="Image quality"))) >= {"KID", "FID"}
@@ -204,8 +204,8 @@ def test_while_scores_are_computed_the_budget_stays_the_trainings(
 def test_stylegan_failed_shows_its_sentence_once(home: Home, open_page: OpenPage) -> None:
     make_dataset(home)
     sentence = "Training exploded before 3 kimg: g_loss became infinite; train again with a larger gamma."
-    alarm = {"name": "explosion", "sentence": sentence, "time": 0.0, "kimg": 3.0}
-    run = make_stylegan(home, State.FAILED, done=3, error=sentence, alarms=[alarm])
+    alarm = Alarm(name="explosion", sentence=sentence, time=0.0, kimg=3.0)
+    run = make_stylegan(home, State.FAILED, done=3, error=sentence, alarms=(alarm,))
     app = open_page("train", run=run.id)
     assert [error.value for error in app.error] == [sentence]
     assert not app.warning
