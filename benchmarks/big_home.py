@@ -128,9 +128,8 @@ def copy_journey(home: Home, first: list[Run], number: int) -> None:
     manifest = copied.manifest.assign(group=f"{name}-" + copied.manifest["group"])  # other patients: another split
     write_manifest(copied.path / "manifest.csv", manifest)
     names[original.fingerprint] = fingerprint_of(manifest, copied.info)
-    info = copied.info
-    info["frozen"]["fingerprint"] = names[original.fingerprint]
-    write_json(copied.path / "dataset.json", info)
+    frozen = copied.info.frozen.model_copy(update={"fingerprint": names[original.fingerprint]})
+    copied.info.model_copy(update={"frozen": frozen}).write(copied.path / "dataset.json")
     for run in first:
         copy_run(run, names[run.id], names, number)
 

@@ -174,7 +174,7 @@ def _values(dataset: Dataset) -> dict[str, Any]:
         "fingerprint": dataset.fingerprint,
         "phantom": dataset.is_phantom,
         "counts": {str(cell): int(count) for cell, count in counts.items()},
-        "findings": dataset.info["audit"]["findings"],
+        "findings": dataset.info.audit.findings,
     }
 
 

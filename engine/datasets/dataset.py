@@ -7,16 +7,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from PIL import Image
 
 from engine.datasets.audit import blocking
+from engine.datasets.dataset_info import DatasetInfo, Frozen, Mode
 from engine.datasets.manifest import usable
 from engine.store.errors import ErsatzError
-from engine.store.files import read_json, replacing, write_json
+from engine.store.files import replacing
 from engine.store.hashing import sha256_value
 from engine.store.home import Home
 
@@ -44,8 +45,7 @@ class Dataset:
 
     home: Home
     name: str
-    info: dict[str, Any]
-    """Content of `dataset.json`."""
+    info: DatasetInfo
 
     @staticmethod
     def open(home: Home, name: str) -> Dataset:
@@ -57,13 +57,7 @@ class Dataset:
                 f"There is no data set {name} in {home.datasets}; "
                 + (f"expected one of {known}." if known else "none was imported yet. Import one first.")
             )
-        info = read_json(path / "dataset.json")
-        missing = {"name", "classes", "size", "mode", "frozen", "config", "audit", "provenance"} - set(info)
-        if missing:
-            raise ErsatzError(
-                f"{path / 'dataset.json'} lacks {', '.join(sorted(missing))}; it was changed by hand. Import again."
-            )
-        return Dataset(home, name, info)
+        return Dataset(home, name, DatasetInfo.read(path / "dataset.json"))
 
     @property
     def path(self) -> Path:
@@ -71,15 +65,15 @@ class Dataset:
 
     @property
     def classes(self) -> list[str]:
-        return self.info["classes"]
+        return self.info.classes
 
     @property
     def size(self) -> int:
-        return self.info["size"]
+        return self.info.size
 
     @property
-    def mode(self) -> Literal["L", "RGB"]:
-        return self.info["mode"]
+    def mode(self) -> Mode:
+        return self.info.mode
 
     @property
     def channels(self) -> int:
@@ -87,26 +81,26 @@ class Dataset:
 
     @property
     def is_phantom(self) -> bool:
-        return bool(self.info.get("phantom"))
+        return self.info.phantom
 
     @property
     def label(self) -> str:
         """The name as people should see it; a phantom says that it is one."""
-        return self.info.get("label") or self.name
+        return self.info.label or self.name
 
     @property
     def metadata(self) -> list[str]:
         """Columns of the manifest that were kept for subgroups."""
-        return self.info["config"].get("metadata_columns", [])
+        return self.info.config.get("metadata_columns", [])
 
     @property
     def frozen(self) -> bool:
-        return self.info["frozen"] is not None
+        return self.info.frozen is not None
 
     @property
     def fingerprint(self) -> str:
         """Hash of the frozen split; '' while it is not frozen."""
-        return self.info["frozen"]["fingerprint"] if self.frozen else ""
+        return self.info.frozen.fingerprint if self.info.frozen else ""
 
     @cached_property
     def manifest(self) -> pd.DataFrame:
@@ -152,7 +146,7 @@ class Dataset:
     def require_frozen(self) -> None:
         """Raise `ErsatzError` unless the split is frozen and the manifest is still the one that was frozen."""
         if not self.frozen:
-            reason = self.info.get("not_frozen") or "The split can still change."
+            reason = self.info.not_frozen or "The split can still change."
             raise ErsatzError(
                 f"The split of data set {self.name} is not frozen, and a frozen one is expected. {reason} "
                 "Freeze it on the Datasets page or with `python -m engine dataset freeze`."
@@ -183,12 +177,13 @@ class Dataset:
         """
         if self.frozen:
             return self.fingerprint
-        findings = blocking(self.info["audit"]["findings"])
+        findings = blocking(self.info.audit.findings)
         if findings and not accept_findings:
             raise ErsatzError(f"Data set {self.name} cannot be frozen. {reason_not_to_freeze(findings)}")
-        self.info["frozen"] = frozen_now(self.manifest, self.info, findings)
-        self.info["not_frozen"] = ""
-        write_json(self.path / "dataset.json", self.info)
+        frozen = frozen_now(self.manifest, self.info, findings)
+        info = self.info.model_copy(update={"frozen": frozen, "not_frozen": ""})
+        info.write(self.path / "dataset.json")
+        self.__dict__["info"] = info  # the handle shows what it has just written
         return self.fingerprint
 
 
@@ -206,20 +201,20 @@ def list_datasets(home: Home) -> list[Dataset]:
     return found
 
 
-def fingerprint_of(manifest: pd.DataFrame, info: dict[str, Any]) -> str:
+def fingerprint_of(manifest: pd.DataFrame, info: DatasetInfo) -> str:
     """Hash over what a result depends on: images, classes, splits, groups, and the way they were preprocessed."""
     columns = ["path", "class", "split", "group", "sha256"]
     rows = usable(manifest)[columns].sort_values("path").to_numpy(dtype=object).tolist()
-    return sha256_value({"rows": rows, "preprocessing": info["provenance"]["preprocessing"]})
+    return sha256_value({"rows": rows, "preprocessing": info.provenance.preprocessing})
 
 
-def frozen_now(manifest: pd.DataFrame, info: dict[str, Any], accepted: list[dict[str, Any]]) -> dict[str, Any]:
+def frozen_now(manifest: pd.DataFrame, info: DatasetInfo, accepted: list[dict[str, Any]]) -> Frozen:
     """The content of `frozen` in `dataset.json`."""
-    return {
-        "fingerprint": fingerprint_of(manifest, info),
-        "time": time.time(),
-        "accepted": [finding["name"] for finding in accepted],
-    }
+    return Frozen(
+        fingerprint=fingerprint_of(manifest, info),
+        time=time.time(),
+        accepted=tuple(finding["name"] for finding in accepted),
+    )
 
 
 def reason_not_to_freeze(findings: list[dict[str, Any]]) -> str:

@@ -14,7 +14,6 @@ from engine.datasets.dataset import SPLITS, Dataset
 from engine.datasets.finalize import MOVED, settle, write_settled
 from engine.datasets.image_stats import measured
 from engine.store.errors import ErsatzError
-from engine.store.files import write_json
 from engine.store.locks import FileLock
 
 SPLIT_SETTINGS = frozenset({"split", "train_share", "valid_share", "split_counts", "train_per_class", "seed"})
@@ -24,7 +23,7 @@ def apply_remedies(dataset: Dataset, names: Sequence[str]) -> Dataset:
     """Apply further remedies, split again by the same settings and audit; the split stays open for a look at it."""
     with changing(dataset):
         dataset = _open_split(dataset)
-        before = dataset.info["config"]["remedies"]
+        before = dataset.info.config["remedies"]
         return _settle_again(dataset, {"remedies": [*before, *(name for name in names if name not in before)]})
 
 
@@ -32,7 +31,7 @@ def undo_remedies(dataset: Dataset, names: Sequence[str]) -> Dataset:
     """Take remedies back: the images they left out return, groups are the source's own again."""
     with changing(dataset):
         dataset = _open_split(dataset)
-        before = dataset.info["config"]["remedies"]
+        before = dataset.info.config["remedies"]
         if missing := [name for name in names if name not in before]:
             raise ErsatzError(
                 f"The remedy {missing[0]} was not applied to {dataset.name}; "
@@ -93,8 +92,8 @@ def reaudit(dataset: Dataset) -> list[dict[str, Any]]:
     with changing(dataset):
         dataset = Dataset.open(dataset.home, dataset.name)
         findings = audit(dataset.manifest, dataset.path)
-        info = {**dataset.info, "audit": {**dataset.info["audit"], "findings": findings}}
-        write_json(dataset.path / "dataset.json", info)
+        audited = dataset.info.audit.model_copy(update={"findings": findings})
+        dataset.info.model_copy(update={"audit": audited}).write(dataset.path / "dataset.json")
     return findings
 
 
@@ -115,7 +114,7 @@ def _open_split(dataset: Dataset) -> Dataset:
 
 
 def _settle_again(dataset: Dataset, changes: dict[str, Any], manifest: pd.DataFrame | None = None) -> Dataset:
-    config = ImportConfig.build({**dataset.info["config"], **changes})
+    config = ImportConfig.build({**dataset.info.config, **changes})
     manifest, record = settle(dataset.manifest if manifest is None else manifest, config, dataset.path)
-    write_settled(dataset.path, manifest, {**dataset.info, "audit": record}, config, freeze=False)
+    write_settled(dataset.path, manifest, dataset.info.model_copy(update={"audit": record}), config, freeze=False)
     return Dataset.open(dataset.home, dataset.name)

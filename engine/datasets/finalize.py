@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -12,15 +11,15 @@ from engine.configs import ImportConfig
 from engine.datasets import remedies, splitting
 from engine.datasets.audit import audit, blocking
 from engine.datasets.dataset import frozen_now, reason_not_to_freeze, write_manifest
+from engine.datasets.dataset_info import Audit, DatasetInfo
 from engine.datasets.image_stats import MEASURED, keep_measures, measured
 from engine.datasets.manifest import is_usable, usable
-from engine.store.files import write_json
 
 MOVED = "moved"
 """Column of the split to which an image was moved by hand; '' for all others."""
 
 
-def settle(manifest: pd.DataFrame, config: ImportConfig, folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+def settle(manifest: pd.DataFrame, config: ImportConfig, folder: Path) -> tuple[pd.DataFrame, Audit]:
     """The manifest after remedies, split and moves, and the audit: findings before (`found`) and after (`findings`).
 
     `folder` holds the images. A manifest that was settled before starts again from the source's own splits and groups.
@@ -30,7 +29,7 @@ def settle(manifest: pd.DataFrame, config: ImportConfig, folder: Path) -> tuple[
     found = audit(looked, folder)
     settled = moved_by_hand(splitting.assign(remedies.apply(looked, config.remedies), config))
     settled = splitting.cut_training(settled, config.train_per_class, config.seed)
-    record = {"found": found, "remedies": list(config.remedies), "findings": audit(settled, folder)}
+    record = Audit(findings=audit(settled, folder), found=found, remedies=config.remedies)
     return settled.drop(columns=list(MEASURED)), record
 
 
@@ -54,20 +53,19 @@ def moved_by_hand(manifest: pd.DataFrame) -> pd.DataFrame:
     return manifest
 
 
-def write_settled(
-    folder: Path, manifest: pd.DataFrame, info: dict[str, Any], config: ImportConfig, freeze: bool
-) -> None:
+def write_settled(folder: Path, manifest: pd.DataFrame, info: DatasetInfo, config: ImportConfig, freeze: bool) -> None:
     """Write manifest.csv and dataset.json; with `freeze` frozen, if no grave finding is left.
 
     `info` holds the new audit. Why a split is left open is recorded in `not_frozen`.
     """
-    left = blocking(info["audit"]["findings"])
-    info = {**info, "config": config.plain(), "settled": time.time(), "frozen": None, "not_frozen": ""}
+    left = blocking(info.audit.findings)
+    frozen, reason = None, ""
     if left:
-        info["not_frozen"] = reason_not_to_freeze(left)
+        reason = reason_not_to_freeze(left)
     elif freeze:
-        info["frozen"] = frozen_now(manifest, info, [])
+        frozen = frozen_now(manifest, info, [])
     else:
-        info["not_frozen"] = "Its split was left open for changes."
+        reason = "Its split was left open for changes."
+    state = {"config": config.plain(), "settled": time.time(), "frozen": frozen, "not_frozen": reason}
     write_manifest(folder / "manifest.csv", manifest)
-    write_json(folder / "dataset.json", info)
+    info.model_copy(update=state).write(folder / "dataset.json")

@@ -22,7 +22,7 @@ from engine.datasets.dataset import Dataset, frozen_now, list_datasets, reason_n
 from engine.datasets.image_stats import MEASURED, measured
 from engine.datasets.manifest import usable
 from engine.store.errors import ErsatzError
-from engine.store.files import new_folder, write_json
+from engine.store.files import new_folder
 from engine.store.home import Home
 
 CUT = "train-per-class"
@@ -65,7 +65,7 @@ def make_folds(dataset: Dataset, folds: int, seed: int = 0) -> list[Dataset]:
 
 def fold_of(dataset: Dataset) -> dict[str, Any]:
     """`parent`, `parent_fingerprint`, `number` (from 1), `folds` and `seed` of a fold; empty for other data sets."""
-    return dataset.info["provenance"].get("fold", {})
+    return dataset.info.provenance.fold or {}
 
 
 def folds_of(dataset: Dataset) -> list[Dataset]:
@@ -132,7 +132,7 @@ def _with_split(manifest: pd.DataFrame, is_test: pd.Series, dataset: Dataset, se
     manifest.loc[is_test.index[is_test], "split"] = "test"
     manifest.loc[rest.index, "split"] = splitting.drawn(rest, (len(rest) - valid, valid, 0), seed)
     splitting.check(manifest.loc[is_test.index])
-    config = dataset.info["config"]
+    config = dataset.info.config
     return splitting.cut_training(manifest, config.get("train_per_class", 0), config.get("seed", 0))
 
 
@@ -145,24 +145,25 @@ def _valid_share(dataset: Dataset) -> float:
 def _write(dataset: Dataset, name: str, manifest: pd.DataFrame, fact: dict[str, Any]) -> None:
     """Make the fold's folder, all of it or nothing."""
     findings = audit(manifest, dataset.path)
-    accepted = dataset.info["frozen"].get("accepted", [])
+    accepted = dataset.info.frozen.accepted if dataset.info.frozen else ()
     if grave := [finding for finding in blocking(findings) if finding["name"] not in accepted]:
         raise ErsatzError(f"Fold {fact['number']} of {dataset.name} cannot be used. {reason_not_to_freeze(grave)}")
     manifest = manifest.drop(columns=list(MEASURED))
-    info = {
-        **dataset.info,
-        "name": name,
-        "label": f"{dataset.label}, fold {fact['number']} of {fact['folds']}",
-        "config": {**dataset.info["config"], "name": name},
-        "audit": {**dataset.info["audit"], "findings": findings},
-        "provenance": {**dataset.info["provenance"], "fold": fact},
-    }
-    info["frozen"] = frozen_now(manifest, info, blocking(findings))
+    info = dataset.info.model_copy(
+        update={
+            "name": name,
+            "label": f"{dataset.label}, fold {fact['number']} of {fact['folds']}",
+            "config": {**dataset.info.config, "name": name},
+            "audit": dataset.info.audit.model_copy(update={"findings": findings}),
+            "provenance": dataset.info.provenance.model_copy(update={"fold": fact}),
+            "frozen": frozen_now(manifest, dataset.info, blocking(findings)),
+        }
+    )
     with new_folder(dataset.home.dataset(name)) as folder:
         for path in manifest["path"]:
             _link(dataset.path / path, folder / path)
         write_manifest(folder / "manifest.csv", manifest)
-        write_json(folder / "dataset.json", info)
+        info.write(folder / "dataset.json")
 
 
 def _link(source: Path, target: Path) -> None:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ from engine.configs import ImportConfig
 from engine.datasets.class_mapping import Naming, name_classes
 from engine.datasets.copies import perceptual_hash
 from engine.datasets.dataset import COLUMNS, Dataset
+from engine.datasets.dataset_info import DatasetInfo, Mode, Provenance
 from engine.datasets.finalize import MOVED, settle, write_settled
 from engine.datasets.image_stats import MEASURED
 from engine.datasets.metadata import keep_metadata
@@ -60,19 +61,22 @@ def import_dataset(
             mode = _one_mode(manifest, config.mode, folder, report, should_stop)
             report(Progress("audit and split", 0, 1, "steps"))
             provenance = _provenance(reading, naming, facts, config, mode, depth)
-            provenance |= {"colour_images": int(manifest["colour"].sum()), "left_out": unusable.found}
-            provenance["notes"] += unusable.notes
+            colour_images = int(manifest["colour"].sum())
             manifest, audit = settle(manifest.drop(columns=["colour", "stored_mode"]), config, folder)
-            info = {
-                "name": config.name,
-                "label": f"{config.name} (phantom, no real patients)" if reading.layout == "phantom" else config.name,
-                "phantom": reading.layout == "phantom",
-                "classes": sorted(manifest["class"].unique()),
-                "size": config.size,
-                "mode": mode,
-                "audit": audit,
-                "provenance": {**provenance, "time": began, "seconds": time.time() - began},
-            }
+            known = {"colour_images": colour_images, "left_out": unusable.found}
+            known |= {"notes": (*provenance.notes, *unusable.notes), "time": began, "seconds": time.time() - began}
+            info = DatasetInfo(
+                name=config.name,
+                label=f"{config.name} (phantom, no real patients)" if reading.layout == "phantom" else config.name,
+                phantom=reading.layout == "phantom",
+                classes=sorted(manifest["class"].unique()),
+                size=config.size,
+                mode=mode,
+                audit=audit,
+                provenance=provenance.model_copy(update=known),
+                config=config.plain(),
+                frozen=None,
+            )
             write_settled(folder, manifest, info, config, freeze=config.freeze)
     report(Progress("audit and split", 1, 1, "steps"))
     return Dataset.open(home, config.name)
@@ -197,7 +201,9 @@ def _store(
     return manifest.fillna(dict.fromkeys(meta, ""))
 
 
-def _one_mode(manifest: pd.DataFrame, wanted: str, folder: Path, report: Report, should_stop: ShouldStop) -> str:
+def _one_mode(
+    manifest: pd.DataFrame, wanted: Mode | Literal["auto"], folder: Path, report: Report, should_stop: ShouldStop
+) -> Mode:
     """Bring all stored images to one mode: the wanted one, else RGB if any shows colour. Updates `sha256` in place."""
     mode = wanted if wanted != "auto" else "RGB" if manifest["colour"].any() else "L"
     others = manifest.index[manifest["stored_mode"] != mode]
@@ -220,21 +226,21 @@ def _provenance(
     config: ImportConfig,
     mode: str,
     depth: tuple[float, float] | None,
-) -> dict[str, Any]:
+) -> Provenance:
     """Where the images came from and what was done to all of them alike."""
     labels: dict[str, list[str]] = {}
     for label, name in naming.classes.items():
         labels.setdefault(name, []).append(label)
-    return {
-        "source": config.source,
-        "layout": reading.layout,
-        "ersatz": __version__,
-        "images": len(naming.items),
-        "labels": labels,
-        "notes": notes_on(reading, naming, facts),
-        "modes": frequent(fact.mode for fact in facts),
-        "bits": frequent(str(fact.bits) for fact in facts),
-        "preprocessing": {
+    return Provenance(
+        source=config.source,
+        layout=reading.layout,
+        ersatz=__version__,
+        images=len(naming.items),
+        labels=labels,
+        notes=tuple(notes_on(reading, naming, facts)),
+        modes=frequent(fact.mode for fact in facts),
+        bits=frequent(str(fact.bits) for fact in facts),
+        preprocessing={
             "size": config.size,
             "mode": mode,
             "resize": config.resize,
@@ -244,7 +250,7 @@ def _provenance(
             "depth": None if depth is None else {"black": depth[0], "white": depth[1]},
             "window": config.window,
         },
-    }
+    )
 
 
 def notes_on(reading: Reading, naming: Naming, facts: Sequence[Facts]) -> list[str]:

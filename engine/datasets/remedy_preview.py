@@ -31,7 +31,7 @@ class Effect:
 
 def effect_of(dataset: Dataset, remedy: str) -> Effect:
     """The effect of `remedy` on top of those applied before it (or its past effect, if it was applied)."""
-    applied = [name for name in dataset.info["config"]["remedies"] if name != remedy]
+    applied = [name for name in dataset.info.config["remedies"] if name != remedy]
     given = measured(as_given(dataset.manifest), dataset.path)
     before, after = (_kept(given, names) for names in (applied, [*applied, remedy]))
     counts = [rows["class"].value_counts() for rows in (before, after)]

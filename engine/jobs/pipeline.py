@@ -202,7 +202,7 @@ def _import(pipeline: _Pipeline, settings: dict[str, Any]) -> Dataset:
     if pipeline.home.dataset(config.name).is_dir():
         pipeline.done += 1
         dataset = Dataset.open(pipeline.home, config.name)
-        if dataset.info["config"] != config.plain():
+        if dataset.info.config != config.plain():
             raise ErsatzError(
                 f"There is a data set {config.name} already that was imported with other settings; "
                 "a name of its own is expected. Delete that one, or choose another name with --set import.name=NAME."

@@ -36,7 +36,7 @@ class Preparation:
 def preparation(home: Home, dataset: str, size: int, mode: str) -> Preparation:
     """As the data set that the generator was trained on was imported; the usual way where that is not known."""
     try:
-        how = Dataset.open(home, dataset).info["provenance"]["preprocessing"] if dataset else {}
+        how = Dataset.open(home, dataset).info.provenance.preprocessing if dataset else {}
     except ErsatzError:  # deleted since; the generator does without
         how = {}
     depth, window = how.get("depth"), how.get("window")

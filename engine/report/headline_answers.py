@@ -176,7 +176,7 @@ def leaks(sources: Sources) -> list[str]:
     if sources.unknown_start:
         found.append("A generator began with networks of which nobody here knows what images they saw.")
     if sources.dataset is not None:
-        accepted = (sources.dataset.info["frozen"] or {}).get("accepted", [])
-        findings: list[dict[str, Any]] = sources.dataset.info["audit"].get("findings", [])
-        found += [finding["sentence"] for finding in findings if finding["name"] in accepted]
+        info = sources.dataset.info
+        accepted = info.frozen.accepted if info.frozen else ()
+        found += [finding["sentence"] for finding in info.audit.findings if finding["name"] in accepted]
     return found

@@ -135,7 +135,7 @@ def _content(sources: Sources, names: list[str], methods: str) -> dict[str, Any]
         "beside": _beside(sources),
         "dataset": sources.dataset,
         "figure_counts": _inline(figure_class_counts(sources.dataset.manifest)) if sources.dataset else "",
-        "findings": sources.dataset.info["audit"].get("findings", []) if sources.dataset else [],
+        "findings": sources.dataset.info.audit.findings if sources.dataset else [],
         "generators": [_generator(generator) for generator in sources.generators],
         "walls": walls(sources.pools[0]),
         "pools": [_pool(source) for source in sources.pools],

@@ -70,7 +70,7 @@ def _data(sources: Sources) -> str:
         return text
     if dataset.is_phantom:
         text += " Its images were drawn by a program and show no patients."
-    config = dataset.info["config"]
+    config = dataset.info.config
     form = "grey" if dataset.mode == "L" else "colour"
     rows = dataset.rows()
     groups = (rows["group"] != "").any()

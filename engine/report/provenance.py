@@ -50,7 +50,7 @@ def parents(sources: Sources) -> list[Parent]:
     datasets = [(source.name, source.dataset) for source in sources.pools if config.folds]
     for name, dataset in [(config.dataset, sources.dataset), *datasets]:
         digest = config.dataset_fingerprint if name == config.dataset else dataset.fingerprint if dataset else ""
-        seed = str(dataset.info["config"].get("seed", "")) if dataset else ""
+        seed = str(dataset.info.config.get("seed", "")) if dataset else ""
         chain.append(_parent("Data set", name, digest, seed, None))
     return chain
 

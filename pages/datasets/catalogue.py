@@ -56,8 +56,8 @@ def show_catalogue(datasets: dict[str, Dataset]) -> None:
 def row_of(dataset: Dataset) -> dict[str, Any]:
     """One line of the table."""
     counts = counts_of(written(dataset))
-    findings = dataset.info["audit"]["findings"]
-    time = dataset.info["provenance"].get("time")
+    findings = dataset.info.audit.findings
+    time = dataset.info.provenance.time
     return {
         "name": dataset.name,
         "state": state_of(dataset)[0] + (", phantom" if dataset.is_phantom else ""),

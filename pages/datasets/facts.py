@@ -41,7 +41,7 @@ def show_facts(dataset: Dataset) -> None:
     with st.expander("Where it came from, and what was done to every image", icon=":material/history:"):
         for name, value in origin(dataset).items():
             st.markdown(f"**{name}**: {value}")
-        for note in dataset.info["provenance"].get("notes", []):
+        for note in dataset.info.provenance.notes:
             st.caption(plain(note))
     st.download_button(
         "Manifest (CSV)",
@@ -107,20 +107,23 @@ def sizes(dataset: Dataset, manifest: pd.DataFrame) -> None:
 
 def origin(dataset: Dataset) -> dict[str, Any]:
     """Where the images came from and how they were stored, in words."""
-    provenance: dict[str, Any] = dataset.info["provenance"]
-    done = provenance.get("preprocessing", {})
-    source = str(provenance.get("source", ""))
+    provenance = dataset.info.provenance
+    done = provenance.preprocessing
+    source = provenance.source
     # visitors need not know the folders of this machine
     shown = source if may(Role.EDITOR) else Path(source).name
-    told = {"Source": f"`{shown}`" if source else "drawn by the program (phantom)"}
-    if fold := provenance.get("fold"):
+    told: dict[str, Any] = {"Source": f"`{shown}`" if source else "drawn by the program (phantom)"}
+    if fold := provenance.fold:
         told["Cross-validation"] = f"fold {fold['number']} of {fold['folds']} of {fold['parent']}"
-    for key, label in (("layout", "Read as"), ("images", "Images found"), ("ersatz", "Imported by Ersatz")):
-        if key in provenance:
-            told[label] = provenance[key]
-    if "time" in provenance:
-        told["Imported"] = moment(provenance["time"])
-    for label, names in provenance.get("labels", {}).items():
+    recorded = {
+        "Read as": provenance.layout,
+        "Images found": provenance.images,
+        "Imported by Ersatz": provenance.ersatz,
+    }
+    told |= {label: value for label, value in recorded.items() if value}
+    if provenance.time is not None:
+        told["Imported"] = moment(provenance.time)
+    for label, names in provenance.labels.items():
         if names != [label]:
             told[f"Class {label}"] = "found as " + plain(", ".join(names))
     resized = {
@@ -132,7 +135,7 @@ def origin(dataset: Dataset) -> dict[str, Any]:
         told["Every image"] = ", ".join(
             part
             for part in (
-                resized.get(done.get("resize"), ""),
+                resized.get(done.get("resize", ""), ""),
                 f"resized to {dataset.size}×{dataset.size} ({done.get('filter')})",
                 "grey" if dataset.mode == "L" else "colour",
                 f"EXIF orientation: {done.get('orientation', '').replace('EXIF ', '')}",
@@ -147,10 +150,10 @@ def origin(dataset: Dataset) -> dict[str, Any]:
 
 def command(dataset: Dataset) -> None:
     """The command that imports it the same way; folds come from their parent."""
-    if fold := dataset.info["provenance"].get("fold"):
+    if fold := dataset.info.provenance.fold:
         show_command(f"python -m engine dataset folds {fold['parent']} --folds {fold['folds']} --seed {fold['seed']}")
         return
     try:
-        show_command(command_line(ImportConfig.build(dataset.info["config"])))
+        show_command(command_line(ImportConfig.build(dataset.info.config)))
     except ErsatzError:  # imported by a version with other settings
         return

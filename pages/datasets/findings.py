@@ -31,7 +31,7 @@ IN_A_SET = 4
 
 def show_findings(dataset: Dataset) -> None:
     """All findings, the gravest first, and what was mended already."""
-    findings = dataset.info["audit"]["findings"]
+    findings = dataset.info.audit.findings
     mended(dataset)
     grave = [finding for finding in findings if finding["severity"] in ("leak", "conflict")]
     if not grave:
@@ -45,7 +45,7 @@ def show_findings(dataset: Dataset) -> None:
 
 def mended(dataset: Dataset) -> None:
     """The remedies that were applied, what each changed, and the way back while the split is open."""
-    applied = dataset.info["config"]["remedies"]
+    applied = dataset.info.config["remedies"]
     if not applied:
         return
     with st.container(border=True):

@@ -22,18 +22,17 @@ def freezing(dataset: Dataset) -> None:
     word, icon, colour = state_of(dataset)
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.badge(word, icon=icon, color=colour)
-        if dataset.frozen:
-            frozen = dataset.info["frozen"]
-            accepted = f" Accepted when it was frozen: {', '.join(frozen['accepted'])}." if frozen["accepted"] else ""
+        if frozen := dataset.info.frozen:
+            accepted = f" Accepted when it was frozen: {', '.join(frozen.accepted)}." if frozen.accepted else ""
             st.caption(
-                f"Frozen {moment(frozen['time'])}. Fingerprint `{dataset.fingerprint[:16]}`: every result on this data "
+                f"Frozen {moment(frozen.time)}. Fingerprint `{dataset.fingerprint[:16]}`: every result on this data "
                 f"set names it.{accepted}",
                 width="stretch",
             )
             if st.button("Train on it", type="primary", icon=":material/model_training:"):
                 st.switch_page(script("train"), query_params={"view": "new", "dataset": dataset.name})
             return
-        grave = blocking(dataset.info["audit"]["findings"])
+        grave = blocking(dataset.info.audit.findings)
         st.caption(
             "Look at the findings below; where there is a remedy, one press takes it. Then freeze the split: from then "
             "on it is settled which images are for training and which for the test."
@@ -66,7 +65,7 @@ def freeze_dialog(dataset: Dataset) -> None:
         "- Generators see the training part alone. Every result names the split by its fingerprint.\n"
         "- To change anything later, import the images again under another name."
     )
-    grave = blocking(dataset.info["audit"]["findings"])
+    grave = blocking(dataset.info.audit.findings)
     for finding in grave:
         st.error(plain(finding["sentence"]), icon=SEVERITIES[finding["severity"]][1])
     accepted = not grave or st.checkbox("Freeze all the same; what is accepted is recorded with every result.")

@@ -217,8 +217,8 @@ def way_of(settings: dict[str, Any]) -> str:
 
 def last_source(datasets: dict[str, Dataset]) -> str:
     """The folder or file of this machine that was imported last; '' if there was none."""
-    newest = sorted(datasets.values(), key=lambda dataset: -dataset.info["provenance"].get("time", 0.0))
-    sources = [str(dataset.info["provenance"].get("source", "")) for dataset in newest]
+    newest = sorted(datasets.values(), key=lambda dataset: -(dataset.info.provenance.time or 0))
+    sources = [dataset.info.provenance.source for dataset in newest]
     uploads = str(home().root / UPLOADS)
     return next((source for source in sources if source.startswith("/") and not source.startswith(uploads)), "")
 
@@ -233,6 +233,6 @@ def remembered(settings: dict[str, Any]) -> None:
 def settings_again(datasets: dict[str, Dataset]) -> dict[str, Any]:
     """The settings that `?again=RUN` or `?from=DATASET` names; none when it names nothing."""
     if name := st.query_params.get("from"):
-        return dict(datasets[name].info["config"]) if name in datasets else {}
+        return dict(datasets[name].info.config) if name in datasets else {}
     run = run_named(home(), st.query_params.get("again", ""))
     return config_of(run) if run is not None and config_of(run)["kind"] == "import" else {}

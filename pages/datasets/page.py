@@ -61,7 +61,7 @@ def one(datasets: dict[str, Dataset], view: str) -> None:
     dataset = datasets[name]
     phantom_badge(name)
     freezing(dataset)
-    grave = sum(finding["severity"] != "info" for finding in dataset.info["audit"]["findings"])
+    grave = sum(finding["severity"] != "info" for finding in dataset.info.audit.findings)
     words = PARTS | ({"findings": f"Findings ({grave})"} if grave else {})
     choose_view(list(words), view, words.__getitem__, label="Part of the data set", key="datasets-part")
     SHOW[view](dataset)
@@ -69,7 +69,7 @@ def one(datasets: dict[str, Dataset], view: str) -> None:
 
 def newest_first(datasets: dict[str, Dataset]) -> list[str]:
     """The names, the data set imported last first."""
-    return sorted(datasets, key=lambda name: -datasets[name].info["provenance"].get("time", 0.0))
+    return sorted(datasets, key=lambda name: -(datasets[name].info.provenance.time or 0))
 
 
 st.title("Datasets")

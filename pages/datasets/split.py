@@ -79,7 +79,7 @@ def balance(manifest: pd.DataFrame) -> None:
 
 def leaks(dataset: Dataset) -> None:
     """Whether anything stands in two splits."""
-    found = [finding for finding in dataset.info["audit"]["findings"] if finding["severity"] == "leak"]
+    found = [finding for finding in dataset.info.audit.findings if finding["severity"] == "leak"]
     for finding in found:
         st.error(plain(finding["sentence"]), icon=SEVERITIES["leak"][1])
     if found:
@@ -164,7 +164,7 @@ def move_command(dataset: Dataset, rows: pd.DataFrame, split: str) -> str:
 
 def split_again(dataset: Dataset) -> None:
     """Draw the split with other shares, counts or another seed."""
-    config = dataset.info["config"]
+    config = dataset.info.config
     values = config_form(
         ImportConfig,
         FIELDS,

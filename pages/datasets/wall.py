@@ -47,7 +47,7 @@ def choose_finding(name: str) -> None:
 
 def filters(dataset: Dataset, manifest: pd.DataFrame) -> tuple[str, str, str]:
     """Class, split and finding to show, all three in the URL."""
-    found = [finding["name"] for finding in dataset.info["audit"]["findings"]]
+    found = [finding["name"] for finding in dataset.info.audit.findings]
     about = [ANY, *(name for name in found if name not in OF_THE_WHOLE)]
     if not is_usable(manifest).all():
         about.append(OUT)

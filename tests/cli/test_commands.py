@@ -90,7 +90,7 @@ def test_an_open_split_is_edited_and_frozen(command: Command, folder: Path, home
     assert (wrong.code, "has the group 'P9'" in wrong.err) == (1, True)
     assert command("dataset", "audit", "scans", "--fix", "drop-copies").code == 0
     assert command("dataset", "audit", "scans", "--undo", "drop-copies").code == 0
-    assert Dataset.open(home, "scans").info["config"]["remedies"] == []
+    assert Dataset.open(home, "scans").info.config["remedies"] == []
     assert command("dataset", "freeze", "scans", "--json").json["frozen"]
 
 

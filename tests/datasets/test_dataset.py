@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -66,7 +65,7 @@ def test_freezing(open_set: Dataset):
 
 def test_grave_findings_may_be_accepted_knowingly(open_set: Dataset):
     open_set.freeze(accept_findings=True)
-    assert Dataset.open(open_set.home, open_set.name).info["frozen"]["accepted"] == ["exact-copies-across-splits"]
+    assert Dataset.open(open_set.home, open_set.name).info.frozen.accepted == ("exact-copies-across-splits",)
 
 
 def test_frozen_set_cannot_be_changed(frozen_set: Dataset):
@@ -75,7 +74,7 @@ def test_frozen_set_cannot_be_changed(frozen_set: Dataset):
         with pytest.raises(ErsatzError, match=r"is frozen.*another name"):
             change()
     assert (frozen_set.path / "manifest.csv").read_bytes() == before
-    assert reaudit(frozen_set) == frozen_set.info["audit"]["findings"]
+    assert reaudit(frozen_set) == frozen_set.info.audit.findings
 
 
 def test_resplit_and_back_to_the_given_splits(open_set: Dataset):
@@ -132,7 +131,7 @@ def test_missing_and_damaged_sets_are_told(frozen_set: Dataset):
     with pytest.raises(ErsatzError, match=r"manifest\.csv"):
         _ = Dataset.open(home, "set").manifest
     (frozen_set.path / "dataset.json").write_text('{"name": "set"}')
-    with pytest.raises(ErsatzError, match="lacks audit, classes"):
+    with pytest.raises(ErsatzError, match=r"dataset\.json is not as .* \(classes: Field required\)"):
         Dataset.open(home, "set")
     (frozen_set.path / "dataset.json").write_text("{")
     with pytest.raises(ErsatzError, match="not readable as JSON"):
@@ -159,6 +158,6 @@ def test_fingerprint_depends_on_what_results_depend_on(frozen_set: Dataset):
     assert changed(source="elsewhere.png") == frozen_set.fingerprint
     for column in ("class", "split", "group", "sha256", "excluded"):
         assert changed(**{column: "other"}) != frozen_set.fingerprint
-    info = json.loads(json.dumps(frozen_set.info))
-    info["provenance"]["preprocessing"]["resize"] = "crop"
+    info = frozen_set.info.model_copy(deep=True)
+    info.provenance.preprocessing["resize"] = "crop"
     assert fingerprint_of(frozen_set.manifest, info) != frozen_set.fingerprint

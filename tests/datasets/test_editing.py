@@ -81,7 +81,7 @@ def test_a_move_takes_everything_that_belongs_together_and_outlives_remedies(ope
     target = "test" if unit["split"] != "test" else "valid"
     moved = editing.move(grouped, [unit["path"]], target)
     assert units_of(moved).set_index("name").at["P0", "split"] == target
-    assert not any(finding["severity"] == "leak" for finding in moved.info["audit"]["findings"])
+    assert not any(finding["severity"] == "leak" for finding in moved.info.audit.findings)
     mended = editing.apply_remedies(moved, ["drop-copies"])
     assert set(mended.rows().query("group == 'P0'")["split"]) == {target}
     again = editing.resplit(mended, {"seed": 0})
@@ -125,7 +125,7 @@ def test_findings_name_all_their_images_with_those_that_belong_together_side_by_
     assert open_set.manifest.set_index("path").loc[copied, "sha256"].nunique() == 1
     assert len(copied) == 3
     assert len(members["patients-in-names"]) == 60
-    assert all("members" not in finding for finding in open_set.info["audit"]["findings"])
+    assert all("members" not in finding for finding in open_set.info.audit.findings)
 
 
 def test_a_data_set_is_deleted_after_saying_who_uses_it(open_set: Dataset, home: Home) -> None:

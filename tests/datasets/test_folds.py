@@ -70,7 +70,7 @@ def test_metadata_and_exclusions_come_along(patients: Dataset) -> None:
     fold = make_folds(patients, 3)[0]
     assert fold.metadata == patients.metadata == ["age"]
     assert set(fold.rows()["age"]) == {"40"}
-    assert fold.info["config"] == {**patients.info["config"], "name": "set-fold1"}
+    assert fold.info.config == {**patients.info.config, "name": "set-fold1"}
     assert fold_of(fold)["parent_fingerprint"] == patients.fingerprint
     assert fold.label == "set, fold 1 of 3"
 
@@ -94,11 +94,11 @@ def test_images_are_linked_and_copied_where_links_fail(patients: Dataset, monkey
 
 def test_equal_folds_are_reused_and_a_lost_one_is_made_again(patients: Dataset) -> None:
     before = make_folds(patients, 3)
-    times = [fold.info["frozen"]["time"] for fold in before]
+    times = [fold.info.frozen.time for fold in before]
     folds_module.shutil.rmtree(before[1].path)
     after = make_folds(patients, 3)
     assert [fold.fingerprint for fold in after] == [fold.fingerprint for fold in before]
-    again = [fold.info["frozen"]["time"] for fold in after]
+    again = [fold.info.frozen.time for fold in after]
     assert (again[0], again[2]) == (times[0], times[2])
     assert again[1] > times[1]
 

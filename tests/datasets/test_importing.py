@@ -14,10 +14,11 @@ import pytest
 from PIL import Image
 
 from engine.configs import ImportConfig
-from engine.datasets import finalize, importing
+from engine.datasets import importing
 from engine.datasets.dataset import Dataset
 from engine.datasets.importing import import_dataset
 from engine.datasets.parallel_map import ImportStopped
+from engine.store import versioned
 from engine.store.errors import ErsatzError
 from engine.store.hashing import sha256_pixels
 from engine.store.home import Home
@@ -81,9 +82,9 @@ def test_mixed_sizes_and_modes_are_accepted_and_recorded(home: Home, source: Pat
     assert manifest.loc["a/rgba.png", ["width", "mode"]].tolist() == [30, "RGBA"]
     assert manifest.loc["b/cmyk.jpg", "mode"] == "CMYK"
     assert manifest.loc["b/bits.bmp", ["mode", "bits"]].tolist() == ["1", 1]
-    assert dataset.info["provenance"]["modes"]["L"] == 16
+    assert dataset.info.provenance.modes["L"] == 16
     assert dataset.mode == "RGB"  # the CMYK picture has colour, so all are stored in RGB
-    assert dataset.info["provenance"]["colour_images"] == 1
+    assert dataset.info.provenance.colour_images == 1
     pixels = dataset.pixels(dataset.manifest)
     assert pixels.shape == (20, 16, 16, 3)
     assert [sha256_pixels(image) for image in pixels] == list(dataset.manifest["sha256"])
@@ -113,7 +114,7 @@ def test_16_bit_and_float_images_share_one_recorded_range(home: Home, tmp_path: 
         else:
             Image.fromarray(values.astype(np.uint16)).save(path.with_suffix(".png"))
     dataset = import_dataset(home, config(tmp_path / "deep", size=32, resize="stretch"))
-    assert dataset.info["provenance"]["preprocessing"]["depth"] == {"black": 0.0, "white": 4095.0}
+    assert dataset.info.provenance.preprocessing["depth"] == {"black": 0.0, "white": 4095.0}
     assert sorted(dataset.manifest["bits"].unique()) == [16, 32]
     brightest = dataset.pixels(dataset.manifest).max()
     assert 245 <= brightest <= 255
@@ -123,7 +124,7 @@ def test_exif_and_several_frames(home: Home, source: Path, config: Config, blobs
     frames = [Image.fromarray(blobs(200)), Image.fromarray(blobs(201))]
     frames[0].save(source / "a" / "stack.tiff", save_all=True, append_images=frames[1:])
     dataset = import_dataset(home, config(source))
-    assert "1 files hold several frames (such as a/stack.tiff)" in " ".join(dataset.info["provenance"]["notes"])
+    assert "1 files hold several frames (such as a/stack.tiff)" in " ".join(dataset.info.provenance.notes)
 
 
 @pytest.mark.parametrize(
@@ -194,7 +195,7 @@ def test_full_disk_at_the_last_file_leaves_nothing(home, source, config, monkeyp
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(finalize, "write_json", full)
+    monkeypatch.setattr(versioned, "write_json", full)
     with pytest.raises(ErsatzError, match="is full"):
         import_dataset(home, config(source))
     assert left_behind(home) == []
@@ -233,8 +234,8 @@ def test_leak_leaves_the_split_open_and_says_why(home: Home, make_tree: Make, co
     (source / "test" / "a" / "copy.png").write_bytes((source / "train" / "a" / "000.png").read_bytes())
     dataset = import_dataset(home, config(source))
     assert not dataset.frozen
-    assert "different splits" in dataset.info["not_frozen"]
-    assert "drop-copies" in dataset.info["not_frozen"]
+    assert "different splits" in dataset.info.not_frozen
+    assert "drop-copies" in dataset.info.not_frozen
     with pytest.raises(ErsatzError, match=r"not frozen.*different splits"):
         dataset.require_frozen()
 
@@ -245,14 +246,14 @@ def test_remedies_of_the_config_mend_before_the_freeze(home: Home, make_tree: Ma
     dataset = import_dataset(home, config(source, remedies=["drop-copies"]))
     assert dataset.frozen
     assert dataset.manifest["excluded"].value_counts().to_dict() == {"": 22, "drop-copies": 1}
-    assert dataset.info["audit"]["found"][0]["name"] == "exact-copies-across-splits"
+    assert dataset.info.audit.found[0]["name"] == "exact-copies-across-splits"
     assert len(dataset.rows()) == 22
 
 
 def test_freeze_false_leaves_the_split_open(home: Home, source: Path, config: Config):
     dataset = import_dataset(home, config(source, freeze=False))
     assert not dataset.frozen
-    assert dataset.info["not_frozen"]
+    assert dataset.info.not_frozen
 
 
 @pytest.mark.slow
@@ -274,8 +275,8 @@ def test_unusable_files_are_left_out_where_that_is_asked_for(
     dataset = import_dataset(home, config(source, skip_unreadable=True))
     assert len(dataset.manifest) == 16
     assert dataset.pixels(dataset.manifest).shape == (16, 16, 16, 1)
-    assert dataset.info["provenance"]["left_out"].keys() == {"b/cut.png", "b/empty.png"}
-    assert any("2 files cannot be used and were left out" in note for note in dataset.info["provenance"]["notes"])
+    assert dataset.info.provenance.left_out.keys() == {"b/cut.png", "b/empty.png"}
+    assert any("2 files cannot be used and were left out" in note for note in dataset.info.provenance.notes)
     for path in source.glob("*/*.png"):
         path.write_bytes(b"")
     with pytest.raises(ErsatzError, match="18 of 18 images cannot be used"):

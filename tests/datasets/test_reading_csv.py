@@ -158,4 +158,4 @@ def test_csv_elsewhere_and_csv_missing(home: Home, flat, config: Config, refused
 def test_images_without_a_row_are_left_out_and_told(home: Home, flat, config: Config):
     dataset = import_dataset(home, config(flat("id,label\n" + rows("{n},{label}", 10))))
     assert len(dataset.manifest) == 10
-    assert "2 images are not in the CSV" in dataset.info["provenance"]["notes"][0]
+    assert "2 images are not in the CSV" in dataset.info.provenance.notes[0]

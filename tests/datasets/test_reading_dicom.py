@@ -79,7 +79,7 @@ def test_window_of_the_file_in_hounsfield_units(home: Home, study, config: Confi
     values = slices(blobs)[3].astype(float) - 1024
     white = np.mean(values > 79.5)
     assert np.mean(stored_form(dataset, 3) > 127) == pytest.approx(white, abs=0.05)
-    assert dataset.info["provenance"]["preprocessing"]["depth"] is None
+    assert dataset.info.provenance.preprocessing["depth"] is None
     assert dataset.manifest["mode"].unique().tolist() == ["MONOCHROME2"]
     assert dataset.manifest["bits"].unique().tolist() == [16]
 
@@ -101,11 +101,11 @@ def test_exact_grey_levels_of_a_window(home: Home, tmp_path: Path, config: Confi
 def test_without_window_one_range_for_all(home: Home, study, config: Config, blobs):
     dataset = import_dataset(home, config(study(), resize="stretch", size=16))
     extremes = [(values.min(), values.max()) for values in slices(blobs)]
-    assert dataset.info["provenance"]["preprocessing"]["depth"] == {
+    assert dataset.info.provenance.preprocessing["depth"] == {
         "black": float(min(low for low, _ in extremes)) - 1024,
         "white": float(max(high for _, high in extremes)) - 1024,
     }
-    assert any("more than 8 bits" in note for note in dataset.info["provenance"]["notes"])
+    assert any("more than 8 bits" in note for note in dataset.info.provenance.notes)
 
 
 def test_monochrome1_is_inverted(home: Home, study, config: Config):

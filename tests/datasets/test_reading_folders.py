@@ -83,8 +83,8 @@ CHEST = {f"train/{LONG}": 5, "train/normal": 5, f"valid/{LONG}": 2, "valid/norma
 def test_class_that_goes_on_in_one_split_is_joined_and_told(home: Home, make_tree: Make, config: Config):
     dataset = import_dataset(home, config(make_tree({**CHEST, f"test/{SHORT}": 3})))
     assert dataset.classes == ["normal", SHORT]
-    assert dataset.info["provenance"]["labels"][SHORT] == [SHORT, LONG]
-    assert any(LONG in note and SHORT in note for note in dataset.info["provenance"]["notes"])
+    assert dataset.info.provenance.labels[SHORT] == [SHORT, LONG]
+    assert any(LONG in note and SHORT in note for note in dataset.info.provenance.notes)
 
 
 def test_class_named_by_the_config_is_joined(home: Home, make_tree: Make, config: Config):
@@ -119,7 +119,7 @@ def test_only_classes(home: Home, make_tree: Make, config: Config, refused: Refu
     refused(source, "only_classes", "'d'", "'a'", only_classes=("a", "d"))
     dataset = import_dataset(home, config(source, only_classes=("a", "b b")))
     assert dataset.classes == ["a", "b-b"]
-    assert any("6 images" in note for note in dataset.info["provenance"]["notes"])
+    assert any("6 images" in note for note in dataset.info.provenance.notes)
 
 
 def test_one_class_is_refused(make_tree: Make, refused: Refused):
@@ -155,7 +155,7 @@ def test_other_files_are_left_out_and_told(home: Home, make_tree: Make, config: 
     (source / "train" / "a" / ".DS_Store").write_text("x")
     Image.new("L", (9, 9)).save(source / "train" / "stray.png")
     dataset = import_dataset(home, config(source))
-    notes = " ".join(dataset.info["provenance"]["notes"])
+    notes = " ".join(dataset.info.provenance.notes)
     assert len(dataset.manifest) == 14
     assert "1 images lie outside the class folders" in notes
     assert "train/stray.png" in notes
@@ -215,7 +215,7 @@ def test_stylegan_zip(home: Home, config: Config, tmp_path: Path, blobs):
     names = {"0": "other", "1": "melanoma"}
     source = stylegan_zip(tmp_path / "set.zip", blobs, labels)
     dataset = import_dataset(home, config(source, class_names=names))
-    assert dataset.info["provenance"]["layout"] == "StyleGAN data set"
+    assert dataset.info.provenance.layout == "StyleGAN data set"
     by_source = dataset.manifest.set_index("source")["class"]
     assert by_source["00000/img00000001.png"] == "melanoma"
     assert by_source["00000/img00000002.png"] == "other"

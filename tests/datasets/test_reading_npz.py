@@ -58,7 +58,7 @@ def test_colour_and_float_arrays(home: Home, blobs, tmp_path: Path, config: Conf
     colour = import_dataset(home, config(tmp_path / "rgb.npz"))
     grey = import_dataset(home, config(tmp_path / "float.npz", name="grey"))
     assert (colour.mode, grey.mode) == ("RGB", "L")
-    assert grey.info["provenance"]["preprocessing"]["depth"] == {"black": 0.0, "white": 1.0}
+    assert grey.info.provenance.preprocessing["depth"] == {"black": 0.0, "white": 1.0}
     assert grey.manifest["bits"].unique().tolist() == [32]
 
 

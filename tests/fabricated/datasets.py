@@ -8,7 +8,7 @@ from PIL import Image
 
 from engine.configs import ImportConfig
 from engine.datasets.dataset import Dataset, frozen_now, write_manifest
-from engine.store.files import write_json
+from engine.datasets.dataset_info import Audit, DatasetInfo, Provenance
 from engine.store.hashing import sha256_pixels
 from engine.store.home import Home
 
@@ -47,23 +47,21 @@ def make_dataset(home: Home, name: str = "phantom", frozen: bool = True, sexes: 
     write_manifest(folder / "manifest.csv", manifest)
     finding = {"name": "near-copies", "sentence": "2 pairs of images look nearly the same.", "count": 2}
     finding |= {"severity": "info", "examples": [], "remedy": "drop-copies"}
-    info = {
-        "name": name,
-        "config": ImportConfig(
-            name=name, layout="phantom", size=SIZE, metadata_columns=("sex",) if sexes else ()
-        ).plain(),
-        "classes": list(CLASSES),
-        "size": SIZE,
-        "mode": "L",
-        "frozen": None,
-        "audit": {"findings": [finding]},
-        "provenance": {"preprocessing": {}},
-        "phantom": True,
-        "label": "Phantom: drawn by the program",
-    }
-    if frozen:
-        info["frozen"] = frozen_now(manifest, info, [])
-    write_json(folder / "dataset.json", info)
+    config = ImportConfig(name=name, layout="phantom", size=SIZE, metadata_columns=("sex",) if sexes else ())
+    info = DatasetInfo(
+        name=name,
+        config=config.plain(),
+        classes=list(CLASSES),
+        size=SIZE,
+        mode="L",
+        frozen=None,
+        audit=Audit(findings=[finding]),
+        provenance=Provenance(preprocessing={}),
+        phantom=True,
+        label="Phantom: drawn by the program",
+    )
+    now = frozen_now(manifest, info, []) if frozen else None
+    info.model_copy(update={"frozen": now}).write(folder / "dataset.json")
     return Dataset.open(home, name)
 
 

@@ -12,7 +12,7 @@ import psutil
 
 from engine.configs import DcganConfig
 from engine.datasets.dataset import COLUMNS, frozen_now, write_manifest
-from engine.store.files import write_json
+from engine.datasets.dataset_info import Audit, DatasetInfo, Provenance
 from engine.store.home import Home
 from engine.store.runs import Run, State, list_runs
 
@@ -25,10 +25,18 @@ def make_dataset(home: Home, name: str = "empty", frozen: bool = True) -> None:
     folder.mkdir(parents=True)
     manifest = pd.DataFrame({column: [] for column in COLUMNS})
     write_manifest(folder / "manifest.csv", manifest)
-    info = {"name": name, "config": {}, "classes": list(BEHAVIOURS), "size": 16, "mode": "L", "audit": {"findings": []}}
-    info["provenance"] = {"preprocessing": {}}
-    info["frozen"] = frozen_now(manifest, info, []) if frozen else None
-    write_json(folder / "dataset.json", info)
+    info = DatasetInfo(
+        name=name,
+        config={},
+        classes=list(BEHAVIOURS),
+        size=16,
+        mode="L",
+        audit=Audit(findings=[]),
+        provenance=Provenance(preprocessing={}),
+        frozen=None,
+    )
+    now = frozen_now(manifest, info, []) if frozen else None
+    info.model_copy(update={"frozen": now}).write(folder / "dataset.json")
 
 
 def training(behaviour: str, seed: int = 0, **settings: object) -> DcganConfig:

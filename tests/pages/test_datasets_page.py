@@ -13,7 +13,6 @@ from engine.configs import ImportConfig
 from engine.datasets.dataset import Dataset
 from engine.datasets.importing import import_dataset
 from engine.store.errors import ErsatzError
-from engine.store.files import write_json
 from engine.store.home import Home
 from engine.store.runs import Run, State, create_run
 from pages.components import runs as parts
@@ -187,17 +186,17 @@ def test_leaks_are_frozen_only_when_accepted(open_page: OpenPage, home: Home, fo
     import_dataset(home, ImportConfig(name="scans", source=str(folder), size=32, freeze=False))
     dataset = Dataset.open(home, "scans")
     finding = {"name": "leak", "sentence": "4 groups have images in several splits.", "severity": "leak"}
-    dataset.info["audit"]["findings"] = [{**finding, "count": 4, "examples": [], "remedy": ""}]
+    dataset.info.audit.findings[:] = [{**finding, "count": 4, "examples": [], "remedy": ""}]
     with pytest.raises(ErsatzError):
         dataset.freeze()
-    write_json(dataset.path / "dataset.json", dataset.info)
+    dataset.info.write(dataset.path / "dataset.json")
     app = press(open_page("datasets"), "Freeze")
     freeze = next(button for button in app.button if button.label == "Freeze the split")
     assert freeze.disabled
     app.checkbox[0].check()
     press(app, "Freeze")
     press(app, "Freeze", "Freeze the split")
-    assert Dataset.open(home, "scans").info["frozen"]["accepted"] == ["leak"]
+    assert Dataset.open(home, "scans").info.frozen.accepted == ("leak",)
 
 
 def test_the_wall_shows_the_chosen_class_split_and_finding(open_page: OpenPage, home: Home, folder: Path) -> None:

@@ -67,7 +67,7 @@ def test_a_pool_or_data_set_changed_since_the_sweep_was_set_up(new_sweep: NewSwe
 
 
 def test_a_data_set_that_is_not_frozen(new_sweep: NewSweep, dataset: Dataset) -> None:
-    (dataset.path / "dataset.json").write_text(json.dumps({**dataset.info, "frozen": None}))
+    (dataset.path / "dataset.json").write_text(json.dumps({**dataset.info.plain(), "frozen": None}))
     assert "not frozen" in refused(new_sweep)
 
 
@@ -75,7 +75,7 @@ def test_a_test_set_without_one_of_the_classes(new_sweep: NewSweep, dataset: Dat
     manifest = dataset.manifest.copy()
     manifest.loc[(manifest["split"] == "test") & (manifest["class"] == "bleed"), "excluded"] = "drop-copies"
     manifest.to_csv(dataset.path / "manifest.csv", index=False)
-    (dataset.path / "dataset.json").write_text(json.dumps({**dataset.info, "frozen": None}))
+    (dataset.path / "dataset.json").write_text(json.dumps({**dataset.info.plain(), "frozen": None}))
     Dataset.open(dataset.home, "spots").freeze()
     assert "test part of spots has no image of the class bleed" in refused(new_sweep)
 
@@ -104,7 +104,7 @@ def test_names_that_the_data_set_does_not_know(new_sweep: NewSweep, dataset: Dat
         assert f"subgroups names {name}, which is no metadata column of spots" in refused(new_sweep, subgroups=(name,))
     manifest = dataset.manifest.assign(group="")
     manifest.to_csv(dataset.path / "manifest.csv", index=False)
-    (dataset.path / "dataset.json").write_text(json.dumps({**dataset.info, "frozen": None}))
+    (dataset.path / "dataset.json").write_text(json.dumps({**dataset.info.plain(), "frozen": None}))
     Dataset.open(dataset.home, "spots").freeze()
     assert "level is patient, but spots knows the patient of no test image" in refused(new_sweep, level="patient")
 
@@ -131,7 +131,7 @@ def test_folds_that_test_a_patient_twice(new_sweep: NewSweep, folds: list[dict[s
     for fold in folds[:2]:
         dataset = Dataset.open(home, fold["dataset"])
         dataset.manifest.assign(group=["P1"] * len(dataset.manifest)).to_csv(dataset.path / "manifest.csv", index=False)
-        (dataset.path / "dataset.json").write_text(json.dumps({**dataset.info, "frozen": None}))
+        (dataset.path / "dataset.json").write_text(json.dumps({**dataset.info.plain(), "frozen": None}))
         Dataset.open(home, dataset.name).freeze()
         fold["pool"] = make_pool(Dataset.open(home, dataset.name)).run.id
     assert "1 patients are in the test parts of both spots-fold1 and spots-fold2" in refused(new_sweep, folds=folds)
