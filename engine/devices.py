@@ -169,6 +169,12 @@ def memory_gib(device: torch.device) -> float:
     return used / 2**30
 
 
+def synchronize(device: torch.device) -> None:
+    """Wait until a GPU has done what it was given; a CPU has nothing to wait for."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
 @contextmanager
 def memory_errors(config: TrainConfig, device: torch.device) -> Iterator[None]:
     """Turn exhausted memory into one sentence with a remedy."""

@@ -13,7 +13,7 @@ import typer
 from engine.cli.opening import opened
 from engine.cli.output import Json, show
 from engine.sampling.exploring import (
-    Look,
+    SamplingOptions,
     Space,
     Way,
     morph,
@@ -55,7 +55,7 @@ def grid(
     as_json: Json = False,
 ) -> None:
     """One picture of many seeds (PNG)."""
-    look = Look(class_name or None, psi, cutoff, noise)
+    look = SamplingOptions(class_name or None, psi, cutoff, noise)
     with _opened(run_id) as sampler:
         _write(out, seed_grid(sampler, parse_seeds(seeds), columns, look), as_json)
 
@@ -74,7 +74,7 @@ def morph_(
     as_json: Json = False,
 ) -> None:
     """The way from one seed to another as a row of images (PNG)."""
-    look = Look(class_name or None, psi, cutoff, noise)
+    look = SamplingOptions(class_name or None, psi, cutoff, noise)
     ends = parse_seeds(seeds)
     if len(ends) != 2:
         raise ErsatzError(f"The seeds are {seeds!r}; a morph goes between two. Give two, such as 3,8.")
@@ -100,7 +100,7 @@ def truncation(
         raise ErsatzError(
             f"The psis are {psis!r}; expected numbers with commas between them, such as 0,0.5,1."
         ) from error
-    look = Look(class_name or None, 1.0, cutoff, noise)
+    look = SamplingOptions(class_name or None, 1.0, cutoff, noise)
     with _opened(run_id) as sampler:
         _write(out, truncation_sweep(sampler, parse_seeds(seeds), values, look), as_json)
 
@@ -119,7 +119,7 @@ def mix(
     as_json: Json = False,
 ) -> None:
     """Style mixing: the rows' images with some layers of w from the columns' (PNG; StyleGAN2)."""
-    look = Look(class_name or None, psi, cutoff, noise)
+    look = SamplingOptions(class_name or None, psi, cutoff, noise)
     with _opened(run_id) as sampler:
         layers = parse_layers(styles, sampler.info.num_ws) if sampler.has_w else []
         _write(out, style_mixing(sampler, parse_seeds(rows), parse_seeds(columns), layers, look), as_json)
@@ -140,7 +140,7 @@ def neighbours_(
     as_json: Json = False,
 ) -> None:
     """A seed's image, and images a little away from it (a row, PNG)."""
-    look = Look(class_name or None, psi, cutoff, noise)
+    look = SamplingOptions(class_name or None, psi, cutoff, noise)
     with _opened(run_id) as sampler:
         _write(out, neighbours(sampler, seed, count, distance, space, look)[None], as_json)
 
@@ -165,7 +165,7 @@ def walk_(
     from engine.sampling.walks import walk
 
     require_suffix(out)
-    look = Look(class_name or None, psi, cutoff, noise)
+    look = SamplingOptions(class_name or None, psi, cutoff, noise)
     with _opened(run_id) as sampler:
         count = write_video(out, walk(sampler, parse_seeds(seeds), frames, way, loop, look), fps)
     show({"path": str(out), "frames": count}, as_json, f"{out}: {count} frames, {count / fps:.1f} s.")

@@ -14,7 +14,7 @@ import psutil
 import torch
 
 from engine.configs import DryRunConfig, TrainConfig, parse_training
-from engine.devices import choose_device, describe, set_arithmetic
+from engine.devices import choose_device, describe, set_arithmetic, synchronize
 from engine.gans.checkpoints import KEEP, KEEP_GENERATORS
 from engine.gans.cuda_graphs import WARM_UP
 from engine.gans.data import TrainingImages, free_memory, open_training_set, read_training_images, rows_shown
@@ -153,14 +153,14 @@ def _play_through(
     # As if at the very start, again and again: there every phase is due, and all of them are recorded after a while.
     for _ in range(WARM_UP + 1 if on_gpu and iterations else 1):
         _play(trainer, training, images, 0)
-    _wait_for(device)
+    synchronize(device)
     seconds = 0.0
     for number in range(1, iterations + 1):
         if should_stop():
             raise _Stopped
         started = time.perf_counter()
         _play(trainer, training, images, number * training.batch)
-        _wait_for(device)
+        synchronize(device)
         seconds += time.perf_counter() - started
         report(Progress("measuring", number, iterations, "iterations"))
     started = time.perf_counter()
@@ -172,11 +172,6 @@ def _play(trainer: Trainer, training: TrainConfig, images: TrainingImages, image
     rows = rows_shown(training.seed, images_seen, training.batch, len(images))
     microbatches = [rows[start : start + trainer.microbatch_starts.step] for start in trainer.microbatch_starts]
     trainer.train_step(list(images.stream(microbatches)), images_seen)
-
-
-def _wait_for(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def peak_memory(device: torch.device) -> float:

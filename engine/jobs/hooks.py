@@ -37,7 +37,7 @@ class Hooks:
             self._stage, self._reported = progress.stage, time.monotonic()
 
     def should_stop(self) -> bool:
-        """Whether somebody asked for a stop; looks at the disk a few times a second at most."""
+        """Whether a stop was requested; looks at the disk a few times a second at most."""
         if not self.stopping and time.monotonic() - self._looked > LOOK_SECONDS:
             if not self._run.exists():
                 raise RunDeleted(self._run.id)

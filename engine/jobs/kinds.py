@@ -1,6 +1,6 @@
 """The table of the kinds of runs: where a new one is added, and what everything else asks.
 
-A kind of somebody else's package needs no line here: its module calls `register`, and `ERSATZ_PLUGINS` names the module
+A kind of another package needs no line here: its module calls `register`, and `ERSATZ_PLUGINS` names the module
 (several, by commas) to every process.
 """
 
@@ -88,7 +88,7 @@ def parse_config(values: Settings) -> Config:
 def result_of(run: Run) -> Any:
     """What a run found (a journey: so far), as the model of its kind; None before there is anything.
 
-    Whoever knows the kind asks for its model instead, as in `run.status().result_as(SweepResult)`.
+    Code that knows the kind asks for its model instead, as in `run.status().result_as(SweepResult)`.
     """
     return kind_shown(run.kind).result_of(run.status())
 
@@ -119,7 +119,7 @@ def _imported_by(config: Settings) -> tuple[str, ...]:
     journey = PipelineConfig.build(config)
     try:
         return (str(step_settings(journey)["import"]["name"]),)
-    except ErsatzError:  # a journey of an older version, whose steps nobody can take any more
+    except ErsatzError:  # a journey of an older version, whose steps no longer exist
         return ()
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from engine.configs import SweepConfig, parse_training
-from engine.devices import choose_device, set_arithmetic
+from engine.devices import choose_device, set_arithmetic, synchronize
 from engine.gans.data import TrainingImages, rows_shown
 from engine.gans.image_spec import ImageSpec
 from engine.gans.trainers import make_trainer
@@ -50,11 +50,11 @@ def seconds_a_kimg(settings: dict[str, Any]) -> float:
     seen, began = 0, 0.0
     while not began or time.perf_counter() - began < settings["seconds"]:
         if seen == WARM_UP * training.batch:
-            _wait_for(device)
+            synchronize(device)
             began = time.perf_counter()
         trainer.train_step(list(images.stream([rows_shown(0, seen, training.batch, len(images))])), seen)
         seen += training.batch
-    _wait_for(device)
+    synchronize(device)
     return 1000 * (time.perf_counter() - began) / (seen - WARM_UP * training.batch)
 
 
@@ -80,11 +80,6 @@ def _pixels(settings: dict[str, Any]) -> np.ndarray:
     """uint8 `[N, S, S, C]`"""
     size, channels = settings["import"]["size"], 3 if settings["import"].get("mode") == "RGB" else 1
     return np.random.default_rng(0).integers(0, 256, (IMAGES, size, size, channels), dtype=np.uint8)
-
-
-def _wait_for(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def _answer(value: float) -> None:

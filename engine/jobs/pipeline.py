@@ -46,7 +46,7 @@ BROKEN = frozenset({State.FAILED, State.INTERRUPTED})
 
 
 class _StopRequested(Exception):
-    """Somebody asked the pipeline to stop; its current child has been stopped."""
+    """The pipeline was asked to stop; its current child has been stopped."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ def waiting(home: Home) -> list[Run]:
 
 
 def ordered(home: Home) -> FileLock:
-    """Guards the order: nobody overtakes between looking at the queue and taking the slot."""
+    """Guards the order: no run overtakes between looking at the queue and taking the slot."""
     return FileLock(home.locks / "queue")
 
 
@@ -39,7 +39,7 @@ def take_slots(run: Run, slots: list[Slot], count: int = 1) -> tuple[list[Slot],
             if len(taken) == count:
                 index.leave_queue(run.home, run.id)
                 return taken, locks
-        for lock in locks:  # too few; whoever holds some and waits for others would hold up everybody
+        for lock in locks:  # too few; a run that holds some and waits for others would block all
             lock.release()
     return None
 

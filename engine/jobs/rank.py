@@ -67,7 +67,7 @@ def _end_with(*parents: int) -> None:
 
 
 def _lives(process: psutil.Process) -> bool:
-    """Not so a zombie, which stays where nobody asks how its process ended."""
+    """A zombie does not: it stays until its parent asks how it ended."""
     with suppress(psutil.NoSuchProcess):
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     return False

@@ -105,7 +105,7 @@ class RunKind:
     title: Callable[[Settings, str], str] | None = None
     """What it is in a few words, from the settings and the title of the run that it is about ("" without one)."""
     result: type[Result] = AnyResult
-    """What a run found, as its `status.json` holds it; whoever knows the kind asks for it by `Status.result_as`."""
+    """What a run found, as its `status.json` holds it; code that knows the kind reads it by `Status.result_as`."""
     outcome: Callable[[Status], str] = lambda status: ""
     """What came out of a finished run, in a few words."""
     curve: tuple[str, ...] = ()

@@ -122,7 +122,7 @@ def borrowed_gpu(home: Home) -> Iterator[int | None]:
         lock = slot.lock(home)
         try:
             taken = lock.acquire()
-        except OSError:  # a home that is only read: nobody can train there either
+        except OSError:  # a read-only home: no run can train there either
             continue
         if taken:
             try:

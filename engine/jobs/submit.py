@@ -1,7 +1,7 @@
 """Start, stop, resume, move and delete runs: what the pages, the command line and Python call alike.
 
-A run is alive while its lock is held. Whoever starts it takes the lock first and hands it to the supervisor, so that
-between the press of a button and the end of the run there is no moment at which it looks dead.
+A run is alive while its lock is held. The process that starts it takes the lock first and hands it to the supervisor,
+so that between the press of a button and the end of the run there is no moment at which it looks dead.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ POLL_SECONDS = 0.2
 def submit(home: Home, config: Config, *, label: str | None = None, owner: str = "", beside: int = 1) -> Run:
     """Make a run of `config` and start its supervisor; returns once that holds the run's lock.
 
-    It is recorded as the run of `owner`, or else of whoever uses this machine; `beside` as `side_by_side` says it.
+    It is recorded as the run of `owner`, or else of the user of this machine; `beside` as `side_by_side` says it.
     Raises `AlreadyActive` when a run of the same config is queued or running, and `ErsatzError` when a parent is
     missing, not frozen, not finished or changed.
     """

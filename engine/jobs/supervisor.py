@@ -178,7 +178,7 @@ def main() -> None:
         if not lock.acquire(timeout=ENDING_SECONDS):
             raise SystemExit(f"Run {run.id} is held by another process.")
     print(READY, flush=True)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads the pipe from here on
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the pipe has no reader from here on
     try:
         with suppress(RunDeleted):
             _supervise_to_the_end(run, lock)

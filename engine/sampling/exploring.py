@@ -20,7 +20,7 @@ Way = Literal["cubic", "slerp"]
 
 
 @dataclass(frozen=True)
-class Look:
+class SamplingOptions:
     """The settings that all images of one picture share."""
 
     class_name: str | None = None
@@ -33,7 +33,7 @@ class Look:
     """Noise planes (StyleGAN2); random ones are drawn from the seed."""
 
 
-def seed_grid(sampler: Sampler, seeds: Sequence[int], columns: int, look: Look) -> np.ndarray:
+def seed_grid(sampler: Sampler, seeds: Sequence[int], columns: int, look: SamplingOptions) -> np.ndarray:
     """The seeds' images in rows of `columns`, `[rows, columns, H, W, C]`; black where the last row has no more."""
     images = sampler.sample(seeds, look.class_name, look.psi, look.cutoff, look.noise)
     rows = -(-len(seeds) // columns)
@@ -42,7 +42,9 @@ def seed_grid(sampler: Sampler, seeds: Sequence[int], columns: int, look: Look) 
     return filled.reshape(rows, columns, *images.shape[1:])
 
 
-def morph(sampler: Sampler, first: int, last: int, stops: np.ndarray, space: Space, look: Look) -> np.ndarray:
+def morph(
+    sampler: Sampler, first: int, last: int, stops: np.ndarray, space: Space, look: SamplingOptions
+) -> np.ndarray:
     """Images `[T, H, W, C]` on the way from one seed to another at the shares `stops` `[T]`: 0 and 1 are the seeds.
 
     Along the line in w, which StyleGAN2 makes perceptually even, or along the arc in z. The noise stays that of the
@@ -51,7 +53,9 @@ def morph(sampler: Sampler, first: int, last: int, stops: np.ndarray, space: Spa
     return _between(sampler, first, [last], stops, space, look)[:, 0]
 
 
-def neighbours(sampler: Sampler, seed: int, count: int, distance: float, space: Space, look: Look) -> np.ndarray:
+def neighbours(
+    sampler: Sampler, seed: int, count: int, distance: float, space: Space, look: SamplingOptions
+) -> np.ndarray:
     """Images `[1 + count, H, W, C]`: the seed's, and those around it in `count` directions, `distance` away.
 
     Each direction leads to one of the seeds that follow: at distance 0 all are the seed's image, at distance 1 they
@@ -63,7 +67,7 @@ def neighbours(sampler: Sampler, seed: int, count: int, distance: float, space: 
 
 
 def _between(
-    sampler: Sampler, seed: int, others: Sequence[int], shares: np.ndarray, space: Space, look: Look
+    sampler: Sampler, seed: int, others: Sequence[int], shares: np.ndarray, space: Space, look: SamplingOptions
 ) -> np.ndarray:
     """Images `[shares, others, H, W, C]` at the shares of the ways from the seed to each other seed."""
     if space == "w":
@@ -77,7 +81,9 @@ def _between(
     return images.reshape(len(shares), len(others), *images.shape[1:])
 
 
-def truncation_sweep(sampler: Sampler, seeds: Sequence[int], psis: Sequence[float], look: Look) -> np.ndarray:
+def truncation_sweep(
+    sampler: Sampler, seeds: Sequence[int], psis: Sequence[float], look: SamplingOptions
+) -> np.ndarray:
     """A row for each seed with a column for each psi, `[seeds, psis, H, W, C]`; the look's own psi does not count."""
     every = np.repeat(np.asarray(seeds), len(psis)).tolist()
     images = sampler.sample(every, look.class_name, list(psis) * len(seeds), look.cutoff, look.noise)
@@ -85,7 +91,7 @@ def truncation_sweep(sampler: Sampler, seeds: Sequence[int], psis: Sequence[floa
 
 
 def style_mixing(
-    sampler: Sampler, rows: Sequence[int], columns: Sequence[int], layers: Sequence[int], look: Look
+    sampler: Sampler, rows: Sequence[int], columns: Sequence[int], layers: Sequence[int], look: SamplingOptions
 ) -> np.ndarray:
     """Rows of seeds that take the `layers` of w from the seeds of the columns, `[1 + rows, 1 + columns, H, W, C]`.
 

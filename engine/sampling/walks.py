@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from scipy.interpolate import CubicSpline
 
-from engine.sampling.exploring import Look, Way
+from engine.sampling.exploring import SamplingOptions, Way
 from engine.sampling.latents import latents, slerp
 from engine.sampling.sampler import Sampler
 from engine.store.errors import ErsatzError
@@ -21,7 +21,7 @@ def walk(
     frames: int,
     way: Way = "cubic",
     loop: bool = True,
-    look: Look | None = None,
+    look: SamplingOptions | None = None,
 ) -> Iterator[np.ndarray]:
     """Frames uint8 `[H, W, C]`, `frames` from each seed's image to the next one's; made while they are taken.
 
@@ -34,7 +34,7 @@ def walk(
             f"The walk has {len(seeds)} seeds and {frames} frames from one to the next; at least one of each is "
             "expected. Give more."
         )
-    look = look or Look()
+    look = look or SamplingOptions()
     stops = walk_stops(len(seeds), frames, loop)
     if way == "cubic":
         points = cubic(sampler.map(seeds, look.class_name, look.psi, look.cutoff), stops, loop)

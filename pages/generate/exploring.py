@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from engine.sampling.exploring import Look
+from engine.sampling.exploring import SamplingOptions
 from engine.store.runs import Run
 from pages.components.people import read_only
 from pages.components.views import go
@@ -100,7 +100,7 @@ def _jump() -> None:
     st.session_state["seed"] = random.randrange(RANDOM_SEEDS)
 
 
-def row(run: Run, wanted: Sequence[tuple[int, Look]], captions: Sequence[str]) -> None:
+def row(run: Run, wanted: Sequence[tuple[int, SamplingOptions]], captions: Sequence[str]) -> None:
     """Small pictures side by side."""
     with st.container(horizontal=True, gap="small"):
         for (seed, look), caption in zip(wanted, captions, strict=True):

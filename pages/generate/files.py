@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from engine.sampling.exploring import Look
+from engine.sampling.exploring import SamplingOptions
 from engine.sampling.latents import w_content
 from engine.sampling.sampler import Sampler
 from engine.store.runs import Run
@@ -16,7 +16,7 @@ from pages.components.images import png, png_zip
 from pages.generate.painting import paint
 
 
-def downloads(run: Run, sampler: Sampler, look: Look, seeds: Sequence[int]) -> None:
+def downloads(run: Run, sampler: Sampler, look: SamplingOptions, seeds: Sequence[int]) -> None:
     """The picture of the first seed, its w, those of all seeds, and the generator itself."""
     stem = f"{run.id}-{label_of(sampler, look)}-{seeds[0]:06d}"
     with st.popover("Download", icon=":material/download:"):
@@ -55,16 +55,16 @@ def downloads(run: Run, sampler: Sampler, look: Look, seeds: Sequence[int]) -> N
             )
 
 
-def label_of(sampler: Sampler, look: Look) -> str:
+def label_of(sampler: Sampler, look: SamplingOptions) -> str:
     """What the pictures show, as part of a file's name."""
     return look.class_name or "-".join(sampler.classes) or "all"
 
 
-def zipped(run: Run, sampler: Sampler, seeds: Sequence[int], look: Look) -> bytes:
+def zipped(run: Run, sampler: Sampler, seeds: Sequence[int], look: SamplingOptions) -> bytes:
     """The pictures of seeds as a ZIP of PNG files."""
     label = label_of(sampler, look)
     return png_zip(_drawn(run, seeds, look), [f"{run.id}-{label}-{seed:06d}.png" for seed in seeds])
 
 
-def _drawn(run: Run, seeds: Sequence[int], look: Look) -> np.ndarray:
+def _drawn(run: Run, seeds: Sequence[int], look: SamplingOptions) -> np.ndarray:
     return paint(run, lambda sampler: sampler.sample(seeds, look.class_name, look.psi, look.cutoff, look.noise))

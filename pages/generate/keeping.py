@@ -6,7 +6,7 @@ import shlex
 
 import streamlit as st
 
-from engine.sampling.exploring import Look
+from engine.sampling.exploring import SamplingOptions
 from engine.sampling.sampler import Sampler
 from engine.store.runs import Run
 from pages.components.query_params import put
@@ -45,7 +45,7 @@ def _keep(seeds: list[int]) -> None:
     put(KEPT, ",".join(str(seed) for seed in seeds))
 
 
-def show_kept(run: Run, sampler: Sampler, look: Look) -> None:
+def show_kept(run: Run, sampler: Sampler, look: SamplingOptions) -> None:
     """The pictures of the kept seeds as they look now."""
     seeds = kept()
     if not seeds:

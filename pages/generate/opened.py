@@ -8,7 +8,7 @@ from typing import Any, get_args
 import streamlit as st
 
 from engine.configs.gans import gan_title
-from engine.sampling.exploring import Look
+from engine.sampling.exploring import SamplingOptions
 from engine.sampling.exported import GeneratorInfo, has_generator
 from engine.sampling.pool_info import PoolInfo
 from engine.sampling.sampler import Noise, Sampler
@@ -23,7 +23,7 @@ MOST_SEED = 2**32 - 1
 MOST_PSI = 1.5
 
 
-def options(look: Look) -> str:
+def options(look: SamplingOptions) -> str:
     """A look as options of the command line, where it differs from their defaults."""
     given = [
         f"--class-name {shlex.quote(look.class_name)}" if look.class_name else "",
@@ -51,7 +51,7 @@ def facts(info: GeneratorInfo) -> str:
     return f"{gan_title(info.gan)} · {info.size}×{info.size} {info.mode} · makes {makes}{length}"
 
 
-def alt(look: Look, seed: int) -> str:
+def alt(look: SamplingOptions, seed: int) -> str:
     """What a screen reader says of the picture of a seed."""
     truncated = f", truncation {look.psi:g}" if look.psi != 1 else ""
     return f"Synthetic picture{f' of {look.class_name}' if look.class_name else ''} from seed {seed}{truncated}"
@@ -74,7 +74,7 @@ def look_as(run: Run, class_name: str, made: PoolInfo) -> dict[str, str]:
     return {name: NOISES.get(value, value) if name == "noise" else str(value) for name, value in look.items()}
 
 
-def choose(sampler: Sampler) -> Look | None:
+def choose(sampler: Sampler) -> SamplingOptions | None:
     """Class, truncation and noise, as far as the generator has them; None as long as no class is chosen.
 
     They are in the URL, and stay the same from view to view.
@@ -92,7 +92,7 @@ def choose(sampler: Sampler) -> Look | None:
     elif info.conditional:
         class_name = sampler.classes[0]
     if not sampler.has_w:
-        return Look(class_name)
+        return SamplingOptions(class_name)
     psi = st.slider(
         "Truncation ψ",
         0.0,
@@ -124,4 +124,4 @@ def choose(sampler: Sampler) -> Look | None:
             bind="query-params",
             help="The fine detail that is left to chance: one fixed pattern, one drawn from each seed, or none.",
         )
-    return Look(class_name, psi, 0 if cutoff == layers else cutoff, noise or "const")
+    return SamplingOptions(class_name, psi, 0 if cutoff == layers else cutoff, noise or "const")

@@ -23,7 +23,7 @@ import numpy as np
 import streamlit as st
 
 from engine.jobs.slots import borrowed_gpu, cuda_slots
-from engine.sampling.exploring import Look, Space, morph, style_mixing
+from engine.sampling.exploring import SamplingOptions, Space, morph, style_mixing
 from engine.sampling.exported import INFO_FILE
 from engine.sampling.latents import lerp
 from engine.sampling.sampler import Sampler
@@ -75,22 +75,35 @@ def painted_on() -> str:
     return " · painted on the processor, since runs have the GPU" if taken else ""
 
 
-def painted(run: Run, seed: int, look: Look) -> Painted:
+def painted(run: Run, seed: int, look: SamplingOptions) -> Painted:
     """The picture of a seed."""
     return _seed(*_key(run), seed, look)
 
 
-def between(run: Run, first: End, last: End, share: float, space: Space, look: Look) -> Painted:
+def between(
+    run: Run,
+    first: End,
+    last: End,
+    share: float,
+    space: Space,
+    look: SamplingOptions,
+) -> Painted:
     """The picture at a share of the way from one end to the other; in z both are seeds."""
     return _between(*_key(run), first, last, share, space, look)
 
 
-def between_pixels(run: Run, first: End, last: End, share: float, space: Space, look: Look) -> np.ndarray:
+def between_pixels(run: Run, first: End, last: End, share: float, space: Space, look: SamplingOptions) -> np.ndarray:
     """That picture in its own size, uint8 `[H, W, C]`."""
     return _pixels_between(*_key(run), first, last, share, space, look)
 
 
-def mixed(run: Run, rows: tuple[int, ...], columns: tuple[int, ...], layers: tuple[int, ...], look: Look) -> np.ndarray:
+def mixed(
+    run: Run,
+    rows: tuple[int, ...],
+    columns: tuple[int, ...],
+    layers: tuple[int, ...],
+    look: SamplingOptions,
+) -> np.ndarray:
     """Rows of seeds that take layers from the seeds of the columns, `[1 + rows, 1 + columns, H, W, C]`."""
     return _mixed(*_key(run), rows, columns, layers, look)
 
@@ -168,7 +181,7 @@ def _paint(path: Path, written: int, work: Callable[[Sampler], Made]) -> Made:
 
 
 @lru_cache(REMEMBERED)
-def _seed(path: Path, written: int, seed: int, look: Look) -> Painted:
+def _seed(path: Path, written: int, seed: int, look: SamplingOptions) -> Painted:
     def one(sampler: Sampler) -> np.ndarray:
         return sampler.sample([seed], look.class_name, look.psi, look.cutoff, look.noise)[0]
 
@@ -176,12 +189,14 @@ def _seed(path: Path, written: int, seed: int, look: Look) -> Painted:
 
 
 @lru_cache(REMEMBERED)
-def _between(path: Path, written: int, first: End, last: End, share: float, space: Space, look: Look) -> Painted:
+def _between(
+    path: Path, written: int, first: End, last: End, share: float, space: Space, look: SamplingOptions
+) -> Painted:
     return _urls(_pixels_between(path, written, first, last, share, space, look))
 
 
 def _pixels_between(
-    path: Path, written: int, first: End, last: End, share: float, space: Space, look: Look
+    path: Path, written: int, first: End, last: End, share: float, space: Space, look: SamplingOptions
 ) -> np.ndarray:
     stops = np.array([share])
 
@@ -194,7 +209,7 @@ def _pixels_between(
     return _paint(path, written, one)
 
 
-def _w(sampler: Sampler, end: End, look: Look) -> np.ndarray:
+def _w(sampler: Sampler, end: End, look: SamplingOptions) -> np.ndarray:
     if isinstance(end, int):
         return sampler.map([end], look.class_name, look.psi, look.cutoff)[0]
     return np.frombuffer(end, np.float32).reshape(sampler.info.num_ws, sampler.info.w_dim)
@@ -202,7 +217,12 @@ def _w(sampler: Sampler, end: End, look: Look) -> np.ndarray:
 
 @lru_cache(4)
 def _mixed(
-    path: Path, written: int, rows: tuple[int, ...], columns: tuple[int, ...], layers: tuple[int, ...], look: Look
+    path: Path,
+    written: int,
+    rows: tuple[int, ...],
+    columns: tuple[int, ...],
+    layers: tuple[int, ...],
+    look: SamplingOptions,
 ) -> np.ndarray:
     return _paint(path, written, lambda sampler: style_mixing(sampler, rows, columns, layers, look))
 

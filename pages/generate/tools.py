@@ -5,14 +5,14 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from engine.sampling.exploring import Look
+from engine.sampling.exploring import SamplingOptions
 from engine.sampling.sampler import Sampler
 from engine.store.runs import Run
 from pages.generate.opened import choose, facts
 from pages.generate.painting import most_pictures, opened, painted_on
 
 
-def tool(run: Run, wide: bool = False) -> tuple[Sampler, Look | None, DeltaGenerator, DeltaGenerator]:
+def tool(run: Run, wide: bool = False) -> tuple[Sampler, SamplingOptions | None, DeltaGenerator, DeltaGenerator]:
     """The open generator, the look that was chosen for it, and the two columns: controls, and what they make."""
     sampler = opened(run)
     controls, result = st.columns([1, 2] if wide else [2, 3], gap="large")

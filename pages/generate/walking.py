@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from engine.sampling.exploring import Look
+from engine.sampling.exploring import SamplingOptions
 from engine.sampling.latents import parse_seeds
 from engine.sampling.sampler import Sampler
 from engine.sampling.video import write_video
@@ -96,7 +96,9 @@ def _take_kept() -> None:
     st.session_state["walk"] = ",".join(str(seed) for seed in kept())
 
 
-def _video(sampler: Sampler, seeds: Sequence[int], frames: int, fps: int, loop: bool, suffix: str, look: Look) -> bytes:
+def _video(
+    sampler: Sampler, seeds: Sequence[int], frames: int, fps: int, loop: bool, suffix: str, look: SamplingOptions
+) -> bytes:
     """The walk as a file, large enough to see."""
     pictures = walk(sampler, seeds, frames, "cubic" if sampler.has_w else "slerp", loop, look)
     with tempfile.TemporaryDirectory() as folder:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine.sampling.exploring import Look
+from engine.sampling.exploring import SamplingOptions
 from engine.sampling.sampler import Sampler
 from engine.sampling.video import write_video
 from engine.sampling.walks import arcs, cubic, walk, walk_stops
@@ -15,7 +15,7 @@ from engine.store.errors import ErsatzError
 
 
 @pytest.mark.parametrize("way", ["cubic", "slerp"])
-@pytest.mark.parametrize("look", [Look(), Look(psi=0.5, cutoff=2, noise="random")], ids=str)
+@pytest.mark.parametrize("look", [SamplingOptions(), SamplingOptions(psi=0.5, cutoff=2, noise="random")], ids=str)
 def test_a_walk_passes_by_its_seeds(stylegan, way, look):
     seeds = [4, 9, 2]
     keys = stylegan.synthesize(stylegan.map(seeds, None, look.psi, look.cutoff), look.noise, [4])

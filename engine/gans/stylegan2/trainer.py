@@ -99,7 +99,7 @@ class FlatGradients:
         """Length of the whole gradient, a scalar on the device."""
         return torch.linalg.vector_norm(self.flat)
 
-    def mend(self) -> None:
+    def make_finite(self) -> None:
         """Replace what is not a number by 0 and what is infinite by +-`LIMIT`."""
         torch.nan_to_num(self.flat, nan=0.0, posinf=LIMIT, neginf=-LIMIT, out=self.flat)
 
@@ -333,7 +333,7 @@ class StyleganTrainer(Trainer):
         gradients = self.gradients[network]
         if name in GRADIENT_METERS:
             self.meters.add_finite(**{GRADIENT_METERS[name]: gradients.norm()})
-        gradients.mend()
+        gradients.make_finite()
         self.optimizers[network].step()
         if name != "d_reg":
             self.g.mapping.track(self.w_mean[None, None])
@@ -345,7 +345,7 @@ class StyleganTrainer(Trainer):
     def read_meters(self) -> dict[str, float]:
         """Means since the last call, over all ranks, and where ADA stands. This waits for the device.
 
-        A gradient's length is that before `mend`, over the finite ones; it is nan when none was.
+        A gradient's length is that before `make_finite`, over the finite ones; it is nan when none was.
         """
         average([self.meters.sums])
         means = self.meters.read()

@@ -138,7 +138,7 @@ def test_gradients_that_are_no_numbers_are_mended_after_they_were_measured() -> 
     assert layer.weight.grad is not None
     layer.weight.grad.copy_(torch.tensor([[math.nan, math.inf, -math.inf]]))
     assert not gradients.norm().isfinite()
-    gradients.mend()
+    gradients.make_finite()
     assert layer.weight.grad.tolist() == [[0, 1e5, -1e5]]
 
 
