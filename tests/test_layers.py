@@ -23,7 +23,7 @@ ENGINE = next(contract["layers"] for contract in CONTRACTS if contract.get("cont
 LAYERS = [*({part.strip(" ()") for part in layer.split(":")} for layer in reversed(ENGINE)), {"pages", "app"}]
 RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
 MAY_IMPORT_LATE = (
-    "engine/jobs/training_job.py",
+    "engine/jobs/execution.py",
     "engine/cli",
     "engine/api.py",
     "engine/__init__.py",

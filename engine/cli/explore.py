@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,8 +11,8 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from engine.cli.opening import opened
 from engine.cli.output import Json, show
+from engine.jobs.slots import borrowed_gpu, cuda_slots
 from engine.sampling.exploring import (
     SamplingOptions,
     Space,
@@ -29,6 +30,19 @@ from engine.sampling.sampler import Noise, Sampler, write_png
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.runs import Run
+
+
+@contextmanager
+def opened(*runs: Run) -> Iterator[Iterator[Sampler]]:
+    """The generators of the runs, one after the other, with the slot of their GPU until the end.
+
+    Where runs have every GPU that is said on stderr, and the CPU does it.
+    """
+    with borrowed_gpu(runs[0].home) as gpu:
+        if gpu is None and cuda_slots():
+            print("Every GPU has a run, so the images are made on the CPU.", file=sys.stderr, flush=True)
+        yield (Sampler.open(run.path, "cpu" if gpu is None else "auto", gpu or 0) for run in runs)
+
 
 app = typer.Typer(no_args_is_help=True, help="Explore a generator: grids, morphs, style mixing, walks as videos, w.")
 

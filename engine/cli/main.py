@@ -12,8 +12,8 @@ import pandas as pd
 import typer
 
 from engine.cli import datasets, explore, network, review
+from engine.cli.datasets import folds as make_folds
 from engine.cli.dry_run import dry_run_command
-from engine.cli.folds import folds as make_folds
 from engine.cli.follow import follow_to_end
 from engine.cli.options import assignments, fields, with_options
 from engine.cli.output import Detach, Json, console, notices, show, table
@@ -236,7 +236,7 @@ def sample(
     settings: dict[str, Any],
 ) -> None:
     """Sample images by seed: into a folder (--out), or as a pool for a sweep (--name)."""
-    from engine.cli.opening import opened
+    from engine.cli.explore import opened
     from engine.sampling.latents import parse_seeds
     from engine.sampling.sampler import save_images
 

@@ -47,7 +47,7 @@ from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.plugins import import_plugins
 from engine.store.runs import Run, Status, list_runs
-from engine.sweep.results import SweepResult
+from engine.sweep.summary_model import SweepResult
 
 USUAL_GAN = "dcgan"
 """The GAN that titles do not name."""
@@ -190,7 +190,7 @@ _ALL = (
         config=ImportConfig,
         label="Import",
         prepare="engine.jobs.prepare:prepare_import",
-        execute="engine.jobs.import_job:execute",
+        execute="engine.jobs.execution:import_dataset",
         before_start=_refuse_taken_name,
         result_exists=lambda home, config: home.dataset(config.name).exists(),
         needs_device=False,
@@ -225,7 +225,7 @@ _ALL = (
         parse=parse_training,
         label="Training",
         prepare="engine.jobs.prepare:prepare_training",
-        execute="engine.jobs.training_job:execute",
+        execute="engine.jobs.execution:train",
         training=lambda config: config,
         deletion_impact=ImpactTexts(
             lost="The generator with all its snapshots, curves and samples: nobody can make images with it any more, "
@@ -247,7 +247,7 @@ _ALL = (
         config=NetworkConfig,
         label="Imported network",
         prepare="engine.jobs.prepare:prepare_network",
-        execute="engine.jobs.network_job:execute",
+        execute="engine.jobs.execution:import_network",
         needs_device=False,
         deletion_impact=ImpactTexts(
             lost="The imported network: nobody can make images with it any more or fine-tune from it.",
@@ -330,7 +330,7 @@ _ALL = (
         label="Sweep",
         noun="evaluation",
         prepare="engine.jobs.prepare:prepare_sweep",
-        execute="engine.jobs.sweep_job:execute",
+        execute="engine.jobs.execution:sweep",
         deletion_impact=ImpactTexts(
             lost="The trials, the verdict, the figures and the report.",
             stays="Reports and figures that were downloaded.",

@@ -19,8 +19,8 @@ import psutil
 from engine.configs import parse_training
 from engine.devices import choose_device
 from engine.gans.distributed import is_first, joined
+from engine.jobs.execution import train_here
 from engine.jobs.hooks import Hooks, sentence
-from engine.jobs.training_job import train_here
 from engine.store.files import write_json
 from engine.store.home import Home
 from engine.store.log import log_to_stdout

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -17,16 +18,40 @@ from torch import Tensor
 from engine.configs import ProjectionConfig
 from engine.devices import choose_precision, exact_arithmetic
 from engine.gans.data import draws_seed
-from engine.gans.stylegan2.networks import (
-    Generator,
-    one_hot,
-    set_precision,
-)
-from engine.projection.noise import autocorrelation, renormalise
+from engine.gans.stylegan2.networks import Generator, one_hot, set_precision
 from engine.projection.perceptual import Distance
 from engine.sampling.sampler import to_pixels
 from engine.store.files import replacing
 from engine.store.hashing import sha256_value
+
+SMALLEST = 8
+
+
+def autocorrelation(planes: Sequence[Tensor]) -> Tensor:
+    """Sum of the squared mean products of each plane with itself shifted by one pixel in x and in y.
+
+    Planes [r, r], each also averaged down by 2 until it is `SMALLEST` wide (arXiv 1912.04958, appendix D). 0 for
+    white noise.
+    """
+    total = planes[0].new_zeros(())
+    for plane in planes:
+        level = plane[None, None]
+        while True:
+            for axis in (2, 3):
+                total = total + (level * level.roll(1, axis)).mean().square()
+            if level.shape[-1] <= SMALLEST:
+                break
+            level = F.avg_pool2d(level, 2)
+    return total
+
+
+@torch.no_grad()
+def renormalise(planes: Sequence[Tensor]) -> None:
+    """Bring every plane to mean 0 and variance 1, in place."""
+    for plane in planes:
+        plane -= plane.mean()
+        plane *= plane.square().mean().rsqrt()
+
 
 logger = logging.getLogger(__name__)
 

@@ -157,6 +157,7 @@ class Run:
         """Change fields of `status.json`. A deleted run folder is not made again: `RunDeleted`."""
         if not self.exists():
             raise RunDeleted(self.id)
+        assert changes.keys() <= Status.model_fields.keys(), changes.keys()
         status = self.status().model_copy(update=changes)
         values = status.plain()
         try:

@@ -30,10 +30,9 @@ from engine.sweep.leaks import refuse_unsound
 from engine.sweep.metric_table import METRICS_FILE, metric_table
 from engine.sweep.metrics import METRICS, confusion_matrix, metrics, positive_class
 from engine.sweep.parallel import devices_for_trials, train_groups
-from engine.sweep.results import SweepResult
 from engine.sweep.splits import open_splits, test_table
 from engine.sweep.summary import summarise
-from engine.sweep.summary_model import SUMMARY_FILE
+from engine.sweep.summary_model import SUMMARY_FILE, SweepResult
 from engine.sweep.trials import Result, trains_together
 
 TRIALS_FILE = "trials.parquet"

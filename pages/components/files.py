@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pandas as pd
 import streamlit as st
 
 from engine.sampling.exported import INFO_FILE, GeneratorInfo, read_info
-from engine.store.files import read_json
 from engine.store.versioned import Versioned
 
 Content = TypeVar("Content", bound=Versioned)
@@ -19,11 +18,6 @@ def stamp(path: Path) -> tuple[Path, float, int]:
     """A file with its time and size: the key under which its content is cached."""
     stat = path.stat()
     return path, stat.st_mtime, stat.st_size
-
-
-def json_of(path: Path) -> Any:
-    """The content of a JSON file."""
-    return _json(*stamp(path))
 
 
 def generator_info(run_path: Path) -> GeneratorInfo:
@@ -39,11 +33,6 @@ def result_of(path: Path, model: type[Content]) -> Content:
 def table_of(path: Path, omit: tuple[str, ...] = ()) -> pd.DataFrame:
     """The content of a Parquet file without the columns in `omit`."""
     return _table(*stamp(path), omit)
-
-
-@st.cache_data(max_entries=32, show_spinner=False)
-def _json(path: Path, written: float, size: int) -> Any:
-    return read_json(path)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

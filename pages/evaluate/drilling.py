@@ -8,13 +8,14 @@ import pandas as pd
 import streamlit as st
 
 from engine.datasets.dataset import list_datasets
+from engine.datasets.dataset_info import DatasetInfo
 from engine.report.figures import figure_confusion
 from engine.report.style import ARMS
 from engine.report.tables import METRICS, confusion_of, mistakes, present_metrics, show_share
 from engine.store.runs import Run
 from engine.sweep.summary_model import SweepSummary
 from pages.components.charts import chart
-from pages.components.files import json_of, stamp
+from pages.components.files import result_of, stamp
 from pages.components.home import home
 from pages.components.images import picture_wall
 from pages.components.paging import part_shown
@@ -152,4 +153,4 @@ def read_mistakes(
 def classes_of(dataset: str, count: int) -> list[str]:
     """Names of the classes, or their numbers when the data set is gone."""
     path = home().dataset(dataset) / "dataset.json"
-    return json_of(path)["classes"] if path.is_file() else [str(index) for index in range(count)]
+    return result_of(path, DatasetInfo).classes if path.is_file() else [str(index) for index in range(count)]

@@ -10,7 +10,7 @@ from engine.review.quiz import list_quizzes, progress
 from engine.sampling.exported import has_generator
 from engine.store.errors import ErsatzError
 from engine.store.runs import State
-from engine.sweep.results import SweepResult
+from engine.sweep.summary_model import SweepResult
 from pages.components.home import home
 from pages.components.run_summary import RunSummary, remembered_json
 from pages.evaluate.views import NEW as NEW_SWEEP

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine.cli import opening
+from engine.cli import explore
 from engine.jobs import slots
 from engine.jobs.slots import Slot
 from engine.sampling.export import export_generator
@@ -117,7 +117,7 @@ def test_the_slot_of_a_free_gpu_is_held_until_the_command_ends(
     command: Command, network: str, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     two = [Slot(f"cuda:{i}", {"CUDA_VISIBLE_DEVICES": str(i)}) for i in range(2)]
-    for module in (slots, opening):
+    for module in (slots, explore):
         monkeypatch.setattr(module, "cuda_slots", lambda: two)
     asked: list[tuple[object, ...]] = []
     open_as_ever = Sampler.open

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from engine.projection.noise import autocorrelation, renormalise
+from engine.projection.search import autocorrelation, renormalise
 
 
 def test_structure_costs_more_than_white_noise() -> None:

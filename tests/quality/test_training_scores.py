@@ -14,7 +14,7 @@ import torch
 from engine.configs import DcganConfig, ImportConfig, StyleganConfig
 from engine.datasets.dataset import Dataset
 from engine.datasets.importing import import_dataset
-from engine.jobs.training_job import train_here
+from engine.jobs.execution import train_here
 from engine.quality import training_scores as module
 from engine.quality.training_scores import TrainingScores, training_scores
 from engine.store.errors import ErsatzError
