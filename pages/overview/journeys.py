@@ -115,7 +115,7 @@ def journeys(seen: Sequence[RunSummary]) -> list[Journey]:
     Folds count to their data set; archived runs do not count.
     """
     infos = _infos()
-    parents = {name: info["provenance"].get("fold", {}).get("parent", name) for name, info in infos.items()}
+    parents = {name: (info["provenance"].get("fold") or {}).get("parent", name) for name, info in infos.items()}
     runs: dict[str, dict[str, list[RunSummary]]] = {}
     for one in (one for one in seen if not one.about.archived):
         parent = parents.get(one.dataset, one.dataset)
