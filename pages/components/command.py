@@ -8,11 +8,13 @@ from typing import Any
 import streamlit as st
 
 from engine.configs import Config
+from engine.datasets.dataset_info import DatasetInfo
 from engine.jobs.commands import general_command
 from engine.jobs.kinds import kind_of, parse_config
 from engine.store.runs import Run
+from pages.components.files import result_of
 from pages.components.home import home
-from pages.components.run_summary import config_of, dataset_of, remembered_json
+from pages.components.run_summary import config_of, dataset_of
 
 FILLED_IN = {"kind", "dataset_fingerprint", "pool_sha256", "start_sha256", "source_sha256", "generator_sha256"}
 """Fields that submitting a run fills in."""
@@ -39,7 +41,7 @@ def command_of(run: Run) -> str:
 def _image_size(dataset: str) -> int:
     """Pixels of the data set's images; 0 when it is gone, or without one."""
     path = home().dataset(dataset) / "dataset.json" if dataset else None
-    return remembered_json(path)["size"] if path and path.is_file() else 0
+    return result_of(path, DatasetInfo).size if path and path.is_file() else 0
 
 
 def command_line(config: Config, size: int = 0) -> str:

@@ -40,7 +40,7 @@ def _generator_info(path: Path, written: float, size: int) -> GeneratorInfo:
     return read_info(path.parent)
 
 
-@st.cache_resource(max_entries=32, show_spinner=False)
+@st.cache_resource(max_entries=256, show_spinner=False)
 def _result(path: Path, written: float, size: int, name: str, _model: type[Content]) -> Content:
     return _model.read(path)
 

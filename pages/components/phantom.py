@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import streamlit as st
 
+from engine.datasets.dataset_info import DatasetInfo
 from engine.store.errors import ErsatzError
+from pages.components.files import result_of
 from pages.components.home import home
-from pages.components.run_summary import remembered_json
 
 
 def is_phantom(dataset: str) -> bool:
     """Whether a data set was drawn by the program; False when it is gone."""
     try:
-        return bool(remembered_json(home().dataset(dataset) / "dataset.json").get("phantom"))
+        return result_of(home().dataset(dataset) / "dataset.json", DatasetInfo).phantom
     except (FileNotFoundError, ErsatzError):
         return False
 

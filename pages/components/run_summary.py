@@ -76,11 +76,6 @@ def summaries_of(runs: list[Run]) -> list[RunSummary]:
     return found
 
 
-def remembered_json(file: Path) -> Any:
-    """The content of a JSON file; look, but do not change what is in it."""
-    return _json(str(file), _stamp(file))
-
-
 def config_of(run: Run) -> dict[str, Any]:
     """The run's config."""
     file = run.path / "config.json"

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from engine.datasets.dataset_info import DatasetInfo
 from engine.review.quiz import list_quizzes, progress
 from engine.sampling.exported import has_generator
 from engine.store.errors import ErsatzError
 from engine.store.runs import State
 from engine.sweep.summary_model import SweepResult
+from pages.components.files import result_of
 from pages.components.home import home
-from pages.components.run_summary import RunSummary, remembered_json
+from pages.components.run_summary import RunSummary
 from pages.evaluate.views import NEW as NEW_SWEEP
 
 
@@ -115,7 +117,7 @@ def journeys(seen: Sequence[RunSummary]) -> list[Journey]:
     Folds count to their data set; archived runs do not count.
     """
     infos = _infos()
-    parents = {name: (info["provenance"].get("fold") or {}).get("parent", name) for name, info in infos.items()}
+    parents = {name: (info.provenance.fold or {}).get("parent", name) for name, info in infos.items()}
     runs: dict[str, dict[str, list[RunSummary]]] = {}
     for one in (one for one in seen if not one.about.archived):
         parent = parents.get(one.dataset, one.dataset)
@@ -124,11 +126,11 @@ def journeys(seen: Sequence[RunSummary]) -> list[Journey]:
     found = [
         Journey(
             name=name,
-            label=info.get("label") or name,
-            phantom=bool(info.get("phantom")),
-            frozen=info["frozen"] is not None,
-            classes=info["classes"],
-            imported=info["provenance"].get("time") or 0.0,
+            label=info.label or name,
+            phantom=info.phantom,
+            frozen=info.frozen is not None,
+            classes=info.classes,
+            imported=info.provenance.time or 0.0,
             runs=runs.get(name, {}),
             reviewers=len(set[str]().union(*(who for fold, who in reviewers.items() if parents.get(fold) == name))),
         )
@@ -168,15 +170,14 @@ def next_step(journey: Journey) -> Next:
     return Next(sentence, "Read the verdict", "evaluate", {"run": sweeps[0].run.id})
 
 
-def _infos() -> dict[str, dict[str, Any]]:
+def _infos() -> dict[str, DatasetInfo]:
     """`dataset.json` of every data set; damaged ones are passed over."""
     found = {}
     folder = home().datasets
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         try:
-            info = remembered_json(path / "dataset.json")
-            if not path.name.startswith(".") and {"frozen", "classes", "provenance"} <= set(info):
-                found[path.name] = info
+            if not path.name.startswith("."):
+                found[path.name] = result_of(path / "dataset.json", DatasetInfo)
         except (FileNotFoundError, NotADirectoryError, ErsatzError):
             continue
     return found
