@@ -18,10 +18,8 @@ from engine.store.plugins import import_plugins
 
 @dataclass(frozen=True, kw_only=True)
 class Capabilities:
-    """What a GAN can do besides making images from z, by which commands and pages offer it."""
+    """What the trainings of a GAN allow besides. What its images allow (truncation, a w) stands in generator.json."""
 
-    truncation: bool = False
-    """Its images can be truncated (psi) and their noise chosen."""
     validation_logits: bool = False
     """Its trainer has `discriminator_logits`, so that held-out images can be scored."""
     float16: bool = False
@@ -138,7 +136,7 @@ _ALL = (
         init_networks="engine.gans.transfer:begin",
         export="engine.sampling.stylegan2_onnx:TwoGraphs",
         open_sampler="engine.sampling.sampler:StyleganSampler",
-        capabilities=Capabilities(truncation=True, validation_logits=True, float16=True),
+        capabilities=Capabilities(validation_logits=True, float16=True),
         enough_kimg=1000.0,
         expectation=f"{_STYLEGAN_LENGTH} A training can be stopped at any time and resumed later.",
         too_short=_STYLEGAN_LENGTH + " {kimg} kimg {start} is a first look.",
