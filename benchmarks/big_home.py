@@ -129,7 +129,7 @@ def copy_journey(home: Home, first: list[Run], number: int) -> None:
     write_manifest(copied.path / "manifest.csv", manifest)
     names[original.fingerprint] = fingerprint_of(manifest, copied.info)
     frozen = copied.info.frozen.model_copy(update={"fingerprint": names[original.fingerprint]})
-    copied.info.model_copy(update={"frozen": frozen}).write(copied.path / "dataset.json")
+    copied.info.model_copy(update={"frozen": frozen}).write_to(copied.path / "dataset.json")
     for run in first:
         copy_run(run, names[run.id], names, number)
 

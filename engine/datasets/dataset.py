@@ -182,7 +182,7 @@ class Dataset:
             raise ErsatzError(f"Data set {self.name} cannot be frozen. {reason_not_to_freeze(findings)}")
         frozen = frozen_now(self.manifest, self.info, findings)
         info = self.info.model_copy(update={"frozen": frozen, "not_frozen": ""})
-        info.write(self.path / "dataset.json")
+        info.write_to(self.path / "dataset.json")
         self.__dict__["info"] = info  # the handle shows what it has just written
         return self.fingerprint
 

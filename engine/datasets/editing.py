@@ -93,7 +93,7 @@ def reaudit(dataset: Dataset) -> list[dict[str, Any]]:
         dataset = Dataset.open(dataset.home, dataset.name)
         findings = audit(dataset.manifest, dataset.path)
         audited = dataset.info.audit.model_copy(update={"findings": findings})
-        dataset.info.model_copy(update={"audit": audited}).write(dataset.path / "dataset.json")
+        dataset.info.model_copy(update={"audit": audited}).write_to(dataset.path / "dataset.json")
     return findings
 
 

@@ -68,4 +68,4 @@ def write_settled(folder: Path, manifest: pd.DataFrame, info: DatasetInfo, confi
         reason = "Its split was left open for changes."
     state = {"config": config.plain(), "settled": time.time(), "frozen": frozen, "not_frozen": reason}
     write_manifest(folder / "manifest.csv", manifest)
-    info.model_copy(update=state).write(folder / "dataset.json")
+    info.model_copy(update=state).write_to(folder / "dataset.json")

@@ -163,7 +163,7 @@ def _write(dataset: Dataset, name: str, manifest: pd.DataFrame, fact: dict[str, 
         for path in manifest["path"]:
             _link(dataset.path / path, folder / path)
         write_manifest(folder / "manifest.csv", manifest)
-        info.write(folder / "dataset.json")
+        info.write_to(folder / "dataset.json")
 
 
 def _link(source: Path, target: Path) -> None:

@@ -47,7 +47,7 @@ from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.plugins import import_plugins
 from engine.store.runs import Run, Status, list_runs
-from engine.sweep.summary_model import SweepResult
+from engine.sweep.results import SweepResult
 
 USUAL_GAN = "dcgan"
 """The GAN that titles do not name."""

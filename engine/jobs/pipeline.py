@@ -39,7 +39,7 @@ from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.progress import Outcome, Progress, Report, ShouldStop
 from engine.store.runs import RESUMABLE, Run, State
-from engine.sweep.summary_model import SweepResult
+from engine.sweep.results import SweepResult
 
 POLL_SECONDS = 0.3
 BROKEN = frozenset({State.FAILED, State.INTERRUPTED})

@@ -157,7 +157,7 @@ def _generator(home: Home, reference: GeneratorReference, dataset: Dataset) -> G
     run = Run(home, reference.run)
     if run.kind == "network":
         raise ErsatzError(
-            f"Run {run.id} is an imported network, and it is not known whether it was trained on test images of "
+            f"Run {run.id} is an imported network, and nobody knows whether it was trained on test images of "
             f"{dataset.name}; a pool needs a generator of this data set. Train one, which may start from {run.id}."
         )
     info = _exported(run)

@@ -72,7 +72,7 @@ def rank_snapshots(
             fakes, kimg = _features_of(path, config, class_share, extractor, go_on)
             kid = kernel_distance(reals, fakes, config.seed)
             done[path.name] = RankedSnapshot(snapshot=path.name, kimg=kimg, kid=kid.value, low=kid.low, high=kid.high)
-            _ranking(done.values()).write(run.path / RANKING_FILE)
+            _ranking(done.values()).write_to(run.path / RANKING_FILE)
     except Interrupted:
         return "stopped"
     report(Progress("ranking", len(snapshots), len(snapshots), "snapshots"))

@@ -142,7 +142,7 @@ def _check(
         limits=tuple(limits(extractor.name, skipped, int((~first).sum()))),
         excluded=excluded,
     )
-    found.write(run.path / SCORES_FILE)
+    found.write_to(run.path / SCORES_FILE)
 
 
 def _described(extractor: Backbone) -> Extractor:

@@ -84,7 +84,7 @@ def export_generator(run: Run, snapshot: Path | None = None) -> Path:
     for name, content in contents.items():
         write_bytes(run.path / name, content)
     shape = exporter.facts(generator)
-    _info(run, snapshot, shape, metadata, digests(contents), agreement).write(run.path / INFO_FILE)
+    _info(run, snapshot, shape, metadata, digests(contents), agreement).write_to(run.path / INFO_FILE)
     return run.path / INFO_FILE
 
 

@@ -295,7 +295,7 @@ def _begin(run: Run, config: PoolConfig, samplers: list[Sampler], dataset: Datas
             )
         hashes.update(path.read_text().split())
     write_text(run.path / TRAINING_FILE, "".join(f"{digest}\n" for digest in sorted(hashes)))
-    info.write(run.path / INFO_FILE)
+    info.write_to(run.path / INFO_FILE)
     for leftover in (run.path / "images").glob("*/.*"):
         leftover.unlink()
 

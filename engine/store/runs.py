@@ -252,7 +252,7 @@ def create_run(home: Home, config: dict[str, Any], label: str) -> Run:
     run = Run(home, f"{time.strftime('%Y%m%d-%H%M%S')}-{slug}-{secrets.token_hex(4)}")
     with new_folder(run.path) as folder:
         write_json(folder / "config.json", config)
-        Status(label=label, created=time.time()).write(folder / "status.json")
+        Status(label=label, created=time.time()).write_to(folder / "status.json")
         (folder / "log.txt").touch()
         (folder / "lock").touch()
     return run

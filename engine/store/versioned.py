@@ -64,7 +64,7 @@ class Versioned(Result):
             )
         return cls.parse(values, str(path))
 
-    def write(self, path: Path) -> None:
+    def write_to(self, path: Path) -> None:
         """Write the file, whole or not at all."""
         write_json(path, self.plain())
 

@@ -30,9 +30,10 @@ from engine.sweep.leaks import refuse_unsound
 from engine.sweep.metric_table import METRICS_FILE, metric_table
 from engine.sweep.metrics import METRICS, confusion_matrix, metrics, positive_class
 from engine.sweep.parallel import devices_for_trials, train_groups
+from engine.sweep.results import SweepResult
 from engine.sweep.splits import open_splits, test_table
 from engine.sweep.summary import summarise
-from engine.sweep.summary_model import SUMMARY_FILE, SweepResult
+from engine.sweep.summary_model import SUMMARY_FILE
 from engine.sweep.trials import Result, trains_together
 
 TRIALS_FILE = "trials.parquet"
@@ -89,7 +90,7 @@ def run_sweep(
     with replacing(run.path / METRICS_FILE) as temporary:
         table.to_parquet(temporary)
     summary = summarise(config, splits, done, test_images, table, classifier)
-    summary.write(run.path / SUMMARY_FILE)
+    summary.write_to(run.path / SUMMARY_FILE)
     run.update(result=SweepResult(verdict=summary.verdict.verdict, sentence=summary.verdict.sentence).plain())
     return "finished"
 

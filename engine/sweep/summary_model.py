@@ -15,16 +15,6 @@ from engine.sweep.power import Detectable
 from engine.sweep.protocol_deviations import Deviation, DroppedRuns
 from engine.sweep.verdict import Verdict
 
-
-class SweepResult(Result):
-    """The verdict of a sweep."""
-
-    verdict: str
-    """helps, harms or no evidence."""
-    sentence: str
-    """The same with its numbers."""
-
-
 SUMMARY_FILE = "summary.json"
 
 

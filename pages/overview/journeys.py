@@ -11,7 +11,7 @@ from engine.review.quiz import list_quizzes, progress
 from engine.sampling.exported import has_generator
 from engine.store.errors import ErsatzError
 from engine.store.runs import State
-from engine.sweep.summary_model import SweepResult
+from engine.sweep.results import SweepResult
 from pages.components.files import result_of
 from pages.components.home import home
 from pages.components.run_summary import RunSummary

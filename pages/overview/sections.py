@@ -12,7 +12,7 @@ from engine.jobs.results import PipelineResult
 from engine.publications.presets import PRESETS, usual_size
 from engine.store.hashing import sha256_value
 from engine.store.runs import RESUMABLE, Run, State
-from engine.sweep.summary_model import SweepResult
+from engine.sweep.results import SweepResult
 from pages.components.format import gib, moment
 from pages.components.home import home
 from pages.components.machine import machine

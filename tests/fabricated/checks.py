@@ -59,7 +59,7 @@ def make_quality(home: Home, pool: Run, state: State = State.FINISHED, flags: bo
         neighbours.to_parquet(run.path / "neighbours.parquet")
         _embedding(home, neighbours).to_parquet(run.path / "embedding.parquet")
         found = _quality_scores(config, neighbours)
-        found.write(run.path / "scores.json")
+        found.write_to(run.path / "scores.json")
         result = {"sentence": found.sentences[0], "flags": found.flags}
     changes = {"result": result, **changes}
     return set_state(run, state, stage="Neighbours", done=4, total=6, unit="steps", **changes)
@@ -161,7 +161,7 @@ def make_ranking(home: Home, training: Run, state: State = State.FINISHED, **cha
         name = f"network-{int(1000 * kimg):09d}.safetensors"
         rows.append(RankedSnapshot(snapshot=name, kimg=kimg, kid=kid, low=kid - 0.012, high=kid + 0.014))
     if state is State.FINISHED:
-        Ranking(snapshots=tuple(rows)).write(run.path / "ranking.json")
+        Ranking(snapshots=tuple(rows)).write_to(run.path / "ranking.json")
         sentence = "The snapshot of 10 kimg has the lowest KID, 0.046 (0.034 to 0.06); the last one, of 12 kimg, 0.062."
         result = {"best": rows[4].snapshot, "last": rows[5].snapshot, "clear": False, "sentence": sentence}
         changes = {"result": result, **changes}

@@ -61,7 +61,7 @@ def make_dataset(home: Home, name: str = "phantom", frozen: bool = True, sexes: 
         label="Phantom: drawn by the program",
     )
     now = frozen_now(manifest, info, []) if frozen else None
-    info.model_copy(update={"frozen": now}).write(folder / "dataset.json")
+    info.model_copy(update={"frozen": now}).write_to(folder / "dataset.json")
     return Dataset.open(home, name)
 
 

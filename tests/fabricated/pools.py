@@ -53,5 +53,5 @@ def make_pool_run(home: Home, trainings: list[Run], images: int = 20, dataset: s
             for reference, class_name in zip(references, CLASSES, strict=True)
         ),
     )
-    info.write(run.path / "pool.json")
+    info.write_to(run.path / "pool.json")
     return set_state(run, State.FINISHED, stage="Sampling", done=2 * images, total=2 * images, unit="images")

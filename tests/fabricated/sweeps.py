@@ -95,7 +95,7 @@ def make_sweep(
         table = metric_table(trials, test_images, dataset.classes, positive, config.subgroups)
         table.to_parquet(run.path / METRICS_FILE)
         summary = summarise(config, splits, trials, test_images, table, Classifier(name="small-cnn"))
-        summary.write(run.path / SUMMARY_FILE)
+        summary.write_to(run.path / SUMMARY_FILE)
         result = {"verdict": summary.verdict.verdict, "sentence": summary.verdict.sentence}
     changes = {"result": result, **changes}
     return set_state(run, state, stage="Trials", done=len(kept), total=len(trials), unit="trials", **changes)

@@ -36,7 +36,7 @@ def make_dataset(home: Home, name: str = "empty", frozen: bool = True) -> None:
         frozen=None,
     )
     now = frozen_now(manifest, info, []) if frozen else None
-    info.model_copy(update={"frozen": now}).write(folder / "dataset.json")
+    info.model_copy(update={"frozen": now}).write_to(folder / "dataset.json")
 
 
 def training(behaviour: str, seed: int = 0, **settings: object) -> DcganConfig:

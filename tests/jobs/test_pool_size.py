@@ -9,6 +9,7 @@ import pytest
 
 from engine.configs import SweepConfig
 from engine.datasets.dataset import Dataset
+from engine.datasets.dataset_info import DatasetInfo
 from engine.jobs.pool_size import images_per_class, needed_classes
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
@@ -18,7 +19,7 @@ def dataset(home: Home, train: dict[str, int], test: int = 6) -> Dataset:
     """A data set of that many training images a class."""
     rows = [(name, "train") for name, count in train.items() for _ in range(count)]
     rows += [(name, "test") for name in train for _ in range(test)]
-    handle = Dataset(home, "x", {"classes": list(train)})
+    handle = Dataset(home, "x", DatasetInfo.model_construct(classes=list(train)))
     handle.__dict__["manifest"] = pd.DataFrame(rows, columns=["class", "split"]).assign(excluded="")
     return handle
 

@@ -189,7 +189,7 @@ def test_leaks_are_frozen_only_when_accepted(open_page: OpenPage, home: Home, fo
     dataset.info.audit.findings[:] = [{**finding, "count": 4, "examples": [], "remedy": ""}]
     with pytest.raises(ErsatzError):
         dataset.freeze()
-    dataset.info.write(dataset.path / "dataset.json")
+    dataset.info.write_to(dataset.path / "dataset.json")
     app = press(open_page("datasets"), "Freeze")
     freeze = next(button for button in app.button if button.label == "Freeze the split")
     assert freeze.disabled

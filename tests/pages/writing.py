@@ -55,8 +55,6 @@ def imported(tree: ast.Module) -> dict[str, str]:
 def references(node: ast.AST, names: dict[str, str], methods: dict[str, str]) -> Iterator[str]:
     """Everything that code may call: functions by their name, and methods that only one class has."""
     for part in ast.walk(node):
-        if _writes_to_a_path(part):
-            yield "engine.store.versioned.Versioned.write"
         if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load) and part.id in names:
             yield names[part.id]
         elif isinstance(part, ast.Attribute) and isinstance(part.ctx, ast.Load):
@@ -64,14 +62,6 @@ def references(node: ast.AST, names: dict[str, str], methods: dict[str, str]) ->
                 yield f"{names[part.value.id]}.{part.attr}"
             if part.attr in methods:
                 yield methods[part.attr]
-
-
-def _writes_to_a_path(part: ast.AST) -> bool:
-    """Whether this is `x.write(folder / name)`: open files are given their content alone, a `Versioned` its path."""
-    match part:
-        case ast.Call(func=ast.Attribute(attr="write"), args=[ast.BinOp(op=ast.Div())]):
-            return True
-    return False
 
 
 def functions(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef]]:

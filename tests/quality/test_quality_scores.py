@@ -33,7 +33,7 @@ SNAPSHOTS = tuple(
 
 def test_a_check_is_read_as_it_was_written(tmp_path: Path) -> None:
     path = tmp_path / "scores.json"
-    FOUND.write(path)
+    FOUND.write_to(path)
     assert QualityScores.read(path).plain() == FOUND.plain()
     (row,) = json.loads(path.read_text())["scores"]
     assert (row["class"], row["low"], row["floor"]) == ("a", None, None)
@@ -57,7 +57,7 @@ def test_a_check_of_before_lacks_what_came_later(tmp_path: Path) -> None:
 def test_a_ranking_is_read_as_it_was_written_and_as_a_list_alone(tmp_path: Path) -> None:
     path = tmp_path / "ranking.json"
     ranking = Ranking(snapshots=SNAPSHOTS)
-    ranking.write(path)
+    ranking.write_to(path)
     assert Ranking.read(path) == ranking
     path.write_text(json.dumps([row.plain() for row in SNAPSHOTS]))
     assert Ranking.read(path) == ranking

@@ -22,7 +22,7 @@ class Whole(Versioned):
 
 def test_what_is_not_finite_is_null_in_the_file_and_nan_again(tmp_path):
     path = tmp_path / "whole.json"
-    Whole(name="a", parts=(Part(score=math.nan), Part(score=0.5))).write(path)
+    Whole(name="a", parts=(Part(score=math.nan), Part(score=0.5))).write_to(path)
     assert json.loads(path.read_text()) == {"version": 1, "name": "a", "parts": [{"score": None}, {"score": 0.5}]}
     found = Whole.read(path)
     assert math.isnan(found.parts[0].score) and found.parts[1].score == 0.5

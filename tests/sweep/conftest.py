@@ -83,7 +83,7 @@ def make_pool(dataset: Dataset, per_class: int = 40) -> Pool:
         classes=CLASSES,
         generators=(PoolGenerator(run="none", sha256="a" * 64, classes=CLASSES),),
     )
-    info.write(run.path / "pool.json")
+    info.write_to(run.path / "pool.json")
     return Pool.open(run)
 
 

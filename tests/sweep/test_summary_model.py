@@ -70,7 +70,7 @@ def test_what_is_unknown_is_null_on_disk_and_read_again(tmp_path: Path) -> None:
     assert summary.departures[0].name == "few-seeds"
     assert summary.dropped is not None and summary.dropped.trials[0].fold == 0
 
-    summary.write(tmp_path / "again.json")
+    summary.write_to(tmp_path / "again.json")
     again = read_json(tmp_path / "again.json")
     assert again["comparisons"][0]["low"] is None
     assert again["checks"][0]["id"] == "whole-images"

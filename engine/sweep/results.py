@@ -1,0 +1,14 @@
+"""What a sweep has found, in a few words; all of it is in its `summary.json`."""
+
+from __future__ import annotations
+
+from engine.store.versioned import Result
+
+
+class SweepResult(Result):
+    """The verdict of a sweep."""
+
+    verdict: str
+    """helps, harms or no evidence."""
+    sentence: str
+    """The same with its numbers."""
