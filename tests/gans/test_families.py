@@ -10,19 +10,22 @@ import numpy as np
 import pytest
 
 from engine.api import Workspace
+from engine.configs import Config, PoolConfig, SweepConfig, parse_training
 from engine.configs import gans as table
-from engine.configs import parse_training
 from engine.configs.gans import GanFamily, gan_named, gan_title, gans, register
 from engine.gans.checkpoints import load_snapshot
 from engine.gans.snapshots import latest_snapshot
 from engine.gans.training import train
 from engine.jobs.kinds import kind_named
+from engine.jobs.prepare import prepare
+from engine.jobs.worker import do
 from engine.sampling.exported import read_info
 from engine.sampling.sampler import Sampler
 from engine.store.errors import ErsatzError
 from engine.store.home import REPOSITORY, Home
 from engine.store.plugins import PLUGINS, named
-from engine.store.runs import Run, create_run
+from engine.store.progress import never, silent
+from engine.store.runs import Run, State, create_run
 from tests.fabricated import make_dataset
 from tests.jobs.scene import processes_of
 from tests.pages.conftest import OpenPage, open_page, texts
@@ -30,7 +33,25 @@ from tests.pages.conftest import OpenPage, open_page, texts
 __all__ = ["open_page"]
 
 TRAINING = {"kimg": 0.1, "tick_kimg": 0.05, "batch": 8, "grid": 4, "device": "cpu"}
-SWEEP = {"seeds": 2, "steps": 4, "batch": 8, "validations": 1, "ratios": (0.5,), "device": "cpu"}
+POOL = {"name": "toys", "dataset": "phantom", "images_per_class": 40}
+SWEEP = {
+    "name": "toys",
+    "dataset": "phantom",
+    "seeds": 2,
+    "steps": 4,
+    "batch": 8,
+    "validations": 1,
+    "ratios": (0.5,),
+    "device": "cpu",
+}
+
+
+def done(home: Home, config: Config) -> Run:
+    """A run of this config, done in this process."""
+    run = create_run(home, prepare(home, config).plain(), "toy")
+    assert do(run, prepare(home, config), silent, never) == "finished"
+    run.update(state=State.FINISHED)
+    return run
 
 
 @pytest.fixture
@@ -62,11 +83,9 @@ def test_a_gan_in_one_file_goes_all_the_way(toy: Home, open_page: OpenPage) -> N
     with pytest.raises(ErsatzError, match="is a Toy GAN: "):
         sampler.sample([1], psi=0.5)
 
-    pool = work.sample(runs, name="toys", images_per_class=40)
-    pool.result(progress=False)
-    sweep = work.sweep(pool, **SWEEP)
-    assert sweep.result(progress=False)["sentence"]
-    assert "Toy GAN (two layers) trained on the training images alone" in work.report(sweep).read_text()
+    pool = done(toy, PoolConfig.build({**POOL, "generators": [{"run": run.id} for run in runs]}))
+    sweep = done(toy, SweepConfig.build({**SWEEP, "pool": pool.id}))
+    assert "Toy GAN (two layers) trained on the training images alone" in (sweep.path / "report.html").read_text()
 
     assert kind_named("train").usual_title(runs[0].config()).endswith("· Toy GAN")
     shown = open_page("train", view="new")
