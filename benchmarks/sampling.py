@@ -21,9 +21,9 @@ from benchmarks.machine import describe_cpu
 from engine.configs import DcganConfig
 from engine.gans.dcgan.networks import Generator
 from engine.gans.image_spec import ImageSpec
-from engine.sampling.export import to_onnx
 from engine.sampling.graphs import Graph
 from engine.sampling.latents import latents
+from engine.sampling.one_graph import to_onnx
 
 AIMS = {1: 1.8, 64: 1.0}
 REPEATS = {1: 200, 64: 20}

@@ -32,7 +32,7 @@ from engine.configs import DcganConfig, StyleganConfig
 from engine.gans.checkpoints import describe_snapshot, save_snapshot
 from engine.gans.dcgan import networks as dcgan
 from engine.gans.image_spec import ImageSpec
-from engine.gans.stylegan2.architecture import Architecture
+from engine.gans.stylegan2.architecture import Architecture, describe_networks
 from engine.gans.stylegan2.networks import (
     Generator,
 )
@@ -76,14 +76,19 @@ def make_generators(home: Home) -> dict[str, Run]:
     torch.manual_seed(0)
     recipe = DcganConfig(dataset="benchmark")
     auto = StyleganConfig(dataset="benchmark").completed(SIZE)
-    networks: dict[str, tuple[Any, torch.nn.Module]] = {
-        "DCGAN": (recipe, dcgan.Generator(recipe, spec)),
-        "StyleGAN2-ADA": (auto, Generator(Architecture.from_config(auto, spec))),
+    architecture = Architecture.from_config(auto, spec)
+    networks: dict[str, tuple[Any, dict[str, Any], torch.nn.Module]] = {
+        "DCGAN": (recipe, {"architecture": "recipe"}, dcgan.Generator(recipe, spec)),
+        "StyleGAN2-ADA": (
+            auto,
+            {"architecture": "auto", **describe_networks(architecture, architecture)},
+            Generator(architecture),
+        ),
     }
     runs = {}
-    for name, (config, generator) in networks.items():
+    for name, (config, described, generator) in networks.items():
         run = create_run(home, config.plain(), name)
-        facts = describe_snapshot(config, "benchmark", spec, ["benchmark"])
+        facts = describe_snapshot(config, {"z_dim": config.z_dim, **described}, "benchmark", spec, ["benchmark"])
         tensors = {f"G_ema.{key}": tensor for key, tensor in generator.state_dict().items()}
         save_snapshot(run.path, tensors, {**facts, "images_seen": 0, "seconds": 0.0})
         export_generator(run)
