@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from engine.store.versioned import Result, Versioned
 
@@ -12,7 +12,13 @@ Mode = Literal["L", "RGB"]
 """Of the stored images, as Pillow names it: grey or colour."""
 
 
-class Frozen(Result):
+class _Kept(Result):
+    """A part of the file that is written again: fields that are not known here stay in it."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class Frozen(_Kept):
     """When the split was frozen, and as what."""
 
     fingerprint: str
@@ -22,7 +28,7 @@ class Frozen(Result):
     """Names of the grave findings that were accepted all the same."""
 
 
-class Audit(Result):
+class Audit(_Kept):
     """Findings (see `audit`) before the remedies and after them."""
 
     findings: list[dict[str, Any]]
@@ -32,7 +38,7 @@ class Audit(Result):
     remedies: tuple[str, ...] = ()
 
 
-class Provenance(Result):
+class Provenance(_Kept):
     """Where the images came from and what was done to all of them alike."""
 
     preprocessing: dict[str, Any]
@@ -58,7 +64,9 @@ class Provenance(Result):
 
 
 class DatasetInfo(Versioned):
-    """The content of `dataset.json`."""
+    """The content of `dataset.json`. Fields that are not known here stay in it when it is written again."""
+
+    model_config = ConfigDict(extra="allow")
 
     name: str
     classes: list[str]

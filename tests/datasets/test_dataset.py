@@ -13,7 +13,9 @@ from engine.datasets.dataset import Dataset, fingerprint_of, list_datasets
 from engine.datasets.editing import apply_remedies, reaudit, resplit
 from engine.datasets.importing import import_dataset
 from engine.store.errors import ErsatzError
+from engine.store.files import read_json, write_json
 from engine.store.home import Home
+from tests.fabricated import make_dataset
 
 
 @pytest.fixture
@@ -161,3 +163,12 @@ def test_fingerprint_depends_on_what_results_depend_on(frozen_set: Dataset):
     info = frozen_set.info.model_copy(deep=True)
     info.provenance.preprocessing["resize"] = "crop"
     assert fingerprint_of(frozen_set.manifest, info) != frozen_set.fingerprint
+
+
+def test_fields_that_are_not_known_stay_when_the_file_is_written_again(home: Home) -> None:
+    path = make_dataset(home, frozen=False).path / "dataset.json"
+    values = read_json(path)
+    write_json(path, {**values, "later": 1, "provenance": {**values["provenance"], "later": [2]}})
+    Dataset.open(home, "phantom").freeze()
+    again = read_json(path)
+    assert (again["later"], again["provenance"]["later"], again["frozen"] is None) == (1, [2], False)
