@@ -164,7 +164,9 @@ class Workspace:
             >>> generators = work.train(scans, kimg=50)
         """
         found = dataset if isinstance(dataset, Dataset) else self.dataset(dataset)
-        configs, beside = jobs.trainings_by_class({**settings, "gan": gan, "dataset": found.name}, found.classes)
+        configs, beside = jobs.trainings_by_class(
+            {**settings, "gan": gan, "dataset": found.name}, lambda: found.classes
+        )
         return [self._submit(config, beside) for config in configs]
 
     def sample(self, generators: Run | Sequence[Run], *, name: str, **settings: Any) -> Run:

@@ -195,8 +195,7 @@ def train(
     home = Home.from_environment()
     base = preset(preset_name).train_settings(gan) if preset_name else {"gan": gan or "dcgan"}
     values = {**base, **settings, "dataset": dataset}
-    one = values.get("conditional") or values.get("class_name")
-    configs, beside = jobs.trainings_by_class(values, () if one else Dataset.open(home, dataset).classes)
+    configs, beside = jobs.trainings_by_class(values, lambda: Dataset.open(home, dataset).classes)
     if dry_run:
         dry_run_command(home, configs, as_json)
         return

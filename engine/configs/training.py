@@ -15,9 +15,13 @@ class SnapshotScores(Config):
     """The scores of every snapshot of a training."""
 
     metrics: tuple[Metric, ...]
+    """kid, fid."""
     extractor: str
+    """Network whose features are compared."""
     weights: str
+    """File with its weights; empty: looked for."""
     images: int
+    """Synthetic images that each score takes."""
 
 
 class TrainConfig(Config):
@@ -116,7 +120,10 @@ class TrainConfig(Config):
 
     @property
     def init_from(self) -> tuple[str, str]:
-        """The run or file with the networks to start from and their SHA-256; empty without."""
+        """The run or file with the networks to start from and their SHA-256; empty without.
+
+        A GAN that has it calls the settings `start_from` and `start_sha256`: they are filled in by these names.
+        """
         return "", ""
 
     @property

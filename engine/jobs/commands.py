@@ -22,9 +22,6 @@ from engine.configs import (
 from engine.jobs.run_kind import Command
 from engine.publications.presets import usual_size
 
-DECISIVE = {"dataset", "cfg", "gpus", "start_from"}
-"""Settings of a training on which the defaults of others depend, where the GAN has them."""
-
 
 def train_command(config: TrainConfig, size: int) -> Command:
     """`train DATASET`
@@ -37,7 +34,7 @@ def train_command(config: TrainConfig, size: int) -> Command:
     if not config.by_size:
         return Command(words=words, settings=config, named=named)
     if size:
-        given = set(type(config).model_fields) & DECISIVE
+        given = set(type(config).model_fields) - config.by_size
         usual = type(config).model_construct(**{name: getattr(config, name) for name in given}).completed(size)
         if config.batch != usual.batch:  # then the pieces are no longer the configuration's
             usual = usual.model_copy(update={usual.at_once_field: 0})

@@ -237,7 +237,9 @@ def _pool_settings(settings: dict[str, dict[str, Any]], dataset: Dataset, sweeps
 
 
 def _train(pipeline: _Pipeline, settings: dict[str, Any], dataset: Dataset, place: str) -> list[Run]:
-    configs, beside = trainings_by_class({**settings, "dataset": dataset.name, "class_name": ""}, dataset.classes)
+    configs, beside = trainings_by_class(
+        {**settings, "dataset": dataset.name, "class_name": ""}, lambda: dataset.classes
+    )
     names = [config.class_name for config in configs]
     generators = []
     for config in configs:

@@ -64,13 +64,16 @@ def _short_operators(config: Config) -> bool:
     return isinstance(config, TrainConfig) and gan_named(config.gan).capabilities.side_by_side
 
 
-def trainings_by_class(values: dict[str, Any], class_names: Sequence[str]) -> tuple[list[TrainConfig], int]:
+def trainings_by_class(
+    values: dict[str, Any], class_names: Callable[[], Sequence[str]]
+) -> tuple[list[TrainConfig], int]:
     """A training for each class, and how many of them run `side_by_side`.
 
-    A single one when `values` name its class (`class_name`) or have one generator make all of them (`conditional`).
+    A single one when `values` name its class (`class_name`) or have one generator make all of them (`conditional`);
+    the names of the classes are asked for otherwise alone, since that opens a data set.
     """
     one = values.get("conditional") or values.get("class_name")
-    names = [values.get("class_name", "")] if one else class_names
+    names = [values.get("class_name", "")] if one else class_names()
     configs = [parse_training({**values, "class_name": name}) for name in names]
     return configs, side_by_side(configs)
 

@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from engine.datasets.dataset import Dataset
 from engine.store.errors import ErsatzError
 from engine.store.files import read_json
@@ -24,7 +26,7 @@ class GeneratorInfo(Versioned):
 
     gan: str
     architecture: str = ""
-    files: dict[str, str] = {}  # noqa: RUF012  # pydantic copies defaults
+    files: dict[str, str] = Field(default_factory=dict)
     """SHA-256 of each graph by the name of its file."""
     sha256: str
     """The one hash of all graphs."""
@@ -82,7 +84,7 @@ def read_info(run_path: Path) -> GeneratorInfo:
     values = read_json(path)
     if missing := KEYS - set(values):
         raise ErsatzError(f"{path} lacks {', '.join(sorted(missing))}; it was changed by hand. {_again(run_path)}")
-    info = GeneratorInfo.read(path)
+    info = GeneratorInfo.parse(values, str(path))
     return info if info.files else info.model_copy(update={"files": {GENERATOR_FILE: info.sha256}})
 
 

@@ -55,14 +55,18 @@ class Versioned(Result):
     @classmethod
     def read(cls, path: Path) -> Self:
         """The content of a file. `ErsatzError` when it is missing, damaged or of a later version than is known."""
-        values = read_json(path)
+        return cls.parse(read_json(path), str(path))
+
+    @classmethod
+    def parse(cls, values: Any, origin: str) -> Self:
+        """As `Result.parse`; an `ErsatzError` also where the version is a later one than is known."""
         found = values.get("version", 1) if isinstance(values, dict) else 1
         if isinstance(found, int) and found > cls.LATEST:
             raise ErsatzError(
-                f"{path} is of version {found}, and this program knows up to {cls.LATEST}. Open it with the program "
+                f"{origin} is of version {found}, and this program knows up to {cls.LATEST}. Open it with the program "
                 "that wrote it, or a newer one."
             )
-        return cls.parse(values, str(path))
+        return super().parse(values, origin)
 
     def write_to(self, path: Path) -> None:
         """Write the file, whole or not at all."""

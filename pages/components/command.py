@@ -12,7 +12,7 @@ from engine.datasets.dataset_info import DatasetInfo
 from engine.jobs.commands import general_command
 from engine.jobs.kinds import kind_of, parse_config
 from engine.store.runs import Run
-from pages.components.files import result_of
+from pages.components.files import read_model
 from pages.components.home import home
 from pages.components.run_summary import config_of, dataset_of
 
@@ -41,7 +41,7 @@ def command_of(run: Run) -> str:
 def _image_size(dataset: str) -> int:
     """Pixels of the data set's images; 0 when it is gone, or without one."""
     path = home().dataset(dataset) / "dataset.json" if dataset else None
-    return result_of(path, DatasetInfo).size if path and path.is_file() else 0
+    return read_model(path, DatasetInfo).size if path and path.is_file() else 0
 
 
 def command_line(config: Config, size: int = 0) -> str:

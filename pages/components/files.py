@@ -25,7 +25,7 @@ def generator_info(run_path: Path) -> GeneratorInfo:
     return _generator_info(*stamp(run_path / INFO_FILE))
 
 
-def result_of(path: Path, model: type[Content]) -> Content:
+def read_model(path: Path, model: type[Content]) -> Content:
     """The content of a JSON file as its model, which is not copied."""
     return _result(*stamp(path), model.__name__, model)
 

@@ -6,14 +6,14 @@ import streamlit as st
 
 from engine.datasets.dataset_info import DatasetInfo
 from engine.store.errors import ErsatzError
-from pages.components.files import result_of
+from pages.components.files import read_model
 from pages.components.home import home
 
 
 def is_phantom(dataset: str) -> bool:
     """Whether a data set was drawn by the program; False when it is gone."""
     try:
-        return result_of(home().dataset(dataset) / "dataset.json", DatasetInfo).phantom
+        return read_model(home().dataset(dataset) / "dataset.json", DatasetInfo).phantom
     except (FileNotFoundError, ErsatzError):
         return False
 

@@ -26,7 +26,7 @@ from engine.sweep.analysis_units import Level, knows_patients
 from engine.sweep.arms import is_synthetic, primary_arm
 from engine.sweep.summary_model import SUMMARY_FILE, SweepSummary
 from pages.components.charts import chart
-from pages.components.files import result_of, stamp
+from pages.components.files import read_model, stamp
 from pages.components.home import home
 from pages.components.labels import labels_of, short_names
 from pages.components.phantom import phantom_badge
@@ -105,7 +105,7 @@ def verdicts(runs: list[Run], names: list[str]) -> None:
     """Each sweep's verdict on a card of its own."""
     with st.container(horizontal=True):
         for run, name in zip(runs, names, strict=True):
-            summary = result_of(run.path / SUMMARY_FILE, SweepSummary)
+            summary = read_model(run.path / SUMMARY_FILE, SweepSummary)
             verdict = summary.verdict
             _, icon, colour = VERDICTS[verdict.verdict]
             with st.container(border=True, width=360):

@@ -15,7 +15,7 @@ from engine.report.tables import METRICS, confusion_of, mistakes, present_metric
 from engine.store.runs import Run
 from engine.sweep.summary_model import SweepSummary
 from pages.components.charts import chart
-from pages.components.files import result_of, stamp
+from pages.components.files import read_model, stamp
 from pages.components.home import home
 from pages.components.images import picture_wall
 from pages.components.paging import part_shown
@@ -153,4 +153,4 @@ def read_mistakes(
 def classes_of(dataset: str, count: int) -> list[str]:
     """Names of the classes, or their numbers when the data set is gone."""
     path = home().dataset(dataset) / "dataset.json"
-    return result_of(path, DatasetInfo).classes if path.is_file() else [str(index) for index in range(count)]
+    return read_model(path, DatasetInfo).classes if path.is_file() else [str(index) for index in range(count)]

@@ -15,7 +15,7 @@ from engine.report.tables import METRICS, Measure, readable_cells, show_share
 from engine.store.runs import Run
 from engine.sweep.checks import check_published
 from engine.sweep.summary_model import SUMMARY_FILE, SweepSummary
-from pages.components.files import result_of, table_of
+from pages.components.files import read_model, table_of
 from pages.components.home import home
 from pages.components.run_summary import config_of, title
 from pages.components.runs import run_link
@@ -60,7 +60,7 @@ def _draw(
             st.markdown(f"**{title(other)}, {config_of(other)['seeds']} seeds**")
             _cells(table_of(other.path / "trials.parquet", omit=("scores",)), metric)
             if summary.is_file():
-                verdict = result_of(summary, SweepSummary).verdict
+                verdict = read_model(summary, SweepSummary).verdict
                 st.caption(f"{verdict.verdict.capitalize()}: {verdict.sentence}")
             run_link(other, "Open it")
     if publication is not None:

@@ -17,7 +17,7 @@ from engine.sweep.arms import baseline_of, control_of, primary_arm
 from engine.sweep.statistics import QUICK_LOOK_BELOW
 from engine.sweep.summary_model import SUMMARY_FILE, SweepSummary
 from pages.components.charts import chart
-from pages.components.files import result_of, stamp, table_of
+from pages.components.files import read_model, stamp, table_of
 from pages.components.navigation import script
 from pages.components.phantom import phantom_badge
 from pages.components.query_params import several_in_url
@@ -45,7 +45,7 @@ def results(run: Run, ended: bool) -> None:
     config = parse_config(config_of(run))
     assert isinstance(config, SweepConfig)
     trials_path, summary_path = run.path / "trials.parquet", run.path / SUMMARY_FILE
-    summary = result_of(summary_path, SweepSummary) if ended and summary_path.is_file() else None
+    summary = read_model(summary_path, SweepSummary) if ended and summary_path.is_file() else None
     if not config.claims:
         st.badge("As published: repeats its flaws, claims nothing", icon=":material/history_edu:", color="orange")
     if summary is not None:

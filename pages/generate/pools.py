@@ -16,7 +16,7 @@ from engine.sampling.exported import INFO_FILE
 from engine.store.home import NAME_PATTERN
 from engine.store.runs import Run, State, list_runs
 from pages.components.command import show_command
-from pages.components.files import generator_info, result_of
+from pages.components.files import generator_info, read_model
 from pages.components.format import duration
 from pages.components.forms import config_form
 from pages.components.home import home
@@ -76,7 +76,7 @@ def new_pool(available: list[Run], expanded: bool) -> None:
 def _form(generators: list[Run], former: dict[str, Any]) -> None:
     dataset = config_of(generators[0])["dataset"]
     info_path = home().dataset(dataset) / "dataset.json"
-    classes = result_of(info_path, DatasetInfo).classes if info_path.is_file() else []
+    classes = read_model(info_path, DatasetInfo).classes if info_path.is_file() else []
     references = [GeneratorReference(run=run.id).model_dump() for run in generators]
     made = {name for run in generators for name in generator_info(run.path).classes}
     missing = [name for name in classes if name not in made]

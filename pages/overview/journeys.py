@@ -12,7 +12,7 @@ from engine.sampling.exported import has_generator
 from engine.store.errors import ErsatzError
 from engine.store.runs import State
 from engine.sweep.results import SweepResult
-from pages.components.files import result_of
+from pages.components.files import read_model
 from pages.components.home import home
 from pages.components.run_summary import RunSummary
 from pages.evaluate.views import NEW as NEW_SWEEP
@@ -177,7 +177,7 @@ def _infos() -> dict[str, DatasetInfo]:
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         try:
             if not path.name.startswith("."):
-                found[path.name] = result_of(path / "dataset.json", DatasetInfo)
+                found[path.name] = read_model(path / "dataset.json", DatasetInfo)
         except (FileNotFoundError, NotADirectoryError, ErsatzError):
             continue
     return found

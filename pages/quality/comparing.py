@@ -10,7 +10,7 @@ from engine.report.figures import figure_scores
 from engine.report.quality_tables import score_of
 from engine.store.runs import Run, list_runs
 from pages.components.charts import chart
-from pages.components.files import result_of
+from pages.components.files import read_model
 from pages.components.format import moment
 from pages.components.home import home
 from pages.components.labels import labels_of
@@ -47,7 +47,7 @@ def compare() -> None:
             labels_of(rest.values()).__getitem__,
         )
     ]
-    pair = [result_of(run.path / SCORES_FILE, QualityScores) for run in (first, other)]
+    pair = [read_model(run.path / SCORES_FILE, QualityScores) for run in (first, other)]
     names = [
         f"{letter}: {title(run).removeprefix('Quality ')}" for letter, run in zip("AB", (first, other), strict=True)
     ]

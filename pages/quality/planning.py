@@ -9,7 +9,7 @@ from engine.publications.presets import PRESETS
 from engine.quality.quality_scores import SCORES_FILE, QualityScores
 from engine.store.runs import Run, State, list_runs
 from pages.components.command import command_line, show_command
-from pages.components.files import result_of
+from pages.components.files import read_model
 from pages.components.format import duration
 from pages.components.forms import config_form
 from pages.components.home import home
@@ -81,6 +81,6 @@ def time_before() -> str:
     for run in list_runs(home(), "quality"):
         status, scores = status_of(run), run.path / SCORES_FILE
         if status.state is State.FINISHED and status.started and status.ended and scores.is_file():
-            images = result_of(scores, QualityScores).counts.pool
+            images = read_model(scores, QualityScores).counts.pool
             return f"{title(run)} took **{duration(status.ended - status.started)}** for {images} images here."
     return ""

@@ -20,7 +20,7 @@ from pages.components.charts import chart
 from pages.components.cli_subprocess import run_cli
 from pages.components.command import command_line, show_command
 from pages.components.errors import done
-from pages.components.files import generator_info, result_of
+from pages.components.files import generator_info, read_model
 from pages.components.format import amount
 from pages.components.forms import config_form
 from pages.components.home import home
@@ -180,7 +180,7 @@ def run_export(training: Run, snapshot: str) -> None:
 def read_ranking(ranking: Run) -> Ranking | None:
     """A ranking as far as it has come; None before its first snapshot."""
     path = ranking.path / RANKING_FILE
-    found = result_of(path, Ranking) if path.is_file() else None
+    found = read_model(path, Ranking) if path.is_file() else None
     return found if found is not None and found.snapshots else None
 
 

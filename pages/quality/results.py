@@ -9,7 +9,7 @@ from engine.quality.quality_scores import SCORES_FILE, Flag, QualityScores
 from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run
-from pages.components.files import result_of, table_of
+from pages.components.files import read_model, table_of
 from pages.components.home import home
 from pages.components.navigation import script
 from pages.components.phantom import phantom_badge
@@ -58,7 +58,7 @@ def results(run: Run, ended: bool) -> None:
                 icon=":material/hourglass_top:",
             )
         return
-    found = result_of(path, QualityScores)
+    found = read_model(path, QualityScores)
     neighbours = _table(run, "neighbours.parquet")
     pool = pool_of(run)
     phantom_badge(found.dataset)

@@ -216,7 +216,7 @@ def _submit(pressed: str, values: dict[str, Any], class_names: list[str]) -> Non
         if start(DryRunConfig.build({"training": {**values, "class_name": class_names[0]}})):
             st.rerun()
         return
-    configs, beside = trainings_by_class({**values, "class_name": ""}, class_names)
+    configs, beside = trainings_by_class({**values, "class_name": ""}, lambda: class_names)
     started = [start(config, beside) for config in configs]
     if started and all(started):
         go(run=started[0].id)  # type: ignore[union-attr]

@@ -57,7 +57,7 @@ def test_a_training_for_each_class_or_the_one_that_is_asked_for(monkeypatch: pyt
         ({}, [""], [""], 1),
         ({"gan": "stylegan2-ada"}, both, both, 1),
     ):
-        configs, together = jobs.trainings_by_class({"dataset": "d", **values}, class_names)
+        configs, together = jobs.trainings_by_class({"dataset": "d", **values}, lambda names=class_names: names)
         assert ([config.class_name for config in configs], together) == (made, beside)
 
 
