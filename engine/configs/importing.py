@@ -22,16 +22,23 @@ class ImportConfig(Config):
     """Folder, CSV file, ZIP, .npz or DICOM folder, or a MedMNIST name (medmnist:pneumoniamnist); empty: the phantom."""
     layout: Layout = "auto"
     """How the source is laid out; auto looks at it."""
+    folders: str = ""
+    """What the levels of folders stand for, from the outermost: class, split, patient or - (nothing), such as
+    split/class or class/patient; empty: found out, or asked."""
     csv: str = ""
     """CSV with the labels, when it does not lie in the source folder alone."""
+    csv_encoding: str = ""
+    """Encoding of the CSV, such as cp1252 for an older Excel; empty: UTF-8."""
+    csv_header: Literal["auto", "yes", "no"] = "auto"
+    """Whether the first line of the CSV names the columns; without names they are called 1, 2, ...; auto looks."""
     image_column: str = ""
     """CSV column with file names or ids; empty: guessed."""
     label_column: str = ""
     """CSV column with the class; empty: guessed."""
     group_column: str = ""
-    """CSV column with the patient or other group that must stay in one split; empty: none."""
+    """CSV column with the patient or other group that must stay in one split; empty: one named so; -: none."""
     split_column: str = ""
-    """CSV column with the split (train, valid, test); empty: none."""
+    """CSV column with the split (train, valid, test); empty: one whose name and values say so; -: none."""
     metadata_columns: tuple[str, ...] = ()
     """CSV columns to keep for subgroups in the evaluation, such as sex, age group or scanner."""
     class_names: dict[str, str] = Field(default_factory=dict)
@@ -45,7 +52,23 @@ class ImportConfig(Config):
     resize: Literal["pad", "crop", "stretch"] = "pad"
     """How images become square: zero-pad, centre crop or stretch; the same for all images."""
     window: tuple[float, float] | None = None
-    """DICOM window as centre and width in output units (HU); none: each file's own, else one range for all."""
+    """Window of images of more than 8 bits as centre and width in their units (HU in CT), or brain, lung, bone, ...;
+    none: each DICOM file's own, else one range for all."""
+    frames: Literal["ask", "first", "middle", "all"] = "ask"
+    """Frames, pages or slices to take of files that hold several; those of one file are of one patient."""
+    every: int = Field(default=1, ge=1)
+    """Of the frames or slices of a file or of a DICOM series: every n-th."""
+    axis: Literal["axial", "coronal", "sagittal"] = "axial"
+    """Direction in which volumes (NIfTI) are cut into slices."""
+    slice_values: tuple[float, float] | None = None
+    """Only slices with values in this range (HU in CT) in at least 1 % of their pixels."""
+    mask_suffix: str = ""
+    """What the names of masks end in, such as _mask, which are then never images; only slices with a marked pixel in
+    the mask of their volume are taken."""
+    keep_ids: bool = False
+    """Keep patient ids as DICOM files hold them; without it they are hashed with a salt of the home."""
+    ignore_ids: bool = False
+    """Ignore the patient ids of DICOM files, which anonymising may have made all alike."""
     split: Literal["auto", "given", "random"] = "auto"
     """Keep the source's splits (given), draw them (random), or given where they exist (auto)."""
     train_share: float = Field(default=0.7, gt=0, lt=1)

@@ -24,7 +24,7 @@ from engine.datasets.image_stats import MEASURED
 from engine.datasets.metadata import keep_metadata
 from engine.datasets.parallel_map import each
 from engine.datasets.preprocess import depth_range, has_colour, in_mode, to_stored
-from engine.datasets.reading.items import Facts, Item, Reading, bad_pictures
+from engine.datasets.reading.items import Facts, Item, NotAnImage, Reading, bad_pictures
 from engine.datasets.reading.source import open_source
 from engine.datasets.remedies import GIVEN_GROUP
 from engine.store.errors import ErsatzError
@@ -54,7 +54,9 @@ def import_dataset(
     began = time.time()
     with open_source(config, home.cache, report) as reading:
         unusable = Unusable(config.skip_unreadable)
-        naming, facts = look(named(reading, config), config, unusable, report, should_stop)
+        matched = named(reading, config)
+        naming, facts, problems = look(matched, config, report, should_stop)
+        unusable.add(problems, len(matched.items))
         depth = _depth(naming.items, facts, config, unusable, report, should_stop)
         with new_folder(path) as folder:
             manifest = _store(naming, facts, depth, config, folder, unusable, report, should_stop)
@@ -118,18 +120,32 @@ class Unusable:
 
 
 def look(
-    naming: Naming, config: ImportConfig, unusable: Unusable, report: Report, should_stop: ShouldStop
-) -> tuple[Naming, list[Facts]]:
-    """The facts in each picture's header, and the items that have one; others are `unusable`, as are large ones."""
-    found, problems = each(
-        lambda _, item: (item, item.picture.facts(config.max_pixels)),
-        naming.items,
-        "look at files",
-        report,
-        should_stop,
-    )
-    unusable.add(problems, len(naming.items))
-    return replace(naming, items=[item for item, _ in found]), [facts for _, facts in found]
+    naming: Naming, config: ImportConfig, report: Report, should_stop: ShouldStop
+) -> tuple[Naming, list[Facts], dict[str, str]]:
+    """The items with a usable header, the facts in each, and the reason by file for those that cannot be used.
+
+    Files that hold no image are none of either; a note counts them.
+    """
+
+    def facts_of(_: int, item: Item) -> tuple[Item, Facts | NotAnImage]:
+        try:
+            return item, item.picture.facts(config.max_pixels)
+        except NotAnImage as error:
+            return item, error
+
+    looked, problems = each(facts_of, naming.items, "look at files", report, should_stop)
+    others = [(item.source, str(found)) for item, found in looked if isinstance(found, NotAnImage)]
+    found = [(item, facts) for item, facts in looked if isinstance(facts, Facts)]
+    notes = [*naming.notes, *_counted(others, "files", " and were left out")]
+    return replace(naming, items=[item for item, _ in found], notes=notes), [facts for _, facts in found], problems
+
+
+def _counted(found: Iterable[tuple[str, str]], what: str, then: str = "") -> list[str]:
+    """A sentence for each different remark on (file, remark), with the number of files and one of them."""
+    by_remark: dict[str, list[str]] = {}
+    for source, remark in found:
+        by_remark.setdefault(remark, []).append(source)
+    return [f"{len(files)} {what} {remark}{then} (such as {files[0]})." for remark, files in by_remark.items()]
 
 
 def _depth(
@@ -259,6 +275,8 @@ def notes_on(reading: Reading, naming: Naming, facts: Sequence[Facts]) -> list[s
     several = [item.source for item, fact in zip(naming.items, facts, strict=True) if fact.frames > 1]
     if several:
         notes.append(f"{len(several)} files hold several frames (such as {several[0]}); the first of each is used.")
+    remarks = [(item.source, remark) for item, fact in zip(naming.items, facts, strict=True) for remark in fact.remarks]
+    notes += _counted(remarks, "images")
     deep = sum(fact.deep for fact in facts)
     if deep:
         notes.append(

@@ -12,11 +12,12 @@ import numpy as np
 from engine.configs import ImportConfig
 from engine.datasets.class_mapping import Naming
 from engine.datasets.dataset import SPLITS
-from engine.datasets.importing import frequent, named, notes_on
+from engine.datasets.importing import frequent, look, named, notes_on
 from engine.datasets.metadata import metadata_counts
 from engine.datasets.parallel_map import each
 from engine.datasets.preprocess import depth_range, to_stored
 from engine.datasets.reading.items import Facts, Item
+from engine.datasets.reading.questions import Option
 from engine.datasets.reading.source import open_source
 from engine.store.home import Home
 from engine.store.progress import never, silent
@@ -40,6 +41,8 @@ class Preview:
     metadata: dict[str, dict[str, int]]
     """Images by value of each metadata column that is kept for subgroups."""
     notes: list[str]
+    offers: tuple[Option, ...]
+    """Other settings that the source suggests."""
     problems: dict[str, str]
     """Images that cannot be used: name -> reason. An import stops at them."""
     examples: dict[str, list[np.ndarray]] = field(default_factory=dict)
@@ -68,6 +71,7 @@ class Preview:
             told = ", ".join(f"{value or 'unknown'} ({count})" for value, count in list(counts.items())[:8])
             lines.append(f"{name}: {told}{', ...' if len(counts) > 8 else ''}.")
         lines += self.notes
+        lines += [f"If that is meant, add {offer.flags}: {offer.text}." for offer in self.offers]
         lines += [f"Cannot be used: {name} {reason}." for name, reason in list(self.problems.items())[:10]]
         if len(self.problems) > 10:
             lines.append(f"... and {len(self.problems) - 10} more.")
@@ -77,14 +81,12 @@ class Preview:
 def preview(config: ImportConfig, home: Home | None = None, examples: int = 0) -> Preview:
     """What would be imported, with so many `examples` of each class; an `ErsatzError` for an unknown layout."""
     with open_source(config, (home or Home.from_environment()).cache) as reading:
-        naming = named(reading, config)
-        found, problems = each(
-            lambda _, item: (item, item.picture.facts(config.max_pixels)), naming.items, "look at files", silent, never
-        )
+        matched = named(reading, config)
+        naming, facts, problems = look(matched, config, silent, never)
+        found = list(zip(naming.items, facts, strict=True))
         pictures = _examples(naming, found, config, examples)
-    items, facts = [item for item, _ in found], [fact for _, fact in found]
     counts: dict[str, Counter[str]] = {name: Counter() for name in sorted(set(naming.classes.values()))}
-    for item in naming.items:
+    for item in [*naming.items, *(item for item in matched.items if item.source in problems)]:
         counts[naming.classes[item.label]][item.split] += 1
     return Preview(
         layout=reading.layout,
@@ -96,8 +98,9 @@ def preview(config: ImportConfig, home: Home | None = None, examples: int = 0) -
         modes=frequent(fact.mode for fact in facts),
         bits=frequent(str(fact.bits) for fact in facts),
         groups=len({item.group or fact.group for item, fact in found} - {""}),
-        metadata=metadata_counts(items, config.metadata_columns),
-        notes=notes_on(reading, replace(naming, items=items), facts),
+        metadata=metadata_counts(naming.items, config.metadata_columns),
+        notes=notes_on(reading, naming, facts),
+        offers=reading.offers,
         problems=problems,
         examples=pictures,
     )

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
+from engine.datasets.reading.questions import Option
 from engine.store.errors import ErsatzError
 
 
@@ -21,11 +22,18 @@ class Facts:
     bits: int
     """Bits per sample in the file."""
     deep: bool = False
-    """More than 8 bits of grey, without a window of its own: brought to 8 bits by one range for the whole data set."""
+    """More than 8 bits, without a window of its own: brought to 8 bits by one range for the whole data set."""
     group: str = ""
     """Patient id, if the file holds one."""
     frames: int = 1
-    """Frames in the file, of which the first is used."""
+    """Frames, pages or slices in the file, each of which can be a picture of its own."""
+    series: str = ""
+    """Of a slice in a file of its own: the volume it belongs to (DICOM's SeriesInstanceUID)."""
+    position: float = 0.0
+    """Where the slice lies in its series, along its normal; only the order counts."""
+    remarks: tuple[str, ...] = ()
+    """What must be said of the picture, each completing the sentence `<so many> images ...`, such as `hold several
+    windows, of which the first is used`. The same remark of many pictures is said once, with their number."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +41,10 @@ class Decoded:
     """Pixels of one source picture, upright and without alpha."""
 
     pixels: np.ndarray
-    """uint8 `[H, W]` or `[H, W, 3]`, or float32 `[H, W]` or `[H, W, 3]` in the file's own units."""
+    """uint8 `[H, W]` or `[H, W, 3]`, or float32 `[H, W]` or `[H, W, 3]` in the file's own units.
+
+    Not-a-number is padding: it takes no part in any range and is stored black.
+    """
     window: tuple[float, float] | None = None
     """Values shown as black and as white, if the file or the config says so."""
     inverted: bool = False
@@ -47,9 +58,20 @@ class Picture(Protocol):
 
     def decode(self, max_pixels: int) -> Decoded: ...
 
+    def of_frame(self, frame: int) -> Picture:
+        """The picture of one of its frames, counted from 0."""
+        ...
+
 
 class BadPicture(Exception):
     """One picture cannot be used; the message completes the sentence `<file> ...`."""
+
+
+class NotAnImage(BadPicture):
+    """A sound file that holds no image, such as a DICOM report: left out and counted, never a reason to stop.
+
+    The message completes the sentence `<so many> files ...`, such as `hold no image (DICOM structured reports)`.
+    """
 
 
 @dataclass(frozen=True)
@@ -82,6 +104,8 @@ class Reading:
     """Labels outside `ImportConfig.class_names` are errors when those are given (a CSV's labels, not folder names)."""
     notes: list[str] = field(default_factory=list)
     """Sentences on what was left out or decided."""
+    offers: tuple[Option, ...] = ()
+    """Other settings that the source suggests, such as a column that looks like one of patients."""
 
 
 def checked_pixels(width: int, height: int, max_pixels: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
@@ -39,6 +39,11 @@ class FilePicture:
     name: str
     window: tuple[float, float] | None = None
     """DICOM window as centre and width, in place of the file's own."""
+    frame: int = 0
+    """Which of its frames, pages or slices."""
+
+    def of_frame(self, frame: int) -> FilePicture:
+        return replace(self, frame=frame)
 
     def facts(self, max_pixels: int) -> Facts:
         with self.tree.open(self.name) as file:
@@ -72,6 +77,10 @@ class ArrayPicture:
     """A picture in memory: `[H, W]` or `[H, W, C]`, C of 1, 3 or 4, of any number type."""
 
     array: np.ndarray
+
+    def of_frame(self, frame: int) -> ArrayPicture:
+        """The array itself, which is one frame."""
+        return self
 
     def facts(self, max_pixels: int) -> Facts:
         height, width = self.array.shape[:2]
