@@ -73,16 +73,18 @@ class _Kept:
     has_mask: bool = False
 
 
-def cut(items: Sequence[Item], config: ImportConfig) -> list[Item]:
-    """The items with volumes to be cut along `config.axis`, and without masks."""
+def cut(items: Sequence[Item], config: ImportConfig) -> tuple[list[Item], list[str]]:
+    """The items with volumes to be cut along `config.axis`, without masks; and a note on how many masks there are."""
     masks = Masks(config.mask_suffix)
-    return [
+    images = [
         replace(item, picture=replace(item.picture, axis=config.axis))
         if isinstance(item.picture, FilePicture)
         else item
         for item in items
         if not masks.is_mask(item.source)
     ]
+    count = len(items) - len(images)
+    return images, [f"{count} files are masks ({config.mask_suffix}) and no images."] if count else []
 
 
 def expand(
@@ -117,6 +119,8 @@ def expand(
     _no_class_lost(items, classes, taken, problems)
     if several:
         notes.append(_note_on_frames(several, [rest for stack, rest in taken if stack.is_file], config))
+    elif config.every > 1 and not any(stack.series for stack in stacks):
+        notes.append(f"every = {config.every} changes nothing, as there are no files of several frames and no series.")
     in_series = [(stack, rest) for stack, rest in taken if stack.series]
     if in_series and config.every > 1:
         before, after = (
@@ -164,15 +168,20 @@ def _stacks(items: Sequence[Item], facts: Sequence[Facts]) -> list[_Stack]:
 
 def _chosen(stack: _Stack, items: Sequence[Item], facts: Sequence[Facts], masks: Masks, config: ImportConfig) -> _Kept:
     """The slices of a stack that its mask and the values leave; a `BadPicture` where one cannot be read."""
-    slices, unmarked, has_mask = stack.slices, 0, False
-    number = slices[0][0]
-    picture = items[number].picture
-    if isinstance(picture, FilePicture) and (stack.is_file or _is_volume(items[number])):
-        marked = masks.marked(picture, facts[number], config.max_pixels)
-        if marked is not None:
+    slices, has_mask = stack.slices, False
+    if stack.series or stack.is_file or _is_volume(items[slices[0][0]]):  # the mask of a single picture says nothing
+        marked: dict[int, list[bool]] = {}
+        for number in dict(slices):
+            picture = items[number].picture
+            found = (
+                masks.marked(picture, facts[number], config.max_pixels) if isinstance(picture, FilePicture) else None
+            )
+            if found is not None:
+                marked[number] = found
+        if marked:  # slices of a series without a mask of their own are not marked
             has_mask = True
-            slices = [(number, frame) for number, frame in slices if marked[frame]]
-            unmarked = len(stack.slices) - len(slices)
+            slices = [(number, frame) for number, frame in slices if number in marked and marked[number][frame]]
+    unmarked = len(stack.slices) - len(slices)
     if config.slice_values is None:
         return _Kept(slices, unmarked, 0, has_mask)
     within = [one for one in slices if _holds_values(items[one[0]], one[1], config.slice_values, config.max_pixels)]
@@ -275,9 +284,11 @@ def _note_on_frames(frames: Sequence[int], taken: Sequence[Sequence[object]], co
 def _notes_on_choice(stacks: Sequence[_Stack], kept: Sequence[_Kept], config: ImportConfig) -> list[str]:
     notes = []
     unmarked, outside = sum(found.unmarked for found in kept), sum(found.outside for found in kept)
-    if any(found.has_mask for found in kept):
-        notes.append(f"{unmarked} slices were left out as the masks ({config.mask_suffix}) mark nothing in them.")
-        bare = [stack.source for stack, found in zip(stacks, kept, strict=True) if stack.is_file and not found.has_mask]
+    if config.mask_suffix:
+        cut_up = [(stack, found) for stack, found in zip(stacks, kept, strict=True) if stack.is_file or stack.series]
+        bare = [stack.source for stack, found in cut_up if not found.has_mask]
+        if len(bare) < len(cut_up):
+            notes.append(f"{unmarked} slices were left out as the masks ({config.mask_suffix}) mark nothing in them.")
         if bare:
             notes.append(
                 f"{len(bare)} volumes have no mask (such as {bare[0]}); none of their slices is left out for it."

@@ -136,12 +136,13 @@ def look(
         except NotAnImage as error:
             return item, error
 
-    looked, problems = each(facts_of, cut(naming.items, config), "look at files", report, should_stop)
+    images, notes = cut(naming.items, config)
+    looked, problems = each(facts_of, images, "look at files", report, should_stop)
     others = [(item.source, str(found)) for item, found in looked if isinstance(found, NotAnImage)]
     found = [(item, facts) for item, facts in looked if isinstance(facts, Facts)]
     items, facts = [item for item, _ in found], [facts for _, facts in found]
     expanded = expand(items, facts, naming.classes, config, report, should_stop)
-    notes = [*naming.notes, *_counted(others, "files", " and were left out"), *expanded.notes]
+    notes = [*naming.notes, *notes, *_counted(others, "files", " and were left out"), *expanded.notes]
     return replace(naming, items=expanded.items, notes=notes), expanded.facts, problems | expanded.problems
 
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import gzip
 import itertools
+import threading
+import time
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,16 +22,18 @@ from PIL import Image
 
 from engine.configs import ImportConfig
 from engine.datasets.dataset_info import DatasetInfo
-from engine.datasets.frames import expand
+from engine.datasets.frames import cut, expand
 from engine.datasets.importing import import_dataset, look, named
 from engine.datasets.previewing import preview
 from engine.datasets.reading import nifti
+from engine.datasets.reading.folder import other_files
 from engine.datasets.reading.items import BadPicture, Decoded, Facts, Item
 from engine.datasets.reading.pictures import FilePicture, is_picture, stem
 from engine.datasets.reading.questions import Question
 from engine.datasets.reading.recent import Recent, RecentTree
 from engine.datasets.reading.source import open_source
 from engine.datasets.reading.tree import FolderTree, ZipTree
+from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.progress import never, silent
 
@@ -225,6 +231,8 @@ def test_what_is_no_plain_volume(tmp_path: Path):
 def test_a_header_beside_its_voxels(tmp_path: Path):
     nib.save(nib.Nifti1Pair(volume(), np.eye(4)), tmp_path / "pair.img")
     assert np.array_equal(pixels(tmp_path / "pair.img", 4), by_hand(volume(), "axial", 4))
+    assert other_files(["pair.img", "pair.hdr"], {"pair.img"}) == []
+    assert other_files(["lone.hdr"], set()) != []
     (tmp_path / "pair.hdr").write_bytes((tmp_path / "pair.hdr").read_bytes()[:344] + bytes(4))
     with pytest.raises(BadPicture, match=r"Analyze 7\.5"):
         pixels(tmp_path / "pair.img")
@@ -329,6 +337,18 @@ def test_what_is_kept_is_bounded():
     assert kept.bytes == 1000  # alone
     get("a", 40)
     assert kept.bytes == 40
+
+
+def test_threads_share_one_read():
+    kept, loads, start = Recent(), [], threading.Barrier(8)
+
+    def get(_: int) -> str:
+        start.wait()
+        return kept.get("a", lambda: loads.append(1) or time.sleep(0.01) or "volume", len)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(get, range(8))) == ["volume"] * 8
+    assert len(loads) == 1
 
 
 def test_a_failed_read_is_not_kept():
@@ -458,6 +478,35 @@ def test_one_mask_for_all_volumes_of_a_patient(tmp_path: Path, taken):
     assert [frames for name, frames in found.items() if name not in own] == [[3]] * 6
 
 
+def test_masks_of_the_slices_of_a_series(tmp_path: Path):
+    """A slice without a mask, where others of its series have one, is not marked; single pictures need no mark."""
+
+    class InFile(FilePicture):
+        def facts(self, max_pixels: int) -> Facts:
+            return replace(super().facts(max_pixels), series="1.2" if self.name.startswith("IM") else "")
+
+    for name in ("IM0", "IM1", "IM2", "IM3", "single"):
+        Image.new("L", (8, 8), 9).save(tmp_path / f"{name}.png")
+    for name, value in (("IM0", 0), ("IM2", 255), ("IM3", 1), ("single", 0)):
+        Image.new("L", (8, 8), value).save(tmp_path / f"{name}_mask.png")
+    tree = FolderTree(tmp_path)
+    items = [Item(name, "a", InFile(tree, name)) for name in tree.names]
+    config = ImportConfig.build({"name": "set", "source": "there", "mask_suffix": "_mask"})
+    images, told = cut(items, config)
+    assert told == ["4 files are masks (_mask) and no images."]
+    found = expand(images, [item.picture.facts(MAX) for item in images], {"a": "a"}, config, silent, never)
+    assert [item.source for item in found.items] == ["IM2.png", "IM3.png", "single.png"]
+
+
+def test_settings_without_effect_are_told(make_tree, home: Home, config: Config, patients):
+    plain = preview(config(make_tree({"a": 4, "b": 4}), every=3), home)
+    assert "every = 3 changes nothing" in " ".join(plain.notes)
+    volumes = preview(config(patients(), frames="all", mask_suffix="_sge"), home)
+    assert "10 volumes have no mask" in " ".join(volumes.notes)
+    with pytest.raises(ErsatzError, match="the lower value and then the upper one"):
+        config("there", slice_values=(300, -100))
+
+
 def test_slices_by_their_values(tmp_path: Path, blobs, taken, refused: Refused):
     """At least 1 % of the pixels: 6 of 576 are enough, 5 are not."""
     for number in range(4):
@@ -553,7 +602,8 @@ def test_pages_of_other_sizes_are_no_frames(tmp_path: Path, blobs):
     with tifffile.TiffWriter(tmp_path / "b.tiff") as file:
         for page in (blobs(0, size=12), blobs(1)):
             file.write(page, metadata=None, subfiletype=int(len(page) == 12))
-    assert picture(tmp_path / "b.tiff").facts(MAX).frames == 1
+    facts = picture(tmp_path / "b.tiff").facts(MAX)
+    assert (facts.frames, facts.width) == (1, 24)
     assert np.array_equal(pixels(tmp_path / "b.tiff"), blobs(1))  # a thumbnail in front is not the picture
 
 
@@ -567,6 +617,16 @@ def test_stacks_of_several_channels(tmp_path: Path, blobs, kind: str):
     assert facts.frames == 5
     assert "several channels" in facts.remarks[0]
     assert all(np.array_equal(pixels(path, z), stack[z, 0]) for z in range(5))
+
+
+def test_a_stack_of_nothing_but_channels(tmp_path: Path, blobs):
+    """Slices are often saved so by accident; which to take is then asked."""
+    stack = np.stack([blobs(c) for c in range(5)])
+    tifffile.imwrite(tmp_path / "a.ome.tif", stack, metadata={"axes": "CYX"}, photometric="minisblack")
+    facts = picture(tmp_path / "a.ome.tif").facts(MAX)
+    assert facts.frames == 5
+    assert "single channels" in facts.remarks[0]
+    assert np.array_equal(pixels(tmp_path / "a.ome.tif", 4), blobs(4))
 
 
 def test_a_stack_under_one_directory(tmp_path: Path, blobs):

@@ -52,7 +52,7 @@ class Masks:
         """
         if not self.suffix:
             return ""
-        masks, images = recent(tree).get(("masks", self.suffix), lambda: self._by_image(tree), lambda _: 0)
+        masks, images = recent(tree).get(("masks", self.suffix), lambda: self._by_image(tree))
         own = beginning = _key(name)
         while beginning not in masks and "_" in PurePosixPath(beginning).name:
             beginning = beginning.rpartition("_")[0]

@@ -272,7 +272,7 @@ def _header_name(tree: Tree, name: str) -> str:
     bare = path.with_suffix("") if path.suffix.lower() == ".gz" else path
     if bare.suffix.lower() != ".img":
         return ""
-    names = recent(tree).get("names", lambda: frozenset(tree.names), lambda _: 0)
+    names = recent(tree).get("names", lambda: frozenset(tree.names))
     candidates = [bare.with_suffix(ending).as_posix() for ending in (".hdr", ".HDR", ".hdr.gz")]
     return next((candidate for candidate in candidates if candidate in names), "")
 

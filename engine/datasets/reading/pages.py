@@ -1,8 +1,9 @@
 """Which pages of a TIFF and frames of an animation are pictures of their own, and one of them.
 
 No pictures of their own are: pages that are marked as reduced (pyramids, thumbnails) or as masks, pages of another size
-than the first, sub-files, further channels of OME-TIFF and ImageJ, and the second picture of a JPEG (MPO: the other
-eye, or a preview). Sources: TIFF 6.0, tags 254 and 255; OME-TIFF; ImageJ's hyperstacks, as tifffile reads them.
+than the first, sub-files, further channels of a stack (OME-TIFF, ImageJ) that has depths or times, and the second
+picture of a JPEG (MPO: the other eye, or a preview). Sources: TIFF 6.0, tags 254 and 255; OME-TIFF; ImageJ's
+hyperstacks, as tifffile reads them.
 """
 
 from __future__ import annotations
@@ -99,7 +100,7 @@ def _is_reduced(page: TiffPage) -> bool:
 
 
 def _of_stack(tiff: TiffFile) -> Pages:
-    """Planes of all depths and times; of several channels the first."""
+    """Planes of all depths and times, of several channels the first; where there are only channels, all of these."""
     series = tiff.series[0]
     _described(tiff, len(tiff.pages))
     inside = sum(axis in "YXS" for axis in series.axes)
@@ -107,7 +108,9 @@ def _of_stack(tiff: TiffFile) -> Pages:
     numbers: np.ndarray = np.arange(int(np.prod(lengths, dtype=int))).reshape(lengths)
     channels = axes.find("C")
     remarks = []
-    if channels >= 0 and lengths[channels] > 1:
+    if channels >= 0 and numbers.size == lengths[channels] > 1:  # they may as well be slices that were saved so
+        remarks.append("are single channels of stacks with several channels")
+    elif channels >= 0 and lengths[channels] > 1:
         numbers = np.take(numbers, 0, axis=channels)
         remarks.append("are of stacks with several channels, of which the first is used")
     if len(tiff.series) > 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import BinaryIO
@@ -45,6 +46,12 @@ def is_picture(name: str) -> bool:
     return ending(name) in PICTURE_ENDINGS
 
 
+def is_header(name: str, names: Collection[str]) -> bool:
+    """Whether a file is the header of a volume whose voxels lie beside it (`.hdr` and `.img`)."""
+    bare = name[: len(name) - len(ending(name))]
+    return ending(name) == ".hdr" and any(f"{bare}{voxels}" in names for voxels in (".img", ".IMG", ".img.gz"))
+
+
 @dataclass(frozen=True)
 class FilePicture:
     """A picture in a file of a tree."""
@@ -76,7 +83,7 @@ class FilePicture:
             if dicom.is_dicom(file, self.name):
                 return dicom.facts(file, max_pixels, self.window)
             image = _open(file, max_pixels)
-            frames, remarks = _frames(image, file)
+            frames, remarks = _frames(image, file, max_pixels)
             mode = image.mode
             sixteen = "16" in mode or any("16" in str(tile.args) for tile in getattr(image, "tile", []))
             return Facts(
@@ -122,7 +129,7 @@ class FilePicture:
 
     def _page(self, file: BinaryIO) -> int:
         """The number in the file of the wanted page of a TIFF, from 0, as Pillow and tifffile count."""
-        found = recent(self.tree).get(("pages", self.name), lambda: pages.tiff_pages(file), lambda _: 0)
+        found = recent(self.tree).get(("pages", self.name), lambda: pages.tiff_pages(file))
         if self.frame >= len(found.numbers):
             raise BadPicture(f"has {len(found.numbers)} pages; there is no page {self.frame + 1}")
         return found.numbers[self.frame]
@@ -174,13 +181,18 @@ def _open(file: BinaryIO, max_pixels: int) -> Image.Image:
     return image
 
 
-def _frames(image: Image.Image, file: BinaryIO) -> tuple[int, tuple[str, ...]]:
-    """How many frames, pages or slices are pictures of their own, and what must be said of the others."""
+def _frames(image: Image.Image, file: BinaryIO, max_pixels: int) -> tuple[int, tuple[str, ...]]:
+    """How many frames, pages or slices are pictures of their own, and what must be said of the others.
+
+    Leaves a TIFF at its first page that counts.
+    """
     if image.format != "TIFF":
         return pages.count(image), ()
     if not pages.may_hold_pages(image):
         return 1, ()
     found = pages.tiff_pages(file)
+    image.seek(found.numbers[0])  # a thumbnail may stand before the picture
+    checked_pixels(image.width, image.height, max_pixels)
     return len(found.numbers), found.remarks
 
 

@@ -9,6 +9,7 @@ import io
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 from weakref import WeakKeyDictionary
@@ -45,8 +46,11 @@ class Recent:
         self._lock = threading.Lock()
         self._loads = threading.BoundedSemaphore(LOADS_AT_ONCE)
 
-    def get(self, key: Any, load: Callable[[], T], size: Callable[[T], int]) -> T:
-        """The result of `load()`, which is `size(result)` bytes large. What `load` raises is raised, and not kept."""
+    def get(self, key: Any, load: Callable[[], T], size: Callable[[T], int] | None = None) -> T:
+        """The result of `load()`, which is `size(result)` bytes large. What `load` raises is raised, and not kept.
+
+        Without `size` it is small, and may be asked for while something large is loaded.
+        """
         with self._lock:
             loading = self._loading.setdefault(key, threading.Lock())
         with loading:
@@ -54,10 +58,10 @@ class Recent:
                 if key in self._kept:
                     self._kept.move_to_end(key)
                     return self._kept[key][0]
-            with self._loads:
+            with self._loads if size else nullcontext():
                 result = load()
             with self._lock:
-                self._kept[key] = (result, size(result))
+                self._kept[key] = (result, size(result) if size else 0)
                 while len(self._kept) > 1 and self.bytes > self.kept_bytes:
                     self._loading.pop(self._kept.popitem(last=False)[0], None)
         return result
