@@ -98,4 +98,6 @@ class ImportConfig(Config):
             raise ValueError("source is empty; expected a folder, file or MedMNIST name unless layout is phantom")
         if self.window is not None and self.window[1] <= 0:
             raise ValueError("window width must be above 0")
+        if self.slice_values is not None and self.slice_values[0] > self.slice_values[1]:
+            raise ValueError("slice_values must be the lower value and then the upper one")
         return self

@@ -20,6 +20,7 @@ from engine.datasets.copies import perceptual_hash
 from engine.datasets.dataset import COLUMNS, Dataset
 from engine.datasets.dataset_info import DatasetInfo, Mode, Provenance
 from engine.datasets.finalize import MOVED, settle, write_settled
+from engine.datasets.frames import cut, expand
 from engine.datasets.image_stats import MEASURED
 from engine.datasets.metadata import keep_metadata
 from engine.datasets.parallel_map import each
@@ -122,9 +123,11 @@ class Unusable:
 def look(
     naming: Naming, config: ImportConfig, report: Report, should_stop: ShouldStop
 ) -> tuple[Naming, list[Facts], dict[str, str]]:
-    """The items with a usable header, the facts in each, and the reason by file for those that cannot be used.
+    """The pictures of usable files (one for each frame that is taken), the facts of each, and the reason by file for
+    those that cannot be used.
 
-    Files that hold no image are none of either; a note counts them.
+    Files that hold no image are none of either; a note counts them. Raises `Question` where files hold several frames
+    and the config leaves open which to take.
     """
 
     def facts_of(_: int, item: Item) -> tuple[Item, Facts | NotAnImage]:
@@ -133,11 +136,14 @@ def look(
         except NotAnImage as error:
             return item, error
 
-    looked, problems = each(facts_of, naming.items, "look at files", report, should_stop)
+    images, notes = cut(naming.items, config)
+    looked, problems = each(facts_of, images, "look at files", report, should_stop)
     others = [(item.source, str(found)) for item, found in looked if isinstance(found, NotAnImage)]
     found = [(item, facts) for item, facts in looked if isinstance(facts, Facts)]
-    notes = [*naming.notes, *_counted(others, "files", " and were left out")]
-    return replace(naming, items=[item for item, _ in found], notes=notes), [facts for _, facts in found], problems
+    items, facts = [item for item, _ in found], [facts for _, facts in found]
+    expanded = expand(items, facts, naming.classes, config, report, should_stop)
+    notes = [*naming.notes, *notes, *_counted(others, "files", " and were left out"), *expanded.notes]
+    return replace(naming, items=expanded.items, notes=notes), expanded.facts, problems | expanded.problems
 
 
 def _counted(found: Iterable[tuple[str, str]], what: str, then: str = "") -> list[str]:
@@ -272,9 +278,6 @@ def _provenance(
 def notes_on(reading: Reading, naming: Naming, facts: Sequence[Facts]) -> list[str]:
     """Sentences on everything that was decided or left out on the way."""
     notes = [*reading.notes, *naming.notes]
-    several = [item.source for item, fact in zip(naming.items, facts, strict=True) if fact.frames > 1]
-    if several:
-        notes.append(f"{len(several)} files hold several frames (such as {several[0]}); the first of each is used.")
     remarks = [(item.source, remark) for item, fact in zip(naming.items, facts, strict=True) for remark in fact.remarks]
     notes += _counted(remarks, "images")
     deep = sum(fact.deep for fact in facts)

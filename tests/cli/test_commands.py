@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 from PIL import Image
@@ -99,6 +100,23 @@ def test_dry_run_writes_nothing(command: Command, folder: Path, home: Home) -> N
     assert ending.code == 0, ending.err
     assert "bleed" in ending.out
     assert not home.root.exists()
+
+
+@pytest.mark.parametrize("values", [["--slice-values=-100,300"], ["--slice-values", "-100,300"]])
+def test_slices_of_volumes(command: Command, tmp_path: Path, values: list[str]) -> None:
+    """Every third of four slices; the question without the option names the options."""
+    for number in range(4):
+        path = tmp_path / "ct" / "ab"[number % 2] / f"p{number}.nii.gz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        voxels = np.random.default_rng(number).integers(-90, 200, (8, 8, 4)).astype(np.int16)
+        nibabel.save(nibabel.Nifti1Image(voxels, np.eye(4)), path)
+    words = ("dataset", "import", str(tmp_path / "ct"), "--name", "scans", "--dry-run")
+    asked = command(*words)
+    assert asked.code == 1
+    assert "--frames middle" in " ".join(asked.err.split())
+    ending = command(*words, "--frames", "all", "--every", "3", "--axis", "axial", "--mask-suffix", "_seg", *values)
+    assert ending.code == 0, ending.err
+    assert "a: 4\nb: 4" in ending.out
 
 
 @pytest.mark.parametrize(

@@ -123,8 +123,10 @@ def test_16_bit_and_float_images_share_one_recorded_range(home: Home, tmp_path: 
 def test_exif_and_several_frames(home: Home, source: Path, config: Config, blobs):
     frames = [Image.fromarray(blobs(200)), Image.fromarray(blobs(201))]
     frames[0].save(source / "a" / "stack.tiff", save_all=True, append_images=frames[1:])
-    dataset = import_dataset(home, config(source))
-    assert "1 files hold several frames (such as a/stack.tiff)" in " ".join(dataset.info.provenance.notes)
+    dataset = import_dataset(home, config(source, frames="first"))
+    assert "1 files hold several frames, pages or slices, 2 in all; the first of each is taken" in " ".join(
+        dataset.info.provenance.notes
+    )
 
 
 @pytest.mark.parametrize(

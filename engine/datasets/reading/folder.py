@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from engine.configs import ImportConfig
 from engine.datasets.reading.items import BadPicture, Item, Reading
-from engine.datasets.reading.pictures import FilePicture, is_picture
+from engine.datasets.reading.pictures import FilePicture, is_header, is_picture
 from engine.datasets.reading.tree import Tree
 from engine.store.errors import ErsatzError
 
@@ -49,8 +49,8 @@ def read_folder(tree: Tree, config: ImportConfig) -> Reading:
     pictures = pictures_below(tree.names, bare=config.layout == "dicom")
     if not pictures:
         raise ErsatzError(
-            f"{tree.path} holds no image ({_endings(tree.names)}); PNG, JPEG, TIFF, BMP, GIF, WebP, PPM, JPEG 2000 "
-            "or DICOM files in one folder per class are expected. Choose the folder that holds them."
+            f"{tree.path} holds no image ({_endings(tree.names)}); PNG, JPEG, TIFF, BMP, GIF, WebP, PPM, JPEG 2000, "
+            "NIfTI or DICOM files in one folder per class are expected. Choose the folder that holds them."
         )
     labels, outside = labels_by_folder(pictures)
     if not labels:
@@ -123,7 +123,7 @@ def left_out(names: list[str], why: str) -> list[str]:
 
 def other_files(names: list[str], used: set[str]) -> list[str]:
     """A note on files that are no pictures by their ending."""
-    others = [name for name in names if name not in used and not is_picture(name)]
+    others = [name for name in names if name not in used and not is_picture(name) and not is_header(name, names)]
     return [f"{len(others)} other files were left out ({_endings(others)})."] if others else []
 
 

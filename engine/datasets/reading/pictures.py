@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import BinaryIO
@@ -11,24 +12,44 @@ import numpy as np
 from PIL import Image
 
 from engine.datasets.preprocess import DEEP_MODES, plain_array, plain_pixels
-from engine.datasets.reading import dicom
+from engine.datasets.reading import dicom, nifti, pages
 from engine.datasets.reading.items import BadPicture, Decoded, Facts, checked_pixels
-from engine.datasets.reading.tree import Tree
+from engine.datasets.reading.recent import RecentTree, recent
+from engine.datasets.reading.tree import Tree, ZipTree
 
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "DIB", "GIF", "WEBP", "PPM", "JPEG2000")
 """Formats tried, whatever the file's ending; none of them starts another program, as EPS would."""
 
-_ENDINGS = "png jpg jpeg jpe jfif tif tiff bmp dib gif webp ppm pgm pbm pnm pfm jp2 j2k dcm dicom"
-PICTURE_ENDINGS = frozenset(f".{ending}" for ending in _ENDINGS.split(" "))
+_ENDINGS = "png apng jpg jpeg jpe jfif tif tiff bmp dib gif webp ppm pgm pbm pnm pfm jp2 j2k dcm dicom"
+PICTURE_ENDINGS = frozenset((*(f".{ending}" for ending in _ENDINGS.split(" ")), *nifti.ENDINGS))
 
 _BITS = {"1": 1, "I": 32, "F": 32}
 
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # max_pixels is the stricter guard
 
 
+def ending(name: str) -> str:
+    """The ending of a file's name in small letters, `.nii.gz` as one; '' if there is none."""
+    suffixes = PurePosixPath(name.lower()).suffixes
+    double = "".join(suffixes[-2:])
+    return double if double in PICTURE_ENDINGS else "".join(suffixes[-1:])
+
+
+def stem(name: str) -> str:
+    """The name of a file without folders and ending: `patient1` of `a/patient1.nii.gz`."""
+    last = PurePosixPath(name).name
+    return last[: len(last) - len(ending(last))]
+
+
 def is_picture(name: str) -> bool:
     """Whether a file counts as a picture by its ending."""
-    return PurePosixPath(name).suffix.lower() in PICTURE_ENDINGS
+    return ending(name) in PICTURE_ENDINGS
+
+
+def is_header(name: str, names: Collection[str]) -> bool:
+    """Whether a file is the header of a volume whose voxels lie beside it (`.hdr` and `.img`)."""
+    bare = name[: len(name) - len(ending(name))]
+    return ending(name) == ".hdr" and any(f"{bare}{voxels}" in names for voxels in (".img", ".IMG", ".img.gz"))
 
 
 @dataclass(frozen=True)
@@ -41,15 +62,28 @@ class FilePicture:
     """DICOM window as centre and width, in place of the file's own."""
     frame: int = 0
     """Which of its frames, pages or slices."""
+    axis: nifti.Axis = "axial"
+    """Direction in which a volume is cut into slices."""
+
+    @property
+    def is_volume(self) -> bool:
+        """Whether it is of a volume by its ending, even of one with a single slice."""
+        return nifti.is_nifti(self.tree, self.name)
 
     def of_frame(self, frame: int) -> FilePicture:
-        return replace(self, frame=frame)
+        tree = self.tree
+        if isinstance(tree, ZipTree) and not self.is_volume:  # whose last volumes are kept themselves
+            tree = RecentTree(tree)
+        return replace(self, tree=tree, frame=frame)
 
     def facts(self, max_pixels: int) -> Facts:
+        if self.is_volume:
+            return nifti.facts(self.tree, self.name, max_pixels, self.window, self.axis)
         with self.tree.open(self.name) as file:
             if dicom.is_dicom(file, self.name):
                 return dicom.facts(file, max_pixels, self.window)
             image = _open(file, max_pixels)
+            frames, remarks = _frames(image, file, max_pixels)
             mode = image.mode
             sixteen = "16" in mode or any("16" in str(tile.args) for tile in getattr(image, "tile", []))
             return Facts(
@@ -58,18 +92,47 @@ class FilePicture:
                 mode=mode,
                 bits=16 if sixteen else _BITS.get(mode, 8),
                 deep=mode in DEEP_MODES,
-                frames=_frames(image),
+                frames=frames,
+                remarks=remarks,
             )
 
     def decode(self, max_pixels: int) -> Decoded:
+        if self.is_volume:
+            return nifti.decode(self.tree, self.name, max_pixels, self.window, self.axis, self.frame)
         with self.tree.open(self.name) as file:
             if dicom.is_dicom(file, self.name):
                 return dicom.decode(file, max_pixels, self.window)
             image = _open(file, max_pixels)
             try:
-                return Decoded(plain_pixels(image))
+                return Decoded(self._frame_of(image, file, max_pixels))
+            except BadPicture:
+                raise
             except Exception as error:  # decoders raise nearly anything on damaged files
                 raise BadPicture(f"is truncated or damaged ({_reason(error)})") from error
+
+    def _frame_of(self, image: Image.Image, file: BinaryIO, max_pixels: int) -> np.ndarray:
+        """The pixels of the wanted frame or page."""
+        if image.format == "TIFF":
+            if pages.may_hold_pages(image):
+                image.seek(self._page(file))
+        elif self.frame and pages.fits(image):
+            frames = recent(self.tree).get(
+                ("animation", self.name),
+                lambda: pages.animation(image, max_pixels),
+                lambda frames: sum(frame.nbytes for frame in frames),
+            )
+            return frames[self.frame]
+        elif self.frame:
+            image.seek(self.frame)
+        checked_pixels(image.width, image.height, max_pixels)
+        return plain_pixels(image)
+
+    def _page(self, file: BinaryIO) -> int:
+        """The number in the file of the wanted page of a TIFF, from 0, as Pillow and tifffile count."""
+        found = recent(self.tree).get(("pages", self.name), lambda: pages.tiff_pages(file))
+        if self.frame >= len(found.numbers):
+            raise BadPicture(f"has {len(found.numbers)} pages; there is no page {self.frame + 1}")
+        return found.numbers[self.frame]
 
 
 @dataclass(frozen=True)
@@ -118,11 +181,19 @@ def _open(file: BinaryIO, max_pixels: int) -> Image.Image:
     return image
 
 
-def _frames(image: Image.Image) -> int:
-    try:
-        return int(getattr(image, "n_frames", 1))
-    except Exception:  # damage after the first frame, which alone is used, does no harm
-        return 1
+def _frames(image: Image.Image, file: BinaryIO, max_pixels: int) -> tuple[int, tuple[str, ...]]:
+    """How many frames, pages or slices are pictures of their own, and what must be said of the others.
+
+    Leaves a TIFF at its first page that counts.
+    """
+    if image.format != "TIFF":
+        return pages.count(image), ()
+    if not pages.may_hold_pages(image):
+        return 1, ()
+    found = pages.tiff_pages(file)
+    image.seek(found.numbers[0])  # a thumbnail may stand before the picture
+    checked_pixels(image.width, image.height, max_pixels)
+    return len(found.numbers), found.remarks
 
 
 def _reason(error: Exception) -> str:

@@ -13,7 +13,7 @@ import pandas as pd
 from engine.configs import ImportConfig
 from engine.datasets.reading.folder import SPLIT_NAMES, left_out, pictures_below
 from engine.datasets.reading.items import BadPicture, Item, Reading
-from engine.datasets.reading.pictures import FilePicture
+from engine.datasets.reading.pictures import FilePicture, stem
 from engine.datasets.reading.tree import Tree
 from engine.store.errors import ErsatzError
 
@@ -68,7 +68,8 @@ class _Index:
         self._by: list[defaultdict[str, list[str]]] = [defaultdict(list) for _ in range(4)]
         for name in names:
             path = PurePosixPath(name)
-            for found, key in zip(self._by, (name, path.name, path.stem, _number(path.stem)), strict=True):
+            bare = stem(name)
+            for found, key in zip(self._by, (name, path.name, bare, _number(bare)), strict=True):
                 if key:
                     found[key].append(name)
 
