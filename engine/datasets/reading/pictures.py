@@ -48,7 +48,7 @@ class FilePicture:
     def facts(self, max_pixels: int) -> Facts:
         with self.tree.open(self.name) as file:
             if dicom.is_dicom(file, self.name):
-                return dicom.facts(file, max_pixels, self.window)
+                return dicom.facts(file, max_pixels, self.window, self.frame)
             image = _open(file, max_pixels)
             mode = image.mode
             sixteen = "16" in mode or any("16" in str(tile.args) for tile in getattr(image, "tile", []))
@@ -64,7 +64,7 @@ class FilePicture:
     def decode(self, max_pixels: int) -> Decoded:
         with self.tree.open(self.name) as file:
             if dicom.is_dicom(file, self.name):
-                return dicom.decode(file, max_pixels, self.window)
+                return dicom.decode(file, max_pixels, self.window, self.frame)
             image = _open(file, max_pixels)
             try:
                 return Decoded(plain_pixels(image))
