@@ -59,7 +59,7 @@ def groups_of(items: Sequence[Item], facts: Sequence[Facts], config: ImportConfi
     if config.ignore_ids:
         ids = [""] * len(ids)
     elif not config.keep_ids:
-        _ask_about(ids, given, facts)
+        _ask_about(ids, facts)
         if some := sum(1 for raw in ids if _letters(raw) in NOBODY):
             notes.append(
                 f"{some} images have a PatientID that names nobody (such as ANONYMOUS), which is taken for none; their "
@@ -67,13 +67,15 @@ def groups_of(items: Sequence[Item], facts: Sequence[Facts], config: ImportConfi
             )
             ids = ["" if _letters(raw) in NOBODY else raw for raw in ids]
     ids = _with_issuers(ids)
-    studies = [
-        "" if group or raw else fact.study or fact.series for group, raw, fact in zip(given, ids, facts, strict=True)
-    ]
-    shared = Counter(studies)
+    if hashed := sum(map(bool, ids)) * (not config.keep_ids):
+        notes.append(
+            f"The PatientIDs of {hashed} images are stored as hashes with the salt of this home; keep_ids keeps them."
+        )
+    unnamed = [fact for group, raw, fact in zip(given, ids, facts, strict=True) if not group and not raw]
+    studies = iter(_studies(unnamed, others=len(unnamed) < len(items)))
     found = [
-        ("patient", raw) if raw else ("study", study) if study and shared[study] > 1 else ("", "")
-        for raw, study in zip(ids, studies, strict=True)
+        ("patient", raw) if raw else ("", "") if group else _study(next(studies))
+        for group, raw in zip(given, ids, strict=True)
     ]
     if together := sum(kind == "study" for kind, _ in found):
         notes.append(
@@ -93,29 +95,46 @@ def _letters(patient: str) -> str:
     return "".join(letter for letter in patient.split("^^^")[0].upper() if letter.isalnum())
 
 
-def _ask_about(ids: Sequence[str], given: Sequence[str], facts: Sequence[Facts]) -> None:
+def _ask_about(ids: Sequence[str], facts: Sequence[Facts]) -> None:
     """Ask when the ids cannot tell patients apart."""
     present = [raw for raw in ids if raw]
-    if len(present) < 2:
-        return
     alike, nobody = len(set(present)) == 1, all(map(names_nobody, present))
-    if not nobody and not (alike and len(present) == len(ids)):
+    if len(present) < 2 or not (nobody or (alike and len(present) == len(ids))):
         return
-    which = f"the same PatientID ({present[0]})" if alike and nobody else "the same PatientID"
-    found = f"All {len(present)} images" if len(present) == len(ids) else f"{len(present)} of {len(ids)} images"
-    studies = Counter(fact.study or fact.series for raw, fact in zip(ids, facts, strict=True) if raw)
-    alone = studies.pop("", 0) + sum(count == 1 for count in studies.values())
-    several = sum(count > 1 for count in studies.values())
-    text = (
-        f"each of the {alone} images counts as a patient of its own"
-        if not several
-        else (f"the images of a study count as one patient: {several + alone} of them")
-    )
+    who = "the same PatientID" if alike else "a PatientID that names nobody"
+    if nobody:  # no patient is named by saying it
+        who += f" ({present[0]})" if alike else f" (such as {present[0]})"
+    studies = _studies([fact for raw, fact in zip(ids, facts, strict=True) if raw], others=len(present) < len(ids))
+    count = len(set(studies) - {""}) + studies.count("")
     raise Question(
-        f"{found} have {which if alike else 'a PatientID that names nobody, such as ' + present[0]}, as anonymising "
-        "leaves it, so that patients cannot be told apart by it.",
-        [Option({"ignore_ids": True}, text)],
+        f"{f'All {len(ids)}' if len(present) == len(ids) else f'{len(present)} of {len(ids)}'} images have {who}: "
+        "anonymising may have made them alike, and patients cannot be told apart by it.",
+        [
+            Option(
+                {"ignore_ids": True},
+                f"the images of a study count as one patient: {count} of them"
+                if any(studies)
+                else f"each of the {count} images counts as a patient of its own",
+            )
+        ],
     )
+
+
+def _studies(facts: Sequence[Facts], others: bool) -> list[str]:
+    """The study, else the series, of each image whose patient is unknown; '' for the only image of one.
+
+    A study that is that of all images, where no `others` are known, is what anonymising left and parts nobody: then
+    the series counts, and if that is the same too, nothing does.
+    """
+    for keys in ([fact.study or fact.series for fact in facts], [fact.series for fact in facts]):
+        counts = Counter(keys)
+        if others or len(counts) > 1:
+            return [key if counts[key] > 1 else "" for key in keys]
+    return [""] * len(facts)
+
+
+def _study(uid: str) -> tuple[str, str]:
+    return ("study", uid) if uid else ("", "")
 
 
 def _with_issuers(ids: Sequence[str]) -> list[str]:

@@ -20,7 +20,7 @@ def salt_of(home: Home) -> bytes:
     """
     path = home.root / "salt"
     if not path.exists():
-        with FileLock(home.locks / "salt.lock"):
+        with FileLock(home.locks / "salt"):
             if not path.exists():  # another process was not quicker
                 with replacing(path) as temporary:
                     temporary.chmod(0o600)

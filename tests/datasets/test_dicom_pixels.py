@@ -250,6 +250,8 @@ def test_float_pixel_data(keyword: str, dtype: str):
     setattr(file, keyword, values.tobytes())
     np.testing.assert_allclose(decoded(file).pixels, values, rtol=1e-6)
     assert looked(file).deep
+    setattr(file, keyword.replace("Data", "PaddingValue"), float(values[2, 3]))
+    np.testing.assert_array_equal(np.isnan(decoded(file).pixels), values == values[2, 3])
 
 
 @pytest.mark.parametrize(
@@ -430,6 +432,23 @@ def test_lossless_syntaxes_give_back_what_was_stored(syntax: str, encode: Callab
     np.testing.assert_array_equal(decoded(file).pixels, stored)
 
 
+@pytest.mark.parametrize(
+    ("syntax", "encode"),
+    [
+        ("1.2.840.10008.1.2.4.57", partial(lossless_jpeg, predictor=1)),
+        ("1.2.840.10008.1.2.4.70", partial(lossless_jpeg, predictor=1)),
+        ("1.2.840.10008.1.2.4.80", JLS),
+        ("1.2.840.10008.1.2.4.90", J2K),
+        ("1.2.840.10008.1.2.4.201", HTJ2K),
+    ],
+)
+def test_signed_values_in_compressed_frames(syntax: str, encode: Callable[[np.ndarray], bytes]):
+    """The codestreams hold the twelve bits as unsigned; PixelRepresentation says what they mean."""
+    bits = SIGNED.view(np.uint16) & 0x0FFF
+    file = compressed(bits, syntax, [bytes(encode(bits))], **TWELVE, PixelRepresentation=1, RescaleIntercept=-1)
+    np.testing.assert_array_equal(decoded(file).pixels, SIGNED - 1.0)
+
+
 @pytest.mark.parametrize("stored", [RAMP, SIGNED, COLOUR], ids=["unsigned", "signed", "colour"])
 @pytest.mark.parametrize("syntax", [RLELossless, UID("1.2.840.10008.1.2.4.90")], ids=["RLE", "JPEG 2000"])
 def test_syntaxes_that_pydicom_writes(stored: np.ndarray, syntax: UID):
@@ -484,6 +503,12 @@ def test_without_preamble_and_meta_information(syntax: UID, name: str):
     )
     assert dicom.is_dicom(BytesIO(bare.getvalue()), name)
     np.testing.assert_array_equal(decoded(bare.getvalue()).pixels, RAMP)
+
+
+def test_another_picture_under_the_name_of_dicom():
+    assert not dicom.is_dicom(BytesIO(b"\x89PNG\r\n\x1a\n" + bytes(200)), "a.dcm")
+    assert dicom.is_dicom(BytesIO(b"something else" * 20), "a.DCM")
+    assert not dicom.is_dicom(BytesIO(b"something else" * 20), "a.bin")
 
 
 def test_other_files_do_not_look_like_dicom():

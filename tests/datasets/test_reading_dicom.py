@@ -161,6 +161,25 @@ def test_without_ids_the_images_of_a_study_stay_together(home: Home, tmp_path: P
     assert any("9 images without a patient stay together by their study" in n for n in dataset.info.provenance.notes)
 
 
+def test_a_study_of_all_images_parts_nobody(home: Home, tmp_path: Path, config: Config, blobs):
+    """Anonymising may make StudyInstanceUIDs alike too: then the series tell volumes apart, or nothing does."""
+    for number, stored in enumerate(slices(blobs)):
+        ids = {"PatientID": "ANON", "StudyInstanceUID": "1.2.3", "SeriesInstanceUID": f"1.2.3.{number // 2}"}
+        write(tmp_path / "series" / "ab"[number % 2] / f"IM{number:03d}.dcm", stored, **HU, **ids)
+        write(
+            tmp_path / "nothing" / "ab"[number % 2] / f"IM{number:03d}.dcm",
+            stored,
+            **HU,
+            **ids | {"SeriesInstanceUID": "1"},
+        )
+    for name, groups in (("series", 6), ("nothing", 1)):
+        dataset = import_dataset(home, config(tmp_path / name, name=name, ignore_ids=True))
+        assert dataset.manifest["group"].nunique() == groups
+    assert set(dataset.manifest["group"]) == {""}
+    with pytest.raises(Question, match="each of the 12 images counts as a patient of its own"):
+        import_dataset(home, config(tmp_path / "nothing", name="asked"))
+
+
 def test_some_ids_that_name_nobody_join_no_strangers(home: Home, study, config: Config, blobs):
     source = study()
     for number in (0, 5, 8):

@@ -83,7 +83,7 @@ def _is_deep(layout: Layout, display: Display) -> bool:
 
 
 def _grey(file: DicomFile, layout: Layout, stored: np.ndarray, display: Display) -> Decoded:
-    padding = _padding(file.header, layout, stored)
+    padding = _padding(file, layout, stored)
     inverted = layout.photometric == "MONOCHROME1"
     values, window = display.shown(display.in_units(stored))
     if window is None and not _is_deep(layout, display):
@@ -95,13 +95,16 @@ def _grey(file: DicomFile, layout: Layout, stored: np.ndarray, display: Display)
     return Decoded(values, window, inverted)
 
 
-def _padding(header: Dataset, layout: Layout, stored: np.ndarray) -> np.ndarray:
+def _padding(file: DicomFile, layout: Layout, stored: np.ndarray) -> np.ndarray:
     """Where the stored values are padding: equal to PixelPaddingValue, or from there to PixelPaddingRangeLimit.
+
+    Float pixel data have attributes of their own, FloatPixelPaddingValue and so on.
 
     PS3.3 C.7.5.1.1.2. Files often write it with the other sign than their pixels have (63536 for -2000).
     """
+    start = file.keyword.removesuffix("Data")  # Pixel, FloatPixel or DoubleFloatPixel
     try:
-        ends = [numbers(header, keyword, [])[:1] for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit")]
+        ends = [numbers(file.header, f"{start}Padding{end}", [])[:1] for end in ("Value", "RangeLimit")]
     except Unreadable:
         ends = [[], []]
     if not ends[0]:

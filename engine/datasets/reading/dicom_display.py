@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from pydicom.datadict import dictionary_VR
@@ -84,19 +84,15 @@ def display_of(
     holder = _holder(header, frame, "PixelValueTransformationSequence", ("RescaleSlope", "RescaleIntercept"))
     table = _sequence(header, "ModalityLUTSequence")
     modality = None if not table else read_lut(table[0], "ModalityLUTSequence", signed, little)
-    slope = intercept = None
+    base = Display(modality=modality)
     if modality is None:
-        slope = _factor(holder, "RescaleSlope", remarks)
-        intercept = _factor(holder, "RescaleIntercept", remarks)
-        if slope == 0:
-            raise BadPicture("has RescaleSlope (0028,1053) = 0, by which all values would be one; mend that tag")
-    rescaled = {
-        "slope": 1.0 if slope is None else slope,
-        "intercept": 0.0 if intercept is None else intercept,
-        "modality": modality,
-    }
+        base = Display(
+            slope=_factor(holder, "RescaleSlope", 1, remarks), intercept=_factor(holder, "RescaleIntercept", 0, remarks)
+        )
+    if base.slope == 0:
+        raise BadPicture("has RescaleSlope (0028,1053) = 0, by which all values would be one; mend that tag")
     if window is not None:
-        return Display(**rescaled, window=window_ends(*window))  # type: ignore[arg-type]
+        return replace(base, window=window_ends(*window))
     holder = _holder(header, frame, "FrameVOILUTSequence", ("WindowCenter", "VOILUTSequence"))
     tables = _sequence(holder, "VOILUTSequence")
     windows = _windows(holder, remarks)
@@ -105,19 +101,18 @@ def display_of(
             remarks.append(
                 "hold several views (VOILUTSequence, WindowCenter), of which the first look-up table is used"
             )
-        # units below 0 are possible after a rescaling too; the table then begins at a signed value
-        below_zero = signed or rescaled["intercept"] < 0  # type: ignore[operator]
-        return Display(**rescaled, voi=read_lut(tables[0], "VOILUTSequence", below_zero, little))  # type: ignore[arg-type]
+        # units may be below 0 after a rescaling too; the table then begins at a signed value
+        return replace(base, voi=read_lut(tables[0], "VOILUTSequence", signed or base.intercept < 0, little))
     if not windows:
-        return Display(**rescaled)  # type: ignore[arg-type]
+        return base
     if len(windows) > 1:
         remarks.append("hold several windows (WindowCenter), of which the first is used; `window` chooses another")
     function = str(holder.get("VOILUTFunction") or "LINEAR").strip().upper()
     if function == "SIGMOID":
-        return Display(**rescaled, sigmoid=windows[0])  # type: ignore[arg-type]
+        return replace(base, sigmoid=windows[0])
     if function not in ("LINEAR", "LINEAR_EXACT"):
         remarks.append("hold an unknown VOILUTFunction, and are shown by a linear window")
-    return Display(**rescaled, window=window_ends(*windows[0], exact=function == "LINEAR_EXACT"))  # type: ignore[arg-type]
+    return replace(base, window=window_ends(*windows[0], exact=function == "LINEAR_EXACT"))
 
 
 def window_ends(centre: float, width: float, exact: bool = False) -> tuple[float, float]:
@@ -193,7 +188,7 @@ def _holder(header: Dataset, frame: int, macro: str, keywords: tuple[str, ...]) 
     return header
 
 
-def _factor(holder: Dataset, keyword: str, remarks: list[str]) -> float | None:
+def _factor(holder: Dataset, keyword: str, default: float, remarks: list[str]) -> float:
     tag = {"RescaleSlope": "(0028,1053)", "RescaleIntercept": "(0028,1052)"}[keyword]
     try:
         found = numbers(holder, keyword, remarks)
@@ -201,7 +196,7 @@ def _factor(holder: Dataset, keyword: str, remarks: list[str]) -> float | None:
         raise BadPicture(f"has {keyword} {tag} = {str(error)!r}, which is no number; mend that tag") from error
     if found and not np.isfinite(found[0]):
         raise BadPicture(f"has {keyword} {tag} = {found[0]}, which is no finite number; mend that tag")
-    return found[0] if found else None
+    return found[0] if found else default
 
 
 def _windows(holder: Dataset, remarks: list[str]) -> list[tuple[float, float]]:

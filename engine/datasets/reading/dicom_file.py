@@ -31,6 +31,7 @@ UNDEFINED_LENGTH = 0xFFFFFFFF
 PIXEL_KEYWORDS = {0x7FE00010: "PixelData", 0x7FE00008: "FloatPixelData", 0x7FE00009: "DoubleFloatPixelData"}
 PLAIN = (ImplicitLittle, ExplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian)
 
+_OTHER_PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"GIF8", b"BM")
 _VRS = frozenset(str(vr).encode() for vr in VR if len(str(vr)) == 2)
 _FIRST_GROUPS = frozenset({0x0002, 0x0008})
 _LATER_GROUPS = frozenset({0x0010, 0x0018, 0x0020, 0x0028})
@@ -71,10 +72,11 @@ def looks_like_dicom(head: bytes) -> bool:
 
 
 def is_dicom(file: BinaryIO, name: str) -> bool:
-    """By its content, or by its ending; leaves the file at its start."""
+    """By its content, or by its ending unless it begins as another picture does; leaves the file at its start."""
     head = file.read(132)
     file.seek(0)
-    return looks_like_dicom(head) or (PurePosixPath(name).suffix.lower() in ENDINGS and len(head) > 0)
+    named_so = PurePosixPath(name).suffix.lower() in ENDINGS and len(head) > 0
+    return looks_like_dicom(head) or (named_so and not head.startswith(_OTHER_PICTURES))
 
 
 def open_dicom(file: BinaryIO, max_pixels: int) -> DicomFile:

@@ -62,6 +62,9 @@ def layout_of(file: DicomFile) -> Layout:
     if bits is None or not 1 <= bits <= allocated:
         remarks.append("lack a sound BitsStored; BitsAllocated is taken for it")
         bits = allocated
+    representation = whole(header, "PixelRepresentation")
+    if representation is None and file.keyword == "PixelData":
+        remarks.append("lack PixelRepresentation, and are read as unsigned")
     photometric, samples = _photometric(file, remarks)
     rows, columns = whole(header, "Rows") or 0, whole(header, "Columns") or 0
     if photometric == "YBR_FULL_422" and file.length == rows * columns * 3 * allocated // 8:
@@ -75,7 +78,7 @@ def layout_of(file: DicomFile) -> Layout:
         bits_allocated=allocated,
         bits=bits,
         high_bit=bits - 1 if high_bit is None else high_bit,
-        signed=bool(whole(header, "PixelRepresentation")) and file.keyword == "PixelData",
+        signed=bool(representation) and file.keyword == "PixelData",
         planar=whole(header, "PlanarConfiguration") or 0,
         frames=_frames(file, rows * columns * (2 if photometric == "YBR_FULL_422" else samples) * allocated, remarks),
         remarks=tuple(remarks),
