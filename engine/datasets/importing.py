@@ -24,6 +24,7 @@ from engine.datasets.frames import cut, expand
 from engine.datasets.image_stats import MEASURED
 from engine.datasets.metadata import keep_metadata
 from engine.datasets.parallel_map import each
+from engine.datasets.patients import groups_of
 from engine.datasets.preprocess import depth_range, has_colour, in_mode, to_stored
 from engine.datasets.reading.items import Facts, Item, NotAnImage, Reading, bad_pictures
 from engine.datasets.reading.source import open_source
@@ -33,6 +34,7 @@ from engine.store.files import new_folder
 from engine.store.hashing import sha256_pixels
 from engine.store.home import Home
 from engine.store.progress import Progress, Report, ShouldStop, never, silent
+from engine.store.salt import salt_of
 
 OWN_COLUMNS = (*COLUMNS, "given", GIVEN_GROUP, MOVED, *MEASURED, "colour", "stored_mode", "fold", "synthetic")
 """Names that no column of metadata may have."""
@@ -58,9 +60,12 @@ def import_dataset(
         matched = named(reading, config)
         naming, facts, problems = look(matched, config, report, should_stop)
         unusable.add(problems, len(matched.items))
+        groups = groups_of(naming.items, facts, config)
+        names = groups.names(None if config.keep_ids or not groups.hashes else salt_of(home))
+        naming = replace(naming, notes=[*naming.notes, *groups.notes])
         depth = _depth(naming.items, facts, config, unusable, report, should_stop)
         with new_folder(path) as folder:
-            manifest = _store(naming, facts, depth, config, folder, unusable, report, should_stop)
+            manifest = _store(naming, facts, names, depth, config, folder, unusable, report, should_stop)
             mode = _one_mode(manifest, config.mode, folder, report, should_stop)
             report(Progress("audit and split", 0, 1, "steps"))
             provenance = _provenance(reading, naming, facts, config, mode, depth)
@@ -180,6 +185,7 @@ def _depth(
 def _store(
     naming: Naming,
     facts: Sequence[Facts],
+    groups: Sequence[str],
     depth: tuple[float, float] | None,
     config: ImportConfig,
     folder: Path,
@@ -202,7 +208,7 @@ def _store(
             "path": path,
             "class": class_name,
             "split": item.split,
-            "group": item.group or fact.group,
+            "group": groups[number],
             "sha256": sha256_pixels(stored),
             "phash": perceptual_hash(stored),
             "width": fact.width,

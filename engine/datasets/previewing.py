@@ -15,6 +15,7 @@ from engine.datasets.dataset import SPLITS
 from engine.datasets.importing import frequent, look, named, notes_on
 from engine.datasets.metadata import metadata_counts
 from engine.datasets.parallel_map import each
+from engine.datasets.patients import groups_of
 from engine.datasets.preprocess import depth_range, to_stored
 from engine.datasets.reading.items import Facts, Item
 from engine.datasets.reading.questions import Option
@@ -83,6 +84,8 @@ def preview(config: ImportConfig, home: Home | None = None, examples: int = 0) -
     with open_source(config, (home or Home.from_environment()).cache) as reading:
         matched = named(reading, config)
         naming, facts, problems = look(matched, config, silent, never)
+        groups = groups_of(naming.items, facts, config)
+        naming = replace(naming, notes=[*naming.notes, *groups.notes])
         found = list(zip(naming.items, facts, strict=True))
         pictures = _examples(naming, found, config, examples)
     counts: dict[str, Counter[str]] = {name: Counter() for name in sorted(set(naming.classes.values()))}
@@ -97,7 +100,7 @@ def preview(config: ImportConfig, home: Home | None = None, examples: int = 0) -
         sizes=frequent(f"{fact.width}x{fact.height}" for fact in facts),
         modes=frequent(fact.mode for fact in facts),
         bits=frequent(str(fact.bits) for fact in facts),
-        groups=len({item.group or fact.group for item, fact in found} - {""}),
+        groups=groups.count,
         metadata=metadata_counts(naming.items, config.metadata_columns),
         notes=notes_on(reading, naming, facts),
         offers=reading.offers,

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pydicom
 import pytest
-from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from engine.configs import ImportConfig
 from engine.datasets.importing import import_dataset
+from engine.datasets.previewing import preview
+from engine.datasets.reading.questions import Question
 from engine.store.home import Home
+from tests.datasets.dicom_files import image, of_frames, written
 
 Config = Callable[..., ImportConfig]
 Refused = Callable[..., str]
@@ -22,26 +22,7 @@ Refused = Callable[..., str]
 
 def write(path: Path, stored: np.ndarray, **attributes: Any) -> None:
     """A DICOM file of stored values, int16 or uint16 `[H, W]` or uint8 `[H, W, 3]`."""
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = CTImageStorage
-    meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=[str(path)])
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    file = FileDataset(str(path), {}, file_meta=meta, preamble=bytes(128))
-    file.SOPClassUID, file.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
-    file.PatientID = "P1"
-    file.Rows, file.Columns = stored.shape[:2]
-    file.SamplesPerPixel = 3 if stored.ndim == 3 else 1
-    if stored.ndim == 3:
-        file.PlanarConfiguration = 0
-    file.PhotometricInterpretation = "RGB" if stored.ndim == 3 else "MONOCHROME2"
-    file.BitsAllocated = file.BitsStored = 8 * stored.dtype.itemsize
-    file.HighBit = file.BitsStored - 1
-    file.PixelRepresentation = int(stored.dtype.kind == "i")
-    for name, value in attributes.items():
-        setattr(file, name, value)
-    file.PixelData = stored.tobytes()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file.save_as(path, enforce_file_format=True)
+    written(path, image(stored, **attributes))
 
 
 def slices(blobs, count: int = 12) -> list[np.ndarray]:
@@ -126,8 +107,102 @@ def test_signed_values_are_read_as_signed(home: Home, tmp_path: Path, config: Co
 
 def test_patients_are_groups_and_stay_together(home: Home, study, config: Config):
     dataset = import_dataset(home, config(study()))
-    assert set(dataset.manifest["group"]) == {f"P{number}" for number in range(6)}
+    assert dataset.manifest["group"].nunique() == 6
     assert dataset.manifest.groupby("group")["split"].nunique().max() == 1
+    assert preview(config(study()), home).groups == 6
+
+
+def everything_in(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.rglob("*") if path.suffix in (".csv", ".json"))
+
+
+def test_patients_are_named_by_a_hash_unless_the_ids_are_kept(home: Home, study, config: Config, blobs):
+    """The same in every data set of the home, another in another home, and no raw id anywhere."""
+    source = study()
+    for number, path in enumerate(sorted(source.rglob("*.dcm"))):
+        write(path, slices(blobs)[number], PatientID=f"MRN-77{number // 2}-Q", StudyInstanceUID="1.2.840.77.1", **HU)
+    first, second = (import_dataset(home, config(source, name=name)) for name in ("first", "second"))
+    assert list(first.manifest["group"]) == list(second.manifest["group"])
+    assert first.manifest["group"].str.fullmatch("patient-[0-9a-f]{12}").all()
+    assert b"MRN-77" not in everything_in(home.root) and b"1.2.840.77.1" not in everything_in(home.root)
+    elsewhere = import_dataset(Home(home.root / "elsewhere"), config(source))
+    assert not set(elsewhere.manifest["group"]) & set(first.manifest["group"])
+    kept = import_dataset(home, config(source, name="kept", keep_ids=True))
+    assert set(kept.manifest["group"]) == {f"MRN-77{number}-Q" for number in range(6)}
+
+
+@pytest.mark.parametrize("patient", ["ANONYMOUS", "0", "Q-1"])
+def test_one_patient_for_all_is_asked_about(home: Home, study, config: Config, patient: str):
+    """dcm_allsamepid: without an answer all images would be one patient, whom no split may part."""
+    source = study(PatientID=patient)
+    for read in (lambda: import_dataset(home, config(source)), lambda: preview(config(source), home)):
+        with pytest.raises(Question) as caught:
+            read()
+        assert "All 12 images have the same PatientID" in caught.value.found
+        assert "--ignore-ids (each of the 12 images counts as a patient of its own)" in str(caught.value)
+    assert caught.value.options[0].settings == {"ignore_ids": True}
+    dataset = import_dataset(home, config(source, ignore_ids=True))
+    assert set(dataset.manifest["group"]) == {""}
+
+
+def test_without_ids_the_images_of_a_study_stay_together(home: Home, tmp_path: Path, config: Config, blobs):
+    for number, stored in enumerate(slices(blobs)):
+        path = tmp_path / "ct" / "ab"[number % 2] / f"IM{number:03d}.dcm"
+        studies = {"StudyInstanceUID": f"1.2.{number // 3 if number < 9 else number}", "PatientID": "ANON"}
+        write(path, stored, **HU, **studies)
+    with pytest.raises(Question) as caught:
+        import_dataset(home, config(tmp_path / "ct"))
+    assert "the images of a study count as one patient: 6 of them" in str(caught.value)
+    dataset = import_dataset(home, config(tmp_path / "ct", ignore_ids=True))
+    groups = dataset.manifest.sort_values("source", key=lambda names: names.str.slice(-7))["group"].tolist()
+    assert [len(set(groups[start : start + 3])) for start in (0, 3, 6)] == [1, 1, 1]
+    assert len(set(groups[:9])) == 3 and groups[9:] == [""] * 3
+    assert all(group.startswith("study-") for group in groups[:9])
+    assert any("9 images without a patient stay together by their study" in n for n in dataset.info.provenance.notes)
+
+
+def test_a_study_of_all_images_parts_nobody(home: Home, tmp_path: Path, config: Config, blobs):
+    """Anonymising may make StudyInstanceUIDs alike too: then the series tell volumes apart, or nothing does."""
+    for number, stored in enumerate(slices(blobs)):
+        ids = {"PatientID": "ANON", "StudyInstanceUID": "1.2.3", "SeriesInstanceUID": f"1.2.3.{number // 2}"}
+        write(tmp_path / "series" / "ab"[number % 2] / f"IM{number:03d}.dcm", stored, **HU, **ids)
+        write(
+            tmp_path / "nothing" / "ab"[number % 2] / f"IM{number:03d}.dcm",
+            stored,
+            **HU,
+            **ids | {"SeriesInstanceUID": "1"},
+        )
+    for name, groups in (("series", 6), ("nothing", 1)):
+        dataset = import_dataset(home, config(tmp_path / name, name=name, ignore_ids=True))
+        assert dataset.manifest["group"].nunique() == groups
+    assert set(dataset.manifest["group"]) == {""}
+    with pytest.raises(Question, match="each of the 12 images counts as a patient of its own"):
+        import_dataset(home, config(tmp_path / "nothing", name="asked"))
+
+
+def test_some_ids_that_name_nobody_join_no_strangers(home: Home, study, config: Config, blobs):
+    source = study()
+    for number in (0, 5, 8):
+        path = source / "ab"[number % 2] / f"IM{number:03d}.dcm"
+        write(path, slices(blobs)[number], PatientID="anonymous", **HU)
+    dataset = import_dataset(home, config(source))
+    assert (dataset.manifest["group"] == "").sum() == 3
+    assert any("3 images have a PatientID that names nobody" in note for note in dataset.info.provenance.notes)
+
+
+def test_an_id_is_that_of_its_issuer(home: Home, study, config: Config, blobs):
+    """The same id of two hospitals is two people; an issuer that a file leaves out parts no patient."""
+    source = study()
+    issuers = {0: "east", 3: "west", 4: "east", 7: "east"}
+    for number in range(12):
+        issuer = {"IssuerOfPatientID": issuers[number]} if number in issuers else {}
+        path = source / "ab"[number % 2] / f"IM{number:03d}.dcm"
+        write(path, slices(blobs)[number], PatientID="17" if number in (0, 3) else f"P{number // 4}", **issuer, **HU)
+    dataset = import_dataset(home, config(source, keep_ids=True))
+    groups = dataset.manifest.set_index(dataset.manifest["source"].str.extract(r"IM(\d+)")[0].astype(int))["group"]
+    assert (groups[0], groups[3]) == ("17^^^east", "17^^^west")
+    assert {groups[4], groups[5], groups[6], groups[7]} == {"P1^^^east"}
+    assert groups[8] == "P2"
 
 
 def test_files_without_ending_are_found(home: Home, study, config: Config):
@@ -148,7 +223,15 @@ def test_class_from_a_csv(home: Home, study, config: Config):
     (source / "labels.csv").write_text("file,label\n" + "".join(f"IM{n:03d},{'xy'[n % 2]}\n" for n in range(12)))
     dataset = import_dataset(home, config(source, layout="csv"))
     assert dataset.classes == ["x", "y"]
-    assert set(dataset.manifest["group"]) == {f"P{number}" for number in range(6)}
+    assert dataset.manifest["group"].nunique() == 6
+
+
+def test_groups_of_a_csv_are_left_as_they_are(home: Home, study, config: Config):
+    source = study(PatientID="ANONYMOUS")
+    lines = "".join(f"IM{n:03d},{'xy'[n % 2]},who{n // 4}\n" for n in range(12))
+    (source / "labels.csv").write_text("file,label,whose\n" + lines)
+    dataset = import_dataset(home, config(source, layout="csv", group_column="whose"))
+    assert set(dataset.manifest["group"]) == {"who0", "who1", "who2"}
 
 
 def test_damaged_files_are_refused(study, refused: Refused, blobs):
@@ -158,16 +241,37 @@ def test_damaged_files_are_refused(study, refused: Refused, blobs):
     refused(source, "1 of 12 images", "a/IM000.dcm is not a readable DICOM image")
     (source / "a" / "IM000.dcm").write_bytes(good[:-300])
     refused(source, "a/IM000.dcm cannot be decoded")
-    write(source / "a" / "IM000.dcm", slices(blobs)[0], NumberOfFrames=3)
-    refused(source, "holds 3 frames", "single slices")
-    write(source / "a" / "IM000.dcm", slices(blobs)[0])
-    lacking = pydicom.dcmread(source / "a" / "IM000.dcm")
-    del lacking.PhotometricInterpretation
-    lacking.save_as(source / "a" / "IM000.dcm")
-    refused(source, "lacks the DICOM attribute PhotometricInterpretation")
+    write(source / "a" / "IM000.dcm", slices(blobs)[0], RescaleSlope=0)
+    refused(source, "a/IM000.dcm has RescaleSlope (0028,1053) = 0")
     (source / "a" / "IM000.dcm").write_bytes(b"")
     refused(source, "a/IM000.dcm is empty (0 bytes)")
 
 
 def test_large_file_is_refused_by_its_header(study, refused: Refused):
     refused(study(), "12 of 12 images", "24x24", "max_pixels = 500", max_pixels=500)
+
+
+def test_objects_without_an_image_are_left_out_and_counted(home: Home, study, config: Config, blobs):
+    source = study()
+    for name in ("a/report.dcm", "b/report.dcm"):
+        report = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.88.33", "PixelData": None, "Rows": None, "Columns": None}
+        write(source / name, slices(blobs)[0], **report)
+    dataset = import_dataset(home, config(source))
+    assert len(dataset.manifest) == 12
+    assert any(
+        note.startswith("2 files hold no image (DICOM: Comprehensive SR) and were left out")
+        for note in dataset.info.provenance.notes
+    )
+
+
+def test_remarks_are_counted(home: Home, study, config: Config):
+    notes = import_dataset(home, config(study(BurnedInAnnotation="YES"))).info.provenance.notes
+    assert any(note.startswith("12 images say that text is burned into the picture") for note in notes)
+
+
+def test_frames_without_their_number_are_said(tmp_path: Path, home: Home, config: Config, blobs):
+    stored = slices(blobs)
+    for number in range(4):
+        written(tmp_path / "mf" / "ab"[number % 2] / f"{number}.dcm", of_frames(stored[3 * number : 3 * number + 3]))
+    with_frames = preview(config(tmp_path / "mf", ignore_ids=True, frames="first"), home)
+    assert any(note.startswith("4 images hold several frames without NumberOfFrames") for note in with_frames.notes)

@@ -1,98 +1,191 @@
-"""DICOM files: stored values -> rescaled units (HU for CT) -> window, with the photometric interpretation honoured."""
+"""DICOM pictures: stored values -> padding left out -> units (HU for CT) -> window, or colour as RGB."""
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
+from struct import unpack
 from typing import BinaryIO
 
 import numpy as np
-import pydicom
-from pydicom.dataset import FileDataset
-from pydicom.pixels import apply_color_lut, apply_rescale, pixel_array
+from pydicom.dataset import Dataset, FileDataset
+from pydicom.pixels.processing import _expand_segmented_lut
 
-from engine.datasets.reading.items import BadPicture, Decoded, Facts, checked_pixels
+from engine.datasets.reading.dicom_display import Display, Unreadable, display_of, groups_of, lut_entries, numbers
+from engine.datasets.reading.dicom_file import DicomFile, is_dicom, looks_like_dicom, open_dicom, reason, whole
+from engine.datasets.reading.dicom_frames import PALETTE, Layout, layout_of, stored_values
+from engine.datasets.reading.items import BadPicture, Decoded, Facts
 
-pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE  # small breaches of the standard do no harm
-
-GREY = ("MONOCHROME1", "MONOCHROME2")
-
-
-def is_dicom(file: BinaryIO, name: str) -> bool:
-    """By its ending, or by the letters DICM after 128 bytes; leaves the file at its start."""
-    magic = file.read(132)[128:]
-    file.seek(0)
-    return magic == b"DICM" or (PurePosixPath(name).suffix.lower() in (".dcm", ".dicom") and len(magic) > 0)
+__all__ = ["decode", "facts", "is_dicom", "looks_like_dicom"]
 
 
-def facts(file: BinaryIO, max_pixels: int, window: tuple[float, float] | None) -> Facts:
-    header = _read(file, max_pixels, pixels=False)
-    mode = str(header.PhotometricInterpretation)
-    return Facts(
-        width=int(header.Columns),
-        height=int(header.Rows),
-        mode=mode,
-        bits=int(header.BitsStored),
-        deep=mode in GREY and _black_and_white(header, window) is None,
-        group=str(header.get("PatientID", "") or "").strip(),
-    )
-
-
-def decode(file: BinaryIO, max_pixels: int, window: tuple[float, float] | None) -> Decoded:
-    """Grey: float32 in rescaled units with the window. Colour: uint8 RGB."""
-    header = _read(file, max_pixels, pixels=True)
+def facts(file: BinaryIO, max_pixels: int, window: tuple[float, float] | None, frame: int = 0) -> Facts:
+    """Of one frame; raises `NotAnImage` for reports and the like."""
+    found = open_dicom(file, max_pixels)
     try:
-        if header.PhotometricInterpretation in GREY:
-            values = apply_rescale(pixel_array(header), header).astype(np.float32)
-            inverted = header.PhotometricInterpretation == "MONOCHROME1"
-            return Decoded(values, _black_and_white(header, window), inverted)
-        if header.PhotometricInterpretation == "PALETTE COLOR":
-            return Decoded(_eight_bits(apply_color_lut(pixel_array(header), header)))
-        return Decoded(_eight_bits(pixel_array(header)))  # YBR becomes RGB in pydicom
-    except Exception as error:  # pydicom and its decoders raise nearly anything on damaged files
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise BadPicture(f"cannot be decoded ({reason})") from error
+        layout = layout_of(found)
+        remarks = [*layout.remarks, *_remarks_on(found.header)]
+        display = _display(found, layout, frame, window, remarks) if layout.grey else Display()
+        return Facts(
+            width=layout.columns,
+            height=layout.rows,
+            mode=layout.photometric,
+            bits=layout.bits,
+            deep=layout.grey and _is_deep(layout, display),
+            group=patient_of(found.header),
+            study=str(found.header.get("StudyInstanceUID") or "").strip(),
+            frames=layout.frames,
+            series=str(found.header.get("SeriesInstanceUID") or "").strip(),
+            position=_position(found.header, frame, layout.frames),
+            remarks=tuple(remarks),
+        )
+    except BadPicture:
+        raise
+    except Exception as error:  # pydicom converts values when they are read, and raises nearly anything
+        raise BadPicture(f"is not a readable DICOM image ({reason(error)})") from error
 
 
-def _read(file: BinaryIO, max_pixels: int, pixels: bool) -> FileDataset:
+def decode(file: BinaryIO, max_pixels: int, window: tuple[float, float] | None, frame: int = 0) -> Decoded:
+    """One frame. Grey: float32 in units with the window, padding as not-a-number, or uint8 where 8 bits are all there
+    is. Colour: uint8 RGB, or float32 RGB with its range as the window where more than 8 bits are stored."""
+    found = open_dicom(file, max_pixels)
     try:
-        header = pydicom.dcmread(file, stop_before_pixels=not pixels)
-        width, height = int(header.Columns), int(header.Rows)
-        frames = int(header.get("NumberOfFrames") or 1)
-        missing = [name for name in ("PhotometricInterpretation", "BitsStored") if name not in header]
-    except Exception as error:  # pydicom raises nearly anything on damaged files
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise BadPicture(f"is not a readable DICOM image ({reason})") from error
-    if missing:
-        raise BadPicture(f"lacks the DICOM attribute {missing[0]}")
-    checked_pixels(width, height, max_pixels)
-    if frames > 1:
-        raise BadPicture(f"holds {frames} frames; DICOM files of one frame are expected, so export single slices")
-    return header
+        layout = layout_of(found)
+        stored = stored_values(found, layout, frame)
+        if layout.grey:
+            return _grey(found, layout, stored, _display(found, layout, frame, window, []))
+        colour = _palette(found, stored) if layout.photometric == PALETTE else stored
+        top = 255 if layout.photometric == PALETTE else 2**layout.bits - 1
+        if np.array_equal(colour[..., 0], colour[..., 1]) and np.array_equal(colour[..., 0], colour[..., 2]):
+            colour = np.ascontiguousarray(colour[..., 0])  # grey stored as colour
+        if top == 255:
+            return Decoded(colour.astype(np.uint8))
+        return Decoded(colour.astype(np.float32), (0.0, float(top)))
+    except BadPicture:
+        raise
+    except Exception as error:  # as above
+        raise BadPicture(f"cannot be decoded ({reason(error)})") from error
 
 
-def _black_and_white(header: FileDataset, window: tuple[float, float] | None) -> tuple[float, float] | None:
-    """Values that become black and white by the linear function of DICOM PS3.3 C.11.2.1.2.1.
+def patient_of(header: Dataset) -> str:
+    """PatientID; with its issuer, where one is given, as HL7 writes it: the same id of two hospitals is two people."""
+    patient, issuer = (str(header.get(name) or "").strip() for name in ("PatientID", "IssuerOfPatientID"))
+    return f"{patient}^^^{issuer}" if patient and issuer else patient
 
-    y = (x - (c - 0.5)) / (w - 1) + 0.5 is 0 at c - 0.5 - (w - 1) / 2 and 1 at c - 0.5 + (w - 1) / 2.
+
+def _display(
+    file: DicomFile, layout: Layout, frame: int, window: tuple[float, float] | None, remarks: list[str]
+) -> Display:
+    return display_of(file.header, frame, window, layout.signed, file.little, remarks)
+
+
+def _is_deep(layout: Layout, display: Display) -> bool:
+    """Whether one range for the whole data set must say what is black: in 8 bits of no unit the bits say it."""
+    return not display.shows and (layout.bits > 8 or display.rescales)
+
+
+def _grey(file: DicomFile, layout: Layout, stored: np.ndarray, display: Display) -> Decoded:
+    padding = _padding(file, layout, stored)
+    inverted = layout.photometric == "MONOCHROME1"
+    values, window = display.shown(display.in_units(stored))
+    if window is None and not _is_deep(layout, display):
+        if layout.range == (0, 255) and not padding.any():
+            return Decoded((255 - stored if inverted else stored).astype(np.uint8))
+        window = (float(layout.range[0]), float(layout.range[1]))
+    values = values.astype(np.float32)
+    values[padding] = np.nan
+    return Decoded(values, window, inverted)
+
+
+def _padding(file: DicomFile, layout: Layout, stored: np.ndarray) -> np.ndarray:
+    """Where the stored values are padding: equal to PixelPaddingValue, or from there to PixelPaddingRangeLimit.
+
+    Float pixel data have attributes of their own, FloatPixelPaddingValue and so on.
+
+    PS3.3 C.7.5.1.1.2. Files often write it with the other sign than their pixels have (63536 for -2000).
     """
-    if window is None:
-        centre, width = header.get("WindowCenter"), header.get("WindowWidth")
-        if centre is None or width is None or centre == "" or width == "":
-            return None
-        window = (_first(centre), _first(width))
-    centre_, width_ = window
-    if width_ < 1:
-        return None
-    half = max(width_ - 1, 1e-6) / 2
-    return centre_ - 0.5 - half, centre_ - 0.5 + half
+    start = file.keyword.removesuffix("Data")  # Pixel, FloatPixel or DoubleFloatPixel
+    try:
+        ends = [numbers(file.header, f"{start}Padding{end}", [])[:1] for end in ("Value", "RangeLimit")]
+    except Unreadable:
+        ends = [[], []]
+    if not ends[0]:
+        return np.zeros(stored.shape, bool)
+    span = 2**layout.bits_allocated
+    known = []
+    for end in (ends[0][0], (ends[1] or ends[0])[0]):
+        if layout.signed and span / 2 <= end < span:
+            end -= span
+        elif not layout.signed and -span / 2 <= end < 0 and stored.dtype.kind != "f":
+            end += span
+        known.append(end)
+    if known[0] == known[1] and not layout.range[0] <= known[0] <= layout.range[1] and stored.dtype.kind != "f":
+        known = [int(known[0]) & (2**layout.bits - 1)] * 2  # the pixels were reduced to their stored bits likewise
+        if layout.signed and known[0] > layout.range[1]:
+            known = [known[0] - 2**layout.bits] * 2
+    return (stored >= min(known)) & (stored <= max(known))
 
 
-def _first(value: object) -> float:
-    """A file may hold several windows; the first is the one it is to be shown with."""
-    return float(value[0] if isinstance(value, (list, tuple, pydicom.multival.MultiValue)) else value)  # type: ignore[arg-type]
+def _palette(file: DicomFile, stored: np.ndarray) -> np.ndarray:
+    """Palette indices -> uint8 RGB `[H, W, 3]` (PS3.3 C.7.6.3.1.5 and C.7.9)."""
+    header = file.header
+    channels, first = [], 0
+    for name in ("Red", "Green", "Blue"):
+        descriptor = header.get(f"{name}PaletteColorLookupTableDescriptor")
+        if descriptor is None or len(descriptor) != 3:
+            raise BadPicture(f"is PALETTE COLOR, but lacks a sound {name}PaletteColorLookupTableDescriptor")
+        count, first = int(descriptor[0]) or 65536, int(descriptor[1])
+        data = header.get(f"{name}PaletteColorLookupTableData")
+        segments = header.get(f"Segmented{name}PaletteColorLookupTableData")
+        if data is not None:
+            channels.append(lut_entries(data, count, file.little))
+        elif segments is not None:
+            wide = int(descriptor[2]) > 8
+            form = f"{'<' if file.little else '>'}{len(segments) // (2 if wide else 1)}{'H' if wide else 'B'}"
+            channels.append(np.asarray(_expand_segmented_lut(unpack(form, segments), form), np.int64)[:count])
+        else:
+            raise BadPicture(f"is PALETTE COLOR, but lacks {name}PaletteColorLookupTableData")
+    if not all(len(channel) for channel in channels):
+        raise BadPicture("is PALETTE COLOR with an empty look-up table")
+    signed = whole(header, "PixelRepresentation")
+    index = stored.astype(np.int64) - (first - 65536 if signed and first > 32767 else first)
+    if max(channel.max() for channel in channels) > 255:  # else 8 bits an entry, whatever the width of their words
+        channels = [channel >> 8 for channel in channels]
+    return np.stack([channel[np.clip(index, 0, len(channel) - 1)] for channel in channels], axis=-1)
 
 
-def _eight_bits(pixels: np.ndarray) -> np.ndarray:
-    if pixels.dtype == np.uint8:
-        return pixels
-    return (pixels >> (8 * pixels.dtype.itemsize - 8)).astype(np.uint8)
+def _remarks_on(header: FileDataset) -> list[str]:
+    remarks = []
+    if str(header.get("BurnedInAnnotation") or "").strip().upper() == "YES":
+        remarks.append(
+            "say that text is burned into the picture (BurnedInAnnotation), which may name patients and lets a "
+            "classifier read"
+        )
+    kinds = header.get("ImageType") or ()
+    if "LOCALIZER" in [str(kind).strip().upper() for kind in ([kinds] if isinstance(kinds, str) else kinds)]:
+        remarks.append("are localizers (ImageType), drawn to plan a scan and unlike its slices")
+    return remarks
+
+
+def _position(header: Dataset, frame: int, frames: int) -> float:
+    """Of the slice along the normal of its plane in mm; else SliceLocation, the frame, or InstanceNumber."""
+    holders = [header]
+    for group in groups_of(header, frame):
+        for macro in ("PlanePositionSequence", "PlaneOrientationSequence"):
+            holders += list(group.get(macro) or [])[:1]
+    place, axes = (_first_of(holders, name) for name in ("ImagePositionPatient", "ImageOrientationPatient"))
+    if len(place) == 3 and len(axes) == 6 and np.isfinite([*place, *axes]).all():
+        return float(np.cross(axes[:3], axes[3:]) @ np.asarray(place))
+    location = _first_of(holders, "SliceLocation")
+    if not location and frames > 1:
+        return float(frame)
+    found = [*location, *_first_of(holders, "InstanceNumber")]
+    return found[0] if found and np.isfinite(found[0]) else 0.0
+
+
+def _first_of(holders: list[Dataset], keyword: str) -> list[float]:
+    for holder in holders:
+        try:
+            if found := numbers(holder, keyword, []):
+                return found
+        except Unreadable:
+            continue
+    return []

@@ -31,6 +31,8 @@ class Facts:
     """Of a slice in a file of its own: the volume it belongs to (DICOM's SeriesInstanceUID)."""
     position: float = 0.0
     """Where the slice lies in its series, along its normal; only the order counts."""
+    study: str = ""
+    """The examination that the picture is of (DICOM's StudyInstanceUID)."""
     remarks: tuple[str, ...] = ()
     """What must be said of the picture, each completing the sentence `<so many> images ...`, such as `hold several
     windows, of which the first is used`. The same remark of many pictures is said once, with their number."""

@@ -81,7 +81,7 @@ class FilePicture:
             return nifti.facts(self.tree, self.name, max_pixels, self.window, self.axis)
         with self.tree.open(self.name) as file:
             if dicom.is_dicom(file, self.name):
-                return dicom.facts(file, max_pixels, self.window)
+                return dicom.facts(file, max_pixels, self.window, self.frame)
             image = _open(file, max_pixels)
             frames, remarks = _frames(image, file, max_pixels)
             mode = image.mode
@@ -101,7 +101,7 @@ class FilePicture:
             return nifti.decode(self.tree, self.name, max_pixels, self.window, self.axis, self.frame)
         with self.tree.open(self.name) as file:
             if dicom.is_dicom(file, self.name):
-                return dicom.decode(file, max_pixels, self.window)
+                return dicom.decode(file, max_pixels, self.window, self.frame)
             image = _open(file, max_pixels)
             try:
                 return Decoded(self._frame_of(image, file, max_pixels))

@@ -1,0 +1,81 @@
+"""Decoders of compressed DICOM frames that pydicom does not bring or that its own decoders refuse.
+
+GDCM decodes JPEG of 8 bits, JPEG lossless and JPEG-LS, OpenJPEG JPEG 2000 and HTJ2K, both as plug-ins of pydicom.
+imagecodecs adds what these refuse: JPEG of 12 bits (libjpeg-turbo), JPEG-LS of 6 and 7 bits (CharLS), JPEG XL (libjxl).
+"""
+
+from __future__ import annotations
+
+from struct import unpack
+from typing import Any
+
+import gdcm
+import imagecodecs
+import numpy as np
+from pydicom.pixels import get_decoder
+from pydicom.uid import UID, JPEGExtended12Bit, JPEGLSLossless, JPEGLSNearLossless
+
+gdcm.Trace.WarningOff()  # they go to the terminal; what matters of them is in the sentence on the file
+gdcm.Trace.ErrorOff()
+
+JPEG_XL = {
+    "1.2.840.10008.1.2.4.110": "JPEG XL Lossless",
+    "1.2.840.10008.1.2.4.111": "JPEG XL JPEG Recompression",
+    "1.2.840.10008.1.2.4.112": "JPEG XL",
+}
+
+DECODER_DEPENDENCIES = {syntax: ("imagecodecs",) for syntax in (JPEGExtended12Bit, JPEGLSLossless, JPEGLSNearLossless)}
+"""Read by pydicom."""
+
+
+def is_available(uid: str) -> bool:
+    """Asked by pydicom."""
+    return uid in DECODER_DEPENDENCIES
+
+
+def decode_frame(codestream: bytes, runner: Any) -> bytes:
+    """One frame as pydicom's plug-ins give it: samples of `bits_allocated`, colour by pixel and not converted."""
+    if runner.transfer_syntax != JPEGExtended12Bit:
+        if runner.bits_stored > 7:  # GDCM has tried, and CharLS may spend seconds on a damaged frame
+            raise ValueError("the compressed frame is damaged")
+        pixels = imagecodecs.jpegls_decode(codestream)
+    elif runner.samples_per_pixel == 1:
+        pixels = imagecodecs.jpeg8_decode(codestream)
+    else:
+        pixels = imagecodecs.jpeg8_decode(codestream, colorspace="RGB", outcolorspace="RGB")
+    runner.set_option("planar_configuration", 0)
+    return pixels.astype(f"<u{runner.bits_allocated // 8}").tobytes()
+
+
+def start_of_frame(codestream: bytes) -> tuple[int, int, int] | None:
+    """Marker of the start of the frame in JPEG or JPEG-LS, and its rows and columns; None if there is none."""
+    place = 2 if codestream.startswith(b"\xff\xd8") else len(codestream)
+    while place + 9 <= len(codestream) and codestream[place] == 0xFF:
+        marker, length = codestream[place + 1], int.from_bytes(codestream[place + 2 : place + 4], "big")
+        if marker == 0xF7 or (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)):
+            rows, columns = unpack(">HH", codestream[place + 5 : place + 9])
+            return marker, rows, columns
+        place += 1 if marker == 0xFF else 2 + length
+    return None
+
+
+def frame_size(codestream: bytes) -> tuple[int, int] | None:
+    """Rows and columns by the codestream itself, which no decoder should meet unawares: they may be of any size."""
+    if frame := start_of_frame(codestream):
+        return frame[1:]
+    siz = codestream.find(b"\xff\x4f\xff\x51", 0, 4096)  # JPEG 2000, alone or wrapped as JP2
+    if siz < 0 or len(codestream) < siz + 24:
+        return None
+    right, bottom, left, top = unpack(">4I", codestream[siz + 8 : siz + 24])
+    return bottom - top, right - left
+
+
+def decode_jpeg_xl(codestream: bytes) -> np.ndarray:
+    """`[H, W]` or `[H, W, 3]`, uint8 or uint16."""
+    return np.asarray(imagecodecs.jpegxl_decode(codestream))
+
+
+for _syntax in DECODER_DEPENDENCIES:
+    _decoder = get_decoder(UID(_syntax))
+    if "imagecodecs" not in _decoder.available_plugins:
+        _decoder.add_plugin("imagecodecs", (__name__, "decode_frame"))
