@@ -8,7 +8,7 @@ stack, in this order:
 
 The picture of frame 3 of `a/scan.nii.gz` is called `a/scan.nii.gz#frame-003`: frames count from 1, and their numbers
 have as many digits as the last one of the file, three at least. Where neither source nor header name a patient, the
-pictures of one file are of one patient, and so are those of one DICOM series.
+pictures of one file are of one patient.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def expand(
             f"Every {_nth(config.every)} slice of {len(in_series)} DICOM series is taken: {after} of {before} slices."
         )
     groups = _groups(items, facts, taken)
-    notes += _notes_on_groups(items, taken, groups)
+    notes += _notes_on_groups(taken, groups)
     rows = sorted(((number, frame) for _, rest in taken for number, frame in rest))
     return Expanded(
         items=[
@@ -225,20 +225,16 @@ def _is_volume(item: Item) -> bool:
 def _groups(
     items: Sequence[Item], facts: Sequence[Facts], taken: Sequence[tuple[_Stack, list[tuple[int, int]]]]
 ) -> dict[int, str]:
-    """Group of each item that has none of its own: the name of its file, or the number of its series.
+    """The file's name for each volume or file of several frames whose patient neither source nor header name.
 
-    A series' UID would let people find the patient in an archive.
+    Slices in DICOM files of their own stay together by study or series, see `patients`.
     """
-    groups: dict[int, str] = {}
-    series = 0
-    for stack, _ in taken:
-        without = [number for number in dict(stack.slices) if not items[number].group and not facts[number].group]
-        if stack.series:
-            series += bool(without)
-            groups |= dict.fromkeys(without, f"series {series}")
-        elif stack.is_file or _is_volume(items[stack.slices[0][0]]):
-            groups |= {number: items[number].source for number in without}
-    return groups
+    volumes = [stack.slices[0][0] for stack, _ in taken if stack.is_file or _is_volume(items[stack.slices[0][0]])]
+    return {
+        number: items[number].source
+        for number in volumes
+        if not (items[number].group or facts[number].group or facts[number].study or facts[number].series)
+    }
 
 
 def _question(items: Sequence[Item], facts: Sequence[Facts], config: ImportConfig) -> Question:
@@ -305,20 +301,13 @@ def _notes_on_choice(stacks: Sequence[_Stack], kept: Sequence[_Kept], config: Im
     return notes
 
 
-def _notes_on_groups(
-    items: Sequence[Item], taken: Sequence[tuple[_Stack, list[tuple[int, int]]]], groups: dict[int, str]
-) -> list[str]:
-    notes = []
-    files = sum(bool(rest) and not stack.series and stack.slices[0][0] in groups for stack, rest in taken)
-    series = len({group for number, group in groups.items() if group != items[number].source})
-    if files:
-        notes.append(
-            f"No patient is named for {files} files of several slices or volumes, so each counts as a patient of its "
-            "own."
-        )
-    if series:
-        notes.append(f"No patient is named for {series} DICOM series, so each counts as a patient of its own.")
-    return notes
+def _notes_on_groups(taken: Sequence[tuple[_Stack, list[tuple[int, int]]]], groups: dict[int, str]) -> list[str]:
+    files = sum(bool(rest) and stack.slices[0][0] in groups for stack, rest in taken)
+    if not files:
+        return []
+    return [
+        f"No patient is named for {files} files of several slices or volumes, so each counts as a patient of its own."
+    ]
 
 
 def _no_class_lost(
