@@ -15,7 +15,7 @@ from PIL import Image
 
 from engine import __version__
 from engine.configs import ImportConfig
-from engine.datasets.class_mapping import Naming, name_classes
+from engine.datasets.class_mapping import Naming, all_classes_left, name_classes
 from engine.datasets.copies import perceptual_hash
 from engine.datasets.dataset import COLUMNS, Dataset
 from engine.datasets.dataset_info import DatasetInfo, Mode, Provenance
@@ -57,6 +57,7 @@ def import_dataset(
         matched = named(reading, config)
         naming, facts, problems = look(matched, config, report, should_stop)
         unusable.add(problems, len(matched.items))
+        all_classes_left(matched, naming.items)
         depth = _depth(naming.items, facts, config, unusable, report, should_stop)
         with new_folder(path) as folder:
             manifest = _store(naming, facts, depth, config, folder, unusable, report, should_stop)
@@ -212,6 +213,7 @@ def _store(
 
     rows, problems = each(store, naming.items, "import", report, should_stop)
     unusable.add(problems, len(naming.items))
+    all_classes_left(naming, [item for item in naming.items if item.source not in problems])
     manifest = pd.DataFrame(rows)
     meta = [name for name in manifest if name not in (*COLUMNS, "colour", "stored_mode")]
     return manifest.fillna(dict.fromkeys(meta, ""))
