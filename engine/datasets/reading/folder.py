@@ -17,7 +17,7 @@ from engine.datasets.reading.level_names import is_plain
 from engine.datasets.reading.masks import is_mask_folder, without_masks
 from engine.datasets.reading.pictures import FilePicture, is_picture
 from engine.datasets.reading.questions import Question
-from engine.datasets.reading.tree import Tree
+from engine.datasets.reading.tree import SourceTree, Tree
 from engine.store.errors import ErsatzError
 
 UNTOLD = re.compile(r"(\.\d+|\.ima|\.img)?", re.IGNORECASE)
@@ -26,8 +26,12 @@ _MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\x00", b"MM\x00*", b"GIF8"
 
 
 def pictures_below(names: list[str], bare: bool = False) -> list[str]:
-    """The names that are pictures by their ending; with `bare` also those without an ending (DICOM)."""
-    return [name for name in names if is_picture(name) or (bare and not PurePosixPath(name).suffix)]
+    """The names that are pictures by their ending; with `bare` also those whose ending says nothing (DICOM)."""
+    return [
+        name
+        for name in names
+        if is_picture(name) or (bare and UNTOLD.fullmatch(PurePosixPath(name).suffix) is not None)
+    ]
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class Folders:
         return {name: one.label for name, one in self.labelled.items()}
 
 
-def look_at_folders(tree: Tree, config: ImportConfig) -> Folders:
+def look_at_folders(tree: SourceTree, config: ImportConfig) -> Folders:
     """The images, without masks, and the layout of their folders: the config's, else as it looks.
 
     Raises `ErsatzError` if there is no image, and a `Question` if masks cannot be told from images.
@@ -64,19 +68,17 @@ def look_at_folders(tree: Tree, config: ImportConfig) -> Folders:
     return Folders(told.images, told.masks, layout, layout.labelled(), told.notes)
 
 
-def read_folder(tree: Tree, config: ImportConfig, seen: Folders) -> Reading:
+def read_folder(tree: SourceTree, config: ImportConfig, seen: Folders) -> Reading:
     """Items of a tree whose folders are the classes; a `Question` if it is not clear which."""
     if seen.layout.doubt:
         raise Question(seen.layout.doubt, seen.layout.options)
     empty = _empty_classes(tree, seen)
     classes = {one.label for one in seen.labelled.values()}
     if empty and len(classes) < 2:
-        full = (
-            f"images of the class {min(classes)!r} only" if classes else f"{len(seen.images)} images in one folder only"
-        )
+        name = min(classes) if classes else PurePosixPath(seen.images[0]).parts[seen.layout.common - 1]
         raise ErsatzError(
-            f"{tree.path} holds {full}; {_listed_empty(tree, empty)} no image that can be used. At least two classes "
-            "with images are expected. Fill the folder, or convert its files to PNG."
+            f"{tree.path} holds images in the folder {name} only; {_listed_empty(tree, empty)} no image that can be "
+            "used. At least two classes with images are expected. Add images, or convert the files there to PNG."
         )
     if not seen.labelled:
         if config.folders:
@@ -99,7 +101,7 @@ def read_folder(tree: Tree, config: ImportConfig, seen: Folders) -> Reading:
         notes=[
             *seen.notes,
             *seen.layout.notes,
-            *([f"{_listed_empty(tree, empty)} no image that can be used and are no classes here."] if empty else []),
+            *([f"Beside the classes {_listed_empty(tree, empty)} no image that can be used."] if empty else []),
             *left_out(outside, "lie outside the class folders"),
             *other_files(tree.names, {*seen.images, *seen.masks}),
         ],
@@ -132,7 +134,7 @@ def _name(layout: Layout) -> str:
     return (" and ".join([", ".join(named[:-1]), named[-1]]) if len(named) > 1 else named[0]) + " folders"
 
 
-def _empty_classes(tree: Tree, seen: Folders) -> list[str]:
+def _empty_classes(tree: SourceTree, seen: Folders) -> list[str]:
     """Folders beside those of the classes (or the only folder of images) that hold no image."""
     if seen.labelled:
         level = seen.layout.common + seen.layout.roles.index("class")
@@ -150,10 +152,11 @@ def _empty_classes(tree: Tree, seen: Folders) -> list[str]:
     )
 
 
-def _listed_empty(tree: Tree, empty: list[str]) -> str:
-    """`the folders b (10 with .heic) and c (it is empty) hold`"""
+def _listed_empty(tree: SourceTree, empty: list[str]) -> str:
+    """`the folders b (10 with .heic), c (it is empty) hold`"""
     told = [f"{name} ({_endings([file for file in tree.names if file.startswith(f'{name}/')])})" for name in empty[:4]]
-    return f"The folders {', '.join(told)}{', ...' if len(empty) > 4 else ''} hold"
+    more = ", ..." if len(empty) > 4 else ""
+    return f"the folder{'s' * (len(empty) > 1)} {', '.join(told)}{more} hold{'s' * (len(empty) == 1)}"
 
 
 def is_stylegan_index(tree: Tree, name: str) -> bool:

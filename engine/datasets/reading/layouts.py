@@ -45,6 +45,11 @@ class Layout:
     """Whether the names on one of its levels are those of classes, though it may not be clear which level it is."""
     notes: tuple[str, ...] = ()
 
+    @property
+    def words(self) -> str:
+        """As the setting `folders` has it."""
+        return "/".join(self.roles)
+
     def labelled(self) -> dict[str, Labelled]:
         """What the folders say of the images that lie in a class folder, and of no others."""
         if "class" not in self.roles:
@@ -71,7 +76,7 @@ class Layout:
         told = f"{len(classes)} classes ({counted(classes)})" + (f", {len(patients)} patients" if patients else "")
         if outside := len(self.folders) - len(labelled):
             told += f", {outside} images in none"
-        return Option({"folders": "/".join(self.roles)}, told)
+        return Option({"folders": self.words}, told)
 
 
 def counted(counts: Counter[str], most: int = 4) -> str:
@@ -144,7 +149,8 @@ class _Levels:
         if len(classes) > 1 and not self._all_direct(first):
             levels = "; or ".join(self._told(level) for level in classes)
             return self._asked(
-                f"{self.where} has several levels of folders that may be the classes ({levels}).", classes
+                f"{self.where} has several levels of folders that may be the classes ({levels}).",
+                [*classes, *self._of_kind("view")],
             )
         return self._taken(first)
 
@@ -157,14 +163,12 @@ class _Levels:
     def _candidates(self) -> list[int]:
         """Levels that may be the classes, without those that only repeat the level above (`normal/normal_png`)."""
         levels = self._of_kind("class")
-        pairs = {
-            (outer, inner): {parts[outer] + "/" + parts[inner] for parts in self.folders.values() if len(parts) > inner}
-            for outer in levels
-            for inner in levels
-            if outer < inner
-        }
-        repeats = {inner for (outer, inner), found in pairs.items() if len(found) <= len(self.counts[outer])}
-        return [level for level in levels if level not in repeats]
+        return [inner for inner in levels if not any(self._repeats(outer, inner) for outer in levels if outer < inner)]
+
+    def _repeats(self, outer: int, inner: int) -> bool:
+        """Whether each folder on the outer level has one on the inner level at most."""
+        within = {parts[outer : inner + 1 : inner - outer] for parts in self.folders.values() if len(parts) > inner}
+        return len(within) == len({above for above, _ in within}) and len(within) == len(self.counts[outer])
 
     def _augmented(self) -> list[str]:
         names = Counter(part for parts in self.folders.values() for part in parts if is_augmented(part))

@@ -115,13 +115,13 @@ def kind_of(counts: Mapping[str, int]) -> Kind:
         return "one"
     if any(map(is_augmented, names)) and all(is_augmented(name) or is_plain(name) for name in names):
         return "augmented"
+    if all("".join(words_of(name)) in _VIEWS or re.fullmatch(r"\d+ ?[xX]|[xX]\d+", name) for name in names):
+        return "view"
     numbered = _numbered(names)
     if numbered is not None:
         return _of_numbers(names, numbered, counts)
     if all(map(is_plain, names)):
         return "plain"
-    if all("".join(words_of(name)) in _VIEWS or re.fullmatch(r"\d+ ?[xX]|[xX]\d+", name) for name in names):
-        return "view"
     return "patient" if _like_ids(names) else "class"
 
 

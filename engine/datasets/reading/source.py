@@ -16,7 +16,7 @@ from engine.datasets.reading.npz import PREFIX, fetch, read_npz
 from engine.datasets.reading.pictures import ArrayPicture
 from engine.datasets.reading.questions import Question
 from engine.datasets.reading.table import csv_names, read_csv
-from engine.datasets.reading.tree import FolderTree, Tree, ZipTree
+from engine.datasets.reading.tree import FolderTree, SourceTree, ZipTree
 from engine.store.errors import ErsatzError
 from engine.store.progress import Report, silent
 
@@ -65,7 +65,7 @@ def read_phantom(seed: int) -> Reading:
     return Reading(layout="phantom", items=items)
 
 
-def _tree(path: Path, config: ImportConfig) -> tuple[Tree, ImportConfig]:
+def _tree(path: Path, config: ImportConfig) -> tuple[SourceTree, ImportConfig]:
     """The files of a folder or ZIP; a CSV as source stands for its folder."""
     if path.is_dir():
         return FolderTree(path), config
@@ -76,7 +76,7 @@ def _tree(path: Path, config: ImportConfig) -> tuple[Tree, ImportConfig]:
     raise ErsatzError(f"{path} is a single file; {EXPECTED} is expected. Choose the folder that holds the images.")
 
 
-def _read_tree(tree: Tree, config: ImportConfig) -> Reading:
+def _read_tree(tree: SourceTree, config: ImportConfig) -> Reading:
     if config.layout == "csv" or config.csv:
         return read_csv(tree, config)
     index, notes = _stylegan_index(tree)
@@ -89,7 +89,7 @@ def _read_tree(tree: Tree, config: ImportConfig) -> Reading:
     return replace(reading, notes=[*notes, *reading.notes])
 
 
-def _by_folders_or_csv(tree: Tree, config: ImportConfig, seen: Folders) -> Reading:
+def _by_folders_or_csv(tree: SourceTree, config: ImportConfig, seen: Folders) -> Reading:
     """The folders where they are clear and no CSV says otherwise, a CSV where folders are no classes, else a question.
 
     The names of the folders are weighed in `layouts`.
@@ -116,7 +116,7 @@ def _by_folders_or_csv(tree: Tree, config: ImportConfig, seen: Folders) -> Readi
     return read_folder(tree, config, seen)
 
 
-def _question(tree: Tree, seen: Folders, fits: list[Fit]) -> Question:
+def _question(tree: SourceTree, seen: Folders, fits: list[Fit]) -> Question:
     """The labels of a CSV, of one of several, or the folders."""
     layout = seen.layout
     if layout.doubt:
@@ -134,7 +134,7 @@ def _mention(fit: Fit) -> str:
     return f"The CSV {fit.text} and {what}."
 
 
-def _stylegan_index(tree: Tree) -> tuple[str, list[str]]:
+def _stylegan_index(tree: SourceTree) -> tuple[str, list[str]]:
     """The `dataset.json` nearest to the root that is StyleGAN's, '' if there is none, and notes on others."""
     names = [name for name in tree.names if PurePosixPath(name).name == "dataset.json"]
     name = min(names, key=lambda name: len(PurePosixPath(name).parts), default="")
