@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -104,10 +105,12 @@ def _respelled(names: dict[str, str], classes: dict[str, str]) -> list[str]:
         plain = re.sub(r"[^\w.-]+", "-", unicodedata.normalize("NFC", name)).strip("-.")
         if label in classes and safe_name(name) == classes[label] and plain[:80] != classes[label]:
             changed[name] = classes[label]
+    forms = Counter(unicodedata.normalize("NFC", label) for label in classes)
+    notes = [f"Labels are written {form!r} in two forms of Unicode and are one." for form, n in forms.items() if n > 1]
     if not changed:
-        return []
+        return notes
     told = ", ".join(f"{name!r} is {safe!r}" for name, safe in list(changed.items())[:6])
-    return [f"Class names as files can have them: {told}{', ...' if len(changed) > 6 else ''}."]
+    return [*notes, f"Class names as files can have them: {told}{', ...' if len(changed) > 6 else ''}."]
 
 
 def _labels_by_split(items: Sequence[Item]) -> dict[str, set[str]]:

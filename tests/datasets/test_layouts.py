@@ -229,7 +229,7 @@ def test_parts_of_a_download_are_no_classes(found: list[str]):
     layout = weigh(names(dict.fromkeys(found, 4)), "set")
     assert "parts of one lot" in layout.doubt
     assert folders_asked(layout) == ["class"]
-    assert not weigh(names(below(found, ["a", "b"])), "set").doubt
+    assert not weigh(names(below(found, ["a", "b"])), "set").doubt, "parts of a set with classes"
 
 
 def test_class_and_split_in_one_name_are_asked_about():
@@ -241,6 +241,29 @@ def test_folders_beside_splits_are_asked_about():
     layout = weigh(names(below(["train", "test", "extra"], ["a", "b"])), "set")
     assert "extra 6" in layout.doubt
     assert folders_asked(layout) == ["split/class"]
+
+
+def test_a_copy_of_the_set_beside_its_splits_is_asked_about():
+    """As the chest X-rays of Kermany come from Kaggle."""
+    once = below(["train", "test"], ["NORMAL", "PNEUMONIA"])
+    layout = weigh(names({**once, **{f"chest_xray/{folder}": count for folder, count in once.items()}}), "set")
+    assert "chest_xray 12" in layout.doubt
+    assert folders_asked(layout) == ["split/class"]
+    assert "NORMAL 6, PNEUMONIA 6), 12 images in none" in layout.options[0].text
+
+
+def test_many_folders_of_few_images_are_asked_about():
+    assert "patients or cases" in weigh(names({f"{a}{b}na": 3 for a in "ABCDEF" for b in "aeiou"}), "set").doubt
+
+
+def test_a_folder_within_each_class_is_no_patient():
+    assert weigh(names({"covid/P1": 3, "normal/P2": 3}), "set").words == "class"
+
+
+def test_folders_taken_together_are_told():
+    assert weigh(names(below(["fold1", "fold2"], ["a", "b"])), "set").notes == (
+        "Folders fold1, fold2 are taken together.",
+    )
 
 
 def test_augmented_copies_are_told():
@@ -449,10 +472,9 @@ def test_one_name_in_two_forms_of_unicode_is_one_class(home: Home, make_tree: Ma
     images = sorted((source / "images").iterdir())
     kinds = ("M\u00fcller", "Mu\u0308ller", "normal")
     (source / "labels.csv").write_text(table("image,label", images, "{file},{kind}", kinds), encoding="utf-8")
-    assert import_dataset(home, config(source)).manifest["class"].value_counts().to_dict() == {
-        "M\u00fcller": 8,
-        "normal": 4,
-    }
+    dataset = import_dataset(home, config(source))
+    assert dataset.manifest["class"].value_counts().to_dict() == {"M\u00fcller": 8, "normal": 4}
+    assert any("'M\u00fcller' in two forms of Unicode" in note for note in dataset.info.provenance.notes)
 
 
 @pytest.mark.parametrize(

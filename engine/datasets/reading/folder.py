@@ -22,6 +22,7 @@ from engine.store.errors import ErsatzError
 
 UNTOLD = re.compile(r"(\.\d+|\.ima|\.img)?", re.IGNORECASE)
 """Endings that say nothing of the content: none, a number (DICOM names files by their UID), and Siemens' own."""
+PACKED = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
 _MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\x00", b"MM\x00*", b"GIF8", b"BM")
 
 
@@ -58,9 +59,11 @@ def look_at_folders(tree: SourceTree, config: ImportConfig) -> Folders:
     """
     pictures = _pictures(tree, config)
     if not pictures:
+        packed = any(PurePosixPath(name).suffix.lower() in PACKED for name in tree.names)
         raise ErsatzError(
             f"{tree.path} holds no image ({_endings(tree.names)}); PNG, JPEG, TIFF, BMP, GIF, WebP, PPM, JPEG 2000 "
-            "or DICOM files in one folder per class are expected. Choose the folder that holds them."
+            "or DICOM files in one folder per class are expected. "
+            + ("Unpack the archives in it." if packed else "Choose the folder that holds them.")
         )
     told = without_masks(pictures, config.mask_suffix, str(tree.path))
     roles = tuple(config.folders.split("/")) if config.folders else ()

@@ -14,6 +14,8 @@ FEW_CLASSES = 12
 """Names that come back below many patients are classes if they are so few at most."""
 MANY_PATIENTS = 5
 """Folders around classes are taken for patients only if they are so many at least."""
+FEW_IMAGES, MANY_FOLDERS = 5, 25
+"""So many folders of so few images (their median) are rather patients than classes, whatever their names."""
 MANY_NAMES = 5
 """More names than this on a level below another may be patients, whatever they look like."""
 
@@ -133,7 +135,7 @@ class _Levels:
         classes = self._candidates()
         ids = self._of_kind("patient", "numbered")
         if doubt := self._beside_splits():
-            return self._asked(doubt, classes)
+            return replace(self._within_splits(), doubt=doubt)
         if not classes:
             return self._without_classes()
         first = classes[0]
@@ -145,6 +147,13 @@ class _Levels:
                 f"{self.where} has folders named like patients ({self._told(above[0])}) around folders that may be "
                 f"classes or not ({self._told(first)}).",
                 [first, above[0]],
+            )
+        sizes = sorted(self.counts[first].values())
+        if not above and len(sizes) >= MANY_FOLDERS and sizes[len(sizes) // 2] <= FEW_IMAGES:
+            return self._asked(
+                f"{self.where} has {len(sizes)} folders of few images each ({self._told(first)}), which may be "
+                "patients or cases and not classes.",
+                classes,
             )
         if len(classes) > 1 and not self._all_direct(first):
             levels = "; or ".join(self._told(level) for level in classes)
@@ -191,6 +200,16 @@ class _Levels:
                     f"none by their names ({counted(others)})."
                 )
         return ""
+
+    def _within_splits(self) -> Layout:
+        """The reading of what lies in folders of splits alone, with its options."""
+        level = self._of_kind("split")[0]
+        splits = splits_of(self.counts[level])
+        within = {name: parts for name, parts in self.folders.items() if {*parts[level : level + 1]} & splits.keys()}
+        inner = _Levels(within, self.common, self.where).layout()
+        told = [tuple(str(option.settings["folders"]).split("/")) for option in inner.options] or [inner.roles]
+        readings = [self._of(roles) for roles in told if "class" in roles]
+        return replace(self._of(inner.roles), options=tuple(reading.option() for reading in readings))
 
     def _with_split(self, level: int) -> str:
         """A doubt on names that hold a class and a split (`covid_train`, `covid_test`)."""
@@ -255,6 +274,10 @@ class _Levels:
         named = [one for one in self._of_kind("class") if one > level]
         if named and deeper:
             notes.append(f"{len(deeper)} images lie in folders within their class folder (such as {deeper[0]}).")
+        for one in self._of_kind("part", "plain", "view"):
+            if len(self.counts[one]) > 1 and one != level:
+                names = list(self.counts[one])
+                notes.append(f"Folders {', '.join(names[:4])}{', ...' if len(names) > 4 else ''} are taken together.")
         if "patient" in layout.roles:
             notes.append(self._patients(layout))
         return replace(layout, notes=(*notes, *self.notes))
@@ -284,6 +307,7 @@ class _Levels:
     def _roles(self, level: int, patients: int | None = None) -> tuple[str, ...]:
         """The classes on a level, with the first levels of splits and of patients, unless these are the classes."""
         ids = self._of_kind("patient", "numbered") if patients is None else [patients]
+        ids = [one for one in ids if one <= level or not self._repeats(level, one)]
         splits = self._of_kind("split")
         roles = ["-"] * len(self.counts)
         for levels, role in ((ids, "patient"), (splits, "split"), ([level], "class")):

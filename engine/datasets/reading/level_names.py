@@ -144,7 +144,7 @@ def _numbered(names: list[str]) -> list[str] | None:
 def _of_numbers(names: list[str], shared: list[str], counts: Mapping[str, int]) -> Kind:
     if shared and {*shared} <= _CLASSES | PLAIN and {*shared} & _CLASSES:
         return "class"
-    if shared and _PARTS & {*shared} and not (_PATIENTS - PLAIN) & {*shared}:
+    if _PARTS & {*shared} and not _PATIENTS & {*shared}:
         return "part"
     if {*shared} & (_PATIENTS | _PATIENT_SETS):
         return "patient"
