@@ -121,6 +121,9 @@ def test_splits_in_folders_of_the_classes_are_given(home: Home, make_tree: Make,
         ["patient1", "patient2"],
         [f"DOE^{name}" for name in "ABC"],
         [str(n) for n in range(1, 13)],
+        [f"TCGA-A{n}-A0S{letter}" for n in (1, 2) for letter in "BEHJ"],
+        [f"case {n} {('benign', 'malignant')[n % 2]}" for n in range(1, 9)],
+        ["a3f09c1e", "77bc01dd", "00fa81b2", "b2c4d6e8", "9f8e7d6c"],
     ],
 )
 def test_patients_are_no_classes(patients: list[str]):
@@ -131,7 +134,16 @@ def test_patients_are_no_classes(patients: list[str]):
     assert "patients" in weigh(names(below(["train", "test"], patients)), "set").doubt
 
 
-@pytest.mark.parametrize("found", [["0", "1"], ["0", "1", "2", "3", "4"], ["grade1", "grade2"], ["Stage 0", "Stage 1"]])
+@pytest.mark.parametrize(
+    "found",
+    [
+        ["0", "1"],
+        ["0", "1", "2", "3", "4"],
+        ["grade1", "grade2"],
+        ["Stage 0", "Stage 1"],
+        ["1. Eczema 1677", "2. Melanoma 1575", "3. Atopic 125", "4. Carcinoma 3323", "5. Nevi 7970"],
+    ],
+)
 def test_numbers_of_classes_are_classes(found: list[str]):
     layout = weigh(names(dict.fromkeys(found, 4)), "set")
     assert not layout.doubt
@@ -357,6 +369,12 @@ def test_ham10000_is_read_by_its_csv(home: Home, parts: tuple[Path, list[Path]],
     (source / "HAM10000_metadata.csv").write_text(text)
     dataset = import_dataset(home, config(source))
     assert dataset.manifest["class"].value_counts().to_dict() == {"mel": 8, "nv": 8}
+
+
+def test_csv_of_patients_is_mentioned(make_tree: Make, refused: Refused):
+    source = make_tree({f"P{n:03d}": 3 for n in range(6)})
+    (source / "patients.csv").write_text("id,label\n" + "".join(f"P{n:03d},{'ab'[n % 2]}\n" for n in range(6)))
+    refused(source, "6 folders named like patients", "patients.csv names these folders")
 
 
 def test_two_csvs_that_name_the_images_are_asked_about(parts: tuple[Path, list[Path]], config: Config):

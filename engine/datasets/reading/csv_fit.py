@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import io
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import PurePosixPath
 
 from engine.datasets.reading.items import BadPicture
@@ -55,10 +56,23 @@ def csv_fits(tree: Tree, images: list[str], classes: Mapping[str, str]) -> list[
 
     `classes`: the class of each image by its folder, as far as folders say any.
     """
-    tables = [name for name in tree.names if PurePosixPath(name).suffix.lower() in (".csv", ".tsv")]
+    tables = _tables(tree)
     index = _Index(images) if tables else None
     fits = [_fit(name, rows, index, images, classes) for name in tables if index and (rows := _rows(tree, name))]
     return sorted((fit for fit in fits if fit.named), key=lambda fit: -fit.named)
+
+
+def names_folders(tree: Tree, folders: Collection[str]) -> str:
+    """The first CSV with a column that names nearly all of these folders (patients, say), ''."""
+    for name in _tables(tree):
+        columns = zip_longest(*_rows(tree, name), fillvalue="")
+        if any(len({*cells} & {*folders}) >= NEARLY_ALL * len(folders) for cells in columns):
+            return name
+    return ""
+
+
+def _tables(tree: Tree) -> list[str]:
+    return [name for name in tree.names if PurePosixPath(name).suffix.lower() in (".csv", ".tsv")]
 
 
 def _rows(tree: Tree, name: str) -> list[list[str]]:

@@ -122,7 +122,7 @@ def _pictures(tree: Tree, config: ImportConfig) -> list[str]:
 
 
 def _by_content(tree: Tree, name: str) -> bool:
-    if not UNTOLD.fullmatch(PurePosixPath(name).suffix):
+    if not UNTOLD.fullmatch(PurePosixPath(name).suffix) or PurePosixPath(name).name == "DICOMDIR":
         return False
     try:
         with tree.open(name) as file:

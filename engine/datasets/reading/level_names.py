@@ -166,12 +166,24 @@ def _like_grades(names: list[str], counts: Mapping[str, int]) -> bool:
 
 
 def _like_ids(names: list[str]) -> bool:
-    """Ids of several patterns (`SOB_B_A_14-22549AB`, `TCGA-02-0006`, hashes), or persons as DICOM writes them."""
+    """Ids of several patterns (`SOB_B_A_14-22549AB`, `TCGA-02-0006`, hashes), or persons as DICOM writes them.
+
+    Their numbers tell them apart and few words come with them, where classes have words of their own (`1. Eczema`).
+    """
     if all("^" in name for name in names):
         return True
-    ids = [
-        name
-        for name in names
-        if re.search(r"\d{3}", name) or (re.fullmatch(r"[0-9a-fA-F-]{8,}", name) and re.search(r"\d", name))
-    ]
-    return len(names) >= 5 and len(ids) >= 0.9 * len(names)
+    ids = [name for name in names if re.search(r"\d", name)]
+    if len(names) < 5 or len(ids) < 0.9 * len(names):
+        return False
+    if all(re.fullmatch(r"[0-9a-fA-F-]{8,}", name) for name in ids):
+        return True
+    words = [words_of(name) for name in ids]
+    if all(found[0] in _PATIENTS | _PATIENT_SETS for found in words):
+        return True
+    long = all(re.search(r"\d{3}", name) for name in ids)
+    numbers = {tuple(word for word in found if word.isdecimal()) for found in words}
+    texts = {tuple(word for word in found if not word.isdecimal()) for found in words}
+    first = {found[0] for found in words}
+    if long and len(first) == 1 and not first & _CLASSES:
+        return True
+    return len(texts) <= len(ids) / 2 and (long or len(numbers) >= 0.4 * len(ids))

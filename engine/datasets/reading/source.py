@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from engine.configs import ImportConfig
 from engine.datasets.phantom import phantom
-from engine.datasets.reading.csv_fit import MOST, NEARLY_ALL, Fit, csv_fits
+from engine.datasets.reading.csv_fit import MOST, NEARLY_ALL, Fit, csv_fits, names_folders
 from engine.datasets.reading.folder import Folders, is_stylegan_index, look_at_folders, read_folder, read_stylegan
 from engine.datasets.reading.items import Item, Reading
 from engine.datasets.reading.npz import PREFIX, fetch, read_npz
@@ -109,6 +109,9 @@ def _by_folders_or_csv(tree: SourceTree, config: ImportConfig, seen: Folders) ->
             return read_csv(tree, config.model_copy(update={"csv": useful[0].name}))
         if useful:
             raise _question(tree, seen, useful)
+        if seen.classes and (by_folder := names_folders(tree, set(seen.classes.values()))):
+            told = f"The CSV {by_folder} names these folders; with a row for each image it would be used."
+            seen = replace(seen, layout=replace(seen.layout, doubt=f"{seen.layout.doubt} {told}".strip()))
         if csv_names(tree) and not seen.layout.options:
             return read_csv(tree, config)  # says what is wrong with it
     if full:
