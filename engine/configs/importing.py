@@ -24,7 +24,7 @@ class ImportConfig(Config):
     """How the source is laid out; auto looks at it."""
     folders: str = ""
     """What the levels of folders stand for, from the outermost: class, split, patient or - (nothing), such as
-    split/class or class/patient; empty: found out, or asked."""
+    split/class or class/patient; empty: found out, or asked. Levels below the last one named do not matter."""
     csv: str = ""
     """CSV with the labels, when it does not lie in the source folder alone."""
     csv_encoding: str = ""
@@ -63,8 +63,8 @@ class ImportConfig(Config):
     slice_values: tuple[float, float] | None = None
     """Only slices with values in this range (HU in CT) in at least 1 % of their pixels."""
     mask_suffix: str = ""
-    """What the names of masks end in, such as _mask, which are then never images; only slices with a marked pixel in
-    the mask of their volume are taken."""
+    """What the names of masks or of their folders end in, such as _mask, which are then never images; only slices with
+    a marked pixel in the mask of their volume are taken. Empty: told from images by their names; -: there are none."""
     keep_ids: bool = False
     """Keep patient ids as DICOM files hold them; without it they are hashed with a salt of the home."""
     ignore_ids: bool = False
@@ -96,8 +96,21 @@ class ImportConfig(Config):
             raise ValueError("train_share + valid_share must leave room for a test set (sum below 1)")
         if not self.source and self.layout not in ("phantom",):
             raise ValueError("source is empty; expected a folder, file or MedMNIST name unless layout is phantom")
+        if self.folders:
+            _check_folders(self.folders.split("/"))
         if self.window is not None and self.window[1] <= 0:
             raise ValueError("window width must be above 0")
         if self.slice_values is not None and self.slice_values[0] > self.slice_values[1]:
             raise ValueError("slice_values must be the lower value and then the upper one")
         return self
+
+
+def _check_folders(levels: list[str]) -> None:
+    unknown = [level for level in levels if level not in ("class", "split", "patient", "-")]
+    if unknown:
+        raise ValueError(f"folders has the level {unknown[0]!r}; class, split, patient and - are expected")
+    twice = [level for level in levels if level != "-" and levels.count(level) > 1]
+    if twice:
+        raise ValueError(f"folders names {twice[0]} twice; once is expected, as in split/class")
+    if "class" not in levels:
+        raise ValueError("folders names no class; one level of classes is expected, as in split/class")

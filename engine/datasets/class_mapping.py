@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.configs import ImportConfig
 from engine.datasets.reading.items import Item, Reading
 from engine.store.errors import ErsatzError
+
+SIGNS = {"\u00b1": "plusminus", "+": "plus", "\u2264": "le", "\u2265": "ge", "<=": "le", ">=": "ge"}
+SIGNS |= {"<": "lt", ">": "gt", "=": "eq", "%": "pct"}
+"""Signs that tell one class from another; a minus is one only at the end of a word or before the first."""
+RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,8 @@ def name_classes(reading: Reading, config: ImportConfig) -> Naming:
     items = [item for item in reading.items if item.label in classes]
     _same_in_all_splits(items, classes, bool(splits))
     _enough(items, classes, config)
-    notes = [
+    notes = [*_respelled(names, classes)]
+    notes += [
         f"The class {long!r} of one split is taken for {short!r} of another." for long, short in sorted(aliases.items())
     ]
     if dropped := len(reading.items) - len(items):
@@ -69,11 +76,41 @@ def name_classes(reading: Reading, config: ImportConfig) -> Naming:
 
 
 def safe_name(name: str) -> str:
-    """`name` as it can stand in file names and URLs: letters, digits, '.', '_' and '-' only."""
-    safe = re.sub(r"[^\w.-]+", "-", unicodedata.normalize("NFC", name)).strip("-.")[:80]
+    """`name` as it can stand in file names and URLs of every system: letters, digits, '.', '_' and '-' only.
+
+    Signs with a meaning become words, so that HER2+ and HER2- stay two names, and `con`, which Windows keeps for
+    itself (Naming Files, Paths, and Namespaces), becomes `con_`.
+    """
+    safe = re.sub(r"[^\w.-]+", "-", _spelled(unicodedata.normalize("NFC", name))).strip("-.")[:80]
+    if RESERVED.fullmatch(safe):
+        stem, dot, rest = safe.partition(".")
+        safe = f"{stem}_{dot}{rest}"
     if not safe:
         raise ErsatzError(f"{name!r} cannot be the name of a class; letters or digits are expected. Use class_names.")
     return safe
+
+
+def _spelled(name: str) -> str:
+    """`HER2+` -> `HER2plus`, `ER+/PR-` -> `ERplus/PRminus`, `a + b` -> `a plus b`; a hyphen between words stays."""
+    name = re.sub(r"(?<=\w)[-\u2212](?=$|[\s/,;:)\]_+])|^[-\u2212](?=\w)", "minus", name.strip())
+    for sign, word in SIGNS.items():
+        name = re.sub(rf"(?<=\w){re.escape(sign)}(?=[^\W_])", f"-{word}-", name).replace(sign, word)
+    return name
+
+
+def _respelled(names: dict[str, str], classes: dict[str, str]) -> list[str]:
+    """A note on the classes whose names had to become others than spaces and dots ask for."""
+    changed = {}
+    for label, name in names.items():
+        plain = re.sub(r"[^\w.-]+", "-", unicodedata.normalize("NFC", name)).strip("-.")
+        if label in classes and safe_name(name) == classes[label] and plain[:80] != classes[label]:
+            changed[name] = classes[label]
+    forms = Counter(unicodedata.normalize("NFC", label) for label in classes)
+    notes = [f"Labels are written {form!r} in two forms of Unicode and are one." for form, n in forms.items() if n > 1]
+    if not changed:
+        return notes
+    told = ", ".join(f"{name!r} is {safe!r}" for name, safe in list(changed.items())[:6])
+    return [*notes, f"Class names as files can have them: {told}{', ...' if len(changed) > 6 else ''}."]
 
 
 def _labels_by_split(items: Sequence[Item]) -> dict[str, set[str]]:
@@ -118,7 +155,8 @@ def _no_merging(names: dict[str, str], classes: dict[str, str], splits: list[set
     for label, name in names.items():
         key = classes[label].casefold()  # folders of the classes must differ on every file system
         other = first.setdefault(key, label)
-        if names[other] != name and any({label, other} <= found for found in splits):
+        same = unicodedata.normalize("NFC", names[other]) == unicodedata.normalize("NFC", name)
+        if not same and any({label, other} <= found for found in splits):
             raise ErsatzError(
                 f"The labels {other!r} and {label!r} would get the same class name {classes[label]!r}; names that "
                 "differ are expected. Rename one, or join both under one name, in class_names."
@@ -152,6 +190,20 @@ def _enough(items: Sequence[Item], classes: dict[str, str], config: ImportConfig
         raise ErsatzError(
             f"{len(small)} of {len(counts)} classes have one image only (such as {small[0]}); several are expected, so "
             "that each split has some. Add images or leave these classes out."
+        )
+
+
+def all_classes_left(before: Naming, items: Sequence[Item]) -> None:
+    """An `ErsatzError` if a class of `before` has none of the `items` that could be used."""
+    left = {item.label for item in items}
+    classes = {before.classes[label] for label in left}
+    if lost := sorted(set(before.classes.values()) - classes):
+        counts = [sum(before.classes[item.label] == name for item in before.items) for name in lost]
+        told = ", ".join(f"{name!r} (none of its {count} files)" for name, count in zip(lost, counts, strict=True))
+        kept = f"name the others ({_listed(sorted(classes))}) in only_classes" if len(classes) > 1 else "mend its files"
+        raise ErsatzError(
+            f"No file of the class {told} can be used; images of every class are expected. Convert the files to PNG, "
+            f"or {kept}."
         )
 
 

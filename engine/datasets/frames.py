@@ -22,9 +22,10 @@ import numpy as np
 from engine.configs import ImportConfig
 from engine.datasets.parallel_map import each
 from engine.datasets.reading.items import Facts, Item
-from engine.datasets.reading.masks import Masks
+from engine.datasets.reading.masks import AS_IMAGES
 from engine.datasets.reading.pictures import FilePicture
 from engine.datasets.reading.questions import Option, Question
+from engine.datasets.reading.volume_masks import Masks
 from engine.store.errors import ErsatzError
 from engine.store.progress import Report, ShouldStop
 
@@ -75,7 +76,7 @@ class _Kept:
 
 def cut(items: Sequence[Item], config: ImportConfig) -> tuple[list[Item], list[str]]:
     """The items with volumes to be cut along `config.axis`, without masks; and a note on how many masks there are."""
-    masks = Masks(config.mask_suffix)
+    masks = _masks(config)
     images = [
         replace(item, picture=replace(item.picture, axis=config.axis))
         if isinstance(item.picture, FilePicture)
@@ -106,8 +107,8 @@ def expand(
     notes: list[str] = []
     problems: dict[str, str] = {}
     kept = [_Kept(stack.slices) for stack in stacks]
-    if config.slice_values is not None or config.mask_suffix:
-        masks = Masks(config.mask_suffix)
+    if config.slice_values is not None or _masks(config).suffix:
+        masks = _masks(config)
 
         def choose(_: int, stack: _Stack) -> tuple[_Stack, _Kept]:
             return stack, _chosen(stack, items, facts, masks, config)
@@ -140,6 +141,10 @@ def expand(
         notes=notes,
         problems=problems,
     )
+
+
+def _masks(config: ImportConfig) -> Masks:
+    return Masks("" if config.mask_suffix == AS_IMAGES else config.mask_suffix)
 
 
 def _stacks(items: Sequence[Item], facts: Sequence[Facts]) -> list[_Stack]:
@@ -280,7 +285,7 @@ def _note_on_frames(frames: Sequence[int], taken: Sequence[Sequence[object]], co
 def _notes_on_choice(stacks: Sequence[_Stack], kept: Sequence[_Kept], config: ImportConfig) -> list[str]:
     notes = []
     unmarked, outside = sum(found.unmarked for found in kept), sum(found.outside for found in kept)
-    if config.mask_suffix:
+    if _masks(config).suffix:
         cut_up = [(stack, found) for stack, found in zip(stacks, kept, strict=True) if stack.is_file or stack.series]
         bare = [stack.source for stack, found in cut_up if not found.has_mask]
         if len(bare) < len(cut_up):

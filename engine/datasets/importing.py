@@ -15,7 +15,7 @@ from PIL import Image
 
 from engine import __version__
 from engine.configs import ImportConfig
-from engine.datasets.class_mapping import Naming, name_classes
+from engine.datasets.class_mapping import Naming, all_classes_left, name_classes
 from engine.datasets.copies import perceptual_hash
 from engine.datasets.dataset import COLUMNS, Dataset
 from engine.datasets.dataset_info import DatasetInfo, Mode, Provenance
@@ -60,6 +60,7 @@ def import_dataset(
         matched = named(reading, config)
         naming, facts, problems = look(matched, config, report, should_stop)
         unusable.add(problems, len(matched.items))
+        all_classes_left(matched, naming.items)
         groups = groups_of(naming.items, facts, config)
         names = groups.names(None if config.keep_ids or not groups.hashes else salt_of(home))
         naming = replace(naming, notes=[*naming.notes, *groups.notes])
@@ -224,6 +225,7 @@ def _store(
 
     rows, problems = each(store, naming.items, "import", report, should_stop)
     unusable.add(problems, len(naming.items))
+    all_classes_left(naming, [item for item in naming.items if item.source not in problems])
     manifest = pd.DataFrame(rows)
     meta = [name for name in manifest if name not in (*COLUMNS, "colour", "stored_mode")]
     return manifest.fillna(dict.fromkeys(meta, ""))

@@ -142,7 +142,7 @@ def test_csv_in_another_encoding_is_refused(flat, refused: Refused):
 
 def test_two_csvs_need_a_choice(home: Home, flat, config: Config, refused: Refused):
     source = flat(PLAIN)
-    (source / "other.csv").write_text("a,b\n1,2\n")
+    (source / "other.csv").write_text(PLAIN)
     refused(source, "2 CSV files", "labels.csv, other.csv")
     assert len(import_dataset(home, config(source, csv=str(source / "labels.csv"))).manifest) == 12
 

@@ -1,72 +1,175 @@
-"""A tree of folders as labels: `<class>/...` or `<split>/<class>/...`, or the StyleGAN layout with `dataset.json`."""
+"""A tree of folders as labels: `<class>/...`, `<split>/<class>/...` and their like, or StyleGAN's `dataset.json`."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from engine.configs import ImportConfig
+from engine.datasets.reading import dicom
 from engine.datasets.reading.items import BadPicture, Item, Reading
+from engine.datasets.reading.layouts import Labelled, Layout, fixed, weigh
+from engine.datasets.reading.level_names import SPLIT_NAMES as SPLIT_NAMES
+from engine.datasets.reading.level_names import is_plain
+from engine.datasets.reading.masks import is_mask_folder, without_masks
 from engine.datasets.reading.pictures import FilePicture, is_header, is_picture
-from engine.datasets.reading.tree import Tree
+from engine.datasets.reading.questions import Question
+from engine.datasets.reading.tree import SourceTree, Tree
 from engine.store.errors import ErsatzError
 
-SPLIT_NAMES = {
-    **dict.fromkeys(("train", "training", "tr"), "train"),
-    **dict.fromkeys(("valid", "validation", "val", "dev"), "valid"),
-    **dict.fromkeys(("test", "testing"), "test"),
-}
+UNTOLD = re.compile(r"(\.\d+|\.ima|\.img)?", re.IGNORECASE)
+"""Endings that say nothing of the content: none, a number (DICOM names files by their UID), and Siemens' own."""
+PACKED = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
+_MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\x00", b"MM\x00*", b"GIF8", b"BM")
 
 
 def pictures_below(names: list[str], bare: bool = False) -> list[str]:
-    """The names that are pictures by their ending; with `bare` also those without an ending (DICOM)."""
-    return [name for name in names if is_picture(name) or (bare and not PurePosixPath(name).suffix)]
+    """The names that are pictures by their ending; with `bare` also those whose ending says nothing (DICOM)."""
+    return [
+        name
+        for name in names
+        if is_picture(name) or (bare and UNTOLD.fullmatch(PurePosixPath(name).suffix) is not None)
+    ]
 
 
-def labels_by_folder(pictures: list[str]) -> tuple[dict[str, tuple[str, str]], list[str]]:
-    """`{name: (split, class)}` of the pictures that lie in class folders, and the names of those that do not.
+@dataclass(frozen=True)
+class Folders:
+    """The images of a tree and what the folders around them say."""
 
-    Folders around everything else are passed through (`archive/Data/train/...`). The level below them holds splits if
-    one of its names is a split, else classes.
+    images: list[str]
+    masks: list[str]
+    layout: Layout
+    labelled: dict[str, Labelled]
+    """What the folders say of each image, as far as it lies in a class folder."""
+    notes: list[str]
+
+    @property
+    def classes(self) -> dict[str, str]:
+        """The class of each image by its folder."""
+        return {name: one.label for name, one in self.labelled.items()}
+
+
+def look_at_folders(tree: SourceTree, config: ImportConfig) -> Folders:
+    """The images, without masks, and the layout of their folders: the config's, else as it looks.
+
+    Raises `ErsatzError` if there is no image, and a `Question` if masks cannot be told from images.
     """
-    common = _common_folder(pictures)
-    inner = {name: PurePosixPath(name).parts[common:] for name in pictures}
-    with_splits = any(len(parts) > 1 and parts[0].lower() in SPLIT_NAMES for parts in inner.values())
-    labels, outside = {}, []
-    for name, parts in inner.items():
-        if with_splits and len(parts) > 2 and parts[0].lower() in SPLIT_NAMES:
-            labels[name] = (SPLIT_NAMES[parts[0].lower()], parts[1])
-        elif not with_splits and len(parts) > 1:
-            labels[name] = ("", parts[0])
-        else:
-            outside.append(name)
-    return labels, outside
-
-
-def read_folder(tree: Tree, config: ImportConfig) -> Reading:
-    """Items of a tree whose folders are the classes."""
-    pictures = pictures_below(tree.names, bare=config.layout == "dicom")
+    pictures = _pictures(tree, config)
     if not pictures:
+        packed = any(PurePosixPath(name).suffix.lower() in PACKED for name in tree.names)
         raise ErsatzError(
             f"{tree.path} holds no image ({_endings(tree.names)}); PNG, JPEG, TIFF, BMP, GIF, WebP, PPM, JPEG 2000, "
-            "NIfTI or DICOM files in one folder per class are expected. Choose the folder that holds them."
+            "NIfTI or DICOM files in one folder per class are expected. "
+            + ("Unpack the archives in it." if packed else "Choose the folder that holds them.")
         )
-    labels, outside = labels_by_folder(pictures)
-    if not labels:
+    told = without_masks(pictures, config.mask_suffix, str(tree.path))
+    roles = tuple(config.folders.split("/")) if config.folders else ()
+    layout = fixed(told.images, roles) if roles else weigh(told.images, str(tree.path))
+    return Folders(told.images, told.masks, layout, layout.labelled(), told.notes)
+
+
+def read_folder(tree: SourceTree, config: ImportConfig, seen: Folders) -> Reading:
+    """Items of a tree whose folders are the classes; a `Question` if it is not clear which."""
+    if seen.layout.doubt:
+        raise Question(seen.layout.doubt, seen.layout.options)
+    empty = _empty_classes(tree, seen)
+    classes = {one.label for one in seen.labelled.values()}
+    if empty and len(classes) < 2:
+        name = min(classes) if classes else PurePosixPath(seen.images[0]).parts[seen.layout.common - 1]
         raise ErsatzError(
-            f"{tree.path} holds {len(pictures)} images but no class folders; one folder per class, or a CSV with the "
-            "labels beside the images, is expected. Sort the images into folders, or name the CSV."
+            f"{tree.path} holds images in the folder {name} only; {_listed_empty(tree, empty)} no image that can be "
+            "used. At least two classes with images are expected. Add images, or convert the files there to PNG."
         )
-    splits = {split for split, _ in labels.values()}
-    notes = [*left_out(outside, "lie outside the class folders"), *other_files(tree.names, set(pictures))]
+    if not seen.labelled:
+        if config.folders:
+            raise ErsatzError(
+                f"{tree.path} does not have its {len(seen.images)} images (such as {seen.images[0]}) in folders as "
+                f"{config.folders} says; a folder for each level down to the class is expected. Correct the setting "
+                "folders."
+            )
+        raise ErsatzError(
+            f"{tree.path} holds {len(seen.images)} images but no class folders; one folder per class, or a CSV with "
+            "the labels beside the images, is expected. Sort the images into folders, or name the CSV."
+        )
+    outside = [name for name in seen.images if name not in seen.labelled]
     return Reading(
-        layout="split and class folders" if splits != {""} else "class folders",
+        layout=_name(seen.layout),
         items=[
-            Item(name, label, FilePicture(tree, name, config.window), split) for name, (split, label) in labels.items()
+            Item(name, one.label, FilePicture(tree, name, config.window), one.split, one.group)
+            for name, one in seen.labelled.items()
         ],
-        notes=notes,
+        notes=[
+            *seen.notes,
+            *seen.layout.notes,
+            *([f"Beside the classes {_listed_empty(tree, empty)} no image that can be used."] if empty else []),
+            *left_out(outside, "lie outside the class folders"),
+            *other_files(tree.names, {*seen.images, *seen.masks}),
+        ],
     )
+
+
+def _pictures(tree: Tree, config: ImportConfig) -> list[str]:
+    """Pictures by their ending, or by their content where the ending says nothing."""
+    if config.layout == "dicom":
+        return pictures_below(tree.names, bare=True)
+    # DICOM files often have no ending; where there is nothing else, whatever has none is tried.
+    return [name for name in tree.names if is_picture(name) or _by_content(tree, name)] or pictures_below(
+        tree.names, bare=True
+    )
+
+
+def _by_content(tree: Tree, name: str) -> bool:
+    if not UNTOLD.fullmatch(PurePosixPath(name).suffix) or PurePosixPath(name).name == "DICOMDIR":
+        return False
+    try:
+        with tree.open(name) as file:
+            return dicom.is_dicom(file, name) or file.read(8).startswith(_MAGIC)
+    except BadPicture:
+        return False
+
+
+def _name(layout: Layout) -> str:
+    """How the folders were read, for people: `split and class folders`."""
+    named = [role for role in layout.roles if role != "-"]
+    return (" and ".join([", ".join(named[:-1]), named[-1]]) if len(named) > 1 else named[0]) + " folders"
+
+
+def _empty_classes(tree: SourceTree, seen: Folders) -> list[str]:
+    """Folders beside those of the classes (or the only folder of images) that hold no image."""
+    if seen.labelled:
+        level = seen.layout.common + seen.layout.roles.index("class")
+    else:
+        level = seen.layout.common - 1
+        if level < 0 or is_plain(PurePosixPath(seen.images[0]).parts[level]):
+            return []
+    used = {PurePosixPath(name).parts[: level + 1] for name in seen.labelled or seen.images}
+    beside = {parts[:level] for parts in used}
+    folders = [PurePosixPath(folder).parts for folder in tree.folders]
+    return sorted(
+        "/".join(parts)
+        for parts in folders
+        if len(parts) == level + 1 and parts[:level] in beside and parts not in used and not is_mask_folder(parts[-1])
+    )
+
+
+def _listed_empty(tree: SourceTree, empty: list[str]) -> str:
+    """`the folders b (10 with .heic), c (it is empty) hold`"""
+    told = [f"{name} ({_endings([file for file in tree.names if file.startswith(f'{name}/')])})" for name in empty[:4]]
+    more = ", ..." if len(empty) > 4 else ""
+    return f"the folder{'s' * (len(empty) > 1)} {', '.join(told)}{more} hold{'s' * (len(empty) == 1)}"
+
+
+def is_stylegan_index(tree: Tree, name: str) -> bool:
+    """Whether a `dataset.json` is meant for StyleGAN; other programs call theirs so too. A damaged one may be."""
+    try:
+        with tree.open(name) as file:
+            content = json.load(file)
+    except (BadPicture, ValueError):
+        return True
+    return isinstance(content, dict) and "labels" in content and not isinstance(content["labels"], dict)
 
 
 def read_stylegan(tree: Tree, config: ImportConfig, index: str) -> Reading:
@@ -125,17 +228,6 @@ def other_files(names: list[str], used: set[str]) -> list[str]:
     """A note on files that are no pictures by their ending."""
     others = [name for name in names if name not in used and not is_picture(name) and not is_header(name, names)]
     return [f"{len(others)} other files were left out ({_endings(others)})."] if others else []
-
-
-def _common_folder(names: list[str]) -> int:
-    """How many leading folders all names share, short of a folder that is a split or holds pictures itself."""
-    parents = [PurePosixPath(name).parts[:-1] for name in names]
-    depth = 0
-    while all(len(parts) > depth for parts in parents) and len({parts[depth] for parts in parents}) == 1:
-        if parents[0][depth].lower() in SPLIT_NAMES:
-            break
-        depth += 1
-    return depth
 
 
 def _endings(names: list[str]) -> str:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from engine.configs import ImportConfig
 from engine.datasets.phantom import phantom
-from engine.datasets.reading.folder import labels_by_folder, pictures_below, read_folder, read_stylegan
+from engine.datasets.reading.csv_fit import MOST, NEARLY_ALL, Fit, csv_fits, names_folders
+from engine.datasets.reading.folder import Folders, is_stylegan_index, look_at_folders, read_folder, read_stylegan
 from engine.datasets.reading.items import Item, Reading
 from engine.datasets.reading.npz import PREFIX, fetch, read_npz
 from engine.datasets.reading.pictures import ArrayPicture
+from engine.datasets.reading.questions import Question
 from engine.datasets.reading.table import csv_names, read_csv
-from engine.datasets.reading.tree import FolderTree, Tree, ZipTree
+from engine.datasets.reading.tree import FolderTree, SourceTree, ZipTree
 from engine.store.errors import ErsatzError
 from engine.store.progress import Report, silent
 
@@ -41,7 +44,8 @@ def open_source(config: ImportConfig, cache: Path, report: Report = silent) -> I
         return
     tree, config = _tree(path, config)
     try:
-        yield _read_tree(tree, config)
+        reading = _read_tree(tree, config)
+        yield replace(reading, notes=[*tree.notes, *reading.notes])
     finally:
         tree.close()
 
@@ -61,7 +65,7 @@ def read_phantom(seed: int) -> Reading:
     return Reading(layout="phantom", items=items)
 
 
-def _tree(path: Path, config: ImportConfig) -> tuple[Tree, ImportConfig]:
+def _tree(path: Path, config: ImportConfig) -> tuple[SourceTree, ImportConfig]:
     """The files of a folder or ZIP; a CSV as source stands for its folder."""
     if path.is_dir():
         return FolderTree(path), config
@@ -72,25 +76,71 @@ def _tree(path: Path, config: ImportConfig) -> tuple[Tree, ImportConfig]:
     raise ErsatzError(f"{path} is a single file; {EXPECTED} is expected. Choose the folder that holds the images.")
 
 
-def _read_tree(tree: Tree, config: ImportConfig) -> Reading:
+def _read_tree(tree: SourceTree, config: ImportConfig) -> Reading:
     if config.layout == "csv" or config.csv:
         return read_csv(tree, config)
-    index = _stylegan_index(tree)
-    if index and config.layout in ("auto", "zip"):
+    index, notes = _stylegan_index(tree)
+    if index and not config.folders and config.layout in ("auto", "zip"):
         return read_stylegan(tree, config, index)
-    if config.layout == "folder":
-        return read_folder(tree, config)
-    by_folder, _ = labels_by_folder(pictures_below(tree.names, bare=config.layout == "dicom"))
-    classes = {label for _, label in by_folder.values()}
-    if len(classes) < 2 and csv_names(tree):
-        return read_csv(tree, config)
-    if not by_folder and config.layout == "auto" and not pictures_below(tree.names):
-        # DICOM files often have no ending; whatever has none is then tried.
-        return read_folder(tree, config.model_copy(update={"layout": "dicom"}))
-    return read_folder(tree, config)
+    seen = look_at_folders(tree, config)
+    if config.folders or config.layout == "folder":
+        return read_folder(tree, config, seen)
+    reading = _by_folders_or_csv(tree, config, seen)
+    return replace(reading, notes=[*notes, *reading.notes])
 
 
-def _stylegan_index(tree: Tree) -> str:
-    """The `dataset.json` nearest to the root, '' if there is none."""
+def _by_folders_or_csv(tree: SourceTree, config: ImportConfig, seen: Folders) -> Reading:
+    """The folders where they are clear and no CSV says otherwise, a CSV where folders are no classes, else a question.
+
+    The names of the folders are weighed in `layouts`.
+    """
+    fits = csv_fits(tree, seen.images, seen.classes)
+    full = [fit for fit in fits if fit.share >= NEARLY_ALL]
+    clear = not seen.layout.doubt and len(set(seen.classes.values())) > 1
+    if clear:
+        rivals = [fit for fit in full if fit.others and not any(other.agrees for other in full)]
+        if rivals:
+            raise _question(tree, seen, rivals)
+        reading = read_folder(tree, config, seen)
+        return replace(reading, notes=[*reading.notes, *map(_mention, fits)])
+    if not seen.layout.could_be_classes:
+        useful = full or [fit for fit in fits if fit.share >= MOST] or fits
+        if len(useful) == 1:
+            return read_csv(tree, config.model_copy(update={"csv": useful[0].name}))
+        if useful:
+            raise _question(tree, seen, useful)
+        if seen.classes and (by_folder := names_folders(tree, set(seen.classes.values()))):
+            told = f"The CSV {by_folder} names these folders; with a row for each image it would be used."
+            seen = replace(seen, layout=replace(seen.layout, doubt=f"{seen.layout.doubt} {told}".strip()))
+        if csv_names(tree) and not seen.layout.options:
+            return read_csv(tree, config)  # says what is wrong with it
+    if full:
+        raise _question(tree, seen, full)
+    return read_folder(tree, config, seen)
+
+
+def _question(tree: SourceTree, seen: Folders, fits: list[Fit]) -> Question:
+    """The labels of a CSV, of one of several, or the folders."""
+    layout = seen.layout
+    if layout.doubt:
+        found = layout.doubt
+    elif len(set(seen.classes.values())) > 1:
+        found = f"{tree.path} has folders that may be the classes, and a CSV that says otherwise of the same images."
+    else:
+        found = f"{tree.path} holds {len(fits)} CSV files that name its images ({', '.join(fit.name for fit in fits)})."
+    by_folder = layout.options or ([layout.option()] if seen.labelled else [])
+    return Question(found, [*by_folder, *(fit.option for fit in fits)])
+
+
+def _mention(fit: Fit) -> str:
+    what = "agrees with the folders" if fit.agrees else "was not used, as the folders are the classes"
+    return f"The CSV {fit.text} and {what}."
+
+
+def _stylegan_index(tree: SourceTree) -> tuple[str, list[str]]:
+    """The `dataset.json` nearest to the root that is StyleGAN's, '' if there is none, and notes on others."""
     names = [name for name in tree.names if PurePosixPath(name).name == "dataset.json"]
-    return min(names, key=lambda name: len(PurePosixPath(name).parts), default="")
+    name = min(names, key=lambda name: len(PurePosixPath(name).parts), default="")
+    if not name or is_stylegan_index(tree, name):
+        return name, []
+    return "", [f"{name} is not the index of a StyleGAN data set and was not used."]

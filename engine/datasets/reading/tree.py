@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
 
 from engine.datasets.reading.items import BadPicture
+from engine.datasets.reading.zip_names import zip_names
 from engine.store.errors import ErsatzError
 
 BOMB_RATIO = 100
@@ -31,13 +32,29 @@ class Tree(Protocol):
     def close(self) -> None: ...
 
 
+class SourceTree(Tree, Protocol):
+    """All files of the source of an import."""
+
+    folders: list[str]
+    """All visible folders, empty ones too."""
+    notes: list[str]
+    """Sentences on how the names were read."""
+
+
 class FolderTree:
     """All visible files below a folder."""
 
     def __init__(self, path: Path):
         self.path = path
-        names = (file.relative_to(path).as_posix() for file in _walk(path))
-        self.names = sorted((name for name in names if is_visible(name)), key=natural)
+        self.names: list[str] = []
+        self.folders: list[str] = []
+        self.notes: list[str] = []
+        for folder, files in _walk(path):
+            inside = folder.relative_to(path)
+            if is_visible(inside.as_posix()):
+                self.folders.append(inside.as_posix())
+            self.names += (name for file in files if is_visible(name := (inside / file).as_posix()))
+        self.names.sort(key=natural)
 
     def open(self, name: str) -> BinaryIO:
         if not (self.path / name).is_file():  # a broken link, or a pipe, which would wait for ever
@@ -51,8 +68,9 @@ class FolderTree:
         """Nothing is held open."""
 
 
-def _walk(path: Path) -> Iterator[Path]:
-    """All files below `path`, those in linked folders too, and dangling links, which are reported as unreadable."""
+def _walk(path: Path) -> Iterator[tuple[Path, list[str]]]:
+    """All folders below `path` with their files, those in linked folders too, and dangling links, which are reported
+    as unreadable."""
 
     def refuse(error: OSError) -> None:
         raise ErsatzError(
@@ -61,23 +79,29 @@ def _walk(path: Path) -> Iterator[Path]:
 
     seen = set()
     for folder, below, names in os.walk(path, onerror=refuse, followlinks=True):
-        yield from (Path(folder, name) for name in names)
+        yield Path(folder), names
         seen.add(Path(folder).resolve())
         below[:] = [name for name in below if (Path(folder) / name).resolve() not in seen]
 
 
 class ZipTree:
-    """All visible files in a ZIP that passed `_checked`."""
+    """All visible files in a ZIP that passed `_check`."""
 
     def __init__(self, path: Path):
         self.path = path
         self._zip = open_zip(path)
-        names = (_plain(info) for info in self._zip.infolist() if not info.is_dir())
-        self._entries = {name: info for name, info in zip(names, self._files(), strict=True) if is_visible(name)}
+        names, encoding = zip_names(self._zip)
+        files = [(name, info) for name, info in zip(names, self._zip.infolist(), strict=True) if not info.is_dir()]
+        self._entries = {name: info for name, info in files if is_visible(name)}
         self.names = sorted(self._entries, key=natural)
-
-    def _files(self) -> list[zipfile.ZipInfo]:
-        return [info for info in self._zip.infolist() if not info.is_dir()]
+        folders = {name.rstrip("/") for name in names if name.endswith("/")}
+        folders |= {parent.as_posix() for name in self.names for parent in PurePosixPath(name).parents}
+        self.folders = [name for name in folders if is_visible(name)]
+        self.notes = []
+        if encoding and (shown := next((name for name in self.names if not name.isascii()), "")):
+            self.notes = [
+                f"The names in the ZIP do not say their encoding and were read as {encoding} (such as {shown})."
+            ]
 
     def open(self, name: str) -> BinaryIO:
         try:
@@ -107,11 +131,11 @@ def open_zip(path: Path) -> zipfile.ZipFile:
 
 def _check(archive: zipfile.ZipFile, path: Path) -> None:
     entries = archive.infolist()
-    for info in entries:
-        name = _plain(info)
+    names = zip_names(archive)[0]
+    for info, name in zip(entries, names, strict=True):
         if ".." in PurePosixPath(name).parts or name.startswith("/") or re.match(r"[A-Za-z]:", name):
             raise ErsatzError(
-                f"{path} holds the entry {info.filename!r}, which points outside the archive; relative names without "
+                f"{path} holds the entry {name!r}, which points outside the archive; relative names without "
                 "'..' are expected. Pack the images again, and do not trust where it came from."
             )
         if stat.S_ISLNK(info.external_attr >> 16):
@@ -123,7 +147,6 @@ def _check(archive: zipfile.ZipFile, path: Path) -> None:
             raise ErsatzError(f"{path} is protected by a password; an open ZIP is expected. Unpack and pack it again.")
         _check_ratio(f"{path}, entry {info.filename!r},", info.file_size, info.compress_size)
     _check_ratio(str(path), sum(info.file_size for info in entries), sum(info.compress_size for info in entries))
-    names = [info.filename for info in entries]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise ErsatzError(f"{path} holds {twice!r} twice; names that differ are expected. Pack the images again.")
@@ -138,16 +161,13 @@ def _check_ratio(what: str, unpacked: int, packed: int) -> None:
         )
 
 
-def _plain(info: zipfile.ZipInfo) -> str:
-    return info.filename.replace("\\", "/")
-
-
 def is_visible(name: str) -> bool:
     """Not hidden, and not what operating systems leave behind."""
     parts = PurePosixPath(name).parts
-    return not any(part.startswith(".") or part == "__MACOSX" for part in parts) and parts[-1] not in (
-        "Thumbs.db",
-        "desktop.ini",
+    return (
+        bool(parts)
+        and not any(part.startswith(".") or part == "__MACOSX" for part in parts)
+        and parts[-1] not in ("Thumbs.db", "desktop.ini")
     )
 
 
