@@ -128,6 +128,38 @@ def _same(value: Any, default: Any) -> bool:
     return value == (tuple(default) if isinstance(default, list) else default)
 
 
+def set_inputs(config_class: type[Config], key: str, values: Mapping[str, Any]) -> None:
+    """Enter `values` of some fields into the form of this key, before it is drawn; what else was entered there stays.
+
+    Not for fields whose options a form gives as `choices`.
+    """
+    for name, value in values.items():
+        st.session_state[f"{key}-{name}"] = _entered(config_class.model_fields[name], value)
+
+
+def _entered(field: FieldInfo, value: Any) -> Any:
+    """A field's value as its widget holds it."""
+    kind, _ = _without_none(field.annotation)
+    if get_origin(kind) is Literal:
+        return value
+    if kind in (bool, int, float):
+        return kind(value or 0)
+    if get_origin(kind) is tuple and get_origin(get_args(kind)[0]) is Literal:
+        return list(value or ())
+    return _as_text(kind, value)
+
+
+def _as_text(kind: Any, value: Any) -> str:
+    """A value of several parts as it is written into a line; other text as it is."""
+    if isinstance(value, str):
+        return value
+    if get_origin(kind) is tuple:
+        return ", ".join(f"{part:g}" if isinstance(part, float) else str(part) for part in value or ())
+    if get_origin(kind) is dict:
+        return ", ".join(f"{found}={wanted}" for found, wanted in (value or {}).items())
+    return str(value or "")
+
+
 def _input(field: FieldInfo, label: str, default: Any, key: str, choices: Sequence[Any] | None) -> Any:
     """The widget that suits a field's type; what it returns is validated by the config."""
     help_text = field.description
@@ -155,12 +187,12 @@ def _input(field: FieldInfo, label: str, default: Any, key: str, choices: Sequen
         item = get_args(kind)[0]
         if get_origin(item) is Literal:
             return tuple(st.multiselect(label, get_args(item), default=list(default or ()), key=key, help=help_text))
-        shown = ", ".join(f"{part:g}" if isinstance(part, float) else str(part) for part in default or ())
-        text = st.text_input(label, shown, key=key, help=help_text, placeholder="separated by commas")
+        text = st.text_input(label, _as_text(kind, default), key=key, help=help_text, placeholder="separated by commas")
         return _split(text) or (None if optional else ())
     if get_origin(kind) is dict:
-        shown = ", ".join(f"{found}={wanted}" for found, wanted in (default or {}).items())
-        text = st.text_input(label, shown, key=key, help=help_text, placeholder="found=wanted, separated by commas")
+        text = st.text_input(
+            label, _as_text(kind, default), key=key, help=help_text, placeholder="found=wanted, separated by commas"
+        )
         return {found.strip(): wanted.strip() for found, _, wanted in (part.partition("=") for part in _split(text))}
     return st.text_input(label, default or "", key=key, help=help_text).strip()
 
