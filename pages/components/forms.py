@@ -80,6 +80,7 @@ def grouped_form(
     what was changed: for a config that completes what is left unset.
     """
     entered: dict[str, Any] = {}
+    just_set = st.session_state.pop(f"{key}-set", set())  # Streamlit warns of a default beside a value that was set
 
     def default_of(name: str) -> Any:
         field = config_class.model_fields[name]
@@ -94,7 +95,8 @@ def grouped_form(
                     label = (labels or {}).get(name) or name.replace("_", " ").capitalize()
                     field = config_class.model_fields[name]
                     options = (choices or {}).get(name)
-                    entered[name] = _input(field, label, default_of(name), f"{key}-{name}", options)
+                    default = None if name in just_set else default_of(name)
+                    entered[name] = _input(field, label, default, f"{key}-{name}", options)
 
     with st.form(key):
         inputs(fields)
@@ -135,6 +137,7 @@ def set_inputs(config_class: type[Config], key: str, values: Mapping[str, Any]) 
     """
     for name, value in values.items():
         st.session_state[f"{key}-{name}"] = _entered(config_class.model_fields[name], value)
+    st.session_state[f"{key}-set"] = {*st.session_state.get(f"{key}-set", ()), *values}
 
 
 def _entered(field: FieldInfo, value: Any) -> Any:
@@ -161,7 +164,10 @@ def _as_text(kind: Any, value: Any) -> str:
 
 
 def _input(field: FieldInfo, label: str, default: Any, key: str, choices: Sequence[Any] | None) -> Any:
-    """The widget that suits a field's type; what it returns is validated by the config."""
+    """The widget that suits a field's type; what it returns is validated by the config.
+
+    `default` None: nothing is entered, or the session's state has what is.
+    """
     help_text = field.description
     if choices is not None and get_origin(field.annotation) is tuple:
         chosen = [choice for choice in choices if choice in (default or ())]
@@ -203,12 +209,13 @@ def _number(field: FieldInfo, kind: type, label: str, default: Any, key: str) ->
         for name in ("ge", "gt", "le", "lt"):
             if (limit := getattr(metadata, name, None)) is not None:
                 bounds["min_value" if name[0] == "g" else "max_value"] = kind(limit)
-    value = kind(default or 0)
+    value = kind(st.session_state.get(key, 0) if default is None else default)
+    shown: Any = "min" if default is None and "min_value" in bounds else value
     if kind is int:
-        return st.number_input(label, value=value, step=1, key=key, help=field.description, **bounds)
+        return st.number_input(label, value=shown, step=1, key=key, help=field.description, **bounds)
     # the step is one in the first digit: 0.0001 for a learning rate of 0.0002, 10 for 12 kimg
     step = 10.0 ** math.floor(math.log10(abs(value))) if value else 0.1
-    return st.number_input(label, value=value, step=step, format="%g", key=key, help=field.description, **bounds)
+    return st.number_input(label, value=shown, step=step, format="%g", key=key, help=field.description, **bounds)
 
 
 def _without_none(annotation: Any) -> tuple[Any, bool]:

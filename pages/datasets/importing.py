@@ -130,8 +130,10 @@ def new_import(datasets: dict[str, Dataset], defaults: dict[str, Any]) -> None:
         settings["size"], reason = suggested(settings)
         answers.follow_size(settings["size"])
     before = st.session_state.get(shown_key, settings)
+    asked = asked_about(before)
     with form:
-        st.caption(f"These settings suit most images: nothing has to be changed. {reason}")
+        told = f"These settings suit most images: nothing has to be changed. {reason}"
+        st.caption("The question above comes first; its answer can be changed here later." if asked else told)
         pressed = grouped_form(
             ImportConfig,
             FIELDS,
@@ -141,7 +143,7 @@ def new_import(datasets: dict[str, Dataset], defaults: dict[str, Any]) -> None:
             labels=LABELS,
             buttons={START: ":material/play_arrow:", LOOK: ":material/visibility:"},
             disabled=guarded(Role.EDITOR)["disabled"],
-            primary=not asked_about(before),
+            primary=not asked,
         )
     if pressed:
         st.session_state[shown_key] = pressed[1]

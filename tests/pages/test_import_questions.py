@@ -117,6 +117,7 @@ def app(open_page: OpenPage, source: Source, tmp_path: Path) -> AppTest:
 def test_questions_one_after_the_other(app: AppTest, source: Source, submitted: list[ImportConfig]) -> None:
     assert asked(app) == [FRAMES.found]
     assert not app.error, "a question is no error"
+    assert "nothing has to be changed" not in texts(app)
     (box,) = app.radio
     assert box.value is None, "nothing is clear, so nothing is chosen beforehand"
     assert box.options == ["The first frame of each file (2 images)", r"Every 5th frame with tissue_1 (30 images)"]
