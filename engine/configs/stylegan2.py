@@ -45,6 +45,8 @@ class StyleganConfig(TrainConfig):
     """Length of the style vector w that z is mapped to."""
     mapping_layers: int = Field(default=2, ge=1)
     """Layers of the network that maps z to w; few suit small sets."""
+    mapping_lr: float = Field(default=0.01, gt=0, allow_inf_nan=False)
+    """Learning rate of those layers relative to the others'; to start from other networks, it must be theirs."""
     channel_base: int = Field(default=16384, ge=16)
     """Width of both networks: channels at a resolution are this divided by it."""
     channel_max: int = Field(default=512, ge=8)
@@ -55,6 +57,10 @@ class StyleganConfig(TrainConfig):
     """Images that the discriminator judges together, so that it notices a lack of variety (minibatch-std)."""
     freeze_d: int = Field(default=0, ge=0)
     """Leave this many of the discriminator's first layers as they were at the start (Freeze-D, for transfer)."""
+    d_mapping_layers: int = Field(default=8, ge=0)
+    """Layers that a conditional discriminator puts the class through; networks from TensorFlow mostly have none."""
+    d_mapping_lr: float = Field(default=0.01, gt=0, allow_inf_nan=False)
+    """Learning rate of those layers relative to the others'; to start from other networks, it must be theirs."""
     style_mixing: float = Field(default=0.9, ge=0, le=1)
     """Share of batches whose later layers take the style of another image, so that styles can be mixed."""
     pl_weight: float = Field(default=2.0, ge=0)

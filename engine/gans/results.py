@@ -53,3 +53,5 @@ class NetworkResult(Result):
     """p of adaptive augmentation at the end of its training; None: the file does not say."""
     training_set_kwargs: dict[str, Any] = Field(default_factory=dict)
     """What the file says of the images that they were trained on."""
+    left_out: dict[str, str] = Field(default_factory=dict)
+    """Parts of the file beside its networks that nothing here uses, by name: their values, or what they are."""

@@ -80,7 +80,7 @@ def _train(
     held_out = HeldOut(dataset, images, config, trainer) if family.capabilities.validation_logits else None
 
     # Restore the newest snapshot, or begin.
-    digest = sha256_value(config.plain())
+    digest = sha256_value(run.config())  # as written then: a setting that came since is not in it
     made = [config.class_name] if config.class_name else dataset.classes
     facts = describe_snapshot(config, {"z_dim": trainer.z_dim, **trainer.facts()}, digest, spec, made)
     found = resume(run, trainer, digest)

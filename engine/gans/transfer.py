@@ -171,8 +171,7 @@ def _refuse_misfit(start: Start, name: str, theirs: Architecture, ours: Architec
             if size <= ours.size
         ],
     ]
-    fields = ("d_architecture",) if name == "D" else ("z_dim", "w_dim", "mapping_layers", "g_architecture")
-    for field in fields:
+    for field in _fields(name, theirs):
         value = getattr(theirs, field)
         checks.append((field, value, getattr(ours, field), f"Set {field} to {value}, or choose another start."))
     for what, found, expected, advice in checks:
@@ -180,6 +179,25 @@ def _refuse_misfit(start: Start, name: str, theirs: Architecture, ours: Architec
             raise ErsatzError(
                 f"{start.path} does not fit this training: its {what} is {found}, and {expected} is expected. {advice}"
             )
+
+
+def _fields(name: str, theirs: Architecture) -> list[str]:
+    """What must be the same in the start's network and in the training's, beside what checks by itself.
+
+    The rate of a mapping's layers is part of what they compute: weights made for another mean something else.
+    """
+    if name != "D":
+        return [
+            "z_dim",
+            "w_dim",
+            "mapping_layers",
+            *(["mapping_lr"] if theirs.mapping_layers else []),
+            "g_architecture",
+        ]
+    fields = ["d_architecture"]
+    if theirs.classes:
+        fields += ["d_mapping_layers", *(["d_mapping_lr"] if theirs.d_mapping_layers else [])]
+    return fields
 
 
 def _refuse_shape(start: Start, key: str, found: Tensor, expected: Tensor) -> None:

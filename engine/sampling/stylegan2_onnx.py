@@ -29,7 +29,6 @@ from torch import Tensor
 from engine.gans.stylegan2.architecture import Architecture
 from engine.gans.stylegan2.networks import (
     GAINS,
-    LR,
     SLOPE,
     Generator,
     Noise,
@@ -95,7 +94,7 @@ def mapping_graph(generator: Generator) -> bytes:
         table /= np.sqrt(np.square(table).mean(1, keepdims=True) + EPSILON)
         x = graph.op("Concat", x, graph.op("Unsqueeze", graph.op("Gather", table, "label"), [2]), axis=1)
     for layer in range(architecture.mapping_layers):
-        weight, bias = _fully_connected_arrays(weights, f"fc{layer}", LR * GAIN)
+        weight, bias = _fully_connected_arrays(weights, f"fc{layer}", architecture.mapping_lr * GAIN)
         x = graph.op("LeakyRelu", _fully_connected(graph, x, weight, bias), alpha=SLOPE)
 
     x = graph.op("Reshape", x, [0, 1, -1])

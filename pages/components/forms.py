@@ -80,6 +80,7 @@ def grouped_form(
     what was changed: for a config that completes what is left unset.
     """
     entered: dict[str, Any] = {}
+    just_set = st.session_state.pop(f"{key}-set", set())  # Streamlit warns of a default beside a value that was set
 
     def default_of(name: str) -> Any:
         field = config_class.model_fields[name]
@@ -94,7 +95,8 @@ def grouped_form(
                     label = (labels or {}).get(name) or name.replace("_", " ").capitalize()
                     field = config_class.model_fields[name]
                     options = (choices or {}).get(name)
-                    entered[name] = _input(field, label, default_of(name), f"{key}-{name}", options)
+                    default = None if name in just_set else default_of(name)
+                    entered[name] = _input(field, label, default, f"{key}-{name}", options)
 
     with st.form(key):
         inputs(fields)
@@ -128,8 +130,44 @@ def _same(value: Any, default: Any) -> bool:
     return value == (tuple(default) if isinstance(default, list) else default)
 
 
+def set_inputs(config_class: type[Config], key: str, values: Mapping[str, Any]) -> None:
+    """Enter `values` of some fields into the form of this key, before it is drawn; what else was entered there stays.
+
+    Not for fields whose options a form gives as `choices`.
+    """
+    for name, value in values.items():
+        st.session_state[f"{key}-{name}"] = _entered(config_class.model_fields[name], value)
+    st.session_state[f"{key}-set"] = {*st.session_state.get(f"{key}-set", ()), *values}
+
+
+def _entered(field: FieldInfo, value: Any) -> Any:
+    """A field's value as its widget holds it."""
+    kind, _ = _without_none(field.annotation)
+    if get_origin(kind) is Literal:
+        return value
+    if kind in (bool, int, float):
+        return kind(value or 0)
+    if get_origin(kind) is tuple and get_origin(get_args(kind)[0]) is Literal:
+        return list(value or ())
+    return _as_text(kind, value)
+
+
+def _as_text(kind: Any, value: Any) -> str:
+    """A value of several parts as it is written into a line; other text as it is."""
+    if isinstance(value, str):
+        return value
+    if get_origin(kind) is tuple:
+        return ", ".join(f"{part:g}" if isinstance(part, float) else str(part) for part in value or ())
+    if get_origin(kind) is dict:
+        return ", ".join(f"{found}={wanted}" for found, wanted in (value or {}).items())
+    return str(value or "")
+
+
 def _input(field: FieldInfo, label: str, default: Any, key: str, choices: Sequence[Any] | None) -> Any:
-    """The widget that suits a field's type; what it returns is validated by the config."""
+    """The widget that suits a field's type; what it returns is validated by the config.
+
+    `default` None: nothing is entered, or the session's state has what is.
+    """
     help_text = field.description
     if choices is not None and get_origin(field.annotation) is tuple:
         chosen = [choice for choice in choices if choice in (default or ())]
@@ -155,12 +193,12 @@ def _input(field: FieldInfo, label: str, default: Any, key: str, choices: Sequen
         item = get_args(kind)[0]
         if get_origin(item) is Literal:
             return tuple(st.multiselect(label, get_args(item), default=list(default or ()), key=key, help=help_text))
-        shown = ", ".join(f"{part:g}" if isinstance(part, float) else str(part) for part in default or ())
-        text = st.text_input(label, shown, key=key, help=help_text, placeholder="separated by commas")
+        text = st.text_input(label, _as_text(kind, default), key=key, help=help_text, placeholder="separated by commas")
         return _split(text) or (None if optional else ())
     if get_origin(kind) is dict:
-        shown = ", ".join(f"{found}={wanted}" for found, wanted in (default or {}).items())
-        text = st.text_input(label, shown, key=key, help=help_text, placeholder="found=wanted, separated by commas")
+        text = st.text_input(
+            label, _as_text(kind, default), key=key, help=help_text, placeholder="found=wanted, separated by commas"
+        )
         return {found.strip(): wanted.strip() for found, _, wanted in (part.partition("=") for part in _split(text))}
     return st.text_input(label, default or "", key=key, help=help_text).strip()
 
@@ -171,12 +209,13 @@ def _number(field: FieldInfo, kind: type, label: str, default: Any, key: str) ->
         for name in ("ge", "gt", "le", "lt"):
             if (limit := getattr(metadata, name, None)) is not None:
                 bounds["min_value" if name[0] == "g" else "max_value"] = kind(limit)
-    value = kind(default or 0)
+    value = kind(st.session_state.get(key, 0) if default is None else default)
+    shown: Any = "min" if default is None and "min_value" in bounds else value
     if kind is int:
-        return st.number_input(label, value=value, step=1, key=key, help=field.description, **bounds)
+        return st.number_input(label, value=shown, step=1, key=key, help=field.description, **bounds)
     # the step is one in the first digit: 0.0001 for a learning rate of 0.0002, 10 for 12 kimg
     step = 10.0 ** math.floor(math.log10(abs(value))) if value else 0.1
-    return st.number_input(label, value=value, step=step, format="%g", key=key, help=field.description, **bounds)
+    return st.number_input(label, value=shown, step=step, format="%g", key=key, help=field.description, **bounds)
 
 
 def _without_none(annotation: Any) -> tuple[Any, bool]:

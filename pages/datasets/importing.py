@@ -8,6 +8,7 @@ import streamlit as st
 
 from engine.configs import ImportConfig
 from engine.datasets.dataset import Dataset
+from engine.datasets.reading.questions import Question
 from engine.datasets.uploads import FOLDER as UPLOADS
 from engine.publications.presets import PRESETS
 from engine.store.errors import ErsatzError
@@ -23,6 +24,7 @@ from pages.components.runs import run_header, start
 from pages.components.views import go, way_to
 from pages.datasets.browsing import FIELD
 from pages.datasets.preview import look_at, matched_by, show_details, show_preview
+from pages.datasets.questions import Answers, ask, show_answers, show_offers
 from pages.datasets.sources import PATH, PHANTOM, free_name, source_of, way_of_arrival
 from pages.datasets.views import IMPORT
 
@@ -120,11 +122,18 @@ def new_import(datasets: dict[str, Dataset], defaults: dict[str, Any]) -> None:
     settings = {"freeze": False, **base, **preset, **again, "source": base["source"]}
     settings["name"] = free_name(settings["name"], datasets)
     key = f"import-{base['source']}-{preset.get('name')}-{len(datasets)}-{bool(again)}"
+    shown_key = f"shown-{key}"
+    answers = Answers(key, shown_key)
+    unanswered, settings = settings, {**settings, **answers.settings}
     reason = ""
     if "size" not in {**preset, **again}:
         settings["size"], reason = suggested(settings)
+        answers.follow_size(settings["size"])
+    before = st.session_state.get(shown_key, settings)
+    asked = asked_about(before)
     with form:
-        st.caption(f"These settings suit most images: nothing has to be changed. {reason}")
+        told = f"These settings suit most images: nothing has to be changed. {reason}"
+        st.caption("The question above comes first; its answer can be changed here later." if asked else told)
         pressed = grouped_form(
             ImportConfig,
             FIELDS,
@@ -134,17 +143,21 @@ def new_import(datasets: dict[str, Dataset], defaults: dict[str, Any]) -> None:
             labels=LABELS,
             buttons={START: ":material/play_arrow:", LOOK: ":material/visibility:"},
             disabled=guarded(Role.EDITOR)["disabled"],
+            primary=not asked,
         )
-    shown_key = f"shown-{key}"
-    before = st.session_state.get(shown_key, settings)
     if pressed:
         st.session_state[shown_key] = pressed[1]
     try:
         config = ImportConfig.build(st.session_state.get(shown_key, settings))
         with found:
-            usable = shown(config, f"{key}-skip_unreadable", shown_key)
+            show_answers(answers, unanswered)
+            usable = shown(config, f"{key}-skip_unreadable", shown_key, answers)
         with below:
             show_details(config, look_at(config))
+    except Question as question:
+        with found:
+            ask(question, f"question-{key}", answers.add)
+        return
     except ErsatzError as error:
         with found:
             show_error(error)
@@ -164,7 +177,18 @@ def new_import(datasets: dict[str, Dataset], defaults: dict[str, Any]) -> None:
             begin(config)
 
 
-def shown(config: ImportConfig, toggle: str, remembered_as: str) -> bool:
+def asked_about(settings: dict[str, Any]) -> bool:
+    """Whether the next step is to answer a question about the source."""
+    try:
+        look_at(ImportConfig.build(settings))
+    except Question:
+        return True
+    except ErsatzError:
+        return False
+    return False
+
+
+def shown(config: ImportConfig, toggle: str, remembered_as: str, answers: Answers) -> bool:
     """Say what was found; whether an import of it can start. `toggle` is the form's input that leaves files out."""
 
     def leave_out() -> None:
@@ -173,6 +197,7 @@ def shown(config: ImportConfig, toggle: str, remembered_as: str) -> bool:
 
     seen = look_at(config)
     show_preview(config, seen, leave_out)
+    show_offers(seen.offers, config, f"offers-{answers.form}", answers.add)
     return config.skip_unreadable or not seen.problems
 
 

@@ -11,6 +11,7 @@ import streamlit as st
 
 from engine.configs import ImportConfig
 from engine.datasets.previewing import Preview, preview
+from engine.datasets.reading.questions import Question
 from pages.components.format import plain
 from pages.components.home import home
 from pages.components.images import picture_url
@@ -36,18 +37,25 @@ def matched_by(config: ImportConfig) -> dict[str, Any]:
 
 
 def look_at(config: ImportConfig) -> Preview:
-    """What would be imported; an `ErsatzError` when the layout is not understood."""
+    """What would be imported; an `ErsatzError` when the layout is not understood, a `Question` when it is unclear."""
     require(Role.EDITOR)  # it reads any path of this machine
     path = Path(config.source)
     changed = path.stat().st_mtime if config.source and path.exists() else 0.0
     values = {name: value for name, value in config.plain().items() if name not in WITHOUT_EFFECT}
-    return _looked(values, changed)
+    seen = _looked(values, changed)
+    if isinstance(seen, Question):
+        raise seen
+    return seen
 
 
 @st.cache_data(max_entries=8, ttl=600, show_spinner="Looking at the files…")
-def _looked(values: dict[str, Any], changed: float) -> Preview:
+def _looked(values: dict[str, Any], changed: float) -> Preview | Question:
+    """A question is kept as well: the page is drawn several times until it is answered."""
     require(Role.EDITOR)  # a public collection is downloaded
-    return preview(ImportConfig.build({**values, "name": "preview"}), home(), EXAMPLES)
+    try:
+        return preview(ImportConfig.build({**values, "name": "preview"}), home(), EXAMPLES)
+    except Question as question:
+        return question
 
 
 def show_preview(config: ImportConfig, seen: Preview, leave_out: Callable[[], None]) -> None:

@@ -12,9 +12,11 @@ from safetensors import SafetensorError, safe_open
 from engine.configs import NetworkConfig
 from engine.configs.gans import gan_named
 from engine.datasets.uploads import NETWORKS, remove_old_uploads, safe_name, save_upload
+from engine.gans.results import NetworkResult
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run, State, list_runs
 from pages.components.errors import made, show_error
+from pages.components.format import plain
 from pages.components.home import home
 from pages.components.labels import labels_of
 from pages.components.people import Role, guarded, require
@@ -22,8 +24,10 @@ from pages.components.run_summary import about_of, config_of, state_of, status_o
 from pages.components.runs import live, run_row, start
 
 SCRATCH = "From scratch"
-SHAPE = ("z_dim", "w_dim", "mapping_layers", "channel_base", "channel_max")
-"""Settings that must be those of the networks that a training starts from."""
+G_SHAPE = ("z_dim", "w_dim", "mapping_layers", "mapping_lr", "channel_base", "channel_max")
+"""Settings that must be those of the generator that a training starts from; older snapshots lack some of them."""
+D_SHAPE = ("d_architecture", "d_mapping_layers", "d_mapping_lr")
+"""The same of the discriminator."""
 SHOWN_NETWORKS = 5
 
 
@@ -66,8 +70,8 @@ def _shape(path: Path, written: float) -> dict[str, Any]:
             facts = json.loads((file.metadata() or {})["ersatz"])
     except (OSError, SafetensorError, ValueError, KeyError):  # gone or damaged: the start will say so
         return {}
-    generator, discriminator = facts["g_architecture"], facts["d_architecture"]
-    return {**{name: generator[name] for name in SHAPE}, "d_architecture": discriminator["d_architecture"]}
+    shapes = ((facts["g_architecture"], G_SHAPE), (facts["d_architecture"], D_SHAPE))
+    return {name: architecture[name] for architecture, names in shapes for name in names if name in architecture}
 
 
 def import_network() -> None:
@@ -98,8 +102,11 @@ def _network_rows(runs: list[Run], shown: list[State]) -> None:
         st.rerun()
     for run in runs:
         run_row(run)
-        if error := status_of(run).error:
-            show_error(error)
+        status = status_of(run)
+        if status.error:
+            show_error(status.error)
+        elif result := status.result_as(NetworkResult):
+            st.caption(plain(result.sentence))
 
 
 def network_config(upload: Any, path: str, name: str, classes: str) -> NetworkConfig:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import time
@@ -17,10 +18,12 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from engine.configs import DcganConfig
 from engine.datasets.dataset import Dataset
+from engine.gans.checkpoints import load_snapshot
 from engine.gans.dcgan.trainer import METERS, DcganTrainer
 from engine.gans.snapshots import latest_snapshot, list_snapshots
 from engine.gans.training import length, train
 from engine.store.errors import ErsatzError
+from engine.store.hashing import sha256_value
 from engine.store.progress import Progress
 from engine.store.runs import Run
 from tests.gans.conftest import TIMES, MakeRun
@@ -209,6 +212,19 @@ def test_a_damaged_snapshot_is_passed_over(make_run: MakeRun, caplog: pytest.Log
     assert train(run, config) == "finished"
     assert "Passing over a snapshot" in caplog.text
     assert_same_end(run, straight)
+
+
+def test_a_training_from_before_a_setting_came_goes_on(make_run: MakeRun) -> None:
+    """The settings that a run was made with are those in its folder, not what they have become since."""
+    run, config = make_run()
+    older = {name: value for name, value in run.config().items() if name != "mirror"}
+    assert older != run.config()
+    (run.path / "config.json").write_text(json.dumps(older))
+    assert train(run, config, should_stop=StopAfter(2)) == "stopped"
+    newest = latest_snapshot(run.path)
+    assert newest is not None
+    assert load_snapshot(newest)[1]["config_sha256"] == sha256_value(older)
+    assert train(run, config) == "finished"
 
 
 def test_a_snapshot_of_another_run_is_refused(make_run: MakeRun) -> None:

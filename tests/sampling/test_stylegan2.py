@@ -44,7 +44,7 @@ def condition(generator: Generator, label: int, batch: int) -> torch.Tensor | No
     "changes",
     [
         {"channels": 3, "size": 32, "conv_clamp": 256.0},
-        {"classes": 2, "conv_clamp": 0.4},
+        {"classes": 2, "conv_clamp": 0.4, "mapping_lr": 0.1},
         {"g_architecture": "orig"},
         {"g_architecture": "resnet", "classes": 2, "conv_clamp": 0.8, "channels": 3},
     ],

@@ -37,6 +37,10 @@ class Question(ErsatzError):
         told = "; or ".join(f"{option.flags} ({option.text})" for option in self.options)
         super().__init__(f"{found} One of these is expected: {told}. Choose one.")
 
+    def __reduce__(self) -> tuple[type[Question], tuple[str, tuple[Option, ...]]]:
+        """Pickled with its options, which the message alone would lose."""
+        return Question, (self.found, self.options)
+
 
 def _flag(name: str, value: Any) -> str:
     flag = "--" + name.replace("_", "-")

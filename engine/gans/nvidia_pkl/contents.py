@@ -17,10 +17,10 @@ from engine.gans.nvidia_pkl.foreign import is_stylegan3, stylegan3
 from engine.gans.nvidia_pkl.options import discriminator_architecture, generator_architecture, layout
 from engine.gans.nvidia_pkl.reader import Module, read_pickle
 from engine.gans.nvidia_pkl.refusal import Refusal, shown
+from engine.gans.nvidia_pkl.state_dicts import of_state_dicts, state_dicts
 from engine.gans.stylegan2.architecture import Architecture
 from engine.store.errors import ErsatzError
 
-PARTS = {"G", "D", "G_ema", "augment_pipe", "training_set_kwargs"}
 DEEPEST = 8
 
 
@@ -33,7 +33,8 @@ class Contents:
     g_architecture: Architecture
     d_architecture: Architecture | None
     facts: dict[str, Any]
-    """Layout of the file, networks in it, augment p that its training had reached, kwargs of its training set."""
+    """Layout of the file, networks in it, augment p that its training had reached, kwargs of its training set, and
+    by their names the parts of the file that were left out, because nothing here uses them."""
 
 
 def read_contents(path: Path) -> Contents:
@@ -48,13 +49,12 @@ def read_contents(path: Path) -> Contents:
 def _contents(tree: Any) -> Contents:
     if not isinstance(tree, dict):
         raise Refusal(f"is a pickle of {shown(tree)}, and holds no networks")
+    if not any(isinstance(tree.get(name), Module) for name in ("G", "D", "G_ema")) and (found := state_dicts(tree)):
+        raise of_state_dicts(found, "is a pickle of")
     modules = {name: _module(tree[name], name) for name in ("G", "D", "G_ema") if tree.get(name) is not None}
     if "G_ema" not in modules:
         held = ", ".join(shown(name) for name in list(tree)[:5]) or "nothing"
         raise Refusal(f"is a pickle of a dict with {held}, and has no averaged generator G_ema")
-    unknown = [name for name in tree if name not in PARTS]
-    if unknown:
-        raise Refusal(f"has a part {shown(unknown[0])} beside its networks, which is not known")
 
     g_architecture = generator_architecture(modules["G_ema"])
     if "G" in modules and generator_architecture(modules["G"]) != g_architecture:
@@ -73,6 +73,7 @@ def _contents(tree: Any) -> Contents:
             "networks": list(modules),
             "augment_p": _augment_p(tree.get("augment_pipe")),
             "training_set_kwargs": _plain(tree.get("training_set_kwargs")),
+            "left_out": _left_out(tree),
         },
     )
 
@@ -106,6 +107,8 @@ def _tensors(root: Module) -> dict[str, np.ndarray]:
             if not isinstance(group, dict):
                 raise Refusal(f"has a {shown(module.class_name)} without its parameters, buffers and modules")
             for name, value in group.items():
+                if not isinstance(name, str):
+                    raise Refusal(f"has {shown(value)} as {shown(name)} among the parts of a network")
                 if isinstance(value, Module) and group is groups[-1]:
                     waiting.append(((*path, name), value))
                 elif isinstance(value, np.ndarray) and group is not groups[-1]:
@@ -124,6 +127,17 @@ def _augment_p(pipe: Any) -> float | None:
     return None
 
 
+def _left_out(tree: dict[Any, Any]) -> dict[str, Any]:
+    """Parts of the file that nothing here uses, by name, as `shown`."""
+    used: dict[str, type] = {"G": Module, "D": Module, "G_ema": Module, "augment_pipe": Module}
+    used["training_set_kwargs"] = dict
+    return {
+        _printable(str(name)): shown(value)
+        for name, value in tree.items()
+        if not (name in used and (value is None or isinstance(value, used[name])))
+    }
+
+
 def _plain(values: Any) -> dict[str, Any]:
     """The texts and numbers of a dict, for people to read."""
     if not isinstance(values, dict):
@@ -131,7 +145,9 @@ def _plain(values: Any) -> dict[str, Any]:
     return {
         name: _printable(value)
         for name, value in values.items()
-        if name.isidentifier() and (value is None or isinstance(value, str | bool | int | float))
+        if isinstance(name, str)
+        and name.isidentifier()
+        and (value is None or isinstance(value, str | bool | int | float))
     }
 
 

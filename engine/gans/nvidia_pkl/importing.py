@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,17 @@ from engine.configs import NetworkConfig
 from engine.gans.checkpoints import save_snapshot
 from engine.gans.nvidia_pkl.contents import class_names
 from engine.gans.nvidia_pkl.nvidia import Networks, read_networks
+from engine.gans.nvidia_pkl.refusal import shown
 from engine.gans.results import NetworkResult
 from engine.gans.stylegan2.architecture import describe_networks
 from engine.store.errors import ErsatzError
 from engine.store.hashing import sha256_file, sha256_value
 from engine.store.progress import Outcome, Progress, Report, ShouldStop, never, silent
 from engine.store.runs import Run
+
+logger = logging.getLogger(__name__)
+
+SHOWN_PARTS = 8
 
 
 def import_network(
@@ -40,17 +46,27 @@ def import_network(
     report(Progress("writing the snapshot", 1, 2, "steps"))
     tensors = {f"{name}.{key}": value for name, state in networks.states().items() for key, value in state.items()}
     save_snapshot(run.path, tensors, _metadata(config, networks, classes))
-    run.update(result=NetworkResult(sentence=describe(networks), **networks.facts).plain())
+    result = NetworkResult(sentence=describe(networks), **networks.facts)
+    logger.info(result.sentence)
+    run.update(result=result.plain())
     report(Progress("writing the snapshot", 2, 2, "steps"))
     return "finished"
 
 
 def describe(networks: Networks) -> str:
-    """What the file holds, in a sentence."""
+    """What the file holds, in a sentence, and what of it was left out, in another."""
     a = networks.g_architecture
     classes = f" of {a.classes} classes" if a.classes else ""
     kind = "RGB" if a.channels == 3 else "grey"
-    return f"A StyleGAN2{classes} for {kind} images of {a.size} px; which images it was trained on is not known."
+    sentence = f"A StyleGAN2{classes} for {kind} images of {a.size} px; which images it was trained on is not known."
+    return sentence + _left_out(networks)
+
+
+def _left_out(networks: Networks) -> str:
+    parts = [f"{shown(name)} ({value})" for name, value in networks.facts["left_out"].items()]
+    if len(parts) > SHOWN_PARTS:
+        parts = [*parts[:SHOWN_PARTS], f"{len(parts) - SHOWN_PARTS} more"]
+    return f" Left out, because nothing here uses it: {', '.join(parts)}." if parts else ""
 
 
 def _metadata(config: NetworkConfig, networks: Networks, classes: list[str]) -> dict[str, Any]:

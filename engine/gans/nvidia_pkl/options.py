@@ -2,23 +2,25 @@
 
 Two repositories write such files. stylegan2-ada-pytorch nests the options of the synthesis network
 (`synthesis_kwargs`), stylegan3 has them among the generator's own; where an option is left out, the classes' defaults
-differ. Options that do not follow from the tensors' shapes are checked to be those that this program's layers have.
+differ. Options that do not follow from the tensors' shapes are carried over, or checked to be those that this program's
+layers have; an option of a part that a network does not have says nothing about it and is passed over. Networks
+converted from TensorFlow spell out the options of such parts too.
 """
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
 from engine.gans.nvidia_pkl.reader import Module
 from engine.gans.nvidia_pkl.refusal import Refusal, shown
-from engine.gans.stylegan2.architecture import Architecture
+from engine.gans.stylegan2.architecture import MAPPING_LR, Architecture
 
 LARGEST_OPTION = 2**16
 LARGEST_SIZE = 4096
 FIXED = {
     "activation": "lrelu",
     "resample_filter": [1, 3, 3, 1],
-    "lr_multiplier": 0.01,
     "use_noise": True,
 }
 """Options that this program's layers have one value of."""
@@ -40,6 +42,8 @@ class Options:
         if not isinstance(values, dict):
             raise Refusal(f"has {shown(values)} as the options of a network")
         self.values = dict(values)
+        if not all(isinstance(name, str) for name in self.values):
+            raise Refusal("has a network with an option whose name is no text")
 
     def group(self, name: str) -> Options:
         values = self.values.pop(name, None)
@@ -56,6 +60,13 @@ class Options:
             self.values.pop(name, None)
             return None
         return self.integer(name, default)
+
+    def rate(self) -> float:
+        """The learning rate of a mapping's layers relative to the others', by which their stored weights are scaled."""
+        value = self.values.pop("lr_multiplier", MAPPING_LR)
+        if type(value) not in (int, float) or not (value > 0 and isfinite(value)):
+            raise Refusal(f"has a network whose option lr_multiplier is {shown(value)}")
+        return float(value)
 
     def clamp(self, default: float | None) -> float | None:
         value = self.values.pop("conv_clamp", default)
@@ -79,11 +90,20 @@ class Options:
             raise Refusal(f"makes images of {channels} channels, where 1 (grey) or 3 (RGB) are known")
         return {"size": size, "channels": channels, "classes": self.integer("c_dim", 0, least=0)}
 
+    def pass_over(self, *names: str) -> None:
+        """Options that say nothing, because the network has not the part that they are of."""
+        for name in names:
+            self.values.pop(name, None)
+
     def finish(self) -> None:
         """Refuse what is left, unless it means nothing or what this program does anyway."""
         for name, value in self.values.items():
-            if name not in FREE and not (name in FIXED and _same(value, FIXED[name])):
-                raise Refusal(f"has a network with the option {name[:60]!r} = {shown(value)}, which is not known here")
+            if name in FREE or (name in FIXED and _same(value, FIXED[name])):
+                continue
+            found = f"has a network with the option {name[:60]!r} = {shown(value)}"
+            if name in FIXED:
+                raise Refusal(f"{found}, and only {FIXED[name]!r} is known here")
+            raise Refusal(f"{found}, which is not known here")
 
 
 def _same(value: Any, expected: Any) -> bool:
@@ -135,11 +155,13 @@ def generator_architecture(module: Module) -> Architecture:
     spec = options.spec()
     z_dim, w_dim = options.integer("z_dim", None), options.integer("w_dim", None)
     merged = Options({**options.values, **synthesis.values})
+    layers, rate = _layers_and_rate(mapping)
     architecture = Architecture(
         **spec,
         z_dim=z_dim,
         w_dim=w_dim,
-        mapping_layers=_depth(mapping),
+        mapping_layers=layers,
+        mapping_lr=rate,
         channel_base=merged.integer("channel_base", 32768),
         channel_max=merged.integer("channel_max", 512),
         g_architecture=merged.form("skip"),
@@ -156,19 +178,26 @@ def discriminator_architecture(module: Module, of_layout: str) -> Architecture:
     fp16, clamp = _defaults(of_layout)
     options = _options(module)
     blocks, mapping, last = (options.group(f"{name}_kwargs") for name in ("block", "mapping", "epilogue"))
+    spec = options.spec()
+    # Without a condition there is no mapping at all, whatever its options say.
+    layers, rate = _layers_and_rate(mapping) if spec["classes"] else (Architecture.d_mapping_layers, MAPPING_LR)
+    mbstd_channels = last.integer("mbstd_num_channels", 1, least=0)
+    if not mbstd_channels:
+        last.pass_over("mbstd_group_size")
     architecture = Architecture(
-        **options.spec(),
+        **spec,
+        d_mapping_layers=layers,
+        d_mapping_lr=rate,
         channel_base=options.integer("channel_base", 32768),
         channel_max=options.integer("channel_max", 512),
         d_architecture=options.form("resnet"),
         num_fp16_res=options.integer("num_fp16_res", fp16, least=0),
         conv_clamp=options.clamp(clamp),
         mbstd_group=last.integer_or_none("mbstd_group_size", 4),
-        mbstd_channels=last.integer("mbstd_num_channels", 1, least=0),
+        mbstd_channels=mbstd_channels,
         freeze_d=blocks.integer("freeze_layers", 0, least=0),
-        d_mapping_layers=_depth(mapping),
     )
-    for group in (options, blocks, mapping, last):
+    for group in (options, blocks, last, *([mapping] if spec["classes"] else [])):
         group.finish()
     return _with_channels(architecture)
 
@@ -179,8 +208,11 @@ def _with_channels(architecture: Architecture) -> Architecture:
     return architecture
 
 
-def _depth(mapping: Options) -> int:
+def _layers_and_rate(mapping: Options) -> tuple[int, float]:
+    """Layers of a mapping network and their learning rate; without layers the rate and the activation mean nothing."""
     layers = mapping.integer("num_layers", 8, least=0)
     if layers > 64:
         raise Refusal(f"has a mapping network of {layers} layers")
-    return layers
+    if not layers:
+        mapping.pass_over("lr_multiplier", "activation")
+    return layers, mapping.rate()

@@ -1,8 +1,8 @@
 """A stack machine for pickles that knows values and containers, and of functions only the stand-ins it is given.
 
 Every instruction is written out here; there is no way from a file to a real class, function or attribute. The
-containers are plain, the keys of dicts and the members of sets are short text, and integers are short, so that no
-value can be made whose mere hashing or comparing takes for ever.
+containers are plain, the keys of dicts are short text or small numbers, the members of sets are short text, and
+integers are short, so that no value can be made whose mere hashing or comparing takes for ever.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ MAX_INSTRUCTIONS = 1_000_000
 MAX_INTEGER_BITS = 128
 MAX_LINE = 1000
 MAX_KEY = 1000
+MAX_NUMBER_KEY = 2**31
+"""Numbers below it differ in their hashes; the states of optimisers are dicts by small numbers."""
 MAX_ARGUMENTS = 8
 Kind = TypeVar("Kind")
 
@@ -204,7 +206,7 @@ class Machine:
 
     def put(self, items: list[Any]) -> None:
         """Keys and values in turn, into the dict at the top."""
-        self.top(dict).update(zip(texts(items[::2]), items[1::2], strict=True))
+        self.top(dict).update(zip(keys(items[::2]), items[1::2], strict=True))
 
     def top(self, kind: type[Kind]) -> Kind:
         """The value at the top of the stack, if it is of this kind."""
@@ -212,6 +214,11 @@ class Machine:
         if not isinstance(value, kind):
             raise Refusal(f"uses {shown(value)} as a {kind.__name__.lower()}, which network files do not")
         return value
+
+
+def keys(items: list[Any]) -> list[Any]:
+    texts([item for item in items if not (type(item) is int and 0 <= item < MAX_NUMBER_KEY)])
+    return items
 
 
 def texts(items: list[Any]) -> list[str]:

@@ -11,6 +11,8 @@ from engine.configs.stylegan2 import SIZES
 from engine.gans.image_spec import ImageSpec
 
 Form = Literal["skip", "orig", "resnet"]
+MAPPING_LR = 0.01
+"""As published (arXiv 1812.04948, appendix C)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +31,8 @@ class Architecture:
     """Length of the intermediate latent vector w."""
     mapping_layers: int = 8
     """Layers of the generator's mapping network."""
+    mapping_lr: float = MAPPING_LR
+    """Learning rate of those layers relative to the others'; their weights are stored divided by it."""
     channel_base: int = 32768
     """Channels at a resolution are this divided by it."""
     channel_max: int = 512
@@ -49,6 +53,8 @@ class Architecture:
     """How many of the discriminator's first layers are buffers instead of parameters."""
     d_mapping_layers: int = 8
     """Layers of a conditional discriminator's mapping network."""
+    d_mapping_lr: float = MAPPING_LR
+    """Learning rate of those layers relative to the others'."""
 
     def __post_init__(self) -> None:
         if self.size < 8 or self.size & (self.size - 1):
@@ -66,6 +72,7 @@ class Architecture:
             z_dim=config.z_dim,
             w_dim=config.w_dim,
             mapping_layers=config.mapping_layers,
+            mapping_lr=config.mapping_lr,
             channel_base=config.channel_base,
             channel_max=config.channel_max,
             d_architecture=config.d_architecture,
@@ -73,6 +80,8 @@ class Architecture:
             conv_clamp=None if fp32 else config.conv_clamp or None,
             mbstd_group=config.mbstd_group,
             freeze_d=config.freeze_d,
+            d_mapping_layers=config.d_mapping_layers,
+            d_mapping_lr=config.d_mapping_lr,
         )
 
     @property

@@ -81,7 +81,10 @@ class _CastWithEnergy(torch.autograd.Function):
 
 
 class FullyConnected(nn.Module):
-    """x [N, i] -> [N, o], with equalised learning rate; `lr` multiplies that rate (0.01 in mapping networks)."""
+    """x [N, i] -> [N, o], with equalised learning rate; `lr` multiplies that rate, in mapping networks by 0.01 mostly.
+
+    y = x @ (W lr / sqrt(i)).T + b lr, with W and b as they are stored.
+    """
 
     def __init__(
         self,
@@ -233,8 +236,6 @@ class ToRGB(nn.Module):
         return epilogue(x, bias=self.bias, clamp=self.clamp)
 
 
-LR = 0.01
-"""Learning rate of the mapping layers relative to the others' (arXiv 1812.04948, appendix C)."""
 W_AVG_BETA = 0.995
 """How much of the running mean of w stays at each update."""
 
@@ -252,14 +253,14 @@ class Trunk(nn.Module):
     z [N, z_dim] (None if z_dim is 0) and c [N, classes] (None if classes is 0) -> [N, w_dim].
     """
 
-    def __init__(self, z_dim: int, classes: int, w_dim: int, layers: int):
+    def __init__(self, z_dim: int, classes: int, w_dim: int, layers: int, lr: float):
         super().__init__()
         self.z_dim, self.classes, self.layers = z_dim, classes, layers
         if classes:
             self.embed = FullyConnected(classes, w_dim)
         width = z_dim + (w_dim if classes else 0)
         for i in range(layers):
-            self.add_module(f"fc{i}", FullyConnected(width, w_dim, "lrelu", lr=LR))
+            self.add_module(f"fc{i}", FullyConnected(width, w_dim, "lrelu", lr=lr))
             width = w_dim
 
     def through_layers(self, z: Tensor | None, c: Tensor | None) -> Tensor:
@@ -281,8 +282,8 @@ class Trunk(nn.Module):
 class ConditionMapping(Trunk):
     """The discriminator's: c [N, classes] -> [N, width]."""
 
-    def __init__(self, classes: int, width: int, layers: int):
-        super().__init__(0, classes, width, layers)
+    def __init__(self, classes: int, width: int, layers: int, lr: float):
+        super().__init__(0, classes, width, layers, lr)
 
     def forward(self, c: Tensor | None) -> Tensor:
         return self.through_layers(None, c)
@@ -293,8 +294,8 @@ class Mapping(Trunk):
 
     w_avg: Tensor
 
-    def __init__(self, z_dim: int, classes: int, w_dim: int, num_ws: int, layers: int):
-        super().__init__(z_dim, classes, w_dim, layers)
+    def __init__(self, z_dim: int, classes: int, w_dim: int, num_ws: int, layers: int, lr: float):
+        super().__init__(z_dim, classes, w_dim, layers, lr)
         self.num_ws = num_ws
         self.register_buffer("w_avg", torch.zeros(w_dim))
 
@@ -398,6 +399,7 @@ class Generator(nn.Module):
             architecture.w_dim,
             architecture.num_ws,
             architecture.mapping_layers,
+            architecture.mapping_lr,
         )
 
     def forward(
@@ -515,7 +517,10 @@ class Discriminator(nn.Module):
             self.add_module(f"b{resolution}", block)
         if architecture.classes:
             self.mapping = ConditionMapping(
-                architecture.classes, architecture.channels_at(4), architecture.d_mapping_layers
+                architecture.classes,
+                architecture.channels_at(4),
+                architecture.d_mapping_layers,
+                architecture.d_mapping_lr,
             )
         self.b4 = LastBlock(architecture)
 

@@ -94,6 +94,11 @@ def deep(levels: int) -> bytes:
     return b")" + b"\x85" * levels
 
 
+def branches(memo: int) -> bytes:
+    """Keys and values of a dict that holds the same memorised value under 300 names."""
+    return b"".join(text(str(key)) + b"h" + bytes([memo]) for key in range(300))
+
+
 HOSTILE: dict[str, tuple[bytes, str]] = {
     # Functions and classes.
     "os.system": (call(name("os", "system"), text("touch owned")), "asks for 'os.system'"),
@@ -206,6 +211,11 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "an integer that is not there": (b"\x8b" + struct.pack("<i", 2**31 - 1), "ends in the middle"),
     "a deep key": (b"}" + deep(20_000) + b"Ns", "has a tuple as a key"),
     "a branching key": (b"}" + b")" + b"q\x01h\x01\x86" * 60 + b"Ns", "has a tuple as a key"),
+    "a large number as key": (b"}" + integer(2**61 - 1) + b"Ns", "has 2305843009213693951 as a key"),
+    "branching dicts": (
+        b"}q\x02" + b"".join(b"0}(" + branches(level) + b"uq" + bytes([level + 1]) for level in range(2, 5)),
+        "has no averaged generator",
+    ),
     "a long key": (b"}" + text("k" * 5000) + b"Ns", "as a key"),
     "deep tuples": (deep(20_000), "holds no networks"),
     "deep dicts": (text("k") + b"q\x010" + b"}h\x01" * 8_000 + b"N" + b"s" * 8_000, "has no averaged generator"),

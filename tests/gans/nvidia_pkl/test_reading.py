@@ -20,6 +20,7 @@ from engine.gans.stylegan2.networks import (
 from engine.store.home import REPOSITORY
 from tests.gans.nvidia_pkl.writing import (
     content,
+    converted,
     discriminator_kwargs,
     dumped,
     generator_kwargs,
@@ -138,6 +139,7 @@ def test_parts_may_be_missing(tmp_path: Path) -> None:
         "networks": ["G_ema"],
         "augment_p": None,
         "training_set_kwargs": {},
+        "left_out": {},
     }
 
 
@@ -151,6 +153,88 @@ def test_options_that_say_what_is_so_anyway(tmp_path: Path) -> None:
     d_kwargs["block_kwargs"] |= {"activation": "lrelu", "fp16_channels_last": True}
     parts = {"G": persistent(g, kwargs), "G_ema": persistent(g, kwargs), "D": persistent(d, d_kwargs)}
     assert_same(read(tmp_path, content(g, d, **parts)).g_ema, g)
+
+
+@pytest.mark.parametrize("form", ["resnet", "orig"])
+def test_networks_converted_from_tensorflow(tmp_path: Path, form: str) -> None:
+    """Their discriminators have options of a mapping that is not there: no layer, and the rate 0.1."""
+    g, d = small_networks(channels=3, mbstd_group=None, d_architecture=form)
+    networks = read(tmp_path, converted(g, d))
+    for state, network in ((networks.g, g), (networks.g_ema, g), (networks.d, d)):
+        assert_same(state, network)
+    assert networks.g_architecture == small_networks(channels=3)[0].architecture
+    assert networks.d_architecture is not None
+    assert networks.d_architecture.mbstd_group is None
+    assert networks.facts["left_out"] == {}
+
+
+@pytest.mark.parametrize(
+    ("part", "options"),
+    [
+        ("mapping", {"num_layers": 5, "lr_multiplier": "high", "activation": "relu", "attention": 3}),
+        ("epilogue", {"mbstd_num_channels": 0, "mbstd_group_size": 0}),
+    ],
+)
+def test_options_of_a_part_that_is_not_there_mean_nothing(tmp_path: Path, part: str, options: dict[str, Any]) -> None:
+    g, d = small_networks(mbstd_channels=int(part == "mapping"))
+    kwargs = discriminator_kwargs(d.architecture)
+    kwargs[f"{part}_kwargs"] |= options
+    networks = read(tmp_path, content(g, d, D=persistent(d, kwargs)))
+    assert_same(networks.d, d)
+
+
+def mapped(state: dict[str, torch.Tensor], layers: int, rate: float, z: np.ndarray | None, c: np.ndarray) -> np.ndarray:
+    """A mapping in float64, written down from the published formula: x @ (W rate / sqrt(inputs)).T + b rate."""
+    weights = {name.removeprefix("mapping."): value.double().numpy() for name, value in state.items()}
+
+    def norm2(x: np.ndarray) -> np.ndarray:
+        return x / np.sqrt((x**2).mean(1, keepdims=True) + 1e-8)
+
+    embedded = c @ (weights["embed.weight"] / np.sqrt(c.shape[1])).T + weights["embed.bias"]
+    x = norm2(embedded) if z is None else np.concatenate([norm2(z), norm2(embedded)], axis=1)
+    for i in range(layers):
+        weight, bias = weights[f"fc{i}.weight"], weights[f"fc{i}.bias"]
+        x = x @ (weight * (rate / np.sqrt(weight.shape[1]))).T + bias * rate
+        x = np.sqrt(2) * np.where(x < 0, 0.2 * x, x)
+    return x
+
+
+@pytest.mark.parametrize(("layers", "rate"), [(3, 0.1), (1, 1), (0, 0.1)])
+def test_the_rate_of_a_mapping_is_carried(tmp_path: Path, layers: int, rate: float) -> None:
+    """It scales weights and biases of the layers, in both networks of a conditional file."""
+    rates = {"mapping_lr": rate / 2, "d_mapping_lr": rate, "d_mapping_layers": layers}
+    g, d = small_networks(classes=2, **rates)
+    networks = read(tmp_path, converted(g, d))
+    assert networks.d_architecture is not None
+    assert (networks.g_architecture.mapping_lr, networks.d_architecture.d_mapping_layers) == (rate / 2, layers)
+    assert networks.d_architecture.d_mapping_lr == (rate if layers else 0.01)
+    generator, discriminator = Generator(networks.g_architecture), Discriminator(networks.d_architecture)
+    generator.load_state_dict(networks.g_ema)
+    discriminator.load_state_dict(networks.d or {})
+    z, c = torch.randn(4, 8), torch.eye(2)[[0, 1, 1, 0]]
+    with torch.inference_mode():
+        w, towards = generator.mapping(z, c)[:, 0], discriminator.mapping(c)
+    expected = mapped(networks.g_ema, 2, rate / 2, z.double().numpy(), c.double().numpy())
+    np.testing.assert_allclose(w.numpy(), expected, rtol=1e-4, atol=1e-5)
+    expected = mapped(networks.d or {}, layers, rate, None, c.double().numpy())
+    np.testing.assert_allclose(towards.numpy(), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_parts_that_nothing_uses_are_named_and_left_out(tmp_path: Path) -> None:
+    """Also an optimiser's state, a dict by number with tensors in it."""
+    g, d = small_networks()
+    state = {"state": {0: {"step": 3, "exp_avg": torch.zeros(4)}}, "param_groups": [{"lr": 0.002, "params": [0, 1]}]}
+    parts = {"cur_nimg": 25_000_000, "note": "best\x1b[31m", "G_opt": state, "stats": None, "D_ema": persistent(d)}
+    networks = read(tmp_path, content(g, d, **parts, training_set_kwargs="/data/x.zip"))
+    assert_same(networks.g_ema, g)
+    assert networks.facts["left_out"] == {
+        "training_set_kwargs": "'/data/x.zip'",
+        "cur_nimg": "25000000",
+        "note": r"'best\x1b[31m'",
+        "G_opt": "a dict",
+        "stats": "None",
+        "D_ema": "a module",
+    }
 
 
 @pytest.mark.parametrize("name", ["network-16-rgb", "network-32-grey-2class"])

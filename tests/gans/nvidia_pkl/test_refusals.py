@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
 import io
 import pickle
 import sys
-from collections.abc import Iterator
+import zipfile
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
@@ -26,6 +29,7 @@ from tests.gans.nvidia_pkl.writing import (
     discriminator_kwargs,
     dumped,
     generator_kwargs,
+    named_modules,
     persistent,
     small_networks,
 )
@@ -43,6 +47,15 @@ def npz() -> bytes:
     return buffer.getvalue()
 
 
+def scripted() -> bytes:
+    """What torch.jit.save writes, as far as its names tell."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name in ("data.pkl", "constants.pkl", "code/__torch__.py", "version"):
+            archive.writestr(f"network/{name}", b"3")
+    return buffer.getvalue()
+
+
 WEIGHTS = {"weight": torch.zeros(3)}
 FOREIGN = {
     "empty": (b"", "is empty (0 bytes)", "Download or copy the file again"),
@@ -57,15 +70,119 @@ FOREIGN = {
     ),
     "archive": (npz(), "is a ZIP archive", ""),
     "damaged archive": (b"PK\x03\x04" + b"\0" * 60, "is a damaged ZIP archive", ""),
-    "safetensors": (safetensors_bytes(WEIGHTS), "is a safetensors file", "start_from"),
+    "safetensors": (safetensors_bytes(WEIGHTS), "is a safetensors file of a state dict", "Save the networks whole"),
+    "snapshot": (safetensors_bytes(WEIGHTS, {"ersatz": "{}"}), "is a safetensors file;", "start_from"),
     "pickled dict": (pickle.dumps({"a": 1, "b": 2}), "a pickle of a dict with 'a', 'b', and has no averaged", ""),
     "pickled list": (pickle.dumps([1, 2]), "is a pickle of a list, and holds no networks", ""),
     "pickled number": (pickle.dumps(3.5), "is a pickle of 3.5, and holds no networks", ""),
     "pickled object": (pickle.dumps(Fraction(1, 2)), "asks for 'fractions.Fraction'", "Open it with no other program"),
     "pickled array": (pickle.dumps(np.zeros(3)), "_reconstruct'", "Open it with no other program"),
-    "pickled weights": (pickle.dumps(WEIGHTS), "a dict with 'weight', and has no averaged generator", ""),
+    "torch script": (scripted(), "is a TorchScript program", ""),
     "protocol 0": (pickle.dumps({"a": 1}, 0), "is no pickle of protocol 2 to 5", ""),
 }
+
+
+NVIDIA, ROSINALITY, LUCIDRAINS = "stylegan2-ada-pytorch or", "rosinality's stylegan2-pytorch", "lucidrains' stylegan2"
+OTHERS = {"style.1.weight": torch.zeros(2), "to_rgb1.bias": torch.zeros(2)}
+STATES: dict[str, tuple[Any, str, str]] = {
+    "of one network": (small_networks()[0].state_dict(), "a state dict", NVIDIA),
+    "of parallel networks": ({f"module.{name}": torch.zeros(1) for name in OTHERS}, "a state dict", ROSINALITY),
+    "of three": (
+        {
+            "g": OTHERS,
+            "d": {"convs.0.0.weight": torch.zeros(2)},
+            "g_ema": OTHERS,
+            "g_optim": {"state": {0: {"exp_avg": torch.zeros(2)}}, "param_groups": []},
+            "args": argparse.Namespace(size=256),
+            "latent_avg": torch.zeros(2),
+        },
+        "the state dicts 'g', 'd', 'g_ema'",
+        ROSINALITY,
+    ),
+    "of an average": ({"g_ema": OrderedDict(OTHERS)}, "the state dict 'g_ema'", ROSINALITY),
+    "under one name": (
+        {"GAN": OrderedDict({"S.net.0.weight": torch.zeros(2)}), "version": "1.8"},
+        "the state dict 'GAN'",
+        LUCIDRAINS,
+    ),
+    "of another program": (
+        {"epoch": 3, "model": {"net": WEIGHTS}},
+        "the state dict 'model.net'",
+        "without the options",
+    ),
+}
+
+
+@pytest.mark.parametrize("form", ["zip", "old", "pickle", "pickle 2"])
+@pytest.mark.parametrize("kind", STATES)
+def test_state_dicts_are_named_for_what_they_are(kind: str, form: str, tmp_path: Path) -> None:
+    value, found, program = STATES[kind]
+    if form.startswith("pickle") and "args" in value:
+        value = {name: part for name, part in value.items() if name != "args"}
+    writers: dict[str, Callable[[], bytes]] = {
+        "zip": lambda: saved(value),
+        "old": lambda: saved(value, _use_new_zipfile_serialization=False),
+        "pickle": lambda: pickle.dumps(value),
+        "pickle 2": lambda: pickle.dumps(value, 2),
+    }
+    path = tmp_path / "network.pt"
+    path.write_bytes(writers[form]())
+    with pytest.raises(ErsatzError, match="tensors by name alone") as refusal:
+        read_networks(path)
+    message = str(refusal.value)
+    assert found in message
+    assert program in message
+    assert "; a StyleGAN2 network (.pkl) in the format of stylegan2-ada-pytorch is expected. " in message
+    assert message.endswith(".")
+    assert ("torch.save" in message) == (not form.startswith("pickle"))
+
+
+def test_state_dicts_of_numpy_and_safetensors(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pkl"
+    arrays = {"mapping.fc0.weight": np.zeros((2, 2)), "mapping.fc0.bias": np.zeros(2)}
+    for body in (pickle.dumps(arrays), pickle.dumps({"G_ema": arrays}, 3), safetensors_bytes(WEIGHTS)):
+        path.write_bytes(body)
+        with pytest.raises(ErsatzError, match=r"of (a|the) state dict.*tensors by name alone"):
+            read_networks(path)
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        (torch.nn.Linear(1, 1), "with objects of the classes 'torch.nn.modules.linear.Linear'"),
+        ({"G": torch.nn.Linear(1, 1), "step": 3}, "with objects of the classes 'torch.nn.modules.linear.Linear'"),
+        ({"step": 3, "loss": 0.5}, "with 'step', 'loss'; a StyleGAN2"),
+        ({"G_ema": Persistent("Generator", {})}, "with networks of stylegan2-ada-pytorch; a StyleGAN2"),
+    ],
+)
+def test_checkpoints_of_other_contents(value: Any, found: str, tmp_path: Path) -> None:
+    path = tmp_path / "network.pt"
+    with named_modules():
+        path.write_bytes(saved(value))
+    with pytest.raises(ErsatzError) as refusal:
+        read_networks(path)
+    assert found in str(refusal.value)
+
+
+class Trap:
+    """Writes a file where it is unpickled."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return Path.write_text, (self.path, "run")
+
+
+def test_nothing_of_a_checkpoint_is_run(tmp_path: Path) -> None:
+    value = {**WEIGHTS, "trap": Trap(tmp_path / "owned")}
+    path = tmp_path / "network.pt"
+    for body in (saved(value), saved(value, _use_new_zipfile_serialization=False), pickle.dumps(value)):
+        path.write_bytes(body)
+        with pytest.raises(ErsatzError) as refusal:
+            read_networks(path)
+        assert not (tmp_path / "owned").exists()
+    assert "nothing of it was run" in str(refusal.value)  # a pickle with more than tensors is not called a state dict
 
 
 @pytest.mark.parametrize("kind", FOREIGN)
@@ -184,8 +301,13 @@ def unlike(change: str) -> dict[str, Any]:
             return content(g, d, D=persistent(other, discriminator_kwargs(other.architecture)))
         case "another D's form":
             return content(g, d, D=persistent(d, {**d_kwargs, "architecture": "skip"}))
-        case "unknown part":
-            return content(g, d, optimizer={"state": 1})
+        case "no noise":
+            made = persistent(g, generator_kwargs(g.architecture, use_noise=False))
+        case "a rate of 0" | "an infinite rate":
+            rate = 0 if change == "a rate of 0" else float("inf")
+            made = persistent(g, {**kwargs, "mapping_kwargs": {"num_layers": 2, "lr_multiplier": rate}})
+        case "weights for a network":
+            return content(g, d, G_ema=dict(g.state_dict()))
         case "no average":
             return content(g, d, G_ema=None)
         case "a number for a network":
@@ -212,13 +334,16 @@ def unlike(change: str) -> dict[str, Any]:
         ("narrow", "whose option channel_base is 8, too few"),
         ("deep", "a mapping network of 1000 layers"),
         ("unknown option", "with the option 'attention' = True, which is not known"),
-        ("another activation", "with the option 'activation' = 'relu', which is not known"),
+        ("another activation", "with the option 'activation' = 'relu', and only 'lrelu' is known"),
+        ("no noise", "with the option 'use_noise' = False, and only True is known"),
+        ("a rate of 0", "whose option lr_multiplier is 0"),
+        ("an infinite rate", "whose option lr_multiplier is inf"),
+        ("weights for a network", "has a dict as its network G_ema, where a Generator belongs"),
         ("another clamp", "whose option conv_clamp is 'none'"),
         ("another form", "whose option architecture is a list"),
         ("another G", "networks G and G_ema of different architectures"),
         ("another D", "a generator and a discriminator that differ in size"),
         ("another D's form", "lacks the tensor b8.fromrgb.weight"),
-        ("unknown part", "has a part 'optimizer' beside its networks"),
         ("no average", "has no averaged generator G_ema"),
         ("a number for a network", "has 3 as its network D, where a Discriminator belongs"),
     ],

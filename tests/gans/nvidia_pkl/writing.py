@@ -53,7 +53,9 @@ def generator_kwargs(a: Architecture, layout: str = "nested", **more: Any) -> di
     synthesis = {"channel_base": a.channel_base, "channel_max": a.channel_max}
     synthesis |= {"num_fp16_res": a.num_fp16_res, "conv_clamp": a.conv_clamp, **more}
     spec = {"c_dim": a.classes, "img_resolution": a.size, "img_channels": a.channels}
-    common = {"z_dim": a.z_dim, "w_dim": a.w_dim, "mapping_kwargs": {"num_layers": a.mapping_layers}}
+    common: dict[str, Any] = {"z_dim": a.z_dim, "w_dim": a.w_dim, "mapping_kwargs": {"num_layers": a.mapping_layers}}
+    if a.mapping_lr != 0.01:  # the default of the file's own classes
+        common["mapping_kwargs"]["lr_multiplier"] = a.mapping_lr
     if layout == "nested":
         return {**common, "synthesis_kwargs": synthesis, **spec}
     return {**common, "fused_modconv_default": "inference_only", **synthesis, **spec}
@@ -74,6 +76,28 @@ def discriminator_kwargs(a: Architecture, **more: Any) -> dict[str, Any]:
         "img_channels": a.channels,
         **more,
     }
+
+
+def converted_kwargs(g: Architecture, d: Architecture) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The options of both networks as a conversion from TensorFlow has them: every one spelled out, of every part."""
+    common = {"activation": "lrelu", "resample_filter": [1, 3, 3, 1]}
+    form = generator_kwargs(g, architecture=g.g_architecture, use_noise=True, **common)
+    form["mapping_kwargs"] |= {"embed_features": None, "layer_features": None, "activation": "lrelu"}
+    form["mapping_kwargs"] |= {"lr_multiplier": g.mapping_lr, "w_avg_beta": 0.995}
+    judge = discriminator_kwargs(d)
+    judge["block_kwargs"] |= common
+    layers, rate = (d.d_mapping_layers, d.d_mapping_lr) if d.classes else (0, 0.1)
+    judge["mapping_kwargs"] = {"num_layers": layers, "embed_features": None, "layer_features": None}
+    judge["mapping_kwargs"] |= {"activation": "lrelu", "lr_multiplier": rate}
+    judge["epilogue_kwargs"] |= {"mbstd_num_channels": d.mbstd_channels, "activation": "lrelu"}
+    return form, judge
+
+
+def converted(g: Generator, d: Discriminator, **parts: Any) -> dict[str, Any]:
+    """A file that NVIDIA's tool converted from TensorFlow."""
+    form, judge = converted_kwargs(g.architecture, d.architecture)
+    networks = {"G": persistent(g, form), "D": persistent(d, judge), "G_ema": persistent(g, form)}
+    return {**networks, "training_set_kwargs": None, "augment_pipe": None, **parts}
 
 
 class Persistent:

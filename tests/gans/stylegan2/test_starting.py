@@ -8,24 +8,27 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from engine.configs import NetworkConfig, StyleganConfig
 from engine.datasets.dataset import Dataset
-from engine.gans.checkpoints import load_snapshot, save_snapshot
+from engine.gans.checkpoints import load_generator, load_snapshot, save_snapshot
 from engine.gans.init_source import Start, resolve_start
 from engine.gans.nvidia_pkl.importing import import_network
 from engine.gans.snapshots import latest_snapshot, snapshot_path
 from engine.gans.training import train
 from engine.gans.transfer import start_players
 from engine.jobs.prepare import prepare
+from engine.sampling.export import export_generator
+from engine.sampling.sampler import Sampler, to_pixels
 from engine.store.errors import ErsatzError
 from engine.store.hashing import sha256_file
 from engine.store.home import Home
 from engine.store.runs import Run, create_run
-from tests.gans.nvidia_pkl.writing import content, dumped, generator_kwargs, persistent, small_networks
+from tests.gans.nvidia_pkl.writing import content, converted, dumped, generator_kwargs, persistent, small_networks
 from tests.gans.stylegan2.conftest import TINY, MakeRun
 
 LIKE_TINY = {"channel_max": 8, "mapping_layers": 2}
@@ -100,6 +103,7 @@ def test_another_size_takes_over_the_blocks_of_both(tmp_path: Path, theirs: int,
         ({"z_dim": 16}, "its z_dim is 16, and 8 is expected. Set z_dim to 16"),
         ({"w_dim": 1}, "its w_dim is 1, and 8 is expected"),
         ({"mapping_layers": 8}, "its mapping_layers is 8, and 2 is expected. Set mapping_layers to 8"),
+        ({"mapping_lr": 0.1}, "its mapping_lr is 0.1, and 0.01 is expected. Set mapping_lr to 0.1"),
         ({"d_architecture": "orig"}, "its d_architecture is orig, and resnet is expected. Set d_architecture to orig"),
         ({"mbstd_channels": 2}, "its tensor D.b4.conv.weight has the shape (16, 18, 3, 3), and (16, 17, 3, 3)"),
     ],
@@ -117,6 +121,64 @@ def test_what_does_not_fit_is_named_and_nothing_is_changed(
         start_players(trainer, write(tmp_path / "x.pkl", body))
     assert sentence in str(refusal.value)
     assert all(torch.equal(value, before[name]) for name, value in values(trainer).items())
+
+
+@pytest.mark.parametrize(
+    ("theirs", "sentence"),
+    [
+        ({"d_mapping_layers": 0}, "its d_mapping_layers is 0, and 2 is expected. Set d_mapping_layers to 0"),
+        ({"d_mapping_lr": 0.1}, "its d_mapping_lr is 0.1, and 0.01 is expected. Set d_mapping_lr to 0.1"),
+    ],
+)
+def test_the_mapping_of_a_conditional_discriminator(tmp_path: Path, theirs: dict[str, Any], sentence: str) -> None:
+    """Its rate is no tensor's shape: taken over in silence, the weights would mean another function."""
+    common = {"classes": 2, "d_mapping_layers": 2}
+    start = write(tmp_path / "x.pkl", converted(*small_networks(seed=1, **{**common, **theirs})))
+    with pytest.raises(ErsatzError) as refusal:
+        start_players(networks(**common), start)
+    assert sentence in str(refusal.value)
+    fitting = networks(**{**common, **theirs})
+    assert start_players(fitting, start).untrained == []
+    # A rate is nothing to a network without the layers that it is of.
+    assert start_players(networks(d_mapping_lr=0.1), write(start.path, converted(*small_networks()))).untrained == []
+
+
+def test_a_converted_network_is_trained_and_exported_with_its_rates(
+    make_run: MakeRun, home: Home, tmp_path: Path
+) -> None:
+    rates = {"mapping_lr": 0.05, "d_mapping_layers": 2, "d_mapping_lr": 0.1}
+    g, d = small_networks(seed=3, **LIKE_TINY, classes=2, **rates)
+    write(tmp_path / "x.pkl", converted(g, d, cur_nimg=7))
+    config = prepare(home, NetworkConfig(name="x", source=str(tmp_path / "x.pkl")))
+    assert isinstance(config, NetworkConfig)
+    imported = create_run(home, config.plain(), "network")
+    import_network(imported, config)
+    assert imported.status().result["left_out"] == {"cur_nimg": "7"}
+    assert imported.status().result["sentence"].endswith("Left out, because nothing here uses it: 'cur_nimg' (7).")
+
+    settings = {
+        "class_name": "",
+        "conditional": True,
+        "start_from": imported.id,
+        "kimg": 0.008,
+        "on_explosion": "return",
+    }
+    run, _ = make_run(**settings, **rates)
+    prepared = prepare(home, make_run(**settings, **rates)[1])
+    assert isinstance(prepared, StyleganConfig)
+    run = create_run(home, prepared.plain(), "train")
+    assert train(run, prepared) == "finished"
+    first, _ = load_snapshot(snapshot_path(run.path, 0))
+    assert torch.equal(first["D.mapping.fc1.weight"], d.state_dict()["mapping.fc1.weight"])
+    for name in ("g_architecture", "d_architecture"):
+        assert {key: facts(run)[name][key] for key in rates} == rates
+    export_generator(run)
+    generator, _ = load_generator(latest_snapshot(run.path))
+    z = torch.from_numpy(np.concatenate([np.random.RandomState(seed).randn(1, 8) for seed in range(3)]))
+    with torch.inference_mode():
+        expected = to_pixels(generator(z, torch.eye(2)[[1, 1, 1]]).numpy())
+    sampled = Sampler.open(run.path, "cpu").sample(range(3), "b")
+    assert np.abs(expected.astype(int) - sampled).max() <= 1
 
 
 def test_a_grey_start_is_not_spread_over_three_channels(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def test_fine_tuning_begins_with_the_runs_settings_and_shapes(
 ) -> None:
     make_dataset(home)
     run = make_stylegan(home)
-    write_snapshot(run)
+    write_snapshot(run, mapping_lr=0.05, d_mapping_layers=0)
     submissions = Submissions(monkeypatch)
     app = open_page("train", run=run.id)
     assert links(app)["Rank its snapshots"] == f"run={run.id}"
@@ -66,6 +66,7 @@ def test_fine_tuning_begins_with_the_runs_settings_and_shapes(
     (config,) = submissions.configs
     assert (config.start_from, config.conditional, config.freeze_d) == (run.id, True, 4)
     assert (config.z_dim, config.channel_base, config.d_architecture) == (64, 512, "orig")
+    assert (config.mapping_lr, config.d_mapping_layers) == (0.05, 0)
     assert "from" not in app.query_params
 
 
