@@ -24,6 +24,7 @@ from pages.components.views import go, way_to
 from pages.datasets.browsing import FIELD
 from pages.datasets.preview import look_at, matched_by, show_details, show_preview
 from pages.datasets.sources import PATH, PHANTOM, free_name, source_of, way_of_arrival
+from pages.datasets.values import show_values
 from pages.datasets.views import IMPORT
 
 OWN = "No preset"
@@ -144,6 +145,9 @@ def new_import(datasets: dict[str, Dataset], defaults: dict[str, Any]) -> None:
         with found:
             usable = shown(config, f"{key}-skip_unreadable", shown_key)
         with below:
+            show_values(
+                config, look_at(config), f"{key}-values", lambda name: choose_window(config, name, key, shown_key)
+            )
             show_details(config, look_at(config))
     except ErsatzError as error:
         with found:
@@ -174,6 +178,13 @@ def shown(config: ImportConfig, toggle: str, remembered_as: str) -> bool:
     seen = look_at(config)
     show_preview(config, seen, leave_out)
     return config.skip_unreadable or not seen.problems
+
+
+def choose_window(config: ImportConfig, name: str, form: str, remembered_as: str) -> None:
+    """Put a window into the form, and preview with it."""
+    chosen = ImportConfig.build({**config.plain(), "window": name})
+    st.session_state[f"{form}-window"] = name
+    st.session_state[remembered_as] = chosen.plain()
 
 
 def begin(config: ImportConfig) -> None:
