@@ -5,7 +5,7 @@ a sample of its values, all images with equal weight, and its lowest and highest
 what its neighbours are: every value is first brought into the range of its 4 neighbours. Then, at either end:
 
 1. Padding: the outermost value, if it alone holds a notable share of the pixels and a gap divides it from all others
-   (-2000, -3024, 65535), does not set the range. Repeated until there is none.
+   (-2000, -3024, 65535), does not set the range; nor do up to three such values.
 2. Outliers: from the middle 99.8 % of the values, the range goes outwards to the last value before a gap of more than
    half the range so far, so that a bright detail or a long tail counts and a burnt-in mark does not.
 3. Single pixels may widen that range again, by no more than half.
@@ -113,49 +113,62 @@ def sample_size(images: int) -> int:
 
 def measure(pixels: np.ndarray, size: int = SAMPLE) -> Values:
     """Of one image, `[H, W]` or `[H, W, C]`."""
-    finite = pixels[np.isfinite(pixels)]
-    if not finite.size:
+    flat = np.ascontiguousarray(pixels).reshape(-1)
+    where = np.flatnonzero(np.isfinite(flat))
+    if not where.size:
         return Values(np.zeros(0))
-    values = _without_hot_pixels(pixels)
-    values = values[np.isfinite(values)]
-    if not values.size:
-        values = finite
-    step = max(1, -(-values.size // size))
+    finite = flat[where]
+    step = max(1, -(-finite.size // size))
     # a step that shares no factor with the rows: else a strided sample of a picture is a few of its columns
-    while step > 1 and any(np.gcd(step, side) > 1 for side in pixels.shape[1:]) and step < values.size:
+    while step > 1 and any(np.gcd(step, side) > 1 for side in pixels.shape[1:]) and step < finite.size:
         step += 1
+    sample = _without_hot_pixels(pixels, where[::step])
+    # the ends are among the lowest and highest twentieth, which is quick to go through
+    below, above = np.quantile(sample, (0.05, 0.95))
     return Values(
-        sample=values[::step],
-        low=_ends(values, np.min, np.greater),
-        high=_ends(values, np.max, np.less),
+        sample=sample,
+        low=_ends(pixels, where, finite <= below, np.min, np.greater),
+        high=_ends(pixels, where, finite >= above, np.max, np.less),
         lowest=float(finite.min()),
         highest=float(finite.max()),
     )
 
 
-def _without_hot_pixels(pixels: np.ndarray) -> np.ndarray:
-    """Each value brought into the range of its 4 neighbours; as it is in images too small to have them."""
-    if min(pixels.shape[:2]) < 3:
-        return pixels
-    values = np.where(np.isfinite(pixels), pixels, np.nan)
-    framed = np.pad(values, [(1, 1), (1, 1), *[(0, 0)] * (pixels.ndim - 2)], constant_values=np.nan)
-    around = (framed[:-2, 1:-1], framed[2:, 1:-1], framed[1:-1, :-2], framed[1:-1, 2:])
+def _without_hot_pixels(pixels: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """The values at flat places `where`, each brought into the range of its 4 neighbours; those beyond the border are
+    mirrored. In images too small to have neighbours, the values as they are."""
+    height, width = pixels.shape[:2]
+    if min(height, width) < 3:
+        return pixels.reshape(-1)[where]
+    row, column, *channel = np.unravel_index(where, pixels.shape)
+    up, down = np.where(row > 0, row - 1, 1), np.where(row < height - 1, row + 1, height - 2)
+    left, right = np.where(column > 0, column - 1, 1), np.where(column < width - 1, column + 1, width - 2)
+    around = [pixels[at] for at in ((up, column, *channel), (down, column, *channel))]
+    around += [pixels[at] for at in ((row, left, *channel), (row, right, *channel))]
+    around = [np.where(np.isfinite(values), values, np.nan) for values in around]
+    values = pixels[(row, column, *channel)]
     lowest = np.fmin(np.fmin(around[0], around[1]), np.fmin(around[2], around[3]))
     highest = np.fmax(np.fmax(around[0], around[1]), np.fmax(around[2], around[3]))
-    return np.minimum(np.maximum(values, lowest), highest)
+    return np.fmin(np.fmax(values, lowest), highest)  # as it is where all neighbours are padding
 
 
 def _ends(
-    values: np.ndarray, outermost: Callable[[np.ndarray], float], inside: Callable[..., np.ndarray]
+    pixels: np.ndarray,
+    where: np.ndarray,
+    outer: np.ndarray,
+    outermost: Callable[[np.ndarray], float],
+    inside: Callable[..., np.ndarray],
 ) -> tuple[tuple[float, float], ...]:
-    """The outermost different values and their shares."""
+    """The outermost different values of the image and their shares, sought where `outer` says."""
     ends: list[tuple[float, float]] = []
-    rest = values
+    rest = _without_hot_pixels(pixels, where[outer])
     while rest.size and len(ends) < ENDS:
         end = outermost(rest)
         remaining = rest[inside(rest, end)]
-        ends.append((float(end), (rest.size - remaining.size) / values.size))
+        ends.append((float(end), (rest.size - remaining.size) / where.size))
         rest = remaining
+    if len(ends) < ENDS and not outer.all():
+        return _ends(pixels, where, np.ones_like(outer), outermost, inside)
     return tuple(ends)
 
 
@@ -171,19 +184,28 @@ class _Pool:
     def drop_padding(self) -> None:
         """Step 1, at both ends."""
         for end in (0, -1):
-            while self._padded(end):
-                self.padding.append((float(self.values[end]), float(self.weights[end])))
-                kept = slice(1, None) if end == 0 else slice(None, -1)
-                self.values, self.weights = self.values[kept], self.weights[kept]
+            # from the inside: beside a second kind of padding, the outermost may not lie far off
+            for count in range(ENDS, 0, -1):
+                if self._padded(end, count):
+                    outer = slice(None, count) if end == 0 else slice(-count, None)
+                    self.padding += zip(self.values[outer].tolist(), self.weights[outer].tolist(), strict=True)
+                    self.values, self.weights = self._without(end, count)
+                    break
 
-    def _padded(self, end: int) -> bool:
-        if len(self.values) <= DISTINCT:
+    def _without(self, end: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+        kept = slice(count, None) if end == 0 else slice(None, -count)
+        return self.values[kept], self.weights[kept]
+
+    def _padded(self, end: int, count: int) -> bool:
+        """Whether the `count`-th value from an end is padding, and so are those beyond it."""
+        rest = _Pool(*self._without(end, count))
+        if len(rest.values) < DISTINCT:
             return False
-        kept = slice(1, None) if end == 0 else slice(None, -1)
-        rest = _Pool(self.values[kept], self.weights[kept])
-        low, high = rest.values[[*rest.middle()]]
-        gap = abs(self.values[end] - rest.values[end])
-        return any(self.weights[end] >= share and gap > part * max(high - low, 0) for share, part in PADDING)
+        first, last = rest.middle()
+        where = count - 1 if end == 0 else -count
+        gap = abs(self.values[where] - rest.values[end])
+        span = rest.values[last] - rest.values[first]
+        return any(self.weights[where] >= share and gap > part * span for share, part in PADDING)
 
     def middle(self) -> tuple[int, int]:
         """Where the middle 99.8 % of the weight begin and end."""

@@ -21,6 +21,7 @@ def heic(pixels: np.ndarray, bits: int = 8) -> bytes:
         samples = pixels if bits == 8 else pixels.astype(np.uint16) << (bits - 8)
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(samples), format=kind)
         for packet in [*stream.encode(frame), *stream.encode()]:
+            packet.dts = packet.pts = 0  # x265 leaves the first dts open
             container.mux(packet)
     movie = file.getvalue()
     at = movie.index(b"hvcC") - 4
@@ -42,9 +43,7 @@ def heic(pixels: np.ndarray, bits: int = 8) -> bytes:
             full_box(b"hdlr", bytes(4), b"pict", bytes(13)),
             full_box(b"pitm", struct.pack(">H", 1)),
             full_box(b"iloc", struct.pack(">BBHHHHII", 0x44, 0, 1, 1, 0, 1, offset, len(coded))),
-            full_box(
-                b"iinf", struct.pack(">H", 1), full_box(b"infe", struct.pack(">HH", 1, 0), b"hvc1\0", version=2)
-            ),
+            full_box(b"iinf", struct.pack(">H", 1), full_box(b"infe", struct.pack(">HH", 1, 0), b"hvc1\0", version=2)),
             properties,
         )
 

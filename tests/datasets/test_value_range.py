@@ -14,7 +14,7 @@ from engine.datasets.value_range import ValueRange, black_and_white, levels_of, 
 def texture(low: float, high: float, seed: int = 0, size: int = 40) -> np.ndarray:
     """Random values from `low` to `high`, both of them in it twice side by side."""
     values = np.random.default_rng(seed).uniform(low, high, (size, size))
-    values[25, 5:7], values[28, 8:10] = low, high
+    values[-5, 5:7], values[-3, 8:10] = low, high
     return values
 
 

@@ -132,19 +132,16 @@ def _jpeg_2000(file: BinaryIO) -> Header | None:
 def _jpeg(file: BinaryIO) -> Header | None:
     """By its frame header: 12 or 16 bits, or lossless (ITU-T T.81, B.2.2), which Pillow does not read."""
     file.seek(2)
-    orientation = 1
+    exif = b""
     while len(head := file.read(4)) == 4 and head[0] == 0xFF:
         marker, length = head[1], struct.unpack(">H", head[2:])[0]
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             bits, height, width, channels = struct.unpack(">BHHB", file.read(6))
             if bits == 8 and marker != 0xC3:
                 return None
-            return Header(width, height, channels, bits, imagecodecs.jpeg_decode, orientation=orientation)
-        if marker == 0xE1 and length < 2**16:
-            content = file.read(length - 2)
-            orientation = exif_orientation(content) if content.startswith(b"Exif\0\0") else orientation
-        else:
-            file.seek(length - 2, 1)
+            return Header(width, height, channels, bits, imagecodecs.jpeg_decode, orientation=exif_orientation(exif))
+        content = file.read(length - 2)
+        exif = content if content.startswith(b"Exif\0\0") else exif
     return None
 
 

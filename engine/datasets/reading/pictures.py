@@ -194,7 +194,7 @@ def _avif_bits(file: BinaryIO) -> int:
 
 
 def _remarks(image: Image.Image, file: BinaryIO) -> tuple[str, ...]:
-    if image.format in ("HEIF", "AVIF") and (bits := _bits(image, file)) > 8:
+    if image.format in ("HEIF", "AVIF") and image.mode not in DEEP_MODES and (bits := _bits(image, file)) > 8:
         return (f"are {image.format.replace('HEIF', 'HEIC')} of {bits} bits, of which the highest 8 are used",)
     if image.format == "TIFF" and tiff.has_extra_samples(image):
         return (tiff.EXTRA_SAMPLES,)
