@@ -87,16 +87,18 @@ class ValueRange:
         ]
         for out in self.outside:
             many = "1 image" if out.images == 1 else f"{out.images} images"
+            low = out.values[0] < self.black
+            beyond = f"below {number(self.black)}" if low else f"above {number(self.white)}"
             if out.padding:
                 values = " and ".join(map(number, out.values))
                 told.append(
-                    f"{values} ({out.share:.2g} of the pixels, in {many} such as {out.name}) is far from all other "
-                    "values and taken for padding, which does not set the range."
+                    f"{values} ({100 * out.share:.2g} % of the pixels, in {many} such as {out.name}) is far from all "
+                    "other values and taken for padding, which does not set the range."
                 )
             else:
                 told.append(
-                    f"Few pixels of {many} have values {'below' if out.values[0] < self.black else 'above'} that, to "
-                    f"{number(out.values[0])} in {out.name}; they do not set the range and are clipped."
+                    f"Few pixels of {many} have values {beyond}, to {number(out.values[0])} in {out.name}; they do not "
+                    "set the range and are clipped."
                 )
         return told
 

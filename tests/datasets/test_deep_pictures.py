@@ -298,7 +298,7 @@ def test_import_of_padded_ct_by_range_and_by_window(home: Home, tmp_path: Path, 
     source = sets(tmp_path / "set", ".tif", make)
     fewest, notes = levels(home, config(source, size=32, freeze=False))
     assert fewest > 200
-    assert "-3024 (0.19 of the pixels, in 12 images such as a/00.tif)" in notes
+    assert "-3024 (19 % of the pixels, in 12 images such as a/00.tif)" in notes
     assert re.search(r"-1(50|4\d) becomes black and 250 white", notes)
     by_window = config(source, name="window", size=32, window="brain", freeze=False)
     dataset = import_dataset(home, by_window)
