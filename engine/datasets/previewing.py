@@ -19,7 +19,8 @@ from engine.datasets.preprocess import to_stored
 from engine.datasets.reading.items import Facts, Item
 from engine.datasets.reading.questions import Option
 from engine.datasets.reading.source import open_source
-from engine.datasets.value_range import Histogram, ValueRange, histogram, levels_of, value_range
+from engine.datasets.value_histogram import Histogram, histogram
+from engine.datasets.value_range import ValueRange, levels_of, value_range
 from engine.store.home import Home
 from engine.store.progress import never, silent
 

@@ -11,7 +11,8 @@ import streamlit as st
 from engine.configs import ImportConfig
 from engine.configs.windows import CT_WINDOWS, window_name
 from engine.datasets.previewing import Preview
-from engine.datasets.value_range import Histogram, number
+from engine.datasets.value_histogram import Histogram
+from engine.datasets.value_range import number
 from pages.components.charts import chart
 
 NONE, OWN = "none", "own"

@@ -10,16 +10,20 @@ import numpy as np
 
 
 def heic(pixels: np.ndarray, bits: int = 8) -> bytes:
-    """A lossless grey HEIC of uint8 `[H, W]`, H and W even and at least 16, its samples widened to `bits`."""
-    height, width = pixels.shape
-    kind = "gray" if bits == 8 else f"gray{bits}le"
+    """A HEIC of uint8 `[H, W]` (lossless) or `[H, W, 3]` (4:4:4), of even sides of at least 32, with so many `bits`."""
+    height, width = pixels.shape[:2]
+    colour = pixels.ndim == 3
+    kind = ("yuv444p" if colour else "gray") + ("" if bits == 8 else f"{bits}le")
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as container:
         stream = container.add_stream("libx265", rate=1, options={"x265-params": "lossless=1:log-level=none:pools=1"})
         stream.width, stream.height, stream.pix_fmt = width, height, kind
         stream.codec_context.codec_tag = "hvc1"
-        samples = pixels if bits == 8 else pixels.astype(np.uint16) << (bits - 8)
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(samples), format=kind)
+        if colour:
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24").reformat(format=kind)
+        else:
+            samples = pixels if bits == 8 else pixels.astype(np.uint16) << (bits - 8)
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(samples), format=kind)
         for packet in [*stream.encode(frame), *stream.encode()]:
             packet.dts = packet.pts = 0  # x265 leaves the first dts open
             container.mux(packet)
@@ -30,7 +34,7 @@ def heic(pixels: np.ndarray, bits: int = 8) -> bytes:
     coded = movie[at + 8 : at + struct.unpack(">I", movie[at : at + 4])[0]]
 
     size = full_box(b"ispe", struct.pack(">II", width, height))
-    depth = full_box(b"pixi", struct.pack(">BB", 1, bits))
+    depth = full_box(b"pixi", bytes([3, bits, bits, bits] if colour else [1, bits]))
     properties = box(
         b"iprp",
         box(b"ipco", configuration, size, depth),

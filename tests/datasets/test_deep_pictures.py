@@ -245,9 +245,15 @@ def test_heic_and_avif(tmp_path: Path) -> None:
     facts, decoded = read(tmp_path, "b.avif", ten)
     assert facts.bits == 10
     assert facts.remarks == ("are AVIF of 10 bits, of which the highest 8 are used",)
-    facts, decoded = read(tmp_path, "b.heic", heic(array, bits=10))
-    assert (facts.bits, facts.deep) == (10, True)
-    assert len(np.unique(decoded.pixels)) > 200
+    smooth = np.stack(np.broadcast_arrays(np.arange(64)[:, None] * 3, np.arange(80) * 2, 100), axis=2).astype(np.uint8)
+    facts, decoded = read(tmp_path, "b.heic", heic(smooth))
+    assert facts.remarks == ()
+    assert np.abs(decoded.pixels.astype(int) - smooth).max() < 9
+    facts, decoded = read(tmp_path, "c.heic", heic(smooth, bits=10))
+    assert (facts.bits, facts.remarks) == (10, ("are HEIC of 10 bits, of which the highest 8 are used",))
+    assert np.abs(decoded.pixels.astype(int) - smooth).max() < 9
+    with pytest.raises(BadPicture, match="grey HEIC of 10 bits"):
+        read(tmp_path, "d.heic", heic(array, bits=10))
     for bad in (b"\0\0\0\x18ftypheic" + bytes(200), heic(array)[:-200]):
         with pytest.raises(BadPicture):
             read(tmp_path, "bad.heic", bad)

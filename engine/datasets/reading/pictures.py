@@ -145,6 +145,11 @@ def _open(file: BinaryIO, max_pixels: int) -> Image.Image | None:
             raise BadPicture("is not an image, or damaged in its first bytes") from error
         raise BadPicture(f"is damaged in its header ({_reason(error)})") from error
     checked_pixels(image.width, image.height, max_pixels)
+    if image.format == "HEIF" and image.mode in DEEP_MODES:  # pi-heif 1.4 crashes where header and picture disagree
+        raise BadPicture(
+            f"is a grey HEIC of {image.info.get('bit_depth')} bits, which cannot be read safely; grey of 8 bits or "
+            "colour is expected, so save it as a 16-bit PNG"
+        )
     if image.format == "TIFF" and not tiff.suits_pillow(image):
         file.seek(0)
         return None
@@ -194,7 +199,7 @@ def _avif_bits(file: BinaryIO) -> int:
 
 
 def _remarks(image: Image.Image, file: BinaryIO) -> tuple[str, ...]:
-    if image.format in ("HEIF", "AVIF") and image.mode not in DEEP_MODES and (bits := _bits(image, file)) > 8:
+    if image.format in ("HEIF", "AVIF") and (bits := _bits(image, file)) > 8:
         return (f"are {image.format.replace('HEIF', 'HEIC')} of {bits} bits, of which the highest 8 are used",)
     if image.format == "TIFF" and tiff.has_extra_samples(image):
         return (tiff.EXTRA_SAMPLES,)
