@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+import math
+from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from engine.configs.base import Config
+from engine.configs.windows import window_of
 
 Layout = Literal["auto", "folder", "csv", "zip", "npz", "dicom", "phantom"]
 Remedy = Literal["drop-copies", "drop-conflicts", "join-groups", "group-by-name", "drop-blank"]
@@ -52,8 +54,9 @@ class ImportConfig(Config):
     resize: Literal["pad", "crop", "stretch"] = "pad"
     """How images become square: zero-pad, centre crop or stretch; the same for all images."""
     window: tuple[float, float] | None = None
-    """Window of images of more than 8 bits as centre and width in their units (HU in CT), or brain, lung, bone, ...;
-    none: each DICOM file's own, else one range for all."""
+    """Window of grey images of more than 8 bits as centre,width in their units (HU in CT), or its name: brain, stroke,
+    subdural, bone, temporal-bone, lung, mediastinum, angio, soft-tissue, abdomen, liver, spine; none: each DICOM file's
+    own, else one range for all."""
     frames: Literal["ask", "first", "middle", "all"] = "ask"
     """Frames, pages or slices to take of files that hold several; those of one file are of one patient."""
     every: int = Field(default=1, ge=1)
@@ -90,6 +93,18 @@ class ImportConfig(Config):
     freeze: bool = True
     """Freeze the split after the import, unless the audit finds leaks or label conflicts."""
 
+    @field_validator("window", mode="before")
+    @classmethod
+    def _named_window(cls, given: Any) -> Any:
+        return window_of(given)
+
+    @field_validator("window")
+    @classmethod
+    def _wide_window(cls, window: tuple[float, float] | None) -> tuple[float, float] | None:
+        if window is not None and not (all(map(math.isfinite, window)) and window[1] > 0):
+            raise ValueError("expected a finite centre and a width above 0")
+        return window
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.train_share + self.valid_share >= 1:
@@ -98,8 +113,6 @@ class ImportConfig(Config):
             raise ValueError("source is empty; expected a folder, file or MedMNIST name unless layout is phantom")
         if self.folders:
             _check_folders(self.folders.split("/"))
-        if self.window is not None and self.window[1] <= 0:
-            raise ValueError("window width must be above 0")
         if self.slice_values is not None and self.slice_values[0] > self.slice_values[1]:
             raise ValueError("slice_values must be the lower value and then the upper one")
         return self

@@ -25,10 +25,20 @@ from engine.datasets.image_stats import MEASURED
 from engine.datasets.metadata import keep_metadata
 from engine.datasets.parallel_map import each
 from engine.datasets.patients import groups_of
-from engine.datasets.preprocess import depth_range, has_colour, in_mode, to_stored
+from engine.datasets.preprocess import Colour, colour_of, in_mode, to_stored
 from engine.datasets.reading.items import Facts, Item, NotAnImage, Reading, bad_pictures
 from engine.datasets.reading.source import open_source
 from engine.datasets.remedies import GIVEN_GROUP
+from engine.datasets.value_range import (
+    ValueRange,
+    Values,
+    black_and_white,
+    levels_of,
+    measure,
+    number,
+    sample_size,
+    value_range,
+)
 from engine.store.errors import ErsatzError
 from engine.store.files import new_folder
 from engine.store.hashing import sha256_pixels
@@ -38,6 +48,8 @@ from engine.store.salt import salt_of
 
 OWN_COLUMNS = (*COLUMNS, "given", GIVEN_GROUP, MOVED, *MEASURED, "colour", "stored_mode", "fold", "synthetic")
 """Names that no column of metadata may have."""
+COLOUR_MODES = ("RGB", "RGBA", "CMYK")
+"""Modes of deep images that no window applies to."""
 
 
 def import_dataset(
@@ -67,13 +79,14 @@ def import_dataset(
         depth = _depth(naming.items, facts, config, unusable, report, should_stop)
         with new_folder(path) as folder:
             manifest = _store(naming, facts, names, depth, config, folder, unusable, report, should_stop)
-            mode = _one_mode(manifest, config.mode, folder, report, should_stop)
+            mode, colour_notes = _one_mode(manifest, config.mode, folder, report, should_stop)
             report(Progress("audit and split", 0, 1, "steps"))
             provenance = _provenance(reading, naming, facts, config, mode, depth)
-            colour_images = int(manifest["colour"].sum())
+            colour_images = int(manifest["colour"].isin(["tint", "full"]).sum())
             manifest, audit = settle(manifest.drop(columns=["colour", "stored_mode"]), config, folder)
             known = {"colour_images": colour_images, "left_out": unusable.found}
-            known |= {"notes": (*provenance.notes, *unusable.notes), "time": began, "seconds": time.time() - began}
+            notes = (*provenance.notes, *depth_notes(facts, depth, config.window), *colour_notes, *unusable.notes)
+            known |= {"notes": notes, "time": began, "seconds": time.time() - began}
             info = DatasetInfo(
                 name=config.name,
                 label=f"{config.name} (phantom, no real patients)" if reading.layout == "phantom" else config.name,
@@ -167,27 +180,57 @@ def _depth(
     unusable: Unusable,
     report: Report,
     should_stop: ShouldStop,
-) -> tuple[float, float] | None:
-    """Values that become black and white in all images of more than 8 bits; None if there is no such image."""
-    deep = [item for item, fact in zip(items, facts, strict=True) if fact.deep]
-    if not deep:
-        return None
-
-    def extremes(_: int, item: Item) -> tuple[float, float]:
-        values = item.picture.decode(config.max_pixels).pixels
-        values = values[np.isfinite(values)]
-        return (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
-
-    ranges, problems = each(extremes, deep, "measure the depth", report, should_stop)
+) -> ValueRange | None:
+    """Values that become black and white in all deep images without a window; None if there is no such image."""
+    measured, problems = measured_values(deep_items(items, facts, config.window), config, report, should_stop)
     unusable.add(problems, len(items))
-    return depth_range(min(low for low, _ in ranges), max(high for _, high in ranges)) if ranges else None
+    return value_range(measured)
+
+
+def deep_items(items: Sequence[Item], facts: Sequence[Facts], window: tuple[float, float] | None) -> list[Item]:
+    """Those whose values set the range: deep ones without a window; the config's is for grey."""
+    return [
+        item
+        for item, fact in zip(items, facts, strict=True)
+        if fact.deep and (window is None or fact.mode in COLOUR_MODES)
+    ]
+
+
+def depth_notes(facts: Sequence[Facts], depth: ValueRange | None, window: tuple[float, float] | None) -> list[str]:
+    """Sentences on how images of more than 8 bits became such of 8."""
+    by_window = sum(fact.deep and fact.mode not in COLOUR_MODES for fact in facts) if window else 0
+    by_range = sum(fact.deep for fact in facts) - by_window
+    notes = depth.notes(by_range, len(facts)) if depth and by_range else []
+    if window and by_window:
+        black, white = black_and_white(window)
+        notes.append(
+            f"{by_window} of {len(facts)} images have more than 8 bits of grey; by the window, {number(black)} becomes "
+            f"black and {number(white)} white."
+        )
+    if window and all(fact.bits <= 8 and not fact.mode.startswith("MONOCHROME") for fact in facts):
+        notes.append("The window has no effect: no image has more than 8 bits.")
+    return notes
+
+
+def measured_values(
+    deep: Sequence[Item], config: ImportConfig, report: Report, should_stop: ShouldStop
+) -> tuple[list[tuple[str, Values]], dict[str, str]]:
+    """The name and values of each, and the reason by file for those that cannot be decoded."""
+    if not deep:
+        return [], {}
+    size = sample_size(len(deep))
+
+    def values_of(_: int, item: Item) -> tuple[str, Values]:
+        return item.source, measure(item.picture.decode(config.max_pixels).pixels, size)
+
+    return each(values_of, deep, "measure the depth", report, should_stop)
 
 
 def _store(
     naming: Naming,
     facts: Sequence[Facts],
     groups: Sequence[str],
-    depth: tuple[float, float] | None,
+    depth: ValueRange | None,
     config: ImportConfig,
     folder: Path,
     unusable: Unusable,
@@ -200,7 +243,7 @@ def _store(
 
     def store(number: int, item: Item) -> dict[str, Any]:
         decoded = item.picture.decode(config.max_pixels)
-        levels = decoded.window or depth or (0.0, 255.0)
+        levels = levels_of(decoded, config.window, depth.levels if depth else None)
         stored = to_stored(decoded.pixels, config.size, config.mode, config.resize, levels, decoded.inverted)
         class_name, fact = naming.classes[item.label], facts[number]
         path = f"images/{class_name}/{number:05d}.png"
@@ -218,7 +261,7 @@ def _store(
             "bits": fact.bits,
             "source": item.source,
             "excluded": "",
-            "colour": has_colour(stored),
+            "colour": colour_of(stored),
             "stored_mode": "L" if stored.ndim == 2 else "RGB",
             **item.meta,
         }
@@ -233,9 +276,9 @@ def _store(
 
 def _one_mode(
     manifest: pd.DataFrame, wanted: Mode | Literal["auto"], folder: Path, report: Report, should_stop: ShouldStop
-) -> Mode:
-    """Bring all stored images to one mode: the wanted one, else RGB if any shows colour. Updates `sha256` in place."""
-    mode = wanted if wanted != "auto" else "RGB" if manifest["colour"].any() else "L"
+) -> tuple[Mode, list[str]]:
+    """Bring all stored images to one mode, and say why to that one. Updates `sha256` in place."""
+    mode, notes = mode_of(list(manifest["colour"]), list(manifest["source"]), wanted)
     others = manifest.index[manifest["stored_mode"] != mode]
 
     def convert(_: int, path: str) -> str:
@@ -246,7 +289,34 @@ def _one_mode(
 
     hashes, _ = each(convert, list(manifest.loc[others, "path"]), f"convert to {mode}", report, should_stop)
     manifest.loc[others, "sha256"] = hashes
-    return mode
+    return mode, notes
+
+
+def mode_of(
+    colours: Sequence[Colour], sources: Sequence[str], wanted: Mode | Literal["auto"]
+) -> tuple[Mode, list[str]]:
+    """The mode of all images, and a sentence on the colour that some of them show.
+
+    By itself it is colour if any image is in full colour, or if at least half of them are tinted: among grey images,
+    a tint would tell only where a few came from.
+    """
+    found: dict[Colour, list[str]] = {}
+    for colour, source in zip(colours, sources, strict=True):
+        found.setdefault(colour, []).append(source)
+    full, tint, marks = found.get("full", []), found.get("tint", []), found.get("marks", [])
+    auto: Mode = "RGB" if full or (tint and 2 * len(tint) >= len(colours)) else "L"
+    mode = auto if wanted == "auto" else wanted
+    shown, total = [*full, *tint], len(colours)
+    if mode == "RGB":
+        if not shown or len(shown) == total:
+            return mode, []
+        return mode, [f"{len(shown)} of {total} images show colour (such as {shown[0]}); all are stored in colour."]
+    told = [
+        f"{len(names)} {what} (such as {names[0]})"
+        for names, what in ((full, "in colour"), (tint, "in one tint"), (marks, "grey with coloured marks"))
+        if names
+    ]
+    return mode, [f"Of {total} images, {', '.join(told)}; all are stored in grey."] if told else []
 
 
 def _provenance(
@@ -255,7 +325,7 @@ def _provenance(
     facts: Sequence[Facts],
     config: ImportConfig,
     mode: str,
-    depth: tuple[float, float] | None,
+    depth: ValueRange | None,
 ) -> Provenance:
     """Where the images came from and what was done to all of them alike."""
     labels: dict[str, list[str]] = {}
@@ -277,7 +347,7 @@ def _provenance(
             "filter": "lanczos, antialiased",
             "orientation": "EXIF applied",
             "alpha": "composited on black",
-            "depth": None if depth is None else {"black": depth[0], "white": depth[1]},
+            "depth": None if depth is None else {"black": depth.black, "white": depth.white},
             "window": config.window,
         },
     )
@@ -288,9 +358,4 @@ def notes_on(reading: Reading, naming: Naming, facts: Sequence[Facts]) -> list[s
     notes = [*reading.notes, *naming.notes]
     remarks = [(item.source, remark) for item, fact in zip(naming.items, facts, strict=True) for remark in fact.remarks]
     notes += _counted(remarks, "images")
-    deep = sum(fact.deep for fact in facts)
-    if deep:
-        notes.append(
-            f"{deep} of {len(facts)} images have more than 8 bits of grey; one range for all of them goes to 8 bits."
-        )
     return notes

@@ -5,9 +5,9 @@ In this order, for real images of every source:
 2. palette, CMYK, YCbCr, LAB and HSV become RGB; 1 bit becomes 0 and 255;
 3. alpha and transparent colours are composited on black;
 4. RGB with three equal channels is grey;
-5. depth: grey of more than 8 bits goes linearly from [low, high] to [0, 255], clipped. DICOM: the window of the
-   config or of the file. Else one range for all deep images of the data set (`depth_range`), never one per image,
-   so that brightness stays comparable. 16-bit colour keeps its high byte, as Pillow decodes it;
+5. depth: grey or colour of more than 8 bits goes linearly from [low, high] to [0, 255], clipped. Grey: by the window
+   of the DICOM file or of the config. Else one range for all deep images of the data set (`value_range`), never one
+   per image, so that brightness stays comparable;
 6. square: pad with black, crop centrally, or stretch; resampled by an antialiased Lanczos filter;
 7. mode: colour to grey by Rec. 601 luma, grey to RGB by repetition.
 """
@@ -17,20 +17,34 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 DEEP_MODES = frozenset({"I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What makes an image of each EXIF orientation upright."""
 COLOUR_TOLERANCE = 8
 """Channels that differ by no more than this are the noise of JPEG compression, not colour."""
+COLOUR_SHARE = 0.05
+"""Fewer coloured pixels than this are marks on a grey image."""
 
 Resize = Literal["pad", "crop", "stretch"]
 
 
 def plain_pixels(image: Image.Image) -> np.ndarray:
-    """Steps 1 to 4: uint8 `[H, W]` or `[H, W, 3]`, or float32 `[H, W]` for grey of more than 8 bits."""
-    image = ImageOps.exif_transpose(image)
+    """Steps 1 to 4: uint8 `[H, W]` or `[H, W, 3]`, or float `[H, W]` for grey of more than 8 bits."""
+    image.load()
+    if (turn := TURNS.get(_orientation(image))) is not None:
+        image = image.transpose(turn)
     if image.mode in DEEP_MODES:
-        return np.asarray(image).astype(np.float32)
+        return _floats(np.asarray(image))
     if image.mode == "La":  # Pillow converts premultiplied grey to LA only
         image = image.convert("LA")
     if image.has_transparency_data:
@@ -38,55 +52,114 @@ def plain_pixels(image: Image.Image) -> np.ndarray:
         image = Image.composite(image.convert("RGB"), Image.new("RGB", image.size), image.getchannel("A"))
     if image.mode in ("1", "L"):
         return np.asarray(image.convert("L"))
-    pixels = np.asarray(image.convert("RGB"))
-    red = pixels[..., 0]
-    if np.array_equal(red, pixels[..., 1]) and np.array_equal(red, pixels[..., 2]):  # so are most medical images
-        return np.ascontiguousarray(red)
+    return _grey_where_equal(np.asarray(image.convert("RGB")))
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return int(image.getexif().get(0x0112, 1))
+    except Exception:  # damaged Exif, on which Pillow raises nearly anything, does no harm to the pixels
+        return 1
+
+
+def turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """`[H, W]` or `[H, W, C]` upright, by the orientation tag of EXIF and TIFF, 1 to 8."""
+    if orientation in (5, 6, 7, 8):
+        pixels = np.swapaxes(pixels, 0, 1)
+    if orientation in (3, 4, 7, 8):
+        pixels = np.flipud(pixels)
+    if orientation in (2, 3, 6, 7):
+        pixels = np.fliplr(pixels)
+    return np.ascontiguousarray(pixels)
+
+
+def plain_array(array: np.ndarray, opaque: float | None = None) -> np.ndarray:
+    """As `plain_pixels`, for an array `[H, W]` or `[H, W, C]` with C of 1, 2 (grey, alpha), 3 or 4 (RGBA).
+
+    `opaque` is the highest value of alpha; by default that of the number type, or 1 or 255 for decimal numbers. Where
+    more than 8 bits are wholly transparent there is not-a-number, so that it does not count as a value.
+    """
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[..., 0]
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (2, 3, 4)):
+        raise ValueError(f"expected [H, W] or [H, W, 1, 3 or 4], found {list(array.shape)}")
+    if array.dtype == bool:
+        array = array.astype(np.uint8) * np.uint8(255)
+    if array.dtype == np.uint8:
+        return plain_pixels(Image.fromarray(np.ascontiguousarray(array)))
+    values = _floats(array)
+    if array.ndim == 3 and array.shape[2] in (2, 4):
+        alpha = values[..., -1:]
+        if opaque is None:
+            integer = array.dtype.kind in "ui"
+            opaque = float(np.iinfo(array.dtype).max) if integer else 1.0 if np.nanmax(alpha) <= 1 else 255.0
+        values = np.where(alpha > 0, values[..., :-1] * (alpha / opaque), np.nan)
+        values = values[..., 0] if values.shape[2] == 1 else values
+    return _grey_where_equal(values)
+
+
+def _floats(array: np.ndarray) -> np.ndarray:
+    """Decimal numbers that hold every value: float64 for integers and decimals of more than 16 bits, else float32.
+
+    float32 is exact to 24 bits only, and counts of 32 bits may differ in the last of them.
+    """
+    wide = array.dtype.itemsize > 4 or (array.dtype.kind in "ui" and array.dtype.itemsize > 2)
+    return array.astype(np.float64 if wide else np.float32)
+
+
+def _grey_where_equal(pixels: np.ndarray) -> np.ndarray:
+    """Step 4; so are most medical images."""
+    if pixels.ndim == 3:
+        red = pixels[..., 0]
+        nan = pixels.dtype != np.uint8
+        if all(np.array_equal(red, pixels[..., channel], equal_nan=nan) for channel in (1, 2)):
+            return np.ascontiguousarray(red)
     return pixels
 
 
-def plain_array(array: np.ndarray) -> np.ndarray:
-    """As `plain_pixels`, for an array `[H, W]` or `[H, W, C]` with C of 1, 3 or 4 (RGBA)."""
-    if array.ndim == 3 and array.shape[2] == 1:
-        array = array[..., 0]
-    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)):
-        raise ValueError(f"expected [H, W] or [H, W, 1, 3 or 4], found {list(array.shape)}")
-    if array.dtype == bool:
-        return array.astype(np.uint8) * np.uint8(255)
-    if array.dtype == np.uint8:
-        return plain_pixels(Image.fromarray(np.ascontiguousarray(array)))
-    if array.ndim == 3 and array.shape[2] == 4:
-        raise ValueError(f"expected 8 bits with an alpha channel, found {array.dtype}")
-    return array.astype(np.float32)
+Colour = Literal["none", "marks", "tint", "full"]
+"""How much colour a stored image shows; see `colour_of`."""
 
 
-def has_colour(stored: np.ndarray) -> bool:
-    """Whether a stored image `[S, S]` or `[S, S, 3]` shows colour: channels of some pixel that clearly differ."""
-    if stored.ndim == 2:
-        return False
-    red, green, blue = np.moveaxis(stored, 2, 0)
-    highest, lowest = np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue)
-    return int((highest - lowest).max()) > COLOUR_TOLERANCE
+def colour_of(stored: np.ndarray) -> Colour:
+    """How much colour a stored image `[S, S]` or `[S, S, 3]` shows.
 
-
-def depth_range(low: float, high: float) -> tuple[float, float]:
-    """Values that become 0 and 255, from the lowest and highest value of all deep images of a data set.
-
-    Values in [0, 1]: 0 to 1. Other non-negative values: 0 to 2^b - 1 with the fewest bits b >= 8 that hold the
-    highest (12-bit data in 16-bit files: 4095). With negative values: lowest to highest.
+    A pixel is coloured if its channels differ by more than `COLOUR_TOLERANCE`. `marks`: fewer than `COLOUR_SHARE` of
+    the pixels are, such as letters or arrows on a grey image. `tint`: grey through one tint, so that each channel
+    follows from the luma in all but that share of the pixels, and nothing is lost without colour. `full`: all other.
     """
-    if low < 0:
-        return low, high
-    if high <= 1:
-        return 0.0, 1.0
-    return 0.0, float(2 ** max(8, int(np.ceil(np.log2(np.floor(high) + 1)))) - 1)
+    if stored.ndim == 2:
+        return "none"
+    step = max(1, len(stored) // 64)  # enough to tell, at a fixed cost
+    pixels = stored[::step, ::step].reshape(-1, 3).astype(np.float32)
+    spread = pixels.max(axis=1) - pixels.min(axis=1)
+    if spread.max() <= COLOUR_TOLERANCE:
+        full = stored.max(axis=2).astype(np.int16) - stored.min(axis=2)
+        return "marks" if step > 1 and full.max() > COLOUR_TOLERANCE else "none"
+    if (spread > COLOUR_TOLERANCE).mean() < COLOUR_SHARE:
+        return "marks"
+    pixels = pixels[:: 1 + (len(pixels) >= 4096)]
+    luma = pixels @ np.array([0.299, 0.587, 0.114], np.float32)
+    bins = (luma / 16).astype(np.int64)
+    count = np.bincount(bins, minlength=16)
+    held = np.flatnonzero(count)
+    middle = np.bincount(bins, weights=luma, minlength=16)[held] / count[held]
+    off = np.zeros(len(luma), bool)
+    for channel in range(3):
+        chroma = pixels[:, channel] - luma
+        mean = np.bincount(bins, weights=chroma, minlength=16)[held] / count[held]
+        off |= np.abs(chroma - np.interp(luma, middle, mean)) > COLOUR_TOLERANCE
+    return "tint" if off.mean() < COLOUR_SHARE else "full"
 
 
 def scaled(values: np.ndarray, low: float, high: float, inverted: bool = False) -> np.ndarray:
-    """Step 5: float32 in [0, 255]; not-a-number counts as `low`."""
-    values = np.nan_to_num(values, nan=low, posinf=high, neginf=low)
-    result = np.clip((values - low) / max(high - low, 1e-12), 0, 1) * 255
-    return (255 - result if inverted else result).astype(np.float32)
+    """Step 5: float32 in [0, 255]; not-a-number is padding, and black."""
+    padding = np.isnan(values)
+    values = np.nan_to_num(values, nan=low, posinf=np.inf, neginf=-np.inf)
+    width = high - low
+    result = np.clip((np.clip(values, low, high) - low) / (width if width > 0 else 1.0), 0, 1) * 255
+    result = 255 - result if inverted else result
+    return np.where(padding, 0, result).astype(np.float32)
 
 
 def squared(pixels: np.ndarray, size: int, resize: Resize) -> np.ndarray:

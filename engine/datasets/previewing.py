@@ -12,16 +12,21 @@ import numpy as np
 from engine.configs import ImportConfig
 from engine.datasets.class_mapping import Naming
 from engine.datasets.dataset import SPLITS
-from engine.datasets.importing import frequent, look, named, notes_on
+from engine.datasets.importing import deep_items, depth_notes, frequent, look, measured_values, named, notes_on
 from engine.datasets.metadata import metadata_counts
 from engine.datasets.parallel_map import each
 from engine.datasets.patients import groups_of
-from engine.datasets.preprocess import depth_range, to_stored
+from engine.datasets.preprocess import to_stored
 from engine.datasets.reading.items import Facts, Item
 from engine.datasets.reading.questions import Option
 from engine.datasets.reading.source import open_source
+from engine.datasets.value_histogram import Histogram, histogram
+from engine.datasets.value_range import ValueRange, levels_of, value_range
 from engine.store.home import Home
 from engine.store.progress import never, silent
+
+LOOKED_AT = 200
+"""Deep images whose values a preview decodes, at most."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,8 @@ class Preview:
     """Other settings that the source suggests."""
     problems: dict[str, str]
     """Images that cannot be used: name -> reason. An import stops at them."""
+    values: Histogram | None = None
+    """Values of the images of more than 8 bits that have no window of their own; None if there are none."""
     examples: dict[str, list[np.ndarray]] = field(default_factory=dict)
     """Some images of each class in their stored form, uint8 `[S, S]` or `[S, S, 3]`, as far as they were asked for."""
 
@@ -71,6 +78,8 @@ class Preview:
         for name, counts in self.metadata.items():
             told = ", ".join(f"{value or 'unknown'} ({count})" for value, count in list(counts.items())[:8])
             lines.append(f"{name}: {told}{', ...' if len(counts) > 8 else ''}.")
+        if self.values:
+            lines.append(self.values.text())
         lines += self.notes
         lines += [f"If that is meant, add {offer.flags}: {offer.text}." for offer in self.offers]
         lines += [f"Cannot be used: {name} {reason}." for name, reason in list(self.problems.items())[:10]]
@@ -87,7 +96,8 @@ def preview(config: ImportConfig, home: Home | None = None, examples: int = 0) -
         groups = groups_of(naming.items, facts, config)
         naming = replace(naming, notes=[*naming.notes, *groups.notes])
         found = list(zip(naming.items, facts, strict=True))
-        pictures = _examples(naming, found, config, examples)
+        values, depth = _values(naming, facts, config)
+        pictures = _examples(naming, found, config, examples, depth)
     counts: dict[str, Counter[str]] = {name: Counter() for name in sorted(set(naming.classes.values()))}
     for item in [*naming.items, *(item for item in matched.items if item.source in problems)]:
         counts[naming.classes[item.label]][item.split] += 1
@@ -102,20 +112,35 @@ def preview(config: ImportConfig, home: Home | None = None, examples: int = 0) -
         bits=frequent(str(fact.bits) for fact in facts),
         groups=groups.count,
         metadata=metadata_counts(naming.items, config.metadata_columns),
-        notes=notes_on(reading, naming, facts),
+        notes=[*notes_on(reading, naming, facts), *depth_notes(facts, depth, config.window)],
         offers=reading.offers,
         problems=problems,
+        values=values,
         examples=pictures,
     )
 
 
-def _examples(
-    naming: Naming, found: Sequence[tuple[Item, Facts]], config: ImportConfig, each_class: int
-) -> dict[str, list[np.ndarray]]:
-    """Images of each class in their stored form, evenly from all over it; what cannot be decoded is left out.
+def _values(naming: Naming, facts: Sequence[Facts], config: ImportConfig) -> tuple[Histogram | None, ValueRange | None]:
+    """The values of the deep images and the range that an import would take, from `LOOKED_AT` of them at most."""
+    deep = deep_items(naming.items, facts, None)
+    if not deep:
+        return None, None
+    chosen = [deep[number * len(deep) // LOOKED_AT] for number in range(LOOKED_AT)] if len(deep) > LOOKED_AT else deep
+    measured, _ = measured_values(chosen, config, silent, never)
+    depth = value_range(measured)
+    if depth is None:
+        return None, None
+    return histogram(measured, depth, config.window, len(deep)), depth
 
-    Images of more than 8 bits share the range of the examples here, where the import takes that of all images.
-    """
+
+def _examples(
+    naming: Naming,
+    found: Sequence[tuple[Item, Facts]],
+    config: ImportConfig,
+    each_class: int,
+    depth: ValueRange | None,
+) -> dict[str, list[np.ndarray]]:
+    """Images of each class in their stored form, evenly from all over it; what cannot be decoded is left out."""
     by_class: dict[str, list[tuple[Item, Facts]]] = {}
     for item, facts in found:
         by_class.setdefault(naming.classes[item.label], []).append((item, facts))
@@ -128,11 +153,9 @@ def _examples(
     decoded, _ = each(
         lambda _, choice: (*choice, choice[1].picture.decode(config.max_pixels)), chosen, "examples", silent, never
     )
-    deep = [shown.pixels for _, _, facts, shown in decoded if facts.deep]
-    depth = depth_range(min(map(np.nanmin, deep)), max(map(np.nanmax, deep))) if deep else (0.0, 255.0)
     pictures: dict[str, list[np.ndarray]] = {}
     for name, _, _, shown in decoded:
-        levels = shown.window or depth
+        levels = levels_of(shown, config.window, depth.levels if depth else None)
         stored = to_stored(shown.pixels, config.size, config.mode, config.resize, levels, shown.inverted)
         pictures.setdefault(name, []).append(stored)
     return pictures

@@ -10,9 +10,10 @@ import numpy as np
 
 from engine.configs import ImportConfig
 from engine.datasets.dataset import Dataset
-from engine.datasets.preprocess import Resize, depth_range, to_stored
+from engine.datasets.preprocess import Resize, to_stored
 from engine.datasets.reading.items import BadPicture
 from engine.datasets.reading.pictures import FilePicture
+from engine.datasets.value_range import levels_of, measure, value_range
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
 
@@ -30,7 +31,7 @@ class Preparation:
     levels: tuple[float, float] | None = None
     """Values of deep images that become 0 and 255; None: by the image's own range."""
     window: tuple[float, float] | None = None
-    """DICOM window as centre and width; None: the file's own."""
+    """Window of deep grey images as centre and width; None: that of the DICOM file."""
 
 
 def preparation(home: Home, dataset: str, size: int, mode: str) -> Preparation:
@@ -58,14 +59,15 @@ def read_target(path: Path, how: Preparation) -> np.ndarray:
             f"{path} {error}; a readable image (PNG, JPEG, TIFF, DICOM, ...) is expected to be projected. "
             "Choose another file."
         ) from error
-    levels = decoded.window or how.levels or _own_levels(decoded.pixels)
+    levels = levels_of(decoded, how.window, how.levels or _own_levels(decoded.pixels))
     stored = to_stored(decoded.pixels, how.size, how.mode, how.resize, levels, decoded.inverted)
     return stored.reshape(how.size, how.size, -1)
 
 
-def _own_levels(pixels: np.ndarray) -> tuple[float, float]:
-    values = pixels[np.isfinite(pixels)]
-    return depth_range(float(values.min()), float(values.max())) if values.size else (0.0, 255.0)
+def _own_levels(pixels: np.ndarray) -> tuple[float, float] | None:
+    """By the rule of imports, from the image alone; None for 8 bits, which need none."""
+    found = None if pixels.dtype == np.uint8 else value_range([("", measure(pixels))])
+    return found.levels if found else None
 
 
 @dataclass

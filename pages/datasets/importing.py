@@ -26,6 +26,7 @@ from pages.datasets.browsing import FIELD
 from pages.datasets.preview import look_at, matched_by, show_details, show_preview
 from pages.datasets.questions import Answers, ask, show_answers, show_offers
 from pages.datasets.sources import PATH, PHANTOM, free_name, source_of, way_of_arrival
+from pages.datasets.values import show_values
 from pages.datasets.views import IMPORT
 
 OWN = "No preset"
@@ -153,6 +154,9 @@ def new_import(datasets: dict[str, Dataset], defaults: dict[str, Any]) -> None:
             show_answers(answers, unanswered)
             usable = shown(config, f"{key}-skip_unreadable", shown_key, answers)
         with below:
+            show_values(
+                config, look_at(config), f"{key}-values", lambda name: choose_window(config, name, key, shown_key)
+            )
             show_details(config, look_at(config))
     except Question as question:
         with found:
@@ -199,6 +203,13 @@ def shown(config: ImportConfig, toggle: str, remembered_as: str, answers: Answer
     show_preview(config, seen, leave_out)
     show_offers(seen.offers, config, f"offers-{answers.form}", answers.add)
     return config.skip_unreadable or not seen.problems
+
+
+def choose_window(config: ImportConfig, name: str, form: str, remembered_as: str) -> None:
+    """Put a window into the form, and preview with it."""
+    chosen = ImportConfig.build({**config.plain(), "window": name})
+    st.session_state[f"{form}-window"] = name
+    st.session_state[remembered_as] = chosen.plain()
 
 
 def begin(config: ImportConfig) -> None:

@@ -27,7 +27,7 @@ WITHOUT_EFFECT = (
     "skip_unreadable",
 )
 """Settings that change nothing of what is matched."""
-FORM = ("size", "mode", "resize")
+FORM = ("size", "mode", "resize", "window")
 """Settings that change how the images are stored, but not which."""
 
 

@@ -49,6 +49,21 @@ def test_compound_values_validate() -> None:
     ).ratios == (0.5, 1)
 
 
+@pytest.mark.parametrize(
+    ("given", "window"),
+    [("lung", (-600, 1500)), ("Soft tissue", (50, 400)), ("40,80", (40, 80)), ("0.05, 0.1", (0.05, 0.1))],
+)
+def test_windows_by_name_and_number(given: str, window: tuple[float, float]) -> None:
+    for value in (parse(ImportConfig, "--window", given)["window"], given):
+        assert ImportConfig.build({"name": "a", "source": "b", "window": value}).window == window
+
+
+@pytest.mark.parametrize("given", ["lungs", "40", "40,80,3", "40,0", "40,-1", "nan,80", "a,b"])
+def test_wrong_windows_are_named(given: str) -> None:
+    with pytest.raises(ErsatzError, match=r"window is .*(expected brain, .*centre,width such as 40,80|above 0)"):
+        ImportConfig.build({"name": "a", "source": "b", **parse(ImportConfig, f"--window={given}")})
+
+
 def test_class_names_are_pairs() -> None:
     given = parse(ImportConfig, "--class-names", "0=normal", "--class-names", "1=bleed")
     assert given == {"class_names": {"0": "normal", "1": "bleed"}}

@@ -6,9 +6,9 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
-from engine.datasets.preprocess import depth_range, has_colour, in_mode, plain_array, plain_pixels, squared, to_stored
+from engine.datasets.preprocess import TURNS, colour_of, in_mode, plain_array, plain_pixels, squared, to_stored, turned
 
 
 def test_alpha_is_composited_on_black_in_every_mode_that_has_it():
@@ -75,32 +75,37 @@ def test_exif_orientation_is_applied():
     assert upright[:, :-1].max() == 0
 
 
-@pytest.mark.parametrize(
-    ("low", "high", "expected"),
-    [
-        (0, 255, (0, 255)),
-        (0, 256, (0, 511)),
-        (3, 4095, (0, 4095)),
-        (0, 4096, (0, 8191)),
-        (0, 65535, (0, 65535)),
-        (0.1, 0.9, (0, 1)),
-        (0.0, 30.5, (0, 255)),
-        (-1000, 3000, (-1000, 3000)),
-    ],
-)
-def test_depth_range(low: float, high: float, expected: tuple[float, float]):
-    assert depth_range(low, high) == expected
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_arrays_are_turned_as_pillow_turns_images(orientation: int):
+    pixels = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    image = Image.fromarray(pixels)
+    expected = image.transpose(TURNS[orientation]) if orientation > 1 else image
+    assert np.array_equal(turned(pixels, orientation), np.asarray(expected))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    file = io.BytesIO()
+    image.save(file, "PNG", exif=exif)
+    assert np.array_equal(np.asarray(ImageOps.exif_transpose(Image.open(file))), turned(pixels, orientation))
+
+
+def test_damaged_exif_and_colour_profile_do_no_harm():
+    pixels = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG", exif=b"Exif\0\0MM\0*\xff\xff\xff", icc_profile=b"no profile")
+    assert np.array_equal(plain_pixels(Image.open(file)), pixels)
 
 
 def test_16_bit_grey_keeps_its_order_and_scale():
     values = np.linspace(0, 65535, 64).astype(np.uint16).reshape(8, 8)
-    stored = to_stored(plain_pixels(Image.fromarray(values)), 8, "L", "stretch", levels=depth_range(0, 65535))
+    stored = to_stored(plain_pixels(Image.fromarray(values)), 8, "L", "stretch", levels=(0, 65535))
     assert np.array_equal(stored, np.rint(values / 257).astype(np.uint8))
 
 
-def test_float_with_not_a_number_and_infinity():
+@pytest.mark.parametrize(("inverted", "expected"), [(False, [[0, 128], [0, 255]]), (True, [[255, 128], [0, 0]])])
+def test_float_with_not_a_number_and_infinity(inverted: bool, expected: list[list[int]]):
+    """Not-a-number is padding, and black whatever is white."""
     values = np.array([[0, 0.5], [np.nan, np.inf]], np.float32)
-    assert to_stored(values, 2, "L", "stretch", levels=(0, 1)).tolist() == [[0, 128], [0, 255]]
+    assert to_stored(values, 2, "L", "stretch", levels=(0, 1), inverted=inverted).tolist() == expected
 
 
 def test_inverted_is_white_for_low_values():
@@ -139,10 +144,31 @@ def test_float_colour_is_resized_like_8_bit_colour():
 
 def test_colour_needs_more_than_compression_noise():
     grey = np.full((8, 8, 3), 100, np.uint8)
-    assert not has_colour(grey)
-    assert not has_colour(grey[..., 0])
+    assert colour_of(grey) == colour_of(grey[..., 0]) == "none"
     noisy = grey.copy()
     noisy[0, 0] = (100, 104, 97)
-    assert not has_colour(noisy)
+    assert colour_of(noisy) == "none"
     noisy[0, 0] = (100, 100, 160)
-    assert has_colour(noisy)
+    assert colour_of(noisy) == "marks"
+
+
+def test_a_tint_is_told_from_colour():
+    """Blueish films of grey images have one colour for each grey; tissue has many."""
+    grey = np.random.default_rng(0).integers(20, 220, (64, 64, 1))
+    tinted = (grey * np.array([0.7, 0.9, 1.1])).astype(np.uint8)
+    assert colour_of(tinted) == "tint"
+    assert colour_of(np.where(grey % 3 == 0, tinted[..., ::-1], tinted)) == "full"
+    assert colour_of(np.random.default_rng(1).integers(0, 256, (512, 512, 3), dtype=np.uint8)) == "full"
+
+
+def test_16_bit_colour_of_equal_channels_is_grey_and_alpha_is_composited():
+    grey = np.random.default_rng(0).integers(0, 4096, (8, 8), dtype=np.uint16)
+    assert plain_array(np.repeat(grey[..., None], 3, axis=2)).shape == (8, 8)
+    alpha = np.full((8, 8), 65535, np.uint16)
+    alpha[0] = 0
+    alpha[1] = 32768
+    pixels = plain_array(np.dstack([grey, grey, grey, alpha]))
+    assert np.isnan(pixels[0]).all(), "what cannot be seen has no value"
+    assert np.allclose(pixels[1], grey[1] / 2, rtol=1e-4)
+    assert np.array_equal(pixels[2:], grey[2:])
+    assert np.array_equal(plain_array(np.dstack([grey, alpha])), pixels, equal_nan=True)

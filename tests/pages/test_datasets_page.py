@@ -115,6 +115,37 @@ def test_a_path_is_previewed_then_imported(
     assert [(config.name, config.source) for config in submitted] == [("heads", str(folder))]
 
 
+def test_values_of_deep_images_and_a_window_for_them(
+    open_page: OpenPage, home: Home, tmp_path: Path, submitted: list[ImportConfig]
+) -> None:
+    source = tmp_path / "deep"
+    for number in range(8):
+        (source / "ab"[number % 2]).mkdir(parents=True, exist_ok=True)
+        values = np.random.default_rng(number).integers(0, 1001, (24, 24)).astype(np.uint16)
+        Image.fromarray(values).save(source / "ab"[number % 2] / f"{number}.png")
+    app = open_page("datasets")
+    app.text_input(key="import-path").set_value(str(source)).run()
+    assert "0 becomes black and 1023 white" in texts(app)
+    choice = next(box for box in app.selectbox if box.label == "Window of grey images")
+    choice.select("lung").run()
+    assert not app.exception
+    assert "-1350 becomes black and 150 white (the window)" in texts(app)
+    press(app, "Start import")
+    assert [config.window for config in submitted] == [(-600, 1500)]
+    next(field for field in app.text_input if field.label == "Window").set_value("40, 80.5")
+    press(app, "Preview")
+    choice = next(box for box in app.selectbox if box.label == "Window of grey images")
+    assert choice.value == "own"
+    choice.select("none").run()
+    assert "0 becomes black and 1023 white" in texts(app)
+
+
+def test_images_of_8_bits_have_no_window(open_page: OpenPage, folder: Path) -> None:
+    app = open_page("datasets")
+    app.text_input(key="import-path").set_value(str(folder)).run()
+    assert "Window of grey images" not in [box.label for box in app.selectbox]
+
+
 def test_an_upload_is_previewed_and_a_hostile_one_refused(open_page: OpenPage, home: Home, folder: Path) -> None:
     archive = Path(shutil.make_archive(str(folder), "zip", folder)).read_bytes()
     app = open_page("datasets")

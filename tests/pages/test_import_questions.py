@@ -52,8 +52,8 @@ class Source:
             raise FRAMES
         if not config.folders:
             raise FOLDERS
-        if config.folders == "wrong":
-            raise ErsatzError("There is no level called wrong. Correct folders.")
+        if config.folders == "patient/class":
+            raise ErsatzError("There is no folder of patients. Correct folders.")
         return Preview(
             layout="folder",
             counts={"a": {"": 20}, "b": {"": 10}},
@@ -168,9 +168,9 @@ def test_an_answer_may_be_given_and_changed_in_the_form(app: AppTest) -> None:
     assert asked(app) == [FOLDERS.found]
     app = choose(app, 0)
     assert [metric.value for metric in app.metric][:1] == ["30"], "the frames chosen in the form still hold"
-    field(app, "Levels of folders").set_value("wrong")
+    field(app, "Levels of folders").set_value("patient/class")
     app = press(app, "Preview")
-    assert "There is no level called wrong" in texts(app)
+    assert "There is no folder of patients" in texts(app)
     field(app, "Levels of folders").set_value("")
     app = press(app, "Start import")
     assert asked(app) == [FOLDERS.found]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -9,23 +10,30 @@ from pathlib import PurePosixPath
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from engine.datasets.preprocess import DEEP_MODES, plain_array, plain_pixels
-from engine.datasets.reading import dicom, nifti, pages
+from engine.datasets.reading import dicom, nifti, pages, tiff
+from engine.datasets.reading.deep import deep_header
 from engine.datasets.reading.items import BadPicture, Decoded, Facts, checked_pixels
 from engine.datasets.reading.recent import RecentTree, recent
 from engine.datasets.reading.tree import Tree, ZipTree
 
-FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "DIB", "GIF", "WEBP", "PPM", "JPEG2000")
+FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "DIB", "GIF", "WEBP", "PPM", "JPEG2000", "AVIF")
 """Formats tried, whatever the file's ending; none of them starts another program, as EPS would."""
 
-_ENDINGS = "png apng jpg jpeg jpe jfif tif tiff bmp dib gif webp ppm pgm pbm pnm pfm jp2 j2k dcm dicom"
+_ENDINGS = (
+    "png apng jpg jpeg jpe jfif tif tiff btf bmp dib gif webp ppm pgm pbm pnm pfm jp2 j2k j2c jpx jpf heic heif hif "
+    "avif dcm dicom"
+)
 PICTURE_ENDINGS = frozenset((*(f".{ending}" for ending in _ENDINGS.split(" ")), *nifti.ENDINGS))
 
 _BITS = {"1": 1, "I": 32, "F": 32}
+_HEIF = threading.Lock()
 
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # max_pixels is the stricter guard
+PngImagePlugin.MAX_TEXT_CHUNK = 2**26  # texts and colour profiles of some MiB are valid; a bomb of them is not
+PngImagePlugin.MAX_TEXT_MEMORY = 2**26
 
 
 def ending(name: str) -> str:
@@ -82,18 +90,20 @@ class FilePicture:
         with self.tree.open(self.name) as file:
             if dicom.is_dicom(file, self.name):
                 return dicom.facts(file, max_pixels, self.window, self.frame)
+            if header := deep_header(file):
+                return header.facts(max_pixels)
             image = _open(file, max_pixels)
+            if image is None:
+                return _facts_of_tiff(file, max_pixels)
             frames, remarks = _frames(image, file, max_pixels)
-            mode = image.mode
-            sixteen = "16" in mode or any("16" in str(tile.args) for tile in getattr(image, "tile", []))
             return Facts(
                 width=image.width,
                 height=image.height,
-                mode=mode,
-                bits=16 if sixteen else _BITS.get(mode, 8),
-                deep=mode in DEEP_MODES,
+                mode=image.mode,
+                bits=_bits(image, file),
+                deep=image.mode in DEEP_MODES,
                 frames=frames,
-                remarks=remarks,
+                remarks=(*remarks, *_remarks(image, file)),
             )
 
     def decode(self, max_pixels: int) -> Decoded:
@@ -102,12 +112,21 @@ class FilePicture:
         with self.tree.open(self.name) as file:
             if dicom.is_dicom(file, self.name):
                 return dicom.decode(file, max_pixels, self.window, self.frame)
+            if header := deep_header(file):
+                return header.decoded(file, max_pixels)
             image = _open(file, max_pixels)
+            if image is None:
+                return tiff.decode(file, max_pixels, self._page(file))
             try:
                 return Decoded(self._frame_of(image, file, max_pixels))
             except BadPicture:
                 raise
             except Exception as error:  # decoders raise nearly anything on damaged files
+                if image.format == "TIFF":  # tifffile knows more compressions
+                    try:
+                        return tiff.decode(file, max_pixels, self._page(file))
+                    except BadPicture:
+                        pass
                 raise BadPicture(f"is truncated or damaged ({_reason(error)})") from error
 
     def _frame_of(self, image: Image.Image, file: BinaryIO, max_pixels: int) -> np.ndarray:
@@ -152,8 +171,10 @@ class ArrayPicture:
         mode = {1: "L", 3: "RGB", 4: "RGBA"}.get(channels)
         if mode is None:
             raise BadPicture(f"has {channels} channels; 1, 3 or 4 are expected")
+        if self.array.dtype.kind not in "buif":
+            raise BadPicture(f"holds {self.array.dtype}; whole or decimal numbers are expected")
         bits = 1 if self.array.dtype == bool else 8 * self.array.dtype.itemsize
-        return Facts(width, height, mode, bits, deep=bits > 8)
+        return Facts(width, height, mode, bits, deep=self.array.dtype not in (bool, np.uint8))
 
     def decode(self, max_pixels: int) -> Decoded:
         self.facts(max_pixels)
@@ -163,22 +184,45 @@ class ArrayPicture:
             raise BadPicture(f"is not an image ({error})") from error
 
 
-def _open(file: BinaryIO, max_pixels: int) -> Image.Image:
-    """The header of a picture file, within the size allowed; pixels are not decoded yet."""
+def _open(file: BinaryIO, max_pixels: int) -> Image.Image | None:
+    """The header of a picture file, within the size allowed; pixels are not decoded yet. None for a TIFF that Pillow
+    does not read whole, with the file at its start."""
     start = file.read(16)
     file.seek(0)
     if not start:
         raise BadPicture("is empty (0 bytes)")
+    formats: tuple[str, ...] = FORMATS
+    if start[4:8] == b"ftyp":
+        _register_heif()
+        formats = ("AVIF", "HEIF")
     try:
-        image = Image.open(file, formats=FORMATS)
+        image = Image.open(file, formats=formats)
     except Image.DecompressionBombError as error:
         raise BadPicture(f"is larger than any image accepted (a decompression bomb? {_reason(error)})") from error
-    except Image.UnidentifiedImageError as error:
-        raise BadPicture("is not an image, or damaged in its first bytes") from error
     except Exception as error:  # decoders raise nearly anything on damaged files
+        file.seek(0)
+        if start.startswith(tiff.MAGIC) and _is_sound_tiff(file, max_pixels):
+            return None
+        if isinstance(error, Image.UnidentifiedImageError):
+            raise BadPicture("is not an image, or damaged in its first bytes") from error
         raise BadPicture(f"is damaged in its header ({_reason(error)})") from error
     checked_pixels(image.width, image.height, max_pixels)
+    if image.format == "HEIF" and image.mode in DEEP_MODES:  # pi-heif 1.4 crashes where header and picture disagree
+        raise BadPicture(
+            f"is a grey HEIC of {image.info.get('bit_depth')} bits, which cannot be read safely; grey of 8 bits or "
+            "colour is expected, so save it as a 16-bit PNG"
+        )
+    if image.format == "TIFF" and not tiff.suits_pillow(image):
+        file.seek(0)
+        return None
     return image
+
+
+def _facts_of_tiff(file: BinaryIO, max_pixels: int) -> Facts:
+    """Of a TIFF that Pillow does not read whole."""
+    found = pages.tiff_pages(file)
+    facts = tiff.facts(file, max_pixels, found.numbers[0])
+    return replace(facts, frames=len(found.numbers), remarks=(*facts.remarks, *found.remarks))
 
 
 def _frames(image: Image.Image, file: BinaryIO, max_pixels: int) -> tuple[int, tuple[str, ...]]:
@@ -194,6 +238,56 @@ def _frames(image: Image.Image, file: BinaryIO, max_pixels: int) -> tuple[int, t
     image.seek(found.numbers[0])  # a thumbnail may stand before the picture
     checked_pixels(image.width, image.height, max_pixels)
     return len(found.numbers), found.remarks
+
+
+def _is_sound_tiff(file: BinaryIO, max_pixels: int) -> bool:
+    """Whether the header is that of a TIFF; a `BadPicture` says what else is wrong with one. File at its start."""
+    try:
+        tiff.facts(file, max_pixels)
+    except tiff.DamagedTiff:
+        return False
+    finally:
+        file.seek(0)
+    return True
+
+
+def _register_heif() -> None:
+    """Teach Pillow HEIC, on the first such file only: the library behind it takes its time to load."""
+    with _HEIF:
+        if "HEIF" not in Image.OPEN:
+            import pi_heif
+
+            # the images of an import are decoded side by side already
+            pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False, decode_threads=1)
+
+
+def _bits(image: Image.Image, file: BinaryIO) -> int:
+    """Bits per sample in the file."""
+    if image.format == "HEIF":
+        return int(image.info.get("bit_depth") or 8)
+    if image.format == "AVIF":
+        return _avif_bits(file)
+    return _BITS.get(image.mode, 16 if "16" in image.mode else 8)
+
+
+def _avif_bits(file: BinaryIO) -> int:
+    """From the configuration of its codec (AV1-ISOBMFF, 2.3.3)."""
+    at = file.tell()
+    file.seek(0)
+    content = file.read(2**16)
+    file.seek(at)
+    where = content.find(b"av1C")
+    if where < 0 or where + 7 > len(content) or not content[where + 6] & 0x40:
+        return 8
+    return 12 if content[where + 6] & 0x20 else 10
+
+
+def _remarks(image: Image.Image, file: BinaryIO) -> tuple[str, ...]:
+    if image.format in ("HEIF", "AVIF") and (bits := _bits(image, file)) > 8:
+        return (f"are {image.format.replace('HEIF', 'HEIC')} of {bits} bits, of which the highest 8 are used",)
+    if image.format == "TIFF" and tiff.has_extra_samples(image):
+        return (tiff.EXTRA_SAMPLES,)
+    return ()
 
 
 def _reason(error: Exception) -> str:
