@@ -8,11 +8,12 @@ from pathlib import Path, PurePosixPath
 
 from engine.configs import ImportConfig
 from engine.datasets.phantom import phantom
+from engine.datasets.reading.csv_text import SHEET_ENDINGS
 from engine.datasets.reading.folder import labels_by_folder, pictures_below, read_folder, read_stylegan
 from engine.datasets.reading.items import Item, Reading
 from engine.datasets.reading.npz import PREFIX, fetch, read_npz
 from engine.datasets.reading.pictures import ArrayPicture
-from engine.datasets.reading.table import csv_names, read_csv
+from engine.datasets.reading.table import TABLE_ENDINGS, csv_names, read_csv
 from engine.datasets.reading.tree import FolderTree, Tree, ZipTree
 from engine.store.errors import ErsatzError
 from engine.store.progress import Report, silent
@@ -30,14 +31,14 @@ def open_source(config: ImportConfig, cache: Path, report: Report = silent) -> I
         yield read_phantom(config.seed)
         return
     if config.source.lower().startswith(PREFIX):
-        yield read_npz(fetch(config.source[len(PREFIX) :], cache, report))
+        yield read_npz(fetch(config.source[len(PREFIX) :], cache, report), config)
         return
     path = Path(config.source).expanduser()
     if not path.exists():
         raise ErsatzError(f"There is no {path}; {EXPECTED} is expected. Correct the path.")
     suffix = path.suffix.lower()
     if config.layout == "npz" or (config.layout == "auto" and suffix == ".npz"):
-        yield read_npz(path)
+        yield read_npz(path, config)
         return
     tree, config = _tree(path, config)
     try:
@@ -67,7 +68,7 @@ def _tree(path: Path, config: ImportConfig) -> tuple[Tree, ImportConfig]:
         return FolderTree(path), config
     if path.suffix.lower() == ".zip" or config.layout == "zip":
         return ZipTree(path), config
-    if path.suffix.lower() in (".csv", ".tsv"):
+    if path.suffix.lower() in (*TABLE_ENDINGS, *SHEET_ENDINGS):
         return FolderTree(path.parent), config.model_copy(update={"csv": str(path), "layout": "csv"})
     raise ErsatzError(f"{path} is a single file; {EXPECTED} is expected. Choose the folder that holds the images.")
 
