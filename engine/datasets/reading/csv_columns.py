@@ -58,6 +58,10 @@ NO_CLASSES = frozenset(_NO_CLASSES.split())
 """Columns that describe a person or a picture; they are no class unless they are named."""
 
 
+class NoClassColumn(Question):
+    """No column says by its name that it holds the class, though some might."""
+
+
 @dataclass(frozen=True)
 class Columns:
     """Names of the columns; '' where there is none."""
@@ -75,9 +79,14 @@ class Columns:
     offers: tuple[Option, ...] = ()
 
 
-def columns_of(table: pd.DataFrame, config: ImportConfig, index: PictureNames, what: str) -> Columns:
-    """Choose the columns. Raises `Question` where several fit, `ErsatzError` where none does."""
-    image = _column(table, config.image_column, "image_column", what) or _guess_images(table, index, what)
+def columns_of(
+    table: pd.DataFrame, config: ImportConfig, index: PictureNames, what: str, own: Collection[str] | None = None
+) -> Columns:
+    """Choose the columns, that of the classes among those in `own` unless it is named.
+
+    Raises `Question` where several fit, `ErsatzError` where none does.
+    """
+    image = image_column(table if own is None else table[list(own)], config, index, what)
     label = _column(table, config.label_column, "label_column", what)
     group = _column(table, config.group_column, "group_column", what)
     split = _column(table, config.split_column, "split_column", what)
@@ -95,10 +104,16 @@ def columns_of(table: pd.DataFrame, config: ImportConfig, index: PictureNames, w
         free = [name for name in free if name != group]
     one_hot: list[str] = []
     if not label:
+        free = [name for name in free if own is None or name in own]
         label, one_hot, told = _guess_labels(table, free, config, what)
         notes += told
         offers = [offer for offer in offers if label not in offer.settings.values()]
     return Columns(image, label, group, split, one_hot, named, notes, tuple(offers))
+
+
+def image_column(table: pd.DataFrame, config: ImportConfig, index: PictureNames, what: str) -> str:
+    """The column that names the images."""
+    return _column(table, config.image_column, "image_column", what) or _guess_images(table, index, what)
 
 
 def _column(table: pd.DataFrame, wanted: str, setting: str, what: str) -> str:
@@ -178,7 +193,7 @@ def _guess_labels(
     options = [_as_label(table, name) for name in free if _could_be_classes(table[name])]
     found = f"{what}: it is not clear which column holds the class (found {_listed(free) or 'no other'})"
     if options:
-        raise Question(f"{found}; its name goes into the setting label_column.", options[:8])
+        raise NoClassColumn(f"{found}; its name goes into the setting label_column.", options[:8])
     raise ErsatzError(f"{found}; one is expected. Name it in the setting label_column.")
 
 

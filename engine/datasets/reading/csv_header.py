@@ -33,7 +33,7 @@ def key(name: str) -> str:
 def with_columns(
     sheet: Sheet, header: Literal["auto", "yes", "no"], index: PictureNames, what: str
 ) -> tuple[pd.DataFrame, list[str]]:
-    """The cells as text in columns, each row under the number of its line, and notes.
+    """The cells as text in columns, each row under its place, such as `line 5`, and notes.
 
     Without a header, and where the header is blank, columns are called 1, 2, ... Raises `Question` when it is not
     clear whether the first row is one, and `ErsatzError` for rows that do not fit the header.
@@ -72,7 +72,9 @@ def with_columns(
             f"{what} has the column {twice[0]!r} twice; columns that differ are expected. Rename one "
             "(or set csv_header to no, if its first line is no header)."
         )
-    return pd.DataFrame([[*row, *[""] * (width - len(row))] for row in rows], lines, columns, dtype=str), notes
+    return pd.DataFrame(
+        [[*row, *[""] * (width - len(row))] for row in rows], [f"line {line}" for line in lines], columns, dtype=str
+    ), notes
 
 
 def _short(row: Sequence[str]) -> list[str]:

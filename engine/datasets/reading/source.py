@@ -8,12 +8,13 @@ from pathlib import Path, PurePosixPath
 
 from engine.configs import ImportConfig
 from engine.datasets.phantom import phantom
+from engine.datasets.reading.csv_files import TABLE_ENDINGS, csv_names
 from engine.datasets.reading.csv_text import SHEET_ENDINGS
 from engine.datasets.reading.folder import labels_by_folder, pictures_below, read_folder, read_stylegan
 from engine.datasets.reading.items import Item, Reading
 from engine.datasets.reading.npz import PREFIX, fetch, read_npz
 from engine.datasets.reading.pictures import ArrayPicture
-from engine.datasets.reading.table import TABLE_ENDINGS, csv_names, read_csv
+from engine.datasets.reading.table import read_csv
 from engine.datasets.reading.tree import FolderTree, Tree, ZipTree
 from engine.store.errors import ErsatzError
 from engine.store.progress import Report, silent
