@@ -158,7 +158,7 @@ def test_labels_of_any_type(arrays, read, labels: np.ndarray, expected: list[str
 def test_not_a_number_is_no_label(arrays, read, refused: Refused, tmp_path: Path):
     labels = np.where(np.arange(16) % 5, LABELS, np.nan)
     content = {"images": arrays["train_images"], "labels": labels}
-    with pytest.raises(ErsatzError, match="4 rows without a value.*labels, number 0"):
+    with pytest.raises(ErsatzError, match=r"4 rows without a value.*labels, number 0"):
         read(content)
     reading = read(content, skip_unreadable=True)
     assert [item.source for item in reading.items][:5] == [f"images_{n:05d}" for n in (1, 2, 3, 4, 6)]

@@ -46,7 +46,9 @@ def read_npz(path: Path, config: ImportConfig) -> Reading:
                 if name
             }
             names = _loaded(file, found.class_names, path) if found.class_names else None
-            left_out = [f"{name} {_shape(file, name)}" for name in found.others]
+            shapes = {name: _shape(file, name) for name in found.others}
+            # Images first: they are missed the most.
+            left_out = [f"{name} {shapes[name]}" for name in sorted(shapes, key=lambda name: -shapes[name].count(","))]
     except (ValueError, OSError, EOFError, KeyError, zlib.error, zipfile.BadZipFile) as error:
         raise ErsatzError(
             f"{path} cannot be read ({error}); an .npz of plain arrays is expected. Download it again."
@@ -73,7 +75,9 @@ def read_npz(path: Path, config: ImportConfig) -> Reading:
         ]
     labels, said = read_labels(cells, places, str(path), "the arrays of labels", config)
     if left_out:
-        notes.append(f"{len(left_out)} arrays of the file were left out ({', '.join(left_out[:5])}).")
+        notes.append(
+            f"{len(left_out)} arrays of the file were left out ({', '.join(left_out[:8])}{', ...' if len(left_out) > 8 else ''})."
+        )
     return Reading(
         layout="MedMNIST arrays",
         items=[replace(item, label=label) for item, label in zip(items, labels, strict=True) if label],
