@@ -284,6 +284,30 @@ def test_chestxray14_asks_what_to_do_with_several_findings(csv_folder, read_tabl
     assert {item.group for item in reading.items} == {str(n // 2) for n in range(24) if n % 4 < 2}
 
 
+@pytest.mark.parametrize("several", ["mass|nodule", "mass;nodule", "mass, nodule", "['mass', 'nodule']"])
+def test_several_labels_in_a_cell_are_asked_about(labelled, read_table, several: str):
+    single = ["['mass']", "['nodule']"] if several[0] == "[" else ["mass", "nodule"]
+    source = labelled([*single, several])
+    with pytest.raises(Question, match="several labels in one cell") as caught:
+        read_table(source)
+    assert counts(read_table(source, **caught.value.options[0].settings)) == dict.fromkeys(single, 8)
+
+
+def test_commas_in_a_name_are_part_of_it(labelled, read_table):
+    assert set(counts(read_table(labelled(["adenocarcinoma, left", "squamous, left"])))) == {
+        "adenocarcinoma, left",
+        "squamous, left",
+    }
+
+
+def test_a_csv_in_a_folder_is_used_where_none_above_names_images(csv_folder, read_table):
+    csv_folder("key,text\na,b\n", [], "about.csv")
+    source = csv_folder(table("image,label", lambda n: f"img{n:03d},{n % 2}"), FILES, "tables/labels.csv")
+    reading = read_table(source)
+    assert counts(reading) == {"0": 12, "1": 12}
+    assert any("about.csv" in note for note in reading.notes)
+
+
 def test_boxes_of_one_image_are_one_row(csv_folder, read_table):
     row = lambda n: f"img{n // 2:03d},{n},2.0,3.0,4.0,{n // 2 % 2}"  # noqa: E731
     reading = read_table(csv_folder(table("patientId,x,y,width,height,Target", row), FILES[:12]))

@@ -73,6 +73,25 @@ def test_row_names_of_r_without_a_name_do_not_shift_the_columns(folder, read_tab
     assert any("row names" in note for note in reading.notes)
 
 
+def test_header_again_and_single_quotes(folder, read_table):
+    rows = [[f"'{name}'", f"'{label}'"] for name, label in zip(NAMES, LABELS, strict=True)]
+    text = written([["image", "label"], *rows[:5], ["image", "label"], *rows[5:]], ",")
+    assert pairs(read_table(folder(text))) == dict(zip(NAMES, LABELS, strict=True))
+
+
+def test_titles_of_two_cells_are_no_header(folder, read_table):
+    text = "Study;7;\nDate;2020;\n" + written([["image", "label", "n"], *([*row[:2], "7"] for row in ROWS)], ";")
+    reading = read_table(folder(text))
+    assert pairs(reading) == dict(zip(NAMES, LABELS, strict=True))
+    assert any("2 lines above the header" in note for note in reading.notes)
+
+
+def test_a_last_column_without_a_name_keeps_its_place(folder, read_table):
+    rows = [[name, label] for name, label in zip(NAMES, LABELS, strict=True)]
+    reading = read_table(folder(written([["image", ""], *rows], ",")), label_column="2")
+    assert pairs(reading) == dict(zip(NAMES, LABELS, strict=True))
+
+
 def test_a_row_with_too_many_cells_is_refused_with_its_line(folder, read_table):
     text = 'image,label,"a\nb"\n' + "".join(f"{name},{label},x\n" for name, label in zip(NAMES, LABELS, strict=True))
     with pytest.raises(ErsatzError, match=r"line 6 has 4 cells, the header 3"):

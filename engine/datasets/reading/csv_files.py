@@ -43,9 +43,13 @@ class Table:
 
 def csv_names(tree: Tree) -> list[str]:
     """The CSVs of a tree, those nearest to its root only."""
-    names = [name for name in tree.names if PurePosixPath(name).suffix.lower() in TABLE_ENDINGS]
+    names = _all_csv_names(tree)
     depth = min((len(PurePosixPath(name).parts) for name in names), default=0)
     return [name for name in names if len(PurePosixPath(name).parts) == depth]
+
+
+def _all_csv_names(tree: Tree) -> list[str]:
+    return [name for name in tree.names if PurePosixPath(name).suffix.lower() in TABLE_ENDINGS]
 
 
 def names_images(tree: Tree, name: str, index: PictureNames | None = None) -> bool:
@@ -71,6 +75,9 @@ def load(tree: Tree, config: ImportConfig, index: PictureNames) -> Table:
         raise ErsatzError(
             f"{tree.path} holds no CSV file; one with the labels is expected. Name it in the setting csv."
         )
+    deeper = [] if config.csv else [name for name in _all_csv_names(tree) if name not in names]
+    if deeper and not any(_names_images(_glance(tree, name, config, index), index) for name in names):
+        names = [*names, *deeper]
     if len(names) == 1:
         return _whole(f"{tree.path}/{names[0]}", _content(tree, names[0]), config, index)
     chosen, fitting = _choose(tree, names, config, index)

@@ -42,11 +42,14 @@ def with_columns(
     rows = [_short(row) for row in sheet.rows]
     if header == "yes" or (header == "auto" and _has_header(rows, sheet.lines, index, what)):
         names, rows, lines = sheet.rows[0], rows[1:], sheet.lines[1:]
-        if not rows:
+        if not any(row != _short(names) for row in rows):
             raise ErsatzError(f"{what} has no rows; one row per image is expected. Fill it or choose another CSV.")
-        if all(len(row) == len(_short(names)) + 1 for row in sheet.rows[1:]) and any(
-            len(row) > len(_short(names)) for row in rows
-        ):
+        repeated = {number for number, row in enumerate(rows) if row == _short(names)}
+        if repeated:
+            rows = [row for number, row in enumerate(rows) if number not in repeated]
+            lines = [line for number, line in enumerate(lines) if number not in repeated]
+            notes.append(f"The header of the CSV stands in it {len(repeated)} times more; these lines were left out.")
+        if all(len(row) == len(names) + 1 for row in sheet.rows[1:]) and any(len(row) > len(names) for row in rows):
             # R writes a column of row names without a name of its own.
             names = ["", *names]
             notes.append("The header of the CSV lacks a name; the first column is taken for one of row names.")

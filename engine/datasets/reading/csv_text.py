@@ -232,10 +232,10 @@ def _cells(text: str, separator: str, most: int | None = None) -> list[tuple[int
 
 
 def _plain(cell: str) -> str:
-    """A cell without spaces around it, and without the formula that keeps zeros in Excel: `="007"`."""
-    cell = cell.strip().strip("\ufeff\x00")
-    formula = re.fullmatch(r'="(.*)"', cell)
-    return formula[1].strip() if formula else cell
+    """A cell without spaces and single quotes around it, and without Excel's formula that keeps zeros: `="007"`."""
+    cell = cell.strip().strip("\ufeff\x00").strip()
+    inner = re.fullmatch(r"=\"(.*)\"|'(.*)'", cell)
+    return (inner[1] or inner[2] or "").strip() if inner else cell
 
 
 def _separator(text: str, what: str, fit: Callable[[Sequence[str]], float]) -> str:
@@ -269,8 +269,12 @@ def _without_remarks(rows: list[tuple[int, list[str]]]) -> tuple[list[tuple[int,
     ]
     comments = len(rows) - len(kept)
     usual = Counter(filled).most_common(1)[0][0] if rows else 0
+    header = next((n for n, (_, cells) in enumerate(kept[:20]) if _names_columns(cells)), len(kept))
     titles = 0
-    while usual > 1 and titles < len(kept) - 1 and sum(cell != "" for cell in kept[titles][1]) == 1:
+    while usual > 1 and titles < min(header, len(kept) - 1):
+        cells = sum(cell != "" for cell in kept[titles][1])
+        if cells > 1 and (cells >= usual or header == len(kept)):
+            break
         titles += 1
     notes = [f"{comments} lines of the CSV that begin with # were left out."] if comments else []
     if titles:
@@ -283,5 +287,10 @@ def _without_remarks(rows: list[tuple[int, list[str]]]) -> tuple[list[tuple[int,
 
 def _is_commented_header(cells: Sequence[str]) -> bool:
     """A header, although it begins with #: a column of row numbers (`#,image,label`), or NumPy's `# image,label`."""
-    names = re.compile(r"\W*(image|img|file|id|name|path|label|class|target|diagnosis|dx)", re.IGNORECASE)
-    return cells[0] == "#" or any(names.match(cell) for cell in cells)
+    return cells[0] == "#" or _names_columns(cells)
+
+
+def _names_columns(cells: Sequence[str]) -> bool:
+    """Whether a row has usual names of columns, and so is a header rather than a title."""
+    names = r"\W*(image|img|file|filename|id|name|path|label|class|target|diagnosis|dx)([\W_].*)?"
+    return any(re.fullmatch(names, cell, flags=re.IGNORECASE) for cell in cells)

@@ -25,6 +25,9 @@ _DOUBTFUL = (
 DOUBTFUL = frozenset(_DOUBTFUL.split()) | {"not known", "not sure", "not specified", "not applicable", "no label"}
 """Labels that may mean that nothing is known: kept, and mentioned."""
 
+_LIST = " []{}()'\""
+"""Signs around labels that a program wrote as a list: `['mass', 'nodule']`."""
+
 _TRUTH = {"false": "0", "true": "1"}
 
 
@@ -182,10 +185,11 @@ def _signless(name: str) -> str:
 
 def _joins_labels(separator: str, counts: Counter[str]) -> bool:
     """Whether cells hold several labels: parts that also stand alone, or that come together in several ways."""
-    parts = {label: [part.strip() for part in label.split(separator)] for label in counts if separator in label}
+    parts = {label: [part.strip(_LIST) for part in label.split(separator)] for label in counts if separator in label}
     if not parts:
         return False
-    alone = {part for found in parts.values() for part in found if part in counts}
+    single = {label.strip(_LIST) for label in counts}
+    alone = {part for found in parts.values() for part in found if part in single}
     if separator == ",":  # a comma is also part of plain names, such as `adenocarcinoma, left hilum`
         return all(part in alone for found in parts.values() for part in found)
     often = Counter(part for found in parts.values() for part in found)

@@ -75,9 +75,8 @@ def read_npz(path: Path, config: ImportConfig) -> Reading:
         ]
     labels, said = read_labels(cells, places, str(path), "the arrays of labels", config)
     if left_out:
-        notes.append(
-            f"{len(left_out)} arrays of the file were left out ({', '.join(left_out[:8])}{', ...' if len(left_out) > 8 else ''})."
-        )
+        told = ", ".join(left_out[:8]) + (", ..." if len(left_out) > 8 else "")
+        notes.append(f"{len(left_out)} arrays of the file were left out ({told}).")
     return Reading(
         layout="MedMNIST arrays",
         items=[replace(item, label=label) for item, label in zip(items, labels, strict=True) if label],
