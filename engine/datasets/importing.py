@@ -170,7 +170,20 @@ def _counted(found: Iterable[tuple[str, str]], what: str, then: str = "") -> lis
     by_remark: dict[str, list[str]] = {}
     for source, remark in found:
         by_remark.setdefault(remark, []).append(source)
-    return [f"{len(files)} {what} {remark}{then} (such as {files[0]})." for remark, files in by_remark.items()]
+    return [
+        f"{len(files)} {what} {remark}{then} (such as {files[0]})."
+        if len(files) > 1
+        else f"{files[0]} {singular(remark)}{then.replace('were', 'was')}."
+        for remark, files in by_remark.items()
+    ]
+
+
+def singular(remark: str) -> str:
+    """A remark on many as one on a single file: `hold no image and are old` -> `holds no image and is old`."""
+    irregular = {"are": "is", "have": "has", "were": "was"}
+    verb, _, rest = remark.partition(" ")
+    told = f"{irregular.get(verb, verb + 's')} {rest}"
+    return told.replace(", and are ", ", and is ").replace(" and are ", " and is ")
 
 
 def _depth(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,9 @@ from PIL import Image
 from engine.configs import ImportConfig
 from engine.datasets.importing import import_dataset
 from engine.datasets.phantom import PhantomImage, phantom
+from engine.datasets.reading.items import Reading
+from engine.datasets.reading.table import read_csv
+from engine.datasets.reading.tree import FolderTree
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
 
@@ -86,3 +89,23 @@ def left_behind(home: Home) -> list[str]:
 @pytest.fixture(name="left_behind")
 def left_behind_fixture() -> Callable[[Home], list[str]]:
     return left_behind
+
+
+@pytest.fixture
+def csv_folder(tmp_path: Path) -> Callable[..., Path]:
+    """`csv_folder(text or bytes, names)`: a folder with labels.csv and empty files, as readers look at names only."""
+
+    def make(content: str | bytes, files: Sequence[str], name: str = "labels.csv") -> Path:
+        for file in (*files, name):
+            (tmp_path / "csv" / file).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "csv" / file).touch()
+        (tmp_path / "csv" / name).write_bytes(content.encode() if isinstance(content, str) else content)
+        return tmp_path / "csv"
+
+    return make
+
+
+@pytest.fixture
+def read_table(config: Callable[..., ImportConfig]) -> Callable[..., Reading]:
+    """What a CSV says of the images beside it, before any is opened."""
+    return lambda source, **settings: read_csv(FolderTree(source), config(source, **settings))

@@ -104,8 +104,8 @@ def test_labels_outside_class_names_are_refused(flat, refused: Refused):
 
 def test_unknown_splits_are_refused(flat, refused: Refused):
     refused(
-        flat("image,label,part\n" + rows("{n},{label},holdout")),
-        "'holdout'",
+        flat("image,label,part\n" + rows("{n},{label},later")),
+        "'later'",
         "train, valid or test",
         split_column="part",
     )

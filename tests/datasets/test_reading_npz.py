@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import subprocess
 import sys
 import urllib.error
@@ -17,6 +18,8 @@ import pytest
 from engine.configs import ImportConfig
 from engine.datasets.importing import import_dataset
 from engine.datasets.reading import npz
+from engine.datasets.reading.items import Reading
+from engine.store.errors import ErsatzError
 from engine.store.home import Home
 
 Config = Callable[..., ImportConfig]
@@ -76,6 +79,156 @@ def test_wrong_arrays_are_refused(arrays, tmp_path: Path, refused: Refused, chan
     content = {name: array for name, array in {**arrays, **change}.items() if array is not None}
     np.savez(tmp_path / "set.npz", **content)
     refused(tmp_path / "set.npz", *words)
+
+
+@pytest.fixture
+def read(tmp_path: Path, config: Config) -> Callable[..., Reading]:
+    def build(content: dict[str, np.ndarray], **settings: object) -> Reading:
+        np.savez(tmp_path / "set.npz", **content)
+        return npz.read_npz(tmp_path / "set.npz", config(tmp_path / "set.npz", **settings))
+
+    return build
+
+
+def by_split(reading: Reading) -> dict[str, list[str]]:
+    return {
+        split: [item.label for item in reading.items if item.split == split]
+        for split in dict.fromkeys(item.split for item in reading.items)
+    }
+
+
+SPELLINGS = [
+    lambda kind, split: f"{split}_{kind}",
+    lambda kind, split: f"{kind}_{split}",
+    lambda kind, split: f"{split.capitalize()}{kind.capitalize()}",
+    lambda kind, split: f"{'xy'[kind == 'labels']}_{split}",
+    lambda kind, split: f"{'Xy'[kind == 'labels']}{split}",
+    lambda kind, split: f"{split}_{ {'images': 'image', 'labels': 'target'}[kind] }",
+]
+
+
+@pytest.mark.parametrize(
+    "words", [("train", "val", "test"), ("training", "valid", "testing"), ("train", "dev", "test")]
+)
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_splits_and_kinds_by_any_usual_name(arrays, read, spelling, words: tuple[str, str, str]):
+    names = dict(zip(("train", "val", "test"), words, strict=True))
+    content = {spelling(key.split("_")[1], names[key.split("_")[0]]): array for key, array in arrays.items()}
+    assert (
+        by_split(read(content))
+        == by_split(read(arrays))
+        == {
+            "train": ["0", "1"] * 8,
+            "valid": ["0", "1"] * 2,
+            "test": ["0", "1"] * 2,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("images", "labels"), [("X", "y"), ("data", "target"), ("image", "label"), ("imgs", "classes")]
+)
+def test_arrays_without_splits_by_any_usual_name(arrays, read, images: str, labels: str):
+    reading = read({images: arrays["train_images"], labels: arrays["train_labels"]})
+    assert by_split(reading) == {"": ["0", "1"] * 8}
+
+
+LABELS = np.arange(16) % 2
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        (np.array([b"benign", b"malignant"])[LABELS], ["benign", "malignant"]),
+        (np.array(["bösartig".encode("latin-1"), b"gut"])[LABELS], ["bösartig", "gut"]),
+        (np.array(["benign", "malignant"])[LABELS], ["benign", "malignant"]),
+        (LABELS.astype(np.float32), ["0", "1"]),
+        (np.array(["0", "1", "0.0", "1.0"])[np.arange(16) % 4], ["0", "1"]),
+        (LABELS.astype(bool), ["False", "True"]),
+        (np.eye(2, dtype=np.uint8)[LABELS], ["0", "1"]),
+        (np.eye(5)[LABELS], ["0", "1"]),
+    ],
+)
+def test_labels_of_any_type(arrays, read, labels: np.ndarray, expected: list[str]):
+    reading = read({"images": arrays["train_images"], "labels": labels})
+    assert by_split(reading) == {"": expected * 8}
+    assert any("one 1 in each row" in note for note in reading.notes) == (labels.ndim == 2)
+
+
+def test_not_a_number_is_no_label(arrays, read, refused: Refused, tmp_path: Path):
+    labels = np.where(np.arange(16) % 5, LABELS, np.nan)
+    content = {"images": arrays["train_images"], "labels": labels}
+    with pytest.raises(ErsatzError, match=r"4 rows without a value.*labels, number 0"):
+        read(content)
+    reading = read(content, skip_unreadable=True)
+    assert [item.source for item in reading.items][:5] == [f"images_{n:05d}" for n in (1, 2, 3, 4, 6)]
+    assert any("4 rows without a value" in note and "left out" in note for note in reading.notes)
+    with pytest.raises(ErsatzError, match="16 rows without a value"):
+        read(content | {"labels": np.full(16, np.nan)}, skip_unreadable=True)
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        (np.ones((16, 3)), "multi-label"),
+        (np.zeros((16, 3)), "multi-label"),
+        (np.linspace(0, 1, 16), "16 different numbers"),
+        (np.array([{"a": 1}] * 16, dtype=object), "Python objects"),
+    ],
+)
+def test_what_is_no_label_is_refused(arrays, read, labels: np.ndarray, words: str):
+    with pytest.raises(ErsatzError, match=words):
+        read({"images": arrays["train_images"], "labels": labels})
+
+
+def test_channels_first_are_put_last(read, blobs):
+    images = np.stack([blobs(seed, channels=3) for seed in range(16)])
+    for given, channels in ((images, 3), (images[..., :1], 1)):
+        reading = read({"images": np.moveaxis(given, 3, 1), "labels": LABELS})
+        assert any("channels first ([16, " in note for note in reading.notes)
+        decoded = reading.items[3].picture.decode(10**6).pixels
+        assert np.array_equal(decoded, images[3] if channels == 3 else images[3][..., 0])
+
+
+@pytest.mark.parametrize("shape", [(16, 576), (16, 5, 24, 24), (16, 24, 24, 2), (16, 1, 24, 24, 24)])
+def test_shapes_that_are_no_images_are_named(read, shape: tuple[int, ...]):
+    with pytest.raises(ErsatzError, match=re.escape(str(list(shape)))):
+        read({"images": np.zeros(shape, np.uint8), "labels": LABELS})
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.float32, np.float64])
+def test_bytes_in_a_wide_type_are_bytes(arrays, read, kind):
+    images = arrays["train_images"].astype(kind)
+    picture = read({"images": images, "labels": LABELS}).items[0].picture
+    assert picture.facts(10**6).bits == 8
+    assert np.array_equal(picture.decode(10**6).pixels, arrays["train_images"][0])
+    for deep in (images / 255, images + 300):
+        assert read({"images": deep.astype(np.float32), "labels": LABELS}).items[0].picture.facts(10**6).deep
+
+
+def test_patients_names_and_what_is_left_out(arrays, read):
+    groups = {
+        f"{split}_{name}": np.arange(count) // 2
+        for split, count in (("train", 16), ("val", 4), ("test", 4))
+        for name in ("lesion_ids", "patient_ids")
+    }
+    groups = {key: values + 100 * key.endswith("patient_ids") for key, values in groups.items()}
+    more = {"class_names": np.array(["healthy", "ill"]), "extra_images": np.zeros((9, 24, 24)), "mean": np.zeros(3)}
+    reading = read(arrays | groups | more | {"meta": np.array([{}], dtype=object)})
+    assert [item.group for item in reading.items][:3] == ["100", "100", "101"]
+    assert reading.label_names == {"0": "healthy", "1": "ill"}
+    left_out = next(note for note in reading.notes if "left out" in note)
+    assert "extra_images [9, 24, 24]" in left_out
+    assert "meta of Python objects" in left_out
+
+
+def test_names_that_are_too_few_are_not_used(arrays, read):
+    assert read(arrays | {"class_names": np.array(["healthy"])}).label_names == {}
+
+
+def test_two_arrays_for_one_thing_are_refused(arrays, read):
+    with pytest.raises(ErsatzError, match=r"'train_images' and 'x_train', which could both be the images"):
+        read(arrays | {"x_train": arrays["train_images"]})
 
 
 def test_damaged_and_foreign_files_are_refused(arrays, tmp_path: Path, refused: Refused):

@@ -82,6 +82,11 @@ def without_split(name: str) -> tuple[str, str]:
     return (splits.pop(), rest) if len(splits) == 1 and rest else ("", name)
 
 
+def split_of(name: str) -> str:
+    """The split that a name or the cell of a table says, '' for anything else: `Training Data` -> train."""
+    return _split_of(words_of(name))
+
+
 def _split_of(words: list[str]) -> str:
     text = " ".join(words).replace("hold out", "holdout").split()
     splits = [split for word in text if (split := _split_word(word))]

@@ -1,4 +1,4 @@
-"""MedMNIST `.npz` files, and MedMNIST sets by name where there is internet."""
+"""`.npz` files of arrays as MedMNIST and others write them, and MedMNIST sets by name where there is internet."""
 
 from __future__ import annotations
 
@@ -7,13 +7,19 @@ import importlib.util
 import re
 import urllib.error
 import urllib.request
+import zipfile
+import zlib
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
+from engine.configs import ImportConfig
 from engine.datasets.reading.items import Item, Reading
+from engine.datasets.reading.labels import read_labels
+from engine.datasets.reading.npz_arrays import as_images, as_text, eight_bits, roles
 from engine.datasets.reading.pictures import ArrayPicture
 from engine.datasets.reading.tree import open_zip
 from engine.store.errors import ErsatzError
@@ -21,56 +27,91 @@ from engine.store.files import replacing
 from engine.store.progress import Progress, Report
 
 PREFIX = "medmnist:"
-SPLITS = {"train": "train", "val": "valid", "test": "test"}
 
 
-def read_npz(path: Path) -> Reading:
+def read_npz(path: Path, config: ImportConfig) -> Reading:
     """Items of `train_images`, `train_labels`, `val_...`, `test_...`, or of `images` and `labels` without splits.
 
-    Images are `[N, H, W]` or `[N, H, W, C]`, labels `[N]` or `[N, 1]`.
+    Images are `[N, H, W]`, `[N, H, W, C]` or `[N, C, H, W]`, labels `[N]`, `[N, 1]` or one-hot `[N, K]`. Arrays of
+    patients and of names of the classes are used as well. Arrays of Python objects are never loaded.
     """
     open_zip(path).close()  # guards against bombs before anything is unpacked
     try:
         with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (ValueError, OSError, EOFError, KeyError) as error:
+            found = roles(file.files, path)
+            arrays = {
+                name: _loaded(file, name, path)
+                for part in found.parts
+                for name in (part.images, part.labels, part.groups)
+                if name
+            }
+            names = _loaded(file, found.class_names, path) if found.class_names else None
+            shapes = {name: _shape(file, name) for name in found.others}
+            # Images first: they are missed the most.
+            left_out = [f"{name} {shapes[name]}" for name in sorted(shapes, key=lambda name: -shapes[name].count(","))]
+    except (ValueError, OSError, EOFError, KeyError, zlib.error, zipfile.BadZipFile) as error:
         raise ErsatzError(
             f"{path} cannot be read ({error}); an .npz of plain arrays is expected. Download it again."
         ) from error
-    parts = {f"{name}_": split for name, split in SPLITS.items() if f"{name}_images" in arrays} or {"": ""}
+    eight_bits(arrays, [part.images for part in found.parts])
     items: list[Item] = []
-    for prefix, split in parts.items():
-        images, labels = _pair(arrays, prefix, path)
+    cells: list[str] = []
+    places: list[str] = []
+    notes: list[str] = []
+    for part in found.parts:
+        images, moved = as_images(arrays[part.images], part.images, path)
+        labels, chosen = as_text(arrays[part.labels], part.labels, len(images), path)
+        groups = [""] * len(images)
+        if part.groups:
+            groups, _ = as_text(arrays[part.groups], part.groups, len(images), path)
+            count = len({group for group in groups if group})
+            notes.append(f"The array {part.groups!r} is taken for the patient: {count} different values.")
+        notes += filter(None, (moved, chosen))
+        cells += labels
+        places += [f"{part.labels}, number {number}" for number in range(len(labels))]
         items += [
-            Item(f"{prefix or 'images_'}{number:05d}", str(label), ArrayPicture(image), split)
-            for number, (image, label) in enumerate(zip(images, labels, strict=True))
+            Item(f"{part.prefix}{number:05d}", "", ArrayPicture(image), part.split, group)
+            for number, (image, group) in enumerate(zip(images, groups, strict=True))
         ]
-    return Reading(layout="MedMNIST arrays", items=items, label_names=_label_names(path), closed_labels=True)
+    labels, said = read_labels(cells, places, str(path), "the arrays of labels", config)
+    if left_out:
+        told = ", ".join(left_out[:8]) + (", ..." if len(left_out) > 8 else "")
+        notes.append(f"{len(left_out)} arrays of the file were left out ({told}).")
+    return Reading(
+        layout="MedMNIST arrays",
+        items=[replace(item, label=label) for item, label in zip(items, labels, strict=True) if label],
+        label_names=_label_names(path) or _own_names(names, set(labels) - {""}),
+        closed_labels=True,
+        notes=[*notes, *said],
+    )
 
 
-def _pair(arrays: dict[str, np.ndarray], prefix: str, path: Path) -> tuple[np.ndarray, list[Any]]:
-    for name in (f"{prefix}images", f"{prefix}labels"):
-        if name not in arrays:
-            raise ErsatzError(
-                f"{path} has no array {name!r} (found {', '.join(sorted(arrays)) or 'nothing'}); train_images, "
-                "train_labels and so on for val and test, or images and labels, are expected. Rename the arrays."
-            )
-    images, labels = arrays[f"{prefix}images"], arrays[f"{prefix}labels"]
-    if labels.shape not in ((len(images),), (len(images), 1)):
+def _loaded(file: Any, name: str, path: Path) -> np.ndarray:
+    try:
+        return np.asarray(file[name])
+    except ValueError as error:
+        if "pickle" not in str(error).lower():
+            raise
         raise ErsatzError(
-            f"{path}: {prefix}labels has shape {list(labels.shape)} for {len(images)} images; one label per image is "
-            "expected. Choose one label of a multi-label set."
-        )
-    if (
-        images.ndim not in (3, 4)
-        or (images.ndim == 4 and images.shape[3] not in (1, 3, 4))
-        or images.dtype.kind in "OUSV"
-    ):
-        raise ErsatzError(
-            f"{path}: {prefix}images has shape {list(images.shape)} and type {images.dtype}; numbers of shape "
-            "[N, H, W] or [N, H, W, 1, 3 or 4] are expected. Volumes must be cut into slices first."
-        )
-    return images, labels.reshape(-1).tolist()
+            f"{path} cannot be read: its array {name!r} holds Python objects, which could run any code; plain numbers "
+            "or text are expected. Save it again with a plain type, such as labels.astype(str)."
+        ) from error
+
+
+def _shape(file: Any, name: str) -> str:
+    try:
+        return str(list(file[name].shape))
+    except ValueError:
+        return "of Python objects"
+
+
+def _own_names(names: np.ndarray | None, labels: set[str]) -> dict[str, str]:
+    """The names that an array of the file gives to the labels 0, 1, ...; none unless it names each."""
+    if names is None or names.ndim != 1 or names.dtype.kind not in "SU":
+        return {}
+    texts, _ = as_text(names, "names", len(names), Path())
+    known = {str(number): text for number, text in enumerate(texts) if text}
+    return {label: known[label] for label in labels} if labels <= set(known) else {}
 
 
 def _label_names(path: Path) -> dict[str, str]:

@@ -9,13 +9,15 @@ from pathlib import Path, PurePosixPath
 
 from engine.configs import ImportConfig
 from engine.datasets.phantom import phantom
+from engine.datasets.reading.csv_files import TABLE_ENDINGS, csv_names
 from engine.datasets.reading.csv_fit import MOST, NEARLY_ALL, Fit, csv_fits, names_folders
+from engine.datasets.reading.csv_text import SHEET_ENDINGS
 from engine.datasets.reading.folder import Folders, is_stylegan_index, look_at_folders, read_folder, read_stylegan
 from engine.datasets.reading.items import Item, Reading
 from engine.datasets.reading.npz import PREFIX, fetch, read_npz
 from engine.datasets.reading.pictures import ArrayPicture
 from engine.datasets.reading.questions import Question
-from engine.datasets.reading.table import csv_names, read_csv
+from engine.datasets.reading.table import read_csv
 from engine.datasets.reading.tree import FolderTree, SourceTree, ZipTree
 from engine.store.errors import ErsatzError
 from engine.store.progress import Report, silent
@@ -33,14 +35,14 @@ def open_source(config: ImportConfig, cache: Path, report: Report = silent) -> I
         yield read_phantom(config.seed)
         return
     if config.source.lower().startswith(PREFIX):
-        yield read_npz(fetch(config.source[len(PREFIX) :], cache, report))
+        yield read_npz(fetch(config.source[len(PREFIX) :], cache, report), config)
         return
     path = Path(config.source).expanduser()
     if not path.exists():
         raise ErsatzError(f"There is no {path}; {EXPECTED} is expected. Correct the path.")
     suffix = path.suffix.lower()
     if config.layout == "npz" or (config.layout == "auto" and suffix == ".npz"):
-        yield read_npz(path)
+        yield read_npz(path, config)
         return
     tree, config = _tree(path, config)
     try:
@@ -71,7 +73,7 @@ def _tree(path: Path, config: ImportConfig) -> tuple[SourceTree, ImportConfig]:
         return FolderTree(path), config
     if path.suffix.lower() == ".zip" or config.layout == "zip":
         return ZipTree(path), config
-    if path.suffix.lower() in (".csv", ".tsv"):
+    if path.suffix.lower() in (*TABLE_ENDINGS, *SHEET_ENDINGS):
         return FolderTree(path.parent), config.model_copy(update={"csv": str(path), "layout": "csv"})
     raise ErsatzError(f"{path} is a single file; {EXPECTED} is expected. Choose the folder that holds the images.")
 
@@ -105,10 +107,12 @@ def _by_folders_or_csv(tree: SourceTree, config: ImportConfig, seen: Folders) ->
         return replace(reading, notes=[*reading.notes, *map(_mention, fits)])
     if not seen.layout.could_be_classes:
         useful = full or [fit for fit in fits if fit.share >= MOST] or fits
-        if len(useful) == 1:
-            return read_csv(tree, config.model_copy(update={"csv": useful[0].name}))
+        if len(full) == 1 and all(fit.share < MOST for fit in fits if fit is not full[0]):
+            reading = read_csv(tree, config.model_copy(update={"csv": full[0].name}))
+            others = [f"The CSV {fit.text} only and was not used." for fit in fits if fit is not full[0]]
+            return replace(reading, notes=[*reading.notes, *others])
         if useful:
-            raise _question(tree, seen, useful)
+            return read_csv(tree, config)
         if seen.classes and (by_folder := names_folders(tree, set(seen.classes.values()))):
             told = f"The CSV {by_folder} names these folders; with a row for each image it would be used."
             seen = replace(seen, layout=replace(seen.layout, doubt=f"{seen.layout.doubt} {told}".strip()))

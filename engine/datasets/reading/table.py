@@ -2,217 +2,153 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import re
-from collections import defaultdict
-from pathlib import Path, PurePosixPath
+from collections.abc import Sequence
 
 import pandas as pd
 
 from engine.configs import ImportConfig
-from engine.datasets.reading.folder import SPLIT_NAMES, left_out, pictures_below
-from engine.datasets.reading.items import BadPicture, Item, Reading
-from engine.datasets.reading.pictures import FilePicture, stem
+from engine.datasets.reading.csv_columns import Columns, columns_of, is_unknown
+from engine.datasets.reading.csv_files import load
+from engine.datasets.reading.folder import left_out, pictures_below
+from engine.datasets.reading.items import Item, Reading
+from engine.datasets.reading.labels import is_missing, one_spelling, read_labels
+from engine.datasets.reading.level_names import split_of
+from engine.datasets.reading.picture_names import PictureNames
+from engine.datasets.reading.pictures import FilePicture
 from engine.datasets.reading.tree import Tree
 from engine.store.errors import ErsatzError
-
-LABEL_COLUMNS = ("label", "class", "target", "diagnosis", "dx", "category", "labels", "class_name", "finding", "y")
-BLANK = frozenset({"", "nan", "na", "n/a"})
-
-
-def csv_names(tree: Tree) -> list[str]:
-    """The CSVs of a tree, those nearest to its root only."""
-    names = [name for name in tree.names if PurePosixPath(name).suffix.lower() in (".csv", ".tsv")]
-    depth = min((len(PurePosixPath(name).parts) for name in names), default=0)
-    return [name for name in names if len(PurePosixPath(name).parts) == depth]
 
 
 def read_csv(tree: Tree, config: ImportConfig) -> Reading:
     """Items named by the rows of a CSV; every row must have its image and a label."""
-    what, table = _load(tree, config)
-    pictures = pictures_below(tree.names, bare=True)
-    index = _Index(pictures)
-    image_column = _column(table, config.image_column, "image_column", what) or _guess_images(table, index, what)
-    group_column = _column(table, config.group_column, "group_column", what)
-    split_column = _column(table, config.split_column, "split_column", what)
-    label_column = _column(table, config.label_column, "label_column", what) or _guess_labels(
-        table, {image_column, group_column, split_column}, what
-    )
-    names = _images(table[image_column], index, what)
-    labels = table[label_column]
-    _no_blank(labels, label_column, what, "a label")
-    splits = _splits(table[split_column], split_column, what) if split_column else [""] * len(table)
-    groups = list(table[group_column]) if group_column else [""] * len(table)
-    if group_column:
-        _no_blank(table[group_column], group_column, what, "a group")
-    others = [name for name in table if name not in (image_column, label_column, group_column, split_column)]
-    meta = table[others].add_prefix("meta_").to_dict("records") if others else [{}] * len(table)
+    index = PictureNames(pictures_below(tree.names, bare=True))
+    loaded = load(tree, config, index)
+    what, table = loaded.what, loaded.cells
+    columns = columns_of(table, config, index, what, loaded.own)
+    labels, said = _labels(table, columns, what, config)
+    notes = [*loaded.notes, *columns.notes, *said]
+    splits = _splits(table[columns.split], columns.split, what) if columns.split else [""] * len(table)
+    groups = _groups(table[columns.group], columns, what) if columns.group else [""] * len(table)
+    rows = pd.DataFrame({"label": labels, "split": splits, "group": groups}, table.index)
+    rows["name"], missing = _images(table, columns.image, rows, index, what, config.skip_unreadable)
+    notes += missing
+    rows = rows[(rows["label"] != "") & (rows["name"] != "")]
+    rows = _once_each(rows, what, notes)
+    more = table.loc[rows.index, _further(table, columns, config)].add_prefix("meta_")
+    meta = more.to_dict("records") if len(more.columns) else [{}] * len(rows)
+    unnamed = set(pictures_below(tree.names)) - {file for value in table[columns.image] for file in index.find(value)}
     return Reading(
-        layout=f"CSV (images by {image_column!r}, classes by {label_column!r})",
+        layout=f"CSV (images by {columns.image!r}, classes by "
+        + (f"{columns.label!r})" if columns.label else f"{len(columns.one_hot)} columns)"),
         items=[
             Item(
-                name, label, FilePicture(tree, name, config.window), split, group, {str(k): v for k, v in more.items()}
+                name, label, FilePicture(tree, name, config.window), split, group, {str(k): v for k, v in cells.items()}
             )
-            for name, label, split, group, more in zip(names, labels, splits, groups, meta, strict=True)
+            for name, label, split, group, cells in zip(
+                rows["name"], rows["label"], rows["split"], rows["group"], meta, strict=True
+            )
         ],
         closed_labels=True,
-        notes=left_out(sorted(set(pictures_below(tree.names)) - set(names)), "are not in the CSV"),
+        notes=[*notes, *left_out(sorted(unnamed), "are not in the CSV")],
+        offers=columns.offers,
     )
 
 
-class _Index:
-    """Files by the ways in which a CSV may name them: path, name, name without ending, number without zeros."""
-
-    def __init__(self, names: list[str]):
-        self._by: list[defaultdict[str, list[str]]] = [defaultdict(list) for _ in range(4)]
-        for name in names:
-            path = PurePosixPath(name)
-            bare = stem(name)
-            for found, key in zip(self._by, (name, path.name, bare, _number(bare)), strict=True):
-                if key:
-                    found[key].append(name)
-
-    def find(self, value: str) -> list[str]:
-        """The files meant by `value`: one, none, or several when it is ambiguous."""
-        path = PurePosixPath(value.replace("\\", "/"))
-        for found, key in zip(self._by, (path.as_posix(), path.name, path.name, _number(value)), strict=True):
-            if key in found:
-                return found[key]
-        return []
+def _labels(table: pd.DataFrame, columns: Columns, what: str, config: ImportConfig) -> tuple[list[str], list[str]]:
+    if columns.one_hot:
+        ones = table[columns.one_hot].apply(lambda cells: cells.str.startswith("1"))
+        return list(ones.idxmax(axis=1)), []
+    return read_labels(list(table[columns.label]), list(table.index), what, f"column {columns.label!r}", config)
 
 
-def _number(text: str) -> str:
-    """`007` and `7.0` -> `7`; '' if it is no whole number."""
-    match = re.fullmatch(r"(\d+)(\.0+)?", text)
-    return str(int(match[1])) if match else ""
+def _further(table: pd.DataFrame, columns: Columns, config: ImportConfig) -> list[str]:
+    """The columns that are kept as metadata; one that was only guessed may be so too, where the config names it."""
+    asked = {name.strip().lower() for name in config.metadata_columns}
+    guessed = {columns.group} if not config.group_column else set()
+    guessed |= {columns.split} if not config.split_column else set()
+    taken = {columns.image, columns.label, columns.group, columns.split, *columns.one_hot}
+    taken -= {name for name in guessed if name.lower() in asked}
+    return [str(name) for name in table if name not in taken]
 
 
-def _load(tree: Tree, config: ImportConfig) -> tuple[str, pd.DataFrame]:
-    """The name of the CSV for messages, and its cells as text without spaces around them."""
-    if config.csv and Path(config.csv).expanduser().is_file():
-        what, content = config.csv, Path(config.csv).expanduser().read_bytes()
-    else:
-        name = _choose(tree, config.csv)
-        what = f"{tree.path}/{name}"
-        try:
-            with tree.open(name) as file:
-                content = file.read()
-        except BadPicture as error:
-            raise ErsatzError(f"{what} {error}; a readable CSV is expected. Mend or replace it.") from error
-    try:
-        text = content.decode("utf-8-sig")
-        dialect = csv.Sniffer().sniff(text.partition("\n")[0], delimiters=",;\t|") if text.strip() else csv.excel
-        table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False, sep=dialect.delimiter)
-    except UnicodeDecodeError as error:
-        raise ErsatzError(f"{what} is not UTF-8 text ({error}); save it as CSV in UTF-8 and try again.") from error
-    except (csv.Error, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise ErsatzError(
-            f"{what} cannot be read as a CSV ({str(error).strip()}); a header and one row per image, separated by "
-            "commas, semicolons or tabs, are expected. Correct it."
-        ) from error
-    table.columns = [str(name).strip() for name in table.columns]
-    if table.empty:
-        raise ErsatzError(f"{what} has no rows; one row per image is expected. Fill it or choose another CSV.")
-    if not table.columns.is_unique:
-        twice = table.columns[table.columns.duplicated()][0]
-        raise ErsatzError(f"{what} has the column {twice!r} twice; columns that differ are expected. Rename one.")
-    return what, table.fillna("").apply(lambda cells: cells.str.strip())
-
-
-def _choose(tree: Tree, wanted: str) -> str:
-    if wanted:
-        matches = [name for name in tree.names if name == wanted or PurePosixPath(name).name == Path(wanted).name]
-        if len(matches) != 1:
-            raise ErsatzError(
-                f"The CSV {wanted} is not there; a file on this machine or inside {tree.path} is expected. "
-                "Correct its path."
-            )
-        return matches[0]
-    names = csv_names(tree)
-    if len(names) != 1:
-        found = f"holds {len(names)} CSV files ({', '.join(names[:4])})" if names else "holds no CSV file"
-        raise ErsatzError(f"{tree.path} {found}; one with the labels is expected. Name it in the setting csv.")
-    return names[0]
-
-
-def _column(table: pd.DataFrame, wanted: str, setting: str, what: str) -> str:
-    """The column named in a setting, capitals and spaces around it forgiven; '' if the setting is empty."""
-    if not wanted:
-        return ""
-    matches = [name for name in table.columns if name == wanted.strip()] or [
-        name for name in table.columns if name.lower() == wanted.strip().lower()
+def _images(
+    table: pd.DataFrame, column: str, rows: pd.DataFrame, index: PictureNames, what: str, skip: bool
+) -> tuple[list[str], list[str]]:
+    """The file that each row names, '' where the row is not used, and a note on images that are not there."""
+    wanted = list(rows["label"] != "")
+    found = [
+        _told_apart(index.find(value), (split, label)) if needed else []
+        for value, needed, split, label in zip(table[column], wanted, rows["split"], rows["label"], strict=True)
     ]
-    if len(matches) != 1:
+    cells = list(zip(table[column], found, wanted, table.index, strict=True))
+    missing = [(value, place) for value, names, needed, place in cells if needed and not names]
+    told = f"{len(missing)} images that are not there (such as {', '.join(repr(value) for value, _ in missing[:3])})"
+    if missing and (not skip or len(missing) == sum(wanted)):
         raise ErsatzError(
-            f"{what} has no column {wanted!r} ({setting}); it has {', '.join(map(repr, table.columns))}. "
-            "Choose one of these."
+            f"{what} names {told}, first in {missing[0][1]}; an image for each of its {len(table)} rows is expected. "
+            "Add the files, remove the rows, or leave these rows out with skip_unreadable."
         )
-    return matches[0]
-
-
-def _guess_images(table: pd.DataFrame, index: _Index, what: str) -> str:
-    """The column that names the most different files (a column of labels 0 and 1 may also read as two file numbers)."""
-    counts = {name: len({tuple(index.find(value)) for value in table[name]} - {()}) for name in table.columns}
-    best = max(counts, key=lambda name: counts[name])
-    if not counts[best]:
-        raise ErsatzError(
-            f"{what}: no column names the images beside it (columns {', '.join(map(repr, table.columns))}); file names "
-            "or ids are expected in one of them. Choose the folder that holds the images, or correct the CSV."
-        )
-    return best
-
-
-def _guess_labels(table: pd.DataFrame, taken: set[str], what: str) -> str:
-    free = [name for name in table.columns if name not in taken]
-    known = [name for wanted in LABEL_COLUMNS for name in free if name.lower() == wanted]
-    if known:
-        return known[0]
-    if len(free) == 1:
-        return free[0]
-    raise ErsatzError(
-        f"{what}: it is not clear which column holds the class (found {', '.join(map(repr, free)) or 'no other'}); "
-        "one is expected. Name it in the setting label_column."
-    )
-
-
-def _images(values: pd.Series, index: _Index, what: str) -> list[str]:
-    found = [index.find(value) for value in values]
-    missing = [value for value, names in zip(values, found, strict=True) if not names]
-    if missing:
-        raise ErsatzError(
-            f"{what} names {len(missing)} images that are not there (such as {', '.join(map(repr, missing[:3]))}); "
-            f"an image for each of its {len(values)} rows is expected. Add the files or remove the rows."
-        )
-    for value, names in zip(values, found, strict=True):
+    for value, names, _, place in cells:
         if len(names) > 1:
             raise ErsatzError(
-                f"{what}: {value!r} fits {len(names)} files ({', '.join(names[:3])}); exactly one is expected. "
-                "Write the path of each image into the CSV."
+                f"{what}: {value!r} fits {len(names)} files ({', '.join(names[:3])}; {place}); exactly one is "
+                "expected. Write the path of each image into the CSV."
             )
-    chosen = pd.Series([names[0] for names in found])
-    twice = chosen[chosen.duplicated()].unique()
-    if len(twice):
+    note = [f"The CSV names {told}; these rows were left out, as skip_unreadable asks."] if missing else []
+    return ["".join(names) for names in found], note
+
+
+def _told_apart(files: list[str], words: Sequence[str]) -> list[str]:
+    """Of several files with one name those in a folder of the row's split, and of its class, where that leaves any."""
+    for word in words:
+        if len(files) > 1 and word:
+            inside = [
+                file
+                for file in files
+                if any(word.casefold() in (part.casefold(), split_of(part)) for part in file.split("/")[:-1])
+            ]
+            files = inside or files
+    return files
+
+
+def _once_each(rows: pd.DataFrame, what: str, notes: list[str]) -> pd.DataFrame:
+    """One row for each image: rows that say the same of it, such as one for each of its boxes, are one."""
+    again = rows["name"].duplicated()
+    if not again.any():
+        return rows
+    odd = rows.groupby("name", sort=False).nunique().gt(1).any(axis=1)
+    if odd.any():
+        first = odd.index[odd][0]
+        told = rows[rows["name"] == first]
         raise ErsatzError(
-            f"{what} names {len(twice)} images more than once (such as {twice[0]}); one row per image is expected. "
-            "Remove the duplicate rows."
+            f"{what} names {int(odd.sum())} images more than once (such as {first}, in "
+            f"{', '.join(map(str, told.index[:4]))} with {' and '.join(map(repr, told['label'].unique()[:3]))}); one "
+            "row per image is expected, or several that say the same of it. Remove the duplicate rows."
         )
-    return list(chosen)
+    notes.append(
+        f"{int(again.sum())} rows of the CSV name an image again with the same class; each image is taken once."
+    )
+    return rows[~again]
 
 
-def _no_blank(values: pd.Series, column: str, what: str, expected: str) -> None:
-    blank = values.index[values.str.lower().isin(BLANK)]
-    if len(blank):
+def _groups(values: pd.Series, columns: Columns, what: str) -> list[str]:
+    """The group of each row, '' where it has none of its own."""
+    unknown = values.map(is_missing if columns.group_named else is_unknown)
+    if columns.group_named and unknown.any():
         raise ErsatzError(
-            f"{what} has {len(blank)} rows without a value in column {column!r} (first: line {blank[0] + 2}); "
-            f"{expected} is expected in each. Fill or remove these rows."
+            f"{what} has {int(unknown.sum())} rows without a value in column {columns.group!r} (first: "
+            f"{values.index[unknown.to_numpy()][0]}); a group is expected in each. Fill or remove these rows."
         )
+    known = [value for value, blank in zip(values, unknown, strict=True) if not blank]
+    names, _ = one_spelling(known)
+    return ["" if blank else names[value] for value, blank in zip(values, unknown, strict=True)]
 
 
-def _splits(values: pd.Series, column: str, what: str) -> list[str]:
-    unknown = sorted(set(values.str.lower()) - set(SPLIT_NAMES))
+def _splits(values: pd.Series, column: str, what: str) -> Sequence[str]:
+    unknown = [(value, line) for value, line in zip(values, values.index, strict=True) if not split_of(value)]
     if unknown:
         raise ErsatzError(
-            f"{what} has the split {unknown[0]!r} in column {column!r}; train, valid or test are expected. Correct it."
+            f"{what} has the split {unknown[0][0]!r} in column {column!r} ({unknown[0][1]}); train, valid or test "
+            "are expected. Correct it."
         )
-    return [SPLIT_NAMES[value.lower()] for value in values]
+    return [split_of(value) for value in values]
