@@ -10,7 +10,7 @@ import streamlit as st
 from engine.configs import SweepConfig
 from engine.datasets.dataset import Dataset
 from engine.datasets.patients import with_patients
-from engine.report.protocol_comparison import is_probe, trained_for
+from engine.report.sweep_words import is_probe, trained_for
 from engine.store.runs import State, list_runs
 from engine.sweep.analysis_units import patients
 from engine.sweep.arms import arm_rule, plan
