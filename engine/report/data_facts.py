@@ -62,13 +62,13 @@ def kept_together(known: Known, drawn: bool) -> str:
         return f"; {known.torn} {groups} images in several splits"
     what = []
     if known.patients:
-        some = "" if known.all else f" where it is known ({known.images - known.images_without} of {known.images})"
-        what.append(f"one patient or group of the source's own{some}" if not known.named else "one patient")
+        some = "" if known.all else ", where it is known,"
+        what.append(f"images of one patient or group of the source's own{some}")
     if known.named:
-        what.append("one group read from file names")
+        what.append("images of one group read from file names")
     if known.sets or drawn:
-        what.append("one set of copies")
-    return f", images of {' and of '.join(what)} kept together" if what else ""
+        what.append("copies of one picture")
+    return f", {listed(what)} kept together" if what else ""
 
 
 def unknown_patients(known: Known) -> str:
@@ -93,14 +93,20 @@ def found_before(dataset: Dataset) -> list[str]:
     ]
 
 
-def changes(dataset: Dataset) -> list[str]:
-    """What remedies, cuts and hands did to the images, with their numbers, in sentences."""
+def changes(dataset: Dataset, folds: bool = False) -> list[str]:
+    """What remedies, cuts and hands did to the images, with their numbers, in sentences.
+
+    With `folds` the split of `dataset` is not the one that was used, and nothing is said of it.
+    """
     manifest, info = dataset.manifest, dataset.info
     rows = dataset.rows()
     remedies = list(info.config.get("remedies") or ())
     sentences = []
     if remedies:
         sentences.append(f"The audit's remedies {listed(remedies)} were applied first.")
+    if unusable := len(info.provenance.left_out):
+        verb = "file that cannot be used was" if unusable == 1 else "files that cannot be used were"
+        sentences.append(f"{unusable} {verb} not imported.")
     counts = left_out(manifest)["excluded"].value_counts().sort_index()
     dropped = {str(name): int(count) for name, count in counts.items() if name != CUT}
     if dropped:
@@ -108,7 +114,9 @@ def changes(dataset: Dataset) -> list[str]:
         verb = "image was" if sum(dropped.values()) == 1 else "images were"
         sentences.append(f"{sum(dropped.values())} of {len(manifest)} imported {verb} left out ({reasons}).")
     per_class = int(info.config.get("train_per_class") or 0)
-    if per_class:
+    if per_class and folds:
+        sentences.append(f"At most {per_class} training images of each class were kept in each fold.")
+    elif per_class:
         cut = int(counts.get(CUT, 0))
         sentences.append(
             f"At most {per_class} training images of each class were kept, drawn by the seed "
@@ -116,18 +124,27 @@ def changes(dataset: Dataset) -> list[str]:
             if cut
             else f"No class has more than the {per_class} training images that were allowed."
         )
+    if not folds:
+        sentences += _moves(dataset, rows)
+    accepted = info.frozen.accepted if info.frozen else ()
+    if accepted:
+        sentences.append(f"The split was frozen in spite of these findings: {listed(list(accepted))}.")
+    return sentences
+
+
+def _moves(dataset: Dataset, rows: pd.DataFrame) -> list[str]:
+    """How many images are in another split than their source or the draw put them in."""
     by_hand = rows[MOVED] != "" if MOVED in rows else pd.Series(False, rows.index)
-    if origin_of_split(dataset) == SOURCE and not fold_of(dataset):
-        joined = int(((rows["given"] != rows["split"]) & ~by_hand).sum()) if "given" in rows else 0
-        if joined:
+    origin, sentences = origin_of_split(dataset), []
+    if origin in (SOURCE, SOURCE_BUT_VALID) and "given" in rows and not fold_of(dataset):
+        as_drawn = {"valid": "train"} if origin == SOURCE_BUT_VALID else {}
+        given, now = (rows[column].replace(as_drawn) for column in ("given", "split"))
+        if joined := int(((given != now) & ~by_hand).sum()):
             verb = "image was" if joined == 1 else "images were"
             sentences.append(f"To join what belongs together, {joined} {verb} moved out of the source's own split.")
     if moved := int(by_hand.sum()):
         verb = "image was" if moved == 1 else "images were"
         sentences.append(f"{moved} {verb} put into their split by hand.")
-    accepted = info.frozen.accepted if info.frozen else ()
-    if accepted:
-        sentences.append(f"The split was frozen in spite of these findings: {listed(list(accepted))}.")
     return sentences
 
 
@@ -157,10 +174,18 @@ def without_value(test_images: pd.DataFrame | None, columns: Sequence[str]) -> l
     ]
 
 
+def real_tested(sources: Sources) -> int:
+    """Real images that were tested; a published protocol may have set synthetic ones among them."""
+    images = sources.test_images
+    if images is None or "synthetic" not in images:
+        return sources.summary.n_test
+    return int((images["synthetic"].astype(int) == 0).sum())
+
+
 def methods_sentences(sources: Sources, counts: Mapping[str, int]) -> str:
     """The part of the methods about the data set: names, split, what was left out and moved, the freeze.
 
-    `counts`: images of train, valid and test as the sweep counted them.
+    `counts`: real images of train, valid and test as the sweep counted them.
     """
     dataset, config = sources.dataset, sources.config
     assert dataset is not None
@@ -168,7 +193,7 @@ def methods_sentences(sources: Sources, counts: Mapping[str, int]) -> str:
     sentences = class_names(dataset)
     if config.folds:
         drawn = known_of(datasets_of(sources)[:1]) if datasets_of(sources) else known
-        sentences += changes(dataset)
+        sentences += changes(dataset, folds=True)
         sentences.append(
             f"Its {len(dataset.rows())} images were divided into {len(config.folds)} folds at random"
             f"{kept_together(drawn, drawn=True)}; each image was tested in one fold at most, and each fold has "

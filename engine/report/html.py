@@ -22,6 +22,7 @@ from engine.report.data_facts import (
     kept_together,
     known_patients,
     origin_of_split,
+    real_tested,
     split_words,
     unknown_patients,
     without_value,
@@ -146,6 +147,7 @@ def _content(sources: Sources, names: list[str], methods: str) -> dict[str, Any]
         "dropped": _dropped(summary.dropped, sources.trials),
         "beside": _beside(sources),
         "dataset": sources.dataset,
+        "real_tested": real_tested(sources),
         "figure_counts": _inline(figure_class_counts(sources.dataset.manifest)) if sources.dataset else "",
         "data": _data(sources),
         "generators": [_generator(generator) for generator in sources.generators],
@@ -182,9 +184,15 @@ def _data(sources: Sources) -> dict[str, Any] | None:
     together = kept_together(known, drawn).removeprefix(", ").removeprefix("; ")
     patients = [f"{known.words} in {known.images} images."] if known.any else []
     patients += [f"{together[0].upper()}{together[1:]}."] if together else []
+    patients.append(unknown_patients(known))
     return {
         "split": "" if sources.config.folds else f"It was {split_words(dataset).removesuffix(',')}.",
-        "facts": [*class_names(dataset), *changes(dataset), *patients, *filter(None, [unknown_patients(known)])],
+        "facts": [
+            *class_names(dataset),
+            *changes(dataset, bool(sources.config.folds)),
+            *patients,
+            *filter(None, [unknown_patients(known)]),
+        ],
         "notes": info.provenance.notes,
         "before": found_before(dataset),
         "findings": info.audit.findings,

@@ -94,7 +94,7 @@ def _patients(known: Known | None) -> str:
     if known.images_without:
         unknown.append(f"the patient of {known.images_without} of {known.images} images is unknown")
     if known.images_named:
-        unknown.append(f"that of {known.images_named} was guessed from the name of the file")
+        unknown.append(f"the patient of {known.images_named} images was guessed from the name of the file")
     return f"{found}they cannot find every two pictures of one patient, for {' and '.join(unknown)}."
 
 
@@ -114,9 +114,11 @@ def _test_set(summary: SweepSummary) -> str:
     contained = any(not math.isnan(comparison.low_total) for comparison in summary.comparisons)
     of = ""
     if summary.patients is not None and summary.patients.known and summary.level == "patient":
-        told = f"{summary.patients.known - summary.patients.named} known patients"
-        if summary.patients.named:
-            told += f" and {summary.patients.named} groups that stand for patients by their file names"
+        source, named = summary.patients.known - summary.patients.named, summary.patients.named
+        told = " and ".join(
+            [f"{source} known patients"] * bool(source)
+            + [f"{named} groups that stand for patients by their file names"] * bool(named)
+        )
         of = f" of {told}, and it is by patient that it was judged"
     return (
         f"The test set has {summary.n_test} images{of}. At an accuracy of 85 % that alone leaves an uncertainty of "

@@ -7,7 +7,7 @@ from collections import Counter
 
 from engine.configs.gans import gan_title
 from engine.publications.table import AUGMENTATIONS
-from engine.report.data_facts import methods_sentences
+from engine.report.data_facts import methods_sentences, real_tested
 from engine.report.headline_answers import excluded_images, primary_arm
 from engine.report.limits import dependent_folds
 from engine.report.quality_tables import score_of
@@ -64,8 +64,10 @@ def _data(sources: Sources) -> str:
         return text
     if dataset.is_phantom:
         text += " Its images were drawn by a program and show no patients."
-    counts = {"train": summary.n_train, "valid": summary.n_valid, "test": summary.n_test}
+    counts = {"train": summary.n_train, "valid": summary.n_valid, "test": real_tested(sources)}
     text += f" {methods_sentences(sources, counts)}"
+    if added := summary.n_test - counts["test"]:
+        text += f" {added} synthetic images were set among the test images, as published."
     if sources.config.folds:
         text += f" {dependent_folds(len(sources.config.folds))}"
     form = "grey" if dataset.mode == "L" else "colour"
@@ -232,7 +234,8 @@ def _statistics(sources: Sources) -> str:
     metric = METRICS[config.metric].title
     level = "by patient (mean score of the images)" if config.level == "patient" else "by image"
     if config.level == "patient" and summary.patients is not None and summary.patients.named:
-        level = f"by patient (mean score of the images; {summary.patients.named} patients are guessed from file names)"
+        named = f"{summary.patients.named} of the patients are groups read from file names"
+        level = f"by patient (mean score of the images; {named})"
     seeds = f"repeated with {config.seeds} seeds" if config.seeds > 1 else "trained with one seed"
     test = "real and synthetic ones" if "synthetic-in-test" in config.flaws else "real ones only"
     read = "validation images too" if "test-is-validation" in config.flaws else "read at the end of each trial"
@@ -256,7 +259,7 @@ def _rule(sources: Sources) -> str:
     if arm not in config.arms:
         return "No arm held synthetic images, so nothing was compared for a verdict."
     control, baseline = control_of(arm), baseline_of(arm) or "real"
-    against = [ARMS[name].title[0].lower() + ARMS[name].title[1:] for name in (baseline,)]
+    against = ["the real images alone" + (" with classical augmentation" if baseline != "real" else "")]
     if control in config.arms:
         against.insert(0, f"{ARMS[control].title[0].lower()}{ARMS[control].title[1:]} at the same share")
     both = any(not math.isnan(comparison.low_total) for comparison in summary.comparisons)

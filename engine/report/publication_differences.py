@@ -29,7 +29,8 @@ from engine.sweep.arms import is_synthetic
 
 PARENTS = {"kind", "name", "dataset", "dataset_fingerprint", "pool", "pool_sha256", "generators", "folds", "quality"}
 MACHINE = {"device", "gpus", "weights", "metric_weights", "start_sha256", "grid", "cuda_graphs", "batch_gpu"}
-FILES = {"source", "csv", "layout", "freeze"}
+MACHINE |= {"tick_kimg", "snapshot_ticks", "metrics", "metric_images"}
+FILES = {"source", "csv", "layout", "folders", "csv_encoding", "csv_header", "image_column", "label_column", "freeze"}
 UNTOLD = PARENTS | MACHINE | FILES | {"beside", "repeats", "class_name", "only_classes", "images_per_class"}
 """Settings that name parents, files or machines, or that a journey works out; they change no protocol by themselves."""
 
