@@ -20,8 +20,10 @@ from engine.configs import ImportConfig
 from engine.datasets import editing
 from engine.datasets.dataset import Dataset, write_manifest
 from engine.datasets.importing import import_dataset
+from engine.report.data_facts import known_patients, without_value
 from engine.report.headline_answers import answers
-from engine.report.html import _content
+from engine.report.html import _data
+from engine.report.limits import limits
 from engine.report.methods import methods_text
 from engine.report.publication_differences import AS_PUBLISHED, changed_settings, differences
 from engine.report.sources import Sources, read_sources
@@ -198,12 +200,12 @@ def check_sentences(case: Case, sources: Sources) -> None:
     dataset, config = sources.dataset, sources.config
     assert dataset is not None
     methods = methods_text(sources)
-    content = _content(sources, [], methods)
-    beside = content["beside"] or {"differences": []}
-    ours = [words for each in beside["differences"] for words in each.ours]
-    facts = [content["data"]["split"], *content["data"]["facts"]]
-    first_screen = [f"{each.answer} {each.detail}" for each in content["answers"]]
-    everything = " ".join([methods, *content["limits"], *first_screen, *ours, *facts])
+    data = _data(sources)
+    assert data is not None
+    ours = [words for each in differences([sources]) for words in each.ours]
+    first_screen = [f"{each.answer} {each.detail}" for each in answers(sources)]
+    limited = limits(config, sources.summary, False, False, len(sources.qualities), known_patients(sources))
+    everything = " ".join([methods, *limited, *first_screen, *ours, data["split"], *data["facts"]])
 
     # The classifier and the preparation are those of the run.
     extractor = {quality.found.extractor.name for quality in sources.qualities}
@@ -226,8 +228,8 @@ def check_sentences(case: Case, sources: Sources) -> None:
     assert ("synthetic images were set among" in methods) == ("synthetic-in-test" in config.flaws)
     unusable = int(bool(case.importing.get("skip_unreadable")))
     assert re.findall(r"(\d+) files? that cannot be used", methods) == ["1"] * unusable
-    assert len(content["data"]["notes"]) >= unusable
-    assert len(set(re.findall(r"\(seed (\d+)\)", content["data"]["split"]))) == int(case.drawn)
+    assert len(data["notes"]) >= unusable
+    assert len(set(re.findall(r"\(seed (\d+)\)", data["split"]))) == int(case.drawn)
 
     # What was left out, moved and accepted is told with its numbers, and nothing else is.
     out = dataset.manifest[dataset.manifest["excluded"] != ""]["excluded"].value_counts()
@@ -243,7 +245,7 @@ def check_sentences(case: Case, sources: Sources) -> None:
     assert ("in spite of these findings" in methods) == bool(dataset.info.frozen and dataset.info.frozen.accepted)
     assert ("what the source calls" in methods) == ("class_names" in case.importing)
     if case.copies:
-        found = [*content["data"]["before"], *(finding["sentence"] for finding in content["data"]["findings"])]
+        found = [*data["before"], *(finding["sentence"] for finding in data["findings"])]
         assert any("exact copies" in sentence for sentence in found), "mended or not, they are told"
 
     # Only patients whom the source names are called patients.
@@ -274,7 +276,7 @@ def check_sentences(case: Case, sources: Sources) -> None:
     # Test images without a value of a subgroup are counted.
     if "sex" in config.subgroups:
         missing = int((dataset.rows("test")["sex"] == "").sum())
-        told_missing = content["subgroups"]["missing"] if content["subgroups"] else []
+        told_missing = without_value(sources.test_images, config.subgroups)
         assert [sentence.split(" ")[0] for sentence in told_missing] == [str(missing)] * bool(missing)
 
 
