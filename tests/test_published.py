@@ -40,7 +40,7 @@ def test_every_flaw_that_is_repeated_is_listed_as_a_difference(publication: Publ
     listed = {difference.what: difference for difference in publication.differences}
     assert len(listed) == len(publication.differences), "each difference has a name of its own"
     for flaw in PRESETS[publication.name].published.get("flaws", ()):
-        assert listed[FLAWS[flaw]].repeated
+        assert FLAWS[flaw] in listed
     for difference in publication.differences:
         assert all((difference.theirs, difference.ours, difference.why.endswith(".")))
 

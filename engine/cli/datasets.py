@@ -11,7 +11,7 @@ from engine.cli.options import with_options
 from engine.cli.output import Detach, Json, console, show, table
 from engine.configs import ImportConfig
 from engine.datasets import editing
-from engine.datasets.dataset import SPLITS, Dataset, list_datasets
+from engine.datasets.dataset import SPLITS, Dataset, how_to_freeze, list_datasets
 from engine.datasets.folds import make_folds
 from engine.datasets.previewing import preview
 from engine.jobs.dataset_removal import remove, uses_of
@@ -175,6 +175,8 @@ def _values(dataset: Dataset) -> dict[str, Any]:
         "fingerprint": dataset.fingerprint,
         "phantom": dataset.is_phantom,
         "counts": {str(cell): int(count) for cell, count in counts.items()},
+        "notes": list(dataset.info.provenance.notes),
+        "offers": list(dataset.info.provenance.offers),
         "findings": dataset.info.audit.findings,
     }
 
@@ -190,13 +192,17 @@ def _show_dataset(dataset: Dataset, as_json: bool) -> None:
             f"[bold]{dataset.name}[/bold]{phantom}: {len(dataset.rows())} images, {dataset.path}", soft_wrap=True
         )
         console.print(table("", ["class", *splits], rows))
+        for note in (*values["notes"], *values["offers"]):
+            console.print(f"- import: {note}", soft_wrap=True, markup=False)
         for finding in values["findings"]:
             fix = f" Remedy: --fix {finding['remedy']}." if finding["remedy"] else ""
             console.print(f"- {finding['severity']}: {finding['sentence']}{fix}", soft_wrap=True, markup=False)
         console.print(
             "The split is frozen."
             if dataset.frozen
-            else f"Not frozen: `python -m engine dataset freeze {dataset.name}`."
+            else f"Not frozen. {how_to_freeze(dataset.name, dataset.info.audit.findings)}",
+            soft_wrap=True,
+            markup=False,
         )
         return
     show(values, True, "")

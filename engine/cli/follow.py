@@ -101,7 +101,8 @@ class _Bars:
         if not state.is_active:
             self.progress.stop_task(self.tasks[run.id])
         if status.result and isinstance(made := kind_shown(run.kind).result_of(status), PipelineResult):
-            self._tell_once(run, made.size_sentence)
+            for line in (made.size_sentence, made.mended, *made.notes):
+                self._tell_once(run, line)
         if not notices.is_terminal:
             self._tell_once(run, f"{title}: {stage or state}")
         return state
@@ -110,7 +111,7 @@ class _Bars:
         told = self.told.setdefault(run.id, [])
         if line and line not in told:
             told.append(line)
-            notices.print(line, soft_wrap=True)
+            notices.print(line, soft_wrap=True, markup=False)
 
     def _told(self, run: Run, status: Status) -> str:
         """How far it is and the time left, as far as that is known."""

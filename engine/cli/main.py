@@ -22,15 +22,19 @@ from engine.cli.quality import exclude, quality, rank, restore
 from engine.cli.runs import about, delete, named_run, queue, run_values, runs, stop
 from engine.cli.serve import require_free_port, serve
 from engine.configs import (
+    Config,
     Fold,
     GeneratorReference,
+    ImportConfig,
     PipelineConfig,
     PoolConfig,
+    QualityConfig,
     SweepConfig,
 )
 from engine.configs.gans import gans
 from engine.datasets.dataset import Dataset
 from engine.datasets.folds import parent_of_folds
+from engine.datasets.patients import with_patients
 from engine.jobs import submit as jobs
 from engine.jobs.kinds import kind_named, parse_config, result_of
 from engine.jobs.results import PipelineResult
@@ -123,7 +127,7 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """Run a whole journey, from import to verdict; start it again at any time, it reuses what is done."""
-    overrides = assignments(changes or [])
+    overrides = assignments(changes or [], _step_configs())
     trained = overrides.get("train", {}).get("gan", gan)
     config = PipelineConfig.build(
         {
@@ -154,6 +158,18 @@ def demo(
         console.print(f"Report: {Run(home, made.sweep).path / 'report.html'}", soft_wrap=True)
     if serves:
         serve(home, port, f"evaluate?run={made.sweep}")
+
+
+def _step_configs() -> dict[str, list[type[Config]]]:
+    """The configs of each step of a journey; which GAN is trained decides which fields of the training there are."""
+    return {
+        "import": [ImportConfig],
+        "train": [family.config for family in gans().values()],
+        "pool": [PoolConfig],
+        "quality": [QualityConfig],
+        "published": [SweepConfig],
+        "sweep": [SweepConfig],
+    }
 
 
 @app.command("app")
@@ -304,7 +320,7 @@ def sweep(
     config = SweepConfig.build({**base, **settings, "name": name or images["dataset"], **images})
     run = jobs.submit(home, config)
     if not (detach or as_json):
-        tested = pd.concat([Dataset.open(home, dataset).rows("test") for dataset in datasets])
+        tested = pd.concat([with_patients(Dataset.open(home, dataset), "test") for dataset in datasets])
         n_test = len(set(patients(tested))) if config.level == "patient" else len(tested)
         notices.print(foretold(n_test, config.seeds, len(config.ratios), f"{config.level}s"), soft_wrap=True)
     _finish([run], detach, as_json)
@@ -361,7 +377,9 @@ def submit(
     as_json: Json = False,
 ) -> None:
     """Start a run of any kind from its settings; most kinds have a command of their own, which is shorter."""
-    values = kind_named(kind).parsed({"kind": kind, **fields(changes or [])})
+    chosen = kind_named(kind)
+    configs = [family.config for family in gans().values()] if kind == "train" else [chosen.config]
+    values = chosen.parsed({"kind": kind, **fields(changes or [], configs)})
     _finish([jobs.submit(Home.from_environment(), values)], detach, as_json)
 
 

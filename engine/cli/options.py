@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import inspect
-import json
 import types
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
 
+from engine.cli.setting_values import read_setting, read_value
 from engine.configs import Config, TrainConfig
 from engine.store.errors import ErsatzError
 
@@ -48,26 +48,26 @@ def with_options(
     return decorate
 
 
-def assignments(values: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """`train.kimg=5` and the like as `{"train": {"kimg": 5}}`; values are JSON, or else plain text."""
+def assignments(values: Iterable[str], steps: Mapping[str, Sequence[type[Config]]]) -> dict[str, dict[str, Any]]:
+    """`train.kimg=5` and the like as `{"train": {"kimg": 5}}`, read by the types of the steps' configs."""
     settings: dict[str, dict[str, Any]] = {}
     for value in values:
         target, equals, content = value.partition("=")
-        step, dot, field = target.partition(".")
+        step, dot, field = (part.strip() for part in target.partition("."))
         if not (equals and dot and step and field):
             raise ErsatzError(f"--set {value!r} cannot be read; expected STEP.FIELD=VALUE, such as train.kimg=5.")
-        settings.setdefault(step, {})[field] = _json_or_text(content)
+        settings.setdefault(step, {})[field] = read_setting(steps.get(step, ()), field, content, f"--set {value}")
     return settings
 
 
-def fields(values: Iterable[str]) -> dict[str, Any]:
-    """`kimg=5` and the like as `{"kimg": 5}`; values are JSON, or else plain text."""
+def fields(values: Iterable[str], configs: Sequence[type[Config]]) -> dict[str, Any]:
+    """`kimg=5` and the like as `{"kimg": 5}`, read by the types of the first of the configs that has the field."""
     settings: dict[str, Any] = {}
     for value in values:
         field, equals, content = value.partition("=")
-        if not (equals and field):
+        if not (equals and field.strip()):
             raise ErsatzError(f"--set {value!r} cannot be read; expected FIELD=VALUE, such as name=scans.")
-        settings[field] = _json_or_text(content)
+        settings[field.strip()] = read_setting(configs, field.strip(), content, f"--set {value}")
     return settings
 
 
@@ -132,12 +132,5 @@ def _value(config: type[Config], name: str, value: Any) -> Any:
             raise ErsatzError(f"--{name.replace('_', '-')} {value} cannot be read; expected FOUND=WANTED, repeated.")
         return {found: wanted for found, _, wanted in pairs}
     if isinstance(value, str) and (origin is tuple or origin in (typing.Union, types.UnionType)):
-        return [part.strip() for part in value.split(",") if part.strip()]
+        return read_value(annotation, value, f"--{name.replace('_', '-')} {value}")
     return value
-
-
-def _json_or_text(content: str) -> Any:
-    try:
-        return json.loads(content)
-    except json.JSONDecodeError:
-        return content

@@ -149,7 +149,7 @@ class Dataset:
             reason = self.info.not_frozen or "The split can still change."
             raise ErsatzError(
                 f"The split of data set {self.name} is not frozen, and a frozen one is expected. {reason} "
-                "Freeze it on the Datasets page or with `python -m engine dataset freeze`."
+                f"{how_to_freeze(self.name, self.info.audit.findings)}"
             )
         if fingerprint_of(self.manifest, self.info) != self.fingerprint:
             raise ErsatzError(
@@ -222,6 +222,19 @@ def reason_not_to_freeze(findings: list[dict[str, Any]]) -> str:
     remedies = list(dict.fromkeys(finding["remedy"] for finding in findings if finding["remedy"]))
     mend = f" The remedies {', '.join(remedies)} mend this." if remedies else ""
     return " ".join(finding["sentence"] for finding in findings) + mend
+
+
+def how_to_freeze(name: str, findings: list[dict[str, Any]]) -> str:
+    """What mends and freezes an open split, as commands; the Datasets page does the same."""
+    freeze = f"`python -m engine dataset freeze {name}`"
+    grave = blocking(findings)
+    if not grave:
+        return f"Freeze it on the Datasets page or with {freeze}."
+    remedies = list(dict.fromkeys(finding["remedy"] for finding in grave if finding["remedy"]))
+    if not remedies:
+        return f"Mend it on the Datasets page, or accept it with {freeze[:-1]} --accept-findings`."
+    fixes = " ".join(f"--fix {remedy}" for remedy in remedies)
+    return f"Mend it on the Datasets page or with `python -m engine dataset audit {name} {fixes}`, then {freeze}."
 
 
 def read_manifest(path: Path) -> pd.DataFrame:

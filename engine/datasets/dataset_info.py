@@ -52,6 +52,9 @@ class Provenance(_Kept):
     labels: dict[str, list[str]] = Field(default_factory=dict)
     """Class -> the labels of the source that mean it."""
     notes: tuple[str, ...] = ()
+    """What was left out or decided on the way, in sentences."""
+    offers: tuple[str, ...] = ()
+    """Other settings that the source suggests, in sentences."""
     modes: dict[str, int] = Field(default_factory=dict)
     bits: dict[str, int] = Field(default_factory=dict)
     colour_images: int = 0

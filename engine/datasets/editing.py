@@ -18,6 +18,19 @@ from engine.store.locks import FileLock
 
 SPLIT_SETTINGS = frozenset({"split", "train_share", "valid_share", "split_counts", "train_per_class", "seed"})
 
+MENDABLE = SPLIT_SETTINGS | {"remedies", "freeze"}
+"""Settings of an import that can be changed afterwards: what was mended by hand is the same import still."""
+
+
+def import_changes(dataset: Dataset, config: ImportConfig) -> dict[str, tuple[Any, Any]]:
+    """The settings in which a data set was imported otherwise than `config` says: name -> (there, in `config`).
+
+    Settings that there were not yet when it was imported count as their defaults, and those that are no more, as none.
+    """
+    known = {name: value for name, value in dataset.info.config.items() if name in ImportConfig.model_fields}
+    there, wanted = ImportConfig.build({**known, "name": dataset.name}).plain(), config.plain()
+    return {name: (there[name], wanted[name]) for name in wanted if there[name] != wanted[name]}
+
 
 def apply_remedies(dataset: Dataset, names: Sequence[str]) -> Dataset:
     """Apply further remedies, split again by the same settings and audit; the split stays open for a look at it."""

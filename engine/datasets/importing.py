@@ -21,10 +21,11 @@ from engine.datasets.dataset import COLUMNS, Dataset
 from engine.datasets.dataset_info import DatasetInfo, Mode, Provenance
 from engine.datasets.finalize import MOVED, settle, write_settled
 from engine.datasets.frames import cut, expand
+from engine.datasets.header_groups import groups_of
 from engine.datasets.image_stats import MEASURED
 from engine.datasets.metadata import keep_metadata
 from engine.datasets.parallel_map import each
-from engine.datasets.patients import groups_of
+from engine.datasets.patients import PATIENT
 from engine.datasets.preprocess import Colour, colour_of, in_mode, to_stored
 from engine.datasets.reading.items import Facts, Item, NotAnImage, Reading, bad_pictures
 from engine.datasets.reading.source import open_source
@@ -46,7 +47,7 @@ from engine.store.home import Home
 from engine.store.progress import Progress, Report, ShouldStop, never, silent
 from engine.store.salt import salt_of
 
-OWN_COLUMNS = (*COLUMNS, "given", GIVEN_GROUP, MOVED, *MEASURED, "colour", "stored_mode", "fold", "synthetic")
+OWN_COLUMNS = (*COLUMNS, "given", GIVEN_GROUP, MOVED, *MEASURED, "colour", "stored_mode", "fold", "synthetic", PATIENT)
 """Names that no column of metadata may have."""
 COLOUR_MODES = ("RGB", "RGBA", "CMYK")
 """Modes of deep images that no window applies to."""
@@ -351,6 +352,7 @@ def _provenance(
         images=len(naming.items),
         labels=labels,
         notes=tuple(notes_on(reading, naming, facts)),
+        offers=tuple(f"If that is meant, import again with {offer.flags}: {offer.text}." for offer in reading.offers),
         modes=frequent(fact.mode for fact in facts),
         bits=frequent(str(fact.bits) for fact in facts),
         preprocessing={

@@ -1,152 +1,138 @@
-"""Who is whose patient: groups of images after what DICOM files say of them, and names for them that tell nothing.
+"""Which patients are known: the groups of the source's own, not those that a remedy made to keep pictures together.
 
-A group that the source itself gives (a CSV, a folder) stands as it is. Else it is the PatientID. Images without one, or
-whose PatientID is ignored, are grouped by their study where several images share one: its slices are of one patient.
+A data set's column `group` says what belongs together: a patient, images whose file names begin alike, or a set of
+copies that `join-groups` joined. All of them are units for the split and for statistics, for they are not independent;
+but only what the source itself named is a patient. This is the one place that tells them apart.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from engine.configs import ImportConfig
-from engine.datasets.reading.items import Facts, Item
-from engine.datasets.reading.questions import Option, Question
+import numpy as np
+import pandas as pd
 
-_WORDS = (
-    "ANON ANONYM ANONYMOUS ANONYMIZED ANONYMISED ANONYMOUSPATIENT DEIDENTIFIED DEIDENTIFIEDPATIENT REMOVED REDACTED "
-    "UNKNOWN NONE NULL NA NOID NOTAVAILABLE XXX XXXX"
-)
-NOBODY = frozenset(_WORDS.split())
-"""PatientIDs, in capitals and without signs, that anonymising leaves of all patients alike."""
+from engine.datasets.audit import name_prefixes
+from engine.datasets.dataset import Dataset
+from engine.datasets.remedies import GIVEN_GROUP
 
-HEX_DIGITS = 12
-"""48 bits: among 100,000 patients of one home, two share a name with a probability of 2 in 100,000."""
+PATIENT = "known_patient"
+"""Column of a table of images with the patient of each; '' where unknown."""
+BY_NAME = "group-by-name"
+"""The remedy that reads groups from file names."""
+
+_COPIES = r"copies-[0-9a-f]{8}"
+"""What `join-groups` calls a set of copies of which no member had a group."""
 
 
 @dataclass(frozen=True)
-class Groups:
-    """The group of each image, '' if unknown, as raw ids that must not be stored unless `config.keep_ids`."""
+class Known:
+    """What is known of the patients of some images."""
 
-    given: list[str]
-    """Of the source, to be kept as they are."""
-    found: list[tuple[str, str]]
-    """Of the header, where the source gives none: kind (patient, study) and raw id; ('', '') if there is none."""
-    notes: list[str]
+    images: int
+    patients: int
+    """Patients whom the source names; images of the same patient are known to be so."""
+    named: int
+    """Further groups that were read from the names of files, which are a guess at patients."""
+    images_named: int
+    """Images of those groups."""
+    images_without: int
+    """Images of which neither is known."""
+    sets: int
+    """Sets of copies that a remedy joined, of unknown patients."""
+    torn: int
+    """Patients and groups with images in several splits."""
 
     @property
-    def count(self) -> int:
-        return len((set(self.given) | set(self.found)) - {"", ("", "")})
-
-    def names(self, salt: bytes | None) -> list[str]:
-        """The groups as they are stored: raw ids hashed with the salt, or patients' ids themselves without one."""
-        return [given or _name(kind, raw, salt) for given, (kind, raw) in zip(self.given, self.found, strict=True)]
+    def any(self) -> bool:
+        """Whether some images are known to be of one patient, or taken to be by their names."""
+        return bool(self.patients or self.named)
 
     @property
-    def hashes(self) -> bool:
-        """Whether any id came from a header."""
-        return any(kind for kind, _ in self.found)
+    def all(self) -> bool:
+        """Whether the source names the patient of every image."""
+        return not (self.images_named or self.images_without)
+
+    @property
+    def words(self) -> str:
+        """`12 patients`, `12 groups read from file names`, or both; empty where nothing is known."""
+        parts = [_count(self.patients, "patient")] if self.patients else []
+        parts += [f"{_count(self.named, 'group')} read from file names"] if self.named else []
+        return " and ".join(parts)
 
 
-def groups_of(items: Sequence[Item], facts: Sequence[Facts], config: ImportConfig) -> Groups:
-    """Raises a `Question` when all images bear the same PatientID, or one that names nobody."""
-    given = [item.group for item in items]
-    ids = ["" if group else fact.group for group, fact in zip(given, facts, strict=True)]
-    notes: list[str] = []
-    if config.ignore_ids:
-        ids = [""] * len(ids)
-    elif not config.keep_ids:
-        _ask_about(ids, facts)
-        if some := sum(1 for raw in ids if _letters(raw) in NOBODY):
-            notes.append(
-                f"{some} images have a PatientID that names nobody (such as ANONYMOUS), which is taken for none; their "
-                "patients are known by their studies alone."
-            )
-            ids = ["" if _letters(raw) in NOBODY else raw for raw in ids]
-    ids = _with_issuers(ids)
-    if hashed := sum(map(bool, ids)) * (not config.keep_ids):
-        notes.append(
-            f"The PatientIDs of {hashed} images are stored as hashes with the salt of this home; keep_ids keeps them."
-        )
-    unnamed = [fact for group, raw, fact in zip(given, ids, facts, strict=True) if not group and not raw]
-    studies = iter(_studies(unnamed, others=len(unnamed) < len(items)))
-    found = [
-        ("patient", raw) if raw else ("", "") if group else _study(next(studies))
-        for group, raw in zip(given, ids, strict=True)
-    ]
-    if together := sum(kind == "study" for kind, _ in found):
-        notes.append(
-            f"{together} images without a patient stay together by their study (StudyInstanceUID), "
-            f"{len({raw for kind, raw in found if kind == 'study'})} in number."
-        )
-    return Groups(given, found, notes)
+def patients_of(dataset: Dataset) -> pd.Series:
+    """The patient of each row of the manifest (by its index), '' where unknown.
+
+    With the remedy `group-by-name` a file name stands in where the source names nobody, see `named_rows`.
+    """
+    given = _given(dataset)
+    return given.where(given != "", name_prefixes(dataset.manifest)) if _by_name(dataset) else given
 
 
-def names_nobody(patient: str) -> bool:
-    """Whether a PatientID is what anonymising leaves, if it is that of all: beside others, 0 may be a number."""
-    letters = _letters(patient)
-    return letters in NOBODY or not letters.strip("0")
+def named_rows(dataset: Dataset) -> pd.Series:
+    """A mask of the manifest's rows whose patient was read from the name of the file, which is a guess."""
+    given = _given(dataset)
+    if not _by_name(dataset):
+        return pd.Series(False, given.index)
+    return (given == "") & (name_prefixes(dataset.manifest) != "")
 
 
-def _letters(patient: str) -> str:
-    return "".join(letter for letter in patient.split("^^^")[0].upper() if letter.isalnum())
+def with_patients(dataset: Dataset, split: str | None = None) -> pd.DataFrame:
+    """The rows that count, of one split if one is given, with the column `PATIENT`."""
+    rows = dataset.rows(split)
+    return rows.assign(**{PATIENT: patients_of(dataset)[rows.index]})
 
 
-def _ask_about(ids: Sequence[str], facts: Sequence[Facts]) -> None:
-    """Ask when the ids cannot tell patients apart."""
-    present = [raw for raw in ids if raw]
-    alike, nobody = len(set(present)) == 1, all(map(names_nobody, present))
-    if len(present) < 2 or not (nobody or (alike and len(present) == len(ids))):
-        return
-    who = "the same PatientID" if alike else "a PatientID that names nobody"
-    if nobody:  # no patient is named by saying it
-        who += f" ({present[0]})" if alike else f" (such as {present[0]})"
-    studies = _studies([fact for raw, fact in zip(ids, facts, strict=True) if raw], others=len(present) < len(ids))
-    count = len(set(studies) - {""}) + studies.count("")
-    raise Question(
-        f"{f'All {len(ids)}' if len(present) == len(ids) else f'{len(present)} of {len(ids)}'} images have {who}: "
-        "anonymising may have made them alike, and patients cannot be told apart by it.",
-        [
-            Option(
-                {"ignore_ids": True},
-                f"the images of a study count as one patient: {count} of them"
-                if any(studies)
-                else f"each of the {count} images counts as a patient of its own",
-            )
-        ],
+def patients_in(table: pd.DataFrame) -> pd.Series:
+    """The patient of each row of a table of images, '' where unknown.
+
+    Tables of before there was `PATIENT` have groups alone: those that are called sets of copies are no patients.
+    """
+    if PATIENT in table:
+        return table[PATIENT].astype(str)
+    groups = table["group"].astype(str)
+    return groups.mask(groups.str.fullmatch(_COPIES), "")
+
+
+def known_of(datasets: Iterable[Dataset], split: str | None = None) -> Known:
+    """What is known of the patients of these data sets (the folds of one, or one), in one split if it is given."""
+    parts = [with_patients(dataset, split).assign(named=named_rows(dataset), of=dataset.name) for dataset in datasets]
+    rows = pd.concat(parts, ignore_index=True)
+    named, known = rows["named"], (rows[PATIENT] != "") & ~rows["named"]
+    unknown = rows[PATIENT] == ""
+    joined = rows[unknown & (rows["group"] != "")]
+    groups = rows[rows["group"] != ""].groupby(["of", "group"])["split"].nunique()
+    return Known(
+        images=len(rows),
+        patients=int(rows.loc[known, PATIENT].nunique()),
+        named=int(rows.loc[named, PATIENT].nunique()),
+        images_named=int(named.sum()),
+        images_without=int(unknown.sum()),
+        sets=int(joined["group"].nunique()),
+        torn=int((groups > 1).sum()),
     )
 
 
-def _studies(facts: Sequence[Facts], others: bool) -> list[str]:
-    """The study, else the series, of each image whose patient is unknown; '' for the only image of one.
-
-    A study that is that of all images, where no `others` are known, is what anonymising left and parts nobody: then
-    the series counts, and if that is the same too, nothing does.
-    """
-    for keys in ([fact.study or fact.series for fact in facts], [fact.series for fact in facts]):
-        counts = Counter(keys)
-        if others or len(counts) > 1:
-            return [key if counts[key] > 1 else "" for key in keys]
-    return [""] * len(facts)
+def clusters_in(table: pd.DataFrame) -> np.ndarray:
+    """What belongs together `[N]`, as text: the group of each row; an image without one stands for itself."""
+    group = table["group"].astype(str).to_numpy(object)
+    alone = np.array([f"image {place}" for place in range(len(group))], object)
+    return np.where(group != "", "group " + group, alone)
 
 
-def _study(uid: str) -> tuple[str, str]:
-    return ("study", uid) if uid else ("", "")
+def _given(dataset: Dataset) -> pd.Series:
+    """The source's own groups."""
+    manifest = dataset.manifest
+    if GIVEN_GROUP in manifest:
+        return manifest[GIVEN_GROUP]
+    return patients_in(manifest[["group"]])
 
 
-def _with_issuers(ids: Sequence[str]) -> list[str]:
-    """An id without its issuer is that of its only issuer, so that no patient is parted by a tag left out."""
-    issued: dict[str, set[str]] = {}
-    for raw in set(ids):
-        issued.setdefault(raw.split("^^^")[0], set()).add(raw)
-    only = {bare: (full - {bare}).pop() for bare, full in issued.items() if bare in full and len(full) == 2}
-    return [only.get(raw, raw) for raw in ids]
+def _by_name(dataset: Dataset) -> bool:
+    return BY_NAME in (dataset.info.config.get("remedies") or ())
 
 
-def _name(kind: str, raw: str, salt: bytes | None) -> str:
-    if not kind or (salt is None and kind == "patient"):
-        return raw
-    return f"{kind}-{hmac.new(salt or b'', raw.encode(), hashlib.sha256).hexdigest()[:HEX_DIGITS]}"
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"

@@ -27,6 +27,8 @@ from engine.configs import (
     SweepConfig,
 )
 from engine.datasets.dataset import Dataset
+from engine.datasets.editing import MENDABLE, import_changes
+from engine.datasets.finalize import MOVED
 from engine.datasets.folds import make_folds
 from engine.features.sources import resolve_weights
 from engine.jobs.pool_size import images_per_class, needed_classes
@@ -202,19 +204,51 @@ def _import(pipeline: _Pipeline, settings: dict[str, Any]) -> Dataset:
     if pipeline.home.dataset(config.name).is_dir():
         pipeline.done += 1
         dataset = Dataset.open(pipeline.home, config.name)
-        if dataset.info.config != config.plain():
-            raise ErsatzError(
-                f"There is a data set {config.name} already that was imported with other settings; "
-                "a name of its own is expected. Delete that one, or choose another name with --set import.name=NAME."
-            )
+        pipeline.note(mended=_as_it_is(dataset, config))
     else:
         child = pipeline.start(config)
         pipeline.note(imported=child.id)
         pipeline.follow([child], "Import")
         dataset = Dataset.open(pipeline.home, config.name)
-    dataset.require_frozen()
+    pipeline.note(notes=(*dataset.info.provenance.notes, *dataset.info.provenance.offers))
+    try:
+        dataset.require_frozen()
+    except ErsatzError as error:
+        if dataset.frozen:
+            raise
+        raise ErsatzError(f"{error} After that, the same journey goes on from there.") from None
     pipeline.note(dataset=dataset.name)
     return dataset
+
+
+def _as_it_is(dataset: Dataset, config: ImportConfig) -> str:
+    """A sentence on what was changed after the import; an `ErsatzError` when it was another import.
+
+    What can be mended afterwards (remedies, split, moves, findings that were accepted) may differ from the settings:
+    whoever changed it by hand has looked at the data.
+    """
+    changes = import_changes(dataset, config)
+    others = [f"{name} {_told(there)}, not {_told(wanted)}" for name, (there, wanted) in changes.items()]
+    if set(changes) - MENDABLE:
+        raise ErsatzError(
+            f"There is a data set {config.name} already that was imported with other settings ({'; '.join(others)}); "
+            "a name of its own is expected. Delete that one, or choose another name with --set import.name=NAME."
+        )
+    told = [other for name, other in zip(changes, others, strict=True) if name != "freeze"]
+    moved = int((dataset.rows()[MOVED] != "").sum()) if MOVED in dataset.manifest else 0
+    told += [f"{moved} images were moved by hand"] if moved else []
+    accepted = dataset.info.frozen.accepted if dataset.info.frozen else ()
+    told += [f"accepted findings: {', '.join(accepted)}"] if accepted else []
+    return (
+        f"The data set {dataset.name} is taken as it was changed after its import: {'; '.join(told)}." if told else ""
+    )
+
+
+def _told(value: Any) -> str:
+    """A setting in a sentence."""
+    if isinstance(value, list):
+        return ", ".join(map(_told, value)) or "none"
+    return "none" if value in ("", None) else str(value)
 
 
 def _folds(pipeline: _Pipeline, dataset: Dataset, folds: int) -> list[Dataset]:

@@ -23,6 +23,10 @@ class PipelineResult(Result):
     """What was measured for that, and chosen."""
     imported: str = Field(default="", alias="import")
     """Empty when the data set was there before."""
+    mended: str = ""
+    """What was changed by hand in a data set that was there before, in a sentence."""
+    notes: tuple[str, ...] = ()
+    """What the import left out, decided or suggests, in sentences."""
     dataset: str = ""
     folds: tuple[str, ...] = ()
     """The data sets of the folds; none without a cross-validation."""

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from engine.publications.publication import Difference, Preset, Publication
+from engine.publications.publication import COPIES_IN_POOL, Difference, Preset, Publication
 
 PRESET = Preset(
     title="Brain MRI (DCGAN 64x64)",
     story=(
         "PyTorch's DCGAN recipe at 64x64 RGB, one generator a class, published to balance a minority class. "
-        "The published batch of 128 would give one step an epoch on classes this small, so the batch is 16."
+        "The published batch of 128 would give one step an epoch on classes this small, so the batch is 16. Pictures "
+        "that occur twice are dropped first."
     ),
-    importing={"name": "brain-mri", "layout": "folder", "size": 64, "mode": "RGB", "resize": "crop"},
+    importing={
+        "name": "brain-mri",
+        "layout": "folder",
+        "size": 64,
+        "mode": "RGB",
+        "resize": "crop",
+        "remedies": ("drop-copies",),
+    },
     train={
         "dcgan": {"architecture": "recipe", "kimg": 100.0, "batch": 16},
         "stylegan2-ada": {"kimg": 1000.0, "augpipe": "medical"},
@@ -34,17 +42,30 @@ PUBLICATION = Publication(
         Difference(
             what="Classifier",
             theirs="none: the images were made, and never tried",
-            ours="a frozen ResNet-50, with the class that has fewer images topped up to balance",
+            ours="classifier",
             why="Balance was their purpose; whether it helps is what a sweep can measure.",
-            repeated=False,
         ),
         Difference(
             what="Batch of the GAN",
             theirs="128 images, 5 epochs",
-            ours="16 images, by default 100 thousand of them",
+            ours="gan-batch",
             why="128 of about 100 images would be one step an epoch, five in all.",
-            repeated=False,
+        ),
+        Difference(
+            what="Copies",
+            theirs="all images of the published folders, in which about 25 are exact copies of others",
+            ours="copies",
+            why="A picture that stands twice counts twice, in the training and in the test.",
+        ),
+        Difference(
+            what="Choice of images",
+            theirs="all images",
+            ours="choice",
+            why=COPIES_IN_POOL,
         ),
     ),
-    known=("The authors say that a doctor must validate the images before use.",),
+    known=(
+        "The authors say that a doctor must validate the images before use.",
+        "About 25 pictures of the published folders are exact copies of others.",
+    ),
 )

@@ -204,6 +204,6 @@ def _two_sample(real: Images, synthetic: Images, groups: np.ndarray, halves: lis
         floor=floor.mean,
         floor_low=max(floor.low, 0.0),
         floor_high=min(floor.high, 1.0),
-        note=f"Logistic regression on the features, cross-validated in {FOLDS} parts by patient; interval: Wilson. "
-        f"Floor: halves of {halves[0].n}.",
+        note=f"Logistic regression on the features, cross-validated in {FOLDS} parts that cut no group (a patient, or "
+        f"a set of copies) in two; interval: Wilson. Floor: halves of {halves[0].n}.",
     )

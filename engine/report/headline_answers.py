@@ -9,9 +9,11 @@ from typing import Literal
 import pandas as pd
 
 from engine.quality.quality_scores import MemorisationMeasure
+from engine.report.data_facts import known_patients, unknown_patients
 from engine.report.quality_tables import show_percent
 from engine.report.sources import Sources
 from engine.report.style import ARMS
+from engine.report.sweep_words import is_probe
 from engine.report.tables import METRICS, comparison_table, show_p, show_share
 from engine.sweep.arms import baseline_of, control_of
 from engine.sweep.checks import LEAK_CHECKS
@@ -61,7 +63,10 @@ def of_patients(patients: Patients | None) -> str:
         return ""
     if patients.images_without:
         return f", {patients.images_without} of them of unknown patients"
-    return f" of {patients.known} patients"
+    source = patients.known - patients.named
+    if not patients.named:
+        return f" of {source} patient{'s' * (source != 1)}"
+    return f" of {f'{source} patients and ' * (source > 0)}{patients.named} groups read from file names"
 
 
 def _how_sure(sources: Sources) -> Answer:
@@ -94,7 +99,7 @@ def _how_sure(sources: Sources) -> Answer:
 def _compared_to_what(sources: Sources) -> Answer:
     config, arm = sources.config, primary_arm(sources)
     control = control_of(arm)
-    if config.head == "probe":
+    if is_probe(config):
         steps = "Every trial was fitted until it converged."
     elif config.epochs:
         steps = f"Every trial took {config.epochs} passes over its own images, so larger sets trained for longer."
@@ -105,6 +110,8 @@ def _compared_to_what(sources: Sources) -> Answer:
     guess = f"Always naming the largest class would reach an accuracy of {majority}."
     others = [ARMS[other].title.lower() for other in config.arms if other not in (arm, control)]
     beside = f"Beside it: {', '.join(others)}. " if others else ""
+    if arm not in config.arms:
+        return Answer("Compared to what?", "No arm held synthetic images", f"{beside}{steps} {guess}", "bad")
     if control in config.arms:
         answer = "As many repeated real images" if arm.startswith("real") else "Repeated real images in their place"
         return Answer("Compared to what?", answer, f"{beside}{steps} {guess}", "plain")
@@ -124,9 +131,10 @@ def _copies(sources: Sources) -> Answer:
     near = sum(quality.found.flagged("near-copy") for quality in sources.qualities)
     left = excluded_images(sources)
     gone = f" {left} left the pool before the sweep." if left else ""
-    extractor = sources.qualities[0].found.extractor.name
-    features = "" if extractor == "pixels" else f"{extractor} features and "
-    how = f"Each was compared with every training image by {features}pixels, moved and mirrored too."
+    extractors = dict.fromkeys(quality.found.extractor.name for quality in sources.qualities)
+    features = "".join(f"{name} features and " for name in extractors if name != "pixels")
+    moved = "moved and mirrored" if all(quality.config["pixel_shift"] for quality in sources.qualities) else "mirrored"
+    how = f"Each was compared with every training image by {features}pixels, {moved} too."
     expected = [row.expected for q in sources.qualities for row in q.found.memorisation if _is_share(row)]
     if expected and not any(math.isnan(share) for share in expected):
         held_out = min(quality.found.counts.valid for quality in sources.qualities)
@@ -159,14 +167,27 @@ def _leaks(sources: Sources) -> Answer:
     found = leaks(sources)
     if found:
         return Answer(question, "Yes, or it may have", " ".join(found), "bad")
+    if not any(check.id in LEAK_CHECKS for check in sources.summary.checks):
+        return Answer(
+            question, "Not looked for", "This sweep was made before the program checked for leaks.", "unknown"
+        )
     detail = (
         "No test or validation image (by its pixels) is among the training images, those the generators saw, or the "
         "pool."
     )
-    if sources.dataset is not None and not (sources.dataset.manifest["group"] != "").any():
-        detail += " Which images show the same patient is not known, so that was not checked."
+    known = known_patients(sources)
+    if known is None:
+        detail += " The data set is gone, so which images show the same patient was not looked at."
         return Answer(question, "Not as far as can be seen", detail, "unknown")
-    return Answer(question, "Nothing was found", detail, "good")
+    if known.torn:
+        groups = "A group has" if known.torn == 1 else f"{known.torn} groups have"
+        return Answer(question, "It may have", f"{detail} {groups} images in several splits.", "bad")
+    if not known.all:
+        what = "Which images show the same patient is not known, so that was not checked."
+        if known.any:
+            what = f"{unknown_patients(known)} The others were checked: each patient or group is in one split."
+        return Answer(question, "Not as far as can be seen", f"{detail} {what}", "unknown")
+    return Answer(question, "Nothing was found", f"{detail} No patient is in two splits.", "good")
 
 
 def leaks(sources: Sources) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,19 @@ from markupsafe import Markup
 
 from engine.configs.gans import gan_title
 from engine.quality.quality_scores import rows_table
+from engine.report.data_facts import (
+    DRAWN,
+    changes,
+    class_names,
+    found_before,
+    kept_together,
+    known_patients,
+    origin_of_split,
+    real_tested,
+    split_words,
+    unknown_patients,
+    without_value,
+)
 from engine.report.detail_tables import (
     class_table,
     readable_classes,
@@ -41,12 +53,13 @@ from engine.report.figures import (
     figure_subgroups,
     figure_sweep,
 )
-from engine.report.headline_answers import answers, primary_arm
+from engine.report.headline_answers import answers, excluded_images, primary_arm
 from engine.report.limits import limits
 from engine.report.methods import methods_text
 from engine.report.pictures import gallery, walls
 from engine.report.protocol_comparison import changed, readable_published, side
 from engine.report.provenance import machine, parents
+from engine.report.publication_differences import changed_settings, differences
 from engine.report.quality_tables import readable_memorisation, readable_parts, score_notes, score_parts
 from engine.report.reader_study import decided_sentence, study_content
 from engine.report.sources import GeneratorSource, PoolSource, Sources, read_sources
@@ -66,7 +79,6 @@ from engine.store.runs import Run
 from engine.sweep.arms import baseline_of, control_of, has_ratios
 from engine.sweep.checks import check_published
 from engine.sweep.protocol_deviations import DroppedRuns
-from engine.sweep.summary_model import Subgroup
 from engine.sweep.verdict import Verdict
 
 MAY_STAND_TOGETHER = 5
@@ -120,12 +132,13 @@ def _content(sources: Sources, names: list[str], methods: str) -> dict[str, Any]
         "differences": [
             _inline(figure_differences(comparisons, metric, arm)) for arm in dict.fromkeys(comparisons[headline]["arm"])
         ],
+        "left_pools": excluded_images(sources),
         "confusions": _confusions(sources),
         "reliability": _reliability(sources),
         "cells": _table(readable_cells(sources.trials, metric)),
         "classes": _table(readable_classes(class_table(sources.trials, summary.classes))),
         "patients": _patients(sources, metric),
-        "subgroups": _subgroups(summary.subgroups, metric),
+        "subgroups": _subgroups(sources, metric),
         "measures": [METRICS[name] for name in present_metrics(sources.trials)],
         "comparisons": _table(readable_comparisons(comparisons[headline])),
         "other_comparisons": _table(readable_comparisons(comparisons[~headline])),
@@ -134,13 +147,16 @@ def _content(sources: Sources, names: list[str], methods: str) -> dict[str, Any]
         "dropped": _dropped(summary.dropped, sources.trials),
         "beside": _beside(sources),
         "dataset": sources.dataset,
+        "real_tested": real_tested(sources),
         "figure_counts": _inline(figure_class_counts(sources.dataset.manifest)) if sources.dataset else "",
-        "findings": sources.dataset.info.audit.findings if sources.dataset else [],
+        "data": _data(sources),
         "generators": [_generator(generator) for generator in sources.generators],
         "walls": walls(sources.pools[0]),
         "pools": [_pool(source) for source in sources.pools],
         "readers": [_readers(source, sources.run) for source in sources.pools if source.review is not None],
-        "limits": limits(sources.config, summary, phantom, sources.unknown_start, bool(sources.qualities)),
+        "limits": limits(
+            config, summary, phantom, sources.unknown_start, len(sources.qualities), known_patients(sources)
+        ),
         "missing": sources.missing,
         "parents": parents(sources),
         "machine": machine(),
@@ -156,6 +172,31 @@ def _inline(figure: go.Figure) -> Markup:
         figure, full_html=False, include_plotlyjs=False, config={"responsive": True, "displaylogo": False}
     )
     return Markup(html)
+
+
+def _data(sources: Sources) -> dict[str, Any] | None:
+    """What was imported, found, mended and changed before the split was frozen; None where the data set is gone."""
+    dataset, known = sources.dataset, known_patients(sources)
+    if dataset is None or known is None:
+        return None
+    info = dataset.info
+    drawn = bool(sources.config.folds) or origin_of_split(dataset) == DRAWN
+    together = kept_together(known, drawn).removeprefix(", ").removeprefix("; ")
+    patients = [f"{known.words} in {known.images} images."] if known.any else []
+    patients += [f"{together[0].upper()}{together[1:]}."] if together else []
+    patients.append(unknown_patients(known))
+    return {
+        "split": "" if sources.config.folds else f"It was {split_words(dataset).removesuffix(',')}.",
+        "facts": [
+            *class_names(dataset),
+            *changes(dataset, bool(sources.config.folds)),
+            *patients,
+            *filter(None, [unknown_patients(known)]),
+        ],
+        "notes": info.provenance.notes,
+        "before": found_before(dataset),
+        "findings": info.audit.findings,
+    }
 
 
 def _table(table: pd.DataFrame) -> Markup:
@@ -240,12 +281,17 @@ def _patients(sources: Sources, metric: str) -> Markup | str:
     return _table(readable_cells(level_trials(sources.metrics, "patient"), metric))
 
 
-def _subgroups(subgroups: Sequence[Subgroup], metric: str) -> dict[str, Markup] | None:
-    rows = subgroup_table(subgroups)
+def _subgroups(sources: Sources, metric: str) -> dict[str, Any] | None:
+    rows = subgroup_table(sources.summary.subgroups)
     own = rows[rows["metric"] == metric]
+    missing = without_value(sources.test_images, sources.config.subgroups)
     if own.empty:
-        return None
-    return {"figure": _inline(figure_subgroups(rows, metric)), "table": _table(readable_subgroups(own))}
+        return {"figure": "", "table": "", "missing": missing} if missing else None
+    return {
+        "figure": _inline(figure_subgroups(rows, metric)),
+        "table": _table(readable_subgroups(own)),
+        "missing": missing,
+    }
 
 
 def _dropped(dropped: DroppedRuns | None, trials: pd.DataFrame) -> dict[str, Any] | None:
@@ -271,6 +317,16 @@ def _beside(sources: Sources) -> dict[str, Any] | None:
         "checks": check_published(publication.rows) if publication is not None else [],
         "sides": [{**each, "cells": _table(each["cells"])} for each in sides],
         "settings": None if settings is None or settings.empty else _table(settings),
+        "differences": differences([other, sources] if other is not None else [sources]),
+        "changed": [
+            (title, None if table.empty else _table(table))
+            for title, table in (
+                (each["title"], changed_settings(source))
+                for each, source in zip(sides, [other, sources] if other is not None else [sources], strict=True)
+            )
+        ]
+        if publication is not None
+        else [],
     }
 
 

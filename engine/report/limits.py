@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from engine.configs import SweepConfig
+from engine.datasets.patients import Known
 from engine.sweep.statistics import smallest_sign_flip_p
 from engine.sweep.summary_model import SweepSummary
 
@@ -31,12 +32,22 @@ NOT_MEASURED = (
 
 
 def limits(
-    config: SweepConfig, summary: SweepSummary, phantom: bool, unknown_start: bool = False, checked: bool = False
+    config: SweepConfig,
+    summary: SweepSummary,
+    phantom: bool,
+    unknown_start: bool = False,
+    checked: int = 0,
+    known: Known | None = None,
 ) -> list[str]:
-    """One sentence a limit, the most important first; `checked`: whether the pool was searched for copies."""
+    """One sentence a limit, the most important first.
+
+    `checked`: how many of the pools (one, or one a fold) were searched for copies; `known`: what is known of the
+    patients, None where the data set is gone.
+    """
     sentences = [sentence for sentence, holds in ((PHANTOM, phantom), (UNKNOWN_START, unknown_start)) if holds]
+    split, pool = ("these folds", "these pools") if config.folds else ("split", "this pool")
     sentences.append(
-        f"It holds for this data set and split, this classifier ({config.classifier}), this pool and these settings. "
+        f"It holds for this data set and {split}, this classifier ({config.classifier}), {pool} and these settings. "
         "Another generator, a longer training or more real images may give another answer."
     )
     sentences.append(_test_set(summary))
@@ -53,21 +64,38 @@ def limits(
             else "Holm's correction over the shares."
         )
     )
+    once = "The one seed fixes" if config.seeds == 1 else "The seeds repeat"
     repeated = (
         f"Each fold has a split and generators of its own; every generator was trained once, and every seed meets the "
         f"same folds. {dependent_folds(len(config.folds))}"
         if config.folds
-        else "The seeds repeat the classifier's training and the choice of synthetic images. They do not repeat the "
-        "split of the data or the training of the generators: each was made once."
+        else f"{once} the classifier's training and the choice of synthetic images. The split of the data and the "
+        "training of the generators were not repeated: each was made once."
     )
+    sentences += [repeated, f"The checks for copies and leaks are screens, not proof. {_patients(known)}"]
+    pools = max(1, len(config.folds))
+    if 0 < checked < pools:
+        sentences.append(f"Only {checked} of {pools} pools were searched for copies.")
     sentences += [
-        repeated,
-        "The checks for copies and leaks are screens, not proof. They find equal and near-equal images; they cannot "
-        "find two different pictures of one patient when no patient column was given.",
         MEMORISED if checked else NOT_MEASURED,
         "This is a tool for research. It is no medical device, and no result here is a reason for a clinical decision.",
     ]
     return sentences
+
+
+def _patients(known: Known | None) -> str:
+    """How far the checks can know that two pictures are of one patient."""
+    found = "They find equal and near-equal images; "
+    if known is not None and known.all:
+        return f"{found}that two different pictures are of one patient they know from the source's own ids alone."
+    if known is None or not known.any:
+        return f"{found}they cannot find two different pictures of one patient, for no patient is known here."
+    unknown = []
+    if known.images_without:
+        unknown.append(f"the patient of {known.images_without} of {known.images} images is unknown")
+    if known.images_named:
+        unknown.append(f"the patient of {known.images_named} images was guessed from the name of the file")
+    return f"{found}they cannot find every two pictures of one patient, for {' and '.join(unknown)}."
 
 
 def dependent_folds(count: int) -> str:
@@ -84,12 +112,17 @@ def _test_set(summary: SweepSummary) -> str:
     """How far the choice of test images alone moves a result."""
     noise, half_width = summary.test_noise.real, summary.detectable.half_width
     contained = any(not math.isnan(comparison.low_total) for comparison in summary.comparisons)
-    patients = summary.patients.known if summary.patients is not None else 0
-    by_patient = patients and summary.level == "patient"
-    of = f" of {patients} known patients, and it is by patient that it was judged" if by_patient else ""
+    of = ""
+    if summary.patients is not None and summary.patients.known and summary.level == "patient":
+        source, named = summary.patients.known - summary.patients.named, summary.patients.named
+        told = " and ".join(
+            [f"{source} known patients"] * bool(source)
+            + [f"{named} groups that stand for patients by their file names"] * bool(named)
+        )
+        of = f" of {told}, and it is by patient that it was judged"
     return (
         f"The test set has {summary.n_test} images{of}. At an accuracy of 85 % that alone leaves an uncertainty of "
-        f"±{100 * half_width:.1f} points (Wilson, 95 %). Drawn anew (whole patients where they are known), "
+        f"±{100 * half_width:.1f} points (Wilson, 95 %). Drawn anew (whole groups where they are known), "
         f"the test set would put the accuracy of real images alone between {100 * noise.low:.1f} % and "
         f"{100 * noise.high:.1f} %; "
         + (

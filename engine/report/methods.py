@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from importlib.metadata import version
 
 from engine.configs.gans import gan_title
-from engine.publications.publication import AugmentationPolicy
-from engine.publications.table import AUGMENTATIONS, HEADS
+from engine.publications.table import AUGMENTATIONS
+from engine.report.data_facts import methods_sentences, real_tested
 from engine.report.headline_answers import excluded_images, primary_arm
 from engine.report.limits import dependent_folds
 from engine.report.quality_tables import score_of
 from engine.report.reader_study import methods_sentence, without_names
 from engine.report.sources import GeneratorSource, PoolSource, Sources
 from engine.report.style import ARMS
+from engine.report.sweep_words import (
+    NETWORKS,
+    OPTIMISERS,
+    augmentation_in_words,
+    head_in_words,
+    shares_in_words,
+)
 from engine.report.tables import METRICS
-from engine.sweep.arms import arm_rule, control_of, has_ratios
+from engine.sweep.arms import arm_rule, baseline_of, control_of, has_ratios
+from engine.sweep.statistics import QUICK_LOOK_BELOW
 from engine.sweep.summary_model import SweepSummary
 
-OPTIMISERS = {"adamw": "AdamW", "adam": "Adam", "rmsprop": "RMSprop"}
 SCHEDULES = {
     "constant": "a constant learning rate",
     "cosine": "a learning rate that fell to 0 along a cosine",
@@ -31,18 +37,6 @@ SELECTED = {
     "best-loss": "the lowest validation loss",
     "last": "the end of the training",
 }
-NETWORKS = {
-    "resnet18": "ResNet-18",
-    "resnet50": "ResNet-50",
-    "efficientnet_b0": "EfficientNet-B0",
-    "efficientnet_b2": "EfficientNet-B2",
-    "densenet121": "DenseNet-121",
-    "convnext_tiny": "ConvNeXt-Tiny",
-    "vit_b_16": "ViT-B/16",
-    "dinov2": "DINOv2 (ViT-S/14)",
-    "inception": "Inception (the network of the FID)",
-}
-OUR_HEADS = {"linear": "dropout and one dense layer", "probe": "a logistic regression fitted to convergence"}
 
 
 def methods_text(sources: Sources) -> str:
@@ -70,33 +64,17 @@ def _data(sources: Sources) -> str:
         return text
     if dataset.is_phantom:
         text += " Its images were drawn by a program and show no patients."
-    config = dataset.info.config
-    form = "grey" if dataset.mode == "L" else "colour"
-    rows = dataset.rows()
-    groups = (rows["group"] != "").any()
-    whole = f", images of one {'patient or group' if groups else 'source'} kept together" if groups else ""
-    remedies = config.get("remedies") or ()
-    if remedies:
-        text += f" Before the split the audit's remedies {', '.join(remedies)} were applied."
+    counts = {"train": summary.n_train, "valid": summary.n_valid, "test": real_tested(sources)}
+    text += f" {methods_sentences(sources, counts)}"
+    if added := summary.n_test - counts["test"]:
+        text += f" {added} synthetic images were set among the test images, as published."
     if sources.config.folds:
-        n = len(rows)
-        text += (
-            f" Its {n} images were divided into {len(sources.config.folds)} folds{whole}; each image was tested in one "
-            "fold at most, and each fold has generators, pool and validation images of its own. "
-            f"{dependent_folds(len(sources.config.folds))}"
-        )
-    else:
-        split = "split" if config.get("split") == "given" else f"split at random (seed {config.get('seed', 0)})"
-        text += (
-            f" It was {split} into {summary.n_train} training, {summary.n_valid} validation and "
-            f"{summary.n_test} test images{whole}, and frozen before any training (SHA-256 "
-            f"{sources.config.dataset_fingerprint[:12]})."
-        )
-        if "moved" in rows and (moved := int((rows["moved"] != "").sum())):
-            text += f" Before the freeze {moved} of these images were put into their split by hand."
-    if config.get("train_per_class"):
-        text += f" At most {config['train_per_class']} training images of each class were kept."
-    return text + f" Images were stored as {dataset.size} x {dataset.size} pixels, {form}."
+        text += f" {dependent_folds(len(sources.config.folds))}"
+    form = "grey" if dataset.mode == "L" else "colour"
+    how = {"pad": "padded with black to squares", "crop": "cropped to their central square", "stretch": "stretched"}
+    resize = how.get(str(dataset.info.config.get("resize")))
+    brought = f", {resize}" if resize and not dataset.is_phantom else ""
+    return f"{text} Images were stored as {dataset.size} x {dataset.size} pixels, {form}{brought}."
 
 
 def _generators(sources: Sources) -> list[str]:
@@ -107,11 +85,27 @@ def _generators(sources: Sources) -> list[str]:
     sentences = []
     for how, generators in alike.items():
         made = list(dict.fromkeys(name for generator in generators for name in generator.info.classes))
-        many = len(generators) > 1
-        of = "one a class and fold" if sources.config.folds and many else "one a class" if many else "one"
         conditional = ", conditional on the class" if generators[0].info.conditional else ""
-        sentences.append(f"Generators ({of}{conditional}; {', '.join(made)}) were {how}.")
+        were = "Generators" if len(generators) > 1 else "A generator"
+        verb = "were" if len(generators) > 1 else "was"
+        each = _one_of_each(generators, len(sources.config.folds))
+        told = ", ".join(
+            filter(None, (each + conditional, "; ".join(made) if len(made) < 9 else f"{len(made)} classes"))
+        )
+        sentences.append(f"{were} ({told.removeprefix(', ')}) {verb} {how}.")
     return sentences
+
+
+def _one_of_each(generators: list[GeneratorSource], folds: int) -> str:
+    """Of what there is one generator each, where there are several: `one a class and fold`."""
+    if len(generators) == 1:
+        return ""
+    classes = len({tuple(generator.info.classes) for generator in generators})
+    datasets = len({generator.info.dataset or generator.config.get("dataset") for generator in generators})
+    of = [word for word, count in (("class", classes), ("fold", datasets if folds else 1)) if count > 1]
+    if len(generators) != classes * (datasets if folds else 1) or not of:
+        return f"{len(generators)} of them"
+    return f"one a {' and '.join(of)}"
 
 
 def _trained(generator: GeneratorSource) -> str:
@@ -126,6 +120,13 @@ def _trained(generator: GeneratorSource) -> str:
         text += f", Adam, learning rates {config['g_lr']:g} and {config['d_lr']:g}"
     if config.get("aug") == "ada":
         text += f", adaptive augmentation {config['augpipe']} with target {config['ada_target']:g}"
+    if config.get("aug") == "fixed":
+        text += f", augmentation {config['augpipe']} with the probability {config['aug_p']:g}"
+    flips = [
+        name for name, flag in (("left to right", "mirror"), ("top to bottom", "mirror_vertical")) if config.get(flag)
+    ]
+    if flips:
+        text += f", real images mirrored at random {' and '.join(flips)}"
     if config.get("gamma"):
         text += f", R1 weight {config['gamma']:g}"
     if config.get("gradient_penalty"):
@@ -144,10 +145,11 @@ def _pools(sources: Sources) -> str:
     first, count = config["first_seed"], config["images_per_class"]
     classes = ", ".join(config.get("only_classes", ()))
     each = f"of the class{'es' * (',' in classes)} {classes}" if classes else "of each class"
-    text = f"{count} images {each}{' and fold' if len(sources.pools) > 1 else ''} were sampled"
+    text = f"{count} image{'s' * (count != 1)} {each}{' and fold' if len(sources.pools) > 1 else ''} were sampled"
     text += f" (seeds {first} to {first + count - 1}"
     if any(generator.info.num_ws for generator in sources.generators):
-        text += f", truncation {config['psi']:g}, noise {config['noise']}"
+        cutoff = f" in the first {config['psi_cutoff']} layers" if config.get("psi_cutoff") else ""
+        text += f", truncation {config['psi']:g}{cutoff}, noise {config['noise']}"
     text += ")"
     gone = excluded_images(sources)
     reasons = _reasons(known, sources.summary)
@@ -170,10 +172,16 @@ def _quality(sources: Sources) -> str:
     shown = ", ".join("two-sample classifier" if name == "two_sample" else score_of(name).title for name in names)
     extractor = found.extractor.name
     on = "pixels of shrunk images" if extractor == "pixels" else f"features of {NETWORKS.get(extractor, extractor)}"
+    scored = f"scored on {on} ({shown}; {config['k']} neighbours), each beside the same score of real images against "
+    scored = f"{scored}real images, and " if names else ""
+    shift = config["pixel_shift"]
+    moved = f"shifts up to {shift} pixel{'s' * (shift != 1)}, mirrored ones too" if shift else "mirrored ones too"
+    by = "pixels" if extractor == "pixels" else "features and by pixels"
+    images = "images" if len(sources.qualities) == len(sources.pools) else f"images of {len(sources.qualities)} of "
+    images += "" if len(sources.qualities) == len(sources.pools) else f"{len(sources.pools)} pools"
     return (
-        f"The images were scored on {on} ({shown}; {config['k']} neighbours), each beside the same score of real "
-        "images against real images, and compared with every training image by features and by pixels (shifts up to "
-        f"{config['pixel_shift']} pixels, mirrored ones too); held-out real images set the threshold of a copy."
+        f"The {images} were {scored}compared with every training image by {by} ({moved}); held-out real images set "
+        "the threshold of a copy."
     )
 
 
@@ -184,9 +192,10 @@ def _classifier(sources: Sources) -> str:
     if config.classifier == "small-cnn":
         what = "A small convolutional network was trained from scratch"
     elif config.training == "frozen":
-        what = f"{head_in_words(config.head).capitalize()} on frozen features of {network} ({weights}) was trained"
+        head = head_in_words(config.head, len(summary.classes))
+        what = f"{head[0].upper()}{head[1:]} on frozen features of {network} ({weights}) was trained"
     else:
-        what = f"{network} ({weights}) was fine-tuned with {head_in_words(config.head)}"
+        what = f"{network} ({weights}) was fine-tuned with {head_in_words(config.head, len(summary.classes))}"
     if config.head == "probe" and config.training == "frozen":
         return f"{what.removesuffix(' was trained')} was the classifier; validation images chose its regularisation."
     length = f"{config.epochs} passes over each training set" if config.epochs else f"{summary.steps} steps"
@@ -198,49 +207,21 @@ def _classifier(sources: Sources) -> str:
         text += f", stopped when the validation loss had not fallen for {config.patience} looks"
     if not config.epochs:
         text += ", with the same limit in every arm" if config.patience else ", equally many in every arm"
+    if config.select == "last":
+        return f"{text}; the weights were those of {SELECTED[config.select]}."
     seen = "the test images" if "test-is-validation" in config.flaws else "real validation images only"
     return f"{text}; the weights were those of {SELECTED[config.select]}, on {seen}."
-
-
-def head_in_words(name: str) -> str:
-    """The head in words; a published one with its layers for two classes, as it was published."""
-    if name not in HEADS:
-        return OUR_HEADS[name]
-    layers = HEADS[name]
-    units = [str(width) for width in (*layers.widths, 1 if layers.sigmoid else 2)]
-    dense = f"dense layer{'s' * (len(units) > 1)} of {_listed(units)}"
-    before = ["batch normalisation"] * layers.batch_norm + [f"dropout {layers.dropout:g}"] * bool(layers.dropout)
-    return f"{layers.title} ({', '.join([*before, dense])})"
-
-
-def augmentation_in_words(policy: AugmentationPolicy) -> str:
-    """How far the policy moves an image: `rotation up to 10 degrees, shifts up to 5 %, no flip`."""
-    by_share: dict[float, list[str]] = {}
-    for name, share in (("shifts", policy.shift), ("shear", policy.shear), ("zoom", policy.zoom)):
-        if share:
-            by_share.setdefault(share, []).append(name)
-    moved = [f"{_listed(names)} up to {100 * share:g} %" for share, names in by_share.items()]
-    flips = ["horizontal"] * policy.mirror + ["vertical"] * policy.flip
-    return ", ".join(
-        [f"rotation up to {policy.rotation:g} degrees", *moved, f"{_listed(flips)} flip" if flips else "no flip"]
-    )
-
-
-def _listed(names: list[str]) -> str:
-    """`a, b and c`."""
-    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def _arms(sources: Sources) -> str:
     config = sources.config
     names = "; ".join(ARMS[arm].title[0].lower() + ARMS[arm].title[1:] for arm in config.arms)
-    ratios = ", ".join(f"{100 * ratio:g}" for ratio in config.ratios)
-    of = "of what a class lacks to the largest one" if config.ratio_of == "gap" else "of each class's real images"
     text = f"The arms were: {names}."
     if any(has_ratios(arm) for arm in config.arms):
-        text += f" Shares were {ratios} % {of}"
-        text += f", for {' and '.join(config.extra_classes)} only" if config.extra_classes else ""
-        text += "; smaller subsets lie within larger ones."
+        text += f" Shares were {shares_in_words(config)}"
+        if max(config.ratios) >= 1 and any(arm_rule(arm).base == "replaced" for arm in config.arms):
+            text += ", in arms that replace real images those below 100 % alone"
+        text += "; smaller subsets lie within larger ones." if len(config.ratios) > 1 else "."
     if any(arm_rule(arm).classical for arm in config.arms):
         views = f", {config.views} recorded views an image" if config.training == "frozen" else ""
         views = "" if config.classifier == "small-cnn" else views
@@ -250,41 +231,67 @@ def _arms(sources: Sources) -> str:
 
 def _statistics(sources: Sources) -> str:
     config, summary = sources.config, sources.summary
-    metric, arm = METRICS[config.metric].title, primary_arm(sources)
-    control = control_of(arm)
+    metric = METRICS[config.metric].title
     level = "by patient (mean score of the images)" if config.level == "patient" else "by image"
+    if config.level == "patient" and summary.patients is not None and summary.patients.named:
+        named = f"{summary.patients.named} of the patients are groups read from file names"
+        level = f"by patient (mean score of the images; {named})"
     seeds = f"repeated with {config.seeds} seeds" if config.seeds > 1 else "trained with one seed"
     test = "real and synthetic ones" if "synthetic-in-test" in config.flaws else "real ones only"
+    read = "validation images too" if "test-is-validation" in config.flaws else "read at the end of each trial"
+    was = "were" if "test-is-validation" not in config.flaws else "served as"
+    altered = ", altered at random" if "augmented-test" in config.flaws else ""
     text = (
         f"Each arm was {seeds}, which fix{'' if config.seeds > 1 else 'es'} initial weights, order and subsets alike "
-        f"in all arms; the test images, {test}, were read at the end of each trial. The outcome was "
-        f"{metric if metric.isupper() else metric.lower()} {level}"
+        f"in all arms; the test images, {test}{altered}, {was} {read}. The outcome was "
+        f"{metric if metric.isupper() else metric[0].lower() + metric[1:]} {level}"
     )
     if not config.claims:
         return text + ". The protocol repeats a published one, and no claim was made from it."
     if config.seeds == 1:
         return text + ". No claim was made from a single repetition."
-    against = f"{ARMS[control].title.lower()} at the same share" if control in config.arms else "the real images alone"
+    return f"{text}, chosen before the sweep. {_rule(sources)}"
+
+
+def _rule(sources: Sources) -> str:
+    """How differences were taken and when something was claimed of the arm that the verdict is about."""
+    config, summary, arm = sources.config, sources.summary, primary_arm(sources)
+    if arm not in config.arms:
+        return "No arm held synthetic images, so nothing was compared for a verdict."
+    control, baseline = control_of(arm), baseline_of(arm) or "real"
+    against = ["the real images alone" + (" with classical augmentation" if baseline != "real" else "")]
+    if control in config.arms:
+        against.insert(0, f"{ARMS[control].title[0].lower()}{ARMS[control].title[1:]} at the same share")
     both = any(not math.isnan(comparison.low_total) for comparison in summary.comparisons)
+    together = f", for all {len(config.ratios)} shares together" if len(config.ratios) > 1 else ""
     intervals = (
-        "their 95 % intervals take seeds and test images (whole patients where known) as random (crossed analysis of "
-        "variance of jackknife pseudo-values), for all shares together"
+        "their 95 % intervals take seeds and test images (whole groups where known) as random (crossed analysis of "
+        f"variance of jackknife pseudo-values){together}"
         if both
         else "their 95 % intervals are BCa bootstrap intervals over the seeds"
     )
     shares = f"{len(config.ratios)} {'share' if len(config.ratios) == 1 else 'shares'}"
+    if config.seeds < QUICK_LOOK_BELOW:
+        rule = f"With {config.seeds} seeds it is a quick look, from which nothing was claimed."
+    else:
+        harm = "harm when that to the real images lies below 0 and its corrected p is below 0.05."
+        rule = (
+            "The rule, set beforehand: synthetic images help when the interval of the difference to the repeated real "
+            f"images lies above 0 and the corrected p is below 0.05, and {harm}"
+            if control in config.arms
+            else "The rule, set beforehand: synthetic images harm when the interval of the difference to the real "
+            "images lies below 0 and the corrected p is below 0.05; whether they help cannot be told without a control "
+            "of repeated real images."
+        )
     return (
-        f"{text}, chosen before the sweep. Differences were taken seed by seed, to {against} and to the real images "
-        f"alone; {intervals}. The p values are those of two-sided sign-flip permutations over the seeds, with Holm's "
-        f"correction over {shares}. The rule, set beforehand: synthetic images help when the "
-        "interval of the difference to the repeated real images lies above 0 and the corrected p is below 0.05, and "
-        "harm when that to the real images lies below 0 and its corrected p is below 0.05."
+        f"Differences were taken seed by seed, to {' and to '.join(against)}; {intervals}. The p values are those of "
+        f"two-sided sign-flip permutations over the seeds, with Holm's correction over {shares}. {rule}"
     )
 
 
 def _software(sources: Sources) -> str:
     on = f" on {sources.status.device}" if sources.status.device else ""
     return (
-        f"The sweep ran{on} with Ersatz and PyTorch {version('torch').split('+')[0]}; settings, seeds and hashes of "
-        "every step are kept with the results."
+        f"The sweep ran{on} with Ersatz and PyTorch; settings, seeds and hashes of every step are kept with the "
+        "results."
     )

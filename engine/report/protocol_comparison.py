@@ -13,6 +13,7 @@ from engine.configs.evaluation import Fold
 from engine.publications.publication import Publication, PublishedRow
 from engine.report.sources import Sources
 from engine.report.style import ARMS
+from engine.report.sweep_words import is_probe, trained_for
 from engine.report.tables import METRICS, readable_cells, show_share
 
 SHOWN = ("accuracy", "sensitivity", "specificity")
@@ -94,21 +95,6 @@ def _plain(value: Any) -> str:
     if isinstance(value, tuple):
         return ", ".join(part.pool if isinstance(part, Fold) else _plain(part) for part in value) or "–"
     return f"{value:g}" if isinstance(value, float) else str(value) or "–"
-
-
-def is_probe(config: SweepConfig) -> bool:
-    """Whether the heads are fitted until nothing changes, so that steps, batch and learning rate do not apply."""
-    return config.head == "probe" and config.classifier != "small-cnn"
-
-
-def trained_for(config: SweepConfig) -> str:
-    """How long each classifier is trained, in a few words."""
-    if is_probe(config):
-        return "fitted until nothing changes"
-    length = f"{config.epochs} epochs" if config.epochs else f"{config.steps} steps"
-    if config.patience:
-        return f"at most {length}, ended after {config.patience} looks without a lower validation loss"
-    return length if config.epochs else f"{length} in every arm"
 
 
 def changed(one: dict[str, str], other: dict[str, str]) -> pd.DataFrame:

@@ -184,7 +184,7 @@ def readable_comparisons(comparisons: pd.DataFrame) -> pd.DataFrame:
 
 
 def show_share(share: float) -> str:
-    return f"{100 * share:.0f} %"
+    return f"{100 * share:.4g} %"
 
 
 def show_p(p: float) -> str:

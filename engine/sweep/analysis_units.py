@@ -1,7 +1,8 @@
 """What counts as one: a test image, or a patient with the mean score of the images.
 
 A patient whose images are of two classes counts as diseased (the positive class) when one image is; with more classes,
-as the class of most of the images (the first of them in a tie). An image of unknown patient stands for itself.
+as the class of most of the images (the first of them in a tie). An image of unknown patient stands for itself. Whole
+groups (patients, and sets of copies, which are no patients, see `engine.datasets.patients`) are what chance draws.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from engine.datasets.patients import clusters_in, patients_in
+
 Level = Literal["image", "patient"]
 
 
@@ -23,7 +26,7 @@ class Units:
     labels: np.ndarray
     folds: np.ndarray
     clusters: np.ndarray
-    """Number of the patient: whole patients are drawn when the noise of the test set is estimated."""
+    """Number of the group: whole patients and sets of copies are drawn when the noise of the test set is estimated."""
     _unit: np.ndarray
     """Unit of each image `[N]`."""
 
@@ -45,30 +48,31 @@ class Units:
 
 def patients(test_images: pd.DataFrame) -> np.ndarray:
     """The patient of each test image `[N]`, as text; an image of unknown patient stands for itself."""
-    group = test_images["group"].astype(str).to_numpy(object)
-    alone = np.array([f"image {place}" for place in range(len(group))], object)
-    return np.where(group != "", "group " + group, alone)
+    known = patients_in(test_images).to_numpy(object)
+    alone = np.array([f"image {place}" for place in range(len(known))], object)
+    return np.where(known != "", "patient " + known, alone)
 
 
 def knows_patients(test_images: pd.DataFrame) -> bool:
-    return bool((test_images["group"].astype(str) != "").any())
+    return bool((patients_in(test_images) != "").any())
 
 
 def units_of(test_images: pd.DataFrame, classes: list[str], positive: int, level: Level) -> Units:
     """The units of a table of test images (`path`, `class`, `group`, and `fold` where there are folds)."""
     labels = test_images["class"].map(classes.index).to_numpy(np.int64)
     folds = test_images["fold"].to_numpy(np.int64) if "fold" in test_images else np.zeros(len(labels), np.int64)
-    _, patient = np.unique(patients(test_images), return_inverse=True)
+    _, cluster = np.unique(clusters_in(test_images), return_inverse=True)
     if level == "image":
-        return Units(labels, folds, patient, np.arange(len(labels)))
+        return Units(labels, folds, cluster, np.arange(len(labels)))
+    _, patient = np.unique(patients(test_images), return_inverse=True)
     votes = np.zeros((patient.max() + 1 if len(patient) else 0, len(classes)), np.int64)
     np.add.at(votes, (patient, labels), 1)
     label = votes.argmax(1)
     if len(classes) == 2:
         label = np.where(votes[:, positive] > 0, positive, 1 - positive)
-    fold = np.zeros(len(votes), np.int64)
-    fold[patient] = folds
-    return Units(label, fold, np.arange(len(votes)), patient)
+    fold, of_unit = np.zeros(len(votes), np.int64), np.zeros(len(votes), np.int64)
+    fold[patient], of_unit[patient] = folds, cluster  # a group holds whole patients, for it was made of them
+    return Units(label, fold, of_unit, patient)
 
 
 def seed_scores(

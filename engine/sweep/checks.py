@@ -337,7 +337,7 @@ def _unseen(splits: Sequence[Split], part: str) -> Check:
 
 
 def _disjoint_folds(test_images: pd.DataFrame) -> Check:
-    """No image is tested in two folds, and no patient either."""
+    """No image is tested in two folds, and no patient or set of copies either."""
     real = test_images[test_images["synthetic"] == 0] if "synthetic" in test_images else test_images
     hashes = real.groupby("sha256")["fold"].nunique()
     known = real[real["group"].astype(str) != ""]
@@ -347,5 +347,5 @@ def _disjoint_folds(test_images: pd.DataFrame) -> Check:
         CheckId.FOLDS_ARE_DISJOINT,
         "folds are disjoint",
         twice == (0, 0),
-        f"{twice[0]} images and {twice[1]} patients are in the test sets of two folds.",
+        f"{twice[0]} images and {twice[1]} groups (patients, or sets of copies) are in the test sets of two folds.",
     )

@@ -8,6 +8,7 @@ from itertools import combinations
 from engine.configs import SweepConfig
 from engine.configs.evaluation import Fold
 from engine.datasets.dataset import COLUMNS, Dataset
+from engine.datasets.patients import known_of
 from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
 from engine.sweep.arms import require_enough
@@ -53,10 +54,10 @@ def _refuse_unknown(config: SweepConfig, dataset: Dataset) -> None:
             f"subgroups names {', '.join(unknown)}, which is no metadata column of {dataset.name}. "
             "Import the data with these metadata columns, or leave the subgroups out."
         )
-    if config.level == "patient" and not (dataset.rows("test")["group"] != "").any():
+    if config.level == "patient" and not known_of([dataset], "test").any:
         raise ErsatzError(
-            f"level is patient, but {dataset.name} knows the patient of no test image. "
-            "Import it with a group column, or set level to image."
+            f"level is patient, but {dataset.name} knows the patient of no test image (sets of copies are no "
+            "patients). Import it with a group column, or set level to image."
         )
 
 
@@ -72,7 +73,7 @@ def _refuse_overlap(folds: Sequence[Dataset]) -> None:
                 "each image of one data set once. Make the folds from one data set."
             )
     for one, other in combinations(folds, 2):
-        for column, what in (("sha256", "images"), ("group", "patients")):
+        for column, what in (("sha256", "images"), ("group", "patients or groups")):
             both = (set(one.rows("test")[column]) & set(other.rows("test")[column])) - {""}
             if both:
                 raise ErsatzError(

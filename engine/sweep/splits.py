@@ -13,6 +13,7 @@ import pandas as pd
 from engine.configs import SweepConfig
 from engine.configs.evaluation import Fold
 from engine.datasets.dataset import Dataset
+from engine.datasets.patients import PATIENT, with_patients
 from engine.sampling.pools import Pool
 from engine.store.home import Home
 from engine.store.runs import Run
@@ -75,12 +76,13 @@ def pool_part(split: Split, config: SweepConfig) -> tuple[pd.DataFrame, pd.DataF
 def test_table(splits: Sequence[Split], config: SweepConfig) -> pd.DataFrame:
     """The test images in the order of the scores, fold by fold: the content of `test_images.csv`.
 
-    Columns: path, class, group, sha256, the metadata columns of `config.subgroups`, fold, and synthetic (0 or 1). The
-    path of a synthetic image begins with the id of its pool's run.
+    Columns: path, class, group, known_patient, sha256, the metadata columns of `config.subgroups`, fold, and synthetic
+    (0 or 1). The path of a synthetic image begins with the id of its pool's run.
     """
     tables = []
     for split in splits:
-        real = split.dataset.rows("test")[["path", "class", "group", "sha256", *config.subgroups]]
+        columns = ["path", "class", "group", PATIENT, "sha256", *config.subgroups]
+        real = with_patients(split.dataset, "test")[columns]
         _, aside = pool_part(split, config)
         synthetic = aside[["path", "class", "sha256"]].assign(path=f"{split.pool.run.id}/" + aside["path"])
         both = pd.concat([real.assign(synthetic=0), *([synthetic.assign(synthetic=1)] if len(synthetic) else [])])

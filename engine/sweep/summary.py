@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from engine.configs import SweepConfig
-from engine.sweep.analysis_units import Level, knows_patients, patients, seed_scores, units_of
+from engine.datasets.patients import clusters_in, known_of, patients_in
+from engine.sweep.analysis_units import Level, knows_patients, seed_scores, units_of
 from engine.sweep.arms import baseline_of, control_of, is_synthetic, primary_arm
 from engine.sweep.checks import Check, self_checks
 from engine.sweep.comparisons import Comparison, compare
@@ -91,9 +92,9 @@ def summarise(
         n_train=_mean_count(splits, "train"),
         n_valid=_mean_count(splits, "valid"),
         n_test=len(test_images),
-        n_groups=len(np.unique(patients(test_images))),
+        n_groups=len(np.unique(clusters_in(test_images))),
         n_units=len(units),
-        patients=_patients(test_images),
+        patients=_patients(test_images, splits),
         folds=tuple(_fold(split, test_images) for split in splits),
         seeds=config.seeds,
         steps=config.steps,
@@ -192,7 +193,7 @@ def _cells(wide: pd.DataFrame, metric: str) -> list[Cell]:
 def _test_noise(
     trials: pd.DataFrame, test_images: pd.DataFrame, classes: list[str], comparisons: list[Comparison]
 ) -> TestNoise:
-    """How much the choice of test images (whole patients where known) moves accuracies and differences."""
+    """How much the choice of test images (whole groups where known) moves accuracies and differences."""
     labels = test_images["class"].map(classes.index).to_numpy()
     right: dict[tuple[str, float], list[np.ndarray]] = {}
     for arm, ratio, _, scores in seed_scores(trials, test_images, len(classes)):
@@ -204,7 +205,7 @@ def _test_noise(
         if other is not None:
             compared.append(found)
             values.append(correct[found.arm, found.ratio] - other)
-    real, *differences = cluster_bootstraps(np.stack(values), patients(test_images))
+    real, *differences = cluster_bootstraps(np.stack(values), clusters_in(test_images))
     return TestNoise(
         real=RealNoise(**asdict(real)),
         differences=tuple(
@@ -301,17 +302,23 @@ def _fold(split: Split, test_images: pd.DataFrame) -> Fold:
         n_train=len(split.dataset.rows("train")),
         n_valid=len(split.dataset.rows("valid")),
         n_test=len(own),
-        n_groups=len(np.unique(patients(own))),
+        n_groups=len(np.unique(clusters_in(own))),
     )
 
 
-def _patients(test_images: pd.DataFrame) -> Patients | None:
+def _patients(test_images: pd.DataFrame, splits: Sequence[Split]) -> Patients | None:
     """How many patients are known, images without one, and patients with images of several classes."""
     if not knows_patients(test_images):
         return None
-    known = test_images[test_images["group"].astype(str) != ""]
-    classes = known.groupby("group")["class"].nunique()
-    return Patients(known=len(classes), images_without=len(test_images) - len(known), mixed=int((classes > 1).sum()))
+    patient = patients_in(test_images)
+    known = patient != ""
+    classes = test_images[known].groupby(patient[known])["class"].nunique()
+    return Patients(
+        known=len(classes),
+        images_without=int((~known).sum()),
+        named=known_of([split.dataset for split in splits], "test").named,
+        mixed=int((classes > 1).sum()),
+    )
 
 
 def _excluded(splits: Sequence[Split]) -> dict[str, int]:

@@ -33,8 +33,11 @@ class Patients(Result):
     """Patients of the test images."""
 
     known: int
+    """Patients whom the source names, and groups that stand for patients by the names of their files."""
     images_without: int
     """Test images of unknown patients."""
+    named: int = 0
+    """Of those known, the groups that were read from file names: a guess at patients."""
     mixed: int = 0
     """Patients with images of several classes."""
 
@@ -83,7 +86,7 @@ class Subgroup(Result):
 
 
 class RealNoise(Result):
-    """The accuracy of real images alone, with a 95 % interval over the test images (whole patients where known)."""
+    """The accuracy of real images alone, with a 95 % interval over the test images (whole groups where known)."""
 
     mean: Number
     low: Number

@@ -11,6 +11,7 @@ import streamlit as st
 from engine.configs import ImportConfig
 from engine.datasets.dataset import Dataset
 from engine.datasets.manifest import usable
+from engine.datasets.patients import known_of
 from engine.report.dataset_figures import class_counts
 from engine.report.figures import figure_class_counts, figure_sizes
 from engine.store.errors import ErsatzError
@@ -67,9 +68,9 @@ def show_facts(dataset: Dataset) -> None:
 
 
 def metrics(dataset: Dataset, manifest: pd.DataFrame) -> None:
-    """Four numbers that say what it is."""
+    """The numbers that say what it is."""
     kept = usable(manifest)
-    groups = kept.loc[kept["group"] != "", "group"].nunique()
+    known = known_of([dataset])
     out = len(manifest) - len(kept)
     with st.container(horizontal=True):
         st.metric("Images", f"{len(kept):,}", help=f"{out} more were left out." if out else None, border=True)
@@ -81,12 +82,22 @@ def metrics(dataset: Dataset, manifest: pd.DataFrame) -> None:
             border=True,
         )
         st.metric(
-            "Groups",
-            f"{groups:,}" if groups else "unknown",
-            help="Patients, or whatever else must stay in one split. Known from a CSV column, from DICOM files, or by "
-            "the remedy “Group by file name”.",
+            "Patients",
+            f"{known.patients:,}" if known.patients else "unknown",
+            help="Patients, or other groups, that the source names: by a CSV column, folders or DICOM files."
+            + (
+                f" {known.images_without:,} images are of unknown patients." if known.patients and not known.all else ""
+            ),
             border=True,
         )
+        if known.named or known.sets:
+            st.metric(
+                "Other groups",
+                f"{known.named + known.sets:,}",
+                help=f"{known.named:,} were read from file names and {known.sets:,} are sets of copies that were "
+                "joined; all of them stay in one split, and nobody knows whether they are patients.",
+                border=True,
+            )
 
 
 def sizes(dataset: Dataset, manifest: pd.DataFrame) -> None:

@@ -18,7 +18,7 @@ LARGE = 480
 KNOWN = {
     "class": "Class",
     "split": "Split",
-    "group": "Group (patient)",
+    "group": "Group (patient, or set of copies)",
     "source": "Source",
     "excluded": "Left out",
     "near": "Set of near copies",

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
+from engine.report.data_facts import without_value
 from engine.report.detail_tables import (
     class_table,
     readable_classes,
@@ -21,6 +22,7 @@ from engine.store.runs import Run
 from engine.sweep.summary_model import SweepSummary
 from pages.components.charts import chart
 from pages.components.files import stamp
+from pages.components.format import plain
 
 
 def comparisons(run: Run, summary: SweepSummary, metric: str) -> None:
@@ -75,6 +77,9 @@ def subgroups(run: Run, summary: SweepSummary, arms: set[str]) -> None:
     rows = readable_subgroups(table[table["ratio"].isin((0.0, ratio))]).drop(columns="Metric")
     st.dataframe(rows, hide_index=True, height="content")
     st.caption("Subgroups are small and were not what the sweep was planned for: reasons to look again, no results.")
+    images = pd.read_csv(run.path / "test_images.csv", dtype=str, keep_default_na=False)
+    for sentence in without_value(images, list(dict.fromkeys(row.column for row in summary.subgroups))):
+        st.caption(plain(sentence))
 
 
 def confidence(run: Run, trials: pd.DataFrame, summary: SweepSummary) -> None:

@@ -9,7 +9,8 @@ import streamlit as st
 
 from engine.configs import SweepConfig
 from engine.datasets.dataset import Dataset
-from engine.report.protocol_comparison import is_probe, trained_for
+from engine.datasets.patients import with_patients
+from engine.report.sweep_words import is_probe, trained_for
 from engine.store.runs import State, list_runs
 from engine.sweep.analysis_units import patients
 from engine.sweep.arms import arm_rule, plan
@@ -119,7 +120,7 @@ def in_plain_words(config: SweepConfig, tested: Sequence[Dataset]) -> str:
 
 def n_tested(tested: Sequence[Dataset], config: SweepConfig) -> int:
     """Test images, or patients where the sweep judges by patient."""
-    rows = pd.concat([dataset.rows("test") for dataset in tested])
+    rows = pd.concat([with_patients(dataset, "test") for dataset in tested])
     return len(set(patients(rows))) if config.level == "patient" else len(rows)
 
 

@@ -11,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from engine.configs import SweepConfig
 from engine.configs.evaluation import BACKBONES, TIMM, Metric
 from engine.datasets.dataset import Dataset
+from engine.datasets.patients import known_of
 from engine.features.sources import available
 from engine.report.tables import METRICS
 from engine.store.errors import ErsatzError
@@ -102,7 +103,7 @@ def new_sweep(datasets: dict[str, Dataset], pools: list[Run]) -> None:
 def choose_question(dataset: Dataset, base: dict[str, Any], key: str) -> dict[str, Any]:
     """What the verdict is about, decided before anybody sees a result."""
     metric, level, subgroups = st.columns([2, 2, 3], vertical_alignment="bottom")
-    has_patients = bool((dataset.rows("test")["group"] != "").any())
+    has_patients = known_of([dataset], "test").any
     levels = ["image", *(["patient"] if has_patients else [])]
     columns = dataset.metadata
     return {

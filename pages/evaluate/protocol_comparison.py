@@ -11,11 +11,14 @@ from engine.configs import SweepConfig
 from engine.publications.publication import Publication
 from engine.publications.table import PUBLICATIONS
 from engine.report.detail_tables import readable_dropped
+from engine.report.publication_differences import changed_settings, differences
+from engine.report.sources import read_sources
 from engine.report.tables import METRICS, Measure, readable_cells, show_share
 from engine.store.runs import Run
 from engine.sweep.checks import check_published
 from engine.sweep.summary_model import SUMMARY_FILE, SweepSummary
 from pages.components.files import read_model, table_of
+from pages.components.format import plain
 from pages.components.home import home
 from pages.components.run_summary import config_of, title
 from pages.components.runs import run_link
@@ -65,7 +68,7 @@ def _draw(
             run_link(other, "Open it")
     if publication is not None:
         reported(publication)
-        differences(publication)
+        differing(run)
 
 
 def reported(publication: Publication) -> None:
@@ -91,14 +94,22 @@ def reported(publication: Publication) -> None:
     st.markdown("\n".join(f"* {sentence}" for sentence in [*impossible, *publication.known]))
 
 
-def differences(publication: Publication) -> None:
-    """What the sound protocol does otherwise, and why."""
-    if not publication.differences:
+def differing(run: Run) -> None:
+    """What this sweep does otherwise than published, read off its runs, and the settings that are not the preset's."""
+    sources = read_sources(run, beside=False)
+    if rows := differences([sources]):
+        st.markdown("**What differs, and why it matters**")
+        lines = ["| | Theirs | Here | Why |", "|---|---|---|---|"]
+        for each in rows:
+            cells = (f"**{each.what}**", *map(plain, (each.theirs, *each.ours, each.why)))
+            lines.append(f"| {' | '.join(cells)} |")
+        st.markdown("\n".join(lines))
+    table = changed_settings(sources)
+    if table.empty:
+        st.caption("Every setting is the preset's.")
         return
-    st.markdown("**What differs, and why**")
-    rows = ["| | Theirs | Sound | Why |", "|---|---|---|---|"]
-    rows += [f"| **{each.what}** | {each.theirs} | {each.ours} | {each.why} |" for each in publication.differences]
-    st.markdown("\n".join(rows))
+    st.markdown("**Settings that are not the preset's**")
+    st.dataframe(table, hide_index=True, height="content")
 
 
 def _cells(trials: pd.DataFrame, metric: str) -> None:

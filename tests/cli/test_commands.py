@@ -82,6 +82,15 @@ def test_import_audits_splits_and_freezes(command: Command, folder: Path, home: 
     assert command("dataset", "list", "--json").json == []
 
 
+def test_what_an_import_left_out_is_printed_and_kept(command: Command, folder: Path) -> None:
+    """By the import and by every later look, for people and for scripts."""
+    next(folder.rglob("*.png")).write_bytes(b"no picture")
+    arguments = ("dataset", "import", str(folder), "--name", "scans", "--size", "16", "--skip-unreadable", "--json")
+    (note,) = (note for note in command(*arguments).json["notes"] if "left out" in note)
+    assert command("dataset", "audit", "scans", "--json").json["notes"] == [note]
+    assert f"- import: {note}" in command("dataset", "audit", "scans").out
+
+
 def test_an_open_split_is_edited_and_frozen(command: Command, folder: Path, home: Home) -> None:
     command("dataset", "import", str(folder), "--name", "scans", "--size", "16", "--no-freeze")
     first = Dataset.open(home, "scans").rows("train", "bleed")["source"].iloc[0]

@@ -29,8 +29,14 @@ def save(image: Image.Image, path: Path) -> None:
     image.save(path)
 
 
+def nearly(image: Image.Image) -> Image.Image:
+    """The neighbouring slice of a scan: the same picture to the eye, and to no pixel."""
+    return Image.fromarray(np.clip(np.asarray(image).astype(int) + 3, 0, 255).astype(np.uint8))
+
+
 def chest_ct(folder: Path) -> Path:
-    """`{train,valid,test}/<class>/`: sizes and modes mixed, and normals that stand in training and test alike."""
+    """`{train,valid,test}/<class>/`: sizes and modes mixed, normals that stand in training and test alike, to the pixel
+    and as neighbouring slices."""
     seed = 0
     counts = {"train": 8, "valid": 3, "test": 4}
     for split, count in counts.items():
@@ -44,6 +50,9 @@ def chest_ct(folder: Path) -> Path:
     twin = picture(seed + 1, ill=False)
     for place in ("train/normal/7 - Copy.png", "train/normal/n7.png", "test/normal/n7.png"):
         save(twin, folder / "Data" / place)
+    scan = picture(seed + 2, ill=False)
+    save(scan, folder / "Data" / "valid/normal/scan 4.png")
+    save(nearly(scan), folder / "Data" / "test/normal/scan 5.png")
     return folder
 
 
@@ -58,23 +67,28 @@ def head_ct(folder: Path) -> Path:
 
 
 def skin_lesions(folder: Path) -> Path:
-    """JPEGs in one folder and a CSV with `image_name`, `target` and `patient_id`; few melanomas."""
+    """JPEGs in one folder and a CSV with `image_name`, `target` and `patient_id`; few melanomas, one of them also
+    called none."""
     rows = []
     for number in range(32):
         name, ill = f"ISIC_{number:07d}", number // 2 % 3 == 0
         save(picture(2000 + number, ill, (64, 56)), folder / "train" / f"{name}.jpg")
         sex = "male" if number // 2 % 2 else "female"
         rows.append({"image_name": name, "patient_id": f"IP_{number // 2:07d}", "sex": sex, "target": int(ill)})
+    save(picture(2000, True, (64, 56)), folder / "train" / "ISIC_0000032.jpg")
+    rows.append({"image_name": "ISIC_0000032", "patient_id": "IP_0000099", "sex": "", "target": 0})
     pd.DataFrame(rows).to_csv(folder / "train.csv", index=False)
     return folder
 
 
 def brain_mri(folder: Path) -> Path:
-    """A folder for each class, and fewer images without a tumour."""
+    """A folder for each class, fewer images without a tumour, exact copies, and one picture under both labels."""
     for name, count in (("yes", 20), ("no", 12)):
         for number in range(count):
             seed = 3000 + number + 100 * (name == "yes")
             save(
                 picture(seed, name == "yes", (70, 60)), folder / "brain_tumor_dataset" / name / f"{name[0]}{number}.jpg"
             )
+    for place, seed, ill in (("yes/y20", 3100, True), ("no/n12", 3000, False), ("no/n13", 3105, True)):
+        save(picture(seed, ill, (70, 60)), folder / "brain_tumor_dataset" / f"{place}.jpg")
     return folder

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -18,6 +20,9 @@ from engine.configs import (
     QualityConfig,
     SweepConfig,
 )
+from engine.datasets import editing
+from engine.datasets.audit import blocking
+from engine.datasets.dataset import Dataset
 from engine.datasets.importing import import_dataset
 from engine.jobs import pipeline, submit
 from engine.jobs.kinds import parse_config
@@ -168,3 +173,82 @@ def test_relative_paths_of_a_journey_are_those_of_where_it_began(
     assert prepare(home, config.model_copy(update={"overrides": overrides})).overrides["train"] == {
         **training, "metric_weights": str(tmp_path / "d.pth")
     }  # fmt: skip
+
+
+@pytest.fixture
+def leaky(folder: Path) -> Path:
+    """The same, with one picture twice and two that are nearly alike, and the splits of its own tearing them apart."""
+    for number in range(4, 24):
+        (folder / f"{number:03d}.png").rename(folder / f"old{number:03d}.png")
+    Image.fromarray(blobs(2)).save(folder / "024.png")
+    Image.fromarray(np.clip(blobs(3) + 2.0, 0, 255).astype(np.uint8)).save(folder / "025.png")
+    rows = [f"{n:03d},{n % 2},{('train', 'train', 'valid', 'test')[n]}" for n in range(4)]
+    rows += [f"old{n:03d},{n % 2},{('train', 'valid', 'test')[n // 2 % 3]}" for n in range(4, 24)]
+    rows += ["024,0,train", "025,1,train"]
+    (folder / "labels.csv").write_text("id,hemorrhage,split\n" + "\n".join(rows) + "\n")
+    return folder
+
+
+OPEN = {"import": {"size": 16, "split": "auto", "split_counts": None, "split_column": "split"}}
+
+
+def test_a_journey_goes_on_from_what_was_mended_by_hand(
+    home: Home, started: list[Config], go: Callable, leaky: Path
+) -> None:
+    """Refused while copies stand in two splits, with the commands that mend it; afterwards the same journey runs."""
+    for _ in range(2):  # the second time the data set is there already
+        with pytest.raises(ErsatzError) as refused:
+            go(overrides=OPEN)
+        assert "`python -m engine dataset audit head-ct --fix drop-copies" in str(refused.value)
+        assert "`python -m engine dataset freeze head-ct`" in str(refused.value)
+        assert "the same journey goes on" in str(refused.value)
+    dataset = Dataset.open(home, "head-ct")
+    while grave := [found["remedy"] for found in blocking(dataset.info.audit.findings)]:
+        dataset = editing.apply_remedies(dataset, grave)
+    with pytest.raises(ErsatzError, match=r"not frozen.*or with `python -m engine dataset freeze head-ct`"):
+        go(overrides=OPEN)
+    dataset.freeze()
+    result = go(overrides=OPEN)
+    assert result["verdict"] == "no evidence"
+    assert "remedies drop-copies" in result["mended"]
+    assert [type(config) for config in started].count(ImportConfig) == 1
+
+
+def test_a_journey_takes_another_split_moves_and_accepted_findings_as_they_are(
+    home: Home, started: list[Config], go: Callable, leaky: Path
+) -> None:
+    with pytest.raises(ErsatzError, match="not frozen"):
+        go(overrides=OPEN)
+    dataset = editing.resplit(Dataset.open(home, "head-ct"), {"split": "random", "seed": 3})
+    dataset = editing.move(dataset, list(dataset.rows("valid")["path"][:1]), "train")
+    dataset.freeze(accept_findings=True)
+    mended = go(overrides=OPEN)["mended"]
+    assert "split random, not auto" in mended
+    assert "seed 3, not 0" in mended
+    assert "moved by hand" in mended
+
+
+def test_a_journey_refuses_the_data_set_of_another_import_and_says_what_differs(
+    home: Home, started: list[Config], go: Callable
+) -> None:
+    go()
+    with pytest.raises(ErsatzError, match=r"imported with other settings \(size 16, not 32\).*import\.name=NAME"):
+        go(overrides={"import": {"size": 32, "split_counts": [12, 6, 6]}})
+
+
+def test_a_journey_takes_a_data_set_of_a_version_that_had_fewer_settings(
+    home: Home, started: list[Config], go: Callable
+) -> None:
+    go()
+    path = home.dataset("head-ct") / "dataset.json"
+    values = json.loads(path.read_text())
+    del values["config"]["frames"], values["config"]["keep_ids"]
+    values["config"]["of_before"] = 1
+    path.write_text(json.dumps(values))
+    assert go()["mended"] == ""
+
+
+def test_a_journey_keeps_the_notes_of_its_import(folder: Path, started: list[Config], go: Callable) -> None:
+    (folder / "000.png").write_bytes(b"no picture")
+    result = go(overrides={"import": {"size": 16, "split_counts": None, "skip_unreadable": True}})
+    assert any("000.png" in note and "left out" in note for note in result["notes"])

@@ -331,11 +331,13 @@ def test_a_sweep_beside_the_published_one(home: Home, pool: Run, open_page: Open
     other, run = make_sweep(home, pool, seeds=3), make_sweep(home, pool)
     write_json(run.path / "config.json", {**run.config(), "beside": other.id, "repeats": "head-ct"})
     app = open_page("evaluate", run=run.id, table="As published")
-    assert [len(table.value) for table in app.dataframe] == [10, 10, 3]
+    *shown, changed = (table.value for table in app.dataframe)
+    assert [len(table) for table in shown] == [10, 10, 3]
+    assert changed.set_index("Setting").loc["Sweep: classifier"].tolist() == ["resnet50", "small-cnn"]
     said = texts(app)
     assert "This sweep: sound, 8 seeds" in said
     assert "this row is impossible" in said
-    assert "What differs, and why" in said
+    assert "What differs, and why it matters" in said
 
 
 def test_dropped_runs_are_compared_by_image_even_where_patients_are_judged(

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from engine.publications.table import AUGMENTATIONS, HEADS
-from engine.report.methods import augmentation_in_words, head_in_words
+from engine.report.sweep_words import augmentation_in_words, head_in_words
 
 
 @pytest.mark.parametrize(

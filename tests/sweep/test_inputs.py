@@ -62,9 +62,10 @@ def test_a_sound_sweep_tests_on_real_images_alone(new_sweep: NewSweep, dataset: 
     splits = open_splits(run.home, config)
     table = images_table(splits, config)
     rows = dataset.rows("test")
-    assert table.columns.tolist() == ["path", "class", "group", "sha256", "site", "synthetic", "fold"]
+    assert table.columns.tolist() == ["path", "class", "group", "known_patient", "sha256", "site", "synthetic", "fold"]
     for column in ("path", "class", "group", "sha256", "site"):
         assert table[column].tolist() == rows[column].tolist()
+    assert table["known_patient"].tolist() == rows["group"].tolist()
     assert not table[["synthetic", "fold"]].to_numpy().any()
     inputs = load(run, config)
     assert torch.equal(inputs.test, torch.from_numpy(dataset.pixels(rows)).permute(0, 3, 1, 2))

@@ -134,7 +134,9 @@ def test_folds_that_test_a_patient_twice(new_sweep: NewSweep, folds: list[dict[s
         (dataset.path / "dataset.json").write_text(json.dumps({**dataset.info.plain(), "frozen": None}))
         Dataset.open(home, dataset.name).freeze()
         fold["pool"] = make_pool(Dataset.open(home, dataset.name)).run.id
-    assert "1 patients are in the test parts of both spots-fold1 and spots-fold2" in refused(new_sweep, folds=folds)
+    assert "1 patients or groups are in the test parts of both spots-fold1 and spots-fold2" in refused(
+        new_sweep, folds=folds
+    )
 
 
 def test_folds_of_different_images(
