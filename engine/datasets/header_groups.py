@@ -1,7 +1,8 @@
 """Who is whose patient: groups of images after what DICOM files say of them, and names for them that tell nothing.
 
-A group that the source itself gives (a CSV, a folder) stands as it is. Else it is the PatientID. Images without one, or
-whose PatientID is ignored, are grouped by their study where several images share one: its slices are of one patient.
+A group that the source itself gives (a CSV, a folder) stands as it is, but groups that share a PatientID are one. Else
+it is the PatientID. Images without one, or whose PatientID is ignored, are grouped by their study where several images
+share one: its slices are of one patient.
 """
 
 from __future__ import annotations
@@ -12,7 +13,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import pandas as pd
+
 from engine.configs import ImportConfig
+from engine.datasets.copies import joined
 from engine.datasets.reading.items import Facts, Item
 from engine.datasets.reading.questions import Option, Question
 
@@ -54,19 +58,20 @@ class Groups:
 def groups_of(items: Sequence[Item], facts: Sequence[Facts], config: ImportConfig) -> Groups:
     """Raises a `Question` when all images bear the same PatientID, or one that names nobody."""
     given = [item.group for item in items]
-    ids = ["" if group else fact.group for group, fact in zip(given, facts, strict=True)]
+    ids = ["" if config.ignore_ids else fact.group for fact in facts]
     notes: list[str] = []
-    if config.ignore_ids:
-        ids = [""] * len(ids)
-    elif not config.keep_ids:
-        _ask_about(ids, facts)
-        if some := sum(1 for raw in ids if _letters(raw) in NOBODY):
+    if not config.ignore_ids and not config.keep_ids:
+        _ask_about(["" if group else raw for group, raw in zip(given, ids, strict=True)], facts)
+        nobody = [_letters(raw) in NOBODY for raw in ids]
+        if some := sum(not group and empty for group, empty in zip(given, nobody, strict=True)):
             notes.append(
                 f"{some} images have a PatientID that names nobody (such as ANONYMOUS), which is taken for none; their "
                 "patients are known by their studies alone."
             )
-            ids = ["" if _letters(raw) in NOBODY else raw for raw in ids]
-    ids = _with_issuers(ids)
+        ids = ["" if empty else raw for raw, empty in zip(ids, nobody, strict=True)]
+    given, joined_notes = _joined_by_ids(given, _with_issuers(ids))
+    notes += joined_notes
+    ids = ["" if group else raw for group, raw in zip(given, _with_issuers(ids), strict=True)]
     if hashed := sum(map(bool, ids)) * (not config.keep_ids):
         notes.append(
             f"The PatientIDs of {hashed} images are stored as hashes with the salt of this home; keep_ids keeps them."
@@ -83,6 +88,18 @@ def groups_of(items: Sequence[Item], facts: Sequence[Facts], config: ImportConfi
             f"{len({raw for kind, raw in found if kind == 'study'})} in number."
         )
     return Groups(given, found, notes)
+
+
+def _joined_by_ids(given: list[str], ids: list[str]) -> tuple[list[str], list[str]]:
+    """The source's groups, where those that share a PatientID, and images of that PatientID without one, are one."""
+    if not any(given) or len(set(ids) - {""}) < 2:  # one id of all joins nothing, it is what anonymising left
+        return given, []
+    names = pd.DataFrame({"unit": joined(len(given), pd.Series(given), pd.Series(ids)), "given": given})
+    told = names[names["given"] != ""].groupby("unit")["given"].agg(lambda groups: "+".join(sorted(set(groups))))
+    result = [str(name) for name in names["unit"].map(told).fillna("")]
+    changed = sum(before != after for before, after in zip(given, result, strict=True))
+    note = f"{changed} images have a PatientID that the source's groups share; these groups were joined."
+    return result, [note] if changed else []
 
 
 def names_nobody(patient: str) -> bool:

@@ -234,6 +234,19 @@ def test_groups_of_a_csv_are_left_as_they_are(home: Home, study, config: Config)
     assert set(dataset.manifest["group"]) == {"who0", "who1", "who2"}
 
 
+def test_groups_of_a_csv_that_share_a_patient_are_one(home: Home, study, config: Config):
+    """Two lesions of one patient must not part him, and neither must an image whose lesion is unknown."""
+    source = study()  # P0 has the images 0 and 1, P1 2 and 3, ...
+    whose = ["L0", "L1", "L2", "", *(f"L{number}" for number in range(4, 12))]
+    lines = "".join(f"IM{n:03d},{'xy'[n % 2]},{whose[n]}\n" for n in range(12))
+    (source / "labels.csv").write_text("file,label,lesion_id\n" + lines)
+    dataset = import_dataset(home, config(source, layout="csv"))
+    groups = dataset.manifest.sort_values("source")["group"].tolist()
+    assert groups[:4] == ["L0+L1", "L0+L1", "L2", "L2"]
+    assert dataset.manifest["group"].nunique() == 6
+    assert any("have a PatientID that the source's groups share" in note for note in dataset.info.provenance.notes)
+
+
 def test_damaged_files_are_refused(study, refused: Refused, blobs):
     source = study()
     good = (source / "a" / "IM000.dcm").read_bytes()

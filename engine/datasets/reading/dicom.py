@@ -162,6 +162,8 @@ def _remarks_on(header: FileDataset) -> list[str]:
     kinds = header.get("ImageType") or ()
     if "LOCALIZER" in [str(kind).strip().upper() for kind in ([kinds] if isinstance(kinds, str) else kinds)]:
         remarks.append("are localizers (ImageType), drawn to plan a scan and unlike its slices")
+    if "PixelPaddingValue" in header:
+        remarks.append("may hold padding (PixelPaddingValue), which sets no range and is stored black")
     return remarks
 
 

@@ -133,10 +133,10 @@ def _without_missing(
     asked = "as skip_unreadable asks" if config.skip_unreadable else "as only_classes names others"
     if any(known) and (config.skip_unreadable or config.only_classes):
         return [f"{told} were left out, {asked}."]
+    named = f", or, if {cells[first]!r} is a class here, give it a name in class_names" if cells[first] else ""
     raise ErsatzError(
-        f"{what} has {told}; a label is expected in each. Fill or remove these rows, leave them out with "
-        "skip_unreadable"
-        + (f", or, if {cells[first]!r} is a class here, give it a name in class_names." if cells[first] else ".")
+        f"{what} has {told}; a label is expected in each. Fill or remove these rows, or leave them out with "
+        f"skip_unreadable{named}."
     )
 
 
