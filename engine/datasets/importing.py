@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -15,29 +14,20 @@ from PIL import Image
 
 from engine import __version__
 from engine.configs import ImportConfig
-from engine.datasets.class_mapping import Naming, all_classes_left, name_classes
+from engine.datasets.class_mapping import Naming, all_classes_left
 from engine.datasets.copies import perceptual_hash
 from engine.datasets.dataset import COLUMNS, Dataset
 from engine.datasets.dataset_info import DatasetInfo, Mode, Provenance
-from engine.datasets.finalize import MOVED, settle, write_settled
-from engine.datasets.frames import cut, expand
+from engine.datasets.finalize import settle, write_settled
 from engine.datasets.header_groups import groups_of
-from engine.datasets.image_stats import MEASURED
-from engine.datasets.metadata import keep_metadata
+from engine.datasets.looking import deep_items, depth_notes, frequent, look, measured_values, named, notes_on
 from engine.datasets.parallel_map import each
-from engine.datasets.patients import PATIENT
 from engine.datasets.preprocess import Colour, colour_of, in_mode, to_stored
-from engine.datasets.reading.items import Facts, Item, NotAnImage, Reading, bad_pictures
+from engine.datasets.reading.items import Facts, Item, Reading, bad_pictures
 from engine.datasets.reading.source import open_source
-from engine.datasets.remedies import GIVEN_GROUP
 from engine.datasets.value_range import (
     ValueRange,
-    Values,
-    black_and_white,
     levels_of,
-    measure,
-    number,
-    sample_size,
     value_range,
 )
 from engine.store.errors import ErsatzError
@@ -46,11 +36,6 @@ from engine.store.hashing import sha256_pixels
 from engine.store.home import Home
 from engine.store.progress import Progress, Report, ShouldStop, never, silent
 from engine.store.salt import salt_of
-
-OWN_COLUMNS = (*COLUMNS, "given", GIVEN_GROUP, MOVED, *MEASURED, "colour", "stored_mode", "fold", "synthetic", PATIENT)
-"""Names that no column of metadata may have."""
-COLOUR_MODES = ("RGB", "RGBA", "CMYK")
-"""Modes of deep images that no window applies to."""
 
 
 def import_dataset(
@@ -105,17 +90,6 @@ def import_dataset(
     return Dataset.open(home, config.name)
 
 
-def named(reading: Reading, config: ImportConfig) -> Naming:
-    """The items with their classes, and with the metadata columns that are to be kept."""
-    naming = name_classes(reading, config)
-    return replace(naming, items=keep_metadata(naming.items, config.metadata_columns, OWN_COLUMNS))
-
-
-def frequent(values: Iterable[str]) -> dict[str, int]:
-    """How often each value occurs, the most frequent first."""
-    return dict(Counter(values).most_common())
-
-
 @dataclass
 class Unusable:
     """The files of an import that cannot be used: they stop it, or are left out where the config says so."""
@@ -140,53 +114,6 @@ class Unusable:
         return [f"{len(self.found)} files cannot be used and were left out, as skip_unreadable asks: {first}{more}."]
 
 
-def look(
-    naming: Naming, config: ImportConfig, report: Report, should_stop: ShouldStop
-) -> tuple[Naming, list[Facts], dict[str, str]]:
-    """The pictures of usable files (one for each frame that is taken), the facts of each, and the reason by file for
-    those that cannot be used.
-
-    Files that hold no image are none of either; a note counts them. Raises `Question` where files hold several frames
-    and the config leaves open which to take.
-    """
-
-    def facts_of(_: int, item: Item) -> tuple[Item, Facts | NotAnImage]:
-        try:
-            return item, item.picture.facts(config.max_pixels)
-        except NotAnImage as error:
-            return item, error
-
-    images, notes = cut(naming.items, config)
-    looked, problems = each(facts_of, images, "look at files", report, should_stop)
-    others = [(item.source, str(found)) for item, found in looked if isinstance(found, NotAnImage)]
-    found = [(item, facts) for item, facts in looked if isinstance(facts, Facts)]
-    items, facts = [item for item, _ in found], [facts for _, facts in found]
-    expanded = expand(items, facts, naming.classes, config, report, should_stop)
-    notes = [*naming.notes, *notes, *_counted(others, "files", " and were left out"), *expanded.notes]
-    return replace(naming, items=expanded.items, notes=notes), expanded.facts, problems | expanded.problems
-
-
-def _counted(found: Iterable[tuple[str, str]], what: str, then: str = "") -> list[str]:
-    """A sentence for each different remark on (file, remark), with the number of files and one of them."""
-    by_remark: dict[str, list[str]] = {}
-    for source, remark in found:
-        by_remark.setdefault(remark, []).append(source)
-    return [
-        f"{len(files)} {what} {remark}{then} (such as {files[0]})."
-        if len(files) > 1
-        else f"{files[0]} {singular(remark)}{then.replace('were', 'was')}."
-        for remark, files in by_remark.items()
-    ]
-
-
-def singular(remark: str) -> str:
-    """A remark on many as one on a single file: `hold no image and are old` -> `holds no image and is old`."""
-    irregular = {"are": "is", "have": "has", "were": "was"}
-    verb, _, rest = remark.partition(" ")
-    told = f"{irregular.get(verb, verb + 's')} {rest}"
-    return told.replace(", and are ", ", and is ").replace(" and are ", " and is ")
-
-
 def _depth(
     items: Sequence[Item],
     facts: Sequence[Facts],
@@ -199,45 +126,6 @@ def _depth(
     measured, problems = measured_values(deep_items(items, facts, config.window), config, report, should_stop)
     unusable.add(problems, len(items))
     return value_range(measured)
-
-
-def deep_items(items: Sequence[Item], facts: Sequence[Facts], window: tuple[float, float] | None) -> list[Item]:
-    """Those whose values set the range: deep ones without a window; the config's is for grey."""
-    return [
-        item
-        for item, fact in zip(items, facts, strict=True)
-        if fact.deep and (window is None or fact.mode in COLOUR_MODES)
-    ]
-
-
-def depth_notes(facts: Sequence[Facts], depth: ValueRange | None, window: tuple[float, float] | None) -> list[str]:
-    """Sentences on how images of more than 8 bits became such of 8."""
-    by_window = sum(fact.deep and fact.mode not in COLOUR_MODES for fact in facts) if window else 0
-    by_range = sum(fact.deep for fact in facts) - by_window
-    notes = depth.notes(by_range, len(facts)) if depth and by_range else []
-    if window and by_window:
-        black, white = black_and_white(window)
-        notes.append(
-            f"{by_window} of {len(facts)} images have more than 8 bits of grey; by the window, {number(black)} becomes "
-            f"black and {number(white)} white."
-        )
-    if window and all(fact.bits <= 8 and not fact.mode.startswith("MONOCHROME") for fact in facts):
-        notes.append("The window has no effect: no image has more than 8 bits.")
-    return notes
-
-
-def measured_values(
-    deep: Sequence[Item], config: ImportConfig, report: Report, should_stop: ShouldStop
-) -> tuple[list[tuple[str, Values]], dict[str, str]]:
-    """The name and values of each, and the reason by file for those that cannot be decoded."""
-    if not deep:
-        return [], {}
-    size = sample_size(len(deep))
-
-    def values_of(_: int, item: Item) -> tuple[str, Values]:
-        return item.source, measure(item.picture.decode(config.max_pixels).pixels, size)
-
-    return each(values_of, deep, "measure the depth", report, should_stop)
 
 
 def _store(
@@ -366,11 +254,3 @@ def _provenance(
             "window": config.window,
         },
     )
-
-
-def notes_on(reading: Reading, naming: Naming, facts: Sequence[Facts]) -> list[str]:
-    """Sentences on everything that was decided or left out on the way."""
-    notes = [*reading.notes, *naming.notes]
-    remarks = [(item.source, remark) for item, fact in zip(naming.items, facts, strict=True) for remark in fact.remarks]
-    notes += _counted(remarks, "images")
-    return notes

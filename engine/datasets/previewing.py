@@ -13,7 +13,7 @@ from engine.configs import ImportConfig
 from engine.datasets.class_mapping import Naming
 from engine.datasets.dataset import SPLITS
 from engine.datasets.header_groups import groups_of
-from engine.datasets.importing import deep_items, depth_notes, frequent, look, measured_values, named, notes_on
+from engine.datasets.looking import deep_items, depth_notes, frequent, look, measured_values, named, notes_on
 from engine.datasets.metadata import metadata_counts
 from engine.datasets.parallel_map import each
 from engine.datasets.preprocess import to_stored

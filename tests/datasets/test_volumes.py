@@ -16,7 +16,8 @@ from engine.configs import ImportConfig
 from engine.datasets.dataset_info import DatasetInfo
 from engine.datasets.frames import cut, expand
 from engine.datasets.header_groups import groups_of
-from engine.datasets.importing import import_dataset, look, named
+from engine.datasets.importing import import_dataset
+from engine.datasets.looking import look, named
 from engine.datasets.previewing import preview
 from engine.datasets.reading.items import Decoded, Facts, Item
 from engine.datasets.reading.pictures import FilePicture, is_picture, stem
