@@ -205,8 +205,8 @@ def _groups(rows: pd.DataFrame) -> Iterator[Finding]:
             "leak",
             1,
             f"All {len(rows)} images say the same patient ({members['group'].iloc[0]}), in several splits: if an "
-            "export made all ids alike, import again without them (--ignore-ids for DICOM, another --group-column for a "
-            "CSV or - for none); if it is one patient, no split of these images can test anything.",
+            "export made all ids alike, import again without them (--ignore-ids for DICOM, another --group-column for "
+            "a CSV or - for none); if it is one patient, no split of these images can test anything.",
             _pairs(members, "group", "split"),
             members=members["path"],
         )

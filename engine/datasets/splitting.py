@@ -173,12 +173,13 @@ def _enough(rows: pd.DataFrame, counts: np.ndarray, classes: list[str], splits: 
                 f"training and one for each other split. Add images, or leave the class out."
             )
         if units < splits:
-            raise ErsatzError(_too_few_units(rows[rows["class"] == name], len(rows), units, splits))
+            raise ErsatzError(_too_few_units(rows, name, units, splits))
 
 
-def _too_few_units(members: pd.DataFrame, total: int, units: int, splits: int) -> str:
-    """Why the images of one class, of `total` images to split, are too few units: one patient, or one picture."""
-    name, images = members["class"].iloc[0], len(members)
+def _too_few_units(rows: pd.DataFrame, name: str, units: int, splits: int) -> str:
+    """Why the images of class `name`, of `rows` to split, are too few units: one patient, or one picture."""
+    members = rows[rows["class"] == name]
+    images = len(members)
     expected = f"at least {splits} are expected, one for each split"
     pictures = members["sha256"].nunique()
     if pictures < splits:
@@ -189,10 +190,10 @@ def _too_few_units(members: pd.DataFrame, total: int, units: int, splits: int) -
         )
     groups = members.loc[members["group"] != "", "group"]
     if len(groups) == images and groups.nunique() < splits:
-        says = f"says patient {groups.iloc[0]}" if groups.nunique() == 1 else f"says one of {groups.nunique()} patients"
-        whose = "each image of the set" if images == total else "each of them"
+        whose = f"all {len(rows)} images of the set" if (rows["group"] == groups.iloc[0]).all() else "all of them"
+        says = f"{whose} say patient {groups.iloc[0]}" if groups.nunique() == 1 else f"{groups.nunique()} patients"
         return (
-            f"The {images} images of class {name} come from {_counted(groups.nunique(), 'group')} ({whose} {says}); "
+            f"The {images} images of class {name} come from {_counted(groups.nunique(), 'group')} ({says}); "
             f"{expected}. If that is no patient, as where an export made all ids alike, ignore it (--ignore-ids for "
             "DICOM, another --group-column for a CSV or - for none); else add patients, or leave the class out."
         )
