@@ -26,6 +26,7 @@ bench: .venv/installed-dev
 	$(BIN)/python -m benchmarks.first_verdict --out test-artefacts/first_verdict.json
 	$(BIN)/python -m benchmarks.dcgan --out test-artefacts/dcgan.json
 	$(BIN)/python -m benchmarks.convolutions --out test-artefacts/convolutions.json
+	$(BIN)/python -m benchmarks.importing --out test-artefacts/importing.json
 	$(BIN)/python -m benchmarks.stylegan2 --out test-artefacts/stylegan2.json
 	$(BIN)/python -m benchmarks.threads --out test-artefacts/threads.json
 	$(BIN)/python -m benchmarks.sampling --out test-artefacts/sampling.json

@@ -6,20 +6,17 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from engine.datasets.copies import BLANK_SPREAD, perceptual_hash
-from engine.datasets.image_stats import measured
+from engine.datasets.findings import EXAMPLES, Finding, finding
+from engine.datasets.image_stats import MEASURED, measured
 from engine.datasets.manifest import usable
+from engine.datasets.split_findings import small_test, uneven_split
+from engine.datasets.splitting import CUT
 
 __all__ = ["affected", "audit", "blocking", "perceptual_hash"]
-
-Finding = dict[str, Any]
-
-EXAMPLES = 12
-"""Most examples kept of one finding."""
 
 TINY_CLASS = 20
 """A class with fewer images than this leaves too few for any test set."""
@@ -30,17 +27,18 @@ IMBALANCE = 3.0
 _PATIENT = re.compile(r"^(.*?[A-Za-z]*\d+)[-_ .](?:[A-Za-z]*[-_ ]?)\d+$")
 
 
-def audit(manifest: pd.DataFrame, path: Path) -> list[Finding]:
+def audit(manifest: pd.DataFrame, path: Path, wanted: tuple[float, float, float] | None = None) -> list[Finding]:
     """Findings about the rows of `manifest` that no remedy excluded, the gravest first.
 
     `path` is the folder of the data set, below which the stored images lie; they are read unless they were measured
-    before. Splits that are not drawn yet ('') are compared with nothing.
+    before. Splits that are not drawn yet ('') are compared with nothing; `wanted` are the shares that were asked for of
+    a split that was drawn (`splitting.wanted_shares`).
     Each finding has `name`, `sentence`, `count`, `severity` (info, warning, leak, conflict), `examples` (lists of
     paths) and `remedy` (a name for `remedies.apply`, or '').
     """
     gravity = ("conflict", "leak", "warning", "info")
-    findings = sorted(_looked_for(manifest, path), key=lambda finding: gravity.index(finding["severity"]))
-    return [{key: value for key, value in finding.items() if key != "members"} for finding in findings]
+    findings = sorted(_looked_for(manifest, path, wanted), key=lambda found: gravity.index(found["severity"]))
+    return [{key: value for key, value in found.items() if key != "members"} for found in findings]
 
 
 def affected(manifest: pd.DataFrame, path: Path) -> dict[str, list[str]]:
@@ -48,47 +46,30 @@ def affected(manifest: pd.DataFrame, path: Path) -> dict[str, list[str]]:
 
     Findings about the set as a whole (counts, imbalance, mixes) are about no image in particular and are left out.
     """
-    return {finding["name"]: finding["members"] for finding in _looked_for(manifest, path) if finding["members"]}
+    return {found["name"]: found["members"] for found in _looked_for(manifest, path) if found["members"]}
 
 
-def _looked_for(manifest: pd.DataFrame, path: Path) -> list[Finding]:
-    if not {"near", "spread"} <= set(manifest.columns):
+def _looked_for(manifest: pd.DataFrame, path: Path, wanted: tuple[float, float, float] | None = None) -> list[Finding]:
+    if not set(MEASURED) <= set(manifest.columns):
         manifest = measured(manifest, path)
     rows = usable(manifest)
     return [
         *_copies(rows, "sha256", "exact"),
         *_copies(rows, "near", "near"),
+        *_look_alikes(rows),
         *_groups(rows),
         *_patients_in_names(rows),
         *_blank(rows),
         *_classes(rows),
         *_mixes(rows),
+        *uneven_split(manifest[manifest["excluded"].isin(("", CUT))], wanted),
+        *small_test(rows),
     ]
 
 
 def blocking(findings: Iterable[Finding]) -> list[Finding]:
     """The findings that forbid freezing: leaks between the splits and conflicts of label."""
-    return [finding for finding in findings if finding["severity"] in ("leak", "conflict")]
-
-
-def _finding(
-    name: str,
-    severity: str,
-    count: int,
-    sentence: str,
-    examples: list[list[str]],
-    remedy: str = "",
-    members: Iterable[str] = (),
-) -> Finding:
-    return {
-        "name": name,
-        "sentence": sentence,
-        "count": count,
-        "severity": severity,
-        "examples": examples[:EXAMPLES],
-        "remedy": remedy,
-        "members": list(members),
-    }
+    return [found for found in findings if found["severity"] in ("leak", "conflict")]
 
 
 def _copies(rows: pd.DataFrame, key: str, kind: str) -> Iterator[Finding]:
@@ -102,13 +83,26 @@ def _copies(rows: pd.DataFrame, key: str, kind: str) -> Iterator[Finding]:
     if members.empty:
         return
     sets = members.groupby(key)
-    conflicting = sets["class"].transform("nunique") > 1
-    leaking = _splits(members).groupby(members[key]).transform("nunique") > 1
+    if key == "near":
+        twins = members["near_twin"].where(members["near_twin"] != "")
+        conflicting = members.groupby(twins)["class"].transform("nunique").fillna(0) > 1
+        labels = sets["class"].transform("nunique")
+        # What looks alike but is labelled otherwise may be another picture, and is no leak then.
+        together = members["near"] + " " + members["class"].where(~conflicting, "")
+        alike = (labels > 1) & (together.groupby(together).transform("size") == 1) & ~conflicting
+        members, conflicting, together = members[~alike], conflicting[~alike], together[~alike]
+    else:
+        conflicting, together = sets["class"].transform("nunique") > 1, members[key]
+    if members.empty:
+        return
+    leaking = _splits(members).groupby(together).transform("nunique") > 1
     what = "exact copies of each other" if kind == "exact" else "near copies (one picture, or one scan's neighbours)"
+    if kind == "near" and (told := _turned(members)):
+        what = f"near copies ({told}; one picture, or one scan's neighbours)"
 
     if conflicting.any():
         found = members[conflicting]
-        yield _finding(
+        yield finding(
             f"{kind}-copies-across-classes",
             "conflict",
             len(found),
@@ -125,7 +119,7 @@ def _copies(rows: pd.DataFrame, key: str, kind: str) -> Iterator[Finding]:
             remedy, mend = "drop-conflicts", "their labels differ too, so drop them"
         elif kind == "exact":
             remedy, mend = "drop-copies", "keep one of each, in the test set first"
-        yield _finding(
+        yield finding(
             f"{kind}-copies-across-splits",
             "leak",
             len(found),
@@ -139,7 +133,7 @@ def _copies(rows: pd.DataFrame, key: str, kind: str) -> Iterator[Finding]:
     if len(plain):
         extra = len(plain) - plain[key].nunique()
         mend = "keep one of each" if kind == "exact" else "keep each set in one split"
-        yield _finding(
+        yield finding(
             f"{kind}-copies",
             "warning",
             len(plain),
@@ -148,6 +142,33 @@ def _copies(rows: pd.DataFrame, key: str, kind: str) -> Iterator[Finding]:
             _pairs(plain, key, "path"),
             "drop-copies" if kind == "exact" else "join-groups",
             plain.sort_values(key, kind="stable")["path"],
+        )
+
+
+def _turned(members: pd.DataFrame) -> str:
+    """`2 of them mirrored, 1 rotated`."""
+    counts = members.loc[members["near_turned"] != "", "near_turned"].value_counts()
+    return ", ".join(f"{count} {way}" for way, count in counts.items()).replace(" ", " of them ", 1)
+
+
+def _look_alikes(rows: pd.DataFrame) -> Iterator[Finding]:
+    """Pictures of several labels that look alike and yet may be different ones."""
+    members = rows[rows["near"] != ""]
+    sets = members.groupby("near")
+    mixed = (sets["class"].transform("nunique") > 1) & (sets["sha256"].transform("nunique") > 1)
+    one_picture = members["near_twin"].where(members["near_twin"] != "")
+    known = members.groupby(one_picture)["class"].transform("nunique").fillna(0) > 1
+    known |= members.groupby("sha256")["class"].transform("nunique") > 1
+    found = members[mixed & (~known.groupby(members["near"]).transform("all"))]
+    if len(found):
+        yield finding(
+            "look-alikes-across-classes",
+            "warning",
+            len(found),
+            f"{_in_sets(found['near'])} look alike but have different labels: other pictures of one patient, or of "
+            "another who looks the same; look at them.",
+            _pairs(found, "near", "class"),
+            members=found.sort_values("near", kind="stable")["path"],
         )
 
 
@@ -178,9 +199,20 @@ def _groups(rows: pd.DataFrame) -> Iterator[Finding]:
     """Patients (or other groups) with images in several splits."""
     members = rows[rows["group"] != ""]
     leaking = _splits(members).groupby(members["group"]).transform("nunique") > 1
-    if leaking.any():
+    if leaking.any() and len(members) == len(rows) and members["group"].nunique() == 1:
+        yield finding(
+            "group-across-splits",
+            "leak",
+            1,
+            f"All {len(rows)} images say the same patient ({members['group'].iloc[0]}), in several splits: if an "
+            "export made all ids alike, import again without them (--ignore-ids for DICOM, another --group-column for "
+            "a CSV or - for none); if it is one patient, no split of these images can test anything.",
+            _pairs(members, "group", "split"),
+            members=members["path"],
+        )
+    elif leaking.any():
         found = members[leaking]
-        yield _finding(
+        yield finding(
             "group-across-splits",
             "leak",
             int(found["group"].nunique()),
@@ -209,7 +241,7 @@ def _patients_in_names(rows: pd.DataFrame) -> Iterator[Finding]:
     if len(several) < 3 or several.sum() < len(rows) / 4 or several.max() > len(rows) / 2:
         return
     found = rows[prefixes.isin(several.index)]
-    yield _finding(
+    yield finding(
         "patients-in-names",
         "warning",
         len(several),
@@ -224,7 +256,7 @@ def _patients_in_names(rows: pd.DataFrame) -> Iterator[Finding]:
 def _blank(rows: pd.DataFrame) -> Iterator[Finding]:
     found = rows[rows["spread"] < BLANK_SPREAD]
     if len(found):
-        yield _finding(
+        yield finding(
             "near-blank",
             "warning",
             len(found),
@@ -242,7 +274,7 @@ def _classes(rows: pd.DataFrame) -> Iterator[Finding]:
     if counts.empty:
         return
     told = ", ".join(f"{name} {count}" for name, count in counts.items())
-    yield _finding(
+    yield finding(
         "class-counts",
         "info",
         len(rows),
@@ -252,7 +284,7 @@ def _classes(rows: pd.DataFrame) -> Iterator[Finding]:
     )
     tiny = counts[counts < TINY_CLASS]
     if len(tiny):
-        yield _finding(
+        yield finding(
             "tiny-classes",
             "warning",
             len(tiny),
@@ -262,7 +294,7 @@ def _classes(rows: pd.DataFrame) -> Iterator[Finding]:
             members=rows.loc[rows["class"].isin(tiny.index), "path"],
         )
     if counts.iloc[0] >= IMBALANCE * counts.iloc[-1]:
-        yield _finding(
+        yield finding(
             "imbalance",
             "warning",
             int(counts.iloc[0] - counts.iloc[-1]),
@@ -286,7 +318,7 @@ def _mixes(rows: pd.DataFrame) -> Iterator[Finding]:
         # Beyond an even mix: some kind of file is common in one class and rare in another.
         telling = len(shares) > 1 and float((shares.max() - shares.min()).max()) > 0.5
         most = ", ".join(f"{kind} ({count})" for kind, count in kinds.head(4).items())
-        yield _finding(
+        yield finding(
             f"mixed-{name.replace(' ', '-')}",
             "warning" if telling else "info",
             len(kinds),

@@ -9,9 +9,8 @@ import pandas as pd
 
 from engine.configs import ImportConfig
 from engine.datasets import split_units
-from engine.datasets.audit import audit
 from engine.datasets.dataset import SPLITS, Dataset
-from engine.datasets.finalize import MOVED, settle, write_settled
+from engine.datasets.finalize import MOVED, audited, settle, write_settled
 from engine.datasets.image_stats import measured
 from engine.store.errors import ErsatzError
 from engine.store.locks import FileLock
@@ -104,9 +103,9 @@ def reaudit(dataset: Dataset) -> list[dict[str, Any]]:
     """Audit the data set as it is, frozen or not, and record the findings; the split does not change."""
     with changing(dataset):
         dataset = Dataset.open(dataset.home, dataset.name)
-        findings = audit(dataset.manifest, dataset.path)
-        audited = dataset.info.audit.model_copy(update={"findings": findings})
-        dataset.info.model_copy(update={"audit": audited}).write_to(dataset.path / "dataset.json")
+        findings = audited(dataset.manifest, ImportConfig.build(dataset.info.config), dataset.path)
+        record = dataset.info.audit.model_copy(update={"findings": findings})
+        dataset.info.model_copy(update={"audit": record}).write_to(dataset.path / "dataset.json")
     return findings
 
 

@@ -12,6 +12,7 @@ from engine.datasets import remedies, splitting
 from engine.datasets.audit import audit, blocking
 from engine.datasets.dataset import frozen_now, reason_not_to_freeze, write_manifest
 from engine.datasets.dataset_info import Audit, DatasetInfo
+from engine.datasets.findings import Finding
 from engine.datasets.image_stats import MEASURED, keep_measures, measured
 from engine.datasets.manifest import is_usable, usable
 
@@ -29,8 +30,14 @@ def settle(manifest: pd.DataFrame, config: ImportConfig, folder: Path) -> tuple[
     found = audit(looked, folder)
     settled = moved_by_hand(splitting.assign(remedies.apply(looked, config.remedies), config))
     settled = splitting.cut_training(settled, config.train_per_class, config.seed)
-    record = Audit(findings=audit(settled, folder), found=found, remedies=config.remedies)
+    record = Audit(findings=audited(settled, config, folder), found=found, remedies=config.remedies)
     return settled.drop(columns=list(MEASURED)), record
+
+
+def audited(manifest: pd.DataFrame, config: ImportConfig, folder: Path) -> list[Finding]:
+    """Findings about a settled manifest; shares that images were moved away from by hand are not missed."""
+    by_lot = MOVED not in manifest or (manifest[MOVED] == "").all()
+    return audit(manifest, folder, splitting.wanted_shares(manifest, config) if by_lot else None)
 
 
 def as_given(manifest: pd.DataFrame) -> pd.DataFrame:

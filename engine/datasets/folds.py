@@ -21,12 +21,10 @@ from engine.datasets.audit import audit, blocking
 from engine.datasets.dataset import Dataset, frozen_now, list_datasets, reason_not_to_freeze, write_manifest
 from engine.datasets.image_stats import MEASURED, measured
 from engine.datasets.manifest import usable
+from engine.datasets.splitting import CUT
 from engine.store.errors import ErsatzError
 from engine.store.files import new_folder
 from engine.store.home import Home
-
-CUT = "train-per-class"
-"""Mark of `splitting.cut_training`: these images are out of one split's training part, not out of the set."""
 
 
 def fold_names(name: str, folds: int) -> list[str]:

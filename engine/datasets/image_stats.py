@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -9,7 +10,7 @@ import pandas as pd
 from engine.datasets import copies
 from engine.store.files import replacing
 
-MEASURED = ("near", "spread")
+MEASURED = (*copies.NEAR_COLUMNS, "spread")
 """Columns that `copies.measure` adds; they are not kept in manifest.csv."""
 
 MEASURES_FILE = "measures.csv"
@@ -18,11 +19,17 @@ MEASURES_FILE = "measures.csv"
 def measured(manifest: pd.DataFrame, folder: Path) -> pd.DataFrame:
     """The manifest with the columns in `MEASURED`: as kept below `folder`, else measured now (reads every image)."""
     try:
-        kept = pd.read_csv(folder / MEASURES_FILE, dtype={"path": str, "sha256": str, "near": str}, na_filter=False)
+        texts = dict.fromkeys(("path", "sha256", *copies.NEAR_COLUMNS), str)
+        kept = pd.read_csv(folder / MEASURES_FILE, dtype=texts, na_filter=False)
     except (OSError, ValueError):
         return copies.measure(manifest, folder)
     if any(name not in kept or list(kept[name]) != list(manifest[name]) for name in ("path", "sha256")):
         return copies.measure(manifest, folder)
+    if not set(MEASURED) <= set(kept):  # by an earlier version, which measured less
+        looked = copies.measure(manifest, folder)
+        with suppress(OSError):
+            keep_measures(folder, looked)
+        return looked
     return manifest.assign(**{name: kept[name].to_numpy() for name in MEASURED})
 
 

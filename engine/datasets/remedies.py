@@ -46,9 +46,12 @@ def _drop_blank(manifest: pd.DataFrame) -> None:
 
 
 def _drop_conflicts(manifest: pd.DataFrame) -> None:
-    """Drop every member of a set of copies, exact or near, that has more than one label: none can be trusted."""
+    """Drop every member of a set of copies that has more than one label: none can be trusted.
+
+    Copies are the same pixels, or one picture beyond doubt; what only looks alike may differ in truth as in label.
+    """
     rows = usable(manifest)
-    for key in ("sha256", "near"):
+    for key in ("sha256", "near_twin"):
         members = rows[rows[key] != ""]
         conflicting = members.groupby(key)["class"].transform("nunique") > 1
         _exclude(manifest, manifest.index.isin(members.index[conflicting]), "drop-conflicts")

@@ -1,8 +1,9 @@
 """Train, validation and test: the source's own splits, or drawn by patient and stratified by class.
 
 scikit-learn's splitters either ignore groups (StratifiedShuffleSplit) or make equal folds (StratifiedGroupKFold) where
-shares or exact counts are asked for, so the draw is done here: whole units (a patient, a set of copies) in random order
-go where most is missing, then single moves and swaps bring the counts to their targets.
+shares or exact counts are asked for, so the draw is done here: units (a patient, a set of copies) far too large for
+validation and test go to training, the others in random order where most is missing, then single moves and swaps bring
+the counts to their targets.
 """
 
 from __future__ import annotations
@@ -11,13 +12,20 @@ import numpy as np
 import pandas as pd
 
 from engine.configs.importing import ImportConfig
-from engine.datasets.copies import joined
+from engine.datasets.copies import BLANK_SPREAD, joined
 from engine.datasets.manifest import is_usable
 from engine.store.errors import ErsatzError
 
 SPLITS = ("train", "valid", "test")
 LEAST = (2, 1, 1)
 """Fewest images of a class that make a split of any use."""
+OVERSIZED = 2.0
+"""A unit with more than so many times the images that validation and test should have, in all or of a class, is not
+drawn by lot but put into training."""
+ATTEMPTS = 20
+"""Orders in which the units are dealt until every class is in every split and training is not the smaller part."""
+CUT = "train-per-class"
+"""Mark of `cut_training`: these images are out of one split's training part, not out of the set."""
 
 
 def assign(manifest: pd.DataFrame, config: ImportConfig) -> pd.DataFrame:
@@ -67,8 +75,19 @@ def cut_training(manifest: pd.DataFrame, per_class: int, seed: int) -> pd.DataFr
     for number, name in enumerate(sorted(training["class"].unique())):
         rows = training.index[training["class"] == name]
         drawn = np.random.default_rng([seed, number]).permutation(rows)
-        manifest.loc[drawn[per_class:], "excluded"] = "train-per-class"
+        manifest.loc[drawn[per_class:], "excluded"] = CUT
     return manifest
+
+
+def wanted_shares(manifest: pd.DataFrame, config: ImportConfig) -> tuple[float, float, float] | None:
+    """Shares of train, valid and test that a draw over `manifest` was asked for; None if the source gave its splits."""
+    given = "given" in manifest and (manifest.loc[is_usable(manifest), "given"] != "").any()
+    if (given and config.split != "random") or config.split == "given":
+        return None
+    if config.split_counts is not None:
+        train, valid, test = (count / sum(config.split_counts) for count in config.split_counts)
+        return train, valid, test
+    return config.train_share, config.valid_share, 1 - config.train_share - config.valid_share
 
 
 def _given(rows: pd.DataFrame, config: ImportConfig) -> pd.Series:
@@ -119,11 +138,22 @@ def drawn(rows: pd.DataFrame, totals: tuple[int, int, int], seed: int, exact: bo
     counts = np.zeros((units.max() + 1, len(classes)), np.int64)
     np.add.at(counts, (units, codes), 1)
     splits = sum(total > 0 for total in totals)
-    _enough(counts, list(classes), splits)
+    _enough(rows, counts, list(classes), splits)
     targets = _targets(counts.sum(axis=0), totals)
-    order = np.random.default_rng(seed).permutation(len(counts))
-    chosen = np.empty(len(counts), np.int64)
-    chosen[order] = _improve(counts[order], _deal(counts[order], targets), targets)
+    best = (np.inf, np.zeros(len(counts), np.int64))
+    for attempt in range(ATTEMPTS):
+        order = np.random.default_rng([seed, attempt] if attempt else seed).permutation(len(counts))
+        # In few units of several classes each, a class may need an oversized one elsewhere.
+        apart = _oversized(counts[order], targets) & (attempt < ATTEMPTS // 2)
+        dealt = _deal(counts[order], targets, apart)
+        chosen = np.empty(len(counts), np.int64)
+        chosen[order] = _improve(counts[order], dealt, targets)
+        table = np.stack([counts[chosen == split].sum(axis=0) for split in range(3)], axis=1)
+        best = min(best, (float(_cost(table, targets)), chosen), key=lambda found: found[0])
+        sizes = table.sum(axis=0)
+        if not _lacking(table, targets) and (sizes[0] >= sizes.max() or totals[0] < max(totals)):
+            break
+    chosen = best[1]
     reached = tuple(int(counts[chosen == split].sum()) for split in range(3))
     if exact and reached != totals:
         raise ErsatzError(
@@ -133,8 +163,8 @@ def drawn(rows: pd.DataFrame, totals: tuple[int, int, int], seed: int, exact: bo
     return pd.Series(np.array(SPLITS, dtype=object)[chosen[units]], index=rows.index)
 
 
-def _enough(counts: np.ndarray, classes: list[str], splits: int) -> None:
-    """Refuse classes that cannot be in every split; `counts` is `[units, classes]`."""
+def _enough(rows: pd.DataFrame, counts: np.ndarray, classes: list[str], splits: int) -> None:
+    """Refuse classes that cannot be in every split; `counts` is `[units, classes]` of `rows`."""
     for number, name in enumerate(classes):
         images, units = int(counts[:, number].sum()), int((counts[:, number] > 0).sum())
         if images < splits + 1:
@@ -143,25 +173,53 @@ def _enough(counts: np.ndarray, classes: list[str], splits: int) -> None:
                 f"training and one for each other split. Add images, or leave the class out."
             )
         if units < splits:
-            raise ErsatzError(
-                f"The {images} images of class {name} come from {units} group{'s' * (units != 1)} (patients, or "
-                f"copies of one picture); at least {splits} are expected, one for each split. Add patients, or leave "
-                "the class out."
-            )
+            raise ErsatzError(_too_few_units(rows, name, units, splits))
+
+
+def _too_few_units(rows: pd.DataFrame, name: str, units: int, splits: int) -> str:
+    """Why the images of class `name`, of `rows` to split, are too few units: one patient, or one picture."""
+    members = rows[rows["class"] == name]
+    images = len(members)
+    expected = f"at least {splits} are expected, one for each split"
+    pictures = members["sha256"].nunique()
+    if pictures < splits:
+        blank = " (blank)" if "spread" in members and (members["spread"] < BLANK_SPREAD).all() else ""
+        return (
+            f"The {images} images of class {name} are {_counted(pictures, 'picture')}{blank}, copied again and again; "
+            f"{expected}. Look at its files, and bring the right ones or leave the class out."
+        )
+    groups = members.loc[members["group"] != "", "group"]
+    if len(groups) == images and groups.nunique() < splits:
+        whose = f"all {len(rows)} images of the set" if (rows["group"] == groups.iloc[0]).all() else "all of them"
+        says = f"{whose} say patient {groups.iloc[0]}" if groups.nunique() == 1 else f"{groups.nunique()} patients"
+        return (
+            f"The {images} images of class {name} come from {_counted(groups.nunique(), 'group')} ({says}); "
+            f"{expected}. If that is no patient, as where an export made all ids alike, ignore it (--ignore-ids for "
+            "DICOM, another --group-column for a CSV or - for none); else add patients, or leave the class out."
+        )
+    return (
+        f"The {images} images of class {name} come from {_counted(units, 'group')} (patients, or copies of one "
+        f"picture); {expected}. Add patients, or leave the class out."
+    )
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}"
 
 
 def _targets(per_class: np.ndarray, totals: tuple[int, int, int]) -> np.ndarray:
     """Wanted images `[classes, 3]`: each split's total shared out in proportion (largest remainders), none empty."""
     targets = np.zeros((len(per_class), 3), np.int64)
     left = per_class.copy()
+    least = np.where(np.array(totals) > 0, LEAST, 0)
     for split in (2, 1):  # test first: it is the smallest and matters most
         if totals[split] == 0:
             continue
         exact = totals[split] * per_class / per_class.sum()
-        share = np.clip(np.floor(exact).astype(np.int64), 1, None)
-        for number in np.argsort(np.floor(exact) - exact, kind="stable"):
-            if share.sum() < totals[split]:
-                share[number] += 1
+        most = left - least[:split].sum()  # what the splits before it need for themselves
+        share = np.clip(np.floor(exact).astype(np.int64), 1, np.maximum(most, 1))
+        while share.sum() < totals[split] and (share < most).any():
+            share[np.argmin(np.where(share < most, share - exact, np.inf))] += 1
         while share.sum() > totals[split] and share.max() > 1:  # the floor of one image took from the larger classes
             share[np.argmax(share - exact)] -= 1
         targets[:, split] = share
@@ -170,12 +228,38 @@ def _targets(per_class: np.ndarray, totals: tuple[int, int, int]) -> np.ndarray:
     return targets
 
 
-def _deal(counts: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Split `[units]` of each unit in turn: the one that misses the largest part of what the unit holds."""
-    chosen = np.empty(len(counts), np.int64)
+def _oversized(counts: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Mask `[units]` of those that only training can hold, as far as each class keeps units for the other splits.
+
+    Dealt by lot, such a unit may meet a training part that has a few images already, and fill validation or test; no
+    single move or swap brings it back then, since what it leaves would be empty.
+    """
+    others = [split for split in (1, 2) if targets[:, split].any()]
+    mask = np.zeros(len(counts), bool)
+    if not others:
+        return mask
+    room = targets[:, others].max(axis=1)
+    too_many = (counts > OVERSIZED * room).any(axis=1)
+    too_many |= counts.sum(axis=1) > OVERSIZED * targets[:, others].sum(axis=0).max()
+    left = (counts > 0).sum(axis=0)
+    for unit in sorted(np.flatnonzero(too_many), key=lambda unit: -counts[unit].sum()):
+        without = left - (counts[unit] > 0)
+        if (without[counts[unit] > 0] >= len(others)).all():
+            mask[unit], left = True, without
+    return mask
+
+
+def _deal(counts: np.ndarray, targets: np.ndarray, for_training: np.ndarray) -> np.ndarray:
+    """Split `[units]` of each unit in turn: the one that misses the largest part of what the unit holds.
+
+    Those in the mask `for_training` are dealt before all others.
+    """
+    chosen = np.zeros(len(counts), np.int64)
     missing = targets.astype(float).copy()
+    missing[:, 0] -= counts[for_training].sum(axis=0)
     weights = 1 / np.maximum(targets, 1)
-    for number, unit in enumerate(counts):
+    for number in np.flatnonzero(~for_training):
+        unit = counts[number]
         chosen[number] = np.argmax(np.where(targets.any(axis=0), unit @ (missing * weights), -np.inf))
         missing[:, chosen[number]] -= unit
     return chosen
@@ -212,8 +296,13 @@ def _improve(counts: np.ndarray, chosen: np.ndarray, targets: np.ndarray) -> np.
 def _cost(reached: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """How far counts `[..., classes, 3]` are off: the totals weigh more than the strata, an empty stratum most."""
     error = reached - targets
-    lacking = (np.minimum(targets, LEAST) - reached).clip(0).sum(axis=(-1, -2))
-    return np.abs(error).sum(axis=(-1, -2)) + 3 * np.abs(error.sum(axis=-2)).sum(axis=-1) + 1000 * lacking
+    off = np.abs(error).sum(axis=(-1, -2)) + 3 * np.abs(error.sum(axis=-2)).sum(axis=-1)
+    return off + 1000 * _lacking(reached, targets)
+
+
+def _lacking(reached: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Images that counts `[..., classes, 3]` lack for every class to be of use in every split."""
+    return (np.minimum(targets, LEAST) - reached).clip(0).sum(axis=(-1, -2))
 
 
 def check(rows: pd.DataFrame) -> None:

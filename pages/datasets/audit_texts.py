@@ -32,6 +32,7 @@ WHAT_THEY_DO = {
 FINDINGS = {
     "exact-copies-across-classes": "Same picture, two labels",
     "near-copies-across-classes": "Nearly the same picture, two labels",
+    "look-alikes-across-classes": "Look alike, two labels",
     "exact-copies-across-splits": "Same picture in two splits",
     "near-copies-across-splits": "Nearly the same picture in two splits",
     "group-across-splits": "One patient in two splits",
@@ -42,12 +43,16 @@ FINDINGS = {
     "class-counts": "Images by class",
     "tiny-classes": "Very small classes",
     "imbalance": "Unequal classes",
+    "uneven-split": "Not the shares that were asked for",
+    "small-test": "Test part too small to tell",
     "mixed-sizes": "Several sizes",
     "mixed-modes": "Several kinds of colour",
     "mixed-bit-depths": "Several bit depths",
 }
 
-OF_THE_WHOLE = frozenset({"class-counts", "imbalance", "mixed-sizes", "mixed-modes", "mixed-bit-depths"})
+OF_THE_WHOLE = frozenset(
+    {"class-counts", "imbalance", "mixed-sizes", "mixed-modes", "mixed-bit-depths", "uneven-split", "small-test"}
+)
 """Findings about the set, and not about some images in particular."""
 
 LEFT_OUT = {**REMEDIES, "train-per-class": "Beyond the number of training images asked for"}

@@ -13,7 +13,8 @@ def manifest(*rows: tuple[str, str, str, str, str]) -> pd.DataFrame:
     """Rows of (class, split, group, sha256, near)."""
     table = pd.DataFrame(rows, columns=["class", "split", "group", "sha256", "near"])
     table.insert(0, "path", [f"{number}.png" for number in range(len(rows))])
-    return table.assign(source=table["path"], spread=100.0, excluded="")
+    blank = {"near_twin": "", "near_turned": "", "excluded": ""}
+    return table.assign(source=table["path"], spread=100.0, **blank)
 
 
 def test_no_remedy_changes_nothing() -> None:
@@ -41,8 +42,10 @@ def test_copies_with_two_labels_are_all_dropped_and_never_one_of_them_kept() -> 
         ("a", "train", "", "y", "near-001"), ("b", "train", "", "z", "near-001"), ("a", "train", "", "w", ""),
     )  # fmt: skip
     assert (apply(before, ("drop-copies",))["excluded"] == "").all()
-    both = apply(before, ("drop-copies", "drop-conflicts"))
-    assert both["excluded"].tolist() == ["drop-conflicts"] * 5 + [""]
+    both = ("drop-copies", "drop-conflicts")
+    assert apply(before, both)["excluded"].tolist() == ["drop-conflicts"] * 3 + [""] * 3, "alike is not the same"
+    before["near_twin"] = ["", "", "", "twin-001", "twin-001", ""]
+    assert apply(before, both)["excluded"].tolist() == ["drop-conflicts"] * 5 + [""]
 
 
 def test_joined_groups_follow_their_majority_and_a_tie_goes_to_the_test_set() -> None:

@@ -169,3 +169,52 @@ def test_training_cut_down_is_nested_and_leaves_validation_and_test_alone():
     cut = cut_training(manifest, 3, seed=4)
     assert (cut["excluded"] == "train-per-class").sum() == 29 - 6
     assert (cut.loc[30:, "excluded"] == "").all()
+
+
+def heavy_tailed(seed: int) -> pd.DataFrame:
+    """Patients with very unequal numbers of images, each of one class, at least four in each class."""
+    rng = np.random.default_rng(seed)
+    patients = int(rng.integers(12, 40))
+    sizes = np.maximum(1, rng.pareto(rng.choice([0.5, 0.8, 1.5]), patients) * 3).astype(int).clip(max=300)
+    of_class = np.resize(["a", "b", "c"][: int(rng.integers(2, 4))], patients)
+    return manifest(
+        [str(name) for name, size in zip(of_class, sizes, strict=True) for _ in range(size)],
+        [f"P{patient}" for patient, size in enumerate(sizes) for _ in range(size)],
+    )
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_training_is_the_largest_part_however_unequal_the_patients(seed: int) -> None:
+    table = heavy_tailed(seed)
+    split = assign(table, config(seed=seed))
+    sizes = split["split"].value_counts()
+    assert split.groupby("group")["split"].nunique().max() == 1
+    assert sizes["train"] >= max(sizes["valid"], sizes["test"])
+    assert sizes["train"] >= min(table["group"].value_counts().iloc[0], round(0.7 * len(table)))
+    assert all(ours[0] >= 2 and min(ours) >= 1 for ours in counts(split).values())
+
+
+@pytest.mark.parametrize("images", [75, 90])
+def test_a_patient_with_most_images_goes_to_training_whatever_the_seed(images: int) -> None:
+    groups = ["P0"] * images + [f"P{number}" for number in range(1, 101 - images)]
+    table = manifest(["a", "b"] * 50, groups)
+    for seed in range(10):
+        split = assign(table, config(seed=seed))
+        assert (split.loc[split["group"] == "P0", "split"] == "train").all()
+
+
+def test_a_rare_class_keeps_training_images_whatever_the_shares() -> None:
+    split = assign(manifest(["a"] * 30 + ["b"] * 25 + ["c"] * 5), config())
+    assert counts(split)["c"] == [3, 1, 1]
+    few = assign(manifest(["a"] * 100 + ["b"] * 4), config(train_share=0.2, valid_share=0.4))
+    assert counts(few)["b"] == [2, 1, 1]
+
+
+def test_a_class_of_one_picture_and_one_of_one_patient_are_told_apart() -> None:
+    table = manifest(["a"] * 9 + ["b"] * 9)
+    table.loc[:8, "sha256"] = "black"
+    table["spread"] = [0.0] * 9 + [90.0] * 9
+    with pytest.raises(ErsatzError, match=r"9 images of class a are 1 picture \(blank\), copied again and again"):
+        assign(table, config())
+    with pytest.raises(ErsatzError, match=r"all 18 images of the set say patient ANONYMOUS.*--ignore-ids"):
+        assign(manifest(["a"] * 9 + ["b"] * 9, ["ANONYMOUS"] * 18), config())
