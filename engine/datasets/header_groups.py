@@ -1,7 +1,7 @@
 """Who is whose patient: groups of images after what DICOM files say of them, and names for them that tell nothing.
 
-A group that the source itself gives (a CSV, a folder) stands as it is, but groups that share a PatientID are one. Else
-it is the PatientID. Images without one, or whose PatientID is ignored, are grouped by their study where several images
+A group that the source itself gives (a CSV, folders that were named) stands as it is, but groups that share a PatientID
+are one. Else it is the PatientID; else a folder that looks like one of a patient. Images without one, or whose PatientID is ignored, are grouped by their study where several images
 share one: its slices are of one patient.
 """
 
@@ -60,6 +60,11 @@ def groups_of(items: Sequence[Item], facts: Sequence[Facts], config: ImportConfi
     given = [item.group for item in items]
     ids = ["" if config.ignore_ids else fact.group for fact in facts]
     notes: list[str] = []
+    if len({raw for raw in ids if not names_nobody(raw)}) > 1:
+        known = [item.group_guessed and not names_nobody(raw) for item, raw in zip(items, ids, strict=True)]
+        given = ["" if by_id else group for group, by_id in zip(given, known, strict=True)]
+        if any(item.group and by_id for item, by_id in zip(items, known, strict=True)):
+            notes.append("The PatientIDs in the files, and not the names of folders, say which patients they are of.")
     if not config.ignore_ids and not config.keep_ids:
         _ask_about(["" if group else raw for group, raw in zip(given, ids, strict=True)], facts)
         nobody = [_letters(raw) in NOBODY for raw in ids]
