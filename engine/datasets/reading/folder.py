@@ -98,7 +98,14 @@ def read_folder(tree: SourceTree, config: ImportConfig, seen: Folders) -> Readin
     return Reading(
         layout=_name(seen.layout),
         items=[
-            Item(name, one.label, FilePicture(tree, name, config.window), one.split, one.group, not config.folders)
+            Item(
+                name,
+                one.label,
+                FilePicture(tree, name, config.window),
+                one.split,
+                one.group,
+                group_guessed=not config.folders,
+            )
             for name, one in seen.labelled.items()
         ],
         notes=[

@@ -89,10 +89,10 @@ class Item:
     """train, valid, test, or '' when the source has no splits."""
     group: str = ""
     """Patient or other group; '' if unknown."""
-    group_guessed: bool = False
-    """The group is the name of a folder that looks like one of a patient; what the file itself says goes before it."""
     meta: dict[str, str] = field(default_factory=dict)
     """Further columns of the CSV."""
+    group_guessed: bool = False
+    """The group is the name of a folder that looks like one of a patient; what the file itself says goes before it."""
 
 
 @dataclass(frozen=True)
