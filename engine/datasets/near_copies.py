@@ -137,15 +137,16 @@ def candidates(contents: Contents) -> tuple[np.ndarray, np.ndarray]:
     for start in range(0, count, BLOCK):
         rows = patterns[0][start : start + BLOCK]
         best = rows @ patterns[0].T
+        scores = np.empty_like(best)
         for others in patterns[1:]:
-            np.maximum(best, rows @ others.T, out=best)
+            np.maximum(best, np.matmul(rows, others.T, out=scores), out=best)
         best[np.arange(len(rows)), start + np.arange(len(rows))] = -1
         nearest = np.argpartition(best, -min(NEAREST, count), axis=1)[:, -min(NEAREST, count) :]
         row, rank = np.nonzero(np.take_along_axis(best, nearest, axis=1) >= ALIKE)
         found.append(np.sort(np.stack([row + start, nearest[row, rank]], axis=1), axis=1))
     pairs = np.unique(np.concatenate(found), axis=0)
-    scores = np.stack([np.einsum("nd,nd->n", patterns[0][pairs[:, 0]], others[pairs[:, 1]]) for others in patterns])
-    plain, best = np.flatnonzero(scores[0] >= ALIKE), scores.argmax(axis=0) if len(pairs) else np.zeros(0, np.int64)
+    ways = np.stack([np.einsum("nd,nd->n", patterns[0][pairs[:, 0]], others[pairs[:, 1]]) for others in patterns])
+    plain, best = np.flatnonzero(ways[0] >= ALIKE), ways.argmax(axis=0) if len(pairs) else np.zeros(0, np.int64)
     changed = np.flatnonzero(best > 0)
     variant = np.concatenate([np.zeros(len(plain), np.int64), best[changed]])
     return np.concatenate([pairs[plain], pairs[changed]]), variant

@@ -93,10 +93,19 @@ def _bars(pixels: np.ndarray) -> tuple[int, int]:
     """First row that is no padding, and the one after the last; all of them if none would be left."""
     ends = []
     for side in (pixels, pixels[::-1]):
-        padding = (_at_level(side, int(np.median(side[0])))).mean(axis=1) >= BAR
+        level = _middle(side[0])
+        if np.count_nonzero(_at_level(side[0], level)) < BAR * side.shape[1]:  # as on most sides: no padding
+            ends.append(0)
+            continue
+        padding = np.count_nonzero(_at_level(side, level), axis=1) >= BAR * side.shape[1]
         ends.append(len(pixels) if padding.all() else int(np.argmin(padding)))
     first, last = ends[0], len(pixels) - ends[1]
     return (first, last) if last - first >= len(pixels) // 8 else (0, len(pixels))
+
+
+def _middle(values: np.ndarray) -> int:
+    """The median, without what NumPy's costs for so few."""
+    return int(np.sort(values)[len(values) // 2])
 
 
 def _at_level(pixels: np.ndarray, level: int) -> np.ndarray:
@@ -109,12 +118,14 @@ def _inside(thumbnail: np.ndarray) -> np.ndarray:
     """Mask of what is not rim: the dark that touches the border, or whatever most of the border is alike."""
     edge = np.concatenate([thumbnail[0], thumbnail[-1], thumbnail[:, 0], thumbnail[:, -1]])
     rim = thumbnail <= DARK
-    level = int(np.median(edge))
+    level = _middle(edge)
     if level > DARK and _at_level(edge, level).mean() > 0.75:
         rim |= _at_level(thumbnail, level)
     if not rim.any():
         return np.ones(thumbnail.shape, bool)
     parts, _ = label(rim)
-    touching = np.unique(np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]]))
-    outside = np.isin(parts, touching[touching > 0])
-    return binary_erosion(~outside, iterations=RIM, border_value=1)
+    is_inside = np.ones(parts.max() + 1, bool)
+    for side in (parts[0], parts[-1], parts[:, 0], parts[:, -1]):
+        is_inside[side] = False
+    is_inside[0] = True  # what is no part: not dark
+    return binary_erosion(is_inside[parts], iterations=RIM, border_value=1)
