@@ -1,8 +1,8 @@
 """Who is whose patient: groups of images after what DICOM files say of them, and names for them that tell nothing.
 
 A group that the source itself gives (a CSV, folders that were named) stands as it is, but groups that share a PatientID
-are one. Else it is the PatientID; else a folder that looks like one of a patient. Images without one, or whose PatientID is ignored, are grouped by their study where several images
-share one: its slices are of one patient.
+are one. Else it is the PatientID; else a folder that looks like one of a patient. Images without any, or whose
+PatientID is ignored, are grouped by their study where several images share one: its slices are of one patient.
 """
 
 from __future__ import annotations
