@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from engine.datasets.reading.pictures import PICTURE_ENDINGS
 from engine.store.errors import ErsatzError
 from engine.store.files import new_folder
 from engine.store.hashing import sha256_value
@@ -18,7 +19,7 @@ from engine.store.runs import list_runs
 
 FOLDER = "uploads"
 ARCHIVES = (".zip", ".npz")
-PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".dcm")
+PICTURES = tuple(sorted(PICTURE_ENDINGS))
 TABLES = (".csv", ".tsv")
 SUFFIXES = (*ARCHIVES, *TABLES, *PICTURES)
 """Files of a data set."""
@@ -109,10 +110,13 @@ def _check(files: Sequence[Upload], names: list[str], suffixes: tuple[str, ...])
             f"{len(files)} files of {total / 2**20:.0f} MiB were sent; at most {MAX_FILES} files of "
             f"{MAX_BYTES / 2**20:.0f} MiB are accepted. Copy them to this machine and import the folder by its path."
         )
+    images = "images (PNG, JPEG, TIFF, DICOM, NIfTI, ...), a CSV, a ZIP or an .npz"
+    expected = images if suffixes == SUFFIXES else ", ".join(suffixes)
     for name in names:
         if not name.lower().endswith(suffixes):
             raise ErsatzError(
-                f"{name} is of a kind that is not accepted; expected {', '.join(suffixes)}. Leave it out."
+                f"{name} is of a kind that is not accepted; expected {expected}. Leave it out, or send all "
+                "files in one ZIP."
             )
     if len(names) > 1 and any(name.lower().endswith(ARCHIVES) for name in names):
         raise ErsatzError(

@@ -41,7 +41,8 @@ HOW = """
 
 - a folder with one folder for each class, with or without `train`, `valid` and `test` above them
 - a flat folder with a CSV that names each image and its class (and its patient, if known)
-- a ZIP of either, a NumPy file (`.npz`), or DICOM files
+- DICOM files, NIfTI volumes, TIFF of any depth, HEIC; several frames or slices in a file are asked about
+- a ZIP of any of these, or a NumPy file (`.npz`); DICOM files without an ending are sent as a ZIP
 - `medmnist:NAME`, a public collection
 
 The files are only read. Nothing is written before you have seen what was matched.
