@@ -84,7 +84,9 @@ def show_preview(config: ImportConfig, seen: Preview, leave_out: Callable[[], No
             f"“Rename classes”, such as {next(iter(seen.counts))}=healthy.",
             icon=":material/label:",
         )
-    st.caption(f":material/folder: Read as: {seen.layout}.{''.join(f' {plain(note)}' for note in seen.notes)}")
+    st.caption(
+        "\n".join([f":material/folder: Read as: {seen.layout}.\n", *(f"* {plain(note)}" for note in seen.notes)])
+    )
 
 
 def show_details(config: ImportConfig, seen: Preview) -> None:
@@ -121,7 +123,8 @@ def kinds_table(seen: Preview) -> pd.DataFrame:
     """What the originals are like: the five most frequent sizes, modes and bit depths."""
     kinds = []
     words = {"L": "grey", "RGB": "colour", "RGBA": "colour with transparency", "LA": "grey with transparency"}
-    words |= {"P": "palette", "1": "black and white"}
+    words |= {"P": "palette", "1": "black and white", "I;16": "grey", "I": "grey", "F": "grey, decimal numbers"}
+    words |= {"MONOCHROME2": "grey (MONOCHROME2)", "MONOCHROME1": "grey, inverted (MONOCHROME1)"}
     for what, found in (("size", seen.sizes), ("colour", seen.modes), ("bits", seen.bits)):
         if what == "size" and len(found) > 5:
             kinds.append((what, sizes_between(seen.sizes), sum(found.values())))

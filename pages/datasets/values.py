@@ -61,9 +61,9 @@ def figure(values: Histogram) -> go.Figure:
     shown = go.Figure(go.Bar(x=middles, y=[100 * share for share in values.shares], width=widths, name="pixels"))
     for value, word, side in ((values.black, "black", "left"), (values.white, "white", "right")):
         shown.add_vline(value, line_dash="dash", annotation_text=word, annotation_position=f"top {side}")
-    shown.update_layout(
-        height=260, showlegend=False, bargap=0, xaxis_title="value", yaxis_title="pixels, %", yaxis_type="log"
-    )
+    shown.update_layout(height=220, showlegend=False, bargap=0, margin={"t": 24, "b": 44, "l": 64, "r": 48})
+    shown.update_xaxes(title="value")
+    shown.update_yaxes(title="pixels, %", type="log", dtick=1)
     return shown
 
 
