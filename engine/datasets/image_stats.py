@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -23,13 +22,10 @@ def measured(manifest: pd.DataFrame, folder: Path) -> pd.DataFrame:
         kept = pd.read_csv(folder / MEASURES_FILE, dtype=texts, na_filter=False)
     except (OSError, ValueError):
         return copies.measure(manifest, folder)
+    if not set(MEASURED) <= set(kept):  # by an earlier version, which measured less
+        return copies.measure(manifest, folder)
     if any(name not in kept or list(kept[name]) != list(manifest[name]) for name in ("path", "sha256")):
         return copies.measure(manifest, folder)
-    if not set(MEASURED) <= set(kept):  # by an earlier version, which measured less
-        looked = copies.measure(manifest, folder)
-        with suppress(OSError):
-            keep_measures(folder, looked)
-        return looked
     return manifest.assign(**{name: kept[name].to_numpy() for name in MEASURED})
 
 
