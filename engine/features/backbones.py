@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-import torchvision
 from torch import Tensor, nn
 
 from engine.configs.evaluation import TIMM
@@ -136,6 +135,8 @@ POOLING = {"vit_b_16": "class token", "dinov2": "class token"}
 
 
 def _from_torchvision(name: str, weights: Path) -> tuple[nn.Module, str]:
+    import torchvision  # loads torch._dynamo: a second that most runs need not wait
+
     state, digest = load_weights(weights)
     with torch.device("meta"):
         module = torchvision.models.get_model(name, weights=None)

@@ -20,7 +20,6 @@ from pathlib import Path
 import onnx
 import torch
 import torch.nn.functional as F
-import torchvision
 from google.protobuf.message import DecodeError
 from onnx import numpy_helper
 from torch import Tensor, nn
@@ -44,6 +43,8 @@ def dinov2_network(path: Path) -> tuple[nn.Module, str]:
 
     An `ErsatzError` when the file is damaged or belongs to another network.
     """
+    import torchvision  # loads torch._dynamo: a second that most runs need not wait
+
     state, digest = read_state(path)
     with torch.device("meta"):
         net = torchvision.models.VisionTransformer(INPUT_SIZE, PATCH, LAYERS, HEADS, DIM, 4 * DIM)

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torchvision
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -45,6 +44,8 @@ def inception_network(path: Path) -> tuple[nn.Module, str]:
 
     An `ErsatzError` when the file is damaged or belongs to another network.
     """
+    import torchvision  # loads torch._dynamo: a second that most runs need not wait
+
     with torch.device("meta"):
         net = torchvision.models.inception_v3(num_classes=1008, aux_logits=False, init_weights=False)
     net.fc = nn.Identity()  # the classes are not needed

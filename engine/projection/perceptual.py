@@ -11,7 +11,6 @@ from typing import Protocol
 
 import torch
 import torch.nn.functional as F
-import torchvision
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -41,6 +40,8 @@ class Lpips(nn.Module):
 
     def __init__(self, trunk: dict[str, Tensor]):
         """`trunk`: torchvision's names and tensors of the convolutions of an ImageNet VGG16; RuntimeError if not."""
+        import torchvision  # loads torch._dynamo: a second that most runs need not wait
+
         super().__init__()
         with torch.device("meta"):
             self.layers = torchvision.models.vgg16().features[: TAPS[-1] + 1]
