@@ -682,3 +682,21 @@ def test_position_in_the_series():
 def test_ids():
     found = looked(image(RAMP, SeriesInstanceUID="1.2.3", StudyInstanceUID="1.2", IssuerOfPatientID="here"))
     assert (found.series, found.study, found.group) == ("1.2.3", "1.2", "P1^^^here")
+
+
+def test_width_of_one_is_no_step_where_values_are_no_whole_numbers():
+    """A standardised uptake value of 0 to 1 in a slope of thousandths."""
+    slope = {"RescaleSlope": "0.001", "RescaleIntercept": "0"}
+    assert decoded(image(RAMP, **slope, WindowCenter="0.5", WindowWidth="1")).window == pytest.approx((0, 1))
+    assert decoded(image(RAMP, **slope), window=(0.5, 1)).window == pytest.approx((0, 1))
+    assert decoded(image(RAMP, **slope, WindowCenter="4", WindowWidth="8")).window == pytest.approx((0, 7))
+
+
+def test_look_up_table_that_fills_few_of_the_bits_it_claims():
+    entries = np.arange(4096) // 16
+    file = image(RAMP, VOILUTSequence=table(entries, 0, 16))
+    np.testing.assert_allclose(shown(decoded(file)), entries[np.clip(RAMP, 0, 4095)], atol=1e-3)
+    assert any("VOILUTSequence" in remark for remark in looked(file).remarks)
+    dark = image(RAMP, VOILUTSequence=table(entries, 0, 9))
+    assert shown(decoded(dark)).max() < 128
+    assert looked(dark).remarks == ()

@@ -35,6 +35,7 @@ def facts(file: BinaryIO, max_pixels: int, window: tuple[float, float] | None, f
             frames=layout.frames,
             series=str(found.header.get("SeriesInstanceUID") or "").strip(),
             position=_position(found.header, frame, layout.frames),
+            window=None if window else display.window,
             remarks=tuple(remarks),
         )
     except BadPicture:
