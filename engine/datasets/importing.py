@@ -41,6 +41,9 @@ PNG_LEVEL = 2
 """Compression of the stored images: measured on photographs and CT, a tenth more bytes than Pillow's default of 6 in a
 fifth to a half of the time, which was most of an import's (`benchmarks/importing.py`)."""
 
+TELLING = 0.5
+"""Difference between classes in the share of images that show colour, above which it is said."""
+
 
 def import_dataset(
     home: Home, config: ImportConfig, report: Report = silent, should_stop: ShouldStop = never
@@ -185,6 +188,13 @@ def _one_mode(
 ) -> tuple[Mode, list[str]]:
     """Bring all stored images to one mode, and say why to that one. Updates `sha256` in place."""
     mode, notes = mode_of(list(manifest["colour"]), list(manifest["source"]), wanted)
+    shares = manifest["colour"].isin(["tint", "full"]).groupby(manifest["class"]).mean()
+    if mode == "RGB" and shares.max() - shares.min() > TELLING:
+        notes.append(
+            f"Colour goes with the classes: {100 * shares.max():.0f} % of the images of {shares.idxmax()} show some, "
+            f"and {100 * shares.min():.0f} % of those of {shares.idxmin()}, so a classifier may learn it instead of "
+            "the picture; mode L stores all in grey."
+        )
     others = manifest.index[manifest["stored_mode"] != mode]
 
     def convert(_: int, path: str) -> str:

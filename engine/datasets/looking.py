@@ -107,9 +107,23 @@ def depth_notes(facts: Sequence[Facts], depth: ValueRange | None, window: tuple[
             f"{by_window} of {len(facts)} images have more than 8 bits of grey; by the window, {number(black)} becomes "
             f"black and {number(white)} white."
         )
+    notes += _on_own_windows([fact.window for fact in facts if fact.window], by_range)
     if window and all(fact.bits <= 8 and not fact.mode.startswith("MONOCHROME") for fact in facts):
         notes.append("The window has no effect: no image has more than 8 bits.")
     return notes
+
+
+def _on_own_windows(windows: Sequence[tuple[float, float]], others: int) -> list[str]:
+    """A sentence where brightness cannot be compared, as files are shown by different windows or only some by one."""
+    counts = Counter(windows)
+    if not counts or (len(counts) == 1 and not others):
+        return []
+    ranges = [f"{number(low)} to {number(high)} in {many}" for (low, high), many in counts.most_common(3)]
+    shown = f"{len(windows)} images are shown by the windows of their own files"
+    if len(counts) > 1:
+        shown += f", which differ ({', '.join(ranges)}{', ...' if len(counts) > 3 else ''})"
+    rest = f", {others} by the range of all" if others else ""
+    return [f"{shown}{rest}, so their brightness cannot be compared; --window centre,width sets one window for all."]
 
 
 def measured_values(
