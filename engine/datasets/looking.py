@@ -18,6 +18,7 @@ from engine.datasets.image_stats import MEASURED
 from engine.datasets.metadata import keep_metadata
 from engine.datasets.parallel_map import each
 from engine.datasets.patients import PATIENT
+from engine.datasets.reading.dicom_frames import COLOUR
 from engine.datasets.reading.items import Facts, Item, NotAnImage, Reading
 from engine.datasets.remedies import GIVEN_GROUP
 from engine.datasets.value_range import ValueRange, Values, black_and_white, measure, number, sample_size
@@ -25,7 +26,7 @@ from engine.store.progress import Report, ShouldStop
 
 OWN_COLUMNS = (*COLUMNS, "given", GIVEN_GROUP, MOVED, *MEASURED, "colour", "stored_mode", "fold", "synthetic", PATIENT)
 """Names that no column of metadata may have."""
-COLOUR_MODES = ("RGB", "RGBA", "CMYK")
+COLOUR_MODES = ("RGB", "RGBA", "CMYK", *COLOUR)
 """Modes of deep images that no window applies to."""
 
 

@@ -12,6 +12,7 @@ import imagecodecs
 import numpy as np
 import pydicom
 import pytest
+from PIL import Image
 from pydicom.uid import (
     UID,
     DeflatedExplicitVRLittleEndian,
@@ -700,3 +701,27 @@ def test_look_up_table_that_fills_few_of_the_bits_it_claims():
     dark = image(RAMP, VOILUTSequence=table(entries, 0, 9))
     assert shown(decoded(dark)).max() < 128
     assert looked(dark).remarks == ()
+
+
+def test_colour_of_12_bits_in_16_takes_the_range_of_the_set():
+    colour = np.random.default_rng(0).integers(0, 4096, (6, 8, 3), np.uint16)
+    for bits, window in ((16, None), (12, (0.0, 4095.0))):
+        file = image(colour, BitsStored=bits, HighBit=bits - 1)
+        assert looked(file).deep == (window is None)
+        assert decoded(file).window == window
+        np.testing.assert_array_equal(decoded(file).pixels, colour)
+
+
+@pytest.mark.parametrize("transformed", [True, False])
+def test_jpeg_2000_of_rgb_under_another_name(transformed: bool):
+    colour = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
+    ybr = np.asarray(Image.fromarray(colour).convert("YCbCr"))
+    stored = colour if transformed else ybr
+    codestream = imagecodecs.jpeg2k_encode(stored, level=0, codecformat="j2k", mct=transformed)
+    file = compressed(stored, "1.2.840.10008.1.2.4.90", [codestream], PhotometricInterpretation="YBR_FULL")
+    np.testing.assert_allclose(decoded(file).pixels, colour, atol=0 if transformed else 3)
+
+
+def test_more_bytes_than_a_frame_are_told():
+    assert any("sheared" in remark for remark in looked(image(RAMP, Columns=RAMP.shape[1] - 1)).remarks)
+    assert looked(image(RAMP)).remarks == ()
