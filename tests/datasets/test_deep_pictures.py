@@ -148,6 +148,18 @@ def test_alpha_of_deep_tiff(tmp_path: Path) -> None:
     assert np.array_equal(decoded.pixels[1:], array[1:, :, :3])
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("kind", ["assocalpha", "unassalpha"])
+def test_half_transparent_tiff_on_black(tmp_path: Path, dtype: str, kind: str) -> None:
+    """Samples with associated alpha were multiplied by it when they were written (TIFF 6.0, ExtraSamples)."""
+    full = 1.0 if dtype == "float32" else float(np.iinfo(dtype).max)
+    array = (noise(1000, 8, 8, 4) / 1000 * full * 0.4).astype(dtype)
+    array[..., 3] = full / 2
+    expected = array[..., :3] * (1.0 if kind == "assocalpha" else float(array[0, 0, 3]) / full)
+    _, decoded = read(tmp_path, "a.tif", tiff(array, photometric="rgb", extrasamples=[kind], compression="zstd"))
+    np.testing.assert_allclose(decoded.pixels, expected, atol=1 if dtype == "uint8" else 0.01)
+
+
 @pytest.mark.parametrize("channels", [(), (3,)])
 def test_16_bit_png(tmp_path: Path, channels: tuple[int, ...]) -> None:
     array = noise(4095, 20, 30, *channels)
