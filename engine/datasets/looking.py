@@ -24,7 +24,19 @@ from engine.datasets.remedies import GIVEN_GROUP
 from engine.datasets.value_range import ValueRange, Values, black_and_white, measure, number, sample_size
 from engine.store.progress import Report, ShouldStop
 
-OWN_COLUMNS = (*COLUMNS, "given", GIVEN_GROUP, MOVED, *MEASURED, "colour", "stored_mode", "fold", "synthetic", PATIENT)
+OWN_COLUMNS = (
+    *COLUMNS,
+    "given",
+    GIVEN_GROUP,
+    MOVED,
+    *MEASURED,
+    "colour",
+    "stored_mode",
+    "grey_levels",
+    "fold",
+    "synthetic",
+    PATIENT,
+)
 """Names that no column of metadata may have."""
 COLOUR_MODES = ("RGB", "RGBA", "CMYK", *COLOUR)
 """Modes of deep images that no window applies to."""

@@ -418,3 +418,15 @@ def test_colour_of_one_class_alone_is_told(home: Home, tmp_path: Path, config: C
     assert any("100 % of the images of b show some, and 0 % of those of a" in note for note in told)
     grey = import_dataset(home, config(source, name="grey", size=32, mode="L", freeze=False)).info.provenance.notes
     assert not any("goes with the classes" in note for note in grey)
+
+
+def test_a_window_that_leaves_few_levels_is_told(home: Home, tmp_path: Path, config: Config) -> None:
+    source = sets(tmp_path / "set", ".png", lambda n: bytes(imagecodecs.png_encode(noise(4000, 24, 24, seed=n))))
+
+    def told(name: str, window: str) -> list[str]:
+        notes = import_dataset(home, config(source, name=name, window=window, resize="stretch", size=32, freeze=False))
+        return [note for note in notes.info.provenance.notes if "levels of grey" in note]
+
+    assert told("right", "2000,4000") == []
+    (note,) = told("wrong", "200000,400000")
+    assert "of 12 images (such as a/00.png)" in note
