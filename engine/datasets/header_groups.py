@@ -74,9 +74,10 @@ def groups_of(items: Sequence[Item], facts: Sequence[Facts], config: ImportConfi
                 "patients are known by their studies alone."
             )
         ids = ["" if empty else raw for raw, empty in zip(ids, nobody, strict=True)]
-    given, joined_notes = _joined_by_ids(given, _with_issuers(ids))
-    notes += joined_notes
-    ids = ["" if group else raw for group, raw in zip(given, _with_issuers(ids), strict=True)]
+    ids, alike = _spelled_alike(_with_issuers(ids))
+    given, joined_notes = _joined_by_ids(given, ids)
+    notes += [*alike, *joined_notes]
+    ids = ["" if group else raw for group, raw in zip(given, ids, strict=True)]
     if hashed := sum(map(bool, ids)) * (not config.keep_ids):
         notes.append(
             f"The PatientIDs of {hashed} images are stored as hashes with the salt of this home; keep_ids keeps them."
@@ -166,6 +167,18 @@ def _with_issuers(ids: Sequence[str]) -> list[str]:
         issued.setdefault(raw.split("^^^")[0], set()).add(raw)
     only = {bare: (full - {bare}).pop() for bare, full in issued.items() if bare in full and len(full) == 2}
     return [only.get(raw, raw) for raw in ids]
+
+
+def _spelled_alike(ids: list[str]) -> tuple[list[str], list[str]]:
+    """Ids that differ in capitals or in blanks alone are one, as if typed twice: to part one patient would be worse
+    than to join two."""
+    first: dict[str, str] = {}
+    result = [first.setdefault(" ".join(raw.split()).casefold(), raw) for raw in ids]
+    changed = sum(before != after for before, after in zip(ids, result, strict=True))
+    return result, [
+        f"{changed} images have a PatientID that differs from another in capitals or blanks alone; both are taken for "
+        "one patient."
+    ] * bool(changed)
 
 
 def _name(kind: str, raw: str, salt: bytes | None) -> str:

@@ -23,7 +23,7 @@ from engine.datasets.header_groups import groups_of
 from engine.datasets.looking import deep_items, depth_notes, frequent, look, measured_values, named, notes_on
 from engine.datasets.parallel_map import each
 from engine.datasets.preprocess import Colour, colour_of, in_mode, to_stored
-from engine.datasets.reading.items import Facts, Item, Reading, bad_pictures
+from engine.datasets.reading.items import Decoded, Facts, Item, Reading, bad_pictures
 from engine.datasets.reading.source import open_source
 from engine.datasets.value_range import (
     ValueRange,
@@ -40,6 +40,13 @@ from engine.store.salt import salt_of
 PNG_LEVEL = 2
 """Compression of the stored images: measured on photographs and CT, a tenth more bytes than Pillow's default of 6 in a
 fifth to a half of the time, which was most of an import's (`benchmarks/importing.py`)."""
+
+PASSING = ("colour", "stored_mode", "grey_levels")
+"""Columns that the manifest has on the way only."""
+FEW_LEVELS = 16
+"""A windowed image that keeps no more levels of grey than this is told."""
+TELLING = 0.5
+"""Difference between classes in the share of images that show colour, above which it is said."""
 
 
 def import_dataset(
@@ -69,13 +76,20 @@ def import_dataset(
         depth = _depth(naming.items, facts, config, unusable, report, should_stop)
         with new_folder(path) as folder:
             manifest = _store(naming, facts, names, depth, config, folder, unusable, report, should_stop)
+            window_notes = _on_levels(manifest)
             mode, colour_notes = _one_mode(manifest, config.mode, folder, report, should_stop)
             report(Progress("audit and split", 0, 1, "steps"))
             provenance = _provenance(reading, naming, facts, config, mode, depth)
             colour_images = int(manifest["colour"].isin(["tint", "full"]).sum())
-            manifest, audit = settle(manifest.drop(columns=["colour", "stored_mode"]), config, folder)
+            manifest, audit = settle(manifest.drop(columns=list(PASSING)), config, folder)
             known = {"colour_images": colour_images, "left_out": unusable.found}
-            notes = (*provenance.notes, *depth_notes(facts, depth, config.window), *colour_notes, *unusable.notes)
+            notes = (
+                *provenance.notes,
+                *depth_notes(facts, depth, config.window),
+                *window_notes,
+                *colour_notes,
+                *unusable.notes,
+            )
             known |= {"notes": notes, "time": began, "seconds": time.time() - began}
             info = DatasetInfo(
                 name=config.name,
@@ -169,6 +183,7 @@ def _store(
             "excluded": "",
             "colour": colour_of(stored),
             "stored_mode": "L" if stored.ndim == 2 else "RGB",
+            "grey_levels": _windowed_levels(decoded, config, stored) if fact.bits > 8 else 0,
             **item.meta,
         }
 
@@ -176,8 +191,27 @@ def _store(
     unusable.add(problems, len(naming.items))
     all_classes_left(naming, [item for item in naming.items if item.source not in problems])
     manifest = pd.DataFrame(rows)
-    meta = [name for name in manifest if name not in (*COLUMNS, "colour", "stored_mode")]
+    meta = [name for name in manifest if name not in (*COLUMNS, *PASSING)]
     return manifest.fillna(dict.fromkeys(meta, ""))
+
+
+def _windowed_levels(decoded: Decoded, config: ImportConfig, stored: np.ndarray) -> int:
+    """Levels of grey that a window left of an image of more than 8 bits; 0 for all other images."""
+    if decoded.pixels.dtype == np.uint8 or decoded.pixels.ndim == 3 or not (decoded.window or config.window):
+        return 0
+    return int(np.count_nonzero(np.bincount(stored.ravel(), minlength=256)))
+
+
+def _on_levels(manifest: pd.DataFrame) -> list[str]:
+    """A sentence on images of which their window leaves hardly anything; the audit finds those that are blank."""
+    few = list(manifest.loc[manifest["grey_levels"].between(2, FEW_LEVELS), "source"])
+    if not few:
+        return []
+    who = f"{len(few)} images (such as {few[0]})" if len(few) > 1 else few[0]
+    return [
+        f"The window leaves {FEW_LEVELS} levels of grey or fewer of {who}: is it in the unit of the values, and are "
+        "these pictures and no masks?"
+    ]
 
 
 def _one_mode(
@@ -185,6 +219,13 @@ def _one_mode(
 ) -> tuple[Mode, list[str]]:
     """Bring all stored images to one mode, and say why to that one. Updates `sha256` in place."""
     mode, notes = mode_of(list(manifest["colour"]), list(manifest["source"]), wanted)
+    shares = manifest["colour"].isin(["tint", "full"]).groupby(manifest["class"]).mean()
+    if mode == "RGB" and shares.max() - shares.min() > TELLING:
+        notes.append(
+            f"Colour goes with the classes: {100 * shares.max():.0f} % of the images of {shares.idxmax()} show some, "
+            f"and {100 * shares.min():.0f} % of those of {shares.idxmin()}, so a classifier may learn it instead of "
+            "the picture; mode L stores all in grey."
+        )
     others = manifest.index[manifest["stored_mode"] != mode]
 
     def convert(_: int, path: str) -> str:

@@ -18,14 +18,27 @@ from engine.datasets.image_stats import MEASURED
 from engine.datasets.metadata import keep_metadata
 from engine.datasets.parallel_map import each
 from engine.datasets.patients import PATIENT
+from engine.datasets.reading.dicom_frames import COLOUR
 from engine.datasets.reading.items import Facts, Item, NotAnImage, Reading
 from engine.datasets.remedies import GIVEN_GROUP
 from engine.datasets.value_range import ValueRange, Values, black_and_white, measure, number, sample_size
 from engine.store.progress import Report, ShouldStop
 
-OWN_COLUMNS = (*COLUMNS, "given", GIVEN_GROUP, MOVED, *MEASURED, "colour", "stored_mode", "fold", "synthetic", PATIENT)
+OWN_COLUMNS = (
+    *COLUMNS,
+    "given",
+    GIVEN_GROUP,
+    MOVED,
+    *MEASURED,
+    "colour",
+    "stored_mode",
+    "grey_levels",
+    "fold",
+    "synthetic",
+    PATIENT,
+)
 """Names that no column of metadata may have."""
-COLOUR_MODES = ("RGB", "RGBA", "CMYK")
+COLOUR_MODES = ("RGB", "RGBA", "CMYK", *COLOUR)
 """Modes of deep images that no window applies to."""
 
 
@@ -107,9 +120,23 @@ def depth_notes(facts: Sequence[Facts], depth: ValueRange | None, window: tuple[
             f"{by_window} of {len(facts)} images have more than 8 bits of grey; by the window, {number(black)} becomes "
             f"black and {number(white)} white."
         )
+    notes += _on_own_windows([fact.window for fact in facts if fact.window], by_range)
     if window and all(fact.bits <= 8 and not fact.mode.startswith("MONOCHROME") for fact in facts):
         notes.append("The window has no effect: no image has more than 8 bits.")
     return notes
+
+
+def _on_own_windows(windows: Sequence[tuple[float, float]], others: int) -> list[str]:
+    """A sentence where brightness cannot be compared, as files are shown by different windows or only some by one."""
+    counts = Counter(windows)
+    if not counts or (len(counts) == 1 and not others):
+        return []
+    ranges = [f"{number(low)} to {number(high)} in {many}" for (low, high), many in counts.most_common(3)]
+    shown = f"{len(windows)} images are shown by the windows of their own files"
+    if len(counts) > 1:
+        shown += f", which differ ({', '.join(ranges)}{', ...' if len(counts) > 3 else ''})"
+    rest = f", {others} by the range of all" if others else ""
+    return [f"{shown}{rest}, so their brightness cannot be compared; --window centre,width sets one window for all."]
 
 
 def measured_values(

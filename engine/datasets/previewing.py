@@ -112,7 +112,7 @@ def preview(config: ImportConfig, home: Home | None = None, examples: int = 0) -
         bits=frequent(str(fact.bits) for fact in facts),
         groups=groups.count,
         metadata=metadata_counts(naming.items, config.metadata_columns),
-        notes=[*notes_on(reading, naming, facts), *depth_notes(facts, depth, config.window)],
+        notes=[*notes_on(reading, naming, facts), *depth_notes(facts, depth, config.window), *_on_sample(values)],
         offers=reading.offers,
         problems=problems,
         values=values,
@@ -131,6 +131,16 @@ def _values(naming: Naming, facts: Sequence[Facts], config: ImportConfig) -> tup
     if depth is None:
         return None, None
     return histogram(measured, depth, config.window, len(deep)), depth
+
+
+def _on_sample(values: Histogram | None) -> list[str]:
+    """A sentence where the import may find another range than the preview."""
+    if values is None or values.window or values.images >= values.of:
+        return []
+    return [
+        f"That range is of {values.images} of {values.of} such images; an import looks at all of them, and takes a "
+        "wider one if others have values beyond it."
+    ]
 
 
 def _examples(

@@ -38,6 +38,8 @@ PADDING = ((1e-3, 1 / 2), (1e-2, 1 / 8))
 TAIL = 1e-3
 GAP = 1 / 2
 WIDER = 1 / 2
+FEW_LEVELS = 1 / 8
+"""An image that fills less than this share of the range keeps 32 levels of grey or fewer, which is said."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,11 @@ class ValueRange:
     black: float
     white: float
     outside: tuple[Outside, ...] = ()
+    faint: tuple[str, ...] = ()
+    """Images whose values fill less than `FEW_LEVELS` of the range; constant ones, which have none to lose, are not
+    meant."""
+    widest: str = ""
+    """The image whose values fill most of it."""
 
     @property
     def levels(self) -> tuple[float, float]:
@@ -92,14 +99,22 @@ class ValueRange:
             if out.padding:
                 values = " and ".join(map(number, out.values))
                 told.append(
-                    f"{values} ({100 * out.share:.2g} % of the pixels, in {many} such as {out.name}) is far from all "
-                    "other values and taken for padding, which does not set the range."
+                    f"{values} ({100 * out.share:.2g} % of the pixels, in {many} such as {out.name}) "
+                    f"{'is' if len(out.values) == 1 else 'are'} far from all other values and taken for padding, which "
+                    "does not set the range."
                 )
             else:
                 told.append(
                     f"Few pixels of {many} have values {beyond}, to {number(out.values[0])} in {out.name}; they do not "
                     "set the range and are clipped."
                 )
+        if self.faint:
+            many = f"The values of {len(self.faint)} images (such as {self.faint[0]}) fill"
+            told.append(
+                f"{many if len(self.faint) > 1 else f'The values of {self.faint[0]} fill'} less than an eighth of that "
+                f"range, so that few levels of grey are left of them; {self.widest} fills most of it. Are all in the "
+                "same unit? A window (--window centre,width) sets another range."
+            )
         return told
 
 
@@ -249,7 +264,18 @@ def value_range(measured: Sequence[tuple[str, Values]]) -> ValueRange | None:
     singles = [v for _, values in found for v in (values.lowest, values.highest) if v not in padding]
     inside = [v for v in singles if low - margin <= v <= high + margin]
     black, white = _snapped(min([low, *inside]), max([high, *inside]))
-    return ValueRange(black, white, tuple(_outside(found, pool.padding, black, white)))
+    spans = {name: _span(values, black, white) for name, values in found}
+    faint = tuple(name for name, span in spans.items() if 0 < span < FEW_LEVELS * (white - black))
+    outside = tuple(_outside(found, pool.padding, black, white))
+    return ValueRange(black, white, outside, faint, max(spans, key=lambda name: spans[name]))
+
+
+def _span(values: Values, black: float, white: float) -> float:
+    """How much of the range the values of one image fill, without hot pixels and what lies outside."""
+    ends = [end for end, _ in (*values.low, *values.high)]
+    seen = np.concatenate([ends, values.sample])
+    inside = seen[(seen >= black) & (seen <= white)]
+    return float(np.ptp(inside)) if inside.size else 0.0
 
 
 def _snapped(low: float, high: float) -> tuple[float, float]:

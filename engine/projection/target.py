@@ -12,7 +12,8 @@ from engine.configs import ImportConfig
 from engine.datasets.dataset import Dataset
 from engine.datasets.preprocess import Resize, to_stored
 from engine.datasets.reading.items import BadPicture
-from engine.datasets.reading.pictures import FilePicture
+from engine.datasets.reading.nifti import Axis
+from engine.datasets.reading.pictures import FilePicture, is_header
 from engine.datasets.value_range import levels_of, measure, value_range
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
@@ -32,14 +33,19 @@ class Preparation:
     """Values of deep images that become 0 and 255; None: by the image's own range."""
     window: tuple[float, float] | None = None
     """Window of deep grey images as centre and width; None: that of the DICOM file."""
+    axis: Axis = "axial"
+    """Direction in which volumes are cut into slices."""
+    first: bool = False
+    """Of files with several frames or slices the first, and not the middle one, is what the generator has seen."""
 
 
 def preparation(home: Home, dataset: str, size: int, mode: str) -> Preparation:
     """As the data set that the generator was trained on was imported; the usual way where that is not known."""
     try:
-        how = Dataset.open(home, dataset).info.provenance.preprocessing if dataset else {}
+        info = Dataset.open(home, dataset).info if dataset else None
+        how, config = (info.provenance.preprocessing, info.config) if info else ({}, {})
     except ErsatzError:  # deleted since; the generator does without
-        how = {}
+        how, config = {}, {}
     depth, window = how.get("depth"), how.get("window")
     return Preparation(
         size=size,
@@ -47,13 +53,21 @@ def preparation(home: Home, dataset: str, size: int, mode: str) -> Preparation:
         resize=how.get("resize", "pad"),
         levels=(depth["black"], depth["white"]) if depth else None,
         window=(window[0], window[1]) if window else None,
+        axis=config.get("axis", "axial"),
+        first=config.get("frames") == "first",
     )
 
 
 def read_target(path: Path, how: Preparation) -> np.ndarray:
-    """uint8 `[size, size, C]` of any picture file that an import reads; an `ErsatzError` when it is none."""
+    """uint8 `[size, size, C]` of any picture file that an import reads; an `ErsatzError` when it is none.
+
+    Of a file with several frames or slices, one is taken as `how` says; it is not the outermost unless that is meant,
+    which of a volume is mostly empty.
+    """
     try:
-        decoded = FilePicture(_OneFile(path, [path.name]), path.name, how.window).decode(MAX_PIXELS)
+        picture = FilePicture(_OneFile(path, _beside(path)), path.name, how.window, axis=how.axis)
+        frames = picture.facts(MAX_PIXELS).frames
+        decoded = picture.of_frame(0 if how.first else frames // 2).decode(MAX_PIXELS)
     except BadPicture as error:
         raise ErsatzError(
             f"{path} {error}; a readable image (PNG, JPEG, TIFF, DICOM, ...) is expected to be projected. "
@@ -70,7 +84,12 @@ def _own_levels(pixels: np.ndarray) -> tuple[float, float] | None:
     return found.levels if found else None
 
 
-@dataclass
+def _beside(path: Path) -> list[str]:
+    """The file, and the header of a volume that lies beside its voxels."""
+    return [path.name, *(other.name for other in path.parent.glob("*") if is_header(other.name, [path.name]))]
+
+
+@dataclass(eq=False)  # what is read of a tree is kept by the tree itself
 class _OneFile:
     """A single file as a tree, so that the readers of imports take it."""
 
@@ -78,10 +97,11 @@ class _OneFile:
     names: list[str]
 
     def open(self, name: str) -> BinaryIO:
-        if not self.path.is_file():
+        path = self.path.with_name(name)
+        if not path.is_file():
             raise BadPicture("cannot be opened (there is no such file)")
         try:
-            return self.path.open("rb")
+            return path.open("rb")
         except OSError as error:
             raise BadPicture(f"cannot be opened ({error.strerror})") from error
 

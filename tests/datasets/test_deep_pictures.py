@@ -17,6 +17,7 @@ import tifffile
 from PIL import Image
 
 from engine.configs import ImportConfig
+from engine.datasets import previewing
 from engine.datasets.importing import import_dataset
 from engine.datasets.previewing import preview
 from engine.datasets.reading.items import BadPicture, Decoded, Facts
@@ -145,6 +146,18 @@ def test_alpha_of_deep_tiff(tmp_path: Path) -> None:
     assert (facts.mode, facts.remarks) == ("RGBA", ())
     assert np.isnan(decoded.pixels[0, 0]).all()
     assert np.array_equal(decoded.pixels[1:], array[1:, :, :3])
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("kind", ["assocalpha", "unassalpha"])
+def test_half_transparent_tiff_on_black(tmp_path: Path, dtype: str, kind: str) -> None:
+    """Samples with associated alpha were multiplied by it when they were written (TIFF 6.0, ExtraSamples)."""
+    full = 1.0 if dtype == "float32" else float(np.iinfo(dtype).max)
+    array = (noise(1000, 8, 8, 4) / 1000 * full * 0.4).astype(dtype)
+    array[..., 3] = full / 2
+    expected = array[..., :3] * (1.0 if kind == "assocalpha" else float(array[0, 0, 3]) / full)
+    _, decoded = read(tmp_path, "a.tif", tiff(array, photometric="rgb", extrasamples=[kind], compression="zstd"))
+    np.testing.assert_allclose(decoded.pixels, expected, atol=1 if dtype == "uint8" else 0.01)
 
 
 @pytest.mark.parametrize("channels", [(), (3,)])
@@ -354,3 +367,66 @@ def test_colour_of_a_set(home: Home, tmp_path: Path, config: Config, blobs: Call
     dataset = import_dataset(home, config(source, name="colour", size=32, freeze=False))
     assert dataset.mode == "RGB"
     assert "2 of 13 images show colour" in dataset.info.provenance.notes[-1]
+
+
+@pytest.mark.parametrize("bits", [2, 4, 16])
+def test_transparent_grey_of_every_depth(tmp_path: Path, capfd: pytest.CaptureFixture[str], bits: int) -> None:
+    """The colour that tRNS names is padding, at the depth of the file; other chunks are not worth a word."""
+    array = noise(3 if bits == 2 else 15, 6, 8)
+    rows = array.astype(">u2").view(np.uint8).reshape(6, -1) if bits == 16 else np.zeros((6, bits), np.uint8)
+    if bits < 16:
+        for column in range(8):
+            rows[:, column * bits // 8] |= (array[:, column] << (8 - bits - column * bits % 8)).astype(np.uint8)
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 6, bits, 0, 0, 0, 0))
+    profile = chunk(b"iCCP", b"name\0\0" + zlib.compress(b"no colour profile"))
+    pixels = chunk(b"IDAT", zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows)))
+    content = b"\x89PNG\r\n\x1a\n" + header + profile + chunk(b"tRNS", struct.pack(">H", 2)) + pixels
+    _, decoded = read(tmp_path, "a.png", content + chunk(b"IEND", b""))
+    scale = 1 if bits == 16 else 255 // (2**bits - 1)
+    expected = np.where(array == 2, np.nan if bits == 16 else 0, array.astype(float) * scale)
+    np.testing.assert_array_equal(decoded.pixels, expected)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_animated_png_of_16_bits_is_told(tmp_path: Path) -> None:
+    array = noise(65535, 6, 8)
+    plain = bytes(imagecodecs.png_encode(array))
+    content = plain[:33] + chunk(b"acTL", struct.pack(">II", 2, 0)) + plain[33:]
+    facts, decoded = read(tmp_path, "a.png", content)
+    assert np.array_equal(decoded.pixels, array)
+    assert any("first frame" in remark for remark in facts.remarks)
+
+
+def test_preview_of_a_part_says_so(home: Home, tmp_path: Path, config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = sets(tmp_path / "set", ".png", lambda n: bytes(imagecodecs.png_encode(noise(1000, 24, 24, seed=n))))
+    assert not any("That range is of" in note for note in preview(config(source), home).notes)
+    monkeypatch.setattr(previewing, "LOOKED_AT", 5)
+    assert any(note.startswith("That range is of 5 of 12 ") for note in preview(config(source), home).notes)
+    by_window = preview(config(source, window="40,80"), home)
+    assert not any("That range is of" in note for note in by_window.notes)
+
+
+def test_colour_of_one_class_alone_is_told(home: Home, tmp_path: Path, config: Config, blobs) -> None:
+    def make(number: int) -> bytes:
+        file = io.BytesIO()
+        tint = np.array([1.0, 0.8, 0.6]) if number % 2 else np.ones(3)
+        Image.fromarray((blobs(number, 48)[..., None] * tint).astype(np.uint8)).save(file, "PNG")
+        return file.getvalue()
+
+    source = sets(tmp_path / "set", ".png", make)
+    told = import_dataset(home, config(source, size=32, freeze=False)).info.provenance.notes
+    assert any("100 % of the images of b show some, and 0 % of those of a" in note for note in told)
+    grey = import_dataset(home, config(source, name="grey", size=32, mode="L", freeze=False)).info.provenance.notes
+    assert not any("goes with the classes" in note for note in grey)
+
+
+def test_a_window_that_leaves_few_levels_is_told(home: Home, tmp_path: Path, config: Config) -> None:
+    source = sets(tmp_path / "set", ".png", lambda n: bytes(imagecodecs.png_encode(noise(4000, 24, 24, seed=n))))
+
+    def told(name: str, window: str) -> list[str]:
+        notes = import_dataset(home, config(source, name=name, window=window, resize="stretch", size=32, freeze=False))
+        return [note for note in notes.info.provenance.notes if "levels of grey" in note]
+
+    assert told("right", "2000,4000") == []
+    (note,) = told("wrong", "200000,400000")
+    assert "of 12 images (such as a/00.png)" in note

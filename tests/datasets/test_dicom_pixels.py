@@ -12,6 +12,7 @@ import imagecodecs
 import numpy as np
 import pydicom
 import pytest
+from PIL import Image
 from pydicom.uid import (
     UID,
     DeflatedExplicitVRLittleEndian,
@@ -682,3 +683,45 @@ def test_position_in_the_series():
 def test_ids():
     found = looked(image(RAMP, SeriesInstanceUID="1.2.3", StudyInstanceUID="1.2", IssuerOfPatientID="here"))
     assert (found.series, found.study, found.group) == ("1.2.3", "1.2", "P1^^^here")
+
+
+def test_width_of_one_is_no_step_where_values_are_no_whole_numbers():
+    """A standardised uptake value of 0 to 1 in a slope of thousandths."""
+    slope = {"RescaleSlope": "0.001", "RescaleIntercept": "0"}
+    assert decoded(image(RAMP, **slope, WindowCenter="0.5", WindowWidth="1")).window == pytest.approx((0, 1))
+    assert decoded(image(RAMP, **slope), window=(0.5, 1)).window == pytest.approx((0, 1))
+    assert decoded(image(RAMP, **slope, WindowCenter="4", WindowWidth="8")).window == pytest.approx((0, 7))
+
+
+def test_look_up_table_that_fills_few_of_the_bits_it_claims():
+    entries = np.arange(4096) // 16
+    file = image(RAMP, VOILUTSequence=table(entries, 0, 16))
+    np.testing.assert_allclose(shown(decoded(file)), entries[np.clip(RAMP, 0, 4095)], atol=1e-3)
+    assert any("VOILUTSequence" in remark for remark in looked(file).remarks)
+    dark = image(RAMP, VOILUTSequence=table(entries, 0, 9))
+    assert shown(decoded(dark)).max() < 128
+    assert looked(dark).remarks == ()
+
+
+def test_colour_of_12_bits_in_16_takes_the_range_of_the_set():
+    colour = np.random.default_rng(0).integers(0, 4096, (6, 8, 3), np.uint16)
+    for bits, window in ((16, None), (12, (0.0, 4095.0))):
+        file = image(colour, BitsStored=bits, HighBit=bits - 1)
+        assert looked(file).deep == (window is None)
+        assert decoded(file).window == window
+        np.testing.assert_array_equal(decoded(file).pixels, colour)
+
+
+@pytest.mark.parametrize("transformed", [True, False])
+def test_jpeg_2000_of_rgb_under_another_name(transformed: bool):
+    colour = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
+    ybr = np.asarray(Image.fromarray(colour).convert("YCbCr"))
+    stored = colour if transformed else ybr
+    codestream = imagecodecs.jpeg2k_encode(stored, level=0, codecformat="j2k", mct=transformed)
+    file = compressed(stored, "1.2.840.10008.1.2.4.90", [codestream], PhotometricInterpretation="YBR_FULL")
+    np.testing.assert_allclose(decoded(file).pixels, colour, atol=0 if transformed else 3)
+
+
+def test_more_bytes_than_a_frame_are_told():
+    assert any("sheared" in remark for remark in looked(image(RAMP, Columns=RAMP.shape[1] - 1)).remarks)
+    assert looked(image(RAMP)).remarks == ()

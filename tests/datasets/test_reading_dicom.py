@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydicom
 import pytest
 
 from engine.configs import ImportConfig
@@ -288,3 +289,37 @@ def test_frames_without_their_number_are_said(tmp_path: Path, home: Home, config
         written(tmp_path / "mf" / "ab"[number % 2] / f"{number}.dcm", of_frames(stored[3 * number : 3 * number + 3]))
     with_frames = preview(config(tmp_path / "mf", ignore_ids=True, frames="first"), home)
     assert any(note.startswith("4 images hold several frames without NumberOfFrames") for note in with_frames.notes)
+
+
+def test_windows_that_differ_are_told(home: Home, study, config: Config):
+    def told(source: Path, **settings: Any) -> list[str]:
+        return [note for note in preview(config(source, **settings), home).notes if "windows of their own" in note]
+
+    source = study(WindowCenter=40, WindowWidth=80)
+    assert told(source) == []
+    for number in (1, 3):
+        path = source / "b" / f"IM{number:03d}.dcm"
+        file = pydicom.dcmread(path)
+        file.WindowCenter, file.WindowWidth = -600, 1500
+        file.save_as(path)
+    (note,) = told(source)
+    assert note.startswith("12 images")
+    assert "0 to 79 in 10, -1350 to 149 in 2" in note
+    assert told(source, window="40,80") == []
+    for number in (1, 3):
+        path = source / "b" / f"IM{number:03d}.dcm"
+        file = pydicom.dcmread(path)
+        del file.WindowCenter, file.WindowWidth
+        file.save_as(path)
+    (note,) = told(source)
+    assert note.startswith("10 images")
+    assert "2 by the range of all" in note
+
+
+def test_ids_that_differ_in_capitals_or_blanks_are_one_patient(home: Home, tmp_path: Path, config: Config, blobs):
+    ids = ["Pat 1", "PAT 1", "pat  1 ", "Pat 11", "Pat 2", "Pat1"]
+    for number, stored in enumerate(slices(blobs)):
+        write(tmp_path / "ct" / "ab"[number % 2] / f"{number}.dcm", stored, PatientID=ids[number // 2], **HU)
+    dataset = import_dataset(home, config(tmp_path / "ct", keep_ids=True, freeze=False))
+    assert set(dataset.manifest["group"]) == {"Pat 1", "Pat 11", "Pat 2", "Pat1"}
+    assert any(note.startswith("4 images have a PatientID that differs") for note in dataset.info.provenance.notes)

@@ -152,3 +152,16 @@ def test_which_levels_an_image_takes() -> None:
     assert levels_of(Decoded(grey), (40, 80), (0, 9)) == (0, 80)
     assert levels_of(Decoded(colour), (40, 80), (0, 9)) == (0, 9)
     assert levels_of(Decoded(grey), None, (0, 9)) == (0, 9)
+
+
+def test_images_that_fill_little_of_the_range_are_told() -> None:
+    images = [*(texture(0, 400, seed) for seed in range(3)), texture(0, 65000), np.full((40, 40), 7.0)]
+    found = ranged(images)
+    assert found.faint == ("0.png", "1.png", "2.png")
+    told = found.notes(5, 5)[-1]
+    assert "The values of 3 images (such as 0.png)" in told
+    assert "3.png fills most of it" in told
+    lesions = [np.zeros((40, 40)) for _ in range(3)]
+    for number, image in enumerate(lesions):
+        image[9:14, 9:14] = texture(0, 4000 - 500 * number, size=40)[9:14, 9:14]
+    assert ranged(lesions).faint == ()

@@ -42,6 +42,7 @@ class Header:
     full: float | None = None
     """What opaque is in its alpha channel."""
     orientation: int = 1
+    remarks: tuple[str, ...] = ()
 
     def facts(self, max_pixels: int) -> Facts:
         checked_pixels(self.width, self.height, max_pixels)
@@ -49,7 +50,7 @@ class Header:
         if mode is None:
             raise BadPicture(f"has {self.channels} channels; 1, 3 or 4 are expected")
         mode = "F" if self.decimal and self.channels == 1 else mode
-        return Facts(self.width, self.height, mode, self.bits, deep=True)
+        return Facts(self.width, self.height, mode, self.bits, deep=True, remarks=self.remarks)
 
     def decoded(self, file: BinaryIO, max_pixels: int) -> Decoded:
         self.facts(max_pixels)
@@ -86,18 +87,33 @@ def _png(file: BinaryIO, start: bytes) -> Header | None:
     channels = _PNG_CHANNELS.get(start[25])
     if channels is None:
         return None
-    return Header(width, height, channels, 16, imagecodecs.png_decode, full=65535.0, orientation=_png_orientation(file))
-
-
-def _png_orientation(file: BinaryIO) -> int:
-    """From the eXIf chunk, which may stand behind the pixels."""
+    orientation, animated, pixels = 1, False, False
     file.seek(8)
     while len(head := file.read(8)) == 8:
         length, name = struct.unpack(">I4s", head)
-        if name == b"eXIf":
-            return exif_orientation(file.read(min(length, 2**20)))
-        file.seek(length + 4, 1)
-    return 1
+        end = file.tell() + length + 4
+        if name == b"eXIf":  # may stand behind the pixels
+            orientation = exif_orientation(file.read(min(length, 2**20)))
+        animated |= name == b"acTL" and not pixels
+        pixels |= name == b"IDAT"
+        file.seek(end)
+
+    def decode(content: bytes) -> np.ndarray:
+        return np.asarray(imagecodecs.png_decode(_without_extras(content)))  # with alpha where a colour is transparent
+
+    remarks = ("are animated PNG of 16 bits, of which the first frame is used",) if animated else ()
+    return Header(width, height, channels, 16, decode, full=65535.0, orientation=orientation, remarks=remarks)
+
+
+def _without_extras(content: bytes) -> bytes:
+    """A PNG of pixels and transparency alone: libpng writes to the terminal what it finds amiss in other chunks."""
+    kept, at = [content[:8]], 8
+    while at + 8 <= len(content):
+        length, name = struct.unpack(">I4s", content[at : at + 8])
+        if not name[0] & 0x20 or name == b"tRNS":  # small first letters are for what may be left out
+            kept.append(content[at : at + length + 12])
+        at += length + 12
+    return b"".join(kept)
 
 
 def exif_orientation(content: bytes) -> int:

@@ -29,12 +29,15 @@ def facts(file: BinaryIO, max_pixels: int, window: tuple[float, float] | None, f
             height=layout.rows,
             mode=layout.photometric,
             bits=layout.bits,
-            deep=layout.grey and _is_deep(layout, display),
+            deep=_is_deep(layout, display)
+            if layout.grey
+            else layout.photometric != PALETTE and _fills_its_words(layout),
             group=patient_of(found.header),
             study=str(found.header.get("StudyInstanceUID") or "").strip(),
             frames=layout.frames,
             series=str(found.header.get("SeriesInstanceUID") or "").strip(),
             position=_position(found.header, frame, layout.frames),
+            window=None if window else display.window,
             remarks=tuple(remarks),
         )
     except BadPicture:
@@ -45,7 +48,8 @@ def facts(file: BinaryIO, max_pixels: int, window: tuple[float, float] | None, f
 
 def decode(file: BinaryIO, max_pixels: int, window: tuple[float, float] | None, frame: int = 0) -> Decoded:
     """One frame. Grey: float32 in units with the window, padding as not-a-number, or uint8 where 8 bits are all there
-    is. Colour: uint8 RGB, or float32 RGB with its range as the window where more than 8 bits are stored."""
+    is. Colour: uint8 RGB, or float32 RGB where more than 8 bits are stored, with their range as the window if
+    BitsStored tells it."""
     found = open_dicom(file, max_pixels)
     try:
         layout = layout_of(found)
@@ -58,7 +62,7 @@ def decode(file: BinaryIO, max_pixels: int, window: tuple[float, float] | None, 
             colour = np.ascontiguousarray(colour[..., 0])  # grey stored as colour
         if top == 255:
             return Decoded(colour.astype(np.uint8))
-        return Decoded(colour.astype(np.float32), (0.0, float(top)))
+        return Decoded(colour.astype(np.float32), None if _fills_its_words(layout) else (0.0, float(top)))
     except BadPicture:
         raise
     except Exception as error:  # as above
@@ -80,6 +84,11 @@ def _display(
 def _is_deep(layout: Layout, display: Display) -> bool:
     """Whether one range for the whole data set must say what is black: in 8 bits of no unit the bits say it."""
     return not display.shows and (layout.bits > 8 or display.rescales)
+
+
+def _fills_its_words(layout: Layout) -> bool:
+    """Whether BitsStored of colour is all of 16 bits, which is often said of 12: the range of the values tells then."""
+    return layout.bits == layout.bits_allocated > 8
 
 
 def _grey(file: DicomFile, layout: Layout, stored: np.ndarray, display: Display) -> Decoded:

@@ -70,6 +70,18 @@ def frame_size(codestream: bytes) -> tuple[int, int] | None:
     return bottom - top, right - left
 
 
+def transforms_colour(codestream: bytes) -> bool:
+    """Whether a JPEG 2000 codestream holds colour that its multiple component transformation made of RGB (ITU-T T.800,
+    A.6.1)."""
+    place = codestream.find(b"\xff\x4f\xff\x51", 0, 4096) + 2
+    while place >= 2 and place + 9 <= len(codestream) and codestream[place] == 0xFF:
+        marker, length = codestream[place + 1], int.from_bytes(codestream[place + 2 : place + 4], "big")
+        if marker == 0x52:
+            return codestream[place + 8] == 1
+        place += 2 + length
+    return False
+
+
 def decode_jpeg_xl(codestream: bytes) -> np.ndarray:
     """`[H, W]` or `[H, W, 3]`, uint8 or uint16."""
     return np.asarray(imagecodecs.jpegxl_decode(codestream))

@@ -92,7 +92,7 @@ def display_of(
     if base.slope == 0:
         raise BadPicture("has RescaleSlope (0028,1053) = 0, by which all values would be one; mend that tag")
     if window is not None:
-        return replace(base, window=window_ends(*window))
+        return replace(base, window=window_ends(*window, exact=window[1] <= 1 and not float(base.slope).is_integer()))
     holder = _holder(header, frame, "FrameVOILUTSequence", ("WindowCenter", "VOILUTSequence"))
     tables = _sequence(holder, "VOILUTSequence")
     windows = _windows(holder, remarks)
@@ -102,27 +102,35 @@ def display_of(
                 "hold several views (VOILUTSequence, WindowCenter), of which the first look-up table is used"
             )
         # units may be below 0 after a rescaling too; the table then begins at a signed value
-        return replace(base, voi=read_lut(tables[0], "VOILUTSequence", signed or base.intercept < 0, little))
+        voi = read_lut(tables[0], "VOILUTSequence", signed or base.intercept < 0, little)
+        filled = max(8, int(voi.entries.max()).bit_length())
+        if filled < voi.bits - 2:  # by which white would be less than an eighth of white
+            remarks.append(
+                "hold a look-up table (VOILUTSequence) of far lower values than the bits of its LUTDescriptor, and are "
+                "shown as if it said the bits that they fill"
+            )
+            voi = replace(voi, bits=filled)
+        return replace(base, voi=voi)
     if not windows:
         return base
     if len(windows) > 1:
-        remarks.append(
-            "hold several windows (WindowCenter), of which the first is used (window chooses another)"
-        )
+        remarks.append("hold several windows (WindowCenter), of which the first is used (window chooses another)")
     function = str(holder.get("VOILUTFunction") or "LINEAR").strip().upper()
     if function == "SIGMOID":
         return replace(base, sigmoid=windows[0])
     if function not in ("LINEAR", "LINEAR_EXACT"):
         remarks.append("hold an unknown VOILUTFunction, and are shown by a linear window")
-    return replace(base, window=window_ends(*windows[0], exact=function == "LINEAR_EXACT"))
+    exact = function == "LINEAR_EXACT" or (windows[0][1] <= 1 and not float(base.slope).is_integer())
+    return replace(base, window=window_ends(*windows[0], exact=exact))
 
 
 def window_ends(centre: float, width: float, exact: bool = False) -> tuple[float, float]:
     """Values that become black and white.
 
     LINEAR (C.11.2.1.2.1): y = (x - (c - 0.5)) / (w - 1) + 0.5 is 0 at c - 0.5 - (w - 1) / 2 and 1 at
-    c - 0.5 + (w - 1) / 2. It knows no width below 1, as small slopes need (SUV in PET); such a window is taken as
-    LINEAR_EXACT (C.11.2.1.3.2), from c - w / 2 to c + w / 2.
+    c - 0.5 + (w - 1) / 2. It knows no width below 1, as small slopes need (SUV in PET), and makes a step of a width of
+    1, which suits whole numbers only; such a window is taken as LINEAR_EXACT (C.11.2.1.3.2), from c - w / 2 to
+    c + w / 2.
     """
     if exact or width < 1:
         return centre - width / 2, centre + width / 2

@@ -12,7 +12,7 @@ from pydicom.encaps import get_frame
 from pydicom.pixels import get_decoder
 from pydicom.uid import UID, JPEG2000TransferSyntaxes, JPEGLSTransferSyntaxes, JPEGTransferSyntaxes
 
-from engine.datasets.reading.dicom_codecs import JPEG_XL, decode_jpeg_xl, frame_size
+from engine.datasets.reading.dicom_codecs import JPEG_XL, decode_jpeg_xl, frame_size, transforms_colour
 from engine.datasets.reading.dicom_file import DicomFile, reason, whole
 from engine.datasets.reading.items import BadPicture
 
@@ -143,6 +143,8 @@ def _decoded(file: DicomFile, layout: Layout, frame: int) -> tuple[np.ndarray, s
     if file.syntax in JPEG2000TransferSyntaxes and "pylibjpeg" in decoder.available_plugins:
         options["decoding_plugin"] = "pylibjpeg"  # GDCM has the same library, but writes its errors to the terminal
     pixels, found = decoder.as_array(file.data, index=frame, raw=True, **options)
+    if file.syntax in JPEG2000TransferSyntaxes and transforms_colour(codestream):
+        return pixels, "RGB"  # the decoder has undone it, whatever PhotometricInterpretation says
     return pixels, str(found["photometric_interpretation"])
 
 
@@ -203,6 +205,11 @@ def _frames(file: DicomFile, bits_a_frame: int, remarks: list[str]) -> int:
     except BadPicture:
         stated = None
     counted = _count_fragments(file) if file.encapsulated else _count_plain(file.length, bits_a_frame)
+    needed = (max(1, stated or 1) * bits_a_frame + 7) // 8
+    if not file.encapsulated and not counted and file.length > needed + 1:
+        remarks.append(
+            "hold more bytes of pixel data than Rows and Columns ask for, and may look sheared if one of these is wrong"
+        )
     if not counted or counted == (stated or 1):
         return max(1, stated or 1)
     if stated is None:

@@ -33,6 +33,8 @@ class Facts:
     """Where the slice lies in its series, along its normal; only the order counts."""
     study: str = ""
     """The examination that the picture is of (DICOM's StudyInstanceUID)."""
+    window: tuple[float, float] | None = None
+    """Values shown as black and as white, if the file itself says so."""
     remarks: tuple[str, ...] = ()
     """What must be said of the picture, each completing the sentence `<so many> images ...`, such as `hold several
     windows, of which the first is used`. The same remark of many pictures is said once, with their number."""

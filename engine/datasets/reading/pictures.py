@@ -187,7 +187,7 @@ class ArrayPicture:
 def _open(file: BinaryIO, max_pixels: int) -> Image.Image | None:
     """The header of a picture file, within the size allowed; pixels are not decoded yet. None for a TIFF that Pillow
     does not read whole, with the file at its start."""
-    start = file.read(16)
+    start = file.read(26)
     file.seek(0)
     if not start:
         raise BadPicture("is empty (0 bytes)")
@@ -207,6 +207,8 @@ def _open(file: BinaryIO, max_pixels: int) -> Image.Image | None:
             raise BadPicture("is not an image, or damaged in its first bytes") from error
         raise BadPicture(f"is damaged in its header ({_reason(error)})") from error
     checked_pixels(image.width, image.height, max_pixels)
+    if image.format == "PNG" and start[24] in (2, 4) and image.mode == "L" and "transparency" in image.info:
+        image.info["transparency"] *= 255 // (2 ** start[24] - 1)  # Pillow scales the pixels of few bits, but not this
     if image.format == "HEIF" and image.mode in DEEP_MODES:  # pi-heif 1.4 crashes where header and picture disagree
         raise BadPicture(
             f"is a grey HEIC of {image.info.get('bit_depth')} bits, which cannot be read safely; grey of 8 bits or "

@@ -34,6 +34,7 @@ _COLOURS = {
     PHOTOMETRIC.SEPARATED: 4,
 }
 _ALPHA = (1, 2)
+_PREMULTIPLIED = 1
 
 
 class DamagedTiff(BadPicture):
@@ -86,6 +87,10 @@ def decode(file: BinaryIO, max_pixels: int, number: int = 0) -> Decoded:
         elif key.photometric == PHOTOMETRIC.SEPARATED:
             assert full is not None
             kept = (full - kept[..., :3]) * ((full - kept[..., 3:4]) / full)
+        if _has_alpha(key, colours) and key.extrasamples[0] == _PREMULTIPLIED:  # as it looks on black already
+            kept = kept.copy()
+            kept[..., -1] = np.where(kept[..., -1] > 0, 1 if full is None else full, 0)
+            full = 1.0 if full is None else full
         pixels = plain_array(kept, full)
         if NO_DATA in key.tags and pixels.dtype != np.uint8:
             pixels = np.where(pixels == key.nodata, np.nan, pixels)
