@@ -49,6 +49,37 @@ def folders_asked(layout: Layout) -> list[str]:
     return [option.settings["folders"] for option in layout.options]
 
 
+def test_splits_in_some_classes_only_are_asked_about():
+    layout = weigh(names({"yes": 6, "no": 6, "rcnn/TRAIN": 4, "rcnn/VAL": 4, "rcnn/TEST": 4}), "set")
+    assert "folders of splits in some of the folders" in layout.doubt
+    assert folders_asked(layout) == ["class", "class/split"]
+    assert not weigh(names(below(["yes", "no"], ["train", "test"])), "set").doubt
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (["train", "eval"], ["train", "test"]),
+        (["train", "eval", "test"], ["train", "valid", "test"]),
+        (["train", "dev", "evaluation"], ["train", "valid", "test"]),
+        (["trn", "tst"], ["train", "test"]),
+        (["imagesTr", "imagesTs"], ["train", "test"]),
+        (["Training", "Validierung", "Testdaten"], ["train", "valid", "test"]),
+        (["TS", "control"], []),
+    ],
+)
+def test_further_words_for_splits(found: list[str], expected: list[str]):
+    assert list(splits_of(found).values()) == expected
+
+
+def test_images_directly_in_splits_are_told_as_such(make_tree: Make, refused: Refused):
+    refused(
+        make_tree({"train": 6, "car": 6}),
+        "directly in folders such as train, by their names splits",
+        "folders to class",
+    )
+
+
 DISEASES = (
     "glioma", "meningioma", "no tumor", "pituitary_tumor", "Normal", "COVID-19", "Viral Pneumonia", "Lung_Opacity",
     "melanoma", "basal cell carcinoma", "Non-COVID", "HER2+", "HER2-", "squamous.cell.carcinoma_left.hilum_T1_N2_M0",
@@ -408,6 +439,7 @@ def test_covid_ct_keeps_its_folders_and_mentions_the_csv_of_one_class(home: Home
     dataset = import_dataset(home, config(source))
     assert dataset.manifest["class"].value_counts().to_dict() == {"CT_NonCOVID": 7, "CT_COVID": 6}
     assert any("COVID-CT-MetaInfo.csv names 6 of 13 images" in note for note in dataset.info.provenance.notes)
+    assert set(dataset.manifest["group"]) == {"P1", "P2", "P3", ""}
 
 
 def test_csv_that_says_otherwise_than_the_folders_is_asked_about(home: Home, make_tree: Make, config: Config):
@@ -421,6 +453,69 @@ def test_csv_that_says_otherwise_than_the_folders_is_asked_about(home: Home, mak
     assert preview(config(source, layout="csv")).counts == {"a": {"": 6}, "b": {"": 6}}
     (source / "labels.csv").write_text(table("image,label", images, "{file},{kind}", "0" * 6 + "1" * 6))
     assert any("agrees with the folders" in note for note in preview(config(source)).notes)
+
+
+def renamed(source: Path) -> list[Path]:
+    """The images of a source under names that differ."""
+    return [image.rename(image.with_name(f"x{n}.png")) for n, image in enumerate(sorted(source.rglob("*.png")))]
+
+
+def test_classes_swapped_between_csv_and_folders_do_not_agree(make_tree: Make, config: Config):
+    source = make_tree({"a": 6, "b": 6})
+    (source / "labels.csv").write_text(table("image,label", renamed(source), "{file},{kind}", "b" * 6 + "a" * 6))
+    with pytest.raises(Question, match="may say otherwise"):
+        preview(config(source))
+
+
+@pytest.mark.parametrize("settings", [{}, {"folders": "class"}, {"group_column": "patient id"}])
+def test_patients_in_a_csv_beside_class_folders_are_used(home: Home, make_tree: Make, config: Config, settings: dict):
+    source = make_tree({"a": 6, "b": 6})
+    (source / "info.csv").write_text(table("image,sex,patient id", renamed(source), "{file},m,P{kind}", "112233445566"))
+    dataset = import_dataset(home, config(source, freeze=False, **settings))
+    assert dataset.manifest["group"].nunique() == 6
+    assert any("'patient id' of info.csv is taken for the patient: 6" in note for note in dataset.info.provenance.notes)
+
+
+def test_patients_of_a_csv_beside_class_folders_can_be_refused(home: Home, make_tree: Make, config: Config):
+    source = make_tree({"a": 6, "b": 6})
+    (source / "info.csv").write_text(table("image,patient id", renamed(source), "{file},P{kind}", "112233445566"))
+    dataset = import_dataset(home, config(source, freeze=False, group_column="-"))
+    assert set(dataset.manifest["group"]) == {""}
+    with pytest.raises(ErsatzError, match=r"info\.csv has no column 'case' \(group_column\)"):
+        preview(config(source, group_column="case"))
+
+
+def test_splits_in_a_csv_beside_class_folders_are_used(home: Home, make_tree: Make, config: Config):
+    source = make_tree({"a": 8, "b": 8})
+    splits = (["train"] * 6 + ["test"] * 2) * 2
+    lines = [f"{image.name},{split}" for image, split in zip(renamed(source), splits, strict=True)]
+    (source / "info.csv").write_text("\n".join(["image,split", *lines]))
+    dataset = import_dataset(home, config(source, freeze=False))
+    assert dataset.manifest["given"].value_counts().to_dict() == {"train": 12, "test": 4}
+
+
+@pytest.mark.parametrize(("name", "sign"), [("HAM10000_metadata", ","), ("train.txt", " "), ("labels.tab", "\t")])
+def test_tables_with_other_endings_or_none_are_found(make_tree: Make, config: Config, name: str, sign: str):
+    source = make_tree({"images_part_1": 6, "images_part_2": 6})
+    (source / name).write_text(table("image,dx", renamed(source), "{file},{kind}").replace(",", sign))
+    (source / "README.txt").write_text("All images\nx1.png to x9.png\nare good.\n")
+    assert preview(config(source)).counts == {"a": {"": 6}, "b": {"": 6}}
+
+
+def test_spreadsheet_beside_images_is_named(make_tree: Make, config: Config):
+    source = make_tree({"images": 6})
+    (source / "labels.xlsx").write_bytes(b"PK")
+    with pytest.raises(ErsatzError, match=r"labels\.xlsx is a file of a spreadsheet program"):
+        preview(config(source))
+
+
+def test_tables_in_the_folders_of_splits_are_read_as_one(make_tree: Make, config: Config):
+    source = make_tree({"train": 8, "test": 8})
+    for split in ("train", "test"):
+        (source / split / "labels.csv").write_text(
+            "image,label\n" + "\n".join(f"{n:03d}.png,{'ab'[n % 2]}" for n in range(8))
+        )
+    assert preview(config(source)).counts == {"a": {"train": 4, "test": 4}, "b": {"train": 4, "test": 4}}
 
 
 # What cannot be used

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -71,8 +72,11 @@ def look_at_folders(tree: SourceTree, config: ImportConfig) -> Folders:
     return Folders(told.images, told.masks, layout, layout.labelled(), told.notes)
 
 
-def read_folder(tree: SourceTree, config: ImportConfig, seen: Folders) -> Reading:
-    """Items of a tree whose folders are the classes; a `Question` if it is not clear which."""
+def read_folder(tree: SourceTree, config: ImportConfig, seen: Folders, told: Collection[str] = ()) -> Reading:
+    """Items of a tree whose folders are the classes; a `Question` if it is not clear which.
+
+    `told`: other files of which notes speak elsewhere.
+    """
     if seen.layout.doubt:
         raise Question(seen.layout.doubt, seen.layout.options)
     empty = _empty_classes(tree, seen)
@@ -90,9 +94,12 @@ def read_folder(tree: SourceTree, config: ImportConfig, seen: Folders) -> Readin
                 f"{config.folders} says; a folder for each level down to the class is expected. Correct the setting "
                 "folders."
             )
+        splits = seen.layout.splits
+        lie = f" directly in folders such as {', '.join(splits)}, by their names splits," if splits else ""
         raise ErsatzError(
-            f"{tree.path} holds {len(seen.images)} images but no class folders; one folder per class, or a CSV with "
-            "the labels beside the images, is expected. Sort the images into folders, or name the CSV."
+            f"{tree.path} holds {len(seen.images)} images{lie} but no class folders; one folder per class, or a CSV "
+            "with the labels beside the images, is expected. Sort the images into folders, or name the CSV"
+            + (", or, if these folders are the classes, set folders to class." if splits else ".")
         )
     outside = [name for name in seen.images if name not in seen.labelled]
     return Reading(
@@ -113,7 +120,7 @@ def read_folder(tree: SourceTree, config: ImportConfig, seen: Folders) -> Readin
             *seen.layout.notes,
             *([f"Beside the classes {_listed_empty(tree, empty)} no image that can be used."] if empty else []),
             *left_out(outside, "lie outside the class folders"),
-            *other_files(tree.names, {*seen.images, *seen.masks}),
+            *other_files(tree.names, {*seen.images, *seen.masks, *told}),
         ],
     )
 

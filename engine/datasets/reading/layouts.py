@@ -48,6 +48,11 @@ class Layout:
     notes: tuple[str, ...] = ()
 
     @property
+    def splits(self) -> list[str]:
+        """The folders of the outermost level that are splits by their names."""
+        return list(splits_of(dict.fromkeys(parts[0] for parts in self.folders.values() if parts)))
+
+    @property
     def words(self) -> str:
         """As the setting `folders` has it."""
         return "/".join(self.roles)
@@ -141,6 +146,9 @@ class _Levels:
         first = classes[0]
         if doubt := self._with_split(first):
             return self._asked(doubt, classes)
+        splits = [level for level in self._of_kind("split") if level > first]
+        if splits and any(first < len(parts) <= splits[0] for parts in self.folders.values()):
+            return self._half_split(first)
         above = [level for level in ids if level < first]
         if above and not self._comes_back(above[0], first):
             return self._asked(
@@ -224,6 +232,17 @@ class _Levels:
             f"{self.where} has folders whose names hold both a split and a class ({', '.join(twice[:4])}); folders of "
             "the splits with the class folders in them, such as train/covid, would be clear."
         )
+
+    def _half_split(self, level: int) -> Layout:
+        """A doubt on classes of which only some have folders of splits."""
+        roles = self._roles(level)
+        whole = tuple("-" if role == "split" else role for role in roles)
+        readings = [self._of(whole[: whole.index("class") + 1]), self._of(roles)]
+        doubt = (
+            f"{self.where} has folders of splits in some of the folders {self._told(level)} and none in others, so it "
+            "is not clear what they are."
+        )
+        return replace(readings[0], doubt=doubt, options=tuple(reading.option() for reading in readings))
 
     def _comes_back(self, patients: int, classes: int) -> bool:
         """Whether the same few names stand below many patients."""
