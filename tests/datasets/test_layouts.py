@@ -72,6 +72,22 @@ def test_further_words_for_splits(found: list[str], expected: list[str]):
     assert list(splits_of(found).values()) == expected
 
 
+def test_folder_called_as_a_split_among_classes_is_asked_about(home: Home, make_tree: Make, config: Config):
+    source = make_tree({"Benign cases": 6, "Normal cases": 6, "Test cases": 6})
+    with pytest.raises(Question, match="Test cases 6 among the folders of the classes") as caught:
+        preview(config(source))
+    without, every = [preview(config(source, **option.settings)).counts for option in caught.value.options]
+    assert list(without) == ["Benign-cases", "Normal-cases"]
+    assert len(every) == 3
+
+
+def test_folder_of_what_is_not_known_is_mentioned(make_tree: Make, config: Config):
+    source = make_tree({"benign": 6, "malignant": 6, "unlabeled": 6})
+    assert any("'unlabeled' may mean that nothing is known" in note for note in preview(config(source)).notes)
+    named = preview(config(source, only_classes=("benign", "unlabeled")))
+    assert not any("nothing is known" in note for note in named.notes)
+
+
 def test_images_directly_in_splits_are_told_as_such(make_tree: Make, refused: Refused):
     refused(
         make_tree({"train": 6, "car": 6}),

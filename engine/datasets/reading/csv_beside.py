@@ -42,7 +42,8 @@ def with_csv(reading: Reading, tree: Tree, fits: Sequence[Fit], config: ImportCo
 
 def _by_image(table: pd.DataFrame, index: PictureNames) -> pd.DataFrame:
     """The rows that name one image, in the column that names the most, each under it; the first row of each."""
-    best = max(table.columns, key=lambda name: index.fit(table[name].tolist()))
+    fits = {name: index.fit(list(table[name])) for name in table.columns}
+    best = max(fits, key=lambda name: fits[name])
     files = [index.find(value) for value in table[best]]
     table = table.loc[[len(found) == 1 for found in files]]
     table = table.set_axis([found[0] for found in files if len(found) == 1]).drop(columns=best)

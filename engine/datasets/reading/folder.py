@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from engine.configs import ImportConfig
 from engine.datasets.reading import dicom
 from engine.datasets.reading.items import BadPicture, Item, Reading
+from engine.datasets.reading.labels import doubtful_labels
 from engine.datasets.reading.layouts import Labelled, Layout, fixed, weigh
 from engine.datasets.reading.level_names import SPLIT_NAMES as SPLIT_NAMES
 from engine.datasets.reading.level_names import is_plain
@@ -119,6 +120,9 @@ def read_folder(tree: SourceTree, config: ImportConfig, seen: Folders, told: Col
             *seen.notes,
             *seen.layout.notes,
             *([f"Beside the classes {_listed_empty(tree, empty)} no image that can be used."] if empty else []),
+            *doubtful_labels(
+                Counter(one.label for one in seen.labelled.values()), {*config.class_names, *config.only_classes}
+            ),
             *left_out(outside, "lie outside the class folders"),
             *other_files(tree.names, {*seen.images, *seen.masks, *told}),
         ],

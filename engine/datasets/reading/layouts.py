@@ -7,7 +7,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
-from engine.datasets.reading.level_names import Kind, is_augmented, is_plain, kind_of, splits_of, without_split
+from engine.datasets.reading.level_names import (
+    Kind,
+    is_augmented,
+    is_plain,
+    kind_of,
+    split_of,
+    splits_of,
+    without_split,
+)
 from engine.datasets.reading.questions import Option
 
 FEW_CLASSES = 12
@@ -149,6 +157,8 @@ class _Levels:
         splits = [level for level in self._of_kind("split") if level > first]
         if splits and any(first < len(parts) <= splits[0] for parts in self.folders.values()):
             return self._half_split(first)
+        if unlike := [name for name in self.counts[first] if split_of(name)]:
+            return self._split_as_class(first, unlike)
         above = [level for level in ids if level < first]
         if above and not self._comes_back(above[0], first):
             return self._asked(
@@ -174,8 +184,9 @@ class _Levels:
     def _of_kind(self, *kinds: Kind) -> list[int]:
         return [level for level, kind in enumerate(self.kinds) if kind in kinds]
 
-    def _told(self, level: int) -> str:
-        return counted(self.counts[level], 3)
+    def _told(self, level: int, names: Sequence[str] = ()) -> str:
+        """The names of a level, or these of them, with their counts."""
+        return counted(Counter({name: self.counts[level][name] for name in names or self.counts[level]}), 3)
 
     def _candidates(self) -> list[int]:
         """Levels that may be the classes, without those that only repeat the level above (`normal/normal_png`)."""
@@ -243,6 +254,18 @@ class _Levels:
             "is not clear what they are."
         )
         return replace(readings[0], doubt=doubt, options=tuple(reading.option() for reading in readings))
+
+    def _split_as_class(self, level: int, unlike: Sequence[str]) -> Layout:
+        """A doubt on folders called as a split (`Test cases`) that stand among those of the classes."""
+        layout = self._of(self._roles(level))
+        doubt = (
+            f"{self.where} has {self._told(level, unlike)} among the folders "
+            f"of the classes ({self._told(level)}), by name the images of a split and no class."
+        )
+        labels = sorted({one.label for one in layout.labelled().values()} - {*unlike})
+        without = Option({"folders": layout.words, "only_classes": labels}, f"without {', '.join(unlike)}")
+        options = (without, layout.option()) if len(labels) > 1 else (layout.option(),)
+        return replace(layout, doubt=doubt, options=options)
 
     def _comes_back(self, patients: int, classes: int) -> bool:
         """Whether the same few names stand below many patients."""
