@@ -16,10 +16,13 @@ from pydicom.data import get_testdata_file
 from engine.configs import ImportConfig
 from engine.datasets.importing import import_dataset
 from engine.datasets.previewing import preview
+from engine.datasets.reading.csv_files import cells_of
 from engine.datasets.reading.layouts import Layout, fixed, weigh
 from engine.datasets.reading.level_names import splits_of
 from engine.datasets.reading.masks import without_masks
+from engine.datasets.reading.picture_names import PictureNames
 from engine.datasets.reading.questions import Question
+from engine.datasets.reading.tree import FolderTree
 from engine.datasets.reading.zip_names import best_encoding
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
@@ -516,6 +519,17 @@ def test_tables_with_other_endings_or_none_are_found(make_tree: Make, config: Co
     (source / name).write_text(table("image,dx", renamed(source), "{file},{kind}").replace(",", sign))
     (source / "README.txt").write_text("All images\nx1.png to x9.png\nare good.\n")
     assert preview(config(source)).counts == {"a": {"": 6}, "b": {"": 6}}
+
+
+def test_long_table_is_read_whole_only_if_it_begins_with_images(make_tree: Make):
+    source = make_tree({"images": 6})
+    line = ",".join(["12"] * 784)
+    (source / "pixels.csv").write_text("\n".join([",".join(f"pixel{n}" for n in range(784)), *[line] * 60]))
+    (source / "labels.csv").write_text("image,note\n" + "".join(f"{n % 6:03d}.png,{'x' * 2000}\n" for n in range(60)))
+    tree = FolderTree(source)
+    index = PictureNames(tree.names)
+    assert cells_of(tree, "pixels.csv", index).empty
+    assert len(cells_of(tree, "labels.csv", index)) == 60
 
 
 def test_spreadsheet_beside_images_is_named(make_tree: Make, config: Config):

@@ -77,9 +77,16 @@ def _is_table(content: bytes, stems: set[str]) -> bool:
     return len(named) > 1 and sum(named) > len(named) / 2
 
 
-def cells_of(tree: Tree, name: str, index: PictureNames) -> pd.DataFrame:
-    """The cells of a CSV, however it is written; none if it cannot be read."""
-    table = _glance(tree, name, ImportConfig(name="glance", source="glance"), index, LARGEST)
+def cells_of(tree: Tree, name: str, index: PictureNames, of_images: bool = True) -> pd.DataFrame:
+    """The cells of a CSV, however it is written; none if it cannot be read, or if a long one begins with rows that name
+    no image, as tables of pixels do (without `of_images` it may be about something else).
+    """
+    config = ImportConfig(name="glance", source="glance")
+    table = _glance(tree, name, config, index)
+    if table is not None and len(_content(tree, name, GLANCE + 1)) > GLANCE:
+        if of_images and not any(index.fit(list(table[column])) for column in table.columns):
+            return pd.DataFrame()
+        table = _glance(tree, name, config, index, LARGEST)
     return pd.DataFrame() if table is None else table
 
 

@@ -65,7 +65,7 @@ def csv_fits(tree: Tree, images: list[str], classes: Mapping[str, str]) -> list[
 def names_folders(tree: Tree, folders: Collection[str]) -> str:
     """The first CSV with a column that names nearly all of these folders (patients, say), ''."""
     for name in all_csv_names(tree):
-        table = cells_of(tree, name, PictureNames([]))
+        table = cells_of(tree, name, PictureNames([]), of_images=False)
         if any(len({*table[column]} & {*folders}) >= NEARLY_ALL * len(folders) for column in table):
             return name
     return ""
