@@ -504,6 +504,27 @@ def test_patients_of_a_csv_beside_class_folders_can_be_refused(home: Home, make_
         preview(config(source, group_column="case"))
 
 
+def test_folders_of_patients_are_kept_where_a_csv_has_the_labels(home: Home, make_tree: Make, config: Config):
+    source = make_tree({f"patient{n:02d}": 2 for n in range(10)})
+    lines = [f"patient{n:02d}/{k:03d}.png,{'ab'[n % 2]}" for n in range(10) for k in range(2)]
+    (source / "labels.csv").write_text("\n".join(["path,label", *lines]))
+    dataset = import_dataset(home, config(source, freeze=False))
+    assert dataset.manifest["group"].nunique() == 10
+    assert any("10 folders are taken for patients" in note for note in dataset.info.provenance.notes)
+    (source / "labels.csv").write_text(
+        "\n".join(["path,label,case", *(f"{line},c{line[7]}{line[8]}" for line in lines)])
+    )
+    dataset = import_dataset(home, config(source, name="named", freeze=False))
+    assert set(dataset.manifest["group"]) == {f"c{n:02d}" for n in range(10)}
+    dataset = import_dataset(home, config(source, name="none", freeze=False, group_column="-"))
+    assert set(dataset.manifest["group"]) == {""}
+
+
+def test_column_that_is_named_without_a_csv_is_missed(make_tree: Make, config: Config):
+    with pytest.raises(ErsatzError, match=r"no CSV that names its images, .* column 'pid' \(group_column\)"):
+        preview(config(make_tree({"a": 6, "b": 6}), group_column="pid"))
+
+
 def test_splits_in_a_csv_beside_class_folders_are_used(home: Home, make_tree: Make, config: Config):
     source = make_tree({"a": 8, "b": 8})
     splits = (["train"] * 6 + ["test"] * 2) * 2

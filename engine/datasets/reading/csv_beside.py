@@ -1,4 +1,4 @@
-"""What a CSV adds to images whose folders are the classes: their patients, and their splits."""
+"""What a CSV adds to images whose folders are the classes, their patients and splits; and folders to those of a CSV."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from engine.datasets.reading.csv_files import cells_of
 from engine.datasets.reading.csv_fit import Fit
 from engine.datasets.reading.items import Reading
 from engine.datasets.reading.labels import one_spelling
+from engine.datasets.reading.layouts import weigh
 from engine.datasets.reading.level_names import split_of
 from engine.datasets.reading.picture_names import PictureNames
 from engine.datasets.reading.tree import Tree
+from engine.store.errors import ErsatzError
 
 
 def with_csv(reading: Reading, tree: Tree, fits: Sequence[Fit], config: ImportConfig) -> Reading:
@@ -24,6 +26,12 @@ def with_csv(reading: Reading, tree: Tree, fits: Sequence[Fit], config: ImportCo
 
     Raises `ErsatzError` when a column that the config names is in none of the CSVs.
     """
+    for setting, column in (("group_column", config.group_column), ("split_column", config.split_column)):
+        if column not in ("", "-") and not fits:
+            raise ErsatzError(
+                f"{tree.path} holds no CSV that names its images, so none has the column {column!r} ({setting}). "
+                "Put the CSV beside the images, or leave that setting empty."
+            )
     index = PictureNames([item.source for item in reading.items])
     groups = any(item.group and not item.group_guessed for item in reading.items)
     splits = any(item.split for item in reading.items)
@@ -38,6 +46,23 @@ def with_csv(reading: Reading, tree: Tree, fits: Sequence[Fit], config: ImportCo
                 note = f"The column {column!r} of {fit.name} is taken for the split (split_column - ignores it)."
                 reading, splits = replace(reading, items=items, notes=[*reading.notes, note]), True
     return reading
+
+
+def with_folders(reading: Reading, config: ImportConfig) -> Reading:
+    """`reading` of a CSV that names no patients, with folders named like patients as such, unless the config says."""
+    if config.group_column or any(item.group for item in reading.items):
+        return reading
+    layout = weigh([item.source for item in reading.items], reading.layout)
+    if layout.patients is None:
+        return reading
+    groups = {name: parts[layout.patients] for name, parts in layout.folders.items() if len(parts) > layout.patients}
+    items = [replace(item, group=groups.get(item.source, ""), group_guessed=True) for item in reading.items]
+    names = list(dict.fromkeys(groups.values()))
+    note = (
+        f"{len(names)} folders are taken for patients ({', '.join(names[:3])}, ...), as the CSV names none "
+        "(group_column - ignores them)."
+    )
+    return replace(reading, items=items, notes=[*reading.notes, note])
 
 
 def _by_image(table: pd.DataFrame, index: PictureNames) -> pd.DataFrame:

@@ -54,6 +54,8 @@ class Layout:
     could_be_classes: bool = False
     """Whether the names on one of its levels are those of classes, though it may not be clear which level it is."""
     notes: tuple[str, ...] = ()
+    patients: int | None = None
+    """The level of many folders named like patients, whatever holds the classes."""
 
     @property
     def splits(self) -> list[str]:
@@ -360,4 +362,11 @@ class _Levels:
         return tuple(roles)
 
     def _of(self, roles: tuple[str, ...]) -> Layout:
-        return Layout(self.folders, self.common, roles, could_be_classes=bool(self._of_kind("class")))
+        many = [level for level in self._of_kind("patient") if len(self.counts[level]) >= MANY_PATIENTS]
+        return Layout(
+            self.folders,
+            self.common,
+            roles,
+            could_be_classes=bool(self._of_kind("class")),
+            patients=many[0] if many else None,
+        )

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from engine.configs import ImportConfig
 from engine.datasets.phantom import phantom
-from engine.datasets.reading.csv_beside import with_csv
+from engine.datasets.reading.csv_beside import with_csv, with_folders
 from engine.datasets.reading.csv_files import TABLE_ENDINGS, TEXT_ENDINGS, csv_names
 from engine.datasets.reading.csv_fit import MOST, NEARLY_ALL, Fit, csv_fits, names_folders
 from engine.datasets.reading.csv_text import SHEET_ENDINGS, not_a_csv
@@ -81,7 +81,7 @@ def _tree(path: Path, config: ImportConfig) -> tuple[SourceTree, ImportConfig]:
 
 def _read_tree(tree: SourceTree, config: ImportConfig) -> Reading:
     if config.layout == "csv" or config.csv:
-        return read_csv(tree, config)
+        return with_folders(read_csv(tree, config), config)
     index, notes = _stylegan_index(tree)
     if index and not config.folders and config.layout in ("auto", "zip"):
         return read_stylegan(tree, config, index)
@@ -111,11 +111,11 @@ def _by_folders_or_csv(tree: SourceTree, config: ImportConfig, seen: Folders) ->
     if not seen.layout.could_be_classes:
         useful = full or [fit for fit in fits if fit.share >= MOST] or fits
         if len(full) == 1 and all(fit.share < MOST for fit in fits if fit is not full[0]):
-            reading = read_csv(tree, config.model_copy(update={"csv": full[0].name}))
+            reading = with_folders(read_csv(tree, config.model_copy(update={"csv": full[0].name})), config)
             others = [f"The CSV {fit.text} only and was not used." for fit in fits if fit is not full[0]]
             return replace(reading, notes=[*reading.notes, *others])
         if useful:
-            return read_csv(tree, config)
+            return with_folders(read_csv(tree, config), config)
         if seen.classes and (by_folder := names_folders(tree, set(seen.classes.values()))):
             told = f"The CSV {by_folder} names these folders; with a row for each image it would be used."
             seen = replace(seen, layout=replace(seen.layout, doubt=f"{seen.layout.doubt} {told}".strip()))
