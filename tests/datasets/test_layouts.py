@@ -17,7 +17,8 @@ from engine.configs import ImportConfig
 from engine.datasets.importing import import_dataset
 from engine.datasets.previewing import preview
 from engine.datasets.reading.csv_files import cells_of
-from engine.datasets.reading.layouts import Layout, fixed, weigh
+from engine.datasets.reading.layout import Layout
+from engine.datasets.reading.layouts import fixed, weigh
 from engine.datasets.reading.level_names import splits_of
 from engine.datasets.reading.masks import without_masks
 from engine.datasets.reading.picture_names import PictureNames

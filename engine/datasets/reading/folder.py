@@ -13,7 +13,8 @@ from engine.configs import ImportConfig
 from engine.datasets.reading import dicom
 from engine.datasets.reading.items import BadPicture, Item, Reading
 from engine.datasets.reading.labels import doubtful_labels
-from engine.datasets.reading.layouts import Labelled, Layout, fixed, weigh
+from engine.datasets.reading.layout import Labelled, Layout
+from engine.datasets.reading.layouts import fixed, weigh
 from engine.datasets.reading.level_names import SPLIT_NAMES as SPLIT_NAMES
 from engine.datasets.reading.level_names import is_plain
 from engine.datasets.reading.masks import is_mask_folder, without_masks
