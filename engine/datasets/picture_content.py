@@ -23,6 +23,10 @@ DARK = 24
 """Grey levels (of 255) up to which what touches the border is rim, for cameras' black is not quite 0."""
 LEVEL_TOLERANCE = 8
 """Grey levels around that of the border within which a side of another colour is padding."""
+FLAT = 1
+"""Grey levels around its middle within which more than half of padding that is not black lies, compressed or not:
+skin, sky and other smooth backgrounds are alike too, but not flat. To cut them would leave copies nothing to compare.
+"""
 BAR = 0.9
 """Share of a row or column at the level of the border that makes it padding; the rest is a letter or compression."""
 RIM = 2
@@ -94,7 +98,8 @@ def _bars(pixels: np.ndarray) -> tuple[int, int]:
     ends = []
     for side in (pixels, pixels[::-1]):
         level = _middle(side[0])
-        if np.count_nonzero(_at_level(side[0], level)) < BAR * side.shape[1]:  # as on most sides: no padding
+        alike = np.count_nonzero(_at_level(side[0], level)) >= BAR * side.shape[1]
+        if not alike or not _is_flat(side[0], level):  # as on most sides: no padding
             ends.append(0)
             continue
         padding = np.count_nonzero(_at_level(side, level), axis=1) >= BAR * side.shape[1]
@@ -114,12 +119,19 @@ def _at_level(pixels: np.ndarray, level: int) -> np.ndarray:
     return (pixels >= max(0, level - LEVEL_TOLERANCE)) & (pixels <= min(255, level + LEVEL_TOLERANCE))
 
 
+def _is_flat(pixels: np.ndarray, level: int) -> bool:
+    """Whether pixels at the level of a border are padding: dark, or nearly all of one value."""
+    if level <= DARK:
+        return True
+    return bool(2 * np.count_nonzero(np.abs(pixels.astype(np.int16) - level) <= FLAT) > pixels.size)
+
+
 def _inside(thumbnail: np.ndarray) -> np.ndarray:
     """Mask of what is not rim: the dark that touches the border, or whatever most of the border is alike."""
     edge = np.concatenate([thumbnail[0], thumbnail[-1], thumbnail[:, 0], thumbnail[:, -1]])
     rim = thumbnail <= DARK
     level = _middle(edge)
-    if level > DARK and _at_level(edge, level).mean() > 0.75:
+    if level > DARK and _at_level(edge, level).mean() > 0.75 and _is_flat(edge, level):
         rim |= _at_level(thumbnail, level)
     if not rim.any():
         return np.ones(thumbnail.shape, bool)

@@ -32,22 +32,25 @@ def uneven_split(rows: pd.DataFrame, wanted: tuple[float, float, float] | None) 
         "warning",
         len(rows),
         f"Wanted for training, validation and test were {next(told)} % of the images, reached {next(told)} %, "
-        f"{_cause(rows, max(wanted[1:]))}; more patients would allow an even split.",
+        f"{_cause(rows, max(wanted[1:]))} would allow an even split.",
         [],
     )
 
 
 def _cause(rows: pd.DataFrame, room: float) -> str:
+    """What makes the shares uneven, and what more there should be."""
     units = pd.Series(joined(len(rows), rows["group"], rows["sha256"], rows["near"]), rows.index)
     sizes = units.value_counts(normalize=True)
     large = sizes[sizes > room]
+    if large.empty and units.is_unique:
+        return "since each split has a whole number of the few images of each class; more images"
     if large.empty:
-        return "since the images of a patient, and copies of a picture, stay together"
+        return "since the images of a patient, and copies of a picture, stay together; more patients"
     named = rows.loc[units == large.index[0], "group"]
     what = "patient" if (named != "").any() else "set of copies"
     if len(large) == 1:
-        return f"since one {what} has {100 * large.iloc[0]:.0f} % of the images"
-    return f"since {len(large)} {what}s alone have {100 * large.sum():.0f} % of the images"
+        return f"since one {what} has {100 * large.iloc[0]:.0f} % of the images; more patients"
+    return f"since {len(large)} {what}s alone have {100 * large.sum():.0f} % of the images; more patients"
 
 
 def small_test(rows: pd.DataFrame) -> Iterator[Finding]:

@@ -189,7 +189,7 @@ def test_one_column_for_each_class(csv_folder, read_table):
     assert any("one 1 among the columns MEL, NV, BCC, UNK" in note for note in reading.notes)
 
 
-@pytest.mark.parametrize(("ones", "words"), [(1, "0 of 24 rows have several 1s and 8 have none"), (2, "several 1s")])
+@pytest.mark.parametrize(("ones", "words"), [(1, "of its 24 rows 8 have none"), (2, "several 1s")])
 def test_columns_with_no_or_several_ones_are_asked_about(csv_folder, read_table, ones: int, words: str):
     row = lambda n: f"img{n:03d},{int(n % 3 == 0)},{int(n % 3 < ones and (ones == 2 or n % 3 == 1))},{int(n % 3 == 1)}"  # noqa: E731
     source = csv_folder(table("image,melanoma,keratosis,other", row), FILES)
@@ -356,3 +356,50 @@ def test_the_choice_is_imported(home: Home, make_tree, config: Callable[..., Imp
     assert dataset.classes == ["bösartig", "gutartig"]
     assert dataset.manifest["group"].nunique() == 8
     assert any("no header line" in note for note in dataset.info.provenance.notes)
+
+
+def test_rows_without_a_one_are_offered_to_be_left_out(csv_folder, read_table):
+    row = lambda n: f"img{n:03d}," + ",".join(str(n != 7 and n % 3 == k) for k in range(3))  # noqa: E731
+    source = csv_folder(table("image,MEL,NV,BCC", lambda n: row(n).replace("True", "1").replace("False", "0")), FILES)
+    with pytest.raises(Question, match="of its 24 rows 1 have none") as caught:
+        read_table(source)
+    reading = read_table(source, **caught.value.options[0].settings)
+    assert counts(reading) == {"MEL": 8, "NV": 7, "BCC": 8}
+    assert any("1 of 24 rows have no 1 among the columns MEL, NV, BCC" in note for note in reading.notes)
+
+
+def test_true_and_false_for_each_class_are_classes_but_never_hide_another_column(csv_folder, read_table):
+    row = lambda n: f"img{n:03d}," + ",".join(str(n % 3 == k) for k in range(3))  # noqa: E731
+    assert counts(read_table(csv_folder(table("image,MEL,NV,BCC", row), FILES))) == {"MEL": 8, "NV": 8, "BCC": 8}
+    source = csv_folder(
+        table("image,smoke,drink,kind", lambda n: f"img{n:03d},{n % 2 > 0},{n % 3 > 0},{'ab'[n % 2]}"), FILES
+    )
+    with pytest.raises(Question) as caught:
+        read_table(source)
+    assert {"label_column": "kind"} in [option.settings for option in caught.value.options]
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [("split", "0012"), ("fold", "1234"), ("is_test", "0001"), ("Usage", ["Training", "Training", "PublicTest"])],
+)
+def test_splits_in_other_words_are_mentioned(csv_folder, read_table, column: str, values: list[str]):
+    row = lambda n: f"img{n:03d},{values[n % len(values)]},{'ab'[n // 4 % 2]}"  # noqa: E731
+    reading = read_table(csv_folder(table(f"image,{column},label", row), FILES))
+    assert {item.split for item in reading.items} == {""}
+    assert any(f"The column {column!r} may hold the split but is not taken for it" in note for note in reading.notes)
+
+
+def test_one_patient_for_all_rows_is_said(csv_folder, read_table):
+    row = lambda n: f"img{n:03d},ANON,{'ab'[n % 2]}"  # noqa: E731
+    reading = read_table(csv_folder(table("image,patient_id,label", row), FILES))
+    assert (
+        "The column 'patient_id' says the same of all rows ('ANON') and is not taken for the patient." in reading.notes
+    )
+
+
+def test_patients_are_counted_by_number_not_by_spelling(csv_folder, read_table):
+    row = lambda n: f"img{n:03d},{n // 3}{'.0' * (n % 2)},{'ab'[n % 2]}"  # noqa: E731
+    reading = read_table(csv_folder(table("image,patient_id,label", row), FILES))
+    assert any("8 patients" in note for note in reading.notes)
+    assert len({item.group for item in reading.items}) == 8

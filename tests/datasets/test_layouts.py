@@ -16,10 +16,14 @@ from pydicom.data import get_testdata_file
 from engine.configs import ImportConfig
 from engine.datasets.importing import import_dataset
 from engine.datasets.previewing import preview
-from engine.datasets.reading.layouts import Layout, fixed, weigh
+from engine.datasets.reading.csv_files import cells_of
+from engine.datasets.reading.layout import Layout
+from engine.datasets.reading.layouts import fixed, weigh
 from engine.datasets.reading.level_names import splits_of
 from engine.datasets.reading.masks import without_masks
+from engine.datasets.reading.picture_names import PictureNames
 from engine.datasets.reading.questions import Question
+from engine.datasets.reading.tree import FolderTree
 from engine.datasets.reading.zip_names import best_encoding
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
@@ -47,6 +51,53 @@ def folders_asked(layout: Layout) -> list[str]:
     """The settings that a doubtful layout offers."""
     assert layout.doubt.endswith(".")
     return [option.settings["folders"] for option in layout.options]
+
+
+def test_splits_in_some_classes_only_are_asked_about():
+    layout = weigh(names({"yes": 6, "no": 6, "rcnn/TRAIN": 4, "rcnn/VAL": 4, "rcnn/TEST": 4}), "set")
+    assert "folders of splits in some of the folders" in layout.doubt
+    assert folders_asked(layout) == ["class", "class/split"]
+    assert not weigh(names(below(["yes", "no"], ["train", "test"])), "set").doubt
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (["train", "eval"], ["train", "test"]),
+        (["train", "eval", "test"], ["train", "valid", "test"]),
+        (["train", "dev", "evaluation"], ["train", "valid", "test"]),
+        (["trn", "tst"], ["train", "test"]),
+        (["imagesTr", "imagesTs"], ["train", "test"]),
+        (["Training", "Validierung", "Testdaten"], ["train", "valid", "test"]),
+        (["TS", "control"], []),
+    ],
+)
+def test_further_words_for_splits(found: list[str], expected: list[str]):
+    assert list(splits_of(found).values()) == expected
+
+
+def test_folder_called_as_a_split_among_classes_is_asked_about(home: Home, make_tree: Make, config: Config):
+    source = make_tree({"Benign cases": 6, "Normal cases": 6, "Test cases": 6})
+    with pytest.raises(Question, match="Test cases 6 among the folders of the classes") as caught:
+        preview(config(source))
+    without, every = [preview(config(source, **option.settings)).counts for option in caught.value.options]
+    assert list(without) == ["Benign-cases", "Normal-cases"]
+    assert len(every) == 3
+
+
+def test_folder_of_what_is_not_known_is_mentioned(make_tree: Make, config: Config):
+    source = make_tree({"benign": 6, "malignant": 6, "unlabeled": 6})
+    assert any("'unlabeled' may mean that nothing is known" in note for note in preview(config(source)).notes)
+    named = preview(config(source, only_classes=("benign", "unlabeled")))
+    assert not any("nothing is known" in note for note in named.notes)
+
+
+def test_images_directly_in_splits_are_told_as_such(make_tree: Make, refused: Refused):
+    refused(
+        make_tree({"train": 6, "car": 6}),
+        "directly in folders such as train, by their names splits",
+        "folders to class",
+    )
 
 
 DISEASES = (
@@ -408,6 +459,7 @@ def test_covid_ct_keeps_its_folders_and_mentions_the_csv_of_one_class(home: Home
     dataset = import_dataset(home, config(source))
     assert dataset.manifest["class"].value_counts().to_dict() == {"CT_NonCOVID": 7, "CT_COVID": 6}
     assert any("COVID-CT-MetaInfo.csv names 6 of 13 images" in note for note in dataset.info.provenance.notes)
+    assert set(dataset.manifest["group"]) == {"P1", "P2", "P3", ""}
 
 
 def test_csv_that_says_otherwise_than_the_folders_is_asked_about(home: Home, make_tree: Make, config: Config):
@@ -421,6 +473,101 @@ def test_csv_that_says_otherwise_than_the_folders_is_asked_about(home: Home, mak
     assert preview(config(source, layout="csv")).counts == {"a": {"": 6}, "b": {"": 6}}
     (source / "labels.csv").write_text(table("image,label", images, "{file},{kind}", "0" * 6 + "1" * 6))
     assert any("agrees with the folders" in note for note in preview(config(source)).notes)
+
+
+def renamed(source: Path) -> list[Path]:
+    """The images of a source under names that differ."""
+    return [image.rename(image.with_name(f"x{n}.png")) for n, image in enumerate(sorted(source.rglob("*.png")))]
+
+
+def test_classes_swapped_between_csv_and_folders_do_not_agree(make_tree: Make, config: Config):
+    source = make_tree({"a": 6, "b": 6})
+    (source / "labels.csv").write_text(table("image,label", renamed(source), "{file},{kind}", "b" * 6 + "a" * 6))
+    with pytest.raises(Question, match="may say otherwise"):
+        preview(config(source))
+
+
+@pytest.mark.parametrize("settings", [{}, {"folders": "class"}, {"group_column": "patient id"}])
+def test_patients_in_a_csv_beside_class_folders_are_used(home: Home, make_tree: Make, config: Config, settings: dict):
+    source = make_tree({"a": 6, "b": 6})
+    (source / "info.csv").write_text(table("image,sex,patient id", renamed(source), "{file},m,P{kind}", "112233445566"))
+    dataset = import_dataset(home, config(source, freeze=False, **settings))
+    assert dataset.manifest["group"].nunique() == 6
+    assert any("'patient id' of info.csv is taken for the patient: 6" in note for note in dataset.info.provenance.notes)
+
+
+def test_patients_of_a_csv_beside_class_folders_can_be_refused(home: Home, make_tree: Make, config: Config):
+    source = make_tree({"a": 6, "b": 6})
+    (source / "info.csv").write_text(table("image,patient id", renamed(source), "{file},P{kind}", "112233445566"))
+    dataset = import_dataset(home, config(source, freeze=False, group_column="-"))
+    assert set(dataset.manifest["group"]) == {""}
+    with pytest.raises(ErsatzError, match=r"info\.csv has no column 'case' \(group_column\)"):
+        preview(config(source, group_column="case"))
+
+
+def test_folders_of_patients_are_kept_where_a_csv_has_the_labels(home: Home, make_tree: Make, config: Config):
+    source = make_tree({f"patient{n:02d}": 2 for n in range(10)})
+    lines = [f"patient{n:02d}/{k:03d}.png,{'ab'[n % 2]}" for n in range(10) for k in range(2)]
+    (source / "labels.csv").write_text("\n".join(["path,label", *lines]))
+    dataset = import_dataset(home, config(source, freeze=False))
+    assert dataset.manifest["group"].nunique() == 10
+    assert any("10 folders are taken for patients" in note for note in dataset.info.provenance.notes)
+    (source / "labels.csv").write_text(
+        "\n".join(["path,label,case", *(f"{line},c{line[7]}{line[8]}" for line in lines)])
+    )
+    dataset = import_dataset(home, config(source, name="named", freeze=False))
+    assert set(dataset.manifest["group"]) == {f"c{n:02d}" for n in range(10)}
+    dataset = import_dataset(home, config(source, name="none", freeze=False, group_column="-"))
+    assert set(dataset.manifest["group"]) == {""}
+
+
+def test_column_that_is_named_without_a_csv_is_missed(make_tree: Make, config: Config):
+    with pytest.raises(ErsatzError, match=r"no CSV that names its images, .* column 'pid' \(group_column\)"):
+        preview(config(make_tree({"a": 6, "b": 6}), group_column="pid"))
+
+
+def test_splits_in_a_csv_beside_class_folders_are_used(home: Home, make_tree: Make, config: Config):
+    source = make_tree({"a": 8, "b": 8})
+    splits = (["train"] * 6 + ["test"] * 2) * 2
+    lines = [f"{image.name},{split}" for image, split in zip(renamed(source), splits, strict=True)]
+    (source / "info.csv").write_text("\n".join(["image,split", *lines]))
+    dataset = import_dataset(home, config(source, freeze=False))
+    assert dataset.manifest["given"].value_counts().to_dict() == {"train": 12, "test": 4}
+
+
+@pytest.mark.parametrize(("name", "sign"), [("HAM10000_metadata", ","), ("train.txt", " "), ("labels.tab", "\t")])
+def test_tables_with_other_endings_or_none_are_found(make_tree: Make, config: Config, name: str, sign: str):
+    source = make_tree({"images_part_1": 6, "images_part_2": 6})
+    (source / name).write_text(table("image,dx", renamed(source), "{file},{kind}").replace(",", sign))
+    (source / "README.txt").write_text("All images\nx1.png to x9.png\nare good.\n")
+    assert preview(config(source)).counts == {"a": {"": 6}, "b": {"": 6}}
+
+
+def test_long_table_is_read_whole_only_if_it_begins_with_images(make_tree: Make):
+    source = make_tree({"images": 6})
+    line = ",".join(["12"] * 784)
+    (source / "pixels.csv").write_text("\n".join([",".join(f"pixel{n}" for n in range(784)), *[line] * 60]))
+    (source / "labels.csv").write_text("image,note\n" + "".join(f"{n % 6:03d}.png,{'x' * 2000}\n" for n in range(60)))
+    tree = FolderTree(source)
+    index = PictureNames(tree.names)
+    assert cells_of(tree, "pixels.csv", index).empty
+    assert len(cells_of(tree, "labels.csv", index)) == 60
+
+
+def test_spreadsheet_beside_images_is_named(make_tree: Make, config: Config):
+    source = make_tree({"images": 6})
+    (source / "labels.xlsx").write_bytes(b"PK")
+    with pytest.raises(ErsatzError, match=r"labels\.xlsx is a file of a spreadsheet program"):
+        preview(config(source))
+
+
+def test_tables_in_the_folders_of_splits_are_read_as_one(make_tree: Make, config: Config):
+    source = make_tree({"train": 8, "test": 8})
+    for split in ("train", "test"):
+        (source / split / "labels.csv").write_text(
+            "image,label\n" + "\n".join(f"{n:03d}.png,{'ab'[n % 2]}" for n in range(8))
+        )
+    assert preview(config(source)).counts == {"a": {"train": 4, "test": 4}, "b": {"train": 4, "test": 4}}
 
 
 # What cannot be used

@@ -54,6 +54,9 @@ _NO_CLASSES = (
     "sex gender male female men women smoker smoking age race ethnicity side laterality left right localization "
     "location site scanner manufacturer vendor width height view viewposition"
 )
+FEW_WITHOUT = 0.2
+"""Rows without a 1 that columns of one class each may have, which are then rows without a label."""
+
 NO_CLASSES = frozenset(_NO_CLASSES.split())
 """Columns that describe a person or a picture; they are no class unless they are named."""
 
@@ -87,19 +90,19 @@ def columns_of(
     Raises `Question` where several fit, `ErsatzError` where none does.
     """
     image = image_column(table if own is None else table[list(own)], config, index, what)
-    label = _column(table, config.label_column, "label_column", what)
-    group = _column(table, config.group_column, "group_column", what)
-    split = _column(table, config.split_column, "split_column", what)
+    label = named_column(table, config.label_column, "label_column", what)
+    group = named_column(table, config.group_column, "group_column", what)
+    split = named_column(table, config.split_column, "split_column", what)
     notes: list[str] = []
     offers: list[Option] = []
     free = [name for name in table.columns if name not in (image, label, group, split)]
     if not config.split_column:
-        split, told, offered = _guess_split(table, free, bool(label))
+        split, told, offered = guess_split(table, free, bool(label))
         notes, offers = notes + told, offers + offered
         free = [name for name in free if name != split]
     named = bool(group)
     if not config.group_column:
-        group, told, offered = _guess_group(table, free, bool(label))
+        group, told, offered = guess_group(table, free, bool(label))
         notes, offers = notes + told, offers + offered
         free = [name for name in free if name != group]
     one_hot: list[str] = []
@@ -113,17 +116,22 @@ def columns_of(
 
 def image_column(table: pd.DataFrame, config: ImportConfig, index: PictureNames, what: str) -> str:
     """The column that names the images."""
-    return _column(table, config.image_column, "image_column", what) or _guess_images(table, index, what)
+    return named_column(table, config.image_column, "image_column", what) or _guess_images(table, index, what)
 
 
-def _column(table: pd.DataFrame, wanted: str, setting: str, what: str) -> str:
-    """The column named in a setting, capitals and signs forgiven; '' if the setting is empty or `-`."""
+def named_column(table: pd.DataFrame, wanted: str, setting: str, what: str, must: bool = True) -> str:
+    """The column named in a setting, capitals and signs forgiven; '' if the setting is empty or `-`.
+
+    One that is not there is an `ErsatzError`, or '' without `must`.
+    """
     if not wanted or (wanted == "-" and "-" not in table.columns):
         return ""
     for same in (str, str.strip, lambda name: name.strip().lower(), key):
         matches = [name for name in table.columns if same(name) == same(wanted)]
         if len(matches) == 1:
             return matches[0]
+    if not must:
+        return ""
     raise ErsatzError(
         f"{what} has no column {wanted!r} ({setting}); it has {_listed(table.columns)}. Choose one of these."
     )
@@ -172,20 +180,24 @@ def _guess_labels(
             others = _listed([name for name in known if name != chosen])
             return chosen, [], [f"{chosen!r} names the classes; {others} says the same."] if len(known) > 1 else []
     binary = [name for name in free if _is_binary(table[name]) and key(name) not in NO_CLASSES]
-    ones = sum((table[name].map(_is_one).astype(int) for name in binary), pd.Series(0, table.index))
+    ones = sum((table[name].map(is_one).astype(int) for name in binary), pd.Series(0, table.index))
+    none, rest = int((ones == 0).sum()), ", which are taken for the classes."
     if len(binary) > 1 and (ones == 1).all():
-        return (
-            "",
-            binary,
-            [f"Each row has one 1 among the columns {', '.join(binary)}, which are taken for the classes."],
-        )
+        return "", binary, [f"Each row has one 1 among the columns {', '.join(binary)}{rest}"]
+    if len(binary) > 2 and (ones <= 1).all() and none <= FEW_WITHOUT * len(table) and config.skip_unreadable:
+        told = f"{none} of {len(table)} rows have no 1 among the columns {', '.join(binary)}{rest[:-1]}; they were"
+        return "", binary, [f"{told} left out, as skip_unreadable asks."]
+    binary = [name for name in binary if table[name].str.contains(r"\d").all()]  # False and True also describe
     if len(binary) > 1:
-        options = [_as_label(table, name) for name in binary if table[name].map(_is_one).any()]
-        several, none = int((ones > 1).sum()), int((ones == 0).sum())
+        options = [_as_label(table, name) for name in binary if table[name].map(is_one).any()]
+        several = int((ones > 1).sum())
+        if not several and len(binary) > 2 and none <= FEW_WITHOUT * len(table):
+            told = f"{len(binary)} classes, without the {none} rows that have no 1"
+            options.insert(0, Option({"skip_unreadable": True}, told))
+        odd = " and ".join(f"{count} have {what}" for count, what in ((several, "several 1s"), (none, "none")) if count)
         raise Question(
-            f"{what} has columns of 0 and 1 ({_listed(binary)}), but {several} of {len(table)} rows have several 1s "
-            f"and {none} have none, where a class is one label for each image; it is not clear which column holds the "
-            "class (setting label_column).",
+            f"{what} has columns of 0 and 1 ({_listed(binary)}), but of its {len(table)} rows {odd}, where a class is "
+            "one label for each image; it is not clear which column holds the class (setting label_column).",
             options[:8],
         )
     if len(free) == 1:
@@ -197,7 +209,7 @@ def _guess_labels(
     raise ErsatzError(f"{found}; one is expected. Name it in the setting label_column.")
 
 
-def _guess_split(table: pd.DataFrame, free: Sequence[str], labelled: bool) -> tuple[str, list[str], list[Option]]:
+def guess_split(table: pd.DataFrame, free: Sequence[str], labelled: bool) -> tuple[str, list[str], list[Option]]:
     """The column whose name and values say that it holds the split; notes; columns that might."""
     notes, offers = [], []
     for name in free:
@@ -205,6 +217,12 @@ def _guess_split(table: pd.DataFrame, free: Sequence[str], labelled: bool) -> tu
             continue
         counts = Counter(map(split_of, table[name]))
         if not {"train"} < set(counts) - {""} or counts[""] > sum(counts.values()) / 2:
+            if _may_be_split(table[name], counts):
+                values = ", ".join(repr(value) for value in sorted(set(table[name]))[:5])
+                notes.append(
+                    f"The column {name!r} may hold the split but is not taken for it, as its values ({values}) are not "
+                    "train, valid and test; write them so to keep that split."
+                )
             continue
         told = ", ".join(f"{split} {counts[split]}" for split in ("train", "valid", "test") if counts[split])
         if key(name) in SPLIT_COLUMNS and not counts[""]:
@@ -217,16 +235,32 @@ def _guess_split(table: pd.DataFrame, free: Sequence[str], labelled: bool) -> tu
     return "", notes, offers
 
 
-def _guess_group(table: pd.DataFrame, free: Sequence[str], labelled: bool) -> tuple[str, list[str], list[Option]]:
+def _may_be_split(values: pd.Series, counts: Counter[str]) -> bool:
+    """Whether a column is named as one of splits, or some of its few values are, though they do not tell them all."""
+    name = key(str(values.name))
+    named = re.search(r"split|fold|usage|^is(test|train|valid|val)$|^(test|train)set$", name) is not None
+    numbers = name in SPLIT_COLUMNS and bool(values.str.fullmatch(r"\d+(\.0)?").all())
+    return 1 < values.nunique() <= 10 and (named or numbers or bool(set(counts) - {""}))
+
+
+def guess_group(table: pd.DataFrame, free: Sequence[str], labelled: bool) -> tuple[str, list[str], list[Option]]:
     """The column named as one of patients (else cases, lesions, studies) is; notes; further columns that might be."""
     if len(free) == 1 and not labelled:
         return "", [], []
     order = list(GROUP_COLUMNS)
     found = sorted((name for name in free if key(name) in GROUP_COLUMNS), key=lambda name: order.index(key(name)))
-    counts = {name: len({value for value in table[name] if not is_unknown(value)}) for name in found}
+    counts = {
+        name: len(set(one_spelling([value for value in table[name] if not is_unknown(value)])[0].values()))
+        for name in found
+    }
     enough = [name for name in found if counts[name] >= 3]
     chosen = enough[0] if enough else ""
-    notes = []
+    notes = [
+        f"The column {name!r} says the same of all rows ({table[name].iloc[0]!r}) and is not taken for the "
+        f"{GROUP_COLUMNS[key(name)]}."
+        for name in found
+        if counts[name] == 1 and len(table) > 1 and not chosen and table[name].nunique() == 1
+    ]
     if chosen:
         kind = GROUP_COLUMNS[key(chosen)]
         blank = sum(map(is_unknown, table[chosen]))
@@ -280,11 +314,12 @@ def _same_classes(first: pd.Series, second: pd.Series) -> bool:
 
 
 def _is_binary(values: pd.Series) -> bool:
-    return set(values.unique()) <= {"0", "1", "0.0", "1.0", "0.", "1."}
+    return {value.casefold() for value in values.unique()} <= {"0", "1", "0.0", "1.0", "0.", "1.", "true", "false"}
 
 
-def _is_one(cell: str) -> bool:
-    return cell.startswith("1")
+def is_one(cell: str) -> bool:
+    """A cell of a column of 0 and 1, or of False and True."""
+    return cell.startswith("1") or cell.casefold() == "true"
 
 
 def _listed(names: Collection[str]) -> str:

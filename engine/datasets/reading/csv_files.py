@@ -16,11 +16,16 @@ from engine.datasets.reading.csv_text import SHEET_ENDINGS, decoded, not_a_csv, 
 from engine.datasets.reading.items import BadPicture
 from engine.datasets.reading.level_names import split_of
 from engine.datasets.reading.picture_names import PictureNames
+from engine.datasets.reading.pictures import is_picture, stem
 from engine.datasets.reading.questions import Option, Question
 from engine.datasets.reading.tree import Tree
 from engine.store.errors import ErsatzError
 
-TABLE_ENDINGS = (".csv", ".tsv")
+TABLE_ENDINGS = (".csv", ".tsv", ".tab")
+TEXT_ENDINGS = (".txt", ".dat", "")
+"""A table may have these too (HAM10000 is published with a metadata file without ending)."""
+FEW_TEXTS = 20
+"""More files of text than this are not looked at: they are labels of single images, or have no ending for a reason."""
 GLANCE = 2**16
 """Bytes of each of several CSVs that are read to see which one names the images: tables of pixels are huge."""
 LARGEST = 64 * 2**20
@@ -51,13 +56,37 @@ def csv_names(tree: Tree) -> list[str]:
 
 
 def all_csv_names(tree: Tree) -> list[str]:
-    """All CSVs of a tree."""
-    return [name for name in tree.names if PurePosixPath(name).suffix.lower() in TABLE_ENDINGS]
+    """All CSVs of a tree, those too that are called otherwise but are tables that name its images."""
+    endings = {name: PurePosixPath(name).suffix.lower() for name in tree.names}
+    texts = [name for name, ending in endings.items() if ending in TEXT_ENDINGS]
+    if len(texts) > FEW_TEXTS:
+        texts = []
+    stems = {stem(PurePosixPath(name).name) for name in tree.names if is_picture(name)} if texts else set()
+    tables = {name for name in texts if _is_table(_content(tree, name, GLANCE), stems)}
+    return [name for name, ending in endings.items() if ending in TABLE_ENDINGS or name in tables]
 
 
-def cells_of(tree: Tree, name: str, index: PictureNames) -> pd.DataFrame:
-    """The cells of a CSV, however it is written; none if it cannot be read."""
-    table = _glance(tree, name, ImportConfig(name="glance", source="glance"), index, LARGEST)
+def _is_table(content: bytes, stems: set[str]) -> bool:
+    """Whether most lines of a text hold the name of an image and something beside it."""
+    if b"\0" in content[:1024]:
+        return False
+    lines = [re.split(r"[\s,;|]+", line.strip()) for line in content.decode("latin-1").splitlines()[1:-1]]
+    named = [
+        len(cells) > 1 and any(stem(PurePosixPath(cell.strip('"')).name) in stems for cell in cells) for cells in lines
+    ]
+    return len(named) > 1 and sum(named) > len(named) / 2
+
+
+def cells_of(tree: Tree, name: str, index: PictureNames, of_images: bool = True) -> pd.DataFrame:
+    """The cells of a CSV, however it is written; none if it cannot be read, or if a long one begins with rows that name
+    no image, as tables of pixels do (without `of_images` it may be about something else).
+    """
+    config = ImportConfig(name="glance", source="glance")
+    table = _glance(tree, name, config, index)
+    if table is not None and len(_content(tree, name, GLANCE + 1)) > GLANCE:
+        if of_images and not any(index.fit(list(table[column])) for column in table.columns):
+            return pd.DataFrame()
+        table = _glance(tree, name, config, index, LARGEST)
     return pd.DataFrame() if table is None else table
 
 
@@ -154,10 +183,10 @@ def _choose(tree: Tree, names: Sequence[str], config: ImportConfig, index: Pictu
     some = labelled or fitting
     if len(some) == 1:
         return list(some), list(fitting)
-    splits = {_split_in(name) for name in labelled}
-    columns = {tuple(table.columns) for table in labelled.values()}
-    if "" not in splits and len(splits) == len(labelled) > 1 and len(columns) == 1:
-        return list(labelled), list(fitting)
+    splits = {_split_in(name) for name in some}
+    columns = {tuple(table.columns) for table in some.values()}
+    if "" not in splits and len(splits) == len(some) > 1 and len(columns) == 1:
+        return list(some), list(fitting)
     listed = f"{', '.join(names[:4])}{', ...' if len(names) > 4 else ''}"
     raise Question(
         f"{tree.path} holds {len(names)} CSV files ({listed}), of which {len(fitting) or 'none'} name its images; one "
@@ -184,10 +213,12 @@ def _has_classes(table: pd.DataFrame, config: ImportConfig, index: PictureNames)
 
 
 def _split_in(name: str) -> str:
-    """The split in the name of a CSV, '' if it names none or several."""
-    words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+", PurePosixPath(name).stem)
-    found = {split_of(word) for word in words} - {""}
-    return found.pop() if len(found) == 1 else ""
+    """The split in the name of a CSV, else in that of its folder; '' if it names none or several."""
+    for part in (PurePosixPath(name).stem, PurePosixPath(name).parent.name):
+        words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+", part)
+        if found := {split_of(word) for word in words} - {""}:
+            return found.pop() if len(found) == 1 else ""
+    return ""
 
 
 def _stacked(tables: Sequence[Table], names: Sequence[str]) -> Table:
@@ -199,7 +230,9 @@ def _stacked(tables: Sequence[Table], names: Sequence[str]) -> Table:
     cells = pd.concat(parts)
     told = ", ".join(f"{name} ({len(table.cells)})" for name, table in zip(names, tables, strict=True))
     notes = [f"The CSVs of the splits are read as one: {told}.", *(note for table in tables for note in table.notes)]
-    return Table(f"{tables[0].what} and {', '.join(names[1:])}", cells, list(cells.columns), list(dict.fromkeys(notes)))
+    return Table(
+        f"{tables[0].what} (with {', '.join(names[1:])})", cells, list(cells.columns), list(dict.fromkeys(notes))
+    )
 
 
 def _joined(table: Table, other: pd.DataFrame, name: str, index: PictureNames, config: ImportConfig) -> Table | None:

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from engine.datasets.reading.csv_columns import GROUP_COLUMNS, NO_CLASSES, SPLIT_COLUMNS
 from engine.datasets.reading.csv_files import all_csv_names, cells_of
+from engine.datasets.reading.csv_header import key
+from engine.datasets.reading.level_names import split_of
 from engine.datasets.reading.picture_names import PictureNames
 from engine.datasets.reading.questions import Option
 from engine.datasets.reading.tree import Tree
@@ -28,7 +31,7 @@ class Fit:
     """Images that a cell of its best column names."""
     images: int
     others: int
-    """Further columns with several values, which could hold labels."""
+    """Further columns with several values, which could hold labels: not those of patients, splits, sex and the like."""
     agrees: bool
     """Whether another column has one value for each folder class, and one folder class for each value."""
 
@@ -62,7 +65,7 @@ def csv_fits(tree: Tree, images: list[str], classes: Mapping[str, str]) -> list[
 def names_folders(tree: Tree, folders: Collection[str]) -> str:
     """The first CSV with a column that names nearly all of these folders (patients, say), ''."""
     for name in all_csv_names(tree):
-        table = cells_of(tree, name, PictureNames([]))
+        table = cells_of(tree, name, PictureNames([]), of_images=False)
         if any(len({*table[column]} & {*folders}) >= NEARLY_ALL * len(folders) for column in table):
             return name
     return ""
@@ -78,15 +81,24 @@ def _fit(name: str, cells: pd.DataFrame, index: PictureNames, images: list[str],
             continue
         values = {files[0]: value for value, files in zip(cells[column], found[best], strict=True) if files}
         different = len(set(values.values()))
-        several += 1 < different <= max(2, len(values) / 2)
+        several += 1 < different <= max(2, len(values) / 2) and not _describes(str(column), values.values())
         agrees = agrees or _one_to_one({image: value for image, value in values.items() if image in classes}, classes)
     return Fit(name, counts[best], len(images), several, agrees)
 
 
+def _describes(column: str, values: Collection[str]) -> bool:
+    """Whether a column says by its name that it holds no classes."""
+    name = key(column)
+    return name in GROUP_COLUMNS or name in NO_CLASSES or (name in SPLIT_COLUMNS and all(map(split_of, values)))
+
+
 def _one_to_one(values: Mapping[str, str], classes: Mapping[str, str]) -> bool:
-    """Whether each value goes with one class and each class with one value."""
+    """Whether each value goes with one class and each class with one value, its own where they share their names."""
     by_value, by_class = defaultdict(set), defaultdict(set)
     for image, value in values.items():
         by_value[value].add(classes[image])
         by_class[classes[image]].add(value)
-    return len(by_class) > 1 and all(len(found) == 1 for found in (*by_value.values(), *by_class.values()))
+    if len(by_class) < 2 or any(len(found) > 1 for found in (*by_value.values(), *by_class.values())):
+        return False
+    named = {key(name) for name in by_class} - {""}
+    return all(key(value) not in named or key(min(found)) == key(value) for value, found in by_value.items())

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from engine.configs import ImportConfig
 from engine.datasets.reading import dicom
 from engine.datasets.reading.items import BadPicture, Item, Reading
-from engine.datasets.reading.layouts import Labelled, Layout, fixed, weigh
+from engine.datasets.reading.labels import doubtful_labels
+from engine.datasets.reading.layout import Labelled, Layout
+from engine.datasets.reading.layouts import fixed, weigh
 from engine.datasets.reading.level_names import SPLIT_NAMES as SPLIT_NAMES
 from engine.datasets.reading.level_names import is_plain
 from engine.datasets.reading.masks import is_mask_folder, without_masks
@@ -71,8 +74,11 @@ def look_at_folders(tree: SourceTree, config: ImportConfig) -> Folders:
     return Folders(told.images, told.masks, layout, layout.labelled(), told.notes)
 
 
-def read_folder(tree: SourceTree, config: ImportConfig, seen: Folders) -> Reading:
-    """Items of a tree whose folders are the classes; a `Question` if it is not clear which."""
+def read_folder(tree: SourceTree, config: ImportConfig, seen: Folders, told: Collection[str] = ()) -> Reading:
+    """Items of a tree whose folders are the classes; a `Question` if it is not clear which.
+
+    `told`: other files of which notes speak elsewhere.
+    """
     if seen.layout.doubt:
         raise Question(seen.layout.doubt, seen.layout.options)
     empty = _empty_classes(tree, seen)
@@ -90,9 +96,12 @@ def read_folder(tree: SourceTree, config: ImportConfig, seen: Folders) -> Readin
                 f"{config.folders} says; a folder for each level down to the class is expected. Correct the setting "
                 "folders."
             )
+        splits = seen.layout.splits
+        lie = f" directly in folders such as {', '.join(splits)}, by their names splits," if splits else ""
         raise ErsatzError(
-            f"{tree.path} holds {len(seen.images)} images but no class folders; one folder per class, or a CSV with "
-            "the labels beside the images, is expected. Sort the images into folders, or name the CSV."
+            f"{tree.path} holds {len(seen.images)} images{lie} but no class folders; one folder per class, or a CSV "
+            "with the labels beside the images, is expected. Sort the images into folders, or name the CSV"
+            + (", or, if these folders are the classes, set folders to class." if splits else ".")
         )
     outside = [name for name in seen.images if name not in seen.labelled]
     return Reading(
@@ -112,8 +121,11 @@ def read_folder(tree: SourceTree, config: ImportConfig, seen: Folders) -> Readin
             *seen.notes,
             *seen.layout.notes,
             *([f"Beside the classes {_listed_empty(tree, empty)} no image that can be used."] if empty else []),
+            *doubtful_labels(
+                Counter(one.label for one in seen.labelled.values()), {*config.class_names, *config.only_classes}
+            ),
             *left_out(outside, "lie outside the class folders"),
-            *other_files(tree.names, {*seen.images, *seen.masks}),
+            *other_files(tree.names, {*seen.images, *seen.masks, *told}),
         ],
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from engine.configs import ImportConfig
 from engine.datasets.reading.questions import Option, Question
@@ -55,18 +55,18 @@ def read_labels(
     labels, dropped = _one_each(labels, counts, what, column, config)
     if not named:
         _no_measurement(counts, what, column)
+    return labels, [*notes, *joined, *dropped, *doubtful_labels(counts, named)]
+
+
+def doubtful_labels(counts: Counter[str], named: Collection[str] = ()) -> list[str]:
+    """Notes on labels that may mean that nothing is known, unless all do or the config names them."""
     doubtful = [label for label in counts if label.casefold() in DOUBTFUL and label not in named]
     if len(doubtful) == len(counts):
-        doubtful = []
-    return labels, [
-        *notes,
-        *joined,
-        *dropped,
-        *(
-            f"The label {label!r} may mean that nothing is known; its {counts[label]} images are a class of their own "
-            "unless only_classes leaves it out."
-            for label in doubtful
-        ),
+        return []
+    return [
+        f"The label {label!r} may mean that nothing is known; its {counts[label]} images are a class of their own "
+        "unless only_classes leaves it out."
+        for label in doubtful
     ]
 
 

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import PurePosixPath
 
-from engine.datasets.reading.level_names import Kind, is_augmented, is_plain, kind_of, splits_of, without_split
+from engine.datasets.reading.layout import Layout, counted
+from engine.datasets.reading.level_names import (
+    Kind,
+    is_augmented,
+    is_plain,
+    kind_of,
+    split_of,
+    splits_of,
+    without_split,
+)
 from engine.datasets.reading.questions import Option
 
 FEW_CLASSES = 12
@@ -18,73 +27,6 @@ FEW_IMAGES, MANY_FOLDERS = 5, 25
 """So many folders of so few images (their median) are rather patients than classes, whatever their names."""
 MANY_NAMES = 5
 """More names than this on a level below another may be patients, whatever they look like."""
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """What the folders say of one image."""
-
-    label: str
-    split: str = ""
-    group: str = ""
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What each level of folders below the common folder stands for."""
-
-    folders: dict[str, tuple[str, ...]]
-    """Folders of each image below the common one, the outermost first."""
-    common: int
-    """Leading folders that all share, which are passed through."""
-    roles: tuple[str, ...]
-    """From the outermost level: class, split, patient or - (nothing); without class if no level can be one."""
-    doubt: str = ""
-    """What makes it unclear, as a sentence; '' where it is clear."""
-    options: tuple[Option, ...] = ()
-    """The ways of reading the folders, where that is not clear."""
-    could_be_classes: bool = False
-    """Whether the names on one of its levels are those of classes, though it may not be clear which level it is."""
-    notes: tuple[str, ...] = ()
-
-    @property
-    def words(self) -> str:
-        """As the setting `folders` has it."""
-        return "/".join(self.roles)
-
-    def labelled(self) -> dict[str, Labelled]:
-        """What the folders say of the images that lie in a class folder, and of no others."""
-        if "class" not in self.roles:
-            return {}
-        at = {role: self.roles.index(role) for role in ("class", "split", "patient") if role in self.roles}
-        splits = (
-            splits_of({parts[at["split"]] for parts in self.folders.values() if len(parts) > at["split"]})
-            if ("split" in at)
-            else {}
-        )
-        found = {}
-        for name, parts in self.folders.items():
-            split = splits.get(parts[at["split"]], "") if "split" in at and len(parts) > at["split"] else ""
-            if len(parts) > at["class"] and (split or "split" not in at):
-                group = parts[at["patient"]] if "patient" in at and len(parts) > at["patient"] else ""
-                found[name] = Labelled(parts[at["class"]], split, group)
-        return found
-
-    def option(self) -> Option:
-        """This reading as one to choose, with the numbers of its classes and patients."""
-        labelled = self.labelled()
-        classes = Counter(one.label for one in labelled.values())
-        patients = {one.group for one in labelled.values()} - {""}
-        told = f"{len(classes)} classes ({counted(classes)})" + (f", {len(patients)} patients" if patients else "")
-        if outside := len(self.folders) - len(labelled):
-            told += f", {outside} images in none"
-        return Option({"folders": self.words}, told)
-
-
-def counted(counts: Counter[str], most: int = 4) -> str:
-    """`benign 437, malignant 210, ...`"""
-    told = ", ".join(f"{name} {count}" for name, count in counts.most_common(most))
-    return told + (", ..." if len(counts) > most else "")
 
 
 def fixed(names: Iterable[str], roles: tuple[str, ...]) -> Layout:
@@ -141,6 +83,11 @@ class _Levels:
         first = classes[0]
         if doubt := self._with_split(first):
             return self._asked(doubt, classes)
+        splits = [level for level in self._of_kind("split") if level > first]
+        if splits and any(first < len(parts) <= splits[0] for parts in self.folders.values()):
+            return self._half_split(first)
+        if unlike := [name for name in self.counts[first] if split_of(name)]:
+            return self._split_as_class(first, unlike)
         above = [level for level in ids if level < first]
         if above and not self._comes_back(above[0], first):
             return self._asked(
@@ -166,8 +113,9 @@ class _Levels:
     def _of_kind(self, *kinds: Kind) -> list[int]:
         return [level for level, kind in enumerate(self.kinds) if kind in kinds]
 
-    def _told(self, level: int) -> str:
-        return counted(self.counts[level], 3)
+    def _told(self, level: int, names: Sequence[str] = ()) -> str:
+        """The names of a level, or these of them, with their counts."""
+        return counted(Counter({name: self.counts[level][name] for name in names or self.counts[level]}), 3)
 
     def _candidates(self) -> list[int]:
         """Levels that may be the classes, without those that only repeat the level above (`normal/normal_png`)."""
@@ -224,6 +172,29 @@ class _Levels:
             f"{self.where} has folders whose names hold both a split and a class ({', '.join(twice[:4])}); folders of "
             "the splits with the class folders in them, such as train/covid, would be clear."
         )
+
+    def _half_split(self, level: int) -> Layout:
+        """A doubt on classes of which only some have folders of splits."""
+        roles = self._roles(level)
+        whole = tuple("-" if role == "split" else role for role in roles)
+        readings = [self._of(whole[: whole.index("class") + 1]), self._of(roles)]
+        doubt = (
+            f"{self.where} has folders of splits in some of the folders {self._told(level)} and none in others, so it "
+            "is not clear what they are."
+        )
+        return replace(readings[0], doubt=doubt, options=tuple(reading.option() for reading in readings))
+
+    def _split_as_class(self, level: int, unlike: Sequence[str]) -> Layout:
+        """A doubt on folders called as a split (`Test cases`) that stand among those of the classes."""
+        layout = self._of(self._roles(level))
+        doubt = (
+            f"{self.where} has {self._told(level, unlike)} among the folders "
+            f"of the classes ({self._told(level)}), by name the images of a split and no class."
+        )
+        labels = sorted({one.label for one in layout.labelled().values()} - {*unlike})
+        without = Option({"folders": layout.words, "only_classes": labels}, f"without {', '.join(unlike)}")
+        options = (without, layout.option()) if len(labels) > 1 else (layout.option(),)
+        return replace(layout, doubt=doubt, options=options)
 
     def _comes_back(self, patients: int, classes: int) -> bool:
         """Whether the same few names stand below many patients."""
@@ -318,4 +289,11 @@ class _Levels:
         return tuple(roles)
 
     def _of(self, roles: tuple[str, ...]) -> Layout:
-        return Layout(self.folders, self.common, roles, could_be_classes=bool(self._of_kind("class")))
+        many = [level for level in self._of_kind("patient") if len(self.counts[level]) >= MANY_PATIENTS]
+        return Layout(
+            self.folders,
+            self.common,
+            roles,
+            could_be_classes=bool(self._of_kind("class")),
+            patients=many[0] if many else None,
+        )

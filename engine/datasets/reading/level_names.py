@@ -19,7 +19,14 @@ SPLIT_NAMES = {
     **dict.fromkeys(("valid", "validation", "val", "dev"), "valid"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
-_SPLIT_WORDS = {**SPLIT_NAMES, "holdout": "test"}
+_EVALUATION = frozenset(("eval", "evaluation"))
+_SPLIT_WORDS = {
+    **SPLIT_NAMES,
+    **dict.fromkeys(("trn", "trainingsdaten", "entrainement", "entrenamiento"), "train"),
+    **dict.fromkeys((*_EVALUATION, "validierung", "validierungsdaten", "validacion"), "valid"),
+    **dict.fromkeys(("holdout", "tst", "ts", "testdaten", "prueba", "pruebas"), "test"),
+}
+"""Evaluation is the test where no other is."""
 
 
 def word_set(words: str) -> frozenset[str]:
@@ -71,6 +78,8 @@ def splits_of(names: Collection[str]) -> dict[str, str]:
         shared = set.intersection(*({*words_of(name)} for name in names))
         within = {name: _split_of([word for word in words_of(name) if word not in shared]) for name in names}
         alone = within if all(within.values()) and len(set(within.values())) > 1 else {}
+    if "test" not in alone.values():
+        alone |= {name: "test" for name in alone if _EVALUATION & {*words_of(name)}}
     return alone if "train" in alone.values() or len(alone) == len(names) else {}
 
 

@@ -9,9 +9,10 @@ from pathlib import Path, PurePosixPath
 
 from engine.configs import ImportConfig
 from engine.datasets.phantom import phantom
-from engine.datasets.reading.csv_files import TABLE_ENDINGS, csv_names
+from engine.datasets.reading.csv_beside import with_csv, with_folders
+from engine.datasets.reading.csv_files import TABLE_ENDINGS, TEXT_ENDINGS, csv_names
 from engine.datasets.reading.csv_fit import MOST, NEARLY_ALL, Fit, csv_fits, names_folders
-from engine.datasets.reading.csv_text import SHEET_ENDINGS
+from engine.datasets.reading.csv_text import SHEET_ENDINGS, not_a_csv
 from engine.datasets.reading.folder import Folders, is_stylegan_index, look_at_folders, read_folder, read_stylegan
 from engine.datasets.reading.items import Item, Reading
 from engine.datasets.reading.npz import PREFIX, fetch, read_npz
@@ -73,20 +74,21 @@ def _tree(path: Path, config: ImportConfig) -> tuple[SourceTree, ImportConfig]:
         return FolderTree(path), config
     if path.suffix.lower() == ".zip" or config.layout == "zip":
         return ZipTree(path), config
-    if path.suffix.lower() in (*TABLE_ENDINGS, *SHEET_ENDINGS):
+    if path.suffix.lower() in (*TABLE_ENDINGS, *TEXT_ENDINGS, *SHEET_ENDINGS):
         return FolderTree(path.parent), config.model_copy(update={"csv": str(path), "layout": "csv"})
     raise ErsatzError(f"{path} is a single file; {EXPECTED} is expected. Choose the folder that holds the images.")
 
 
 def _read_tree(tree: SourceTree, config: ImportConfig) -> Reading:
     if config.layout == "csv" or config.csv:
-        return read_csv(tree, config)
+        return with_folders(read_csv(tree, config), config)
     index, notes = _stylegan_index(tree)
     if index and not config.folders and config.layout in ("auto", "zip"):
         return read_stylegan(tree, config, index)
     seen = look_at_folders(tree, config)
     if config.folders or config.layout == "folder":
-        return read_folder(tree, config, seen)
+        fits = csv_fits(tree, seen.images, seen.classes)
+        return with_csv(read_folder(tree, config, seen), tree, fits, config)
     reading = _by_folders_or_csv(tree, config, seen)
     return replace(reading, notes=[*notes, *reading.notes])
 
@@ -103,21 +105,27 @@ def _by_folders_or_csv(tree: SourceTree, config: ImportConfig, seen: Folders) ->
         rivals = [fit for fit in full if fit.others and not any(other.agrees for other in full)]
         if rivals:
             raise _question(tree, seen, rivals)
-        reading = read_folder(tree, config, seen)
-        return replace(reading, notes=[*reading.notes, *map(_mention, fits)])
+        reading = read_folder(tree, config, seen, [fit.name for fit in fits])
+        reading = replace(reading, notes=[*reading.notes, *map(_mention, fits)])
+        return with_csv(reading, tree, fits, config)
     if not seen.layout.could_be_classes:
         useful = full or [fit for fit in fits if fit.share >= MOST] or fits
         if len(full) == 1 and all(fit.share < MOST for fit in fits if fit is not full[0]):
-            reading = read_csv(tree, config.model_copy(update={"csv": full[0].name}))
+            reading = with_folders(read_csv(tree, config.model_copy(update={"csv": full[0].name})), config)
             others = [f"The CSV {fit.text} only and was not used." for fit in fits if fit is not full[0]]
             return replace(reading, notes=[*reading.notes, *others])
         if useful:
-            return read_csv(tree, config)
+            return with_folders(read_csv(tree, config), config)
         if seen.classes and (by_folder := names_folders(tree, set(seen.classes.values()))):
             told = f"The CSV {by_folder} names these folders; with a row for each image it would be used."
             seen = replace(seen, layout=replace(seen.layout, doubt=f"{seen.layout.doubt} {told}".strip()))
         if csv_names(tree) and not seen.layout.options:
             return read_csv(tree, config)  # says what is wrong with it
+        if sheets := [name for name in tree.names if name.lower().endswith(SHEET_ENDINGS)]:
+            if not seen.layout.options:
+                raise not_a_csv(f"{tree.path}/{sheets[0]}")
+            told = f"{sheets[0]} is a file of a spreadsheet program; saved as CSV it would be looked at."
+            seen = replace(seen, layout=replace(seen.layout, doubt=f"{seen.layout.doubt} {told}".strip()))
     if full:
         raise _question(tree, seen, full)
     return read_folder(tree, config, seen)
@@ -129,7 +137,7 @@ def _question(tree: SourceTree, seen: Folders, fits: list[Fit]) -> Question:
     if layout.doubt:
         found = layout.doubt
     elif len(set(seen.classes.values())) > 1:
-        found = f"{tree.path} has folders that may be the classes, and a CSV that says otherwise of the same images."
+        found = f"{tree.path} has folders that may be the classes, and a CSV that may say otherwise of the same images."
     else:
         found = f"{tree.path} holds {len(fits)} CSV files that name its images ({', '.join(fit.name for fit in fits)})."
     by_folder = layout.options or ([layout.option()] if seen.labelled else [])
@@ -137,7 +145,7 @@ def _question(tree: SourceTree, seen: Folders, fits: list[Fit]) -> Question:
 
 
 def _mention(fit: Fit) -> str:
-    what = "agrees with the folders" if fit.agrees else "was not used, as the folders are the classes"
+    what = "agrees with the folders" if fit.agrees else "was not used for the classes, as these are the folders"
     return f"The CSV {fit.text} and {what}."
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from engine.configs import ImportConfig
-from engine.datasets.reading.csv_columns import Columns, columns_of, is_unknown
+from engine.datasets.reading.csv_columns import Columns, columns_of, is_one, is_unknown
 from engine.datasets.reading.csv_files import load
 from engine.datasets.reading.folder import left_out, pictures_below
 from engine.datasets.reading.items import Item, Reading
@@ -56,8 +56,8 @@ def read_csv(tree: Tree, config: ImportConfig) -> Reading:
 
 def _labels(table: pd.DataFrame, columns: Columns, what: str, config: ImportConfig) -> tuple[list[str], list[str]]:
     if columns.one_hot:
-        ones = table[columns.one_hot].apply(lambda cells: cells.str.startswith("1"))
-        return list(ones.idxmax(axis=1)), []
+        ones = table[columns.one_hot].apply(lambda cells: cells.map(is_one))
+        return list(ones.idxmax(axis=1).where(ones.any(axis=1), "")), []
     return read_labels(list(table[columns.label]), list(table.index), what, f"column {columns.label!r}", config)
 
 
