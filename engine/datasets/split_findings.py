@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from engine.datasets.copies import joined
+from engine.datasets.copies import GIVEN_GROUP, joined
 from engine.datasets.findings import Finding, finding
 from engine.datasets.smallest_difference import ASSUMED_ACCURACY, DISAGREEMENT, smallest_difference
 from engine.datasets.splitting import SPLITS
@@ -32,7 +32,7 @@ def uneven_split(rows: pd.DataFrame, wanted: tuple[float, float, float] | None) 
         "warning",
         len(rows),
         f"Wanted for training, validation and test were {next(told)} % of the images, reached {next(told)} %, "
-        f"{_cause(rows, max(wanted[1:]))}; more patients would allow an even split.",
+        f"{_cause(rows, max(wanted[1:]))}; more {_units(rows)} would allow an even split.",
         [],
     )
 
@@ -43,11 +43,21 @@ def _cause(rows: pd.DataFrame, room: float) -> str:
     large = sizes[sizes > room]
     if large.empty:
         return "since the images of a patient, and copies of a picture, stay together"
-    named = rows.loc[units == large.index[0], "group"]
+    named = _of_source(rows)[units == large.index[0]]
     what = "patient" if (named != "").any() else "set of copies"
     if len(large) == 1:
         return f"since one {what} has {100 * large.iloc[0]:.0f} % of the images"
     return f"since {len(large)} {what}s alone have {100 * large.sum():.0f} % of the images"
+
+
+def _of_source(rows: pd.DataFrame) -> pd.Series:
+    """The groups that the source names; those that a remedy made of copies or of file names are no patients."""
+    return rows[GIVEN_GROUP] if GIVEN_GROUP in rows else rows["group"]
+
+
+def _units(rows: pd.DataFrame) -> str:
+    """What more of would help: patients where the source names them, else images."""
+    return "patients" if (_of_source(rows) != "").any() else "images"
 
 
 def small_test(rows: pd.DataFrame) -> Iterator[Finding]:
@@ -61,10 +71,11 @@ def small_test(rows: pd.DataFrame) -> Iterator[Finding]:
     few = by_class[by_class < FEWEST_OF_A_CLASS]
     if difference is not None and difference <= TELLING and few.empty:
         return
-    grouped = (test["group"] != "").any()
-    images = f"{len(test)} image{'s' * (len(test) != 1)}"
-    size = f"{images} of {units} patient{'s' * (units != 1)}" if grouped else images
-    what = "patients" if grouped else "images"
+    size, what = f"{len(test)} image{'s' * (len(test) != 1)}", _units(test)
+    if (_of_source(test) != "").all():
+        size += f" of {units} patient{'s' * (units != 1)}"
+    elif units < len(test):
+        size += f", {units} of them independent (what belongs together counts once)"
     right = f"{100 * ASSUMED_ACCURACY:.0f} %"
     if difference is None:
         limit = (

@@ -106,7 +106,9 @@ def display_of(
     if not windows:
         return base
     if len(windows) > 1:
-        remarks.append("hold several windows (WindowCenter), of which the first is used; the setting window chooses another")
+        remarks.append(
+            "hold several windows (WindowCenter), of which the first is used; the setting window chooses another"
+        )
     function = str(holder.get("VOILUTFunction") or "LINEAR").strip().upper()
     if function == "SIGMOID":
         return replace(base, sigmoid=windows[0])
