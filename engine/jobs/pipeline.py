@@ -228,7 +228,7 @@ def _as_it_is(dataset: Dataset, config: ImportConfig) -> str:
     whoever changed it by hand has looked at the data.
     """
     changes = import_changes(dataset, config)
-    others = [f"{name}: {_told(there)} (asked for: {_told(wanted)})" for name, (there, wanted) in changes.items()]
+    others = [f"{name} {_told(there)} (asked for: {_told(wanted)})" for name, (there, wanted) in changes.items()]
     if set(changes) - MENDABLE:
         raise ErsatzError(
             f"There is a data set {config.name} already that was imported with other settings ({'; '.join(others)}); "
