@@ -69,7 +69,8 @@ def _list(arguments: Sequence[Any], text: str, told: str) -> list[Any]:
     parts = [part if isinstance(part, str) else json.dumps(part) for part in found] if isinstance(found, list) else None
     if parts is None:
         inner = _inner(text, told)
-        if get_origin(kind) is Literal or kind in (int, float):  # no such word or number holds a space
+        numbers = kind in (int, float) and not re.search("[A-Za-z]{2}", inner)  # a window's name may hold a space
+        if get_origin(kind) is Literal or numbers:
             inner = re.sub(r"\s*[;,]\s*|\s+", ",", inner.strip())
         parts = _parts(inner, told)
     if kind is float and Ellipsis not in arguments and any(re.search("[A-Za-z]", part) for part in parts):
