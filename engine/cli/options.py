@@ -56,7 +56,7 @@ def assignments(values: Iterable[str], steps: Mapping[str, Sequence[type[Config]
         step, dot, field = (part.strip() for part in target.partition("."))
         if not (equals and dot and step and field):
             raise ErsatzError(f"--set {value!r} cannot be read; expected STEP.FIELD=VALUE, such as train.kimg=5.")
-        settings.setdefault(step, {})[field] = read_setting(steps.get(step, ()), field, content, f"--set {value}")
+        _keep(settings.setdefault(step, {}), field, read_setting(steps.get(step, ()), field, content, f"--set {value}"))
     return settings
 
 
@@ -67,8 +67,17 @@ def fields(values: Iterable[str], configs: Sequence[type[Config]]) -> dict[str, 
         field, equals, content = value.partition("=")
         if not (equals and field.strip()):
             raise ErsatzError(f"--set {value!r} cannot be read; expected FIELD=VALUE, such as name=scans.")
-        settings[field.strip()] = read_setting(configs, field.strip(), content, f"--set {value}")
+        _keep(settings, field.strip(), read_setting(configs, field.strip(), content, f"--set {value}"))
     return settings
+
+
+def _keep(settings: dict[str, Any], field: str, value: Any) -> None:
+    """The last of several values counts, as with any option; but lists given in parts could be meant as one."""
+    before = settings.get(field)
+    if isinstance(before, list) and isinstance(value, list) and before != value:
+        parts = ",".join(str(part) for part in (*before, *value))
+        raise ErsatzError(f"--set gives {field} two lists; one is expected. Give it once, such as {field}={parts}.")
+    settings[field] = value
 
 
 def _option(config: type[Config], name: str, remark: str) -> inspect.Parameter:

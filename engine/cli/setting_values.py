@@ -56,7 +56,10 @@ def read_value(annotation: Any, text: str, told: str) -> Any:
 
 
 def _list(arguments: Sequence[Any], text: str, told: str) -> list[Any]:
-    """`a,b`, `[a,b]`, `["a", "b"]` or `a`; quotes keep a comma inside a part."""
+    """`a,b`, `[a,b]`, `["a", "b"]` or `a`; quotes keep a comma inside a part.
+
+    Numbers and words of a fixed choice may have semicolons or spaces between them, too.
+    """
     kind = next((argument for argument in arguments if argument is not Ellipsis), str)
     found = _json(text)
     if isinstance(found, list) and not all(isinstance(part, str | int | float) for part in found):
@@ -65,7 +68,11 @@ def _list(arguments: Sequence[Any], text: str, told: str) -> list[Any]:
         raise _unreadable(told, f"{text!r} is no list in JSON", 'one such as [{"run": "ID"}]')
     parts = [part if isinstance(part, str) else json.dumps(part) for part in found] if isinstance(found, list) else None
     if parts is None:
-        parts = _parts(_inner(text, told), told)
+        inner = _inner(text, told)
+        numbers = kind in (int, float) and not re.search("[A-Za-z]{2}", inner)  # a window's name may hold a space
+        if get_origin(kind) is Literal or numbers:
+            inner = re.sub(r"\s*[;,]\s*|\s+", ",", inner.strip())
+        parts = _parts(inner, told)
     if kind is float and Ellipsis not in arguments and any(re.search("[A-Za-z]", part) for part in parts):
         return parts  # the name of a window, which is the config's to judge
     return [read_value(kind, part, told) for part in parts]

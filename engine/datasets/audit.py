@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from engine.datasets.copies import BLANK_SPREAD, perceptual_hash
+from engine.datasets.copies import BLANK_SPREAD, GIVEN_GROUP, perceptual_hash
 from engine.datasets.findings import EXAMPLES, Finding, finding
 from engine.datasets.image_stats import MEASURED, measured
 from engine.datasets.manifest import usable
@@ -212,12 +212,17 @@ def _groups(rows: pd.DataFrame) -> Iterator[Finding]:
         )
     elif leaking.any():
         found = members[leaking]
+        count, of_source = found["group"].nunique(), found[GIVEN_GROUP] if GIVEN_GROUP in found else found["group"]
+        have = "group has" if count == 1 else "groups have"
+        seen = (
+            "patients the classifier has seen" if (of_source != "").any() else "pictures like those it was trained on"
+        )
         yield finding(
             "group-across-splits",
             "leak",
-            int(found["group"].nunique()),
-            f"{found['group'].nunique()} groups have images in several splits ({len(found)} images), "
-            "so the test set holds patients the classifier has seen; move each whole group into one split.",
+            int(count),
+            f"{count} {have} images in several splits ({len(found)} images), which lets a classifier recognise "
+            f"{seen}; move each whole group into one split.",
             _pairs(found, "group", "split"),
             "join-groups",
             found.sort_values("group", kind="stable")["path"],

@@ -17,6 +17,8 @@ from engine.datasets.picture_content import Contents, read_contents
 BLANK_SPREAD = 10.0
 """Grey levels (of 255) between the 1st and 99th percentile of a thumbnail below which an image is near-blank."""
 
+GIVEN_GROUP = "given_group"
+"""Column of the source's own groups, once a remedy has changed them."""
 
 NEAR_COLUMNS = ("near", "near_twin", "near_turned")
 """What `measure` says of each picture in a set of near copies."""

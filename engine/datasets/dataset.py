@@ -220,7 +220,8 @@ def frozen_now(manifest: pd.DataFrame, info: DatasetInfo, accepted: list[dict[st
 def reason_not_to_freeze(findings: list[dict[str, Any]]) -> str:
     """Sentences on grave findings, and what to do."""
     remedies = list(dict.fromkeys(finding["remedy"] for finding in findings if finding["remedy"]))
-    mend = f" The remedies {', '.join(remedies)} mend this." if remedies else ""
+    named = f"remedies {', '.join(remedies)} mend" if len(remedies) > 1 else f"remedy {''.join(remedies)} mends"
+    mend = f" The {named} this." if remedies else ""
     return " ".join(finding["sentence"] for finding in findings) + mend
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from engine.configs import ImportConfig
 from engine.datasets import remedies, splitting
 from engine.datasets.audit import audit, blocking
+from engine.datasets.copies import GIVEN_GROUP
 from engine.datasets.dataset import frozen_now, reason_not_to_freeze, write_manifest
 from engine.datasets.dataset_info import Audit, DatasetInfo
 from engine.datasets.findings import Finding
@@ -43,7 +44,7 @@ def audited(manifest: pd.DataFrame, config: ImportConfig, folder: Path) -> list[
 def as_given(manifest: pd.DataFrame) -> pd.DataFrame:
     """The manifest as the source gave it: its own splits and groups, nothing left out."""
     manifest = manifest.copy()
-    for column, given in (("split", "given"), ("group", remedies.GIVEN_GROUP)):
+    for column, given in (("split", "given"), ("group", GIVEN_GROUP)):
         if given in manifest:
             manifest[column] = manifest[given]
     manifest["excluded"] = ""

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from engine.configs import ImportConfig
 from engine.datasets.class_mapping import Naming, name_classes
+from engine.datasets.copies import GIVEN_GROUP
 from engine.datasets.dataset import COLUMNS
 from engine.datasets.finalize import MOVED
 from engine.datasets.frames import cut, expand
@@ -20,7 +21,6 @@ from engine.datasets.parallel_map import each
 from engine.datasets.patients import PATIENT
 from engine.datasets.reading.dicom_frames import COLOUR
 from engine.datasets.reading.items import Facts, Item, NotAnImage, Reading
-from engine.datasets.remedies import GIVEN_GROUP
 from engine.datasets.value_range import ValueRange, Values, black_and_white, measure, number, sample_size
 from engine.store.progress import Report, ShouldStop
 

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from engine.datasets.audit import name_prefixes
+from engine.datasets.copies import GIVEN_GROUP
 from engine.datasets.dataset import Dataset
-from engine.datasets.remedies import GIVEN_GROUP
 
 PATIENT = "known_patient"
 """Column of a table of images with the patient of each; '' where unknown."""

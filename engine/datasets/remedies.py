@@ -8,12 +8,10 @@ import numpy as np
 import pandas as pd
 
 from engine.datasets.audit import name_prefixes
-from engine.datasets.copies import BLANK_SPREAD, joined
+from engine.datasets.copies import BLANK_SPREAD, GIVEN_GROUP, joined
 from engine.datasets.manifest import is_usable, usable
 from engine.store.errors import ErsatzError
 
-GIVEN_GROUP = "given_group"
-"""Column of the source's own groups, once a remedy has changed them."""
 GROUPING = frozenset({"group-by-name", "join-groups"})
 """The remedies that change groups; the others leave images out."""
 

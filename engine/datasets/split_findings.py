@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from engine.datasets.copies import joined
+from engine.datasets.copies import GIVEN_GROUP, joined
 from engine.datasets.findings import Finding, finding
 from engine.datasets.smallest_difference import ASSUMED_ACCURACY, DISAGREEMENT, smallest_difference
 from engine.datasets.splitting import SPLITS
@@ -40,17 +40,28 @@ def uneven_split(rows: pd.DataFrame, wanted: tuple[float, float, float] | None) 
 def _cause(rows: pd.DataFrame, room: float) -> str:
     """What makes the shares uneven, and what more there should be."""
     units = pd.Series(joined(len(rows), rows["group"], rows["sha256"], rows["near"]), rows.index)
+    more = f"more {_units(rows)}"
     sizes = units.value_counts(normalize=True)
     large = sizes[sizes > room]
     if large.empty and units.is_unique:
         return "since each split has a whole number of the few images of each class; more images"
     if large.empty:
-        return "since the images of a patient, and copies of a picture, stay together; more patients"
-    named = rows.loc[units == large.index[0], "group"]
+        return f"since the images of a patient, and copies of a picture, stay together; {more}"
+    named = _of_source(rows)[units == large.index[0]]
     what = "patient" if (named != "").any() else "set of copies"
     if len(large) == 1:
-        return f"since one {what} has {100 * large.iloc[0]:.0f} % of the images; more patients"
-    return f"since {len(large)} {what}s alone have {100 * large.sum():.0f} % of the images; more patients"
+        return f"since one {what} has {100 * large.iloc[0]:.0f} % of the images; {more}"
+    return f"since {len(large)} {what}s alone have {100 * large.sum():.0f} % of the images; {more}"
+
+
+def _of_source(rows: pd.DataFrame) -> pd.Series:
+    """The groups that the source names; those that a remedy made of copies or of file names are no patients."""
+    return rows[GIVEN_GROUP] if GIVEN_GROUP in rows else rows["group"]
+
+
+def _units(rows: pd.DataFrame) -> str:
+    """What more of would help: patients where the source names them, else images."""
+    return "patients" if (_of_source(rows) != "").any() else "images"
 
 
 def small_test(rows: pd.DataFrame) -> Iterator[Finding]:
@@ -64,10 +75,11 @@ def small_test(rows: pd.DataFrame) -> Iterator[Finding]:
     few = by_class[by_class < FEWEST_OF_A_CLASS]
     if difference is not None and difference <= TELLING and few.empty:
         return
-    grouped = (test["group"] != "").any()
-    images = f"{len(test)} image{'s' * (len(test) != 1)}"
-    size = f"{images} of {units} patient{'s' * (units != 1)}" if grouped else images
-    what = "patients" if grouped else "images"
+    size, what = f"{len(test)} image{'s' * (len(test) != 1)}", _units(test)
+    if (_of_source(test) != "").all():
+        size += f" of {units} patient{'s' * (units != 1)}"
+    elif units < len(test):
+        size += f", {units} of them independent (what belongs together counts once)"
     right = f"{100 * ASSUMED_ACCURACY:.0f} %"
     if difference is None:
         limit = (

@@ -174,11 +174,12 @@ def _refuse_misfit(start: Start, name: str, theirs: Architecture, ours: Architec
     for field in _fields(name, theirs):
         value = getattr(theirs, field)
         checks.append((field, value, getattr(ours, field), f"Set {field} to {value}, or choose another start."))
+    wrong: dict[str, str] = {}  # by advice, which is the same for every width: all is said at once
     for what, found, expected, advice in checks:
         if found != expected:
-            raise ErsatzError(
-                f"{start.path} does not fit this training: its {what} is {found}, and {expected} is expected. {advice}"
-            )
+            wrong.setdefault(advice, f"its {what} is {found}, and {expected} is expected")
+    if wrong:
+        raise ErsatzError(f"{start.path} does not fit this training: {'; '.join(wrong.values())}. {' '.join(wrong)}")
 
 
 def _fields(name: str, theirs: Architecture) -> list[str]:

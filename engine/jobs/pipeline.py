@@ -228,7 +228,7 @@ def _as_it_is(dataset: Dataset, config: ImportConfig) -> str:
     whoever changed it by hand has looked at the data.
     """
     changes = import_changes(dataset, config)
-    others = [f"{name} {_told(there)}, not {_told(wanted)}" for name, (there, wanted) in changes.items()]
+    others = [f"{name} {_told(there)} (asked for: {_told(wanted)})" for name, (there, wanted) in changes.items()]
     if set(changes) - MENDABLE:
         raise ErsatzError(
             f"There is a data set {config.name} already that was imported with other settings ({'; '.join(others)}); "
@@ -236,7 +236,7 @@ def _as_it_is(dataset: Dataset, config: ImportConfig) -> str:
         )
     told = [other for name, other in zip(changes, others, strict=True) if name != "freeze"]
     moved = int((dataset.rows()[MOVED] != "").sum()) if MOVED in dataset.manifest else 0
-    told += [f"{moved} images were moved by hand"] if moved else []
+    told += [f"{moved} image{' was' if moved == 1 else 's were'} moved by hand"] if moved else []
     accepted = dataset.info.frozen.accepted if dataset.info.frozen else ()
     told += [f"accepted findings: {', '.join(accepted)}"] if accepted else []
     return (

@@ -5,6 +5,7 @@ A preset names the settings in which a journey differs from the defaults of the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from engine.configs import (
@@ -77,6 +78,11 @@ def step_settings(config: PipelineConfig, size: str = "") -> dict[str, dict[str,
     }
     shorter = _shorter(chosen, config, gan, size or config.size)
     settings = {step: {**table[step], **shorter.get(step, {}), **config.overrides.get(step, {})} for step in STEPS}
+    for step in ("published", "sweep"):
+        asked = config.overrides.get(step, {})
+        if asked.get("classifier") == "small-cnn":  # it has a head of its own: that of the preset's network gives way
+            for name in {"training", "head"} - set(asked):
+                settings[step].pop(name, None)
     if config.source:
         settings["import"]["source"] = config.source
     if not settings["import"].get("source") and settings["import"].get("layout") != "phantom":
@@ -106,9 +112,18 @@ def _shorter(chosen: Preset, config: PipelineConfig, gan: str, size: str) -> dic
 def _validate(settings: dict[str, dict[str, Any]]) -> None:
     """Build every config once, with stand-ins for the parents that do not exist yet."""
     parents = {"name": "a", "dataset": "a"}
-    ImportConfig.build(settings["import"])
-    parse_training({**settings["train"], "dataset": "a"})
-    PoolConfig.build({**parents, **settings["pool"], "generators": (GeneratorReference(run="a"),)})
-    QualityConfig.build({**parents, **settings["quality"], "pool": "a"})
-    for sweep in filter(None, (settings["published"], settings["sweep"])):
-        SweepConfig.build({**parents, **sweep, "pool": "a"})
+    pool = {**parents, **settings["pool"], "generators": (GeneratorReference(run="a"),)}
+    builds: dict[str, Callable[[], Any]] = {
+        "import": lambda: ImportConfig.build(settings["import"]),
+        "train": lambda: parse_training({**settings["train"], "dataset": "a"}),
+        "pool": lambda: PoolConfig.build(pool),
+        "quality": lambda: QualityConfig.build({**parents, **settings["quality"], "pool": "a"}),
+        "published": lambda: SweepConfig.build({**parents, **settings["published"], "pool": "a"}),
+        "sweep": lambda: SweepConfig.build({**parents, **settings["sweep"], "pool": "a"}),
+    }
+    for step, build in builds.items():
+        if settings[step] or step not in ("published", "sweep"):
+            try:
+                build()
+            except ErsatzError as error:
+                raise ErsatzError(f"In the step {step}: {error}") from error

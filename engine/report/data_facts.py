@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
@@ -29,8 +30,14 @@ def datasets_of(sources: Sources) -> list[Dataset]:
 
 def known_patients(sources: Sources) -> Known | None:
     """What is known of the patients of all images, in the split that was tested; None where no data set is left."""
-    datasets = datasets_of(sources)[:1] or ([sources.dataset] if sources.dataset is not None else [])
-    return known_of(datasets) if datasets else None
+    datasets = datasets_of(sources) or ([sources.dataset] if sources.dataset is not None else [])
+    if not datasets:
+        return None
+    known = known_of(datasets[:1])
+    if not sources.config.folds:
+        return known
+    # A fold alone lacks the images that were cut from its training part; another fold tests them.
+    return replace(known_of(datasets, "test"), torn=known.torn)
 
 
 def origin_of_split(dataset: Dataset) -> str:
@@ -192,11 +199,12 @@ def methods_sentences(sources: Sources, counts: Mapping[str, int]) -> str:
     known = known_of([dataset])
     sentences = class_names(dataset)
     if config.folds:
-        drawn = known_of(datasets_of(sources)[:1]) if datasets_of(sources) else known
+        known = known_patients(sources) or known
+        divided = int(dataset.manifest["excluded"].isin(["", CUT]).sum())
         sentences += changes(dataset, folds=True)
         sentences.append(
-            f"Its {len(dataset.rows())} images were divided into {len(config.folds)} folds at random"
-            f"{kept_together(drawn, drawn=True)}; each image was tested in one fold at most, and each fold has "
+            f"Its {divided} images were divided into {len(config.folds)} folds at random"
+            f"{kept_together(known, drawn=True)}; each image was tested in one fold at most, and each fold has "
             "generators, pool and validation images of its own."
         )
     else:

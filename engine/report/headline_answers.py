@@ -102,10 +102,11 @@ def _compared_to_what(sources: Sources) -> Answer:
     if is_probe(config):
         steps = "Every trial was fitted until it converged."
     elif config.epochs:
-        steps = f"Every trial took {config.epochs} passes over its own images, so larger sets trained for longer."
+        passes = f"{config.epochs} pass{'es' * (config.epochs != 1)}"
+        steps = f"Every trial took {passes} over its own images, so larger sets trained for longer."
     else:
         most = " at most (a training ended when its validation loss no longer fell)" if config.patience else ""
-        steps = f"Every arm took the same {config.steps} optimiser steps{most}."
+        steps = f"Every arm took the same {config.steps} optimiser step{'s' * (config.steps != 1)}{most}."
     majority = METRICS["accuracy"].show(sources.summary.majority_accuracy)
     guess = f"Always naming the largest class would reach an accuracy of {majority}."
     others = [ARMS[other].title.lower() for other in config.arms if other not in (arm, control)]

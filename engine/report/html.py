@@ -174,6 +174,12 @@ def _inline(figure: go.Figure) -> Markup:
     return Markup(html)
 
 
+OF_ONE_SPLIT = ("small-test", "uneven-split")
+"""Findings on the parts of a split, which say nothing of folds."""
+OF_WHAT_A_CUT_LEFT = ("class-counts", "tiny-classes", "imbalance")
+"""Findings that count images after `train_per_class`, which each fold cuts anew."""
+
+
 def _data(sources: Sources) -> dict[str, Any] | None:
     """What was imported, found, mended and changed before the split was frozen; None where the data set is gone."""
     dataset, known = sources.dataset, known_patients(sources)
@@ -181,10 +187,11 @@ def _data(sources: Sources) -> dict[str, Any] | None:
         return None
     info = dataset.info
     drawn = bool(sources.config.folds) or origin_of_split(dataset) == DRAWN
-    together = kept_together(known, drawn).removeprefix(", ").removeprefix("; ")
+    untold: tuple[str, ...] = OF_ONE_SPLIT if sources.config.folds else ()
+    untold += OF_WHAT_A_CUT_LEFT if untold and info.config.get("train_per_class") else ()
+    together = kept_together(known, drawn).removeprefix(", ").removeprefix("; ").replace(" kept ", " were kept ")
     patients = [f"{known.words} in {known.images} images."] if known.any else []
     patients += [f"{together[0].upper()}{together[1:]}."] if together else []
-    patients.append(unknown_patients(known))
     return {
         "split": "" if sources.config.folds else f"It was {split_words(dataset).removesuffix(',')}.",
         "facts": [
@@ -195,7 +202,7 @@ def _data(sources: Sources) -> dict[str, Any] | None:
         ],
         "notes": info.provenance.notes,
         "before": found_before(dataset),
-        "findings": info.audit.findings,
+        "findings": [each for each in info.audit.findings if each["name"] not in untold],
     }
 
 

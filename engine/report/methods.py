@@ -198,13 +198,15 @@ def _classifier(sources: Sources) -> str:
         what = f"{network} ({weights}) was fine-tuned with {head_in_words(config.head, len(summary.classes))}"
     if config.head == "probe" and config.training == "frozen":
         return f"{what.removesuffix(' was trained')} was the classifier; validation images chose its regularisation."
-    length = f"{config.epochs} passes over each training set" if config.epochs else f"{summary.steps} steps"
+    passes = f"{config.epochs} pass{'es' * (config.epochs != 1)} over each training set"
+    length = passes if config.epochs else f"{summary.steps} step{'s' * (summary.steps != 1)}"
     decay = f", weight decay {config.weight_decay:g}" if config.optimizer == "adamw" else ""
     full = config.completed()
     how = f"{OPTIMISERS[config.optimizer]}, {SCHEDULES[full.schedule]}, beginning at {full.lr:g}{decay}"
     text = f"{what} for {length} in batches of {config.batch} ({how})"
     if config.patience:
-        text += f", stopped when the validation loss had not fallen for {config.patience} looks"
+        looks = f"{config.patience} look{'s' * (config.patience != 1)}"
+        text += f", stopped when the validation loss had not fallen for {looks}"
     if not config.epochs:
         text += ", with the same limit in every arm" if config.patience else ", equally many in every arm"
     if config.select == "last":

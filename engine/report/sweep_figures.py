@@ -123,9 +123,8 @@ def _share_words(arms: Sequence[str], config: SweepConfig | None) -> str:
     if config is not None and config.extra_classes:
         lines.append(f"Only {' and '.join(config.extra_classes)} gets images.")
     if config is not None and config.epochs:
-        lines.append(
-            f"Every trial passes {config.epochs} times over its own images: larger sets are trained for longer."
-        )
+        times = "once" if config.epochs == 1 else f"{config.epochs} times"
+        lines.append(f"Every trial passes {times} over its own images: larger sets are trained for longer.")
     elif config is None or not (config.patience or config.head == "probe"):
         lines.append("All arms take equally many optimiser steps.")
     note = "<br>".join(textwrap.wrap(" ".join(lines), NOTE_WIDTH))

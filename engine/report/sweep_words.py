@@ -77,9 +77,14 @@ def trained_for(config: SweepConfig) -> str:
     """How long each classifier is trained, in a few words."""
     if is_probe(config):
         return "fitted until nothing changes"
-    length = f"{config.epochs} epochs" if config.epochs else f"{config.steps} steps"
+    length = (
+        f"{config.epochs} epoch{'s' * (config.epochs != 1)}"
+        if config.epochs
+        else f"{config.steps} step{'s' * (config.steps != 1)}"
+    )
     if config.patience:
-        return f"at most {length}, ended after {config.patience} looks without a lower validation loss"
+        looks = f"{config.patience} look{'s' * (config.patience != 1)}"
+        return f"at most {length}, ended after {looks} without a lower validation loss"
     return length if config.epochs else f"{length} in every arm"
 
 

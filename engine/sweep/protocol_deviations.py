@@ -38,15 +38,16 @@ def deviations(config: SweepConfig) -> list[Deviation]:
     """All deviations of a sweep, those that leave no room for a claim (see `SweepConfig.claims`) first; empty for the
     sound protocol."""
     found = [Deviation(flaw, FLAWS[flaw]) for flaw in config.flaws]
+    epochs, looks = (f"{n} {word}{'s' * (n != 1)}" for n, word in ((config.epochs, "epoch"), (config.patience, "look")))
     if config.epochs:
         sentence = (
-            f"Every trial ran for {config.epochs} epochs, so that larger training sets had more optimiser steps; more "
+            f"Every trial ran for {epochs}, so that larger training sets had more optimiser steps; more "
             "steps can help by themselves."
         )
         found.append(Deviation("unequal-steps", sentence))
     elif config.patience:
         sentence = (
-            f"A training ended when its validation loss had not fallen for {config.patience} looks, so that the arms "
+            f"A training ended when its validation loss had not fallen for {looks}, so that the arms "
             "had the same number of optimiser steps at most, not always."
         )
         found.append(Deviation("early-stopping", sentence))

@@ -233,7 +233,7 @@ def test_ham10000(csv_folder, read_table):
     assert counts(reading) == {"nv": 8, "mel": 8, "bkl": 8}
     assert len({item.group for item in reading.items}) == 12
     assert set(reading.items[0].meta) == {"meta_dx_type", "meta_age", "meta_sex", "meta_localization"}
-    assert any("1 other CSV files were left out (hmnist_8_8_L.csv)" in note for note in reading.notes)
+    assert any("1 other CSV file was left out (hmnist_8_8_L.csv)" in note for note in reading.notes)
 
 
 def test_isic_2019_joins_the_lesions_of_its_second_table(csv_folder, read_table):

@@ -57,6 +57,15 @@ def test_a_small_test_part_is_named_with_what_it_can_show() -> None:
     assert list(small_test(rows({"": 40}))) == []
 
 
+def test_sets_of_copies_and_guessed_groups_are_no_patients() -> None:
+    table = rows({"train": 2, "test": 10}, ["", "", "copies-00000001", "copies-00000001", *[""] * 8])
+    (joined,) = small_test(table.assign(given_group=""))
+    assert "10 images, 9 of them independent (what belongs together counts once)" in joined["sentence"]
+    assert "patient" not in joined["sentence"]
+    (skewed,) = uneven_split(table.assign(group="copies-00000001", given_group=""), (0.7, 0.15, 0.15))
+    assert "one set of copies has 100 % of the images; more images would" in skewed["sentence"]
+
+
 def test_few_images_of_one_class_are_named() -> None:
     table = rows({"train": 100, "test": 300})
     table.loc[table["split"] == "test", "class"] = "a"

@@ -223,8 +223,8 @@ def test_a_journey_takes_another_split_moves_and_accepted_findings_as_they_are(
     dataset = editing.move(dataset, list(dataset.rows("valid")["path"][:1]), "train")
     dataset.freeze(accept_findings=True)
     mended = go(overrides=OPEN)["mended"]
-    assert "split random, not auto" in mended
-    assert "seed 3, not 0" in mended
+    assert "split random (asked for: auto)" in mended
+    assert "seed 3 (asked for: 0)" in mended
     assert "moved by hand" in mended
 
 
@@ -232,7 +232,7 @@ def test_a_journey_refuses_the_data_set_of_another_import_and_says_what_differs(
     home: Home, started: list[Config], go: Callable
 ) -> None:
     go()
-    with pytest.raises(ErsatzError, match=r"imported with other settings \(size 16, not 32\).*import\.name=NAME"):
+    with pytest.raises(ErsatzError, match=r"with other settings \(size 16 \(asked for: 32\)\).*import\.name=NAME"):
         go(overrides={"import": {"size": 32, "split_counts": [12, 6, 6]}})
 
 

@@ -9,9 +9,12 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from engine.datasets.dataset import Dataset, write_manifest
+from engine.datasets.splitting import CUT
 from engine.report.headline_answers import answers, decisive, of_patients
 from engine.report.html import write_report
 from engine.report.methods import methods_text
@@ -300,6 +303,28 @@ def test_folds_are_told_and_judged_together(home: Home) -> None:
     apart = "What one fold tests on, the other trains on: folds are not independent"
     assert apart in methods
     assert text.count(apart) == 2, "among the limits and in the methods"
+
+
+def test_folds_of_a_set_whose_training_part_was_cut(home: Home) -> None:
+    """The cut, the split and the patients of the undivided set are not those of the folds."""
+    run = make_folded(home)
+    whole = Dataset.open(home, "phantom")
+    fold = Dataset.open(home, "phantom-fold1")
+    for dataset in (whole, fold):
+        train = dataset.manifest["split"] == "train"
+        first = train & (train.cumsum() <= 10)
+        write_manifest(
+            dataset.path / "manifest.csv",
+            dataset.manifest.assign(excluded=np.where(first, CUT, dataset.manifest["excluded"])),
+        )
+    info = json.loads((whole.path / "dataset.json").read_text())
+    small = {"name": "small-test", "sentence": "The test part has 4 images.", "count": 4, "severity": "warning"}
+    info["audit"]["findings"].append({**small, "examples": [], "remedy": ""})
+    (whole.path / "dataset.json").write_text(json.dumps(info))
+    text = text_of(write_report(run).read_text())
+    assert "Its 76 images were divided into 2 folds" in text
+    assert "76 patients in 76 images." in text
+    assert "The test part has 4 images." not in text
 
 
 def test_pretrained_weights_are_named_by_their_hash(home: Home) -> None:

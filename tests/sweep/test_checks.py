@@ -48,6 +48,15 @@ def test_a_sound_sweep_passes_all_checks(case: Case) -> None:
     assert len({check.id for check in checks}) == 12
 
 
+def test_what_there_is_nothing_of_is_not_called_checked(case: Case) -> None:
+    config, splits, trials, test_images = case
+    alone = config.model_copy(update={"arms": ("real", "real+synthetic"), "ratios": (1.0,), "seeds": 1})
+    kept = trials[trials["arm"].isin(alone.arms) & trials["ratio"].isin((0.0, 1.0)) & (trials["seed"] == 0)]
+    checks = self_checks(alone, splits, kept, test_images, POSITIVE)
+    assert {"repetitions-differ", "nested-subsets", "duplicates-are-real"}.isdisjoint(check.id for check in checks)
+    assert not any("0 of 0" in check.sentence for check in checks)
+
+
 def test_ids_are_kept_beside_the_words_and_outlive_them(case: Case) -> None:
     for check in self_checks(*case, POSITIVE):
         stored = json.loads(json.dumps(asdict(check)))

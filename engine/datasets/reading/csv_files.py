@@ -123,7 +123,7 @@ def load(tree: Tree, config: ImportConfig, index: PictureNames) -> Table:
             unused.remove(name)
     if unused:
         told = f"{', '.join(unused[:3])}{', ...' if len(unused) > 3 else ''}"
-        note = f"{', '.join(chosen)} holds the classes; {len(unused)} other CSV files were left out ({told})."
+        note = f"{', '.join(chosen)} holds the classes; {_others(len(unused))} left out ({told})."
         table = replace(table, notes=[*table.notes, note])
     return table
 
@@ -251,3 +251,7 @@ def _joined(table: Table, other: pd.DataFrame, name: str, index: PictureNames, c
     added = other[new].reindex(files).fillna("").set_axis(table.cells.index)
     note = f"The columns {', '.join(new[:6])}{', ...' if len(new) > 6 else ''} of {name} were added by image."
     return replace(table, cells=pd.concat([table.cells, added], axis=1), notes=[*table.notes, note])
+
+
+def _others(count: int) -> str:
+    return "1 other CSV file was" if count == 1 else f"{count} other CSV files were"

@@ -40,6 +40,8 @@ def recognise_file(file: BinaryIO, length: int) -> None:
         raise Refusal("is a web page, which a refused download leaves", "Download the file again, in a browser.")
     if text.startswith(b"version https://git-lfs"):
         raise Refusal("is only a pointer of Git LFS to the file", "Fetch the file itself with `git lfs pull`.")
+    if head.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"7z\xbc\xaf'\x1c")):
+        raise Refusal("is compressed", "If the network file is in it, unpack it first; else choose another file.")
     if not head.startswith(b"\x80"):
         raise Refusal("is no pickle of protocol 2 to 5", GET_ANOTHER)
 

@@ -69,6 +69,7 @@ FOREIGN = {
         "network-snapshot-*.pkl",
     ),
     "archive": (npz(), "is a ZIP archive", ""),
+    "gzip": (b"\x1f\x8b\x08" + b"\0" * 60, "is compressed", "unpack it first"),
     "damaged archive": (b"PK\x03\x04" + b"\0" * 60, "is a damaged ZIP archive", ""),
     "safetensors": (safetensors_bytes(WEIGHTS), "is a safetensors file of a state dict", "Save the networks whole"),
     "snapshot": (safetensors_bytes(WEIGHTS, {"ersatz": "{}"}), "is a safetensors file;", "start_from"),
