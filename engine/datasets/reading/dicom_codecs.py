@@ -1,7 +1,8 @@
-"""Decoders of compressed DICOM frames that pydicom does not bring or that its own decoders refuse.
+"""Decoders of compressed DICOM frames that pydicom does not bring, by imagecodecs.
 
-GDCM decodes JPEG of 8 bits, JPEG lossless and JPEG-LS, OpenJPEG JPEG 2000 and HTJ2K, both as plug-ins of pydicom.
-imagecodecs adds what these refuse: JPEG of 12 bits (libjpeg-turbo), JPEG-LS of 6 and 7 bits (CharLS), JPEG XL (libjxl).
+JPEG of every kind, lossless too (libjpeg-turbo), JPEG-LS (CharLS), JPEG XL (libjxl). JPEG 2000 and HTJ2K come through
+pydicom's plug-in for OpenJPEG, RLE from pydicom itself. Damaged frames of hostile files must end in an error, never in
+the end of the process, as they did with GDCM.
 """
 
 from __future__ import annotations
@@ -9,14 +10,18 @@ from __future__ import annotations
 from struct import unpack
 from typing import Any
 
-import gdcm
 import imagecodecs
 import numpy as np
 from pydicom.pixels import get_decoder
-from pydicom.uid import UID, JPEGExtended12Bit, JPEGLSLossless, JPEGLSNearLossless
-
-gdcm.Trace.WarningOff()  # they go to the terminal; what matters of them is in the sentence on the file
-gdcm.Trace.ErrorOff()
+from pydicom.uid import (
+    UID,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+)
 
 JPEG_XL = {
     "1.2.840.10008.1.2.4.110": "JPEG XL Lossless",
@@ -24,7 +29,11 @@ JPEG_XL = {
     "1.2.840.10008.1.2.4.112": "JPEG XL",
 }
 
-DECODER_DEPENDENCIES = {syntax: ("imagecodecs",) for syntax in (JPEGExtended12Bit, JPEGLSLossless, JPEGLSNearLossless)}
+PLUGIN = "imagecodecs"
+_JPEG = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1)
+_JPEG_LS = (JPEGLSLossless, JPEGLSNearLossless)
+END_OF_IMAGE = b"\xff\xd9"
+DECODER_DEPENDENCIES = {syntax: (PLUGIN,) for syntax in (*_JPEG, *_JPEG_LS)}
 """Read by pydicom."""
 
 
@@ -35,14 +44,15 @@ def is_available(uid: str) -> bool:
 
 def decode_frame(codestream: bytes, runner: Any) -> bytes:
     """One frame as pydicom's plug-ins give it: samples of `bits_allocated`, colour by pixel and not converted."""
-    if runner.transfer_syntax != JPEGExtended12Bit:
-        if runner.bits_stored > 7:  # GDCM has tried, and CharLS may spend seconds on a damaged frame
-            raise ValueError("the compressed frame is damaged")
-        pixels = imagecodecs.jpegls_decode(codestream)
+    if runner.transfer_syntax in _JPEG_LS:
+        # Without a marker at its end, CharLS spends seconds on looking for the next bit of a frame that was cut off.
+        pixels = imagecodecs.jpegls_decode(codestream + END_OF_IMAGE)
     elif runner.samples_per_pixel == 1:
         pixels = imagecodecs.jpeg8_decode(codestream)
     else:
         pixels = imagecodecs.jpeg8_decode(codestream, colorspace="RGB", outcolorspace="RGB")
+    if pixels.size != runner.rows * runner.columns * runner.samples_per_pixel:
+        raise ValueError(f"its frame is {pixels.shape}, not Rows x Columns x SamplesPerPixel")
     runner.set_option("planar_configuration", 0)
     return pixels.astype(f"<u{runner.bits_allocated // 8}").tobytes()
 
@@ -89,5 +99,5 @@ def decode_jpeg_xl(codestream: bytes) -> np.ndarray:
 
 for _syntax in DECODER_DEPENDENCIES:
     _decoder = get_decoder(UID(_syntax))
-    if "imagecodecs" not in _decoder.available_plugins:
-        _decoder.add_plugin("imagecodecs", (__name__, "decode_frame"))
+    if PLUGIN not in _decoder.available_plugins:
+        _decoder.add_plugin(PLUGIN, (__name__, "decode_frame"))

@@ -12,7 +12,14 @@ from pydicom.encaps import get_frame
 from pydicom.pixels import get_decoder
 from pydicom.uid import UID, JPEG2000TransferSyntaxes, JPEGLSTransferSyntaxes, JPEGTransferSyntaxes
 
-from engine.datasets.reading.dicom_codecs import JPEG_XL, decode_jpeg_xl, frame_size, transforms_colour
+from engine.datasets.reading.dicom_codecs import (
+    DECODER_DEPENDENCIES,
+    JPEG_XL,
+    PLUGIN,
+    decode_jpeg_xl,
+    frame_size,
+    transforms_colour,
+)
 from engine.datasets.reading.dicom_file import DicomFile, reason, whole
 from engine.datasets.reading.items import BadPicture
 
@@ -141,7 +148,9 @@ def _decoded(file: DicomFile, layout: Layout, frame: int) -> tuple[np.ndarray, s
         options["extended_offsets"] = offsets
     decoder = get_decoder(file.syntax)
     if file.syntax in JPEG2000TransferSyntaxes and "pylibjpeg" in decoder.available_plugins:
-        options["decoding_plugin"] = "pylibjpeg"  # GDCM has the same library, but writes its errors to the terminal
+        options["decoding_plugin"] = "pylibjpeg"
+    if str(file.syntax) in DECODER_DEPENDENCIES:  # others that may be installed end the process on damaged frames
+        options["decoding_plugin"] = PLUGIN
     pixels, found = decoder.as_array(file.data, index=frame, raw=True, **options)
     if file.syntax in JPEG2000TransferSyntaxes and transforms_colour(codestream):
         return pixels, "RGB"  # the decoder has undone it, whatever PhotometricInterpretation says
