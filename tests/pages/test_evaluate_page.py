@@ -164,7 +164,7 @@ def test_the_plan_shows_what_it_can_detect_before_it_starts(home: Home, pool: Ru
     app = open_page("evaluate")
     metrics = {metric.label: metric.value for metric in app.metric}
     assert metrics.pop("Smallest difference").endswith(" points")
-    assert metrics == {"Test images": "24", "Smallest p-value possible": "0.031", "Trials": "80"}
+    assert metrics == {"Test images": "24", "Repetitions": "8", "Trials": "80"}
     order = said_in_order(app)
     start = order.index("Start sweep")
     assert order.index("**What this can show, and what it takes**") < start, "honest before anything is started"
