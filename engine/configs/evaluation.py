@@ -155,7 +155,7 @@ class SweepConfig(Config):
     head: Literal["linear", "probe", "head-ct", "chest-ct", "skin-lesions"] = "linear"
     """linear: dropout and one dense layer; probe: logistic regression on frozen features; or a published head."""
     arms: tuple[Arm, ...] = ("real", "real+classical", "real+duplicates", "real+synthetic")
-    """What to compare; real is always needed, duplicates decide whether synthetic images help."""
+    """What to compare; real is always needed, and without duplicates no help is claimed."""
     ratios: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0)
     """Synthetic images per real training image of each class: added, or in place of it in the replaced arms."""
     ratio_of: Literal["class", "gap"] = "class"

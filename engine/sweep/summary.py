@@ -82,6 +82,7 @@ def summarise(
     majority = _majority(splits, test_images)
     units = units_of(test_images, classes, positive, level)
     return SweepSummary(
+        version=SweepSummary.LATEST,
         dataset=dataset.name,
         dataset_fingerprint=dataset.fingerprint,
         phantom=dataset.is_phantom,

@@ -111,7 +111,12 @@ class TestNoise(Result):
 
 
 class SweepSummary(Versioned):
-    """What a sweep found. What sweeps of before did not keep has a default."""
+    """What a sweep found. What sweeps of before did not keep has a default.
+
+    Version 2: p and intervals are those of `max_t.py`, and the verdict asks for both controls; see `rule`.
+    """
+
+    LATEST: ClassVar[int] = 2
 
     dataset: str
     dataset_fingerprint: str = ""

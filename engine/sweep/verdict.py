@@ -265,7 +265,9 @@ def _excluded(found: _Found) -> list[str]:
 
 def _needed(best: Comparison, question: Question) -> str:
     """Which noise hides a smaller difference, and how not to look for it."""
-    if not best.image_variance + best.seed_variance > 0:
+    if not math.isfinite(best.image_variance):
+        return ""
+    if best.image_variance + best.seed_variance == 0:
         return "A harder test, or more test images: on these the arms hardly differ."
     units = "patients" if question.level == "patient" else "test images"
     half = amount(1.96 * math.sqrt(best.image_variance), question.metric)

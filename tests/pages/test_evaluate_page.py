@@ -69,7 +69,9 @@ def test_finished_shows_the_verdict_first_then_everything_behind_it(home: Home, 
     figure = plots(app)["Accuracy against the share of synthetic images"]
     assert single_trials(figure) == 80
     assert "Accuracy: paired differences of real + synthetic" in plots(app)
-    assert [len(table.value) for table in app.dataframe] == [12], "the first tab alone"
+    assert [len(table.value) for table in app.dataframe] == [15], (
+        "the first tab alone: 4 shares and their mean, against three arms"
+    )
     labels = [button.label for button in app.get("download_button")]
     assert labels[:2] == ["Report (HTML)", "Save as text"]
     assert (run.path / "methods.txt").read_text().strip() == app.code[0].value.strip()
@@ -181,7 +183,7 @@ def test_the_plan_follows_what_is_chosen(home: Home, pool: Run, open_page: OpenP
     assert metrics["Smallest difference"] == "none"
     assert metrics["Trials"] == str(3 * (1 + 1 + 4 + 3)), "at 100 % no real image would be left to replace"
     said = texts(app)
-    assert "no p-value can fall below" in said
+    assert "this is a quick look that claims nothing" in said
     assert "Real + synthetic has no control" in said
     assert "Reals replaced by synthetic has no control" in said
     assert "--extra-classes bleed" in app.code[0].value
