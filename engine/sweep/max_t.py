@@ -127,12 +127,12 @@ def _largest(correlation: np.ndarray) -> np.ndarray:
     """The largest |z| `[DRAWS]` of normals with this correlation, always of the same draws."""
     values, vectors = np.linalg.eigh(correlation)
     root = vectors * np.sqrt(np.clip(values, 0, None))
-    return np.abs(_normals(len(correlation)) @ root.T).max(1)
+    return np.abs(root @ _normals(len(correlation))).max(0)
 
 
 @lru_cache(maxsize=4)
 def _normals(n: int) -> np.ndarray:
-    return np.random.default_rng(0).standard_normal((DRAWS, n))
+    return np.random.default_rng(0).standard_normal((n, DRAWS))
 
 
 def _positive(matrix: np.ndarray, diagonal: np.ndarray) -> np.ndarray:
