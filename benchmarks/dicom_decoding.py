@@ -1,8 +1,8 @@
 """Decoding DICOM: what a compressed transfer syntax costs against the same pictures uncompressed.
 
 CT-like slices (smooth anatomy with noise, 12 bits of 16) and colour ones (8 bits), made here and encoded losslessly,
-are read from memory by `engine.datasets.reading.dicom.decode`, as an import reads them. All syntaxes take turns, so
-that whatever else the machine does meets all; told are medians a slice and their ratio to explicit little endian.
+are read from memory by the reader's `decode`, as an import reads them. All syntaxes take turns, so that whatever else
+the machine does meets all; told are medians a slice and their ratio to explicit little endian.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, RLELossless
 from scipy.ndimage import gaussian_filter
 
 from benchmarks.machine import describe_cpu
-from engine.datasets.reading import dicom
+from engine.datasets.reading.dicom import reader as dicom
 
 SIZE = 512
 REPEATS = 20

@@ -21,11 +21,11 @@ import numpy as np
 
 from engine.configs import ImportConfig
 from engine.datasets.parallel_map import each
+from engine.datasets.reading.folders.masks import AS_IMAGES
 from engine.datasets.reading.items import Facts, Item
-from engine.datasets.reading.masks import AS_IMAGES
-from engine.datasets.reading.pictures import FilePicture
+from engine.datasets.reading.pictures.files import FilePicture
+from engine.datasets.reading.pictures.volume_masks import Masks
 from engine.datasets.reading.questions import Option, Question
-from engine.datasets.reading.volume_masks import Masks
 from engine.store.errors import ErsatzError
 from engine.store.progress import Report, ShouldStop
 

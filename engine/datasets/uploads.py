@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from engine.datasets.reading.pictures import PICTURE_ENDINGS
+from engine.datasets.reading.pictures.files import PICTURE_ENDINGS
 from engine.store.errors import ErsatzError
 from engine.store.files import new_folder
 from engine.store.hashing import sha256_value

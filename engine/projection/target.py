@@ -12,8 +12,8 @@ from engine.configs import ImportConfig
 from engine.datasets.dataset import Dataset
 from engine.datasets.preprocess import Resize, to_stored
 from engine.datasets.reading.items import BadPicture
-from engine.datasets.reading.nifti import Axis
-from engine.datasets.reading.pictures import FilePicture, is_header
+from engine.datasets.reading.pictures.files import FilePicture, is_header
+from engine.datasets.reading.pictures.nifti import Axis
 from engine.datasets.value_range import levels_of, measure, value_range
 from engine.store.errors import ErsatzError
 from engine.store.home import Home

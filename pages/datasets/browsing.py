@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from engine.datasets.reading.pictures import is_picture
+from engine.datasets.reading.pictures.files import is_picture
 from pages.components.people import Role, require
 
 FIELD = "import-path"

@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from engine.datasets.reading.npz import PREFIX
+from engine.datasets.reading.tables.npz import PREFIX
 from engine.datasets.uploads import ARCHIVES, PICTURES, SUFFIXES, TABLES, save_upload
 from pages.components.errors import made, show_error
 from pages.components.home import home

@@ -14,7 +14,7 @@ from engine.configs import ImportConfig
 from engine.datasets.importing import import_dataset
 from engine.datasets.phantom import PhantomImage, phantom
 from engine.datasets.reading.items import Reading
-from engine.datasets.reading.table import read_csv
+from engine.datasets.reading.tables.table import read_csv
 from engine.datasets.reading.tree import FolderTree
 from engine.store.errors import ErsatzError
 from engine.store.home import Home

@@ -22,7 +22,7 @@ from pydicom.uid import (
     generate_uid,
 )
 
-from engine.datasets.reading import dicom
+from engine.datasets.reading.dicom import reader as dicom
 from engine.datasets.reading.items import Decoded, Facts
 
 

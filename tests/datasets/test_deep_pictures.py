@@ -21,7 +21,7 @@ from engine.datasets import previewing
 from engine.datasets.importing import import_dataset
 from engine.datasets.previewing import preview
 from engine.datasets.reading.items import BadPicture, Decoded, Facts
-from engine.datasets.reading.pictures import ArrayPicture, FilePicture
+from engine.datasets.reading.pictures.files import ArrayPicture, FilePicture
 from engine.datasets.reading.tree import FolderTree
 from engine.store.home import Home
 from tests.datasets.heic import heic

@@ -21,7 +21,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from engine.datasets.reading import dicom
+from engine.datasets.reading.dicom import reader as dicom
 from engine.datasets.reading.items import BadPicture, NotAnImage
 from tests.datasets.dicom_files import compressed, content, decoded, image, item, looked, of_frames, shown, table
 

@@ -16,13 +16,13 @@ from pydicom.data import get_testdata_file
 from engine.configs import ImportConfig
 from engine.datasets.importing import import_dataset
 from engine.datasets.previewing import preview
-from engine.datasets.reading.csv_files import cells_of
-from engine.datasets.reading.layout import Layout
-from engine.datasets.reading.layouts import fixed, weigh
-from engine.datasets.reading.level_names import splits_of
-from engine.datasets.reading.masks import without_masks
-from engine.datasets.reading.picture_names import PictureNames
+from engine.datasets.reading.folders.layout import Layout
+from engine.datasets.reading.folders.layouts import fixed, weigh
+from engine.datasets.reading.folders.level_names import splits_of
+from engine.datasets.reading.folders.masks import without_masks
 from engine.datasets.reading.questions import Question
+from engine.datasets.reading.tables.csv_files import cells_of
+from engine.datasets.reading.tables.picture_names import PictureNames
 from engine.datasets.reading.tree import FolderTree
 from engine.datasets.reading.zip_names import best_encoding
 from engine.store.errors import ErsatzError

@@ -15,10 +15,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from engine.datasets.reading import nifti
-from engine.datasets.reading.folder import other_files
+from engine.datasets.reading.folders.class_folders import other_files
 from engine.datasets.reading.items import BadPicture
-from engine.datasets.reading.pictures import FilePicture
+from engine.datasets.reading.pictures import nifti
+from engine.datasets.reading.pictures.files import FilePicture
 from engine.datasets.reading.recent import Recent
 from engine.datasets.reading.tree import FolderTree
 from tests.datasets.volumes import MAX, by_hand, picture, pixels, save, volume

@@ -17,8 +17,8 @@ import pytest
 
 from engine.configs import ImportConfig
 from engine.datasets.importing import import_dataset
-from engine.datasets.reading import npz
 from engine.datasets.reading.items import Reading
+from engine.datasets.reading.tables import npz
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
 
@@ -299,6 +299,7 @@ def test_unknown_names_are_refused(refused: Refused, name: str):
 def test_importing_never_loads_torch():
     code = (
         "import sys; import engine.datasets.importing, engine.datasets.editing; "
-        "from engine.datasets.reading.npz import _medmnist_info; _medmnist_info(); sys.exit('torch' in sys.modules)"
+        "from engine.datasets.reading.tables.npz import _medmnist_info; _medmnist_info(); "
+        "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -11,7 +11,7 @@ import tifffile
 from PIL import Image
 
 from engine.datasets.reading.items import BadPicture
-from engine.datasets.reading.pictures import FilePicture
+from engine.datasets.reading.pictures.files import FilePicture
 from engine.datasets.reading.recent import RecentTree
 from engine.datasets.reading.tree import FolderTree, ZipTree
 from tests.datasets.volumes import MAX, picture, pixels

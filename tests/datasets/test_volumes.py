@@ -20,7 +20,7 @@ from engine.datasets.importing import import_dataset
 from engine.datasets.looking import look, named
 from engine.datasets.previewing import preview
 from engine.datasets.reading.items import Decoded, Facts, Item
-from engine.datasets.reading.pictures import FilePicture, is_picture, stem
+from engine.datasets.reading.pictures.files import FilePicture, is_picture, stem
 from engine.datasets.reading.questions import Question
 from engine.datasets.reading.source import open_source
 from engine.datasets.reading.tree import FolderTree

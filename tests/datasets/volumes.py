@@ -9,7 +9,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
-from engine.datasets.reading.pictures import FilePicture
+from engine.datasets.reading.pictures.files import FilePicture
 from engine.datasets.reading.tree import FolderTree
 
 MAX = 10**6

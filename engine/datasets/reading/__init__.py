@@ -1,1 +1,1 @@
-"""Readers: folders, CSV files, ZIPs, .npz files and DICOM, all made into the same `Item`s."""
+"""Readers: folders, tables, ZIPs, arrays, pictures, volumes and DICOM, all made into the same `Item`s by `source`."""

@@ -9,16 +9,22 @@ from pathlib import Path, PurePosixPath
 
 from engine.configs import ImportConfig
 from engine.datasets.phantom import phantom
-from engine.datasets.reading.csv_beside import with_csv, with_folders
-from engine.datasets.reading.csv_files import TABLE_ENDINGS, TEXT_ENDINGS, csv_names
-from engine.datasets.reading.csv_fit import MOST, NEARLY_ALL, Fit, csv_fits, names_folders
-from engine.datasets.reading.csv_text import SHEET_ENDINGS, not_a_csv
-from engine.datasets.reading.folder import Folders, is_stylegan_index, look_at_folders, read_folder, read_stylegan
+from engine.datasets.reading.folders.class_folders import (
+    Folders,
+    is_stylegan_index,
+    look_at_folders,
+    read_folder,
+    read_stylegan,
+)
 from engine.datasets.reading.items import Item, Reading
-from engine.datasets.reading.npz import PREFIX, fetch, read_npz
-from engine.datasets.reading.pictures import ArrayPicture
+from engine.datasets.reading.pictures.files import ArrayPicture
 from engine.datasets.reading.questions import Question
-from engine.datasets.reading.table import read_csv
+from engine.datasets.reading.tables.csv_beside import with_csv, with_folders
+from engine.datasets.reading.tables.csv_files import TABLE_ENDINGS, TEXT_ENDINGS, csv_names
+from engine.datasets.reading.tables.csv_fit import MOST, NEARLY_ALL, Fit, csv_fits, names_folders
+from engine.datasets.reading.tables.csv_text import SHEET_ENDINGS, not_a_csv
+from engine.datasets.reading.tables.npz import PREFIX, fetch, read_npz
+from engine.datasets.reading.tables.table import read_csv
 from engine.datasets.reading.tree import FolderTree, SourceTree, ZipTree
 from engine.store.errors import ErsatzError
 from engine.store.progress import Report, silent

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from engine.datasets.reading.layout import Layout, counted
-from engine.datasets.reading.level_names import (
+from engine.datasets.reading.folders.layout import Layout, counted
+from engine.datasets.reading.folders.level_names import (
     Kind,
     is_augmented,
     is_plain,

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from engine.configs import ImportConfig
-from engine.datasets.reading.csv_header import IMAGE_COLUMNS, key
+from engine.datasets.reading.folders.level_names import split_of
 from engine.datasets.reading.labels import is_missing, one_spelling
-from engine.datasets.reading.level_names import split_of
-from engine.datasets.reading.picture_names import PictureNames
 from engine.datasets.reading.questions import Option, Question
+from engine.datasets.reading.tables.csv_header import IMAGE_COLUMNS, key
+from engine.datasets.reading.tables.picture_names import PictureNames
 from engine.store.errors import ErsatzError
 
 _LABELS = (

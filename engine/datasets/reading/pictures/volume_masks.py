@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from engine.datasets.reading.items import BadPicture, Facts
-from engine.datasets.reading.pictures import FilePicture, is_picture, stem
+from engine.datasets.reading.pictures.files import FilePicture, is_picture, stem
 from engine.datasets.reading.recent import recent
 from engine.datasets.reading.tree import Tree
 

@@ -12,7 +12,7 @@ from pydicom.encaps import get_frame
 from pydicom.pixels import get_decoder
 from pydicom.uid import UID, JPEG2000TransferSyntaxes, JPEGLSTransferSyntaxes, JPEGTransferSyntaxes
 
-from engine.datasets.reading.dicom_codecs import (
+from engine.datasets.reading.dicom.codecs import (
     DECODER_DEPENDENCIES,
     JPEG_XL,
     PLUGIN,
@@ -20,7 +20,7 @@ from engine.datasets.reading.dicom_codecs import (
     frame_size,
     transforms_colour,
 )
-from engine.datasets.reading.dicom_file import DicomFile, reason, whole
+from engine.datasets.reading.dicom.file import DicomFile, reason, whole
 from engine.datasets.reading.items import BadPicture
 
 GREY = ("MONOCHROME1", "MONOCHROME2")

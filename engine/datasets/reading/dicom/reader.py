@@ -9,9 +9,9 @@ import numpy as np
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.pixels.processing import _expand_segmented_lut
 
-from engine.datasets.reading.dicom_display import Display, Unreadable, display_of, groups_of, lut_entries, numbers
-from engine.datasets.reading.dicom_file import DicomFile, is_dicom, looks_like_dicom, open_dicom, reason, whole
-from engine.datasets.reading.dicom_frames import PALETTE, Layout, layout_of, stored_values
+from engine.datasets.reading.dicom.display import Display, Unreadable, display_of, groups_of, lut_entries, numbers
+from engine.datasets.reading.dicom.file import DicomFile, is_dicom, looks_like_dicom, open_dicom, reason, whole
+from engine.datasets.reading.dicom.frames import PALETTE, Layout, layout_of, stored_values
 from engine.datasets.reading.items import BadPicture, Decoded, Facts
 
 __all__ = ["decode", "facts", "is_dicom", "looks_like_dicom"]

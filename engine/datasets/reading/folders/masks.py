@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import PurePosixPath
 
-from engine.datasets.reading.level_names import PLAIN, word_set, words_of
-from engine.datasets.reading.pictures import stem
+from engine.datasets.reading.folders.level_names import PLAIN, word_set, words_of
+from engine.datasets.reading.pictures.files import stem
 from engine.datasets.reading.questions import Option, Question
 
 AS_IMAGES = "-"

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from engine.datasets.reading.csv_columns import GROUP_COLUMNS, NO_CLASSES, SPLIT_COLUMNS
-from engine.datasets.reading.csv_files import all_csv_names, cells_of
-from engine.datasets.reading.csv_header import key
-from engine.datasets.reading.level_names import split_of
-from engine.datasets.reading.picture_names import PictureNames
+from engine.datasets.reading.folders.level_names import split_of
 from engine.datasets.reading.questions import Option
+from engine.datasets.reading.tables.csv_columns import GROUP_COLUMNS, NO_CLASSES, SPLIT_COLUMNS
+from engine.datasets.reading.tables.csv_files import all_csv_names, cells_of
+from engine.datasets.reading.tables.csv_header import key
+from engine.datasets.reading.tables.picture_names import PictureNames
 from engine.datasets.reading.tree import Tree
 
 NEARLY_ALL = 0.9

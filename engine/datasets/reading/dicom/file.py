@@ -17,7 +17,7 @@ from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian
 from pydicom.uid import ImplicitVRLittleEndian as ImplicitLittle
 from pydicom.valuerep import VR
 
-from engine.datasets.reading.dicom_codecs import start_of_frame
+from engine.datasets.reading.dicom.codecs import start_of_frame
 from engine.datasets.reading.items import BadPicture, NotAnImage, checked_pixels
 
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE  # small breaches of the standard do no harm

@@ -8,7 +8,7 @@ import urllib.parse
 from collections import defaultdict
 from collections.abc import Sequence
 
-from engine.datasets.reading.pictures import is_picture, stem
+from engine.datasets.reading.pictures.files import is_picture, stem
 
 SAMPLE = 2000
 """Cells of a column by which it is judged."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from engine.datasets.reading.level_names import splits_of
+from engine.datasets.reading.folders.level_names import splits_of
 from engine.datasets.reading.questions import Option
 
 

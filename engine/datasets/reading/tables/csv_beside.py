@@ -8,14 +8,14 @@ from dataclasses import replace
 import pandas as pd
 
 from engine.configs import ImportConfig
-from engine.datasets.reading.csv_columns import guess_group, guess_split, is_unknown, named_column
-from engine.datasets.reading.csv_files import cells_of
-from engine.datasets.reading.csv_fit import Fit
+from engine.datasets.reading.folders.layouts import weigh
+from engine.datasets.reading.folders.level_names import split_of
 from engine.datasets.reading.items import Reading
 from engine.datasets.reading.labels import one_spelling
-from engine.datasets.reading.layouts import weigh
-from engine.datasets.reading.level_names import split_of
-from engine.datasets.reading.picture_names import PictureNames
+from engine.datasets.reading.tables.csv_columns import guess_group, guess_split, is_unknown, named_column
+from engine.datasets.reading.tables.csv_files import cells_of
+from engine.datasets.reading.tables.csv_fit import Fit
+from engine.datasets.reading.tables.picture_names import PictureNames
 from engine.datasets.reading.tree import Tree
 from engine.store.errors import ErsatzError
 

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import pandas as pd
 
 from engine.configs import ImportConfig
-from engine.datasets.reading.csv_columns import Columns, columns_of, is_one, is_unknown
-from engine.datasets.reading.csv_files import load
-from engine.datasets.reading.folder import left_out, pictures_below
+from engine.datasets.reading.folders.class_folders import left_out, pictures_below
+from engine.datasets.reading.folders.level_names import split_of
 from engine.datasets.reading.items import Item, Reading
 from engine.datasets.reading.labels import is_missing, one_spelling, read_labels
-from engine.datasets.reading.level_names import split_of
-from engine.datasets.reading.picture_names import PictureNames
-from engine.datasets.reading.pictures import FilePicture
+from engine.datasets.reading.pictures.files import FilePicture
+from engine.datasets.reading.tables.csv_columns import Columns, columns_of, is_one, is_unknown
+from engine.datasets.reading.tables.csv_files import load
+from engine.datasets.reading.tables.picture_names import PictureNames
 from engine.datasets.reading.tree import Tree
 from engine.store.errors import ErsatzError
 

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from engine.configs import ImportConfig
-from engine.datasets.reading import dicom
+from engine.datasets.reading.dicom import reader as dicom
+from engine.datasets.reading.folders.layout import Labelled, Layout
+from engine.datasets.reading.folders.layouts import fixed, weigh
+from engine.datasets.reading.folders.level_names import SPLIT_NAMES as SPLIT_NAMES
+from engine.datasets.reading.folders.level_names import is_plain
+from engine.datasets.reading.folders.masks import is_mask_folder, without_masks
 from engine.datasets.reading.items import BadPicture, Item, Reading
 from engine.datasets.reading.labels import doubtful_labels
-from engine.datasets.reading.layout import Labelled, Layout
-from engine.datasets.reading.layouts import fixed, weigh
-from engine.datasets.reading.level_names import SPLIT_NAMES as SPLIT_NAMES
-from engine.datasets.reading.level_names import is_plain
-from engine.datasets.reading.masks import is_mask_folder, without_masks
-from engine.datasets.reading.pictures import FilePicture, is_header, is_picture
+from engine.datasets.reading.pictures.files import FilePicture, is_header, is_picture
 from engine.datasets.reading.questions import Question
 from engine.datasets.reading.tree import SourceTree, Tree
 from engine.store.errors import ErsatzError

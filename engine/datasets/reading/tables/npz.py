@@ -19,8 +19,8 @@ import numpy as np
 from engine.configs import ImportConfig
 from engine.datasets.reading.items import Item, Reading
 from engine.datasets.reading.labels import read_labels
-from engine.datasets.reading.npz_arrays import as_images, as_text, eight_bits, roles
-from engine.datasets.reading.pictures import ArrayPicture
+from engine.datasets.reading.pictures.files import ArrayPicture
+from engine.datasets.reading.tables.npz_arrays import as_images, as_text, eight_bits, roles
 from engine.datasets.reading.tree import open_zip
 from engine.store.errors import ErsatzError
 from engine.store.files import replacing

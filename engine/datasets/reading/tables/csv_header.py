@@ -10,10 +10,10 @@ from typing import Literal
 
 import pandas as pd
 
-from engine.datasets.reading.csv_text import Sheet
-from engine.datasets.reading.picture_names import PictureNames
-from engine.datasets.reading.pictures import PICTURE_ENDINGS
+from engine.datasets.reading.pictures.files import PICTURE_ENDINGS
 from engine.datasets.reading.questions import Option, Question
+from engine.datasets.reading.tables.csv_text import Sheet
+from engine.datasets.reading.tables.picture_names import PictureNames
 from engine.store.errors import ErsatzError
 
 _IMAGES = (

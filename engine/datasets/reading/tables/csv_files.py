@@ -10,14 +10,14 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from engine.configs import ImportConfig
-from engine.datasets.reading.csv_columns import NoClassColumn, columns_of, image_column
-from engine.datasets.reading.csv_header import key, with_columns
-from engine.datasets.reading.csv_text import SHEET_ENDINGS, decoded, not_a_csv, parsed
+from engine.datasets.reading.folders.level_names import split_of
 from engine.datasets.reading.items import BadPicture
-from engine.datasets.reading.level_names import split_of
-from engine.datasets.reading.picture_names import PictureNames
-from engine.datasets.reading.pictures import is_picture, stem
+from engine.datasets.reading.pictures.files import is_picture, stem
 from engine.datasets.reading.questions import Option, Question
+from engine.datasets.reading.tables.csv_columns import NoClassColumn, columns_of, image_column
+from engine.datasets.reading.tables.csv_header import key, with_columns
+from engine.datasets.reading.tables.csv_text import SHEET_ENDINGS, decoded, not_a_csv, parsed
+from engine.datasets.reading.tables.picture_names import PictureNames
 from engine.datasets.reading.tree import Tree
 from engine.store.errors import ErsatzError
 

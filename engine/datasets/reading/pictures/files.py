@@ -13,9 +13,10 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 
 from engine.datasets.preprocess import DEEP_MODES, plain_array, plain_pixels
-from engine.datasets.reading import dicom, nifti, pages, tiff
-from engine.datasets.reading.deep import deep_header
+from engine.datasets.reading.dicom import reader as dicom
 from engine.datasets.reading.items import BadPicture, Decoded, Facts, checked_pixels
+from engine.datasets.reading.pictures import nifti, pages, tiff
+from engine.datasets.reading.pictures.deep import deep_header
 from engine.datasets.reading.recent import RecentTree, recent
 from engine.datasets.reading.tree import Tree, ZipTree
 

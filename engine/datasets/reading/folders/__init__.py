@@ -1,0 +1,1 @@
+"""What the folders of a source stand for: classes, splits, patients, masks."""
