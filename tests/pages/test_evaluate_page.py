@@ -6,7 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pandas as pd
 import pytest
@@ -23,8 +23,10 @@ from engine.store.errors import AlreadyActive
 from engine.store.files import write_json
 from engine.store.home import Home
 from engine.store.runs import Run, State, create_run, list_runs
+from engine.sweep.verdict import Verdict
 from pages.evaluate import report
 from pages.evaluate.drilling import remember
+from pages.evaluate.verdicts import VERDICTS
 from tests.fabricated import CLASSES, make_dataset, make_everything, make_pool_run, make_sweep, make_training
 from tests.pages.conftest import OpenPage, press, said_in_order, texts
 
@@ -230,7 +232,9 @@ def test_start_submits_the_plan_and_shows_the_run(
 ) -> None:
     app = open_page("evaluate")
     box(app.number_input, "Repetitions (seeds)").set_value(10)
+    box(app.number_input, "Difference that would not matter").set_value(0.02)
     press(app, "Start sweep")
+    assert [(config.margin, config.primary_ratio) for config in submitted] == [(0.02, None)]
     assert [(config.pool, config.seeds, config.steps) for config in submitted] == [(pool.id, 10, 200)]
     assert app.query_params["run"] == list_runs(home, "sweep")[0].id
     assert app.get("button_group")[0].value == "Results"
@@ -385,3 +389,7 @@ def test_a_report_learns_what_reviewers_said_since(
     assert asked == [("report", run.id)]
     assert "Reviewers have judged" not in texts(app)
     assert "What reviewers saw" in (run.path / "report.html").read_text()
+
+
+def test_every_verdict_has_its_mark() -> None:
+    assert set(VERDICTS) == set(get_args(get_type_hints(Verdict)["verdict"]))
