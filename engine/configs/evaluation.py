@@ -155,7 +155,7 @@ class SweepConfig(Config):
     head: Literal["linear", "probe", "head-ct", "chest-ct", "skin-lesions"] = "linear"
     """linear: dropout and one dense layer; probe: logistic regression on frozen features; or a published head."""
     arms: tuple[Arm, ...] = ("real", "real+classical", "real+duplicates", "real+synthetic")
-    """What to compare; real is always needed, duplicates decide whether synthetic images help."""
+    """What to compare; real is always needed, and without duplicates no help is claimed."""
     ratios: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0)
     """Synthetic images per real training image of each class: added, or in place of it in the replaced arms."""
     ratio_of: Literal["class", "gap"] = "class"
@@ -197,6 +197,12 @@ class SweepConfig(Config):
     """Recorded random views per image that a frozen backbone sees in arms with classical augmentation."""
     metric: Metric = "accuracy"
     """What the verdict is about, chosen before the sweep; it must stand against the luck of seeds and test patients."""
+    primary_ratio: float | None = None
+    """One of the ratios, declared before the sweep: the claim is then about it alone, uncorrected, and the others are
+    exploratory; none: about all ratios and their mean, corrected for being several."""
+    margin: float | None = Field(default=None, gt=0, lt=1)
+    """Largest difference to the real images that would not matter, set before the sweep, in units of the metric (0.02:
+    2 points); with it a sweep can find that there is no relevant difference."""
     level: Literal["image", "patient"] = "image"
     """Judge by image, or by patient (mean score of a group's images)."""
     subgroups: tuple[str, ...] = ()
@@ -248,6 +254,19 @@ class SweepConfig(Config):
             raise ValueError(
                 "the replaced and synthetic arms leave real images out, so that a share of what a class lacks says "
                 "nothing there; count the shares of the class's own images (ratio_of class), or leave these arms out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _declared_ratio(self) -> Self:
+        if self.primary_ratio is None:
+            return self
+        first = next((arm for arm in self.arms if "synthetic" in arm), "")
+        ratios = [ratio for ratio in self.ratios if ratio < 1 or not first.startswith("replaced")]
+        if self.primary_ratio not in ratios:
+            raise ValueError(
+                f"primary_ratio is {self.primary_ratio:g}, which is none of the ratios "
+                f"{', '.join(f'{ratio:g}' for ratio in ratios)} of {first or 'this sweep'}; declare one of them or none"
             )
         return self
 

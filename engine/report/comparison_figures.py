@@ -13,7 +13,7 @@ from engine.report.tables import METRICS, Measure, show_p, show_share
 
 
 def figure_differences(comparisons: pd.DataFrame, metric: str = "accuracy", arm: str = "") -> go.Figure:
-    """Paired differences of an arm to its controls with their intervals and Holm-corrected p.
+    """Paired differences of an arm to its controls with their intervals and corrected p.
 
     `comparisons` is `comparison_table`; `arm` is by default the first in it. Thick lines are intervals over the seeds,
     thin ones over seeds and test images, where there are any.
@@ -42,23 +42,43 @@ def figure_differences(comparisons: pd.DataFrame, metric: str = "accuracy", arm:
             marker={"color": style.color, "symbol": style.symbol, "size": 11},
             name=style.title,
             customdata=[
-                [ratio, against, measure.show_difference(low), measure.show_difference(high), show_p(p), show_p(holm)]
-                for ratio, low, high, p, holm in zip(
-                    part["ratio"], part["low"], part["high"], part["p"], part["p_holm"], strict=True
+                [
+                    ratio,
+                    against,
+                    measure.show_difference(low),
+                    measure.show_difference(high),
+                    show_p(p),
+                    show_p(all_p),
+                ]
+                for ratio, low, high, p, all_p in zip(
+                    part["ratio"], part["low"], part["high"], part["p"], part["p_corrected"], strict=True
                 )
             ],
             hovertemplate=(
                 "%{x:+.2f}" + measure.difference_unit + " (%{customdata[2]} to %{customdata[3]})<br>"
-                "p %{customdata[4]}, Holm %{customdata[5]}<extra>%{y}</extra>"
+                "p %{customdata[4]}, corrected %{customdata[5]}<extra>%{y}</extra>"
             ),
         )
         figure.add_trace(trace)
-    for label, holm in zip(labels, rows["p_holm"], strict=True):
+    for label, all_p in zip(labels, rows["p_corrected"], strict=True):
         figure.add_annotation(
-            x=1.0, xref="paper", xanchor="left", y=label, text=f"  {show_p(holm)}", showarrow=False, font={"size": 12}
+            x=1.0,
+            xref="paper",
+            xanchor="left",
+            y=label,
+            text=f"  {show_p(all_p)}",
+            showarrow=False,
+            font={"size": 12},
         )
     figure.add_annotation(
-        x=1.0, xref="paper", xanchor="left", y=1.0, yref="paper", yanchor="bottom", text="  p (Holm)", showarrow=False
+        x=1.0,
+        xref="paper",
+        xanchor="left",
+        y=1.0,
+        yref="paper",
+        yanchor="bottom",
+        text="  p (corrected)",
+        showarrow=False,
     )
     figure.add_vline(x=0, line={"color": LINE, "width": 1.5})
     both = rows["low_total"].notna().any()

@@ -21,7 +21,7 @@ def report_tables(sources: Sources) -> dict[str, pd.DataFrame]:
     tables = {
         "trials": sources.trials.drop(columns="scores", errors="ignore"),
         "cells": all_cells(sources.trials),
-        "comparisons": comparison_table(summary.comparisons),
+        "comparisons": comparison_table((*summary.comparisons, *summary.averages)),
         "classes": class_table(sources.trials, summary.classes),
     }
     if sources.metrics is not None:

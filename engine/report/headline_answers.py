@@ -46,7 +46,10 @@ def primary_arm(sources: Sources) -> str:
 def decisive(sources: Sources) -> pd.Series | None:
     """The comparison that the verdict rests on: to the duplicates where there are any, at the ratio it speaks of."""
     summary, arm = sources.summary, primary_arm(sources)
-    rows = comparison_table(summary.comparisons)
+    found, verdict = summary.comparisons, summary.verdict
+    if verdict.against and verdict.ratio is None:  # it speaks of the mean over the shares
+        found = summary.averages or found
+    rows = comparison_table(found)
     rows = rows[(rows["arm"] == arm) & (rows["metric"] == summary.metric)]
     if rows.empty:
         return None
@@ -81,18 +84,19 @@ def _how_sure(sources: Sources) -> Answer:
     measure = METRICS[str(row["metric"])]
     difference = measure.show_difference(row["mean_difference"])
     title = measure.title + (" by patient" if summary.level == "patient" else "")
-    what = f"{title} against {ARMS[row['against']].title.lower()} at {show_share(row['ratio'])}"
+    where = f"at {show_share(row['ratio'])}" if pd.notna(row["ratio"]) else "on the mean over the shares"
+    what = f"{title} against {ARMS[row['against']].title.lower()} {where}"
     if row["n"] < 2:
         detail = f"{what}: {difference}, from one training of each arm, which cannot be told from luck. {base}"
         return Answer(question, "Not at all", detail, "bad")
     both = pd.notna(row["low_total"])
     low, high = (row["low_total"], row["high_total"]) if both else (row["low"], row["high"])
-    together = ", all shares together" if len(config.ratios) > 1 else ""
+    p = f"{show_p(row['p_corrected'])} corrected"
+    if declared := both and row["ratio"] == config.primary_ratio:
+        low, high, p = row["low_alone"], row["high_alone"], show_p(row["p"])
+    together = ", declared beforehand" if declared else ", all shares together" if len(config.ratios) > 1 else ""
     noise = f"seeds and test images{together}" if both else "seeds"
-    detail = (
-        f"{what}: {measure.show_interval(low, high, signed=True)} (95 %, over {noise}), p {show_p(row['p_holm'])} "
-        f"after Holm. {base}"
-    )
+    detail = f"{what}: {measure.show_interval(low, high, signed=True)} (95 %, over {noise}), p {p}. {base}"
     return Answer(question, difference, detail)
 
 

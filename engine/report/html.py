@@ -69,6 +69,7 @@ from engine.report.tables import (
     comparison_table,
     confusion_of,
     level_trials,
+    p_in_words,
     present_metrics,
     readable_cells,
     readable_comparisons,
@@ -116,6 +117,8 @@ def _content(sources: Sources, names: list[str], methods: str) -> dict[str, Any]
     summary, config = sources.summary, sources.config
     metric = summary.metric
     comparisons = comparison_table(summary.comparisons)
+    with_means = comparison_table((*summary.comparisons, *summary.averages))
+    of_metric = with_means["metric"] == metric
     phantom = sources.dataset is not None and sources.dataset.is_phantom
     headline = comparisons["metric"] == metric
     return {
@@ -140,8 +143,9 @@ def _content(sources: Sources, names: list[str], methods: str) -> dict[str, Any]
         "patients": _patients(sources, metric),
         "subgroups": _subgroups(sources, metric),
         "measures": [METRICS[name] for name in present_metrics(sources.trials)],
-        "comparisons": _table(readable_comparisons(comparisons[headline])),
-        "other_comparisons": _table(readable_comparisons(comparisons[~headline])),
+        "p_in_words": p_in_words(summary),
+        "comparisons": _table(readable_comparisons(with_means[of_metric])),
+        "other_comparisons": _table(readable_comparisons(with_means[~of_metric])),
         "checks": summary.checks,
         "departures": summary.departures,
         "dropped": _dropped(summary.dropped, sources.trials),

@@ -6,8 +6,9 @@ import math
 
 from engine.configs import SweepConfig
 from engine.datasets.patients import Known
-from engine.sweep.statistics import smallest_sign_flip_p
+from engine.sweep.statistics import ALPHA, QUICK_LOOK_BELOW
 from engine.sweep.summary_model import SweepSummary
+from engine.sweep.verdict import FORMER_RULE
 
 PHANTOM = (
     "The images are a procedural phantom made by this program, not patients. "
@@ -51,19 +52,7 @@ def limits(
         "Another generator, a longer training or more real images may give another answer."
     )
     sentences.append(_test_set(summary))
-    smallest_p = smallest_sign_flip_p(config.seeds)
-    sentences.append(
-        f"With {config.seeds} seed{'s' if config.seeds > 1 else ''} the smallest possible p of a paired comparison is "
-        f"{smallest_p:.2g}, before "
-        + (
-            "Holm's correction: this sweep is a quick look and can claim nothing."
-            if smallest_p > 0.05
-            else f"Holm's correction over {len(config.ratios)} shares: after it none below 0.05 was possible, and this "
-            "sweep could claim nothing."
-            if smallest_p * len(config.ratios) > 0.05
-            else "Holm's correction over the shares."
-        )
-    )
+    sentences.append(_repetitions(config, summary))
     once = "The one seed fixes" if config.seeds == 1 else "The seeds repeat"
     repeated = (
         f"Each fold has a split and generators of its own; every generator was trained once, and every seed meets the "
@@ -81,6 +70,33 @@ def limits(
         "This is a tool for research. It is no medical device, and no result here is a reason for a clinical decision.",
     ]
     return sentences
+
+
+def _repetitions(config: SweepConfig, summary: SweepSummary) -> str:
+    """What so few repetitions cannot carry, by the rule of the sweep."""
+    seeds = f"{config.seeds} seed{'s' if config.seeds > 1 else ''}"
+    if summary.rule == FORMER_RULE:
+        smallest_p = min(1.0, 2.0 ** (1 - config.seeds))
+        return f"With {seeds} the smallest possible p of a paired comparison is {smallest_p:.2g}, before " + (
+            "Holm's correction: this sweep is a quick look and can claim nothing."
+            if smallest_p > ALPHA
+            else f"Holm's correction over {len(config.ratios)} shares: after it none below 0.05 was possible, and this "
+            "sweep could claim nothing."
+            if smallest_p * len(config.ratios) > ALPHA
+            else "Holm's correction over the shares."
+        )
+    if config.seeds < QUICK_LOOK_BELOW:
+        return (
+            f"With {seeds} this sweep is a quick look and can claim nothing: the protocol asks for {QUICK_LOOK_BELOW}, "
+            "a rule of its own and not a consequence of the test."
+        )
+    if summary.detectable.difference is None:
+        return f"With {seeds} and so few test images no difference could have been found."
+    return (
+        f"With {seeds}, {len(config.ratios)} share{'s' if len(config.ratios) > 1 else ''} and this test set a true "
+        f"difference of {100 * summary.detectable.difference:.1f} points of accuracy is found four times in five, as "
+        "far as that could be foretold; smaller ones are mostly missed."
+    )
 
 
 def _patients(known: Known | None) -> str:

@@ -22,9 +22,10 @@ from engine.report.sweep_words import (
     shares_in_words,
 )
 from engine.report.tables import METRICS
-from engine.sweep.arms import arm_rule, baseline_of, control_of, has_ratios
+from engine.sweep.arms import arm_rule, baseline_of, control_of, has_ratios, ratios_of
 from engine.sweep.statistics import QUICK_LOOK_BELOW
 from engine.sweep.summary_model import SweepSummary
+from engine.sweep.verdict import FORMER_RULE
 
 SCHEDULES = {
     "constant": "a constant learning rate",
@@ -264,6 +265,50 @@ def _rule(sources: Sources) -> str:
     against = ["the real images alone" + (" with classical augmentation" if baseline != "real" else "")]
     if control in config.arms:
         against.insert(0, f"{ARMS[control].title[0].lower()}{ARMS[control].title[1:]} at the same share")
+    if summary.rule == FORMER_RULE:
+        how, rule = _former(sources, control in config.arms)
+    else:
+        how, rule = _statistic(sources, arm), _decision(sources, control in config.arms)
+    return f"Differences were taken seed by seed, to {' and to '.join(against)}; {how} {rule}"
+
+
+def _statistic(sources: Sources, arm: str) -> str:
+    """What p and interval are made of."""
+    config = sources.config
+    ratios = ratios_of(arm, config)
+    text = (
+        "their p values and 95 % intervals take seeds and test images (whole groups where known) as random: a crossed "
+        "analysis of variance of infinitesimal-jackknife pseudo-values, with a t at Satterthwaite's degrees of freedom"
+    )
+    if config.primary_ratio is not None and len(ratios) > 1 and config.primary_ratio in ratios:
+        return f"{text}. The share of {100 * config.primary_ratio:g} % was declared beforehand; others are exploratory."
+    if len(ratios) == 1:
+        return text + "."
+    return f"{text}, and hold for all {len(ratios)} shares and their mean together (single-step max-t)."
+
+
+def _decision(sources: Sources, controlled: bool) -> str:
+    """When something was claimed."""
+    config = sources.config
+    if config.seeds < QUICK_LOOK_BELOW:
+        return f"With {config.seeds} seeds it is a quick look, from which nothing was claimed."
+    harm = "harm when that to the real images lies below 0"
+    rule = (
+        "The rule, set beforehand: synthetic images help when the interval of the difference to the repeated real "
+        f"images lies above 0 and so does that to the real images alone, and {harm}."
+        if controlled
+        else f"The rule, set beforehand: synthetic images {harm.replace('that', 'the interval of the difference')}; "
+        "whether they help cannot be told without a control of repeated real images."
+    )
+    if config.margin is not None:
+        points = METRICS[config.metric].show_difference(config.margin).removeprefix("+")
+        rule += f" No relevant difference: all intervals of the difference to the real images within ±{points}."
+    return rule
+
+
+def _former(sources: Sources, controlled: bool) -> tuple[str, str]:
+    """Of sweeps that were judged by sign flips: what p and interval were made of, and when something was claimed."""
+    config, summary = sources.config, sources.summary
     both = any(not math.isnan(comparison.low_total) for comparison in summary.comparisons)
     together = f", for all {len(config.ratios)} shares together" if len(config.ratios) > 1 else ""
     intervals = (
@@ -280,15 +325,16 @@ def _rule(sources: Sources) -> str:
         rule = (
             "The rule, set beforehand: synthetic images help when the interval of the difference to the repeated real "
             f"images lies above 0 and the corrected p is below 0.05, and {harm}"
-            if control in config.arms
+            if controlled
             else "The rule, set beforehand: synthetic images harm when the interval of the difference to the real "
             "images lies below 0 and the corrected p is below 0.05; whether they help cannot be told without a control "
             "of repeated real images."
         )
-    return (
-        f"Differences were taken seed by seed, to {' and to '.join(against)}; {intervals}. The p values are those of "
-        f"two-sided sign-flip permutations over the seeds, with Holm's correction over {shares}. {rule}"
+    how = (
+        f"{intervals}. The p values are those of two-sided sign-flip permutations over the seeds, with Holm's "
+        f"correction over {shares}."
     )
+    return how, rule
 
 
 def _software(sources: Sources) -> str:

@@ -11,7 +11,9 @@ import pandas as pd
 
 from engine.report.style import ARMS
 from engine.sweep.comparisons import Comparison
-from engine.sweep.statistics import bootstrap_interval
+from engine.sweep.statistics import seed_interval
+from engine.sweep.summary_model import SweepSummary
+from engine.sweep.verdict import FORMER_RULE
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def cell_table(trials: pd.DataFrame, metric: str = "accuracy") -> pd.DataFrame:
         values = cell[metric].dropna().to_numpy(dtype=float)
         if len(values) == 0:
             continue
-        interval = bootstrap_interval(values)
+        interval = seed_interval(values)
         low, high = (interval.low, interval.high) if len(values) > 1 else (np.nan, np.nan)
         rows.append({"arm": arm, "ratio": ratio, "n": len(values), "mean": values.mean(), "low": low, "high": high})
     table = pd.DataFrame(rows, columns=["arm", "ratio", "n", "mean", "low", "high"])
@@ -142,18 +144,31 @@ def readable_cells(trials: pd.DataFrame, metric: str = "accuracy") -> pd.DataFra
 
 
 COMPARISON = ["arm", "ratio", "against", "metric"]
-NUMBERS = ["mean_difference", "low", "high", "low_total", "high_total", "p", "p_holm"]
+NUMBERS = ["mean_difference", "low", "high", "low_total", "high_total", "low_alone", "high_alone", "p", "p_corrected"]
+MEAN = "mean of all"
+"""The share of a comparison of the mean over the shares."""
 
 
 def comparison_table(comparisons: Sequence[Comparison]) -> pd.DataFrame:
-    """Paired comparisons of a sweep: `arm, ratio, against, metric, mean_difference, low, high, p, p_holm, n`.
+    """Paired comparisons of a sweep: `arm, ratio, against, metric, mean_difference, low, high, p, p_corrected, n`.
 
     `low_total` and `high_total` bound the difference under both kinds of noise, seeds and test images; sweeps of
-    before have none.
+    before have none. `low_alone` and `high_alone` are those of a comparison by itself, to which `p` belongs. `ratio` is
+    unknown of the mean over the ratios.
     """
     table = pd.DataFrame(list(comparisons)).reindex(columns=[*COMPARISON, *NUMBERS, "n"])
     table.loc[table["n"] < 2, ["low", "high"]] = np.nan  # one repetition has no interval
     return table
+
+
+def p_in_words(summary: SweepSummary) -> str:
+    """What the two p of a comparison are, by the rule that the sweep was judged by."""
+    if summary.rule == FORMER_RULE:
+        return "p: two-sided sign-flip permutation of the paired differences; corrected: Holm, over the shares."
+    return (
+        "p: two-sided, for the luck of seeds and test patients (two-way t), of this comparison by itself; corrected: "
+        "for all shares and their mean together (max-t), as the interval over seeds and test images."
+    )
 
 
 def readable_comparisons(comparisons: pd.DataFrame) -> pd.DataFrame:
@@ -166,7 +181,7 @@ def readable_comparisons(comparisons: pd.DataFrame) -> pd.DataFrame:
 
     table = {
         "Arm": [ARMS[arm].title for arm in comparisons["arm"]],
-        "Share": [show_share(ratio) for ratio in comparisons["ratio"]],
+        "Share": [show_share(ratio) if np.isfinite(ratio) else MEAN for ratio in comparisons["ratio"]],
         "Compared with": [ARMS[arm].title for arm in comparisons["against"]],
         "Metric": [measure.title for measure in measures],
         "Mean difference": [
@@ -175,7 +190,7 @@ def readable_comparisons(comparisons: pd.DataFrame) -> pd.DataFrame:
         "95 % over seeds": intervals("low", "high"),
         "95 % over seeds and test images": intervals("low_total", "high_total"),
         "p": [show_p(p) for p in comparisons["p"]],
-        "p (Holm)": [show_p(p) for p in comparisons["p_holm"]],
+        "p (corrected)": [show_p(p) for p in comparisons["p_corrected"]],
         "Seeds": comparisons["n"].to_numpy(),
     }
     if not comparisons["low_total"].notna().any():

@@ -1,4 +1,4 @@
-"""Paired comparisons of two arms, ratio by ratio, from the table of trials."""
+"""Paired comparisons of two arms, at every ratio and on the mean over the ratios, from the table of trials."""
 
 from __future__ import annotations
 
@@ -9,33 +9,47 @@ import numpy as np
 import pandas as pd
 
 from engine.store.versioned import Number
+from engine.sweep.max_t import alone, crossed, together
 from engine.sweep.metric_table import Parts
-from engine.sweep.statistics import bootstrap_interval, holm, sign_flip_p, two_way_interval
+from engine.sweep.statistics import seed_interval
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """An arm minus another at one ratio: mean over paired seeds, 95 % interval, sign-flip p, Holm over the ratios."""
+    """An arm minus another at one ratio, or on the mean over its ratios: paired seed by seed."""
 
     arm: str
-    ratio: float
+    ratio: Number
+    """NaN: the mean over the ratios."""
     against: str
     metric: str
     mean_difference: Number
     low: Number
     high: Number
-    """`low`, `high`: 95 % for the luck of the seeds alone, on these test images."""
+    """`low`, `high`: 95 % for the luck of the seeds alone, on these test images; it decides nothing."""
     p: Number
-    p_holm: Number
+    """Two-sided, of this comparison by itself, for the luck of the seeds and of the test patients (two-way t)."""
+    p_corrected: Number
+    """The same for all ratios and their mean together (max-t); in sweeps of before, Holm's over the ratios."""
     n: int
+    """Paired seeds: those that have every ratio."""
     spread: Number
     """Standard deviation of the paired differences."""
     low_total: Number = math.nan
     high_total: Number = math.nan
-    """95 % for the luck of the seeds and of the test patients, for all ratios together; the verdict's interval."""
+    """95 % for the luck of the seeds and of the test patients, for all ratios and their mean together; the verdict's
+    interval: it excludes 0 exactly where `p_corrected` is below 0.05."""
     seed_variance: Number = math.nan
     image_variance: Number = math.nan
     """Parts of the mean's variance that more seeds, and that more test images, would lower."""
+    low_alone: Number = math.nan
+    high_alone: Number = math.nan
+    """95 % for both kinds of luck, of this comparison by itself: the interval of `p`."""
+
+    @property
+    def is_mean(self) -> bool:
+        """Whether this is the mean over the ratios."""
+        return math.isnan(self.ratio)
 
 
 Scores = dict[tuple[str, float], dict[int, float]]
@@ -52,10 +66,11 @@ def paired_differences(trials: pd.DataFrame, arm: str, ratio: float, against: st
 
 
 def compare(trials: pd.DataFrame, arm: str, against: str, metric: str, parts: Parts | None = None) -> list[Comparison]:
-    """`arm` against `against` at every ratio of `arm`; p and total intervals corrected over these ratios.
+    """`arm` against `against` at every ratio of `arm` and, with several, on their mean, which comes last.
 
-    `trials` has a row for each arm, ratio and seed (one for all folds) and a column for the metric. Without `parts`,
-    the influences of the test patients on it, the noise of the test images and the total interval are not known.
+    `trials` has a row for each arm, ratio and seed (one for all folds) and a column for the metric. Seeds that lack
+    one of the ratios are left out of all. Without `parts`, the influences of the test patients on the metric, the
+    noise of the test images is not known, and so neither are p and the intervals for both.
     """
     scores = _scores(trials, metric)
     pairs = {}
@@ -63,23 +78,42 @@ def compare(trials: pd.DataFrame, arm: str, against: str, metric: str, parts: Pa
         other = _other(scores, against, ratio)
         if differences := _paired(scores, (arm, ratio), other):
             pairs[ratio] = other, differences
-    found = []
-    for ratio, (other, differences) in pairs.items():
-        values = np.array(list(differences.values()))
-        comparison = _comparison(arm, ratio, against, metric, values)
-        if parts is not None:
-            moved = np.stack([parts[arm, ratio][seed] - parts[other][seed] for seed in differences])
-            total = two_way_interval(values, moved, family=len(pairs))
-            comparison = replace(
-                comparison,
-                low_total=total.low,
-                high_total=total.high,
-                seed_variance=total.seed_variance,
-                image_variance=total.image_variance,
-            )
-        found.append(comparison)
-    corrected = holm([comparison.p for comparison in found])
-    return [replace(comparison, p_holm=p) for comparison, p in zip(found, corrected, strict=True)]
+    seeds = sorted(set.intersection(*(set(found) for _, found in pairs.values()))) if pairs else []
+    if not seeds:
+        return []
+    values = _and_mean(np.array([[found[seed] for seed in seeds] for _, found in pairs.values()]))
+    ratios = [*pairs, math.nan][: len(values)]
+    comparisons = [_comparison(arm, ratio, against, metric, row) for ratio, row in zip(ratios, values, strict=True)]
+    if parts is None:
+        return comparisons
+    moved = _and_mean(
+        np.stack(
+            [
+                np.stack([parts[arm, ratio][seed] - parts[other][seed] for seed in seeds])
+                for ratio, (other, _) in pairs.items()
+            ]
+        )
+    )
+    found = crossed(values, moved)
+    return [
+        replace(
+            comparison,
+            p=own.p,
+            p_corrected=of_all.p,
+            low_total=of_all.low,
+            high_total=of_all.high,
+            low_alone=own.low,
+            high_alone=own.high,
+            seed_variance=float(found.seeds[row, row]),
+            image_variance=float(found.images[row, row]),
+        )
+        for row, (comparison, own, of_all) in enumerate(zip(comparisons, alone(found), together(found), strict=True))
+    ]
+
+
+def _and_mean(rows: np.ndarray) -> np.ndarray:
+    """With their mean as one more row, where there are several."""
+    return np.concatenate((rows, rows.mean(0, keepdims=True))) if len(rows) > 1 else rows
 
 
 def _scores(trials: pd.DataFrame, metric: str) -> Scores:
@@ -103,6 +137,9 @@ def _paired(scores: Scores, cell: tuple[str, float], other: tuple[str, float]) -
 
 
 def _comparison(arm: str, ratio: float, against: str, metric: str, differences: np.ndarray) -> Comparison:
-    interval, p, n = bootstrap_interval(differences), sign_flip_p(differences), len(differences)
+    interval, n = seed_interval(differences), len(differences)
     spread = float(np.std(differences, ddof=1)) if n > 1 else 0.0
-    return Comparison(arm, ratio, against, metric, interval.mean, interval.low, interval.high, p, p, n, spread)
+    unknown = math.nan
+    return Comparison(
+        arm, ratio, against, metric, interval.mean, interval.low, interval.high, unknown, unknown, n, spread
+    )

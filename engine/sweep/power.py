@@ -8,15 +8,10 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
-from engine.sweep.statistics import (
-    ALPHA,
-    EXACT_UP_TO,
-    sign_flip_ps,
-    smallest_sign_flip_p,
-    wilson_interval,
-)
+from engine.sweep.max_t import critical_value
+from engine.sweep.statistics import ALPHA, QUICK_LOOK_BELOW, wilson_interval
 
 POWER = 0.8
 ASSUMED_ACCURACY = 0.85
@@ -26,7 +21,9 @@ LASTING = 0.5
 """Assumed part of that disagreement that comes again with every seed, so that only more test images average it out."""
 SEED_SPREAD = 0.01
 """Assumed standard deviation, over the seeds, of the true difference of two arms (one point)."""
-DRAWS = 400
+BETWEEN_RATIOS = 0.5
+"""Assumed correlation of the differences at two ratios: they share seeds, test images and most synthetic images."""
+DRAWS = 20_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,12 +38,9 @@ class Detectable:
     """Wilson half-width at the accuracy `at`."""
     at: float = ASSUMED_ACCURACY
     n_test: int
-    smallest_p: float
-    smallest_p_holm: float
-    """After Holm's correction over the ratios; it must be below 0.05 for any claim."""
     difference: float | None = None
-    """The smallest true difference to the control that the verdict's rule finds at one ratio with `power`, under the
-    assumptions `disagreement`, `lasting` and `seed_spread`; None: it never can."""
+    """The smallest true difference, to the control and to the real images alike, that the verdict's rule finds at one
+    ratio with `power`, under the assumptions `disagreement`, `lasting` and `seed_spread`; None: it never can."""
     power: float = POWER
     disagreement: float = DISAGREEMENT
     lasting: float = LASTING
@@ -58,13 +52,10 @@ class Detectable:
 def detectable(n_test: int, seeds: int, ratios: int) -> Detectable:
     """What a sweep of this size can show, before it starts."""
     interval = wilson_interval(ASSUMED_ACCURACY, n_test)
-    p = smallest_sign_flip_p(seeds)
     per_seed, images = _variances(n_test)
     return Detectable(
         half_width=(interval.high - interval.low) / 2,
         n_test=n_test,
-        smallest_p=p,
-        smallest_p_holm=min(1.0, p * ratios),
         difference=smallest_difference(n_test, seeds, ratios),
         limited_by="test images" if images > per_seed / seeds else "seeds",
     )
@@ -77,11 +68,9 @@ def foretold(n_test: int, seeds: int, ratios: int, what: str = "images") -> str:
         f"{n_test} test {what}: an accuracy of 85 % is uncertain by ±{100 * limits.half_width:.1f} points from the "
         f"choice of {what} alone."
     )
-    if limits.smallest_p_holm >= ALPHA:
-        return (
-            f"{chance} With {seeds} seeds and {ratios} shares no p can fall below {ALPHA}: a quick look that claims "
-            f"nothing; {seeds_to_claim(ratios)} seeds make a claim possible."
-        )
+    if seeds < QUICK_LOOK_BELOW:
+        few = f"{seeds} seed{'s' * (seeds != 1)}"
+        return f"{chance} With {few} it is a quick look that claims nothing: the protocol asks for {QUICK_LOOK_BELOW}."
     if limits.difference is None:
         return f"{chance} So few cannot show any difference."
     return (
@@ -92,60 +81,41 @@ def foretold(n_test: int, seeds: int, ratios: int, what: str = "images") -> str:
 
 @lru_cache(maxsize=256)
 def smallest_difference(n_test: int, seeds: int, ratios: int) -> float | None:
-    """The true difference of accuracies that is found with 80 % power; None when no difference could be.
+    """The true difference of accuracies, to the duplicates and to the real images alike, that is found at one ratio
+    with 80 % power; None when no difference could be.
 
-    Simulated: seeds' differences with the assumed noise, judged as the verdict judges them.
+    Drawn: both differences as normals about the truth with a correlation of a half (they share the synthetic arm),
+    their errors as chi of the two-way t, each held against the quantile of the largest |t| over so many ratios and
+    their mean.
     """
-    if smallest_sign_flip_p(seeds) * ratios >= ALPHA or n_test < 2:
+    if seeds < QUICK_LOOK_BELOW or n_test < 2:
         return None
     per_seed, images = _variances(n_test)
     total = per_seed / seeds + images
     freedom = total**2 / ((per_seed / seeds) ** 2 / (seeds - 1) + images**2 / (n_test - 1))
-    margin = stats.t.ppf(1 - ALPHA / (2 * ratios), freedom) * math.sqrt(total)
+    quantile = float(special.stdtrit(freedom, special.ndtr(_largest_normal(ratios))))
     rng = np.random.default_rng(0)
-    noise = rng.normal(0, math.sqrt(per_seed), (DRAWS, seeds)) + rng.normal(0, math.sqrt(images), (DRAWS, 1))
-    low, high = 0.0, 1.0
-    while high - low > 1e-4:
-        middle = (low + high) / 2
-        differences = middle + noise
-        found = differences.mean(1) > margin
-        found[found] = _ps(differences[found]) * ratios < ALPHA
-        low, high = (low, middle) if found.mean() >= POWER else (middle, high)
-    return high if high < 1 - 1e-4 else None
+    shared, own = rng.standard_normal((DRAWS, 1)), rng.standard_normal((DRAWS, 2))
+    luck = (shared + own) / math.sqrt(2)
+    errors = np.sqrt(rng.chisquare(freedom, (DRAWS, 2)) / freedom)
+    missing = (quantile * errors - luck).max(1)  # standard errors that the truth must lie above 0 to be found
+    difference = float(np.quantile(missing, POWER)) * math.sqrt(total)
+    return difference if difference < 1 else None
 
 
-def seeds_to_claim(ratios: int) -> int:
-    """The fewest paired seeds with which Holm's correction over so many ratios leaves room for a claim."""
-    return next(n for n in range(2, 64) if smallest_sign_flip_p(n) * ratios < ALPHA)
-
-
-def seeds_needed(mean: float, spread: float, ratios: int, image_variance: float = 0.0) -> int | None:
-    """Paired seeds that show a mean difference of this size and spread with 80 % power (normal approximation).
-
-    None when 1,000 seeds would not do, as when the noise of the test images alone (its variance) is too large.
-    """
-    room = (mean / _quantile(ratios)) ** 2 - image_variance
-    if room < 1e-12:
-        return None
-    needed = max(seeds_to_claim(ratios), math.ceil(spread**2 / room))
-    return needed if needed <= 1000 else None
-
-
-def larger_test_set(mean: float, seed_variance: float, image_variance: float, ratios: int) -> float | None:
-    """How many times as large a test set shows this mean difference with as many seeds; None when none would."""
-    room = (mean / _quantile(ratios)) ** 2 - seed_variance
-    return image_variance / room if room > 1e-12 else None
+@lru_cache(maxsize=32)
+def _largest_normal(ratios: int) -> float:
+    """The critical |z| of so many ratios and their mean, at the assumed correlation."""
+    if ratios == 1:
+        return float(special.ndtri(1 - ALPHA / 2))
+    correlation = np.full((ratios, ratios), BETWEEN_RATIOS)
+    np.fill_diagonal(correlation, 1.0)
+    weights = np.vstack((np.eye(ratios), np.full(ratios, 1 / ratios)))
+    covariance = weights @ correlation @ weights.T
+    errors = np.sqrt(np.diag(covariance))
+    return critical_value(covariance / np.outer(errors, errors))
 
 
 def _variances(n_test: int) -> tuple[float, float]:
     """Assumed variance of one seed's difference, and of the images' lasting part of it."""
     return SEED_SPREAD**2 + DISAGREEMENT * (1 - LASTING) / n_test, DISAGREEMENT * LASTING / n_test
-
-
-def _quantile(ratios: int) -> float:
-    return float(stats.norm.ppf(1 - ALPHA / (2 * ratios)) + stats.norm.ppf(POWER))
-
-
-def _ps(rows: np.ndarray) -> np.ndarray:
-    """Sign-flip p of each row; with many seeds that of the t test, which is nearly the same and much faster."""
-    return sign_flip_ps(rows) if rows.shape[1] <= EXACT_UP_TO else stats.ttest_1samp(rows, 0.0, axis=1).pvalue

@@ -9,6 +9,6 @@ class SweepResult(Result):
     """The verdict of a sweep."""
 
     verdict: str
-    """helps, harms or no evidence."""
+    """helps, harms, no relevant difference or no evidence."""
     sentence: str
     """The same with its numbers."""

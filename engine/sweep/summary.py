@@ -20,7 +20,7 @@ from engine.sweep.metrics import METRICS, majority_accuracy, positive_class
 from engine.sweep.power import detectable
 from engine.sweep.protocol_deviations import Deviation, deviations, dropped_runs
 from engine.sweep.splits import Split
-from engine.sweep.statistics import Interval, bootstrap_interval, cluster_bootstraps, two_way_interval, wilson_interval
+from engine.sweep.statistics import Interval, cluster_bootstraps, seed_interval, two_way_interval, wilson_interval
 from engine.sweep.summary_model import (
     Cell,
     Classifier,
@@ -32,7 +32,8 @@ from engine.sweep.summary_model import (
     SweepSummary,
     TestNoise,
 )
-from engine.sweep.verdict import EXPLORATORY, PHANTOM, Question, Verdict, judge, prefixed, without_claim
+from engine.sweep.verdict import EXPLORATORY, PHANTOM, RULE, Verdict, judge, prefixed, without_claim
+from engine.sweep.verdict_words import Question
 
 COMPARED = ("accuracy", "balanced_accuracy", "auroc")
 """Metrics that are compared besides the one that the verdict is about."""
@@ -59,7 +60,7 @@ def summarise(
         metric: patient_parts(metric, trials, test_images, classes, positive, level)
         for metric in dict.fromkeys((config.metric, *COMPARED))
     }
-    comparisons = [
+    compared = [
         found
         for metric in parts
         for arm in filter(is_synthetic, config.arms)
@@ -72,13 +73,16 @@ def summarise(
         for arm in config.arms
         if not is_synthetic(arm) and (against := baseline_of(arm)) in config.arms
         for found in compare(wide, arm, str(against), metric, parts[metric])
+        if not found.is_mean
     ]
+    comparisons = [found for found in compared if not found.is_mean]
     apart, checks = deviations(config), self_checks(config, splits, trials, test_images, positive)
-    verdicts = _verdicts(config, level, comparisons, apart, checks, dataset.is_phantom)
+    verdicts = _verdicts(config, level, compared, apart, checks, dataset.is_phantom)
     primary = primary_arm(config)
     majority = _majority(splits, test_images)
     units = units_of(test_images, classes, positive, level)
     return SweepSummary(
+        version=SweepSummary.LATEST,
         dataset=dataset.name,
         dataset_fingerprint=dataset.fingerprint,
         phantom=dataset.is_phantom,
@@ -102,6 +106,7 @@ def summarise(
         detectable=detectable(len(units), config.seeds, len(config.ratios)),
         cells=tuple(_cells(wide, config.metric)),
         comparisons=tuple(comparisons),
+        averages=tuple(found for found in compared if found.is_mean),
         baselines=tuple(baselines),
         subgroups=tuple(_subgroups(config, level, trials, test_images, classes, positive, table)),
         test_noise=_test_noise(trials, test_images, classes, comparisons),
@@ -110,6 +115,7 @@ def summarise(
         verdicts=verdicts,
         departures=tuple(apart),
         checks=tuple(checks),
+        rule=RULE,
         dropped=dropped_runs(trials, majority) if "dropped-runs" in config.flaws else None,
         pool_images=sum(len(split.pool.rows()) for split in splits),
         pool_excluded=_excluded(splits),
@@ -147,11 +153,14 @@ def _verdicts(
             level=level,
             extra_classes=config.extra_classes,
             fills_gap=config.ratio_of == "gap",
+            primary_ratio=config.primary_ratio,
+            margin=config.margin,
         )
         ours = [found for found in comparisons if found.arm == arm and found.metric == config.metric]
         to_baseline = [found for found in ours if found.against == question.baseline]
         to_control = [found for found in ours if found.against == question.control]
-        verdict = judge(question, to_baseline, to_control)
+        to_classical = [found for found in ours if found.against == "real+classical" != question.baseline]
+        verdict = judge(question, to_baseline, to_control, to_classical)
         reasons, needed = [], []
         if not config.claims:
             reasons += [PUBLISHED, *(deviation.sentence for deviation in apart)]
@@ -172,7 +181,7 @@ def _cells(wide: pd.DataFrame, metric: str) -> list[Cell]:
     cells = []
     for (arm, ratio), cell in wide.groupby(["arm", "ratio"], sort=False):
         values = cell[metric].dropna().to_numpy()
-        interval = bootstrap_interval(values) if len(values) else Interval(math.nan, math.nan, math.nan)
+        interval = seed_interval(values) if len(values) else Interval(math.nan, math.nan, math.nan)
         cells.append(
             Cell(
                 arm=arm,

@@ -13,7 +13,7 @@ from engine.sweep.checks import Check, check_id
 from engine.sweep.comparisons import Comparison
 from engine.sweep.power import Detectable
 from engine.sweep.protocol_deviations import Deviation, DroppedRuns
-from engine.sweep.verdict import Verdict
+from engine.sweep.verdict import FORMER_RULE, Verdict
 
 SUMMARY_FILE = "summary.json"
 
@@ -111,7 +111,12 @@ class TestNoise(Result):
 
 
 class SweepSummary(Versioned):
-    """What a sweep found. What sweeps of before did not keep has a default."""
+    """What a sweep found. What sweeps of before did not keep has a default.
+
+    Version 2: p and intervals are those of `max_t.py`, and the verdict asks for both controls; see `rule`.
+    """
+
+    LATEST: ClassVar[int] = 2
 
     dataset: str
     dataset_fingerprint: str = ""
@@ -138,6 +143,8 @@ class SweepSummary(Versioned):
     detectable: Detectable
     cells: tuple[Cell, ...] = ()
     comparisons: tuple[Comparison, ...]
+    averages: tuple[Comparison, ...] = ()
+    """Comparisons of the mean over the ratios (their `ratio` is unknown), where there are several."""
     baselines: tuple[Comparison, ...] = ()
     """Comparisons of the arms without synthetic images."""
     subgroups: tuple[Subgroup, ...] = ()
@@ -147,6 +154,8 @@ class SweepSummary(Versioned):
     verdict: Verdict
     verdicts: dict[str, Verdict] = Field(default_factory=dict)
     """Of every synthetic arm; all but the primary arm's are exploratory."""
+    rule: str = FORMER_RULE
+    """What the verdicts were judged by."""
     departures: tuple[Deviation, ...] = ()
     checks: tuple[Check, ...] = ()
     dropped: DroppedRuns | None = None
@@ -154,13 +163,19 @@ class SweepSummary(Versioned):
     pool_excluded: dict[str, int] | None = None
     """Images that had left the pools, by reason; None of sweeps that did not count them."""
 
-    @field_validator("comparisons", mode="before")
+    @field_validator("comparisons", "baselines", mode="before")
     @classmethod
-    def _with_arm(cls, rows: Any) -> Any:
-        """A comparison without a named arm is of the one synthetic arm that there was at first."""
+    def _of_before(cls, rows: Any) -> Any:
+        """A comparison without a named arm is of the one synthetic arm that there was at first; p was corrected by
+        Holm's procedure and named after it."""
         if not isinstance(rows, list):
             return rows
-        return [{"arm": "real+synthetic", **row} if isinstance(row, dict) else row for row in rows]
+        return [
+            {"arm": "real+synthetic", **row, "p_corrected": row.get("p_corrected", row.get("p_holm"))}
+            if isinstance(row, dict)
+            else row
+            for row in rows
+        ]
 
     @field_validator("checks", mode="before")
     @classmethod

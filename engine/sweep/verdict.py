@@ -1,10 +1,11 @@
-"""The verdict in three ways: synthetic images help, harm, or there is no evidence that they do either.
+"""The verdict: synthetic images help, harm, make no relevant difference, or there is no evidence for any of these.
 
-*helps* at a ratio: the interval of the difference to the duplicated reals lies above 0 and its Holm p is below 0.05,
-and the same ratio does not harm; *harms*: the interval of the difference to the real images alone lies below 0 and its
-Holm p is below 0.05. The p is that of the seeds; the interval holds for the luck of the seeds and of the test patients
-and for all ratios together, for otherwise the best of four ratios on one lucky test set would be called a finding.
-Fewer than 6 paired seeds are a quick look and claim nothing.
+*helps* at a ratio, or on the mean over the ratios: the difference to the duplicated reals **and** that to the real
+images alone lie above 0, and the same ratio does not harm. Both must hold, so that neither spends the other's alpha
+(Berger 1982). *harms*: a difference to the real images lies below 0. *no relevant difference*: all differences to the
+real images lie within a margin that was set before the sweep. "Lie" is said of 95 % intervals for the luck of the
+seeds and of the test patients that hold for all ratios and their mean together (`max_t.py`), or for the one ratio
+that was declared beforehand. Fewer than 6 paired seeds are a quick look and claim nothing. See docs/protocol.md.
 """
 
 from __future__ import annotations
@@ -14,54 +15,36 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from engine.sweep.arms import CLASSICAL, arm_rule, baseline_of, control_of
 from engine.sweep.comparisons import Comparison
-from engine.sweep.power import larger_test_set, seeds_needed, seeds_to_claim
-from engine.sweep.statistics import ALPHA, QUICK_LOOK_BELOW, smallest_sign_flip_p
+from engine.sweep.statistics import ALPHA, QUICK_LOOK_BELOW
+from engine.sweep.verdict_words import (
+    Question,
+    amount,
+    at_ratios,
+    brief_evidence,
+    capitalised,
+    change_in_words,
+    compared,
+    evidence,
+    interval_ends,
+    others_in_words,
+    repetitions,
+    signed_amount,
+)
+
+RULE = "two-way t, max-t over the ratios and their mean; above the duplicates and above the real images"
+FORMER_RULE = "sign flip of the seeds (Holm) and intervals for seeds and images; above the duplicates"
+"""What sweeps of before were judged by."""
 
 PHANTOM = "On the drawn phantom, which says nothing about patients: "
 EXPLORATORY = "Exploratory, for the verdict is about another arm: "
-NAMES = {
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced accuracy",
-    "sensitivity": "sensitivity",
-    "specificity": "specificity",
-    "macro_f1": "macro F1",
-    "auroc": "AUROC",
-    "average_precision": "average precision",
-}
-IN_POINTS = ("accuracy", "balanced_accuracy", "sensitivity", "specificity", "macro_f1")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Question:
-    """What a verdict is about."""
-
-    arm: str = "real+synthetic"
-    metric: str = "accuracy"
-    level: Literal["image", "patient"] = "image"
-    extra_classes: tuple[str, ...] = ()
-    fills_gap: bool = False
-    """Ratios count what a class lacks to the largest one."""
-
-    @property
-    def baseline(self) -> str:
-        return baseline_of(self.arm) or "real"
-
-    @property
-    def control(self) -> str | None:
-        return control_of(self.arm)
-
-    @property
-    def measure(self) -> str:
-        return NAMES[self.metric] + (" by patient" if self.level == "patient" else "")
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the sweep found; `ratio` is the one in the sentence, `needed` what would settle more."""
+    """What the sweep found; `ratio` is the one in the sentence (None: their mean), `needed` what would settle more."""
 
-    verdict: Literal["helps", "harms", "no evidence"]
+    verdict: Literal["helps", "harms", "no relevant difference", "no evidence"]
     sentence: str
     needed: str = ""
     ratio: float | None = None
@@ -72,9 +55,60 @@ class Verdict:
     """Whether the protocol and the program's checks leave room for a claim."""
 
 
-def judge(question: Question, to_baseline: list[Comparison], to_control: list[Comparison]) -> Verdict:
-    """The verdict on a synthetic arm from its comparisons with its baseline and its control, one for each ratio."""
-    arm, control, baseline = question.arm, question.control, question.baseline
+@dataclass(frozen=True)
+class _Found:
+    """The comparisons that count, and the question in whose words they are told."""
+
+    question: Question
+    to_baseline: list[Comparison]
+    to_control: list[Comparison]
+    to_classical: list[Comparison]
+    declared: bool
+    """Whether there were other ratios, which were declared beforehand not to count."""
+
+    def like(self, comparison: Comparison, others: list[Comparison]) -> Comparison | None:
+        """Of the others, the one at the same ratio."""
+        return next((other for other in others if _place(other) == _place(comparison)), None)
+
+    def verdict(
+        self,
+        verdict: Literal["helps", "harms", "no relevant difference", "no evidence"],
+        opening: str,
+        at: Comparison,
+        then: Sequence[Comparison] = (),
+        needed: str = "",
+        more: Sequence[str] = (),
+    ) -> Verdict:
+        """`opening` and the difference `at`, that to others at the same ratio, and more sentences."""
+        several = len(self.to_baseline) - 1
+        parts = [f"{compared(at, self.question)} ({evidence(at, several, self.question)})"]
+        for each in then:
+            change = change_in_words(each.mean_difference, self.question.metric)
+            parts.append(f"{change} than {others_in_words(each.against)} ({brief_evidence(each)})")
+        classical = self.like(at, self.to_classical)
+        sentences = [f"{opening}{' and '.join(parts)}.", *more]
+        if classical is not None:
+            low, high = interval_ends(classical)
+            sentences.append(
+                f"Against classical augmentation alone: {signed_amount(classical.mean_difference, classical.metric)}, "
+                f"{low} to {high}."
+            )
+        if self.declared:
+            sentences.append("That share was declared beforehand; others are exploratory.")
+        ratio = None if at.is_mean else at.ratio
+        return Verdict(verdict, " ".join(sentences), needed, ratio, self.question.arm, at.against)
+
+
+def judge(
+    question: Question,
+    to_baseline: list[Comparison],
+    to_control: list[Comparison],
+    to_classical: Sequence[Comparison] = (),
+) -> Verdict:
+    """The verdict on a synthetic arm from its comparisons with its baseline and its control, each as `compare` makes
+    them; those with `real+classical`, the practical alternative, are told beside it.
+    """
+    arm, baseline = question.arm, question.baseline
     if not to_baseline:
         return Verdict(
             "no evidence",
@@ -85,59 +119,101 @@ def judge(question: Question, to_baseline: list[Comparison], to_control: list[Co
         )
     n = min(comparison.n for comparison in to_baseline)
     if n < QUICK_LOOK_BELOW:
-        best = max(to_baseline, key=lambda comparison: comparison.mean_difference)
+        best = _best(to_baseline)
         return Verdict(
             "no evidence",
-            f"A quick look with {_repetitions(n)} claims nothing: {_compared(best, question)}.",
-            f"At least 8 repetitions; with {n}, chance alone gives a difference this consistent too often "
-            f"(smallest possible p = {smallest_sign_flip_p(n):.2g}).",
-            best.ratio,
+            f"A quick look with {repetitions(n)} claims nothing: {compared(best, question)}.",
+            f"At least {QUICK_LOOK_BELOW} repetitions, better 8: how much fewer of them vary is too poorly known.",
+            None if best.is_mean else best.ratio,
             arm,
             baseline,
         )
-    harmful = {comparison.ratio: comparison for comparison in to_baseline if _below(comparison)}
-    helpful = [comparison for comparison in to_control if _above(comparison) and comparison.ratio not in harmful]
+    declared = len(to_baseline) > 1 and any(each.ratio == question.primary_ratio for each in to_baseline)
+    if declared:
+        to_baseline, to_control, to_classical = (
+            [_by_itself(each) for each in family if each.ratio == question.primary_ratio]
+            for family in (to_baseline, to_control, to_classical)
+        )
+    return _judged(_Found(question, list(to_baseline), list(to_control), list(to_classical), declared))
+
+
+def _judged(found: _Found) -> Verdict:
+    question, to_baseline, to_control = found.question, found.to_baseline, found.to_control
+    harmful = {_place(each): each for each in to_baseline if _below(each)}
+    better = {_place(each) for each in to_baseline if _above(each)}
+    above = [each for each in to_control if _above(each)]
+    helpful = [each for each in above if _place(each) in better]
     if helpful:
-        best = max(helpful, key=lambda comparison: comparison.mean_difference)
-        warning = f" At {_list(sorted(harmful))} they harm." if harmful else ""
-        return Verdict(
+        best = _best(helpful)
+        return found.verdict(
             "helps",
-            f"Synthetic images help: {_compared(best, question)} ({_evidence(best, len(to_control))}).{warning}",
+            "Synthetic images help: ",
+            best,
+            [each for each in to_baseline if _place(each) == _place(best)],
             "A second data set or another hospital's images, before anybody relies on it.",
-            best.ratio,
-            arm,
-            control,
+            [f"{at_ratios(list(harmful.values()))} they harm."] if harmful else [],
         )
     if harmful:
-        worst = min(harmful.values(), key=lambda comparison: comparison.mean_difference)
-        return Verdict(
-            "harms",
-            f"Synthetic images harm: {_compared(worst, question)} ({_evidence(worst, len(to_baseline))}).",
-            "Better synthetic images, or a smaller share of them.",
-            worst.ratio,
-            arm,
-            baseline,
+        worst = min(harmful.values(), key=lambda each: each.mean_difference)
+        return found.verdict(
+            "harms", "Synthetic images harm: ", worst, needed="Better synthetic images, or a smaller share of them."
         )
+    same, best = _equivalent(found), _best(to_baseline)
+    if same and not above:
+        worse = [each for each in to_control if _below(each)]
+        told = "Against as many duplicated real images they are worse"
+        more = [f"{told} ({brief_evidence(_worst(worse))})."] if worse else []
+        return found.verdict("no relevant difference", f"No relevant difference: {same}; at best, ", best, more=more)
+    needed, limit = _needed(best, question), _excluded(found)
     if not to_control:
-        best = max(to_baseline, key=lambda comparison: comparison.mean_difference)
-        return Verdict(
+        return found.verdict(
             "no evidence",
             "No evidence that synthetic images harm; whether they help cannot be told without the control of "
-            f"duplicated real images. {_capital(_compared(best, question))} ({_evidence(best, len(to_baseline))}).",
-            f"A sweep with the arm {control}." if control else "A sweep in which they are added to the real images.",
-            best.ratio,
-            arm,
-            baseline,
+            "duplicated real images: ",
+            best,
+            needed=f"A sweep with the arm {question.control}."
+            if question.control
+            else "A sweep in which they are added to the real images.",
+            more=limit,
         )
-    best = max(to_control, key=lambda comparison: comparison.mean_difference)
-    return Verdict(
+    if above:
+        best = _best(above)
+        within = [f"{capitalised(same)}."] if same else []
+        return found.verdict(
+            "no evidence",
+            "Better than duplicates; not shown better than the real images alone: ",
+            best,
+            [each for each in to_baseline if _place(each) == _place(best)],
+            needed,
+            [*within, *limit],
+        )
+    if worse := [each for each in to_control if _below(each)]:
+        at = _worst(worse)
+        return found.verdict(
+            "no evidence",
+            "Worse than as many duplicated real images; not shown worse than the real images alone: ",
+            at,
+            [each for each in to_baseline if _place(each) == _place(at)],
+            "Better synthetic images: repeating real ones does more.",
+            limit,
+        )
+    if better:
+        at = _best([each for each in to_baseline if _place(each) in better])
+        return found.verdict(
+            "no evidence",
+            "Better than the real images alone; not shown better than as many duplicated real images: ",
+            at,
+            [each for each in to_control if _place(each) == _place(at)],
+            needed,
+        )
+    best = _best(to_control)
+    return found.verdict(
         "no evidence",
-        f"No evidence that synthetic images help or harm: at best, {_compared(best, question)} "
-        f"({_evidence(best, len(to_control))}).",
-        _needed(best, len(to_control), question),
-        best.ratio,
-        arm,
-        control,
+        "No evidence that synthetic images help or harm: at best, ",
+        best,
+        [each for each in to_baseline if _place(each) == _place(best)],
+        needed,
+        limit,
     )
 
 
@@ -158,115 +234,81 @@ def prefixed(verdict: Verdict, prefix: str) -> Verdict:
     return replace(verdict, sentence=prefix + verdict.sentence[0].lower() + verdict.sentence[1:])
 
 
-def _needed(best: Comparison, ratios: int, question: Question) -> str:
-    if smallest_sign_flip_p(best.n) * ratios >= ALPHA:
-        return (
-            f"With {best.n} repetitions and {ratios} ratios no result could have been significant; "
-            f"at least {seeds_to_claim(ratios)} repetitions, or fewer ratios."
-        )
-    noise = _test_noise(best, question)
-    if best.mean_difference <= 0:
-        return "Other synthetic images; more repetitions of these are not likely to show a benefit." + noise
-    images = best.image_variance if math.isfinite(best.image_variance) else 0.0
-    seeds = seeds_needed(best.mean_difference, best.spread, ratios, images)
-    if seeds is not None and seeds > best.n:
-        return f"About {seeds} repetitions would be needed to tell a difference of this size from chance." + noise
-    if seeds is not None:
-        return "A difference of this size is at the edge of what so many repetitions can tell; more would settle it."
-    units = "patients" if question.level == "patient" else "test images"
-    larger = larger_test_set(best.mean_difference, best.spread**2 / best.n, images, ratios)
-    if larger is not None and larger <= 1000:
-        return (
-            f"About {math.ceil(larger)} times as many {units} would be needed to tell a difference of this size from "
-            f"the luck of one test set; more repetitions alone cannot.{noise}"
-        )
-    if images and seeds_needed(best.mean_difference, best.spread, ratios) is not None:
-        return f"More repetitions and more {units}, both, would be needed to tell such a difference from chance.{noise}"
-    return f"More than 1,000 repetitions would be needed to tell a difference so small from chance.{noise}"
-
-
-def _test_noise(best: Comparison, question: Question) -> str:
-    """How far another test set of this size could move the difference."""
-    if not best.image_variance > 0:
+def _equivalent(found: _Found) -> str:
+    """That all differences to the real images lie within the margin; empty where they do not, or none was set."""
+    margin = found.question.margin
+    inside = [each for each in found.to_baseline if not each.is_mean]
+    if margin is None or any(
+        not (-margin < each.low_total < each.high_total < margin)  # equal ends: nothing differed, nothing is known
+        for each in inside
+    ):
         return ""
-    half = _amount(1.96 * math.sqrt(best.image_variance), question.metric)
+    where = "at this share" if len(inside) == 1 else "at every share"
     return (
-        f" Another test set of this size could move this difference by about {half} either way; four times as many "
-        "images would halve that."
+        f"{where}, the difference to {others_in_words(found.question.baseline).removeprefix('with ')} lies within "
+        f"±{amount(margin, found.question.metric)}, the margin set beforehand"
     )
+
+
+def _excluded(found: _Found) -> list[str]:
+    """How large a gain would have been seen: the upper end of the intervals against the real images."""
+    rows = [each for each in found.to_baseline if not each.is_mean]
+    highest = max((each.high_total for each in rows if each.high_total > each.low_total), default=math.nan)
+    if not highest > 0:
+        return []
+    where = " at any share" if len(rows) > 1 else ""
+    return [
+        f"A gain above {amount(highest, found.question.metric)} against "
+        f"{others_in_words(found.question.baseline).removeprefix('with ')} is excluded{where} (95 %)."
+    ]
+
+
+def _needed(best: Comparison, question: Question) -> str:
+    """Which noise hides a smaller difference, and how not to look for it."""
+    if not math.isfinite(best.image_variance):
+        return ""
+    if best.image_variance + best.seed_variance == 0:
+        return "A harder test, or more test images: on these the arms hardly differ."
+    units = "patients" if question.level == "patient" else "test images"
+    half = amount(1.96 * math.sqrt(best.image_variance), question.metric)
+    if best.image_variance > best.seed_variance:
+        return (
+            f"More {units}: another test set of this size could move this difference by about {half} either way, and "
+            "four times as many would halve that; more repetitions would not."
+        )
+    return (
+        "A new sweep with more repetitions, their number fixed before it starts: adding some to this one until it "
+        "claims something would find what is not there."
+    )
+
+
+def _by_itself(comparison: Comparison) -> Comparison:
+    """Uncorrected, as one that was declared beforehand."""
+    return replace(
+        comparison,
+        p_corrected=comparison.p,
+        low_total=comparison.low_alone,
+        high_total=comparison.high_alone,
+    )
+
+
+def _place(comparison: Comparison) -> float:
+    """The ratio; -1 for the mean over the ratios, for NaN equals nothing."""
+    return -1.0 if comparison.is_mean else comparison.ratio
+
+
+def _best(comparisons: list[Comparison]) -> Comparison:
+    """The largest, of those at a ratio where there is one."""
+    return max(comparisons, key=lambda each: (not each.is_mean, each.mean_difference))
+
+
+def _worst(comparisons: list[Comparison]) -> Comparison:
+    return min(comparisons, key=lambda each: (each.is_mean, each.mean_difference))
 
 
 def _above(comparison: Comparison) -> bool:
-    return comparison.low_total > 0 and comparison.p_holm < ALPHA
+    return comparison.low_total > 0 and comparison.p_corrected < ALPHA
 
 
 def _below(comparison: Comparison) -> bool:
-    return comparison.high_total < 0 and comparison.p_holm < ALPHA
-
-
-def _compared(comparison: Comparison, question: Question) -> str:
-    """`with 50 % synthetic images added, accuracy was 2.1 points higher than with ...`."""
-    return (
-        f"{_share(comparison.ratio, question)}, {question.measure} was "
-        f"{_change(comparison.mean_difference, question.metric)} than {_others(comparison.against)}"
-    )
-
-
-def _share(ratio: float, question: Question) -> str:
-    rule, share = arm_rule(question.arm), _list([ratio])
-    where = f" to {', '.join(question.extra_classes)}" if question.extra_classes else ""
-    if rule.base == "none":
-        words = f"with synthetic images alone, {share} as many as real ones"
-    elif rule.base == "replaced":
-        words = f"with {share} of the real images replaced by synthetic ones"
-    elif question.fills_gap:
-        words = f"with {share} of what a class lacks to the largest added{where} as synthetic images"
-    else:
-        words = f"with {share} synthetic images added{where}"
-    return words + (", all with classical augmentation" if rule.classical else "")
-
-
-def _others(against: str) -> str:
-    plain = against.removesuffix(CLASSICAL)
-    words = {
-        "real": "with the real images alone",
-        "real+duplicates": "with as many duplicated real images",
-        "replaced+duplicates": "with as many real images replaced by duplicates of the others",
-    }[plain]
-    return words + (" and classical augmentation" if against.endswith(CLASSICAL) else "")
-
-
-def _change(difference: float, metric: str) -> str:
-    amount = _amount(difference, metric)
-    if float(amount.split()[0]) == 0:
-        return "no higher"
-    return f"{amount} {'higher' if difference > 0 else 'lower'}"
-
-
-def _amount(difference: float, metric: str) -> str:
-    """Its size, in points or as the metric is written."""
-    return f"{100 * abs(difference):.1f} points" if metric in IN_POINTS else f"{abs(difference):.3f}"
-
-
-def _evidence(comparison: Comparison, ratios: int) -> str:
-    low, high, scope = comparison.low_total, comparison.high_total, "for other seeds and test images"
-    if not math.isfinite(low):
-        low, high, scope = comparison.low, comparison.high, "for other seeds"
-    scale, digits = (100, 1) if comparison.metric in IN_POINTS else (1, 3)
-    together = f", {ratios} shares together" if ratios > 1 and math.isfinite(comparison.low_total) else ""
-    return (
-        f"95 % interval {scale * low:+.{digits}f} to {scale * high:+.{digits}f} {scope}{together}; corrected "
-        f"p = {comparison.p_holm:.2g}, {_repetitions(comparison.n, 'paired ')}"
-    )
-
-
-def _repetitions(n: int, kind: str = "") -> str:
-    return f"{n} {kind}repetition{'' if n == 1 else 's'}"
-
-
-def _list(ratios: list[float]) -> str:
-    return ", ".join(f"{100 * ratio:g} %" for ratio in ratios)
-
-
-def _capital(words: str) -> str:
-    return words[0].upper() + words[1:]
+    return comparison.high_total < 0 and comparison.p_corrected < ALPHA

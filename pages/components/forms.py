@@ -188,6 +188,8 @@ def _input(field: FieldInfo, label: str, default: Any, key: str, choices: Sequen
     if kind is bool:
         return st.toggle(label, value=bool(default), key=key, help=help_text)
     if kind in (int, float):
+        if optional:
+            return _optional_number(field, kind, label, default, key)
         return _number(field, kind, label, default, key)
     if get_origin(kind) is tuple:
         item = get_args(kind)[0]
@@ -203,12 +205,25 @@ def _input(field: FieldInfo, label: str, default: Any, key: str, choices: Sequen
     return st.text_input(label, default or "", key=key, help=help_text).strip()
 
 
-def _number(field: FieldInfo, kind: type, label: str, default: Any, key: str) -> float:
+def _bounds(field: FieldInfo, kind: type) -> dict[str, Any]:
     bounds = {}
     for metadata in field.metadata:
         for name in ("ge", "gt", "le", "lt"):
             if (limit := getattr(metadata, name, None)) is not None:
                 bounds["min_value" if name[0] == "g" else "max_value"] = kind(limit)
+    return bounds
+
+
+def _optional_number(field: FieldInfo, kind: type, label: str, default: Any, key: str) -> float | None:
+    """Empty where nothing is set."""
+    value = None if default is None else kind(default)
+    return st.number_input(
+        label, value=value, format="%g", key=key, help=field.description, placeholder="none", **_bounds(field, kind)
+    )
+
+
+def _number(field: FieldInfo, kind: type, label: str, default: Any, key: str) -> float:
+    bounds = _bounds(field, kind)
     value = kind(st.session_state.get(key, 0) if default is None else default)
     shown: Any = "min" if default is None and "min_value" in bounds else value
     if kind is int:

@@ -17,7 +17,7 @@ from engine.report.detail_tables import (
 )
 from engine.report.figures import figure_differences, figure_reliability, figure_subgroups
 from engine.report.style import ARMS
-from engine.report.tables import METRICS, comparison_table, readable_cells, readable_comparisons, show_share
+from engine.report.tables import METRICS, comparison_table, p_in_words, readable_cells, readable_comparisons, show_share
 from engine.store.runs import Run
 from engine.sweep.summary_model import SweepSummary
 from pages.components.charts import chart
@@ -47,14 +47,17 @@ def comparisons(run: Run, summary: SweepSummary, metric: str) -> None:
         )
     chosen = table[(table["metric"] == metric) & (table["arm"] == arm)]
     chart(figure_differences(table, metric, arm), f"differences-{run.id}", f"differences-{metric}", lambda: chosen)
+    chosen = comparison_table(
+        [found for found in (*summary.comparisons, *summary.averages) if (found.metric, found.arm) == (metric, arm)]
+    )
     st.dataframe(readable_comparisons(chosen).drop(columns=["Arm", "Metric"]), hide_index=True, height="content")
-    st.caption("p: two-sided sign-flip permutation of the paired differences; Holm: corrected over the shares.")
+    st.caption(p_in_words(summary))
 
 
 def means(trials: pd.DataFrame, metric: str) -> None:
     """Every arm and share with the chosen metric's interval, and the means of the others."""
     st.dataframe(readable_cells(trials, metric), hide_index=True, height="content")
-    st.caption("95 % interval: bootstrap over the seeds.")
+    st.caption("95 % interval: for the luck of the seeds alone (Student's t; bootstrap from 10 seeds on).")
 
 
 def by_class(trials: pd.DataFrame, classes: list[str]) -> None:

@@ -40,6 +40,7 @@ from pages.evaluate.views import READ
 SMALL = "small-cnn"
 MAIN = ("name",)
 GROUPS = {
+    "Declared before the sweep": ("primary_ratio", "margin"),
     "Training of the classifier": (
         *("steps", "batch", "lr", "optimizer", "schedule", "weight_decay", "dropout", "weights"),
         *("validations", "select", "patience"),
@@ -48,7 +49,13 @@ GROUPS = {
     "To repeat a publication": ("epochs", "flaws", "beside"),
     "Others": ("first_seed", "quality", "device"),
 }
-LABELS = {"beside": "Show beside", "lr": "Learning rate", "quality": "Quality run of the report"}
+LABELS = {
+    "beside": "Show beside",
+    "lr": "Learning rate",
+    "quality": "Quality run of the report",
+    "primary_ratio": "The one share of the claim",
+    "margin": "Difference that would not matter",
+}
 HEADS = {
     "linear": "Linear",
     "probe": "Logistic regression (probe)",

@@ -8,10 +8,12 @@ from engine.report.headline_answers import of_patients
 from engine.report.style import ARMS
 from engine.report.tables import METRICS
 from engine.sweep.summary_model import SweepSummary
+from engine.sweep.verdict import FORMER_RULE
 
 VERDICTS = {
     "helps": (st.success, ":material/trending_up:", "green"),
     "harms": (st.error, ":material/trending_down:", "red"),
+    "no relevant difference": (st.info, ":material/equal:", "blue"),
     "no evidence": (st.info, ":material/trending_flat:", "blue"),
 }
 
@@ -25,6 +27,8 @@ def show_verdict(summary: SweepSummary) -> None:
         words = "What it would need to tell" if verdict.verdict == "no evidence" else "What is needed next"
         st.caption(f"{words}: {verdict.needed}")
     st.caption(_about(summary))
+    if summary.rule == FORMER_RULE:
+        st.caption(f"Judged by the rule of its time ({summary.rule}); the same sweep anew is judged by today's.")
     for check in summary.checks:
         if not check.ok:
             st.error(f"Self-check failed, **{_words(check.name)}**: {check.sentence}", icon=":material/rule:")

@@ -22,7 +22,7 @@ from pages.components.run_summary import RunSummary, config_of, outcome, runs_na
 from pages.components.runs import BADGE_WIDTH, badge, live, run_header, run_link, run_row, start
 from pages.overview.journeys import STEPS, Journey, Next
 
-VERDICTS = {"helps": st.success, "harms": st.error, "no evidence": st.info}
+VERDICTS = {"helps": st.success, "harms": st.error}
 MOST_ACTIVE = 4
 RECENT = 8
 

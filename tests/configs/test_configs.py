@@ -54,6 +54,11 @@ def test_config_survives_its_file(config: DcganConfig) -> None:
         (lambda: DryRunConfig.build({"training": {"gan": "biggan"}}), "gan is 'biggan'"),
         (lambda: SweepConfig.build({"name": "a", "dataset": "b", "pool": "c", "ratios": (1, 0.5)}), "ratios is"),
         (
+            lambda: SweepConfig.build({"name": "a", "dataset": "b", "pool": "c", "primary_ratio": 0.3}),
+            "primary_ratio is 0.3, which is none of the ratios 0.25, 0.5, 0.75, 1 of real\\+synthetic",
+        ),
+        (lambda: SweepConfig.build({"name": "a", "dataset": "b", "pool": "c", "margin": 2}), "margin is"),
+        (
             lambda: SweepConfig.build({"name": "a", "dataset": "b", "pool": "c", "arms": ("real+synthetic",)}),
             "contain real",
         ),

@@ -6,7 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pandas as pd
 import pytest
@@ -23,8 +23,10 @@ from engine.store.errors import AlreadyActive
 from engine.store.files import write_json
 from engine.store.home import Home
 from engine.store.runs import Run, State, create_run, list_runs
+from engine.sweep.verdict import Verdict
 from pages.evaluate import report
 from pages.evaluate.drilling import remember
+from pages.evaluate.verdicts import VERDICTS
 from tests.fabricated import CLASSES, make_dataset, make_everything, make_pool_run, make_sweep, make_training
 from tests.pages.conftest import OpenPage, press, said_in_order, texts
 
@@ -69,7 +71,9 @@ def test_finished_shows_the_verdict_first_then_everything_behind_it(home: Home, 
     figure = plots(app)["Accuracy against the share of synthetic images"]
     assert single_trials(figure) == 80
     assert "Accuracy: paired differences of real + synthetic" in plots(app)
-    assert [len(table.value) for table in app.dataframe] == [12], "the first tab alone"
+    assert [len(table.value) for table in app.dataframe] == [15], (
+        "the first tab alone: 4 shares and their mean, against three arms"
+    )
     labels = [button.label for button in app.get("download_button")]
     assert labels[:2] == ["Report (HTML)", "Save as text"]
     assert (run.path / "methods.txt").read_text().strip() == app.code[0].value.strip()
@@ -164,7 +168,7 @@ def test_the_plan_shows_what_it_can_detect_before_it_starts(home: Home, pool: Ru
     app = open_page("evaluate")
     metrics = {metric.label: metric.value for metric in app.metric}
     assert metrics.pop("Smallest difference").endswith(" points")
-    assert metrics == {"Test images": "24", "Smallest p-value possible": "0.031", "Trials": "80"}
+    assert metrics == {"Test images": "24", "Repetitions": "8", "Trials": "80"}
     order = said_in_order(app)
     start = order.index("Start sweep")
     assert order.index("**What this can show, and what it takes**") < start, "honest before anything is started"
@@ -181,7 +185,7 @@ def test_the_plan_follows_what_is_chosen(home: Home, pool: Run, open_page: OpenP
     assert metrics["Smallest difference"] == "none"
     assert metrics["Trials"] == str(3 * (1 + 1 + 4 + 3)), "at 100 % no real image would be left to replace"
     said = texts(app)
-    assert "no p-value can fall below" in said
+    assert "this is a quick look that claims nothing" in said
     assert "Real + synthetic has no control" in said
     assert "Reals replaced by synthetic has no control" in said
     assert "--extra-classes bleed" in app.code[0].value
@@ -228,7 +232,9 @@ def test_start_submits_the_plan_and_shows_the_run(
 ) -> None:
     app = open_page("evaluate")
     box(app.number_input, "Repetitions (seeds)").set_value(10)
+    box(app.number_input, "Difference that would not matter").set_value(0.02)
     press(app, "Start sweep")
+    assert [(config.margin, config.primary_ratio) for config in submitted] == [(0.02, None)]
     assert [(config.pool, config.seeds, config.steps) for config in submitted] == [(pool.id, 10, 200)]
     assert app.query_params["run"] == list_runs(home, "sweep")[0].id
     assert app.get("button_group")[0].value == "Results"
@@ -383,3 +389,7 @@ def test_a_report_learns_what_reviewers_said_since(
     assert asked == [("report", run.id)]
     assert "Reviewers have judged" not in texts(app)
     assert "What reviewers saw" in (run.path / "report.html").read_text()
+
+
+def test_every_verdict_has_its_mark() -> None:
+    assert set(VERDICTS) == set(get_args(get_type_hints(Verdict)["verdict"]))

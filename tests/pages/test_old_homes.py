@@ -58,13 +58,18 @@ def test_every_run_and_config_is_read(old: Home) -> None:
 
 
 def test_the_report_has_the_same_numbers(old: Home) -> None:
+    """But for the intervals of arms, which are made anew from the trials and by Student's t where seeds are few."""
     sweep = run_of(old, "sweep")
     before = {path.name: pd.read_csv(path) for path in sweep.path.glob("*.csv")}
     assert len(before) > 8
     text = write_report(sweep).read_text()
     assert sweep.status().result["sentence"] in text
     for name, table in before.items():
-        pd.testing.assert_frame_equal(pd.read_csv(sweep.path / name), table)
+        found = pd.read_csv(sweep.path / name).rename(columns={"p_corrected": "p_holm"})
+        if name == "cells.csv":
+            found, table = (one.drop(columns=["low", "high"]) for one in (found, table))
+        pd.testing.assert_frame_equal(found[list(table)], table)
+        assert found.drop(columns=list(table)).isna().all(axis=None), "nothing is known that was not"
 
 
 def test_checks_without_ids_are_known_by_their_words(old: Home) -> None:

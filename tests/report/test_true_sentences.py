@@ -263,14 +263,14 @@ def check_sentences(case: Case, sources: Sources) -> None:
     assert leaked.tone == ("bad" if flawed else "unknown" if unknown else "good")
 
     # Statistics as they were.
-    assert ("Holm's correction over" in methods) == (config.claims and config.seeds > 1)
+    assert ("of infinitesimal-jackknife pseudo-values" in methods) == (config.claims and config.seeds > 1)
     assert ("served as validation images too" in methods) == ("test-is-validation" in config.flaws)
     assert ("read at the end of each trial" in methods) == ("test-is-validation" not in config.flaws)
     assert ("validation images only" in methods) == (
         config.select != "last" and config.head != "probe" and "test-is-validation" not in config.flaws
     )
-    control = any("duplicates" in arm for arm in config.arms)
-    assert ("repeated real images lies above 0" in methods) == (control and config.claims and config.seeds >= 6)
+    controlled = any("duplicates" in arm for arm in config.arms) and config.claims and config.seeds >= 6
+    assert ("lies above 0 and so does that to the real images alone" in methods) == controlled
     assert ("compared with every training image" in everything.lower()) == case.quality
 
     # Test images without a value of a subgroup are counted.

@@ -8,7 +8,8 @@ from scipy.stats import norm
 
 from engine.sweep.comparisons import compare
 from engine.sweep.metric_table import Parts
-from engine.sweep.verdict import Question, Verdict, judge
+from engine.sweep.verdict import Verdict, judge
+from engine.sweep.verdict_words import Question
 
 RATIOS = (0.25, 0.5, 0.75, 1.0)
 

@@ -12,6 +12,7 @@ from engine.store.errors import ErsatzError
 from engine.store.files import read_json, write_json
 from engine.sweep.checks import CheckId
 from engine.sweep.summary_model import SweepSummary
+from engine.sweep.verdict import FORMER_RULE
 
 FIRST: dict[str, Any] = {
     "dataset": "d",
@@ -31,7 +32,7 @@ FIRST: dict[str, Any] = {
     ],
     "comparisons": [
         {"ratio": 0.5, "against": "real", "metric": "accuracy", "mean_difference": 0.02, "low": None, "high": None}
-        | {"p": 1.0, "p_holm": 1.0, "n": 1, "spread": 0.0}
+        | {"p": 0.4, "p_holm": 0.7, "n": 1, "spread": 0.0}
     ],
     "test_noise": {
         "real": {"mean": 0.8, "low": 0.7, "high": 0.9},
@@ -47,6 +48,8 @@ def test_a_summary_of_the_first_sweeps_opens(tmp_path: Path) -> None:
     summary = SweepSummary.read(tmp_path / "summary.json")
     (comparison,) = summary.comparisons
     assert comparison.arm == "real+synthetic"
+    assert comparison.p_corrected == 0.7
+    assert summary.rule == FORMER_RULE
     assert math.isnan(comparison.low) and math.isnan(comparison.low_total)
     assert math.isnan(summary.cells[0].means["auroc"])
     assert (summary.metric, summary.level, summary.patients, summary.pool_excluded) == ("accuracy", "image", None, None)

@@ -9,14 +9,25 @@ import pandas as pd
 import pytest
 
 from engine.sweep.comparisons import Comparison, compare, paired_differences
-from engine.sweep.verdict import PHANTOM, Question, judge, prefixed, without_claim
+from engine.sweep.verdict import PHANTOM, judge, prefixed, without_claim
+from engine.sweep.verdict_words import Question
 from tests.sweep.simulated import RATIOS, simulate, verdict_of
 
 
 def comparison(against: str, mean: float, arm: str = "real+synthetic", ratio: float = 0.5, n: int = 8) -> Comparison:
-    """A difference that is certain: a narrow interval and the smallest p."""
-    low, high, p = mean - 0.001, mean + 0.001, 2.0 ** (1 - n)
-    return Comparison(arm, ratio, against, "accuracy", mean, low, high, p, p, n, 0.001, low, high, 1e-7, 1e-7)
+    """A difference that is certain: a narrow interval."""
+    return uncertain(against, mean, 0.001, arm, ratio, n)
+
+
+def uncertain(
+    against: str, mean: float, half: float, arm: str = "real+synthetic", ratio: float = 0.5, n: int = 8
+) -> Comparison:
+    """A difference with an interval of this half-width, and a p that agrees with it."""
+    low, high = mean - half, mean + half
+    p = 0.03 if low > 0 or high < 0 else 0.3
+    return Comparison(
+        arm, ratio, against, "accuracy", mean, low, high, p / 2, p, n, 0.001, low, high, 1e-7, 1e-7, low, high
+    )
 
 
 def test_helps_names_the_ratio_and_the_evidence() -> None:
@@ -25,8 +36,9 @@ def test_helps_names_the_ratio_and_the_evidence() -> None:
     assert (verdict.arm, verdict.against) == ("real+synthetic", "real+duplicates")
     assert verdict.sentence.startswith("Synthetic images help: with 50 % synthetic images added, accuracy was ")
     assert "duplicated real images (95 % interval +" in verdict.sentence
-    assert "for other seeds and test images, 4 shares together" in verdict.sentence
-    assert "8 paired repetitions" in verdict.sentence
+    assert "for other seeds and test images, p = " in verdict.sentence
+    assert "corrected over 4 shares and their mean; 8 paired repetitions) and " in verdict.sentence
+    assert " points higher than with the real images alone (+" in verdict.sentence
 
 
 def test_harms_names_the_worst_ratio() -> None:
@@ -41,31 +53,117 @@ def test_one_ratio_may_help_while_another_harms() -> None:
     assert "At 100 % they harm." in verdict.sentence
 
 
-def test_better_than_harmful_duplicates_but_worse_than_the_reals_is_no_help() -> None:
-    assert judge(Question(), [comparison("real", 0.01)], [comparison("real+duplicates", 0.1)]).verdict == "helps"
-    verdict = judge(Question(), [comparison("real", -0.1)], [comparison("real+duplicates", 0.1)])
-    assert verdict.verdict == "harms"
+@pytest.mark.parametrize(
+    ("to_real", "to_duplicates", "verdict", "opening"),
+    [
+        (0.05, 0.05, "helps", "Synthetic images help: "),
+        (0.00, 0.05, "no evidence", "Better than duplicates; not shown better than the real images alone: "),
+        (-0.05, 0.05, "harms", "Synthetic images harm: "),
+        (0.05, 0.00, "no evidence", "Better than the real images alone; not shown better than as many duplicated"),
+        (0.00, 0.00, "no evidence", "No evidence that synthetic images help or harm: at best, "),
+        (-0.05, 0.00, "harms", "Synthetic images harm: "),
+        (0.05, -0.05, "no evidence", "Worse than as many duplicated real images; not shown worse than the real"),
+        (0.00, -0.05, "no evidence", "Worse than as many duplicated real images; not shown worse than the real"),
+        (-0.05, -0.05, "harms", "Synthetic images harm: "),
+    ],
+)
+def test_every_case_of_above_unclear_and_below(
+    to_real: float, to_duplicates: float, verdict: str, opening: str
+) -> None:
+    found = judge(Question(), [uncertain("real", to_real, 0.02)], [uncertain("real+duplicates", to_duplicates, 0.02)])
+    assert found.verdict == verdict
+    assert found.sentence.startswith(opening)
+    assert found.sentence.count("with the real images alone (") == 1, "its difference to the real images is told"
+    if to_real == 0:
+        assert "A gain above 2.0 points against the real images alone is excluded (95 %)." in found.sentence
+    assert "repetitions would be needed" not in found.needed
+
+
+def test_help_at_one_ratio_is_above_both_at_that_ratio() -> None:
+    real = [uncertain("real", 0.05, 0.02, ratio=0.25), uncertain("real", 0.0, 0.02, ratio=0.5)]
+    duplicates = [
+        uncertain("real+duplicates", 0.0, 0.02, ratio=0.25),
+        uncertain("real+duplicates", 0.05, 0.02, ratio=0.5),
+    ]
+    assert judge(Question(), real, duplicates).verdict == "no evidence"
+    both = [duplicates[1], replace(duplicates[1], ratio=0.25)]
+    assert judge(Question(), real, both).ratio == 0.25
+
+
+def test_the_mean_over_the_ratios_can_carry_the_verdict() -> None:
+    ratios = [uncertain("real", 0.02, 0.03, ratio=ratio) for ratio in (0.25, 0.5)]
+    mean = uncertain("real", 0.02, 0.01, ratio=np.nan)
+    against = [replace(each, against="real+duplicates") for each in (*ratios, mean)]
+    verdict = judge(Question(), [*ratios, mean], against)
+    assert (verdict.verdict, verdict.ratio) == ("helps", None)
+    assert verdict.sentence.startswith("Synthetic images help: on the mean over the shares, accuracy was 2.0 points")
+    worse = [replace(mean, mean_difference=-0.02, low_total=-0.03, high_total=-0.01)]
+    verdict = judge(Question(), [*ratios, *worse], against[:2])
+    assert (verdict.verdict, verdict.ratio) == ("harms", None)
+
+
+def test_a_declared_ratio_is_judged_by_itself_and_alone() -> None:
+    """Corrected for four it shows nothing; declared, its own p and interval count, and no other ratio does."""
+    real = [uncertain("real", 0.02, 0.03, ratio=ratio) for ratio in RATIOS]
+    duplicates = [replace(each, against="real+duplicates") for each in real]
+    families = [[replace(each, low_alone=0.001, high_alone=0.039, p=0.02) for each in f] for f in (real, duplicates)]
+    assert judge(Question(), *families).verdict == "no evidence"
+    verdict = judge(Question(primary_ratio=0.75), *families)
+    assert (verdict.verdict, verdict.ratio) == ("helps", 0.75)
+    assert "+0.1 to +3.9 for other seeds and test images, p = 0.02; 8" in verdict.sentence
+    assert verdict.sentence.endswith("That share was declared beforehand; others are exploratory.")
+    harmful = [comparison("real", -0.2, ratio=0.25), *families[0][1:]]
+    assert judge(Question(primary_ratio=0.75), harmful, families[1]).verdict == "helps"
+
+
+def test_classical_augmentation_is_always_in_the_sentence() -> None:
+    classical = [uncertain("real+classical", 0.004, 0.014)]
+    for effect in (0.1, 0.0, -0.1):
+        found = judge(Question(), [comparison("real", effect)], [comparison("real+duplicates", effect)], classical)
+        assert "Against classical augmentation alone: +0.4 points, -1.0 to +1.8." in found.sentence
+
+
+def test_differences_within_a_margin_that_was_set_do_not_matter() -> None:
+    real = [uncertain("real", 0.0, 0.018, ratio=ratio) for ratio in RATIOS]
+    duplicates = [replace(each, against="real+duplicates") for each in real]
+    verdict = judge(Question(margin=0.02), real, duplicates)
+    assert verdict.verdict == "no relevant difference"
+    assert verdict.sentence.startswith(
+        "No relevant difference: at every share, the difference to the real images alone lies within ±2.0 points"
+    )
+    assert judge(Question(), real, duplicates).verdict == "no evidence"
+    assert judge(Question(margin=0.015), real, duplicates).verdict == "no evidence"
+    wide = [*real[:3], uncertain("real", 0.0, 0.03, ratio=1.0)]
+    assert judge(Question(margin=0.02), wide, duplicates).verdict == "no evidence"
+    assert judge(Question(margin=0.02), [replace(each, n=5) for each in real], duplicates).verdict == "no evidence"
+    assert judge(Question(margin=0.02), [uncertain("real", -0.01, 0.005)], duplicates).verdict == "harms"
+    better = [uncertain("real+duplicates", 0.05, 0.01, ratio=ratio) for ratio in RATIOS]
+    verdict = judge(Question(margin=0.02), real, better)
+    assert verdict.verdict == "no evidence"
+    assert "lies within ±2.0 points" in verdict.sentence
+    worse = judge(Question(margin=0.02), real, [replace(each, low_total=-0.07, high_total=-0.05) for each in better])
+    assert worse.verdict == "no relevant difference"
+    assert "duplicated real images they are worse" in worse.sentence
 
 
 def test_a_lucky_test_set_is_no_evidence_whatever_the_seeds_say() -> None:
-    """Eight seeds that agree give p = 0.0078; the interval for other test images decides."""
     lucky = comparison("real+duplicates", 0.05)
     assert judge(Question(), [comparison("real", 0.05)], [lucky]).verdict == "helps"
-    lucky = replace(lucky, low_total=-0.03, high_total=0.13, image_variance=0.04**2)
-    verdict = judge(Question(), [comparison("real", 0.05)], [lucky])
+    lucky = replace(lucky, low_total=-0.03, high_total=0.13, p_corrected=0.2, image_variance=0.04**2)
+    verdict = judge(Question(), [replace(lucky, against="real")], [lucky])
     assert verdict.verdict == "no evidence"
-    assert "95 % interval -3.0 to +13.0 for other seeds and test images" in verdict.sentence
-    assert "times as many test images would be needed" in verdict.needed
-    assert "more repetitions alone cannot" in verdict.needed
-    unknown = replace(lucky, low_total=np.nan, high_total=np.nan, image_variance=np.nan)
+    assert "95 % interval -3.0 to +13.0 for other seeds and test images, p = 0.2" in verdict.sentence
+    assert verdict.needed.startswith("More test images: another test set of this size could move this difference by")
+    unknown = replace(lucky, low_total=np.nan, high_total=np.nan, p_corrected=np.nan, image_variance=np.nan)
     assert judge(Question(), [comparison("real", 0.05)], [unknown]).verdict == "no evidence"
 
 
-def test_no_evidence_says_what_would_be_needed() -> None:
-    verdict = verdict_of(simulate(3, dict.fromkeys(RATIOS, 0.01), patients=1000, lasting=0.0))
+def test_no_evidence_says_which_noise_hides_smaller_differences() -> None:
+    verdict = verdict_of(simulate(4, dict.fromkeys(RATIOS, 0.002), patients=1000, lasting=0.0, of_seed=0.3))
     assert verdict.verdict == "no evidence"
     assert verdict.sentence.startswith("No evidence that synthetic images help or harm")
-    assert "repetitions" in verdict.needed
+    assert "at any share (95 %)" in verdict.sentence
+    assert verdict.needed.startswith("A new sweep with more repetitions, their number fixed before it starts")
 
 
 def test_identical_arms_are_no_evidence() -> None:
@@ -89,10 +187,8 @@ def test_one_seed_is_a_quick_look_too() -> None:
     assert verdict.sentence.startswith("A quick look with 1 repetition claims nothing")
 
 
-def test_six_seeds_and_four_ratios_cannot_claim_and_say_so() -> None:
-    verdict = verdict_of(simulate(0, dict.fromkeys(RATIOS, 0.14), seeds=6))
-    assert verdict.verdict == "no evidence"
-    assert "at least 8 repetitions, or fewer ratios" in verdict.needed
+def test_six_seeds_can_claim_what_is_large() -> None:
+    assert verdict_of(simulate(0, dict.fromkeys(RATIOS, 0.14), seeds=6, patients=300)).verdict == "helps"
 
 
 def test_without_duplicates_no_help_is_claimed_but_harm_is_seen() -> None:
@@ -170,20 +266,20 @@ def test_differences_are_paired_by_seed_at_the_same_ratio() -> None:
 def test_comparisons_hold_both_intervals() -> None:
     trials, parts = simulate(0, lasting=1.5)
     found = compare(trials, "real+synthetic", "real+duplicates", "accuracy", parts)
-    assert [comparison.ratio for comparison in found] == list(RATIOS)
-    for comparison_ in found:
-        assert comparison_.low_total < comparison_.low < comparison_.high < comparison_.high_total
+    assert [each.ratio for each in found[:-1]] == list(RATIOS)
+    assert found[-1].is_mean
+    assert found[-1].mean_difference == pytest.approx(np.mean([each.mean_difference for each in found[:-1]]))
+    for each in found:
+        assert each.low_total < each.low_alone < each.low < each.high < each.high_alone < each.high_total
+        assert each.p <= each.p_corrected
+    alone = compare(trials[trials["ratio"].isin((0.0, 0.5))], "real+synthetic", "real+duplicates", "accuracy", parts)
+    assert (alone[0].p, alone[0].low_alone) == (alone[0].p_corrected, alone[0].low_total)
+    assert len(alone) == 1, "one ratio is its own mean"
     assert np.isnan(compare(trials, "real+synthetic", "real", "accuracy")[0].low_total)
 
 
-def test_a_difference_that_neither_more_seeds_nor_more_images_alone_can_tell_says_so() -> None:
-    """As 2.7 points on 101 images with 8 seeds: both noises are as large as the margin."""
-    numbers = {"low": 0.009, "high": 0.042, "p": 0.031, "p_holm": 0.125, "n": 8, "spread": 0.024}
-    total = {"low_total": -0.013, "high_total": 0.068, "seed_variance": 7.2e-5, "image_variance": 1.6e-4}
-    found = [
-        Comparison("real+synthetic", ratio, "real+duplicates", "accuracy", 0.027, **numbers, **total)
-        for ratio in RATIOS
-    ]
-    verdict = judge(Question(), found, found)
-    assert verdict.verdict == "no evidence"
-    assert verdict.needed.startswith("More repetitions and more test images, both, would be needed")
+def test_seeds_without_one_of_the_ratios_count_for_none() -> None:
+    trials, parts = simulate(0)
+    lost = (trials["arm"] == "real+synthetic") & (trials["ratio"] == 0.5) & (trials["seed"] == 3)
+    found = compare(trials.assign(accuracy=trials["accuracy"].mask(lost)), "real+synthetic", "real", "accuracy", parts)
+    assert [each.n for each in found] == [7] * 5

@@ -1,0 +1,144 @@
+"""What a verdict is about, and the words in which differences and their evidence are told."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from engine.sweep.arms import CLASSICAL, arm_rule, baseline_of, control_of
+from engine.sweep.comparisons import Comparison
+
+NAMES = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "sensitivity": "sensitivity",
+    "specificity": "specificity",
+    "macro_f1": "macro F1",
+    "auroc": "AUROC",
+    "average_precision": "average precision",
+}
+IN_POINTS = ("accuracy", "balanced_accuracy", "sensitivity", "specificity", "macro_f1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What a verdict is about."""
+
+    arm: str = "real+synthetic"
+    metric: str = "accuracy"
+    level: Literal["image", "patient"] = "image"
+    extra_classes: tuple[str, ...] = ()
+    fills_gap: bool = False
+    """Ratios count what a class lacks to the largest one."""
+    primary_ratio: float | None = None
+    """The one that was declared beforehand; none: all of them and their mean."""
+    margin: float | None = None
+    """The largest difference that would not matter, set beforehand."""
+
+    @property
+    def baseline(self) -> str:
+        return baseline_of(self.arm) or "real"
+
+    @property
+    def control(self) -> str | None:
+        return control_of(self.arm)
+
+    @property
+    def measure(self) -> str:
+        return NAMES[self.metric] + (" by patient" if self.level == "patient" else "")
+
+
+def compared(comparison: Comparison, question: Question) -> str:
+    """`with 50 % synthetic images added, accuracy was 2.1 points higher than with ...`."""
+    share = "on the mean over the shares" if comparison.is_mean else share_in_words(comparison.ratio, question)
+    return (
+        f"{share}, {question.measure} was "
+        f"{change_in_words(comparison.mean_difference, question.metric)} than {others_in_words(comparison.against)}"
+    )
+
+
+def share_in_words(ratio: float, question: Question) -> str:
+    rule, share = arm_rule(question.arm), listed([ratio])
+    where = f" to {', '.join(question.extra_classes)}" if question.extra_classes else ""
+    if rule.base == "none":
+        words = f"with synthetic images alone, {share} as many as real ones"
+    elif rule.base == "replaced":
+        words = f"with {share} of the real images replaced by synthetic ones"
+    elif question.fills_gap:
+        words = f"with {share} of what a class lacks to the largest added{where} as synthetic images"
+    else:
+        words = f"with {share} synthetic images added{where}"
+    return words + (", all with classical augmentation" if rule.classical else "")
+
+
+def others_in_words(against: str) -> str:
+    plain = against.removesuffix(CLASSICAL)
+    words = {
+        "real": "with the real images alone",
+        "real+duplicates": "with as many duplicated real images",
+        "replaced+duplicates": "with as many real images replaced by duplicates of the others",
+    }[plain]
+    return words + (" and classical augmentation" if against.endswith(CLASSICAL) else "")
+
+
+def change_in_words(difference: float, metric: str) -> str:
+    size = amount(difference, metric)
+    if float(size.split()[0]) == 0:
+        return "no higher"
+    return f"{size} {'higher' if difference > 0 else 'lower'}"
+
+
+def amount(difference: float, metric: str) -> str:
+    """Its size, in points or as the metric is written."""
+    return f"{100 * abs(difference):.1f} points" if metric in IN_POINTS else f"{abs(difference):.3f}"
+
+
+def evidence(comparison: Comparison, several: int, question: Question) -> str:
+    """`several`: shares that are corrected for, beside their mean."""
+    low, high = interval_ends(comparison)
+    if not math.isfinite(comparison.low_total):
+        return f"95 % interval {low} to {high} for other seeds alone, {repetitions(comparison.n, 'paired ')}"
+    corrected = f" corrected over {several} shares and their mean" if several > 1 else ""
+    return (
+        f"95 % interval {low} to {high} for other seeds and test images, p = {comparison.p_corrected:.2g}{corrected}; "
+        f"{repetitions(comparison.n, 'paired ')}"
+    )
+
+
+def brief_evidence(comparison: Comparison) -> str:
+    """Interval and p, where what they hold for has been said."""
+    low, high = interval_ends(comparison)
+    p = f"; p = {comparison.p_corrected:.2g}" if math.isfinite(comparison.p_corrected) else ""
+    return f"{low} to {high}{p}"
+
+
+def interval_ends(comparison: Comparison) -> tuple[str, str]:
+    low, high = comparison.low_total, comparison.high_total
+    if not math.isfinite(low):
+        low, high = comparison.low, comparison.high
+    scale, digits = (100, 1) if comparison.metric in IN_POINTS else (1, 3)
+    return f"{scale * low:+.{digits}f}", f"{scale * high:+.{digits}f}"
+
+
+def signed_amount(difference: float, metric: str) -> str:
+    """As `+0.4 points`."""
+    return f"{'-' if difference < 0 else '+'}{amount(difference, metric)}"
+
+
+def at_ratios(comparisons: list[Comparison]) -> str:
+    """`At 50 %, 100 %`, or `On the mean`."""
+    ratios = sorted(each.ratio for each in comparisons if not each.is_mean)
+    return f"At {listed(ratios)}" if ratios else "On the mean over the shares"
+
+
+def repetitions(n: int, kind: str = "") -> str:
+    return f"{n} {kind}repetition{'' if n == 1 else 's'}"
+
+
+def listed(ratios: list[float]) -> str:
+    return ", ".join(f"{100 * ratio:g} %" for ratio in ratios)
+
+
+def capitalised(words: str) -> str:
+    return words[0].upper() + words[1:]
