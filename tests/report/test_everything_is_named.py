@@ -10,7 +10,7 @@ from engine.quality.sentences import LOWER_IS_BETTER, ORDER, WORDS
 from engine.report.quality_tables import SCORES
 from engine.report.tables import METRICS as SHOWN
 from engine.sweep.metrics import METRICS as COMPUTED
-from engine.sweep.verdict import IN_POINTS, NAMES
+from engine.sweep.verdict_words import IN_POINTS, NAMES
 
 
 def test_every_metric_of_a_sweep_has_its_title() -> None:
