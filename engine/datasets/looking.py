@@ -19,9 +19,10 @@ from engine.datasets.image_stats import MEASURED
 from engine.datasets.metadata import keep_metadata
 from engine.datasets.parallel_map import each
 from engine.datasets.patients import PATIENT
+from engine.datasets.preprocess import black_and_white
 from engine.datasets.reading.dicom.frames import COLOUR
 from engine.datasets.reading.items import Facts, Item, NotAnImage, Reading
-from engine.datasets.value_range import ValueRange, Values, black_and_white, measure, number, sample_size
+from engine.datasets.value_range import ValueRange, Values, measure, number, sample_size
 from engine.store.progress import Report, ShouldStop
 
 OWN_COLUMNS = (

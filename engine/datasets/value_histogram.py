@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.datasets.value_range import ValueRange, Values, black_and_white, number
+from engine.datasets.preprocess import black_and_white
+from engine.datasets.value_range import ValueRange, Values, number
 
 BINS = 100
 

@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from engine.datasets.preprocess import black_and_white
 from engine.datasets.reading.items import Decoded
 
 SAMPLE = 4096
@@ -306,19 +307,6 @@ def _outside(
             value, name = (min if low else max)(beyond)
             told.append(Outside((value,), 0.0, len(beyond), name, False))
     return told
-
-
-def black_and_white(window: tuple[float, float], exact: bool = True) -> tuple[float, float]:
-    """Values that a window of centre c and width w > 0 shows as black and as white.
-
-    Exact: c - w/2 and c + w/2 (LINEAR_EXACT of DICOM PS3.3 C.11.2.1.3.2). Otherwise DICOM's default function LINEAR
-    (C.11.2.1.2.1), y = (x - (c - 0.5)) / (w - 1) + 0.5, from 0 to 1; it means whole numbers, and for w <= 1, where it
-    has no slope, the exact one is taken.
-    """
-    centre, width = window
-    if exact or width <= 1:
-        return centre - width / 2, centre + width / 2
-    return centre - 0.5 - (width - 1) / 2, centre - 0.5 + (width - 1) / 2
 
 
 def levels_of(

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from engine.datasets.preprocess import black_and_white
 from engine.datasets.reading.items import Decoded
-from engine.datasets.value_range import ValueRange, black_and_white, levels_of, measure, sample_size, value_range
+from engine.datasets.value_range import ValueRange, levels_of, measure, sample_size, value_range
 
 
 def texture(low: float, high: float, seed: int = 0, size: int = 40) -> np.ndarray:

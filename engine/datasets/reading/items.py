@@ -125,6 +125,11 @@ def checked_pixels(width: int, height: int, max_pixels: int) -> None:
         )
 
 
+def first_line(error: Exception) -> str:
+    """What an error says in one line, without a full stop at its end; its kind where it says nothing."""
+    return str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+
+
 def bad_pictures(problems: dict[str, str], total: int) -> ErsatzError:
     """One sentence for all pictures that cannot be used: the first few, and how many there are."""
     first = "; ".join(f"{source} {reason}" for source, reason in list(problems.items())[:3])

@@ -14,10 +14,12 @@ import numpy as np
 from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset
 
+from engine.datasets.preprocess import black_and_white
 from engine.datasets.reading.items import BadPicture
 
 _TEXT_VRS = frozenset({"DS", "IS", "LO", "SH", "ST", "LT", "CS", "UT", "UN"})
 _COMMA = re.compile(r"[+-]?(\d+),(\d+)")
+_STEP = 1e-6
 
 
 class Unreadable(Exception):
@@ -92,7 +94,7 @@ def display_of(
     if base.slope == 0:
         raise BadPicture("has RescaleSlope (0028,1053) = 0, by which all values would be one; mend that tag")
     if window is not None:
-        return replace(base, window=window_ends(*window, exact=window[1] <= 1 and not float(base.slope).is_integer()))
+        return replace(base, window=_ends(window, base.slope))
     holder = _holder(header, frame, "FrameVOILUTSequence", ("WindowCenter", "VOILUTSequence"))
     tables = _sequence(holder, "VOILUTSequence")
     windows = _windows(holder, remarks)
@@ -120,22 +122,15 @@ def display_of(
         return replace(base, sigmoid=windows[0])
     if function not in ("LINEAR", "LINEAR_EXACT"):
         remarks.append("hold an unknown VOILUTFunction, and are shown by a linear window")
-    exact = function == "LINEAR_EXACT" or (windows[0][1] <= 1 and not float(base.slope).is_integer())
-    return replace(base, window=window_ends(*windows[0], exact=exact))
+    return replace(base, window=_ends(windows[0], base.slope, exact=function == "LINEAR_EXACT"))
 
 
-def window_ends(centre: float, width: float, exact: bool = False) -> tuple[float, float]:
-    """Values that become black and white.
-
-    LINEAR (C.11.2.1.2.1): y = (x - (c - 0.5)) / (w - 1) + 0.5 is 0 at c - 0.5 - (w - 1) / 2 and 1 at
-    c - 0.5 + (w - 1) / 2. It knows no width below 1, as small slopes need (SUV in PET), and makes a step of a width of
-    1, which suits whole numbers only; such a window is taken as LINEAR_EXACT (C.11.2.1.3.2), from c - w / 2 to
-    c + w / 2.
-    """
-    if exact or width < 1:
-        return centre - width / 2, centre + width / 2
-    half = max(width - 1, 1e-6) / 2
-    return centre - 0.5 - half, centre - 0.5 + half
+def _ends(window: tuple[float, float], slope: float, exact: bool = False) -> tuple[float, float]:
+    """Values that become black and white; a width of 1 is a step between two whole numbers where units are such."""
+    centre, width = window
+    if width == 1 and float(slope).is_integer() and not exact:
+        width += _STEP
+    return black_and_white((centre, width), exact)
 
 
 def numbers(values: Dataset, keyword: str, remarks: list[str]) -> list[float]:

@@ -13,7 +13,6 @@ from engine.configs import ImportConfig
 from engine.datasets.reading.dicom import reader as dicom
 from engine.datasets.reading.folders.layout import Labelled, Layout
 from engine.datasets.reading.folders.layouts import fixed, weigh
-from engine.datasets.reading.folders.level_names import SPLIT_NAMES as SPLIT_NAMES
 from engine.datasets.reading.folders.level_names import is_plain
 from engine.datasets.reading.folders.masks import is_mask_folder, without_masks
 from engine.datasets.reading.items import BadPicture, Item, Reading

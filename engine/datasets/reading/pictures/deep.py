@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from engine.datasets.preprocess import plain_array, turned
-from engine.datasets.reading.items import BadPicture, Decoded, Facts, checked_pixels
+from engine.datasets.reading.items import BadPicture, Decoded, Facts, checked_pixels, first_line
 
 PNG = b"\x89PNG\r\n\x1a\n"
 JPEG = b"\xff\xd8\xff"
@@ -57,8 +57,7 @@ class Header:
         try:
             array = self.decode(file.read())
         except Exception as error:  # decoders raise nearly anything on damaged files
-            reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
-            raise BadPicture(f"is truncated or damaged ({reason})") from error
+            raise BadPicture(f"is truncated or damaged ({first_line(error)})") from error
         return Decoded(turned(plain_array(array, self.full), self.orientation))
 
 

@@ -14,7 +14,7 @@ from PIL import Image, PngImagePlugin
 
 from engine.datasets.preprocess import DEEP_MODES, plain_array, plain_pixels
 from engine.datasets.reading.dicom import reader as dicom
-from engine.datasets.reading.items import BadPicture, Decoded, Facts, checked_pixels
+from engine.datasets.reading.items import BadPicture, Decoded, Facts, checked_pixels, first_line
 from engine.datasets.reading.pictures import nifti, pages, tiff
 from engine.datasets.reading.pictures.deep import deep_header
 from engine.datasets.reading.recent import RecentTree, recent
@@ -128,7 +128,7 @@ class FilePicture:
                         return tiff.decode(file, max_pixels, self._page(file))
                     except BadPicture:
                         pass
-                raise BadPicture(f"is truncated or damaged ({_reason(error)})") from error
+                raise BadPicture(f"is truncated or damaged ({first_line(error)})") from error
 
     def _frame_of(self, image: Image.Image, file: BinaryIO, max_pixels: int) -> np.ndarray:
         """The pixels of the wanted frame or page."""
@@ -199,14 +199,14 @@ def _open(file: BinaryIO, max_pixels: int) -> Image.Image | None:
     try:
         image = Image.open(file, formats=formats)
     except Image.DecompressionBombError as error:
-        raise BadPicture(f"is larger than any image accepted (a decompression bomb? {_reason(error)})") from error
+        raise BadPicture(f"is larger than any image accepted (a decompression bomb? {first_line(error)})") from error
     except Exception as error:  # decoders raise nearly anything on damaged files
         file.seek(0)
         if start.startswith(tiff.MAGIC) and _is_sound_tiff(file, max_pixels):
             return None
         if isinstance(error, Image.UnidentifiedImageError):
             raise BadPicture("is not an image, or damaged in its first bytes") from error
-        raise BadPicture(f"is damaged in its header ({_reason(error)})") from error
+        raise BadPicture(f"is damaged in its header ({first_line(error)})") from error
     checked_pixels(image.width, image.height, max_pixels)
     if image.format == "PNG" and start[24] in (2, 4) and image.mode == "L" and "transparency" in image.info:
         image.info["transparency"] *= 255 // (2 ** start[24] - 1)  # Pillow scales the pixels of few bits, but not this
@@ -291,7 +291,3 @@ def _remarks(image: Image.Image, file: BinaryIO) -> tuple[str, ...]:
     if image.format == "TIFF" and tiff.has_extra_samples(image):
         return (tiff.EXTRA_SAMPLES,)
     return ()
-
-
-def _reason(error: Exception) -> str:
-    return str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__

@@ -30,7 +30,7 @@ from nibabel.nifti2 import Nifti2PairHeader
 from nibabel.orientations import apply_orientation, io_orientation
 from PIL import Image
 
-from engine.datasets.preprocess import plain_array
+from engine.datasets.preprocess import black_and_white, plain_array
 from engine.datasets.reading.items import BadPicture, Decoded, Facts, checked_pixels
 from engine.datasets.reading.recent import recent
 from engine.datasets.reading.tree import Tree
@@ -95,8 +95,7 @@ def decode(
         pixels = np.ascontiguousarray(voxels)
     levels = None
     if window is not None and _is_deep(header):  # the linear function of DICOM, so that a CT looks the same either way
-        half = max(window[1] - 1, 1e-6) / 2
-        levels = (window[0] - 0.5 - half, window[0] - 0.5 + half)
+        levels = black_and_white(window, exact=False)
     return Decoded(_resampled(pixels, *_square_size(header, across)), levels)
 
 

@@ -18,7 +18,7 @@ from PIL import Image
 from tifffile import PHOTOMETRIC
 
 from engine.datasets.preprocess import plain_array, turned
-from engine.datasets.reading.items import BadPicture, Decoded, Facts, checked_pixels
+from engine.datasets.reading.items import BadPicture, Decoded, Facts, checked_pixels, first_line
 
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what cannot be read is said in one sentence instead
 
@@ -75,8 +75,7 @@ def decode(file: BinaryIO, max_pixels: int, number: int = 0) -> Decoded:
         try:
             array = page.asarray(maxworkers=1).reshape(key.shaped)
         except Exception as error:  # decoders raise nearly anything on damaged files
-            reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
-            raise BadPicture(f"is truncated or damaged ({reason})") from error
+            raise BadPicture(f"is truncated or damaged ({first_line(error)})") from error
         planes, _, _, _, _ = array.shape  # [planes, 1, H, W, samples], planes or samples of 1
         samples = np.moveaxis(array[:, 0, ..., 0], 0, -1) if planes > 1 else array[0, 0]
         full = float(2**key.bitspersample - 1) if key.dtype.kind == "u" else None
