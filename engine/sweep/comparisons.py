@@ -56,15 +56,6 @@ Scores = dict[tuple[str, float], dict[int, float]]
 """Of each arm and ratio: a metric by seed, where it is defined."""
 
 
-def paired_differences(trials: pd.DataFrame, arm: str, ratio: float, against: str, metric: str) -> np.ndarray:
-    """Differences `[seeds]` of a metric; `against` is taken at the same ratio where it has ratios.
-
-    Seeds for which one of the two is missing or undefined are left out; empty when there is nothing to compare.
-    """
-    scores = _scores(trials, metric)
-    return np.array(list(_paired(scores, (arm, ratio), _other(scores, against, ratio)).values()))
-
-
 def compare(trials: pd.DataFrame, arm: str, against: str, metric: str, parts: Parts | None = None) -> list[Comparison]:
     """`arm` against `against` at every ratio of `arm` and, with several, on their mean, which comes last.
 

@@ -19,7 +19,7 @@ RESAMPLES = 9999
 QUICK_LOOK_BELOW = 6
 """A rule of the protocol, not a consequence of the test: what a handful of seeds vary by is too poorly known."""
 BCA_FROM = 10
-"""With fewer seeds a BCa interval is too narrow (it covers 73 % at 3 and 90 % at 8), and Student's t is taken."""
+"""With fewer seeds a BCa interval is too narrow, and Student's t is taken."""
 ALPHA = 0.05
 DRAWN_AT_ONCE = 4_000_000
 """Counts of a cluster bootstrap in memory at once: 64 MB with their copy."""

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engine.sweep.comparisons import Comparison, compare, paired_differences
+from engine.sweep.comparisons import Comparison, compare
 from engine.sweep.verdict import PHANTOM, judge, prefixed, without_claim
 from engine.sweep.verdict_words import Question
 from tests.sweep.simulated import RATIOS, simulate, verdict_of
@@ -258,9 +258,12 @@ def test_differences_are_paired_by_seed_at_the_same_ratio() -> None:
          ("c", 0.0, 1, 0.5), ("a", 0.5, 2, 0.1), ("c", 0.0, 2, np.nan)],
         columns=["arm", "ratio", "seed", "accuracy"],
     )  # fmt: skip
-    assert paired_differences(trials, "a", 0.5, "b", "accuracy") == pytest.approx([0.1, 0.2])
-    assert paired_differences(trials, "a", 0.5, "c", "accuracy") == pytest.approx([0.4])
-    assert len(paired_differences(trials, "a", 0.5, "absent", "accuracy")) == 0
+    (to_b,) = compare(trials, "a", "b", "accuracy")
+    assert (to_b.n, to_b.mean_difference) == (2, pytest.approx(0.15))
+    assert to_b.spread == pytest.approx(np.std([0.1, 0.2], ddof=1))
+    (to_c,) = compare(trials, "a", "c", "accuracy")
+    assert (to_c.n, to_c.mean_difference) == (1, pytest.approx(0.4))
+    assert compare(trials, "a", "absent", "accuracy") == []
 
 
 def test_comparisons_hold_both_intervals() -> None:
