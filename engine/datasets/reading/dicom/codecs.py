@@ -73,10 +73,10 @@ def frame_size(codestream: bytes) -> tuple[int, int] | None:
     """Rows and columns by the codestream itself, which no decoder should meet unawares: they may be of any size."""
     if frame := start_of_frame(codestream):
         return frame[1:]
-    siz = codestream.find(b"\xff\x4f\xff\x51", 0, 4096)  # JPEG 2000, alone or wrapped as JP2
-    if siz < 0 or len(codestream) < siz + 24:
+    marker = codestream.find(b"\xff\x4f\xff\x51", 0, 4096)  # JPEG 2000, alone or wrapped as JP2
+    if marker < 0 or len(codestream) < marker + 24:
         return None
-    right, bottom, left, top = unpack(">4I", codestream[siz + 8 : siz + 24])
+    right, bottom, left, top = unpack(">4I", codestream[marker + 8 : marker + 24])
     return bottom - top, right - left
 
 
