@@ -107,6 +107,7 @@ def demo(
     gan: Annotated[str, typer.Option(help=f"{' or '.join(gans())} [default: the preset's own]")] = "",
     protocol: Annotated[str, typer.Option(help=PipelineConfig.model_fields["protocol"].description)] = "both",
     folds: Annotated[int, typer.Option(help=PipelineConfig.model_fields["folds"].description)] = 0,
+    generators: Annotated[int, typer.Option(help=PipelineConfig.model_fields["generators"].description)] = 1,
     size: Annotated[
         str | None,
         typer.Option(
@@ -136,6 +137,7 @@ def demo(
             "gan": gan,
             "protocol": protocol,
             "folds": folds,
+            "generators": generators,
             "size": "full" if full else size if size is not None else usual_size(preset_name, trained),
             "minutes": minutes,
             "overrides": overrides,
@@ -199,6 +201,9 @@ def train(
     dataset: Annotated[str, typer.Argument(help="A frozen data set; `dataset list` shows them.")],
     gan: Annotated[str, typer.Option(help=f"{' or '.join(gans())} [default: the preset's, or dcgan]")] = "",
     preset_name: PresetName = "",
+    generators: Annotated[
+        int, typer.Option(help="Generators of each class, 1 to 5, each with a seed of its own, for one pool of all.")
+    ] = 1,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what it would cost, measured by a few iterations.")
     ] = False,
@@ -211,7 +216,7 @@ def train(
     home = Home.from_environment()
     base = preset(preset_name).train_settings(gan) if preset_name else {"gan": gan or "dcgan"}
     values = {**base, **settings, "dataset": dataset}
-    configs, beside = jobs.trainings_by_class(values, lambda: Dataset.open(home, dataset).classes)
+    configs, beside = jobs.trainings_by_class(values, lambda: Dataset.open(home, dataset).classes, generators)
     if dry_run:
         dry_run_command(home, configs, as_json)
         return
@@ -236,7 +241,8 @@ def export(
 @with_options(PoolConfig, omit=("name", "dataset", "dataset_fingerprint", "generators", "first_seed", "psi_cutoff"))
 def sample(
     run_ids: Annotated[
-        list[str], typer.Argument(metavar="RUN...", help="Training runs: one a class, or a conditional one.")
+        list[str],
+        typer.Argument(metavar="RUN...", help="Training runs: one a class, or a conditional one; or several."),
     ],
     name: Annotated[str, typer.Option(help="Save a pool under this name, for a sweep.")] = "",
     out: Annotated[Path | None, typer.Option(help="Write single images into this folder instead of a pool.")] = None,

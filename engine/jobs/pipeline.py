@@ -175,7 +175,7 @@ def run_pipeline(run: Run, config: PipelineConfig, report: Report, should_stop: 
             _pool_settings(settings, part, sweeps)
         for part in folds or [dataset]:
             place = f"Fold {len(pipeline.parts) + 1} of {len(folds)}: " if folds else ""
-            generators = _train(pipeline, settings["train"], part, place)
+            generators = _train(pipeline, settings["train"], part, place, config.generators)
             pool = _pool(pipeline, _pool_settings(settings, part, sweeps), part, generators, place)
             quality = _quality(pipeline, settings["quality"], part, pool, place)
             pipeline.parts.append(_Part(part, pool, quality))
@@ -270,16 +270,16 @@ def _pool_settings(settings: dict[str, dict[str, Any]], dataset: Dataset, sweeps
     return {**pool, "images_per_class": number}
 
 
-def _train(pipeline: _Pipeline, settings: dict[str, Any], dataset: Dataset, place: str) -> list[Run]:
+def _train(pipeline: _Pipeline, settings: dict[str, Any], dataset: Dataset, place: str, of_each: int) -> list[Run]:
     configs, beside = trainings_by_class(
-        {**settings, "dataset": dataset.name, "class_name": ""}, lambda: dataset.classes
+        {**settings, "dataset": dataset.name, "class_name": ""}, lambda: dataset.classes, of_each
     )
-    names = [config.class_name for config in configs]
+    names = list(dict.fromkeys(config.class_name for config in configs))
     generators = []
     for config in configs:
         generators.append(pipeline.start(config, beside))
         pipeline.note(train=(*pipeline.result.train, generators[-1].id))
-    what = f"{len(names)} generators" if len(names) > 1 else "the generator"
+    what = f"{len(generators)} generators" if len(generators) > 1 else "the generator"
     pipeline.follow(generators, f"{place}Train {what}" + (f" ({', '.join(names)})" if names[0] else ""))
     return generators
 

@@ -31,7 +31,8 @@ from engine.gans.snapshots import list_generators
 from engine.jobs.kinds import kind_of
 from engine.projection.target import preparation, read_target
 from engine.publications.presets import step_settings
-from engine.sampling.exported import GeneratorInfo, has_generator, read_generator
+from engine.sampling.exported import GeneratorInfo, has_generator, read_generator, read_info
+from engine.sampling.makers import require_alike
 from engine.sampling.pools import Pool, wanted_classes
 from engine.store.errors import ErsatzError
 from engine.store.hashing import sha256_file
@@ -80,8 +81,10 @@ def prepare_network(home: Home, config: NetworkConfig) -> NetworkConfig:
 def prepare_pool(home: Home, config: PoolConfig) -> PoolConfig:
     """With the split of the data set and the hashes of generators that were trained on it."""
     dataset = _frozen_dataset(home, config)
-    wanted_classes(config.only_classes, dataset)  # one that is unknown leaves no run behind
+    wanted = wanted_classes(config.only_classes, dataset)  # one that is unknown leaves no run behind
     generators = tuple(_generator(home, reference, dataset) for reference in config.generators)
+    runs = [Run(home, generator.run) for generator in generators]
+    require_alike([read_info(run.path) for run in runs], [run.config() for run in runs], wanted)
     return config.model_copy(update={"dataset_fingerprint": dataset.fingerprint, "generators": generators})
 
 

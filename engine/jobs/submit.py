@@ -31,6 +31,8 @@ from engine.store.roles import machine_user
 from engine.store.runs import ENDING_SECONDS, RESUMABLE, Run, State, Status, create_run, find_runs
 
 POLL_SECONDS = 0.2
+MOST_GENERATORS = 5
+"""Generators of a class, trained alike with seeds of their own."""
 
 
 def submit(home: Home, config: Config, *, label: str | None = None, owner: str = "", beside: int = 1) -> Run:
@@ -65,16 +67,26 @@ def _short_operators(config: Config) -> bool:
 
 
 def trainings_by_class(
-    values: dict[str, Any], class_names: Callable[[], Sequence[str]]
+    values: dict[str, Any], class_names: Callable[[], Sequence[str]], generators: int = 1
 ) -> tuple[list[TrainConfig], int]:
     """A training for each class, and how many of them run `side_by_side`.
 
     A single one when `values` name its class (`class_name`) or have one generator make all of them (`conditional`);
-    the names of the classes are asked for otherwise alone, since that opens a data set.
+    the names of the classes are asked for otherwise alone, since that opens a data set. Of several `generators` a class
+    each has a seed of its own, the next after the other's.
     """
+    if not 1 <= generators <= MOST_GENERATORS:
+        raise ErsatzError(
+            f"{generators} generators a class are asked for; 1 to {MOST_GENERATORS} are expected. Correct the number."
+        )
     one = values.get("conditional") or values.get("class_name")
     names = [values.get("class_name", "")] if one else class_names()
-    configs = [parse_training({**values, "class_name": name}) for name in names]
+    first = parse_training({**values, "class_name": names[0]}).seed
+    configs = [
+        parse_training({**values, "class_name": name, "seed": first + number})
+        for number in range(generators)
+        for name in names
+    ]
     return configs, side_by_side(configs)
 
 

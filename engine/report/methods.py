@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 
 from engine.configs.gans import gan_title
 from engine.publications.table import AUGMENTATIONS
@@ -79,12 +80,13 @@ def _data(sources: Sources) -> str:
 
 
 def _generators(sources: Sources) -> list[str]:
-    """One sentence for all generators that were trained alike."""
+    """One sentence for all generators that were trained alike but for the seed."""
     alike: dict[str, list[GeneratorSource]] = {}
     for generator in sources.generators:
-        alike.setdefault(_trained(generator), []).append(generator)
+        alike.setdefault(_trained(generator, ()), []).append(generator)
     sentences = []
-    for how, generators in alike.items():
+    for generators in alike.values():
+        how = _trained(generators[0], sorted({generator.config.get("seed", 0) for generator in generators}))
         made = list(dict.fromkeys(name for generator in generators for name in generator.info.classes))
         conditional = ", conditional on the class" if generators[0].info.conditional else ""
         were = "Generators" if len(generators) > 1 else "A generator"
@@ -98,18 +100,19 @@ def _generators(sources: Sources) -> list[str]:
 
 
 def _one_of_each(generators: list[GeneratorSource], folds: int) -> str:
-    """Of what there is one generator each, where there are several: `one a class and fold`."""
+    """Of what there are equally many generators, where there are several: `one a class and fold`, `3 a class`."""
     if len(generators) == 1:
         return ""
     classes = len({tuple(generator.info.classes) for generator in generators})
     datasets = len({generator.info.dataset or generator.config.get("dataset") for generator in generators})
     of = [word for word, count in (("class", classes), ("fold", datasets if folds else 1)) if count > 1]
-    if len(generators) != classes * (datasets if folds else 1) or not of:
+    each, rest = divmod(len(generators), classes * (datasets if folds else 1))
+    if rest or not of:
         return f"{len(generators)} of them"
-    return f"one a {' and '.join(of)}"
+    return f"{'one' if each == 1 else each} a {' and '.join(of)}"
 
 
-def _trained(generator: GeneratorSource) -> str:
+def _trained(generator: GeneratorSource, seeds: Sequence[int]) -> str:
     info, config = generator.info, generator.config
     if config.get("kind") == "network":
         return f"networks imported from {config['source']}"
@@ -132,7 +135,7 @@ def _trained(generator: GeneratorSource) -> str:
         text += f", R1 weight {config['gamma']:g}"
     if config.get("gradient_penalty"):
         text += f", gradient penalty {config['gradient_penalty']:g}"
-    text += f", seed {config['seed']})"
+    text += f", seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))})"
     if config.get("start_from"):
         text += f", starting from the network {config['start_from']}"
     return text
@@ -276,9 +279,12 @@ def _statistic(sources: Sources, arm: str) -> str:
     """What p and interval are made of."""
     config = sources.config
     ratios = ratios_of(arm, config)
+    generators = sources.summary.generators_a_class
+    luck = f"generators ({generators} a class, seeds nested in them)" if generators > 1 else "seeds"
     text = (
-        "their p values and 95 % intervals take seeds and test images (whole groups where known) as random: a crossed "
-        "analysis of variance of infinitesimal-jackknife pseudo-values, with a t at Satterthwaite's degrees of freedom"
+        f"their p values and 95 % intervals take {luck} and test images (whole groups where known) as random: a "
+        "crossed analysis of variance of infinitesimal-jackknife pseudo-values, with a t at Satterthwaite's degrees of "
+        "freedom"
     )
     if config.primary_ratio is not None and len(ratios) > 1 and config.primary_ratio in ratios:
         return f"{text}. The share of {100 * config.primary_ratio:g} % was declared beforehand; others are exploratory."

@@ -16,6 +16,7 @@ from engine.features.backbones import open_backbone
 from engine.features.cache import FeatureCache
 from engine.features.classical import apply_maps, seeded_maps, view_seed
 from engine.features.weights import resolve_weights
+from engine.sampling.makers import Makers
 from engine.store.files import replacing
 from engine.store.home import Home
 from engine.store.progress import Report, ShouldStop
@@ -73,8 +74,8 @@ def load_inputs(
     real, valid, test = (_part(dataset, part) for part in ("train", "valid", "test"))
     pool_rows, in_test = pool_part(split, config)
     test = _joined(test, _synthetic(split, in_test))
-    pool_labels = dataset.labels(pool_rows)
-    used = _used_pool_rows(trials, real.labels, pool_labels, config)
+    pool_labels, makers = dataset.labels(pool_rows), split.pool.makers(pool_rows)
+    used = _used_pool_rows(trials, real.labels, pool_labels, config, makers)
     synthetic = _synthetic(split, pool_rows.iloc[used])
 
     def shown(table: Table, augmented: bool = False) -> torch.Tensor:
@@ -106,7 +107,8 @@ def load_inputs(
     else:
         valid_shown = shown(valid)
     return Inputs(
-        train, valid_shown, test_shown, real.labels, pool_labels, valid.labels, len(dataset.classes), views
+        train, valid_shown, test_shown, real.labels, pool_labels, valid.labels, len(dataset.classes), views,
+        makers,
     )  # fmt: skip
 
 
@@ -131,12 +133,12 @@ def _joined(one: Table, other: Table) -> Table:
 
 
 def _used_pool_rows(
-    trials: Sequence[Trial], real_labels: np.ndarray, pool_labels: np.ndarray, config: SweepConfig
+    trials: Sequence[Trial], real_labels: np.ndarray, pool_labels: np.ndarray, config: SweepConfig, makers: Makers
 ) -> np.ndarray:
     """Rows of the pool that some trial sees; the others are not read."""
     seen = np.zeros(len(real_labels) + len(pool_labels), bool)
     for trial in trials:
-        seen[training_set(trial, real_labels, pool_labels, config).rows] = True
+        seen[training_set(trial, real_labels, pool_labels, config, makers).rows] = True
     return np.flatnonzero(seen[len(real_labels) :])
 
 

@@ -60,12 +60,14 @@ def summarise(
         metric: patient_parts(metric, trials, test_images, classes, positive, level)
         for metric in dict.fromkeys((config.metric, *COMPARED))
     }
+    generators = splits[0].pool.generators_a_class
+    turns = {seed: place % generators for place, seed in enumerate(sorted(set(trials["seed"])))}
     compared = [
         found
         for metric in parts
         for arm in filter(is_synthetic, config.arms)
         for against in _others(arm, config)
-        for found in compare(wide, arm, against, metric, parts[metric])
+        for found in compare(wide, arm, against, metric, parts[metric], turns)
     ]
     baselines = [
         found
@@ -118,6 +120,7 @@ def summarise(
         rule=RULE,
         dropped=dropped_runs(trials, majority) if "dropped-runs" in config.flaws else None,
         pool_images=sum(len(split.pool.rows()) for split in splits),
+        generators_a_class=generators,
         pool_excluded=_excluded(splits),
     )
 

@@ -160,6 +160,8 @@ class SweepSummary(Versioned):
     checks: tuple[Check, ...] = ()
     dropped: DroppedRuns | None = None
     pool_images: int = 0
+    generators_a_class: int = 1
+    """Generators of each class that took turns over the seeds."""
     pool_excluded: dict[str, int] | None = None
     """Images that had left the pools, by reason; None of sweeps that did not count them."""
 

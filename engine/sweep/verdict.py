@@ -36,6 +36,7 @@ RULE = "two-way t, max-t over the ratios and their mean; above the duplicates an
 FORMER_RULE = "sign flip of the seeds (Holm) and intervals for seeds and images; above the duplicates"
 """What sweeps of before were judged by."""
 
+ONE_GENERATOR = "This is about the images of this pool; other generators, or the same trained again, were not tried."
 PHANTOM = "On the drawn phantom, which says nothing about patients: "
 EXPLORATORY = "Exploratory, for the verdict is about another arm: "
 
@@ -93,6 +94,8 @@ class _Found:
                 f"Against classical augmentation alone: {signed_amount(classical.mean_difference, classical.metric)}, "
                 f"{low} to {high}."
             )
+        if verdict != "no evidence" and at.generators == 1:
+            sentences.append(ONE_GENERATOR)
         if self.declared:
             sentences.append("That share was declared beforehand; others are exploratory.")
         ratio = None if at.is_mean else at.ratio

@@ -99,10 +99,12 @@ def evidence(comparison: Comparison, several: int, question: Question) -> str:
     low, high = interval_ends(comparison)
     if not math.isfinite(comparison.low_total):
         return f"95 % interval {low} to {high} for other seeds alone, {repetitions(comparison.n, 'paired ')}"
+    by = f" from {comparison.generators} generators a class" if comparison.generators > 1 else ""
+    luck = "generators, seeds" if by else "seeds"
     corrected = f" corrected over {several} shares and their mean" if several > 1 else ""
     return (
-        f"95 % interval {low} to {high} for other seeds and test images, p = {comparison.p_corrected:.2g}{corrected}; "
-        f"{repetitions(comparison.n, 'paired ')}"
+        f"95 % interval {low} to {high} for other {luck} and test images, p = {comparison.p_corrected:.2g}{corrected}; "
+        f"{repetitions(comparison.n, 'paired ')}{by}"
     )
 
 

@@ -112,6 +112,7 @@ def test_a_declared_ratio_is_judged_by_itself_and_alone() -> None:
     assert (verdict.verdict, verdict.ratio) == ("helps", 0.75)
     assert "+0.1 to +3.9 for other seeds and test images, p = 0.02; 8" in verdict.sentence
     assert verdict.sentence.endswith("That share was declared beforehand; others are exploratory.")
+    assert "other generators, or the same trained again, were not tried" in verdict.sentence
     harmful = [comparison("real", -0.2, ratio=0.25), *families[0][1:]]
     assert judge(Question(primary_ratio=0.75), harmful, families[1]).verdict == "helps"
 
