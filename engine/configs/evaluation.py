@@ -139,6 +139,11 @@ class SweepConfig(Config):
     """Hash of the pool's manifest; filled in when the run is submitted."""
     folds: tuple[Fold, ...] = ()
     """Cross-validation: every fold's data set and pool; empty: the data set's own split, once."""
+    external: str = ""
+    """Name of another frozen data set, such as another hospital's, that every classifier is read on too; all its images
+    are test images. Empty: none."""
+    external_fingerprint: str = ""
+    """Hash of its frozen split; filled in when the run is submitted."""
     quality: str = ""
     """Id of the quality run that the report shows; empty: the newest one of the pool."""
     beside: str = ""

@@ -39,6 +39,7 @@ from engine.store.hashing import sha256_file
 from engine.store.home import Home
 from engine.store.plugins import named
 from engine.store.runs import Run, State
+from engine.sweep.external import open_external
 from engine.sweep.leaks import refuse_unsound
 from engine.sweep.splits import named_splits, open_splits, pinned
 
@@ -249,6 +250,11 @@ def prepare_sweep(home: Home, config: SweepConfig) -> SweepConfig:
     for split in named_splits(config):
         _finished_pool(home, split.pool)
     splits = open_splits(home, config)
-    refuse_unsound(config, splits)
-    update = {"dataset_fingerprint": dataset.fingerprint, "weights": _absolute(config.weights)}
+    external = open_external(home, config)
+    refuse_unsound(config, splits, external)
+    update = {
+        "dataset_fingerprint": dataset.fingerprint,
+        "external_fingerprint": external.fingerprint if external is not None else "",
+        "weights": _absolute(config.weights),
+    }
     return pinned(config.completed(), splits).model_copy(update=update)

@@ -7,9 +7,11 @@ import pandas as pd
 from engine.quality.quality_scores import rows_table
 from engine.report.dataset_figures import class_counts
 from engine.report.detail_tables import class_table, reliability_table, subgroup_table
+from engine.report.external_results import external_cells
 from engine.report.protocol_comparison import published_table
 from engine.report.sources import Sources
 from engine.report.tables import all_cells, comparison_table
+from engine.sweep.external import EXTERNAL_SCORES
 
 KEPT = ("trials", "metrics")
 """Tables that the sweep itself keeps as Parquet, with more columns than the CSV."""
@@ -19,7 +21,7 @@ def report_tables(sources: Sources) -> dict[str, pd.DataFrame]:
     """The numbers of every figure in the report, by the name of their files."""
     summary = sources.summary
     tables = {
-        "trials": sources.trials.drop(columns="scores", errors="ignore"),
+        "trials": sources.trials.drop(columns=["scores", EXTERNAL_SCORES], errors="ignore"),
         "cells": all_cells(sources.trials),
         "comparisons": comparison_table((*summary.comparisons, *summary.averages)),
         "classes": class_table(sources.trials, summary.classes),
@@ -30,6 +32,8 @@ def report_tables(sources: Sources) -> dict[str, pd.DataFrame]:
         tables["reliability"] = reliability_table(sources.trials, sources.test_images, summary.classes)
     if summary.subgroups:
         tables["subgroups"] = subgroup_table(summary.subgroups)
+    if summary.external is not None:
+        tables["external"] = external_cells(summary)
     if sources.dataset is not None:
         tables["class_counts"] = class_counts(sources.dataset.manifest).reset_index()
     if sources.generators:

@@ -36,6 +36,7 @@ from engine.report.detail_tables import (
     subgroup_table,
 )
 from engine.report.export_tables import KEPT, report_tables
+from engine.report.external_results import external_words, readable_external_cells, readable_external_comparisons
 from engine.report.figures import (
     figure_augmentation,
     figure_class_counts,
@@ -80,6 +81,7 @@ from engine.store.runs import Run
 from engine.sweep.arms import baseline_of, control_of, has_ratios
 from engine.sweep.checks import check_published
 from engine.sweep.protocol_deviations import DroppedRuns
+from engine.sweep.summary_model import SweepSummary
 from engine.sweep.verdict import Verdict
 
 MAY_STAND_TOGETHER = 5
@@ -146,6 +148,7 @@ def _content(sources: Sources, names: list[str], methods: str) -> dict[str, Any]
         "p_in_words": p_in_words(summary),
         "comparisons": _table(readable_comparisons(with_means[of_metric])),
         "other_comparisons": _table(readable_comparisons(with_means[~of_metric])),
+        "external": _external(summary),
         "checks": summary.checks,
         "departures": summary.departures,
         "dropped": _dropped(summary.dropped, sources.trials),
@@ -218,6 +221,19 @@ def _other_verdicts(sources: Sources) -> list[tuple[str, Verdict]]:
     """The verdicts on the arms that the sweep is not about, by their titles; exploratory."""
     primary = primary_arm(sources)
     return [(ARMS[arm].title, verdict) for arm, verdict in sources.summary.verdicts.items() if arm != primary]
+
+
+def _external(summary: SweepSummary) -> dict[str, Any] | None:
+    """What the trials found on a second data set; None where there was none."""
+    external = summary.external
+    if external is None:
+        return None
+    return {
+        "verdict": external.verdict,
+        "words": external_words(summary),
+        "cells": _table(readable_external_cells(summary)),
+        "comparisons": _table(readable_external_comparisons(external)),
+    }
 
 
 def _sweep_figures(sources: Sources, metric: str) -> list[go.Figure]:

@@ -72,6 +72,11 @@ def _data(sources: Sources) -> str:
         text += f" {added} synthetic images were set among the test images, as published."
     if sources.config.folds:
         text += f" {dependent_folds(len(sources.config.folds))}"
+    if (external := summary.external) is not None:
+        text += (
+            f" Every classifier was also read on all {external.n_images} images of another data set, "
+            f"{external.dataset}, of which nothing was seen in training."
+        )
     form = "grey" if dataset.mode == "L" else "colour"
     how = {"pad": "padded with black to squares", "crop": "cropped to their central square", "stretch": "stretched"}
     resize = how.get(str(dataset.info.config.get("resize")))

@@ -65,8 +65,9 @@ def load_inputs(
     trials: Sequence[Trial],
     report: Report,
     should_stop: ShouldStop,
+    external: Dataset | None = None,
 ) -> Inputs:
-    """What the trials of one split read, in the memory of the CPU.
+    """What the trials of one split read, in the memory of the CPU; the external images follow the test images.
 
     Raises `features.cache.Interrupted` when asked to stop while features are computed.
     """
@@ -106,6 +107,8 @@ def load_inputs(
         valid, valid_shown = test, test_shown
     else:
         valid_shown = shown(valid)
+    if external is not None:
+        test_shown = torch.cat((test_shown, shown(_rows(dataset, external, external.rows()))))
     return Inputs(
         train, valid_shown, test_shown, real.labels, pool_labels, valid.labels, len(dataset.classes), views,
         makers,
@@ -113,8 +116,12 @@ def load_inputs(
 
 
 def _part(dataset: Dataset, part: str) -> Table:
-    rows = dataset.rows(part)
-    return Table(dataset.pixels(rows), list(rows["path"]), list(rows["sha256"]), np.array(dataset.labels(rows)))
+    return _rows(dataset, dataset, dataset.rows(part))
+
+
+def _rows(dataset: Dataset, source: Dataset, rows: pd.DataFrame) -> Table:
+    """Images of `source` with the classes counted as in `dataset`."""
+    return Table(source.pixels(rows), list(rows["path"]), list(rows["sha256"]), np.array(dataset.labels(rows)))
 
 
 def _synthetic(split: Split, rows: pd.DataFrame) -> Table:

@@ -12,11 +12,15 @@ from engine.datasets.patients import known_of
 from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
 from engine.sweep.arms import require_enough
+from engine.sweep.external import refuse_unfit
 from engine.sweep.splits import Split, named_splits, pool_part
 
 
-def refuse_unsound(config: SweepConfig, splits: Sequence[Split]) -> None:
-    """Raise `ErsatzError` with the reason when a sweep on these data sets and pools would prove nothing."""
+def refuse_unsound(config: SweepConfig, splits: Sequence[Split], external: Dataset | None = None) -> None:
+    """Raise `ErsatzError` with the reason when a sweep on these data sets and pools would prove nothing.
+
+    `external`: the second test set, where there is one.
+    """
     for named, split in zip(named_splits(config), splits, strict=True):
         dataset, pool = split.dataset, split.pool
         dataset.require_frozen()
@@ -34,6 +38,8 @@ def refuse_unsound(config: SweepConfig, splits: Sequence[Split]) -> None:
         require_enough(config, counts, available, makers.count)
     _refuse_uneven(config, splits)
     _refuse_overlap([split.dataset for split in splits])
+    if external is not None:
+        refuse_unfit(config, external, splits)
 
 
 def _refuse_uneven(config: SweepConfig, splits: Sequence[Split]) -> None:

@@ -3,6 +3,7 @@
 <run>/
     trials.parquet    one row a trial, with its test scores; replaced whole after every trial (or group of heads)
     test_images.csv   path, class, group, sha256, fold, synthetic in the order of the scores (those of a trial's fold)
+    external_images.csv   the same of the external data set, where the config names one
     views.csv         the seed of every random view, where classical augmentation meets cached features
     metrics.parquet   every metric of every arm, ratio and seed, by image, patient and subgroup; written at the end
     summary.json      cells, comparisons, verdict; written at the end
@@ -25,6 +26,7 @@ from engine.store.files import replacing
 from engine.store.progress import Outcome, Progress, Report, ShouldStop, never, silent
 from engine.store.runs import Run
 from engine.sweep.arms import Trial, plan, steps_of
+from engine.sweep.external import EXTERNAL_FILE, EXTERNAL_SCORES, external_table, open_external
 from engine.sweep.inputs import load_inputs, open_cache
 from engine.sweep.leaks import refuse_unsound
 from engine.sweep.metric_table import METRICS_FILE, metric_table
@@ -53,8 +55,8 @@ def run_sweep(
     each; on GPUs there is one process a device. Raises `ErsatzError` for leaks and for pools that do not fit.
     """
     config = config.completed()
-    splits = open_splits(run.home, config)
-    refuse_unsound(config, splits)
+    splits, external = open_splits(run.home, config), open_external(run.home, config)
+    refuse_unsound(config, splits, external)
     classes = splits[0].dataset.classes
     trials = plan(config)
     test_images = test_table(splits, config)
@@ -62,6 +64,9 @@ def run_sweep(
     cache, classifier = open_cache(run.home, config)
     with replacing(run.path / TEST_FILE) as temporary:
         test_images.to_csv(temporary, index=False)
+    if external is not None:
+        with replacing(run.path / EXTERNAL_FILE) as temporary:
+            external_table(external, len(splits)).to_csv(temporary, index=False)
 
     report(Progress("trials", len(rows), len(trials), "trials"))
     for split in splits:
@@ -70,7 +75,7 @@ def run_sweep(
         if not todo:
             continue
         try:
-            inputs = load_inputs(run, split, cache, config, of_fold, report, should_stop)
+            inputs = load_inputs(run, split, cache, config, of_fold, report, should_stop, external)
         except Interrupted:
             return "stopped"
         where = devices_for_trials(config, len(todo), workers)
@@ -89,7 +94,7 @@ def run_sweep(
     table = metric_table(done, test_images, classes, positive_class(classes), config.subgroups)
     with replacing(run.path / METRICS_FILE) as temporary:
         table.to_parquet(temporary)
-    summary = summarise(config, splits, done, test_images, table, classifier)
+    summary = summarise(config, splits, done, test_images, table, classifier, external)
     summary.write_to(run.path / SUMMARY_FILE)
     run.update(result=SweepResult(verdict=summary.verdict.verdict, sentence=summary.verdict.sentence).plain())
     return "finished"
@@ -110,7 +115,7 @@ def groups(config: SweepConfig, trials: Sequence[Trial], done: Collection[Trial]
 
 def _row(result: Result, labels: np.ndarray, positive: int, config: SweepConfig) -> dict[str, Any]:
     """A row of trials.parquet; its metrics are those of the fold's test images."""
-    scores = result.scores
+    scores, external = result.scores[: len(labels)], result.scores[len(labels) :]
     confusion = confusion_matrix(labels, scores.argmax(1), scores.shape[1])
     return {
         "arm": result.trial.arm,
@@ -126,6 +131,7 @@ def _row(result: Result, labels: np.ndarray, positive: int, config: SweepConfig)
         **metrics(labels, scores, positive),
         "confusion": json.dumps(confusion.tolist()),
         "scores": scores.astype(np.float32).ravel(),
+        **({EXTERNAL_SCORES: external.astype(np.float32).ravel()} if len(external) else {}),
         "seconds": result.seconds,
     }
 

@@ -10,12 +10,14 @@ import numpy as np
 import pandas as pd
 
 from engine.configs import SweepConfig
+from engine.datasets.dataset import Dataset
 from engine.datasets.patients import clusters_in, known_of, patients_in
 from engine.sweep.analysis_units import Level, knows_patients, seed_scores, units_of
 from engine.sweep.arms import baseline_of, control_of, is_synthetic, primary_arm
 from engine.sweep.checks import Check, self_checks
 from engine.sweep.comparisons import Comparison, compare
-from engine.sweep.metric_table import Parts, patient_parts
+from engine.sweep.external import external_table, external_trials
+from engine.sweep.metric_table import Parts, metric_table, patient_parts
 from engine.sweep.metrics import METRICS, majority_accuracy, positive_class
 from engine.sweep.power import detectable
 from engine.sweep.protocol_deviations import Deviation, deviations, dropped_runs
@@ -25,6 +27,7 @@ from engine.sweep.summary_model import (
     Cell,
     Classifier,
     DifferenceNoise,
+    External,
     Fold,
     Patients,
     RealNoise,
@@ -50,6 +53,7 @@ def summarise(
     test_images: pd.DataFrame,
     table: pd.DataFrame,
     classifier: Classifier,
+    external: Dataset | None = None,
 ) -> SweepSummary:
     """The content of `summary.json` from the complete table of trials, their test images and `metric_table` of both."""
     dataset = splits[0].dataset
@@ -79,7 +83,7 @@ def summarise(
     ]
     comparisons = [found for found in compared if not found.is_mean]
     apart, checks = deviations(config), self_checks(config, splits, trials, test_images, positive)
-    verdicts = _verdicts(config, level, compared, apart, checks, dataset.is_phantom)
+    verdicts = _verdicts(config, compared, apart, checks, dataset.is_phantom)
     primary = primary_arm(config)
     majority = _majority(splits, test_images)
     units = units_of(test_images, classes, positive, level)
@@ -118,10 +122,47 @@ def summarise(
         departures=tuple(apart),
         checks=tuple(checks),
         rule=RULE,
+        external=_external(config, external, trials, classes, positive, turns) if external is not None else None,
         dropped=dropped_runs(trials, majority) if "dropped-runs" in config.flaws else None,
         pool_images=sum(len(split.pool.rows()) for split in splits),
         generators_a_class=generators,
         pool_excluded=_excluded(splits),
+    )
+
+
+def _external(
+    config: SweepConfig,
+    external: Dataset,
+    trials: pd.DataFrame,
+    classes: list[str],
+    positive: int,
+    turns: dict[int, int],
+) -> External:
+    """The sweep's metric on the external images, of all arms, and the comparisons of the arm of the verdict."""
+    images = external_table(external, max(1, len(config.folds)))
+    read, level, arm = external_trials(trials), config.level, primary_arm(config)
+    wide = _wide(metric_table(read, images, classes, positive), level, read)
+    parts = patient_parts(config.metric, read, images, classes, positive, level)
+    compared = [
+        found
+        for against in (_others(arm, config) if arm is not None else ())
+        for found in compare(wide, str(arm), against, config.metric, parts, turns)
+    ]
+    verdict = _verdict(config, str(arm), compared) if arm is not None else judge(Question(), [], [])
+    if not config.claims:
+        verdict = without_claim(verdict, [PUBLISHED], SOUND)
+    verdict = prefixed(verdict, f"On {external.name}: ")
+    n_folds = images["fold"].nunique()
+    return External(
+        dataset=external.name,
+        dataset_fingerprint=external.fingerprint,
+        n_images=len(images) // n_folds,
+        n_groups=len(np.unique(clusters_in(images))),
+        n_units=len(units_of(images, classes, positive, level)) // n_folds,
+        cells=tuple(_cells(wide, config.metric)),
+        comparisons=tuple(found for found in compared if not found.is_mean),
+        averages=tuple(found for found in compared if found.is_mean),
+        verdict=prefixed(verdict, PHANTOM) if external.is_phantom else verdict,
     )
 
 
@@ -141,7 +182,6 @@ def _others(arm: str, config: SweepConfig) -> list[str]:
 
 def _verdicts(
     config: SweepConfig,
-    level: Level,
     comparisons: list[Comparison],
     apart: list[Deviation],
     checks: list[Check],
@@ -150,20 +190,7 @@ def _verdicts(
     """The verdict on every synthetic arm; all but the primary arm's are exploratory and say so."""
     verdicts: dict[str, Verdict] = {}
     for arm in filter(is_synthetic, config.arms):
-        question = Question(
-            arm=arm,
-            metric=config.metric,
-            level=level,
-            extra_classes=config.extra_classes,
-            fills_gap=config.ratio_of == "gap",
-            primary_ratio=config.primary_ratio,
-            margin=config.margin,
-        )
-        ours = [found for found in comparisons if found.arm == arm and found.metric == config.metric]
-        to_baseline = [found for found in ours if found.against == question.baseline]
-        to_control = [found for found in ours if found.against == question.control]
-        to_classical = [found for found in ours if found.against == "real+classical" != question.baseline]
-        verdict = judge(question, to_baseline, to_control, to_classical)
+        verdict = _verdict(config, arm, comparisons)
         reasons, needed = [], []
         if not config.claims:
             reasons += [PUBLISHED, *(deviation.sentence for deviation in apart)]
@@ -177,6 +204,24 @@ def _verdicts(
             verdict = prefixed(verdict, EXPLORATORY)
         verdicts[arm] = prefixed(verdict, PHANTOM) if phantom else verdict
     return verdicts
+
+
+def _verdict(config: SweepConfig, arm: str, comparisons: list[Comparison]) -> Verdict:
+    """What the comparisons of an arm in the sweep's metric say by the rule, whatever may forbid a claim."""
+    question = Question(
+        arm=arm,
+        metric=config.metric,
+        level=config.level,
+        extra_classes=config.extra_classes,
+        fills_gap=config.ratio_of == "gap",
+        primary_ratio=config.primary_ratio,
+        margin=config.margin,
+    )
+    ours = [found for found in comparisons if found.arm == arm and found.metric == config.metric]
+    to_baseline = [found for found in ours if found.against == question.baseline]
+    to_control = [found for found in ours if found.against == question.control]
+    to_classical = [found for found in ours if found.against == "real+classical" != question.baseline]
+    return judge(question, to_baseline, to_control, to_classical)
 
 
 def _cells(wide: pd.DataFrame, metric: str) -> list[Cell]:

@@ -110,6 +110,23 @@ class TestNoise(Result):
     differences: tuple[DifferenceNoise, ...] = ()
 
 
+class External(Result):
+    """What the same trials found on a second data set; it stands beside the result and decides nothing."""
+
+    dataset: str
+    dataset_fingerprint: str
+    n_images: int
+    n_groups: int
+    n_units: int
+    """What is counted: images or patients."""
+    cells: tuple[Cell, ...]
+    comparisons: tuple[Comparison, ...]
+    """Of the arm that the verdict is about with its controls, in the sweep's metric."""
+    averages: tuple[Comparison, ...] = ()
+    verdict: Verdict
+    """By the same rule on these images, in which nothing is claimed."""
+
+
 class SweepSummary(Versioned):
     """What a sweep found. What sweeps of before did not keep has a default.
 
@@ -156,6 +173,7 @@ class SweepSummary(Versioned):
     """Of every synthetic arm; all but the primary arm's are exploratory."""
     rule: str = FORMER_RULE
     """What the verdicts were judged by."""
+    external: External | None = None
     departures: tuple[Deviation, ...] = ()
     checks: tuple[Check, ...] = ()
     dropped: DroppedRuns | None = None

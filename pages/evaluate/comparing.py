@@ -24,6 +24,7 @@ from engine.report.tables import METRICS
 from engine.store.runs import Run, list_runs
 from engine.sweep.analysis_units import Level, knows_patients
 from engine.sweep.arms import is_synthetic, primary_arm
+from engine.sweep.external import EXTERNAL_SCORES
 from engine.sweep.summary_model import SUMMARY_FILE, SweepSummary
 from pages.components.charts import chart
 from pages.components.files import read_model, stamp
@@ -162,7 +163,12 @@ def results(runs: list[Run], configs: list[SweepConfig], sweeps: list[Swept], na
         figure_sweeps(trials, metric, arm),
         f"compared-{runs[0].id}",
         f"compared-{metric}",
-        lambda: pd.concat([of_sweep.drop(columns="scores").assign(sweep=name) for name, of_sweep in trials]),
+        lambda: pd.concat(
+            [
+                of_sweep.drop(columns=["scores", EXTERNAL_SCORES], errors="ignore").assign(sweep=name)
+                for name, of_sweep in trials
+            ]
+        ),
     )
     by_patient = all(config.level == "patient" for config in configs) and all(
         knows_patients(swept.test_images) for swept in sweeps

@@ -15,6 +15,7 @@ from engine.report.detail_tables import (
     reliability_table,
     subgroup_table,
 )
+from engine.report.external_results import external_words, readable_external_cells, readable_external_comparisons
 from engine.report.figures import figure_differences, figure_reliability, figure_subgroups
 from engine.report.style import ARMS
 from engine.report.tables import METRICS, comparison_table, p_in_words, readable_cells, readable_comparisons, show_share
@@ -83,6 +84,20 @@ def subgroups(run: Run, summary: SweepSummary, arms: set[str]) -> None:
     images = pd.read_csv(run.path / "test_images.csv", dtype=str, keep_default_na=False)
     for sentence in without_value(images, list(dict.fromkeys(row.column for row in summary.subgroups))):
         st.caption(plain(sentence))
+
+
+def external(summary: SweepSummary) -> None:
+    """The same trials on a second data set, beside the sweep's own test images."""
+    assert summary.external is not None
+    verdict = summary.external.verdict
+    st.markdown(f"**{verdict.verdict.capitalize()}.** {plain(verdict.sentence)}")
+    st.dataframe(readable_external_cells(summary), hide_index=True, height="content")
+    st.dataframe(
+        readable_external_comparisons(summary.external).drop(columns=["Arm", "Metric"]),
+        hide_index=True,
+        height="content",
+    )
+    st.caption(plain(external_words(summary)))
 
 
 def confidence(run: Run, trials: pd.DataFrame, summary: SweepSummary) -> None:

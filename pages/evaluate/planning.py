@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any, get_args
 
@@ -41,6 +42,7 @@ SMALL = "small-cnn"
 MAIN = ("name",)
 GROUPS = {
     "Declared before the sweep": ("primary_ratio", "margin"),
+    "A second test set": ("external",),
     "Training of the classifier": (
         *("steps", "batch", "lr", "optimizer", "schedule", "weight_decay", "dropout", "weights"),
         *("validations", "select", "patience"),
@@ -51,6 +53,7 @@ GROUPS = {
 }
 LABELS = {
     "beside": "Show beside",
+    "external": "Read on another data set too",
     "lr": "Learning rate",
     "quality": "Quality run of the report",
     "primary_ratio": "The one share of the claim",
@@ -102,7 +105,7 @@ def new_sweep(datasets: dict[str, Dataset], pools: list[Run]) -> None:
         st.markdown("**What this can show, and what it takes**")
         st.markdown(in_plain_words(config, tested))
         remarks(config)
-    submit(dataset, config, key)
+    submit(dataset, config, list(datasets), key)
     in_numbers(tested, config)
     show_command(command_line(config))
 
@@ -233,9 +236,11 @@ def remarks(config: SweepConfig) -> None:
         )
 
 
-def submit(dataset: Dataset, config: SweepConfig, key: str) -> None:
+def submit(dataset: Dataset, config: SweepConfig, dataset_names: Sequence[str], key: str) -> None:
     """The name, the start, and the settings that seldom matter."""
     sweeps = [run.id for run in list_runs(home(), "sweep") if config_of(run)["dataset"] == dataset.name]
+    own = {dataset.name, *(fold.dataset for fold in config.folds)}
+    others = [name for name in dataset_names if name not in own]
     checks = [run.id for run in list_runs(home(), "quality") if state_of(run) is State.FINISHED]
     values = config_form(
         SweepConfig,
@@ -243,7 +248,7 @@ def submit(dataset: Dataset, config: SweepConfig, key: str) -> None:
         config.plain(),
         key=f"sweep-{key}",
         groups=GROUPS,
-        choices={"beside": ["", *sweeps], "quality": ["", *checks]},
+        choices={"beside": ["", *sweeps], "quality": ["", *checks], "external": ["", *others]},
         labels=LABELS | ({"steps": "Steps (epochs count instead)"} if config.epochs else {}),
         submit="Start sweep",
     )

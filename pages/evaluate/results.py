@@ -14,6 +14,7 @@ from engine.report.style import ARMS
 from engine.report.tables import METRICS, cell_table, level_trials, present_metrics
 from engine.store.runs import Run
 from engine.sweep.arms import baseline_of, control_of, primary_arm
+from engine.sweep.external import EXTERNAL_SCORES
 from engine.sweep.statistics import QUICK_LOOK_BELOW
 from engine.sweep.summary_model import SUMMARY_FILE, SweepSummary
 from pages.components.charts import chart
@@ -25,7 +26,7 @@ from pages.components.run_summary import config_of
 from pages.components.runs import choice_in_url
 from pages.components.tabs import tabs
 from pages.components.views import go, way_to
-from pages.evaluate.details import by_class, comparisons, confidence, means, subgroups
+from pages.evaluate.details import by_class, comparisons, confidence, external, means, subgroups
 from pages.evaluate.drilling import drill_down, remember
 from pages.evaluate.protocol_comparison import as_published, departures
 from pages.evaluate.report import report_again, report_button
@@ -60,7 +61,7 @@ def results(run: Run, ended: bool) -> None:
         else:
             st.caption("It ended before its first trial was done.")
         return
-    trials = table_of(trials_path, omit=("scores",))
+    trials = table_of(trials_path, omit=("scores", EXTERNAL_SCORES))
     shown, metric, arms = choose(run, config, trials)
     key = f"plot-{run.id}"
     chart(
@@ -158,6 +159,8 @@ def tables(
         "Confidence": lambda: confidence(run, trials, summary),
         "Self-checks": lambda: self_checks(summary),
     }
+    if summary.external is not None:
+        parts["Another data set"] = lambda: external(summary)
     if summary.subgroups:
         parts["Subgroups"] = lambda: subgroups(run, summary, set(shown["arm"]))
     if other := as_published(run, config):

@@ -40,9 +40,11 @@ def save(folder: Path, path: str, pixels: np.ndarray) -> str:
     return sha256_pixels(pixels)
 
 
-def make_dataset(home: Home, counts: dict[str, int], name: str = "spots", turn: int = 0) -> Dataset:
-    """A frozen data set with the metadata column `site`; `turn` deals the same images to the parts `turn` later."""
-    folder, rows, seed = home.dataset(name), [], 0
+def make_dataset(home: Home, counts: dict[str, int], name: str = "spots", turn: int = 0, first: int = 0) -> Dataset:
+    """A frozen data set with the metadata column `site`; `turn` deals the same images to the parts `turn` later, and
+    `first` draws other ones.
+    """
+    folder, rows, seed = home.dataset(name), [], first
     for class_name in CLASSES:
         splits = np.roll(np.repeat(list(counts), list(counts.values())), turn)
         for split in splits:
