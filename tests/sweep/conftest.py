@@ -71,7 +71,7 @@ def make_pool(dataset: Dataset, per_class: int = 40, generators: int = 1) -> Poo
     rows = []
     for class_name in CLASSES:
         for seed, number in ((seed, number) for seed in range(per_class) for number in range(generators)):
-            path = f"images/{class_name}/{number}-{seed:06d}.png"
+            path = f"images/{class_name}/{f'{number}-' if number else ''}{seed:06d}.png"
             sha256 = save(run.path, path, picture(10_000 + 2 * (seed + per_class * number), class_name))
             row = {"path": path, "class": class_name, "seed": seed, "generator": runs[number]}
             rows.append({**row, "generator_sha256": "a" * 64, "sha256": sha256, "excluded": ""})
