@@ -33,7 +33,7 @@ from engine.sweep.summary_model import (
     TestNoise,
 )
 from engine.sweep.verdict import EXPLORATORY, PHANTOM, RULE, Verdict, judge, prefixed, without_claim
-from engine.sweep.verdict_words import Question
+from engine.sweep.verdict_words import UNKNOWN, Question
 
 COMPARED = ("accuracy", "balanced_accuracy", "auroc")
 """Metrics that are compared besides the one that the verdict is about."""
@@ -50,8 +50,14 @@ def summarise(
     test_images: pd.DataFrame,
     table: pd.DataFrame,
     classifier: Classifier,
+    declared: str = UNKNOWN,
+    checks: Sequence[Check] | None = None,
 ) -> SweepSummary:
-    """The content of `summary.json` from the complete table of trials, their test images and `metric_table` of both."""
+    """The content of `summary.json` from the complete table of trials, their test images and `metric_table` of both.
+
+    `declared`: where and when metric, share and margin were, see `standing`; `checks`: of the sweep's own results,
+    where they cannot be made again.
+    """
     dataset = splits[0].dataset
     classes, positive = dataset.classes, positive_class(dataset.classes)
     level = config.level
@@ -76,8 +82,10 @@ def summarise(
         if not found.is_mean
     ]
     comparisons = [found for found in compared if not found.is_mean]
-    apart, checks = deviations(config), self_checks(config, splits, trials, test_images, positive)
-    verdicts = _verdicts(config, level, compared, apart, checks, dataset.is_phantom)
+    apart = deviations(config)
+    if checks is None:
+        checks = self_checks(config, splits, trials, test_images, positive)
+    verdicts = _verdicts(config, level, compared, apart, checks, dataset.is_phantom, declared)
     primary = primary_arm(config)
     majority = _majority(splits, test_images)
     units = units_of(test_images, classes, positive, level)
@@ -116,6 +124,7 @@ def summarise(
         departures=tuple(apart),
         checks=tuple(checks),
         rule=RULE,
+        declared=declared,
         dropped=dropped_runs(trials, majority) if "dropped-runs" in config.flaws else None,
         pool_images=sum(len(split.pool.rows()) for split in splits),
         pool_excluded=_excluded(splits),
@@ -141,8 +150,9 @@ def _verdicts(
     level: Level,
     comparisons: list[Comparison],
     apart: list[Deviation],
-    checks: list[Check],
+    checks: Sequence[Check],
     phantom: bool,
+    declared: str,
 ) -> dict[str, Verdict]:
     """The verdict on every synthetic arm; all but the primary arm's are exploratory and say so."""
     verdicts: dict[str, Verdict] = {}
@@ -155,6 +165,7 @@ def _verdicts(
             fills_gap=config.ratio_of == "gap",
             primary_ratio=config.primary_ratio,
             margin=config.margin,
+            declared=declared,
         )
         ours = [found for found in comparisons if found.arm == arm and found.metric == config.metric]
         to_baseline = [found for found in ours if found.against == question.baseline]

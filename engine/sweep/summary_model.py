@@ -16,6 +16,8 @@ from engine.sweep.protocol_deviations import Deviation, DroppedRuns
 from engine.sweep.verdict import FORMER_RULE, Verdict
 
 SUMMARY_FILE = "summary.json"
+REJUDGED_FILE = "summary.rejudged.json"
+"""What the sweep was found to be when it was judged again by a later rule."""
 
 
 class Classifier(Result):
@@ -110,6 +112,18 @@ class TestNoise(Result):
     differences: tuple[DifferenceNoise, ...] = ()
 
 
+class Rejudged(Result):
+    """When a finished sweep was judged again, and by which rules; times are seconds since the epoch."""
+
+    time: float
+    program: str
+    """Name and version of the program that judged again."""
+    rule: str
+    first_rule: str
+    first_time: float
+    """When it was judged at first."""
+
+
 class SweepSummary(Versioned):
     """What a sweep found. What sweeps of before did not keep has a default.
 
@@ -156,6 +170,11 @@ class SweepSummary(Versioned):
     """Of every synthetic arm; all but the primary arm's are exploratory."""
     rule: str = FORMER_RULE
     """What the verdicts were judged by."""
+    declared: str = ""
+    """Where metric, share and margin were declared, and whether other sweeps had read the test set by then (what
+    follows "declared"); empty of sweeps of before the ledger."""
+    rejudged: Rejudged | None = None
+    """Of a second judgement; the first has none."""
     departures: tuple[Deviation, ...] = ()
     checks: tuple[Check, ...] = ()
     dropped: DroppedRuns | None = None

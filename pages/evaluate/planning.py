@@ -40,7 +40,7 @@ from pages.evaluate.views import READ
 SMALL = "small-cnn"
 MAIN = ("name",)
 GROUPS = {
-    "Declared before the sweep": ("primary_ratio", "margin"),
+    "What the claim is about": ("primary_ratio", "margin"),
     "Training of the classifier": (
         *("steps", "batch", "lr", "optimizer", "schedule", "weight_decay", "dropout", "weights"),
         *("validations", "select", "patience"),
