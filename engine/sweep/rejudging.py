@@ -44,7 +44,9 @@ def rejudge(run: Run, config: SweepConfig) -> SweepSummary:
     classes = splits[0].dataset.classes
     table = metric_table(trials, test_images, classes, positive_class(classes), config.subgroups)
     declared = standing_of(run, config, first.classifier.weights_sha256).where
-    again = summarise(config, splits, trials, test_images, table, first.classifier, declared)
+    # checks draw training sets from the pool; where it was changed since, those that were made of it at the time count
+    checks = None if _as_it_was(config, splits) else first.checks
+    again = summarise(config, splits, trials, test_images, table, first.classifier, declared, checks)
     told = Rejudged(
         time=time.time(), program=f"Ersatz {__version__}", rule=RULE, first_rule=first.rule, first_time=_moment(run)
     )

@@ -50,6 +50,8 @@ class Standing:
     before: tuple[Other, ...] = ()
     """Sweeps that read some of the images earlier, the first first."""
     since: tuple[Other, ...] = ()
+    recorded: bool = True
+    """Whether it was written down when it read; of sweeps of before the ledger nobody knows who had read by then."""
     fixed: float = 0.0
     """When the settings were fixed: by the plan, else by the submission."""
     plan: Plan | None = None
@@ -78,6 +80,8 @@ class Standing:
         if self.plan is not None:
             where = f"in the plan {self.plan.id}, registered on {day(self.plan.time)}"
         count = self.read_when_fixed
+        if not (self.recorded or count):
+            return f"{where}, before there was a ledger that shows who had read this test set"
         others = f"{count} other sweep{'s' * (count > 1)}"
         when = f"after {others} had read this test set" if count else "before any sweep had read this test set"
         return f"{where}, {when}"
@@ -129,6 +133,7 @@ def standing_of(run: Run, config: SweepConfig, weights_sha256: str | None = None
         images=len(images),
         before=tuple(each for each in others if (each.reading.time, each.reading.run) < (when, run.id)),
         since=tuple(each for each in others if (each.reading.time, each.reading.run) > (when, run.id)),
+        recorded=own is None or not own.found,
         fixed=min(submitted, plan.time) if plan is not None else submitted,
         plan=plan,
         other_plan=other,

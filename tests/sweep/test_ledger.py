@@ -176,6 +176,7 @@ def test_an_old_sweep_is_judged_again_and_both_rules_are_told(home: Home, old: R
     again = rejudge(old, config)
     assert (old.path / "summary.json").read_bytes() == before
     assert SweepSummary.read(old.path / "summary.json").rule == FORMER_RULE
+    assert again.declared == "in its config, before there was a ledger that shows who had read this test set"
     assert (again.rule, again.rejudged and again.rejudged.first_rule) == (RULE, FORMER_RULE)
     report = write_report(old, rejudged=True).read_text()
     assert report.count(FORMER_RULE) >= 2 and RULE in report
