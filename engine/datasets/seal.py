@@ -18,7 +18,7 @@ from engine.store.errors import ErsatzError
 from engine.store.home import Home
 
 
-def tested_images(dataset: Dataset) -> set[str]:
+def images_to_test(dataset: Dataset) -> set[str]:
     """The hashes of the images of the test part."""
     return set(dataset.rows("test")["sha256"])
 
@@ -34,19 +34,19 @@ def sealed_images(home: Home, dataset: Dataset | None = None) -> set[str]:
             sealed = sealed | images if event["event"] == "seal" else sealed - images
             revealed |= images if event["event"] == "reveal" else set()
     if dataset is not None and dataset.info.frozen is not None and dataset.info.frozen.sealed:
-        sealed |= tested_images(dataset) - revealed
+        sealed |= images_to_test(dataset) - revealed
     return sealed
 
 
 def is_sealed(dataset: Dataset) -> bool:
     """Whether images of the test part are sealed, by this data set or another that holds them too."""
     sealed = sealed_images(dataset.home, dataset)
-    return bool(sealed) and bool(sealed & tested_images(dataset))
+    return bool(sealed) and bool(sealed & images_to_test(dataset))
 
 
 def refuse_readers(dataset: Dataset) -> None:
     """Raise `ErsatzError` when a sweep has read test images already, so that a seal would promise what is not so."""
-    images = tested_images(dataset)
+    images = images_to_test(dataset)
     readers = [reading for reading in readings(dataset.home) if reading.images & images]
     if readers:
         several = f"{len(readers)} sweeps have" if len(readers) > 1 else "a sweep has"
@@ -59,7 +59,7 @@ def refuse_readers(dataset: Dataset) -> None:
 
 def lay(dataset: Dataset, by: str = "") -> None:
     """Write the seal of a frozen data set into the ledger, once."""
-    test_set = ledger.keep_test_set(dataset.home, tested_images(dataset))
+    test_set = ledger.keep_test_set(dataset.home, images_to_test(dataset))
     seal = {"event": "seal", "dataset": dataset.name, "test_set": test_set, "by": by}
     ledger.add(
         dataset.home,
@@ -84,7 +84,7 @@ def reveal(dataset: Dataset, reason: str, by: str = "") -> list[str]:
             f"The test part of {dataset.name} is not sealed, so there is nothing to reveal; sweeps may read it, and "
             "are counted."
         )
-    images = tested_images(dataset)
+    images = images_to_test(dataset)
     test_set = ledger.keep_test_set(dataset.home, images)
     write_down(dataset.home)
     plans = [
@@ -130,7 +130,7 @@ def refuse_sealed_file(home: Home, path: Path) -> None:
 
 def history(dataset: Dataset) -> Sequence[ledger.Event]:
     """When the test images of a data set were sealed and revealed."""
-    images = tested_images(dataset)
+    images = images_to_test(dataset)
     return [
         event
         for event in ledger.events(dataset.home)

@@ -311,8 +311,9 @@ def _register(
     """Of several sweeps, register those that come later: the first reads the test images, and their settings stand."""
     for step in sweeps[1:]:
         config = _sweep_config(pipeline, step, settings[step], dataset)
-        if not standing_of_plan(pipeline.home, config).before:
-            register(pipeline.home, prepare_sweep(pipeline.home, config), about(pipeline.run).owner)
+        with suppress(ErsatzError):  # what cannot be swept says so when it starts
+            if not standing_of_plan(pipeline.home, config).before:
+                register(pipeline.home, prepare_sweep(pipeline.home, config), about(pipeline.run).owner)
 
 
 def _sweep_config(pipeline: _Pipeline, step: str, settings: dict[str, Any], dataset: Dataset) -> SweepConfig:

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 from engine.configs import SweepConfig
 from engine.datasets.dataset import Dataset
-from engine.datasets.seal import tested_images
+from engine.datasets.seal import images_to_test
 from engine.datasets.test_readings import readings, write_down
 from engine.features.sources import checked_digest, resolve_weights
 from engine.store import ledger
@@ -141,7 +141,7 @@ def departures(plan: Plan, config: SweepConfig, weights_sha256: str | None = Non
 def planned_images(home: Home, config: SweepConfig) -> frozenset[str]:
     """The hashes of the real images that a sweep of this config tests on, over all of its folds."""
     datasets = (Dataset.open(home, split.dataset) for split in named_splits(config))
-    return frozenset().union(*(tested_images(dataset) for dataset in datasets))
+    return frozenset().union(*(images_to_test(dataset) for dataset in datasets))
 
 
 def _weights(config: SweepConfig) -> str:

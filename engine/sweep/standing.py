@@ -156,12 +156,12 @@ def standing_of_plan(home: Home, config: SweepConfig) -> Standing:
 
 def readers(dataset: Dataset) -> list[Other]:
     """The sweeps that have read images of a data set's test part."""
-    return _others(readings(dataset.home), frozenset(seal.tested_images(dataset)))
+    return _others(readings(dataset.home), frozenset(seal.images_to_test(dataset)))
 
 
 def plans_of(dataset: Dataset) -> list[Plan]:
     """The plans that were registered for images of a data set's test part."""
-    return _for_images(plans(dataset.home), dataset.home, frozenset(seal.tested_images(dataset)))
+    return _for_images(plans(dataset.home), dataset.home, frozenset(seal.images_to_test(dataset)))
 
 
 def read_by(home: Home, plan: Plan) -> list[Reading]:

@@ -24,7 +24,7 @@ from pages.evaluate.verdicts import VERDICTS
 SECONDS = 600.0
 
 
-def test_set_history(run: Run, config: SweepConfig, weights_sha256: str) -> None:
+def show_history(run: Run, config: SweepConfig, weights_sha256: str) -> None:
     """Who read the test set before and since, the plan, and when it was revealed."""
     path = ledger.folder(home()) / "events.jsonl"
     written = stamp(path)[1:] if path.is_file() else ()

@@ -28,7 +28,7 @@ from pages.components.views import go, way_to
 from pages.evaluate.details import by_class, comparisons, confidence, means, subgroups
 from pages.evaluate.drilling import drill_down, remember
 from pages.evaluate.protocol_comparison import as_published, departures
-from pages.evaluate.rejudging import second_judgement, test_set_history
+from pages.evaluate.rejudging import second_judgement, show_history
 from pages.evaluate.report import report_again, report_button
 from pages.evaluate.verdicts import self_checks, show_verdict
 from pages.evaluate.views import COMPARE, NEW
@@ -51,7 +51,7 @@ def results(run: Run, ended: bool) -> None:
         st.badge("As published: repeats its flaws, claims nothing", icon=":material/history_edu:", color="orange")
     if summary is not None:
         show_verdict(summary)
-        test_set_history(run, config, summary.classifier.weights_sha256)
+        show_history(run, config, summary.classifier.weights_sha256)
         second_judgement(run, summary)
         downloads(run)
         if config.claims and config.pool and config.seeds < QUICK_LOOK_BELOW:

@@ -38,6 +38,7 @@ def test_a_test_part_is_sealed_with_the_split_hidden_and_revealed(home: Home, op
     hidden = {Path(source).name for source in dataset.rows("test")["source"]}
     shown = {button.label for button in app.button}
     assert not hidden & shown and {Path(s).name for s in dataset.rows("valid")["source"]} & shown
+    press(app, "Reveal")
     press(app, "Reveal", "Reveal the test part")
     assert any("no reason" in error.value for error in app.error)
     press(app, "Reveal")

@@ -47,7 +47,7 @@ OLD = Path(__file__).parents[1] / "homes" / "before-the-redesign.zip"
 def reads(run: Run, config: SweepConfig) -> Standing:
     """The run reads its test images, as the runner records it, fold by fold; where it stands then."""
     for split in open_splits(run.home, config):
-        record(run, split.fold, seal.tested_images(split.dataset))
+        record(run, split.fold, seal.images_to_test(split.dataset))
     return standing_of(run, config)
 
 
@@ -70,7 +70,7 @@ def test_a_sweep_counts_from_its_first_image_on_and_once(
     monkeypatch.setattr(sweep_inputs, "_part", whole)
     assert run_sweep(run, config, workers=1) == "finished"
     (reading,) = readings(run.home)
-    assert (reading.images, reading.found) == (seal.tested_images(dataset), False)
+    assert (reading.images, reading.found) == (seal.images_to_test(dataset), False)
     summary = SweepSummary.read(run.path / "summary.json")
     assert summary.declared == "in its config, before any sweep had read this test set"
 
@@ -108,11 +108,11 @@ def test_shared_images_count_in_data_sets_imported_again_and_in_folds(
     reads(run, config)
     again = make_dataset(home, {"train": 26, "valid": 10, "test": 14}, "again")
     other = create_run(home, config.model_copy(update={"dataset": "again"}).plain(), "again")
-    record(other, 0, seal.tested_images(again))
+    record(other, 0, seal.images_to_test(again))
     shared = standing_of(other, config)
     assert (shared.number, shared.before[0].shared, shared.before[0].of) == (2, 28, 28)
     part = make_dataset(home, {"train": 12, "valid": 4, "test": 8}, "part")  # the images that the folds are of
-    record(other, 0, seal.tested_images(part))
+    record(other, 0, seal.images_to_test(part))
     whole, crossed = new_sweep(folds=folds)
     standing = reads(whole, crossed)
     assert [(each.reading.run, each.shared, each.of) for each in standing.before] == [(other.id, 16, 48)]
@@ -294,7 +294,7 @@ def test_a_seal_is_no_promise_after_a_reading_and_holds_without_its_ledger(
     shutil.rmtree(ledger.folder(home))
     assert seal.is_sealed(Dataset.open(home, dataset.name))
     other = make_dataset(home, {"train": 20, "valid": 12, "test": 18}, "read")
-    record(new_sweep()[0], 0, seal.tested_images(other))
+    record(new_sweep()[0], 0, seal.images_to_test(other))
     with pytest.raises(ErsatzError, match="cannot be sealed: a sweep has read it already"):
         editing.freeze(other, sealed=True)
     assert not Dataset.open(home, "read").info.frozen.sealed
