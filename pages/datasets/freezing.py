@@ -76,8 +76,8 @@ def freeze_dialog(dataset: Dataset) -> None:
     grave = blocking(dataset.info.audit.findings)
     for finding in grave:
         st.error(plain(finding["sentence"]), icon=SEVERITIES[finding["severity"]][1])
-    sealed = choose_seal(dataset)
     accepted = not grave or st.checkbox("Freeze all the same; what is accepted is recorded with every result.")
+    sealed = choose_seal(dataset)
     with st.container(horizontal=True):
         if st.button(
             "Freeze the split",
