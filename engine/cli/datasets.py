@@ -10,7 +10,7 @@ from engine.cli.follow import follow_to_end
 from engine.cli.options import with_options
 from engine.cli.output import Detach, Json, console, show, table
 from engine.configs import ImportConfig
-from engine.datasets import editing
+from engine.datasets import editing, seal
 from engine.datasets.dataset import SPLITS, Dataset, how_to_freeze, list_datasets
 from engine.datasets.folds import make_folds
 from engine.datasets.previewing import preview
@@ -18,6 +18,8 @@ from engine.jobs.dataset_removal import remove, uses_of
 from engine.jobs.submit import submit
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
+from engine.store.roles import machine_user
+from engine.sweep.standing import day, plans_of, readers, seal_sentence
 
 app = typer.Typer(no_args_is_help=True, help="Import, audit, split and freeze data sets.")
 
@@ -123,12 +125,62 @@ def freeze(
     accept_findings: Annotated[
         bool, typer.Option("--accept-findings", help="Freeze in spite of leaks or label conflicts; it is recorded.")
     ] = False,
+    sealed: Annotated[
+        bool,
+        typer.Option(
+            "--seal",
+            help="Seal the test part too: no sweep reads it and no page shows it before `dataset reveal`. Also of a "
+            "split that is frozen already, as long as no sweep has read it.",
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Freeze the split with hashes; training and sweeps need that."""
     dataset = Dataset.open(Home.from_environment(), name)
-    editing.freeze(dataset, accept_findings)
+    editing.freeze(dataset, accept_findings, sealed, machine_user())
     _show_dataset(Dataset.open(dataset.home, name), as_json)
+
+
+@app.command("reveal")
+def reveal(
+    name: str,
+    reason: Annotated[str, typer.Option(help="Why; it stays in the ledger, with the date and the registered plans.")],
+    as_json: Json = False,
+) -> None:
+    """Take the seal off a test part, for good: sweeps may read it from then on."""
+    dataset = Dataset.open(Home.from_environment(), name)
+    plans = seal.reveal(dataset, reason, machine_user())
+    named = f"The registered plan{'s' * (len(plans) > 1)} {', '.join(plans)}" if plans else "No registered plan"
+    text = f"The test part of {name} is revealed. {named} was made for it before; the ledger says so."
+    text = text.replace(" was ", " were ") if len(plans) > 1 else text
+    show({"revealed": name, "reason": reason, "plans": plans}, as_json, text)
+
+
+@app.command("ledger")
+def ledger(name: str, as_json: Json = False) -> None:
+    """Show who has read the test part: every sweep, with the images it shares, and seals and plans."""
+    dataset = Dataset.open(Home.from_environment(), name)
+    others, made, seals = readers(dataset), plans_of(dataset), list(seal.history(dataset))
+    sealed = seal.is_sealed(dataset)
+    values = {
+        "dataset": name,
+        "sealed": sealed,
+        "seals": seals,
+        "plans": [{"id": plan.id, "time": plan.time, "sha256": plan.sha256} for plan in made],
+        "sweeps": [
+            {key: value for key, value in vars(other.reading).items() if key != "images"} | {"shared": other.shared}
+            for other in others
+        ],
+    }
+    rows = [[number, other.reading.run, other.words] for number, other in enumerate(others, start=1)]
+    if not as_json:
+        for sentence in [
+            *map(seal_sentence, seals),
+            *(f"The plan {plan.id} was registered on {day(plan.time)}." for plan in made),
+        ]:
+            console.print(sentence, soft_wrap=True, markup=False)
+    empty = "It is sealed, and no sweep has read it." if sealed else "No sweep has read its test part yet."
+    show(values, as_json, table("", ["", "sweep", "name, date"], rows) if rows else empty)
 
 
 @app.command("delete")
@@ -173,6 +225,7 @@ def _values(dataset: Dataset) -> dict[str, Any]:
         "mode": dataset.mode,
         "frozen": dataset.frozen,
         "fingerprint": dataset.fingerprint,
+        "sealed": dataset.frozen and seal.is_sealed(dataset),
         "phantom": dataset.is_phantom,
         "counts": {str(cell): int(count) for cell, count in counts.items()},
         "notes": list(dataset.info.provenance.notes),
@@ -198,7 +251,7 @@ def _show_dataset(dataset: Dataset, as_json: bool) -> None:
             fix = f" Remedy: --fix {finding['remedy']}." if finding["remedy"] else ""
             console.print(f"- {finding['severity']}: {finding['sentence']}{fix}", soft_wrap=True, markup=False)
         console.print(
-            "The split is frozen."
+            f"The split is frozen.{' Its test part is sealed.' if values['sealed'] else ''}"
             if dataset.frozen
             else f"Not frozen. {how_to_freeze(dataset.name, dataset.info.audit.findings)}",
             soft_wrap=True,

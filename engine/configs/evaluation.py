@@ -201,12 +201,12 @@ class SweepConfig(Config):
     views: int = Field(default=8, ge=1)
     """Recorded random views per image that a frozen backbone sees in arms with classical augmentation."""
     metric: Metric = "accuracy"
-    """What the verdict is about, chosen before the sweep; it must stand against the luck of seeds and test patients."""
+    """What the verdict is about; it must stand against the luck of seeds and test patients."""
     primary_ratio: float | None = None
-    """One of the ratios, declared before the sweep: the claim is then about it alone, uncorrected, and the others are
-    exploratory; none: about all ratios and their mean, corrected for being several."""
+    """One of the ratios that alone counts: the claim is then about it, uncorrected, and the others are exploratory;
+    none: about all ratios and their mean, corrected for being several."""
     margin: float | None = Field(default=None, gt=0, lt=1)
-    """Largest difference to the real images that would not matter, set before the sweep, in units of the metric (0.02:
+    """Largest difference to the real images that would not matter, in units of the metric (0.02:
     2 points); with it a sweep can find that there is no relevant difference."""
     level: Literal["image", "patient"] = "image"
     """Judge by image, or by patient (mean score of a group's images)."""

@@ -26,6 +26,8 @@ class Frozen(_Kept):
     time: float
     accepted: tuple[str, ...] = ()
     """Names of the grave findings that were accepted all the same."""
+    sealed: bool = False
+    """Whether the test part was sealed; the ledger says whether it was revealed since, see `seal`."""
 
 
 class Audit(_Kept):

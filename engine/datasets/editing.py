@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from engine.configs import ImportConfig
-from engine.datasets import split_units
+from engine.datasets import seal, split_units
 from engine.datasets.dataset import SPLITS, Dataset
 from engine.datasets.finalize import MOVED, audited, settle, write_settled
 from engine.datasets.image_stats import measured
@@ -87,8 +87,11 @@ def move(dataset: Dataset, paths: Sequence[str], split: str) -> Dataset:
         return _settle_again(dataset, {}, manifest)
 
 
-def freeze(dataset: Dataset, accept_findings: bool = False) -> str:
-    """Freeze the split that `dataset` shows, and return its fingerprint; refused if it was changed meanwhile."""
+def freeze(dataset: Dataset, accept_findings: bool = False, sealed: bool = False, by: str = "") -> str:
+    """Freeze the split that `dataset` shows, and return its fingerprint; refused if it was changed meanwhile.
+
+    With `sealed` the test part is sealed too (see `seal`), also one that was frozen before and that no sweep has read.
+    """
     with changing(dataset):
         now = Dataset.open(dataset.home, dataset.name)
         if now.info != dataset.info and not now.frozen:
@@ -96,7 +99,16 @@ def freeze(dataset: Dataset, accept_findings: bool = False) -> str:
                 f"The split of data set {dataset.name} was changed meanwhile, by somebody else or in another tab; "
                 "the one that was looked at is expected. Look at it again, then freeze it."
             )
-        return now.freeze(accept_findings)
+        if sealed:
+            seal.refuse_readers(now)
+        fingerprint = now.freeze(accept_findings)
+        if sealed:
+            frozen = now.info.frozen
+            assert frozen is not None
+            marked = frozen.model_copy(update={"sealed": True})
+            now.info.model_copy(update={"frozen": marked}).write_to(now.path / "dataset.json")
+            seal.lay(Dataset.open(now.home, now.name), by)
+        return fingerprint
 
 
 def reaudit(dataset: Dataset) -> list[dict[str, Any]]:

@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from engine import __version__
 from engine.configs import ImportConfig
 from engine.datasets.class_mapping import Naming, all_classes_left
 from engine.datasets.copies import perceptual_hash
@@ -36,6 +35,7 @@ from engine.store.hashing import sha256_pixels
 from engine.store.home import Home
 from engine.store.progress import Progress, Report, ShouldStop, never, silent
 from engine.store.salt import salt_of
+from engine.version import __version__
 
 PNG_LEVEL = 2
 """Compression of the stored images: measured on photographs and CT, a tenth more bytes than Pillow's default of 6 in a

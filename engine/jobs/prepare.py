@@ -23,6 +23,7 @@ from engine.configs import (
 from engine.configs.gans import gan_title
 from engine.datasets.dataset import Dataset
 from engine.datasets.folds import parent_of_folds
+from engine.datasets.seal import refuse_sealed, refuse_sealed_file
 from engine.gans.augment.presets import PRESETS as AUGPIPES
 from engine.gans.augment.presets import require_augmentable
 from engine.gans.init_source import resolve_start
@@ -136,6 +137,7 @@ def _frozen_dataset(home: Home, config: TrainConfig | PoolConfig | QualityConfig
 def prepare_training(home: Home, config: TrainConfig) -> TrainConfig:
     """With the split of the data set, what `cfg` says for its size, and the hash of what a transfer starts from."""
     dataset = _frozen_dataset(home, config)
+    refuse_sealed(dataset, "This training", ("train", "valid"))
     _check_class(dataset, config)
     if config.augment_preset:
         require_augmentable(AUGPIPES[config.augment_preset], dataset.size, dataset.channels)
@@ -200,6 +202,7 @@ def prepare_projection(home: Home, config: ProjectionConfig) -> ProjectionConfig
             "Choose one of these."
         )
     image = _file(config.image, "picture")
+    refuse_sealed_file(home, image)
     # One that cannot be read is refused before there is a run.
     read_target(image, preparation(home, info.dataset, info.size, info.mode))
     update = {"image": str(image), "generator_sha256": info.sha256, "weights": _absolute(config.weights)}
@@ -209,6 +212,7 @@ def prepare_projection(home: Home, config: ProjectionConfig) -> ProjectionConfig
 def prepare_quality(home: Home, config: QualityConfig) -> QualityConfig:
     """With the split of the data set and the hash of a pool that was made for it."""
     dataset = _frozen_dataset(home, config)
+    refuse_sealed(dataset, "This check", ("train", "valid"))
     pool = _finished_pool(home, config.pool)
     pool.require_made_for(dataset)
     update = {
@@ -240,7 +244,15 @@ def _finished_pool(home: Home, run_id: str) -> Pool:
 
 
 def prepare_sweep(home: Home, config: SweepConfig) -> SweepConfig:
-    """With the splits and the hashes of finished pools, as a sweep that is sound."""
+    """As `prepare_plan`, on test images that are not sealed."""
+    config = prepare_plan(home, config)
+    for name in (*(split.dataset for split in named_splits(config)), *([config.external] if config.external else [])):
+        refuse_sealed(Dataset.open(home, name), "This sweep")
+    return config
+
+
+def prepare_plan(home: Home, config: SweepConfig) -> SweepConfig:
+    """With the splits and the hashes of finished pools, as a sweep that is sound; its test images may be sealed."""
     dataset = _frozen_dataset(home, config)
     if config.folds and (parent := parent_of_folds(home, [fold.dataset for fold in config.folds])) != dataset.name:
         raise ErsatzError(

@@ -16,7 +16,7 @@ from typing import Any
 
 from engine.configs import Config, TrainConfig, parse_training
 from engine.configs.gans import gan_named
-from engine.jobs.kinds import kind_of, parse_config
+from engine.jobs.kinds import kind_of, kind_shown, parse_config
 from engine.jobs.prepare import prepare
 from engine.jobs.queue import ordered, waiting
 from engine.jobs.slots import CPU, slots_for
@@ -26,6 +26,7 @@ from engine.store.about import change_about
 from engine.store.errors import AlreadyActive, ErsatzError
 from engine.store.home import Home
 from engine.store.locks import FileLock
+from engine.store.plugins import named
 from engine.store.processes import module_command, module_environment
 from engine.store.roles import machine_user
 from engine.store.runs import ENDING_SECONDS, RESUMABLE, Run, State, Status, create_run, find_runs
@@ -151,6 +152,8 @@ def move(run: Run, position: int) -> None:
 def delete(run: Run) -> None:
     """Remove the folder of a run that is not alive."""
     with _starting(run.home):
+        if before_delete := kind_shown(run.kind).before_delete:
+            named(before_delete)(run)
         run.delete()
 
 

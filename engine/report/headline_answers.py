@@ -10,6 +10,7 @@ import pandas as pd
 
 from engine.quality.quality_scores import MemorisationMeasure
 from engine.report.data_facts import known_patients, unknown_patients
+from engine.report.ledger_facts import declared
 from engine.report.quality_tables import show_percent
 from engine.report.sources import Sources
 from engine.report.style import ARMS
@@ -92,9 +93,9 @@ def _how_sure(sources: Sources) -> Answer:
     both = pd.notna(row["low_total"])
     low, high = (row["low_total"], row["high_total"]) if both else (row["low"], row["high"])
     p = f"{show_p(row['p_corrected'])} corrected"
-    if declared := both and row["ratio"] == config.primary_ratio:
+    if alone := both and row["ratio"] == config.primary_ratio:
         low, high, p = row["low_alone"], row["high_alone"], show_p(row["p"])
-    together = ", declared beforehand" if declared else ", all shares together" if len(config.ratios) > 1 else ""
+    together = f", declared {declared(sources)}" if alone else ", all shares together" if len(config.ratios) > 1 else ""
     noise = f"seeds and test images{together}" if both else "seeds"
     detail = f"{what}: {measure.show_interval(low, high, signed=True)} (95 %, over {noise}), p {p}. {base}"
     return Answer(question, difference, detail)

@@ -55,6 +55,7 @@ from engine.report.figures import (
     figure_sweep,
 )
 from engine.report.headline_answers import answers, excluded_images, primary_arm
+from engine.report.ledger_facts import judged_sentence, ledger_facts, read_before
 from engine.report.limits import limits
 from engine.report.methods import methods_text
 from engine.report.pictures import gallery, walls
@@ -88,20 +89,23 @@ MAY_STAND_TOGETHER = 5
 """Most arms in one figure; more are shown family by family."""
 
 
-def write_report(run: Run) -> Path:
+def write_report(run: Run, rejudged: bool = False) -> Path:
     """Write `report.html`, `methods.txt` and every table (CSV and Parquet) into the folder of a finished sweep.
 
-    Returns the path of the HTML.
+    With `rejudged` they tell of its second judgement, and go into the folder `rejudged` in it. Returns the path of the
+    HTML.
     """
-    sources = read_sources(run)
+    sources = read_sources(run, rejudged=rejudged)
+    folder = run.path / "rejudged" if rejudged else run.path
+    folder.mkdir(exist_ok=True)
     tables = report_tables(sources)
     for name, table in tables.items():
-        write_text(run.path / f"{name}.csv", table.to_csv(index=False))
-        if name not in KEPT:
-            with replacing(run.path / f"{name}.parquet") as temporary:
+        write_text(folder / f"{name}.csv", table.to_csv(index=False))
+        if name not in KEPT or rejudged:
+            with replacing(folder / f"{name}.parquet") as temporary:
                 table.to_parquet(temporary, index=False)
     methods = methods_text(sources)
-    write_text(run.path / "methods.txt", methods + "\n")
+    write_text(folder / "methods.txt", methods + "\n")
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -110,7 +114,7 @@ def write_report(run: Run) -> Path:
         undefined=jinja2.StrictUndefined,
     )
     page = environment.get_template("report.html.jinja").render(_content(sources, list(tables), methods))
-    path = run.path / "report.html"
+    path = folder / "report.html"
     write_text(path, page)
     return path
 
@@ -161,10 +165,14 @@ def _content(sources: Sources, names: list[str], methods: str) -> dict[str, Any]
         "walls": walls(sources.pools[0]),
         "pools": [_pool(source) for source in sources.pools],
         "readers": [_readers(source, sources.run) for source in sources.pools if source.review is not None],
-        "limits": limits(
-            config, summary, phantom, sources.unknown_start, len(sources.qualities), known_patients(sources)
-        ),
+        "limits": [
+            *limits(config, summary, phantom, sources.unknown_start, len(sources.qualities), known_patients(sources)),
+            *read_before(sources),
+        ],
         "missing": sources.missing,
+        "ledger": ledger_facts(sources),
+        "judged": judged_sentence(sources.summary),
+        "first": sources.first,
         "parents": parents(sources),
         "machine": machine(),
         "methods": methods,

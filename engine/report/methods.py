@@ -10,6 +10,8 @@ from engine.configs.gans import gan_title
 from engine.publications.table import AUGMENTATIONS
 from engine.report.data_facts import methods_sentences, real_tested
 from engine.report.headline_answers import excluded_images, primary_arm
+from engine.report.ledger_facts import declared
+from engine.report.ledger_facts import methods_sentences as ledger_sentences
 from engine.report.limits import dependent_folds
 from engine.report.quality_tables import score_of
 from engine.report.reader_study import methods_sentence, without_names
@@ -52,6 +54,7 @@ def methods_text(sources: Sources) -> str:
         _classifier(sources),
         _arms(sources),
         _statistics(sources),
+        *ledger_sentences(sources),
         *[deviation.sentence for deviation in sources.summary.departures],
         _software(sources),
     ]
@@ -261,7 +264,7 @@ def _statistics(sources: Sources) -> str:
         return text + ". The protocol repeats a published one, and no claim was made from it."
     if config.seeds == 1:
         return text + ". No claim was made from a single repetition."
-    return f"{text}, chosen before the sweep. {_rule(sources)}"
+    return f"{text}, declared {declared(sources)}. {_rule(sources)}"
 
 
 def _rule(sources: Sources) -> str:
@@ -292,7 +295,8 @@ def _statistic(sources: Sources, arm: str) -> str:
         "freedom"
     )
     if config.primary_ratio is not None and len(ratios) > 1 and config.primary_ratio in ratios:
-        return f"{text}. The share of {100 * config.primary_ratio:g} % was declared beforehand; others are exploratory."
+        share = f"The share of {100 * config.primary_ratio:g} %"
+        return f"{text}. {share} was declared {declared(sources)}; others are exploratory."
     if len(ratios) == 1:
         return text + "."
     return f"{text}, and hold for all {len(ratios)} shares and their mean together (single-step max-t)."
@@ -305,10 +309,10 @@ def _decision(sources: Sources, controlled: bool) -> str:
         return f"With {config.seeds} seeds it is a quick look, from which nothing was claimed."
     harm = "harm when that to the real images lies below 0"
     rule = (
-        "The rule, set beforehand: synthetic images help when the interval of the difference to the repeated real "
+        "The rule of the program: synthetic images help when the interval of the difference to the repeated real "
         f"images lies above 0 and so does that to the real images alone, and {harm}."
         if controlled
-        else f"The rule, set beforehand: synthetic images {harm.replace('that', 'the interval of the difference')}; "
+        else f"The rule of the program: synthetic images {harm.replace('that', 'the interval of the difference')}; "
         "whether they help cannot be told without a control of repeated real images."
     )
     if config.margin is not None:
@@ -334,10 +338,10 @@ def _former(sources: Sources, controlled: bool) -> tuple[str, str]:
     else:
         harm = "harm when that to the real images lies below 0 and its corrected p is below 0.05."
         rule = (
-            "The rule, set beforehand: synthetic images help when the interval of the difference to the repeated real "
+            "The rule of the program: synthetic images help when the interval of the difference to the repeated real "
             f"images lies above 0 and the corrected p is below 0.05, and {harm}"
             if controlled
-            else "The rule, set beforehand: synthetic images harm when the interval of the difference to the real "
+            else "The rule of the program: synthetic images harm when the interval of the difference to the real "
             "images lies below 0 and the corrected p is below 0.05; whether they help cannot be told without a control "
             "of repeated real images."
         )

@@ -19,6 +19,8 @@ from engine.store.home import Home
 from engine.sweep.splits import Split
 
 EXTERNAL_FILE = "external_images.csv"
+EXTERNAL_FOLD = -1
+"""What stands for the fold where the reading of the external images is recorded."""
 EXTERNAL_SCORES = "external"
 """Column of `trials.parquet` with the scores of the external images, in the order of `external_images.csv`."""
 

@@ -20,26 +20,29 @@ import numpy as np
 import pandas as pd
 
 from engine.configs import SweepConfig
+from engine.datasets.seal import refuse_sealed
+from engine.datasets.test_readings import TEST_FILE, record
 from engine.devices import describe
 from engine.features.cache import Interrupted
 from engine.store.files import replacing
 from engine.store.progress import Outcome, Progress, Report, ShouldStop, never, silent
 from engine.store.runs import Run
 from engine.sweep.arms import Trial, plan, steps_of
-from engine.sweep.external import EXTERNAL_FILE, EXTERNAL_SCORES, external_table, open_external
+from engine.sweep.external import EXTERNAL_FILE, EXTERNAL_FOLD, EXTERNAL_SCORES, external_table, open_external
 from engine.sweep.inputs import load_inputs, open_cache
 from engine.sweep.leaks import refuse_unsound
 from engine.sweep.metric_table import METRICS_FILE, metric_table
 from engine.sweep.metrics import METRICS, confusion_matrix, metrics, positive_class
 from engine.sweep.parallel import devices_for_trials, train_groups
+from engine.sweep.plans import plan_of, plans
 from engine.sweep.results import SweepResult
 from engine.sweep.splits import open_splits, test_table
+from engine.sweep.standing import standing_of
 from engine.sweep.summary import summarise
 from engine.sweep.summary_model import SUMMARY_FILE
 from engine.sweep.trials import Result, trains_together
 
 TRIALS_FILE = "trials.parquet"
-TEST_FILE = "test_images.csv"
 
 
 def run_sweep(
@@ -57,16 +60,13 @@ def run_sweep(
     config = config.completed()
     splits, external = open_splits(run.home, config), open_external(run.home, config)
     refuse_unsound(config, splits, external)
+    for dataset in (*(split.dataset for split in splits), *([external] if external is not None else [])):
+        refuse_sealed(dataset, "This sweep")
     classes = splits[0].dataset.classes
     trials = plan(config)
     test_images = test_table(splits, config)
     rows = _read_trials(run)
     cache, classifier = open_cache(run.home, config)
-    with replacing(run.path / TEST_FILE) as temporary:
-        test_images.to_csv(temporary, index=False)
-    if external is not None:
-        with replacing(run.path / EXTERNAL_FILE) as temporary:
-            external_table(external, len(splits)).to_csv(temporary, index=False)
 
     report(Progress("trials", len(rows), len(trials), "trials"))
     for split in splits:
@@ -74,6 +74,13 @@ def run_sweep(
         todo = groups(config, of_fold, rows)
         if not todo:
             continue
+        tested = test_images[(test_images["fold"] == split.fold) & (test_images["synthetic"] == 0)]
+        record(run, split.fold, tested["sha256"], _plan(run, config))  # before any of them is read: it counts from here
+        _write_test_images(run, test_images)
+        if external is not None:
+            record(run, EXTERNAL_FOLD, external.rows()["sha256"], _plan(run, config))
+            with replacing(run.path / EXTERNAL_FILE) as temporary:
+                external_table(external, len(splits)).to_csv(temporary, index=False)
         try:
             inputs = load_inputs(run, split, cache, config, of_fold, report, should_stop, external)
         except Interrupted:
@@ -90,11 +97,13 @@ def run_sweep(
             report(Progress("trials", len(rows), len(trials), "trials"))
         if not rows.keys() >= set(of_fold):
             return "stopped"
+    _write_test_images(run, test_images)
     done = pd.DataFrame([rows[trial] for trial in trials])
     table = metric_table(done, test_images, classes, positive_class(classes), config.subgroups)
     with replacing(run.path / METRICS_FILE) as temporary:
         table.to_parquet(temporary)
-    summary = summarise(config, splits, done, test_images, table, classifier, external)
+    declared = standing_of(run, config, classifier.weights_sha256).where
+    summary = summarise(config, splits, done, test_images, table, classifier, declared, external=external)
     summary.write_to(run.path / SUMMARY_FILE)
     run.update(result=SweepResult(verdict=summary.verdict.verdict, sentence=summary.verdict.sentence).plain())
     return "finished"
@@ -111,6 +120,17 @@ def groups(config: SweepConfig, trials: Sequence[Trial], done: Collection[Trial]
     for trial in trials:
         together.setdefault((trial.fold, trial.seed), []).append(trial)
     return [group for group in together.values() if any(trial not in done for trial in group)]
+
+
+def _plan(run: Run, config: SweepConfig) -> str:
+    """The id of the registered plan that these settings are; empty where they are none's."""
+    plan = plan_of(config, plans(run.home))
+    return plan.id if plan is not None else ""
+
+
+def _write_test_images(run: Run, test_images: pd.DataFrame) -> None:
+    with replacing(run.path / TEST_FILE) as temporary:
+        test_images.to_csv(temporary, index=False)
 
 
 def _row(result: Result, labels: np.ndarray, positive: int, config: SweepConfig) -> dict[str, Any]:

@@ -36,7 +36,7 @@ from engine.sweep.summary_model import (
     TestNoise,
 )
 from engine.sweep.verdict import EXPLORATORY, PHANTOM, RULE, Verdict, judge, prefixed, without_claim
-from engine.sweep.verdict_words import Question
+from engine.sweep.verdict_words import UNKNOWN, Question
 
 COMPARED = ("accuracy", "balanced_accuracy", "auroc")
 """Metrics that are compared besides the one that the verdict is about."""
@@ -53,9 +53,15 @@ def summarise(
     test_images: pd.DataFrame,
     table: pd.DataFrame,
     classifier: Classifier,
+    declared: str = UNKNOWN,
+    checks: Sequence[Check] | None = None,
     external: Dataset | None = None,
 ) -> SweepSummary:
-    """The content of `summary.json` from the complete table of trials, their test images and `metric_table` of both."""
+    """The content of `summary.json` from the complete table of trials, their test images and `metric_table` of both.
+
+    `declared`: where and when metric, share and margin were, see `standing`; `checks`: of the sweep's own results,
+    where they cannot be made again.
+    """
     dataset = splits[0].dataset
     classes, positive = dataset.classes, positive_class(dataset.classes)
     level = config.level
@@ -82,8 +88,10 @@ def summarise(
         if not found.is_mean
     ]
     comparisons = [found for found in compared if not found.is_mean]
-    apart, checks = deviations(config), self_checks(config, splits, trials, test_images, positive)
-    verdicts = _verdicts(config, compared, apart, checks, dataset.is_phantom)
+    apart = deviations(config)
+    if checks is None:
+        checks = self_checks(config, splits, trials, test_images, positive)
+    verdicts = _verdicts(config, compared, apart, checks, dataset.is_phantom, declared)
     primary = primary_arm(config)
     majority = _majority(splits, test_images)
     units = units_of(test_images, classes, positive, level)
@@ -122,7 +130,8 @@ def summarise(
         departures=tuple(apart),
         checks=tuple(checks),
         rule=RULE,
-        external=_external(config, external, trials, classes, positive, turns) if external is not None else None,
+        external=_external(config, external, trials, classes, positive, turns, declared),
+        declared=declared,
         dropped=dropped_runs(trials, majority) if "dropped-runs" in config.flaws else None,
         pool_images=sum(len(split.pool.rows()) for split in splits),
         generators_a_class=generators,
@@ -132,13 +141,16 @@ def summarise(
 
 def _external(
     config: SweepConfig,
-    external: Dataset,
+    external: Dataset | None,
     trials: pd.DataFrame,
     classes: list[str],
     positive: int,
     turns: dict[int, int],
-) -> External:
+    declared: str,
+) -> External | None:
     """The sweep's metric on the external images, of all arms, and the comparisons of the arm of the verdict."""
+    if external is None:
+        return None
     images = external_table(external, max(1, len(config.folds)))
     read, level, arm = external_trials(trials), config.level, primary_arm(config)
     wide = _wide(metric_table(read, images, classes, positive), level, read)
@@ -148,7 +160,7 @@ def _external(
         for against in (_others(arm, config) if arm is not None else ())
         for found in compare(wide, str(arm), against, config.metric, parts, turns)
     ]
-    verdict = _verdict(config, str(arm), compared) if arm is not None else judge(Question(), [], [])
+    verdict = _verdict(config, str(arm), compared, declared) if arm is not None else judge(Question(), [], [])
     if not config.claims:
         verdict = without_claim(verdict, [PUBLISHED], SOUND)
     verdict = prefixed(verdict, f"On {external.name}: ")
@@ -184,13 +196,14 @@ def _verdicts(
     config: SweepConfig,
     comparisons: list[Comparison],
     apart: list[Deviation],
-    checks: list[Check],
+    checks: Sequence[Check],
     phantom: bool,
+    declared: str,
 ) -> dict[str, Verdict]:
     """The verdict on every synthetic arm; all but the primary arm's are exploratory and say so."""
     verdicts: dict[str, Verdict] = {}
     for arm in filter(is_synthetic, config.arms):
-        verdict = _verdict(config, arm, comparisons)
+        verdict = _verdict(config, arm, comparisons, declared)
         reasons, needed = [], []
         if not config.claims:
             reasons += [PUBLISHED, *(deviation.sentence for deviation in apart)]
@@ -206,7 +219,7 @@ def _verdicts(
     return verdicts
 
 
-def _verdict(config: SweepConfig, arm: str, comparisons: list[Comparison]) -> Verdict:
+def _verdict(config: SweepConfig, arm: str, comparisons: list[Comparison], declared: str) -> Verdict:
     """What the comparisons of an arm in the sweep's metric say by the rule, whatever may forbid a claim."""
     question = Question(
         arm=arm,
@@ -216,6 +229,7 @@ def _verdict(config: SweepConfig, arm: str, comparisons: list[Comparison]) -> Ve
         fills_gap=config.ratio_of == "gap",
         primary_ratio=config.primary_ratio,
         margin=config.margin,
+        declared=declared,
     )
     ours = [found for found in comparisons if found.arm == arm and found.metric == config.metric]
     to_baseline = [found for found in ours if found.against == question.baseline]

@@ -16,6 +16,8 @@ from engine.sweep.protocol_deviations import Deviation, DroppedRuns
 from engine.sweep.verdict import FORMER_RULE, Verdict
 
 SUMMARY_FILE = "summary.json"
+REJUDGED_FILE = "summary.rejudged.json"
+"""What the sweep was found to be when it was judged again by a later rule."""
 
 
 class Classifier(Result):
@@ -127,6 +129,18 @@ class External(Result):
     """By the same rule on these images, in which nothing is claimed."""
 
 
+class Rejudged(Result):
+    """When a finished sweep was judged again, and by which rules; times are seconds since the epoch."""
+
+    time: float
+    program: str
+    """Name and version of the program that judged again."""
+    rule: str
+    first_rule: str
+    first_time: float
+    """When it was judged at first."""
+
+
 class SweepSummary(Versioned):
     """What a sweep found. What sweeps of before did not keep has a default.
 
@@ -174,6 +188,11 @@ class SweepSummary(Versioned):
     rule: str = FORMER_RULE
     """What the verdicts were judged by."""
     external: External | None = None
+    declared: str = ""
+    """Where metric, share and margin were declared, and whether other sweeps had read the test set by then (what
+    follows "declared"); empty of sweeps of before the ledger."""
+    rejudged: Rejudged | None = None
+    """Of a second judgement; the first has none."""
     departures: tuple[Deviation, ...] = ()
     checks: tuple[Check, ...] = ()
     dropped: DroppedRuns | None = None

@@ -20,6 +20,9 @@ NAMES = {
 }
 IN_POINTS = ("accuracy", "balanced_accuracy", "sensitivity", "specificity", "macro_f1")
 
+UNKNOWN = "in its config"
+"""Where something was declared, when nothing is known of other sweeps on the test set."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
@@ -32,9 +35,11 @@ class Question:
     fills_gap: bool = False
     """Ratios count what a class lacks to the largest one."""
     primary_ratio: float | None = None
-    """The one that was declared beforehand; none: all of them and their mean."""
+    """The one that was declared; none: all of them and their mean."""
     margin: float | None = None
-    """The largest difference that would not matter, set beforehand."""
+    """The largest difference that would not matter."""
+    declared: str = UNKNOWN
+    """Where both were declared, and what the ledger knows of the time: `in its config, before any sweep had ...`."""
 
     @property
     def baseline(self) -> str:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from engine.datasets.dataset import list_datasets
 from engine.datasets.dataset_info import DatasetInfo
+from engine.datasets.seal import sealed_images
 from engine.report.figures import figure_confusion
 from engine.report.style import ARMS
 from engine.report.tables import METRICS, confusion_of, mistakes, present_metrics, show_share
@@ -119,6 +120,9 @@ def show_mistakes(run: Run, arm: str, ratio: float, seed: int | None, count: int
     repeats = count // folds
     often = "" if repeats <= 1 else f", those wrong in most of the {repeats} seeds first"
     st.markdown(f"**{len(wrong)} test images got wrong**{often}")
+    if "sha256" in wrong and (sealed := wrong["sha256"].isin(sealed_images(dataset.home, dataset))).any():
+        st.caption(f"{int(sealed.sum())} of them are sealed and not shown.")
+        wrong = wrong[~sealed]
     shown = wrong.iloc[
         part_shown(len(wrong), MISTAKES, of=(run.id, arm, ratio, seed), key="mistakes-page", in_url=False)
     ]

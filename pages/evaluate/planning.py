@@ -19,7 +19,7 @@ from engine.store.errors import ErsatzError
 from engine.store.runs import Run, State, list_runs
 from pages.components.command import command_line, show_command
 from pages.components.format import plain_sentence
-from pages.components.forms import config_form
+from pages.components.forms import grouped_form
 from pages.components.home import home
 from pages.components.phantom import phantom_badge
 from pages.components.run_summary import config_of, state_of
@@ -27,6 +27,7 @@ from pages.components.runs import start
 from pages.components.views import go
 from pages.evaluate.arms import choose_arms, missing_controls
 from pages.evaluate.expectations import cost, in_numbers, in_plain_words, known_pace, time_needed, too_few
+from pages.evaluate.plans import register, show_plans, told_before_start
 from pages.evaluate.sweep_defaults import (
     QUICK,
     QUICKLY,
@@ -39,9 +40,10 @@ from pages.evaluate.sweep_defaults import (
 from pages.evaluate.views import READ
 
 SMALL = "small-cnn"
+START, REGISTER = "Start sweep", "Register this plan"
 MAIN = ("name",)
 GROUPS = {
-    "Declared before the sweep": ("primary_ratio", "margin"),
+    "What the claim is about": ("primary_ratio", "margin"),
     "A second test set": ("external",),
     "Training of the classifier": (
         *("steps", "batch", "lr", "optimizer", "schedule", "weight_decay", "dropout", "weights"),
@@ -105,9 +107,11 @@ def new_sweep(datasets: dict[str, Dataset], pools: list[Run]) -> None:
         st.markdown("**What this can show, and what it takes**")
         st.markdown(in_plain_words(config, tested))
         remarks(config)
+        told_before_start(config)
     submit(dataset, config, list(datasets), key)
     in_numbers(tested, config)
     show_command(command_line(config))
+    show_plans()
 
 
 def choose_question(dataset: Dataset, base: dict[str, Any], key: str) -> dict[str, Any]:
@@ -237,12 +241,12 @@ def remarks(config: SweepConfig) -> None:
 
 
 def submit(dataset: Dataset, config: SweepConfig, dataset_names: Sequence[str], key: str) -> None:
-    """The name, the start, and the settings that seldom matter."""
+    """The name, the start or the registration, and the settings that seldom matter."""
     sweeps = [run.id for run in list_runs(home(), "sweep") if config_of(run)["dataset"] == dataset.name]
     own = {dataset.name, *(fold.dataset for fold in config.folds)}
     others = [name for name in dataset_names if name not in own]
     checks = [run.id for run in list_runs(home(), "quality") if state_of(run) is State.FINISHED]
-    values = config_form(
+    pressed = grouped_form(
         SweepConfig,
         MAIN,
         config.plain(),
@@ -250,9 +254,14 @@ def submit(dataset: Dataset, config: SweepConfig, dataset_names: Sequence[str], 
         groups=GROUPS,
         choices={"beside": ["", *sweeps], "quality": ["", *checks], "external": ["", *others]},
         labels=LABELS | ({"steps": "Steps (epochs count instead)"} if config.epochs else {}),
-        submit="Start sweep",
+        buttons={START: ":material/play_arrow:", REGISTER: ":material/event_available:"},
     )
-    if values is not None and (run := start(SweepConfig.build(values))) is not None:
+    if pressed is None:
+        return
+    button, values = pressed
+    if button == REGISTER:
+        register(SweepConfig.build(values))
+    elif (run := start(SweepConfig.build(values))) is not None:
         go(READ, run=run.id)
 
 

@@ -29,6 +29,7 @@ from pages.components.views import go, way_to
 from pages.evaluate.details import by_class, comparisons, confidence, external, means, subgroups
 from pages.evaluate.drilling import drill_down, remember
 from pages.evaluate.protocol_comparison import as_published, departures
+from pages.evaluate.rejudging import second_judgement, show_history
 from pages.evaluate.report import report_again, report_button
 from pages.evaluate.verdicts import self_checks, show_verdict
 from pages.evaluate.views import COMPARE, NEW
@@ -51,6 +52,8 @@ def results(run: Run, ended: bool) -> None:
         st.badge("As published: repeats its flaws, claims nothing", icon=":material/history_edu:", color="orange")
     if summary is not None:
         show_verdict(summary)
+        show_history(run, config, summary.classifier.weights_sha256)
+        second_judgement(run, summary)
         downloads(run)
         if config.claims and config.pool and config.seeds < QUICK_LOOK_BELOW:
             way_to("Evaluate thoroughly", ":material/repeat:", f"thorough-{run.id}", NEW, pool=config.pool)

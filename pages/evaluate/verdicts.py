@@ -28,7 +28,7 @@ def show_verdict(summary: SweepSummary) -> None:
         st.caption(f"{words}: {verdict.needed}")
     st.caption(_about(summary))
     if summary.rule == FORMER_RULE:
-        st.caption(f"Judged by the rule of its time ({summary.rule}); the same sweep anew is judged by today's.")
+        st.caption(f"Judged by the rule of its time ({summary.rule}).")
     for check in summary.checks:
         if not check.ok:
             st.error(f"Self-check failed, **{_words(check.name)}**: {check.sentence}", icon=":material/rule:")
