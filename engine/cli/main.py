@@ -35,6 +35,7 @@ from engine.configs.gans import gans
 from engine.datasets.dataset import Dataset
 from engine.datasets.folds import parent_of_folds
 from engine.datasets.patients import with_patients
+from engine.datasets.positive_class import positive_of, sentence_on
 from engine.jobs import submit as jobs
 from engine.jobs.kinds import kind_named, parse_config, result_of
 from engine.jobs.results import PipelineResult
@@ -321,6 +322,10 @@ def sweep(
     run = jobs.submit(home, config)
     if not (detach or as_json):
         tested = pd.concat([with_patients(Dataset.open(home, dataset), "test") for dataset in datasets])
+        found = positive_of(Dataset.open(home, images["dataset"]))
+        if found is not None and found.origin == "guessed" and not config.positive_class:
+            how = f"`python -m engine dataset positive {images['dataset']} CLASS` says which it is, before a sweep."
+            notices.print(f"{sentence_on(found)} {how}", soft_wrap=True, markup=False)
         n_test = len(set(patients(tested))) if config.level == "patient" else len(tested)
         notices.print(foretold(n_test, config.seeds, len(config.ratios), f"{config.level}s"), soft_wrap=True)
     _finish([run], detach, as_json)

@@ -39,6 +39,7 @@ from engine.store.home import Home
 from engine.store.plugins import named
 from engine.store.runs import Run, State
 from engine.sweep.leaks import refuse_unsound
+from engine.sweep.positive import pinned_positive
 from engine.sweep.splits import named_splits, open_splits, pinned
 
 PATHS: dict[str, tuple[str, ...]] = {
@@ -247,5 +248,9 @@ def prepare_sweep(home: Home, config: SweepConfig) -> SweepConfig:
         _finished_pool(home, split.pool)
     splits = open_splits(home, config)
     refuse_unsound(config, splits)
-    update = {"dataset_fingerprint": dataset.fingerprint, "weights": _absolute(config.weights)}
+    update = {
+        "dataset_fingerprint": dataset.fingerprint,
+        "weights": _absolute(config.weights),
+        "positive_class": pinned_positive(config, dataset),
+    }
     return pinned(config.completed(), splits).model_copy(update=update)

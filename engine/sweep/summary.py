@@ -16,7 +16,8 @@ from engine.sweep.arms import baseline_of, control_of, is_synthetic, primary_arm
 from engine.sweep.checks import Check, self_checks
 from engine.sweep.comparisons import Comparison, compare
 from engine.sweep.metric_table import Parts, patient_parts
-from engine.sweep.metrics import METRICS, majority_accuracy, positive_class
+from engine.sweep.metrics import METRICS, majority_accuracy
+from engine.sweep.positive import positive_index, positive_of_sweep
 from engine.sweep.power import detectable
 from engine.sweep.protocol_deviations import Deviation, deviations, dropped_runs
 from engine.sweep.splits import Split
@@ -53,8 +54,9 @@ def summarise(
 ) -> SweepSummary:
     """The content of `summary.json` from the complete table of trials, their test images and `metric_table` of both."""
     dataset = splits[0].dataset
-    classes, positive = dataset.classes, positive_class(dataset.classes)
-    level = config.level
+    classes, level = dataset.classes, config.level
+    positive_class, origin = positive_of_sweep(config, dataset, trials.filter(["confusion", "sensitivity"]).to_dict("records"))
+    positive = positive_index(positive_class, classes)
     wide = _wide(table, level, trials)
     parts = {
         metric: patient_parts(metric, trials, test_images, classes, positive, level)
@@ -77,7 +79,7 @@ def summarise(
     ]
     comparisons = [found for found in compared if not found.is_mean]
     apart, checks = deviations(config), self_checks(config, splits, trials, test_images, positive)
-    verdicts = _verdicts(config, level, compared, apart, checks, dataset.is_phantom)
+    verdicts = _verdicts(config, level, compared, apart, checks, dataset.is_phantom, positive_class)
     primary = primary_arm(config)
     majority = _majority(splits, test_images)
     units = units_of(test_images, classes, positive, level)
@@ -89,7 +91,8 @@ def summarise(
         pool=config.pool,
         classifier=classifier,
         classes=classes,
-        positive=classes[positive],
+        positive=positive_class,
+        positive_origin=origin,
         metric=config.metric,
         level=level,
         majority_accuracy=majority,
@@ -143,6 +146,7 @@ def _verdicts(
     apart: list[Deviation],
     checks: list[Check],
     phantom: bool,
+    positive_class: str,
 ) -> dict[str, Verdict]:
     """The verdict on every synthetic arm; all but the primary arm's are exploratory and say so."""
     verdicts: dict[str, Verdict] = {}
@@ -150,6 +154,7 @@ def _verdicts(
         question = Question(
             arm=arm,
             metric=config.metric,
+            positive_class=positive_class,
             level=level,
             extra_classes=config.extra_classes,
             fills_gap=config.ratio_of == "gap",

@@ -14,7 +14,7 @@ from engine.store.home import Home
 from engine.store.runs import Run, State, create_run
 from engine.sweep.arms import Trial, arm_rule, plan
 from engine.sweep.metric_table import METRICS_FILE, metric_table
-from engine.sweep.metrics import confusion_matrix, metrics, positive_class
+from engine.sweep.metrics import confusion_matrix, metrics
 from engine.sweep.splits import open_splits, test_table
 from engine.sweep.summary import summarise
 from engine.sweep.summary_model import SUMMARY_FILE, Classifier
@@ -91,7 +91,7 @@ def make_sweep(
     test_images.to_csv(run.path / "test_images.csv", index=False)
     result = {}
     if finished:
-        positive = positive_class(dataset.classes)
+        positive = 0
         table = metric_table(trials, test_images, dataset.classes, positive, config.subgroups)
         table.to_parquet(run.path / METRICS_FILE)
         summary = summarise(config, splits, trials, test_images, table, Classifier(name="small-cnn"))
