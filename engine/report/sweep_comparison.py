@@ -48,7 +48,9 @@ def read_swept(run: Run) -> Swept:
     trials = pd.read_parquet(run.path / "trials.parquet")
     summary = SweepSummary.read(run.path / SUMMARY_FILE)
     classes = summary.classes
-    positive = summary.positive_class or measured_with(trials.filter(["confusion", "sensitivity"]).to_dict("records"), classes)
+    positive = summary.positive_class or measured_with(
+        trials.filter(["confusion", "sensitivity"]).to_dict("records"), classes
+    )
     written = run.path / METRICS_FILE
     if written.is_file():
         metrics = pd.read_parquet(written)

@@ -55,7 +55,9 @@ def summarise(
     """The content of `summary.json` from the complete table of trials, their test images and `metric_table` of both."""
     dataset = splits[0].dataset
     classes, level = dataset.classes, config.level
-    positive_class, origin = positive_of_sweep(config, dataset, trials.filter(["confusion", "sensitivity"]).to_dict("records"))
+    positive_class, origin = positive_of_sweep(
+        config, dataset, trials.filter(["confusion", "sensitivity"]).to_dict("records")
+    )
     positive = positive_index(positive_class, classes)
     wide = _wide(table, level, trials)
     parts = {

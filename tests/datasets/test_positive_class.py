@@ -25,25 +25,27 @@ ASKS = True
 PLAIN = """
 nevus melanoma | CN AD | notumor tumor | nonCOVID COVID | normal pneumonia | CT_NonCOVID CT_COVID | no yes | NV MEL
 notumor glioma | Uninfected Parasitized | benign malignant | Normal Tuberculosis | 0 1 | NC AD | HC MDD | NL MCI
-NonDemented Demented | NonDemented VeryMildDemented | IDC_negative IDC_positive | HER2minus HER2plus | No_DR DR | NODR DR
-not-fractured fractured | no_hemorrhage hemorrhage | Others Monkeypox | Glaucoma_Negative Glaucoma_Positive | NRG RG
-colon_n colon_aca | Non-Cancer Cancer | non-csPCa csPCa | insignificant significant | normal abnormal | healthy unhealthy
-normal-z-line esophagitis | NotMelanoma Melanoma | Bengin-cases Malignant-cases | NILM HSIL | intact torn | TDC ADHD
-controls patients | non_autistic autistic | regular covid | notinfected infected | NORM TUM | absent present
-Negative-for-Pneumonia Typical-Appearance | Control-Axial MS-Axial | normal NCP | adenosis ductal_carcinoma | N0 N1
-seborrheic_keratosis melanoma | normal benign | No-Lung-Opacity-Not-Normal Lung-Opacity | No-Finding Cardiomegaly
-Normal No-Lung-Opacity-Not-Normal | grade0 grade4 | 0_normal 1_pneumonia | normal-benign malignant | sain malade
-gutartig bösartig | nævus melanoma | sick-but-no-tb tb | cancer-free cancer | ERneg ERpos | minus1 1 | normal non-normal
-non-neoplastic neoplastic | none mild | abnormal-no abnormal-yes | nodule-none nodule | wildtype mutant | 0 melanoma
+NonDemented Demented | NonDemented VeryMildDemented | IDC_negative IDC_positive | HER2minus HER2plus | No_DR DR
+NODR DR | not-fractured fractured | no_hemorrhage hemorrhage | Others Monkeypox | Glaucoma_Negative Glaucoma_Positive
+NRG RG | colon_n colon_aca | Non-Cancer Cancer | non-csPCa csPCa | insignificant significant | normal abnormal
+healthy unhealthy | normal-z-line esophagitis | NotMelanoma Melanoma | Bengin-cases Malignant-cases | NILM HSIL
+intact torn | TDC ADHD | controls patients | non_autistic autistic | regular covid | notinfected infected | NORM TUM
+absent present | Negative-for-Pneumonia Typical-Appearance | Control-Axial MS-Axial | normal NCP
+adenosis ductal_carcinoma | N0 N1 | seborrheic_keratosis melanoma | normal benign
+No-Lung-Opacity-Not-Normal Lung-Opacity | No-Finding Cardiomegaly | Normal No-Lung-Opacity-Not-Normal | grade0 grade4
+0_normal 1_pneumonia | normal-benign malignant | sain malade | gutartig bösartig | nævus melanoma | sick-but-no-tb tb
+cancer-free cancer | ERneg ERpos | minus1 1 | normal non-normal | non-neoplastic neoplastic | none mild
+abnormal-no abnormal-yes | nodule-none nodule | wildtype mutant | 0 melanoma
 """
 """Classes of public data sets, and such as people write them: the one without the finding, and the positive one."""
 UNCLEAR = """
-small-cell non-small-cell | hodgkin non-hodgkin | gram-negative gram-positive | triple-negative luminal | union nonunion
-clear-cell papillary | bacteria virus | cat dog | A B | left right | 1 2 | AD MCI | LUAD LUSC | HGG LGG | nodule mass
-No.-1 No.-2 | ischemic hemorrhagic | survivor non-survivor | seminoma nonseminoma | normal control | benign nevus
-stable unstable | Normal_left Normal_right | node nose | rest stress | BIRADS0 BIRADS1 | hospital0 hospital1 | MEL BCC
-proliferative non-proliferative | differentiated undifferentiated | hydrocephalus normal-pressure-hydrocephalus
-muscle-invasive non-muscle-invasive | Crohns-disease colitis | free-air abscess | nontuberculous tuberculous | T1 T2
+small-cell non-small-cell | hodgkin non-hodgkin | gram-negative gram-positive | triple-negative luminal
+union nonunion | clear-cell papillary | bacteria virus | cat dog | A B | left right | 1 2 | AD MCI | LUAD LUSC
+HGG LGG | nodule mass | No.-1 No.-2 | ischemic hemorrhagic | survivor non-survivor | seminoma nonseminoma
+normal control | benign nevus | stable unstable | Normal_left Normal_right | node nose | rest stress | BIRADS0 BIRADS1
+hospital0 hospital1 | MEL BCC | proliferative non-proliferative | differentiated undifferentiated
+hydrocephalus normal-pressure-hydrocephalus | muscle-invasive non-muscle-invasive | Crohns-disease colitis
+free-air abscess | nontuberculous tuberculous | T1 T2
 """
 
 

@@ -68,6 +68,19 @@ def test_a_finished_import_leads_to_its_data_set(open_page: OpenPage, home: Home
     assert "Train on it" in texts(app)
 
 
+def test_a_guessed_positive_class_is_confirmed_or_changed(open_page: OpenPage, home: Home) -> None:
+    dataset = fabricated.make_dataset(home)
+    app = open_page("datasets")
+    assert "taken from the names: bleed" in texts(app)
+    app = press(app, "Confirm")
+    assert "The positive class is bleed, set after the import" in texts(app)
+    box = next(box for box in app.selectbox if box.label == "Positive class")
+    press(box.set_value("normal").run(), "Change")
+    changed = Dataset.open(home, dataset.name)
+    assert changed.info.positive is not None
+    assert (changed.info.positive.name, changed.fingerprint) == ("normal", dataset.fingerprint)
+
+
 def test_a_phantom_is_labelled_and_frozen_is_shown(open_page: OpenPage, home: Home) -> None:
     fabricated.make_dataset(home)
     said = texts(open_page("datasets"))
