@@ -95,7 +95,7 @@ def choose(run: Run, config: SweepConfig, trials: pd.DataFrame, positive: str) -
         metric = st.selectbox(
             "Metric",
             options,
-            format_func=lambda name: measure_of(name, positive).title,
+            format_func=lambda name: METRICS[name].title,  # stands in the link, which must not change with the class
             key="metric",
             bind="query-params",
             help=". ".join(f"{measure_of(name, positive).title}: {METRICS[name].meaning}" for name in options),
