@@ -1,4 +1,4 @@
-"""`dataset import | audit | split | move | freeze | delete | list`."""
+"""`dataset import | audit | split | move | freeze | positive | delete | list`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from engine.configs import ImportConfig
 from engine.datasets import editing, seal
 from engine.datasets.dataset import SPLITS, Dataset, how_to_freeze, list_datasets
 from engine.datasets.folds import make_folds
+from engine.datasets.positive_class import positive_of, sentence_on
 from engine.datasets.previewing import preview
 from engine.jobs.dataset_removal import remove, uses_of
 from engine.jobs.submit import submit
@@ -183,6 +184,23 @@ def ledger(name: str, as_json: Json = False) -> None:
     show(values, as_json, table("", ["", "sweep", "name, date"], rows) if rows else empty)
 
 
+@app.command("positive")
+def positive(
+    name: str,
+    class_name: Annotated[
+        str, typer.Argument(metavar="CLASS", help="The finding that is looked for; empty: only show which it is.")
+    ] = "",
+    as_json: Json = False,
+) -> None:
+    """Say which of two classes is the positive one; a frozen split stays as it is, and sweeps keep theirs."""
+    dataset = Dataset.open(Home.from_environment(), name)
+    if class_name:
+        dataset = editing.set_positive(dataset, class_name)
+    found = positive_of(dataset)
+    none = f"The data set {name} has {len(dataset.classes)} classes; only of two classes one is positive."
+    show(_positive_values(dataset), as_json, sentence_on(found) if found else none)
+
+
 @app.command("delete")
 def delete(
     name: str,
@@ -221,6 +239,7 @@ def _values(dataset: Dataset) -> dict[str, Any]:
         "name": dataset.name,
         "path": str(dataset.path),
         "classes": dataset.classes,
+        "positive": _positive_values(dataset),
         "size": dataset.size,
         "mode": dataset.mode,
         "frozen": dataset.frozen,
@@ -234,6 +253,12 @@ def _values(dataset: Dataset) -> dict[str, Any]:
     }
 
 
+def _positive_values(dataset: Dataset) -> dict[str, str] | None:
+    """The positive class, where it came from, and that in a sentence; None unless there are two classes."""
+    found = positive_of(dataset)
+    return {"class": found.name, "origin": found.origin, "sentence": sentence_on(found)} if found else None
+
+
 def _show_dataset(dataset: Dataset, as_json: bool) -> None:
     values = _values(dataset)
     counts = dataset.rows().groupby(["class", "split"]).size().unstack(fill_value=0)
@@ -245,6 +270,8 @@ def _show_dataset(dataset: Dataset, as_json: bool) -> None:
             f"[bold]{dataset.name}[/bold]{phantom}: {len(dataset.rows())} images, {dataset.path}", soft_wrap=True
         )
         console.print(table("", ["class", *splits], rows))
+        if (found := positive_of(dataset)) is not None:
+            console.print(f"- {sentence_on(found)}", soft_wrap=True, markup=False)
         for note in (*values["notes"], *values["offers"]):
             console.print(f"- import: {note}", soft_wrap=True, markup=False)
         for finding in values["findings"]:

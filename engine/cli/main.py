@@ -33,6 +33,7 @@ from engine.configs import (
 from engine.configs.gans import gans
 from engine.datasets.dataset import Dataset
 from engine.datasets.patients import with_patients
+from engine.datasets.positive_class import positive_of, sentence_on
 from engine.jobs import submit as jobs
 from engine.jobs.kinds import kind_named, parse_config, result_of
 from engine.jobs.results import PipelineResult
@@ -335,6 +336,10 @@ def sweep(
     if not (detach or as_json):
         datasets = [split.dataset for split in named_splits(config)]
         tested = pd.concat([with_patients(Dataset.open(home, dataset), "test") for dataset in datasets])
+        found = positive_of(Dataset.open(home, config.dataset))
+        if found is not None and found.origin == "guessed" and not config.positive_class:
+            how = f"`python -m engine dataset positive {config.dataset} CLASS` says which it is, before a sweep."
+            notices.print(f"{sentence_on(found)} {how}", soft_wrap=True, markup=False)
         n_test = len(set(patients(tested))) if config.level == "patient" else len(tested)
         notices.print(foretold(n_test, config.seeds, len(config.ratios), f"{config.level}s"), soft_wrap=True)
         notices.print(before_start(standing_of_plan(home, config)), soft_wrap=True, markup=False)

@@ -200,6 +200,9 @@ class SweepConfig(Config):
     (rotation 30, both flips), or mild (rotation 10, small shifts and zoom, no flip: for anatomy with sides)."""
     views: int = Field(default=8, ge=1)
     """Recorded random views per image that a frozen backbone sees in arms with classical augmentation."""
+    positive_class: str = ""
+    """Of two classes the positive one, whose share found is the sensitivity; empty: the data set's, filled in when the
+    run is submitted, so that nothing said of the data set later changes this sweep."""
     metric: Metric = "accuracy"
     """What the verdict is about; it must stand against the luck of seeds and test patients."""
     primary_ratio: float | None = None

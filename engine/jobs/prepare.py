@@ -42,6 +42,7 @@ from engine.store.plugins import named
 from engine.store.runs import Run, State
 from engine.sweep.external import open_external
 from engine.sweep.leaks import refuse_unsound
+from engine.sweep.positive import pinned_positive
 from engine.sweep.splits import named_splits, open_splits, pinned
 
 PATHS: dict[str, tuple[str, ...]] = {
@@ -268,5 +269,6 @@ def prepare_plan(home: Home, config: SweepConfig) -> SweepConfig:
         "dataset_fingerprint": dataset.fingerprint,
         "external_fingerprint": external.fingerprint if external is not None else "",
         "weights": _absolute(config.weights),
+        "positive_class": pinned_positive(config, dataset),
     }
     return pinned(config.completed(), splits).model_copy(update=update)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from engine.report.style import ARMS
-from engine.report.tables import METRICS, comparison_table, readable_comparisons, show_share
-from engine.sweep.summary_model import Cell, External, SweepSummary
+from engine.report.tables import comparison_table, measure_of, readable_comparisons, show_share
+from engine.sweep.summary_model import Cell, SweepSummary
 
 
 def external_cells(summary: SweepSummary) -> pd.DataFrame:
@@ -25,7 +25,7 @@ def _row(own: Cell, external: Cell) -> dict[str, object]:
 def readable_external_cells(summary: SweepSummary) -> pd.DataFrame:
     """`external_cells` in words and units."""
     assert summary.external is not None
-    table, measure = external_cells(summary), METRICS[summary.metric]
+    table, measure = external_cells(summary), measure_of(summary.metric, summary.positive_class)
 
     def shown(prefix: str) -> tuple[list[str], list[str]]:
         ends = zip(table[f"{prefix}low"], table[f"{prefix}high"], strict=True)
@@ -45,9 +45,11 @@ def readable_external_cells(summary: SweepSummary) -> pd.DataFrame:
     )
 
 
-def readable_external_comparisons(external: External) -> pd.DataFrame:
+def readable_external_comparisons(summary: SweepSummary) -> pd.DataFrame:
     """The paired comparisons on the external images in words and units."""
-    return readable_comparisons(comparison_table((*external.comparisons, *external.averages)))
+    assert summary.external is not None
+    found = (*summary.external.comparisons, *summary.external.averages)
+    return readable_comparisons(comparison_table(found), summary.positive_class)
 
 
 def external_words(summary: SweepSummary) -> str:

@@ -15,7 +15,7 @@ from engine.report.quality_tables import show_percent
 from engine.report.sources import Sources
 from engine.report.style import ARMS
 from engine.report.sweep_words import is_probe
-from engine.report.tables import METRICS, comparison_table, show_p, show_share
+from engine.report.tables import METRICS, comparison_table, measure_of, show_p, show_share
 from engine.sweep.arms import baseline_of, control_of
 from engine.sweep.checks import LEAK_CHECKS
 from engine.sweep.summary_model import Patients
@@ -82,7 +82,7 @@ def _how_sure(sources: Sources) -> Answer:
     base = f"{config.seeds} paired {'seed' if config.seeds == 1 else 'seeds'}{folds}, {images}."
     if row is None:
         return Answer(question, "Nothing was compared", base, "unknown")
-    measure = METRICS[str(row["metric"])]
+    measure = measure_of(str(row["metric"]), summary.positive_class)
     difference = measure.show_difference(row["mean_difference"])
     title = measure.title + (" by patient" if summary.level == "patient" else "")
     where = f"at {show_share(row['ratio'])}" if pd.notna(row["ratio"]) else "on the mean over the shares"

@@ -71,6 +71,7 @@ from engine.report.tables import (
     comparison_table,
     confusion_of,
     level_trials,
+    measure_of,
     p_in_words,
     present_metrics,
     readable_cells,
@@ -139,19 +140,20 @@ def _content(sources: Sources, names: list[str], methods: str) -> dict[str, Any]
         "majority": METRICS["accuracy"].show(summary.majority_accuracy),
         "sweeps": [_inline(figure) for figure in _sweep_figures(sources, metric)],
         "differences": [
-            _inline(figure_differences(comparisons, metric, arm)) for arm in dict.fromkeys(comparisons[headline]["arm"])
+            _inline(figure_differences(comparisons, metric, arm, summary.positive_class))
+            for arm in dict.fromkeys(comparisons[headline]["arm"])
         ],
         "left_pools": excluded_images(sources),
         "confusions": _confusions(sources),
         "reliability": _reliability(sources),
-        "cells": _table(readable_cells(sources.trials, metric)),
+        "cells": _table(readable_cells(sources.trials, metric, summary.positive_class)),
         "classes": _table(readable_classes(class_table(sources.trials, summary.classes))),
         "patients": _patients(sources, metric),
         "subgroups": _subgroups(sources, metric),
-        "measures": [METRICS[name] for name in present_metrics(sources.trials)],
+        "measures": [measure_of(name, summary.positive_class) for name in present_metrics(sources.trials)],
         "p_in_words": p_in_words(summary),
-        "comparisons": _table(readable_comparisons(with_means[of_metric])),
-        "other_comparisons": _table(readable_comparisons(with_means[~of_metric])),
+        "comparisons": _table(readable_comparisons(with_means[of_metric], summary.positive_class)),
+        "other_comparisons": _table(readable_comparisons(with_means[~of_metric], summary.positive_class)),
         "external": _external(summary),
         "checks": summary.checks,
         "departures": summary.departures,
@@ -240,7 +242,7 @@ def _external(summary: SweepSummary) -> dict[str, Any] | None:
         "verdict": external.verdict,
         "words": external_words(summary),
         "cells": _table(readable_external_cells(summary)),
-        "comparisons": _table(readable_external_comparisons(external)),
+        "comparisons": _table(readable_external_comparisons(summary)),
     }
 
 
@@ -250,7 +252,7 @@ def _sweep_figures(sources: Sources, metric: str) -> list[go.Figure]:
     trials, level = sources.trials, summary.level
     if (config.folds or level == "patient") and sources.metrics is not None:
         trials = level_trials(sources.metrics, level)  # as judged: the folds of a seed together
-    title = METRICS[metric].title + (" by patient" if level == "patient" else "")
+    title = measure_of(metric, summary.positive_class).title + (" by patient" if level == "patient" else "")
     present = [arm for arm in ARMS if (trials["arm"] == arm).any()]
     if len(present) <= MAY_STAND_TOGETHER:
         whole = f"{title} against the share of synthetic images"
@@ -313,7 +315,7 @@ def _patients(sources: Sources, metric: str) -> Markup | str:
     counts = sources.metrics[sources.metrics["subgroup"] == ""].groupby("level")["n"].max()
     if counts.get("patient", counts["image"]) == counts["image"]:
         return ""  # not known, or one image each: the table by image again
-    return _table(readable_cells(level_trials(sources.metrics, "patient"), metric))
+    return _table(readable_cells(level_trials(sources.metrics, "patient"), metric, sources.summary.positive_class))
 
 
 def _subgroups(sources: Sources, metric: str) -> dict[str, Any] | None:
@@ -323,8 +325,8 @@ def _subgroups(sources: Sources, metric: str) -> dict[str, Any] | None:
     if own.empty:
         return {"figure": "", "table": "", "missing": missing} if missing else None
     return {
-        "figure": _inline(figure_subgroups(rows, metric)),
-        "table": _table(readable_subgroups(own)),
+        "figure": _inline(figure_subgroups(rows, metric, positive=sources.summary.positive_class)),
+        "table": _table(readable_subgroups(own, sources.summary.positive_class)),
         "missing": missing,
     }
 

@@ -60,6 +60,12 @@ def limits(
         if config.folds
         else _once(once, summary.generators_a_class)
     )
+    if summary.positive_class and summary.positive_origin in ("", "guessed"):
+        sentences.append(
+            f"Which class is positive was taken from the names, and nobody confirmed it: {summary.positive_class}. If "
+            "it is the other one, sensitivity and specificity change places, and average precision is of the wrong "
+            "class; accuracy, balanced accuracy, macro F1 and AUROC stay as they are."
+        )
     sentences += [repeated, f"The checks for copies and leaks are screens, not proof. {_patients(known)}"]
     pools = max(1, len(config.folds))
     if 0 < checked < pools:

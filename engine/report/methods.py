@@ -24,7 +24,7 @@ from engine.report.sweep_words import (
     head_in_words,
     shares_in_words,
 )
-from engine.report.tables import METRICS
+from engine.report.tables import METRICS, measure_of
 from engine.sweep.arms import arm_rule, baseline_of, control_of, has_ratios, ratios_of
 from engine.sweep.statistics import QUICK_LOOK_BELOW
 from engine.sweep.summary_model import SweepSummary
@@ -65,6 +65,8 @@ def _data(sources: Sources) -> str:
     summary, dataset = sources.summary, sources.dataset
     classes = summary.classes
     text = f"The data set {sources.config.dataset} has {len(classes)} classes ({', '.join(classes)})."
+    if summary.positive_class:
+        text += f" The positive class was {summary.positive_in_words}."
     if dataset is None:
         return text
     if dataset.is_phantom:
@@ -245,11 +247,13 @@ def _arms(sources: Sources) -> str:
 
 def _statistics(sources: Sources) -> str:
     config, summary = sources.config, sources.summary
-    metric = METRICS[config.metric].title
+    metric = measure_of(config.metric, summary.positive_class).title
     level = "by patient (mean score of the images)" if config.level == "patient" else "by image"
     if config.level == "patient" and summary.patients is not None and summary.patients.named:
         named = f"{summary.patients.named} of the patients are groups read from file names"
         level = f"by patient (mean score of the images; {named})"
+    if config.level == "patient" and summary.positive_class and summary.patients and summary.patients.mixed:
+        level += f", a patient with images of both classes as {summary.positive_class}"
     seeds = f"repeated with {config.seeds} seeds" if config.seeds > 1 else "trained with one seed"
     test = "real and synthetic ones" if "synthetic-in-test" in config.flaws else "real ones only"
     read = "validation images too" if "test-is-validation" in config.flaws else "read at the end of each trial"

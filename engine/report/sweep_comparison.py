@@ -12,13 +12,13 @@ import plotly.graph_objects as go
 from scipy import stats
 
 from engine.report.style import ARMS, BLUE, GREEN, GREY, ORANGE, PINK, styled
-from engine.report.tables import METRICS, cell_table, show_share
+from engine.report.tables import METRICS, cell_table, measure_of, show_share
 from engine.store.runs import Run
 from engine.sweep.analysis_units import Level
 from engine.sweep.arms import baseline_of, control_of
 from engine.sweep.metric_table import METRICS_FILE, metric_table, patient_parts
 from engine.sweep.metrics import METRICS as COMPUTED
-from engine.sweep.metrics import positive_class
+from engine.sweep.positive import OF_POSITIVE, measured_with, positive_index
 from engine.sweep.summary_model import SUMMARY_FILE, SweepSummary
 
 COLUMNS = ["arm", "ratio", "one", "other", "difference", "low", "high"]
@@ -36,6 +36,8 @@ class Swept:
     test_images: pd.DataFrame
     classes: list[str]
     metrics: pd.DataFrame
+    positive: str = ""
+    """The positive one of two classes."""
 
 
 def read_swept(run: Run) -> Swept:
@@ -44,13 +46,17 @@ def read_swept(run: Run) -> Swept:
     if "fold" in test_images:
         test_images["fold"] = test_images["fold"].astype(int)
     trials = pd.read_parquet(run.path / "trials.parquet")
-    classes = SweepSummary.read(run.path / SUMMARY_FILE).classes
+    summary = SweepSummary.read(run.path / SUMMARY_FILE)
+    classes = summary.classes
+    positive = summary.positive_class or measured_with(
+        trials.filter(["confusion", "sensitivity"]).to_dict("records"), classes
+    )
     written = run.path / METRICS_FILE
     if written.is_file():
         metrics = pd.read_parquet(written)
     else:  # a sweep of an earlier version
-        metrics = metric_table(trials, test_images, classes, positive_class(classes))
-    return Swept(trials, test_images, classes, metrics)
+        metrics = metric_table(trials, test_images, classes, positive_index(positive, classes))
+    return Swept(trials, test_images, classes, metrics, positive)
 
 
 def same_test(one: Swept, other: Swept) -> bool:
@@ -60,6 +66,11 @@ def same_test(one: Swept, other: Swept) -> bool:
         return False
     mine, theirs = (swept.test_images[columns].astype(str).reset_index(drop=True) for swept in (one, other))
     return one.classes == other.classes and mine.equals(theirs)
+
+
+def other_positive(one: Swept, other: Swept, metric: str) -> bool:
+    """Whether this metric is of another class in the other sweep, so that its numbers say nothing of each other."""
+    return metric in OF_POSITIVE and one.positive != other.positive
 
 
 def compare_sweeps(one: Swept, other: Swept, metric: str = "accuracy", level: Level = "image") -> pd.DataFrame:
@@ -105,9 +116,12 @@ def readable_differences(table: pd.DataFrame, metric: str, names: tuple[str, str
     )
 
 
-def figure_sweeps(trials: Sequence[tuple[str, pd.DataFrame]], metric: str, arm: str) -> go.Figure:
-    """An arm of several sweeps (name, trials) against the share of synthetic images, its control dashed beside it."""
-    measure = METRICS[metric]
+def figure_sweeps(trials: Sequence[tuple[str, pd.DataFrame]], metric: str, arm: str, positive: str = "") -> go.Figure:
+    """An arm of several sweeps (name, trials) against the share of synthetic images, its control dashed beside it.
+
+    `positive` is the positive class that all of them have.
+    """
+    measure = measure_of(metric, positive)
     looks = [(arm, "solid", ARMS[arm].symbol, 2.5)]
     if control := control_of(arm):
         looks.append((control, "dash", "diamond-open", 1.5))
@@ -195,6 +209,6 @@ def _by_patient(
     swept: Swept, metric: str, level: Level, cells: set[tuple[str, float]]
 ) -> dict[tuple[str, float], np.ndarray]:
     """How much each test patient moves the mean over the seeds, by arm and ratio."""
-    positive = positive_class(swept.classes)
+    positive = positive_index(swept.positive, swept.classes)
     parts = patient_parts(metric, _of_cells(swept, cells), swept.test_images, swept.classes, positive, level)
     return {cell: np.mean(list(of_seeds.values()), axis=0) for cell, of_seeds in parts.items()}

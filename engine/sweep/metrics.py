@@ -6,8 +6,6 @@ one-against-rest when there are more. All are fractions from 0 to 1; what cannot
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 from scipy.stats import rankdata
 
@@ -17,13 +15,6 @@ RANKING = ("auroc", "average_precision")
 """Metrics of the order of the scores, which means something within one model only."""
 METRICS = (*COUNTING, *RANKING, "brier", "ece")
 ECE_BINS = 15
-HEALTHY = re.compile(r"(normal|none|no|not|non|negative|neg|healthy|control|benign|other|0)([^a-z].*)?")
-
-
-def positive_class(classes: list[str]) -> int:
-    """Index of the positive (diseased) class of two: the one not named like a healthy one, else the last."""
-    diseased = [index for index, name in enumerate(classes) if not HEALTHY.fullmatch(name.lower())]
-    return diseased[-1] if diseased else len(classes) - 1
 
 
 def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, n_classes: int) -> np.ndarray:
@@ -32,7 +23,10 @@ def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, n_classes: int) 
 
 
 def metrics(labels: np.ndarray, scores: np.ndarray, positive: int) -> dict[str, float]:
-    """Every metric of `METRICS` from class indices `[N]` and probabilities `[N, classes]`."""
+    """Every metric of `METRICS` from class indices `[N]` and probabilities `[N, classes]`.
+
+    `positive` is the index of the positive one of two classes, see `engine.sweep.positive`.
+    """
     n_classes = scores.shape[1]
     confusion = confusion_matrix(labels, scores.argmax(1), n_classes).astype(float)
     total = confusion.sum()

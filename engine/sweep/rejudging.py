@@ -16,7 +16,7 @@ from engine.store.errors import ErsatzError
 from engine.store.runs import Run
 from engine.sweep.external import EXTERNAL_SCORES, open_external
 from engine.sweep.metric_table import metric_table
-from engine.sweep.metrics import positive_class
+from engine.sweep.positive import positive_index, positive_of_sweep
 from engine.sweep.splits import Split, named_splits, open_splits
 from engine.sweep.standing import standing_of
 from engine.sweep.summary import summarise
@@ -44,7 +44,8 @@ def rejudge(run: Run, config: SweepConfig) -> SweepSummary:
     trials, test_images = _stored(run, first)
     splits = _splits(run, config)
     classes = splits[0].dataset.classes
-    table = metric_table(trials, test_images, classes, positive_class(classes), config.subgroups)
+    named = positive_of_sweep(config, splits[0].dataset, trials.to_dict("records"))[0]
+    table = metric_table(trials, test_images, classes, positive_index(named, classes), config.subgroups)
     declared = standing_of(run, config, first.classifier.weights_sha256).where
     # checks draw training sets from the pool; where it was changed since, those that were made of it at the time count
     checks = None if _as_it_was(config, splits) else first.checks

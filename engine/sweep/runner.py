@@ -32,9 +32,10 @@ from engine.sweep.external import EXTERNAL_FILE, EXTERNAL_FOLD, EXTERNAL_SCORES,
 from engine.sweep.inputs import load_inputs, open_cache
 from engine.sweep.leaks import refuse_unsound
 from engine.sweep.metric_table import METRICS_FILE, metric_table
-from engine.sweep.metrics import METRICS, confusion_matrix, metrics, positive_class
+from engine.sweep.metrics import METRICS, confusion_matrix, metrics
 from engine.sweep.parallel import devices_for_trials, train_groups
 from engine.sweep.plans import plan_of, plans
+from engine.sweep.positive import positive_index, positive_of_sweep
 from engine.sweep.results import SweepResult
 from engine.sweep.splits import open_splits, test_table
 from engine.sweep.standing import standing_of
@@ -66,6 +67,7 @@ def run_sweep(
     trials = plan(config)
     test_images = test_table(splits, config)
     rows = _read_trials(run)
+    positive = positive_index(positive_of_sweep(config, splits[0].dataset, rows.values())[0], classes)
     cache, classifier = open_cache(run.home, config)
 
     report(Progress("trials", len(rows), len(trials), "trials"))
@@ -90,7 +92,7 @@ def run_sweep(
         labels = test_images.loc[test_images["fold"] == split.fold, "class"].map(classes.index).to_numpy()
         for results in train_groups(todo, inputs, config, should_stop, where):
             for result in results:
-                rows[result.trial] = _row(result, labels, positive_class(classes), config)
+                rows[result.trial] = _row(result, labels, positive, config)
             _write_trials(run, [rows[trial] for trial in trials if trial in rows])
             for result in results:
                 run.append_metrics(_live_row(rows[result.trial]))
@@ -99,7 +101,7 @@ def run_sweep(
             return "stopped"
     _write_test_images(run, test_images)
     done = pd.DataFrame([rows[trial] for trial in trials])
-    table = metric_table(done, test_images, classes, positive_class(classes), config.subgroups)
+    table = metric_table(done, test_images, classes, positive, config.subgroups)
     with replacing(run.path / METRICS_FILE) as temporary:
         table.to_parquet(temporary)
     declared = standing_of(run, config, classifier.weights_sha256).where

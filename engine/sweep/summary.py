@@ -18,7 +18,8 @@ from engine.sweep.checks import Check, self_checks
 from engine.sweep.comparisons import Comparison, compare
 from engine.sweep.external import external_table, external_trials
 from engine.sweep.metric_table import Parts, metric_table, patient_parts
-from engine.sweep.metrics import METRICS, majority_accuracy, positive_class
+from engine.sweep.metrics import METRICS, majority_accuracy
+from engine.sweep.positive import positive_index, positive_of_sweep
 from engine.sweep.power import detectable
 from engine.sweep.protocol_deviations import Deviation, deviations, dropped_runs
 from engine.sweep.splits import Split
@@ -63,8 +64,11 @@ def summarise(
     where they cannot be made again.
     """
     dataset = splits[0].dataset
-    classes, positive = dataset.classes, positive_class(dataset.classes)
-    level = config.level
+    classes, level = dataset.classes, config.level
+    positive_class, origin = positive_of_sweep(
+        config, dataset, trials.filter(["confusion", "sensitivity"]).to_dict("records")
+    )
+    positive = positive_index(positive_class, classes)
     wide = _wide(table, level, trials)
     parts = {
         metric: patient_parts(metric, trials, test_images, classes, positive, level)
@@ -91,7 +95,7 @@ def summarise(
     apart = deviations(config)
     if checks is None:
         checks = self_checks(config, splits, trials, test_images, positive)
-    verdicts = _verdicts(config, compared, apart, checks, dataset.is_phantom, declared)
+    verdicts = _verdicts(config, compared, apart, checks, dataset.is_phantom, declared, positive_class)
     primary = primary_arm(config)
     majority = _majority(splits, test_images)
     units = units_of(test_images, classes, positive, level)
@@ -103,7 +107,8 @@ def summarise(
         pool=config.pool,
         classifier=classifier,
         classes=classes,
-        positive=classes[positive],
+        positive=positive_class,
+        positive_origin=origin,
         metric=config.metric,
         level=level,
         majority_accuracy=majority,
@@ -130,7 +135,7 @@ def summarise(
         departures=tuple(apart),
         checks=tuple(checks),
         rule=RULE,
-        external=_external(config, external, trials, classes, positive, turns, declared),
+        external=_external(config, external, trials, classes, positive_class, turns, declared),
         declared=declared,
         dropped=dropped_runs(trials, majority) if "dropped-runs" in config.flaws else None,
         pool_images=sum(len(split.pool.rows()) for split in splits),
@@ -144,13 +149,14 @@ def _external(
     external: Dataset | None,
     trials: pd.DataFrame,
     classes: list[str],
-    positive: int,
+    positive_class: str,
     turns: dict[int, int],
     declared: str,
 ) -> External | None:
     """The sweep's metric on the external images, of all arms, and the comparisons of the arm of the verdict."""
     if external is None:
         return None
+    positive = positive_index(positive_class, classes)
     images = external_table(external, max(1, len(config.folds)))
     read, level, arm = external_trials(trials), config.level, primary_arm(config)
     wide = _wide(metric_table(read, images, classes, positive), level, read)
@@ -160,7 +166,9 @@ def _external(
         for against in (_others(arm, config) if arm is not None else ())
         for found in compare(wide, str(arm), against, config.metric, parts, turns)
     ]
-    verdict = _verdict(config, str(arm), compared, declared) if arm is not None else judge(Question(), [], [])
+    verdict = (
+        _verdict(config, str(arm), compared, declared, positive_class) if arm is not None else judge(Question(), [], [])
+    )
     if not config.claims:
         verdict = without_claim(verdict, [PUBLISHED], SOUND)
     verdict = prefixed(verdict, f"On {external.name}: ")
@@ -199,11 +207,12 @@ def _verdicts(
     checks: Sequence[Check],
     phantom: bool,
     declared: str,
+    positive_class: str,
 ) -> dict[str, Verdict]:
     """The verdict on every synthetic arm; all but the primary arm's are exploratory and say so."""
     verdicts: dict[str, Verdict] = {}
     for arm in filter(is_synthetic, config.arms):
-        verdict = _verdict(config, arm, comparisons, declared)
+        verdict = _verdict(config, arm, comparisons, declared, positive_class)
         reasons, needed = [], []
         if not config.claims:
             reasons += [PUBLISHED, *(deviation.sentence for deviation in apart)]
@@ -219,11 +228,14 @@ def _verdicts(
     return verdicts
 
 
-def _verdict(config: SweepConfig, arm: str, comparisons: list[Comparison], declared: str) -> Verdict:
+def _verdict(
+    config: SweepConfig, arm: str, comparisons: list[Comparison], declared: str, positive_class: str
+) -> Verdict:
     """What the comparisons of an arm in the sweep's metric say by the rule, whatever may forbid a claim."""
     question = Question(
         arm=arm,
         metric=config.metric,
+        positive_class=positive_class,
         level=config.level,
         extra_classes=config.extra_classes,
         fills_gap=config.ratio_of == "gap",

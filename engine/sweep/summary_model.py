@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field, field_validator
 
+from engine.datasets.positive_class import ORIGINS
 from engine.store.versioned import Number, Result, Versioned
 from engine.sweep.analysis_units import Level
 from engine.sweep.checks import Check, check_id
@@ -156,6 +157,9 @@ class SweepSummary(Versioned):
     classifier: Classifier
     classes: list[str]
     positive: str = ""
+    """The positive one of two classes; of more classes nothing, or in sweeps of before the last of them."""
+    positive_origin: str = ""
+    """Where that came from (`engine.datasets.positive_class.ORIGINS`); sweeps of before took it from the names."""
     metric: str = "accuracy"
     level: Level = "image"
     majority_accuracy: Number = math.nan
@@ -201,6 +205,18 @@ class SweepSummary(Versioned):
     """Generators of each class that took turns over the seeds."""
     pool_excluded: dict[str, int] | None = None
     """Images that had left the pools, by reason; None of sweeps that did not count them."""
+
+    @property
+    def positive_class(self) -> str:
+        """The positive one of two classes; empty with more, where every metric is a mean over all of them."""
+        return self.positive if len(self.classes) == 2 else ""
+
+    @property
+    def positive_in_words(self) -> str:
+        """`melanoma (named at the import)`: the positive class and where that came from; empty with more classes."""
+        if not self.positive_class:
+            return ""
+        return f"{self.positive_class} ({ORIGINS[self.positive_origin or 'guessed']})"
 
     @field_validator("comparisons", "baselines", mode="before")
     @classmethod

@@ -8,6 +8,7 @@ from typing import Literal
 
 from engine.sweep.arms import CLASSICAL, arm_rule, baseline_of, control_of
 from engine.sweep.comparisons import Comparison
+from engine.sweep.positive import OF_POSITIVE
 
 NAMES = {
     "accuracy": "accuracy",
@@ -30,6 +31,8 @@ class Question:
 
     arm: str = "real+synthetic"
     metric: str = "accuracy"
+    positive_class: str = ""
+    """Of two classes; empty with more."""
     level: Literal["image", "patient"] = "image"
     extra_classes: tuple[str, ...] = ()
     fills_gap: bool = False
@@ -51,7 +54,13 @@ class Question:
 
     @property
     def measure(self) -> str:
-        return NAMES[self.metric] + (" by patient" if self.level == "patient" else "")
+        by_patient = " by patient" if self.level == "patient" else ""
+        return f"{NAMES[self.metric]}{by_patient}{of_positive(self.metric, self.positive_class)}"
+
+
+def of_positive(metric: str, positive_class: str) -> str:
+    """` (positive: melanoma)` behind the metrics that depend on it; empty behind others, and with more classes."""
+    return f" (positive: {positive_class})" if positive_class and metric in OF_POSITIVE else ""
 
 
 def compared(comparison: Comparison, question: Question) -> str:

@@ -47,7 +47,8 @@ def comparisons(run: Run, summary: SweepSummary, metric: str) -> None:
             width=420,
         )
     chosen = table[(table["metric"] == metric) & (table["arm"] == arm)]
-    chart(figure_differences(table, metric, arm), f"differences-{run.id}", f"differences-{metric}", lambda: chosen)
+    figure = figure_differences(table, metric, arm, summary.positive_class)
+    chart(figure, f"differences-{run.id}", f"differences-{metric}", lambda: chosen)
     chosen = comparison_table(
         [found for found in (*summary.comparisons, *summary.averages) if (found.metric, found.arm) == (metric, arm)]
     )
@@ -55,9 +56,9 @@ def comparisons(run: Run, summary: SweepSummary, metric: str) -> None:
     st.caption(p_in_words(summary))
 
 
-def means(trials: pd.DataFrame, metric: str) -> None:
+def means(trials: pd.DataFrame, metric: str, positive: str) -> None:
     """Every arm and share with the chosen metric's interval, and the means of the others."""
-    st.dataframe(readable_cells(trials, metric), hide_index=True, height="content")
+    st.dataframe(readable_cells(trials, metric, positive), hide_index=True, height="content")
     st.caption("95 % interval: for the luck of the seeds alone (Student's t; bootstrap from 10 seeds on).")
 
 
@@ -77,8 +78,9 @@ def subgroups(run: Run, summary: SweepSummary, arms: set[str]) -> None:
         ratio = st.segmented_control(
             "Share", ratios, default=ratio, required=True, format_func=show_share, key=f"subgroup-ratio-{run.id}"
         )
-    chart(figure_subgroups(table, metric, ratio), f"subgroups-{run.id}", f"subgroups-{metric}", lambda: table)
-    rows = readable_subgroups(table[table["ratio"].isin((0.0, ratio))]).drop(columns="Metric")
+    figure = figure_subgroups(table, metric, ratio, summary.positive_class)
+    chart(figure, f"subgroups-{run.id}", f"subgroups-{metric}", lambda: table)
+    rows = readable_subgroups(table[table["ratio"].isin((0.0, ratio))], summary.positive_class).drop(columns="Metric")
     st.dataframe(rows, hide_index=True, height="content")
     st.caption("Subgroups are small and were not what the sweep was planned for: reasons to look again, no results.")
     images = pd.read_csv(run.path / "test_images.csv", dtype=str, keep_default_na=False)
@@ -93,7 +95,7 @@ def external(summary: SweepSummary) -> None:
     st.markdown(f"**{verdict.verdict.capitalize()}.** {plain(verdict.sentence)}")
     st.dataframe(readable_external_cells(summary), hide_index=True, height="content")
     st.dataframe(
-        readable_external_comparisons(summary.external).drop(columns=["Arm", "Metric"]),
+        readable_external_comparisons(summary).drop(columns=["Arm", "Metric"]),
         hide_index=True,
         height="content",
     )

@@ -13,14 +13,16 @@ from engine.configs import SweepConfig
 from engine.configs.evaluation import BACKBONES, TIMM, Metric
 from engine.datasets.dataset import Dataset
 from engine.datasets.patients import known_of
+from engine.datasets.positive_class import positive_of, sentence_on
 from engine.features.sources import available
-from engine.report.tables import METRICS
+from engine.report.tables import measure_of
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run, State, list_runs
 from pages.components.command import command_line, show_command
-from pages.components.format import plain_sentence
+from pages.components.format import plain, plain_sentence
 from pages.components.forms import grouped_form
 from pages.components.home import home
+from pages.components.navigation import script
 from pages.components.phantom import phantom_badge
 from pages.components.run_summary import config_of, state_of
 from pages.components.runs import start
@@ -93,6 +95,7 @@ def new_sweep(datasets: dict[str, Dataset], pools: list[Run]) -> None:
             base |= QUICKLY
         st.markdown("**The question**")
         values = {**base, **choose_question(dataset, base, key)}
+        show_positive(dataset)
         st.markdown("**The classifier, and what it is trained on**")
         values |= choose_classifier(base, key)
         values["arms"] = choose_arms(base["arms"], key)
@@ -117,12 +120,13 @@ def new_sweep(datasets: dict[str, Dataset], pools: list[Run]) -> None:
 def choose_question(dataset: Dataset, base: dict[str, Any], key: str) -> dict[str, Any]:
     """What the verdict is about, decided before anybody sees a result."""
     metric, level, subgroups = st.columns([2, 2, 3], vertical_alignment="bottom")
+    positive = positive_of(dataset)
     has_patients = known_of([dataset], "test").any
     levels = ["image", *(["patient"] if has_patients else [])]
     columns = dataset.metadata
     return {
         "metric": _one_of(
-            {name: METRICS[name].title for name in get_args(Metric)},
+            {name: measure_of(name, positive.name if positive else "").title for name in get_args(Metric)},
             metric,
             "Judge by",
             "metric",
@@ -147,6 +151,22 @@ def choose_question(dataset: Dataset, base: dict[str, Any], key: str) -> dict[st
             help=SweepConfig.model_fields["subgroups"].description,
         ),
     }
+
+
+def show_positive(dataset: Dataset) -> None:
+    """Which class the sweep will take as positive, and where to change that."""
+    found = positive_of(dataset)
+    if found is None:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f"{plain(sentence_on(found))} The sweep keeps it, whatever is changed later.", width="content")
+        st.page_link(
+            script("datasets"),
+            label="Change it" if found.origin != "guessed" else "Confirm it",
+            icon=":material/swap_horiz:",
+            query_params={"dataset": dataset.name},
+            width="content",
+        )
 
 
 def choose_classifier(base: dict[str, Any], key: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from engine.configs import SweepConfig
 from engine.jobs.kinds import parse_config
 from engine.report.figures import figure_sweep
 from engine.report.style import ARMS
-from engine.report.tables import METRICS, cell_table, level_trials, present_metrics
+from engine.report.tables import METRICS, cell_table, level_trials, measure_of, present_metrics
 from engine.store.runs import Run
 from engine.sweep.arms import baseline_of, control_of, primary_arm
 from engine.sweep.external import EXTERNAL_SCORES
@@ -65,7 +65,7 @@ def results(run: Run, ended: bool) -> None:
             st.caption("It ended before its first trial was done.")
         return
     trials = table_of(trials_path, omit=("scores", EXTERNAL_SCORES))
-    shown, metric, arms = choose(run, config, trials)
+    shown, metric, arms = choose(run, config, trials, summary.positive_class if summary else config.positive_class)
     key = f"plot-{run.id}"
     chart(
         figure_sweep(shown, summary, metric, arms=arms, config=config),
@@ -87,7 +87,7 @@ def plotted(shown: pd.DataFrame, metric: str) -> pd.DataFrame:
     return pd.concat([means, trials])[["what", "arm", "ratio", "seed", "seeds", "value", "low", "high"]]
 
 
-def choose(run: Run, config: SweepConfig, trials: pd.DataFrame) -> tuple[pd.DataFrame, str, list[str]]:
+def choose(run: Run, config: SweepConfig, trials: pd.DataFrame, positive: str) -> tuple[pd.DataFrame, str, list[str]]:
     """The trials as the reader wants them counted (by image or patient, of all or of a subgroup), metric and arms."""
     path = run.path / "metrics.parquet"
     metrics = table_of(path) if path.is_file() else None
@@ -99,10 +99,10 @@ def choose(run: Run, config: SweepConfig, trials: pd.DataFrame) -> tuple[pd.Data
         metric = st.selectbox(
             "Metric",
             options,
-            format_func=lambda name: METRICS[name].title,
+            format_func=lambda name: METRICS[name].title,  # stands in the link, which must not change with the class
             key="metric",
             bind="query-params",
-            help=". ".join(f"{METRICS[name].title}: {METRICS[name].meaning}" for name in options),
+            help=". ".join(f"{measure_of(name, positive).title}: {METRICS[name].meaning}" for name in options),
             width=240,
         )
         shown = trials if metrics is None else _counted(run, config, metrics)
@@ -157,7 +157,7 @@ def tables(
     """
     parts = {
         "Comparisons": lambda: comparisons(run, summary, metric),
-        "Means": lambda: means(shown, metric),
+        "Means": lambda: means(shown, metric, summary.positive_class),
         "By class": lambda: by_class(trials[trials["arm"].isin(set(shown["arm"]))], summary.classes),
         "Confidence": lambda: confidence(run, trials, summary),
         "Self-checks": lambda: self_checks(summary),

@@ -19,7 +19,7 @@ from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.runs import Run
 from engine.sweep.external import external_table, refuse_unfit
-from engine.sweep.metrics import metrics, positive_class
+from engine.sweep.metrics import metrics
 from engine.sweep.runner import run_sweep
 from engine.sweep.splits import open_splits
 from engine.sweep.summary_model import SUMMARY_FILE, SweepSummary
@@ -50,7 +50,10 @@ def test_the_same_trials_are_read_on_it_and_stay_what_they_were(new_sweep: NewSw
     images = pd.read_csv(both[0].path / "external_images.csv", keep_default_na=False)
     assert list(images["sha256"]) == list(elsewhere.rows()["sha256"])
     assert (external.dataset, external.n_images, external.n_groups) == ("elsewhere", 24, 12)
-    labels, positive = images["class"].map(elsewhere.classes.index).to_numpy(), positive_class(elsewhere.classes)
+    labels, positive = (
+        images["class"].map(elsewhere.classes.index).to_numpy(),
+        elsewhere.classes.index(second.positive_class),
+    )
     of_real = [
         metrics(labels, np.reshape(scores, (-1, 2)), positive)["accuracy"]
         for scores in read[read["arm"] == "real"]["external"]
