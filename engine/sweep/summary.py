@@ -95,7 +95,8 @@ def summarise(
     apart = deviations(config)
     if checks is None:
         checks = self_checks(config, splits, trials, test_images, positive)
-    verdicts = _verdicts(config, compared, apart, checks, dataset.is_phantom, declared, positive_class)
+    question = _question(config, declared, positive_class)
+    verdicts = _verdicts(config, question, compared, apart, checks, dataset.is_phantom)
     primary = primary_arm(config)
     majority = _majority(splits, test_images)
     units = units_of(test_images, classes, positive, level)
@@ -135,7 +136,7 @@ def summarise(
         departures=tuple(apart),
         checks=tuple(checks),
         rule=RULE,
-        external=_external(config, external, trials, classes, positive_class, turns, declared),
+        external=_external(config, external, trials, classes, question, turns),
         declared=declared,
         dropped=dropped_runs(trials, majority) if "dropped-runs" in config.flaws else None,
         pool_images=sum(len(split.pool.rows()) for split in splits),
@@ -149,14 +150,13 @@ def _external(
     external: Dataset | None,
     trials: pd.DataFrame,
     classes: list[str],
-    positive_class: str,
+    question: Question,
     turns: dict[int, int],
-    declared: str,
 ) -> External | None:
     """The sweep's metric on the external images, of all arms, and the comparisons of the arm of the verdict."""
     if external is None:
         return None
-    positive = positive_index(positive_class, classes)
+    positive = positive_index(question.positive_class, classes)
     images = external_table(external, max(1, len(config.folds)))
     read, level, arm = external_trials(trials), config.level, primary_arm(config)
     wide = _wide(metric_table(read, images, classes, positive), level, read)
@@ -166,9 +166,7 @@ def _external(
         for against in (_others(arm, config) if arm is not None else ())
         for found in compare(wide, str(arm), against, config.metric, parts, turns)
     ]
-    verdict = (
-        _verdict(config, str(arm), compared, declared, positive_class) if arm is not None else judge(Question(), [], [])
-    )
+    verdict = _verdict(replace(question, arm=arm), compared) if arm is not None else judge(Question(), [], [])
     if not config.claims:
         verdict = without_claim(verdict, [PUBLISHED], SOUND)
     verdict = prefixed(verdict, f"On {external.name}: ")
@@ -202,17 +200,16 @@ def _others(arm: str, config: SweepConfig) -> list[str]:
 
 def _verdicts(
     config: SweepConfig,
+    question: Question,
     comparisons: list[Comparison],
     apart: list[Deviation],
     checks: Sequence[Check],
     phantom: bool,
-    declared: str,
-    positive_class: str,
 ) -> dict[str, Verdict]:
     """The verdict on every synthetic arm; all but the primary arm's are exploratory and say so."""
     verdicts: dict[str, Verdict] = {}
     for arm in filter(is_synthetic, config.arms):
-        verdict = _verdict(config, arm, comparisons, declared, positive_class)
+        verdict = _verdict(replace(question, arm=arm), comparisons)
         reasons, needed = [], []
         if not config.claims:
             reasons += [PUBLISHED, *(deviation.sentence for deviation in apart)]
