@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pandas as pd
@@ -225,12 +225,9 @@ def _verdicts(
     return verdicts
 
 
-def _verdict(
-    config: SweepConfig, arm: str, comparisons: list[Comparison], declared: str, positive_class: str
-) -> Verdict:
-    """What the comparisons of an arm in the sweep's metric say by the rule, whatever may forbid a claim."""
-    question = Question(
-        arm=arm,
+def _question(config: SweepConfig, declared: str, positive_class: str) -> Question:
+    """What the sweep asks of each of its synthetic arms."""
+    return Question(
         metric=config.metric,
         positive_class=positive_class,
         level=config.level,
@@ -240,7 +237,11 @@ def _verdict(
         margin=config.margin,
         declared=declared,
     )
-    ours = [found for found in comparisons if found.arm == arm and found.metric == config.metric]
+
+
+def _verdict(question: Question, comparisons: list[Comparison]) -> Verdict:
+    """What the comparisons of an arm in the sweep's metric say by the rule, whatever may forbid a claim."""
+    ours = [found for found in comparisons if (found.arm, found.metric) == (question.arm, question.metric)]
     to_baseline = [found for found in ours if found.against == question.baseline]
     to_control = [found for found in ours if found.against == question.control]
     to_classical = [found for found in ours if found.against == "real+classical" != question.baseline]
