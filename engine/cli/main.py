@@ -11,8 +11,9 @@ from typing import Annotated, Any
 import pandas as pd
 import typer
 
-from engine.cli import datasets, explore, network, review
+from engine.cli import datasets, explore, network, pools, review
 from engine.cli.datasets import folds as make_folds
+from engine.cli.default_command import USUAL, WithUsual
 from engine.cli.dry_run import dry_run_command
 from engine.cli.follow import follow_to_end
 from engine.cli.options import assignments, fields, with_options
@@ -32,6 +33,7 @@ from engine.configs import (
     SweepConfig,
 )
 from engine.configs.gans import gans
+from engine.configs.pools import POOL_CONFIGS
 from engine.datasets.dataset import Dataset
 from engine.datasets.folds import parent_of_folds
 from engine.datasets.patients import with_patients
@@ -54,6 +56,10 @@ app = typer.Typer(
 datasets.app.command("folds")(make_folds)
 app.add_typer(datasets.app, name="dataset")
 app.add_typer(network.app, name="network")
+app.add_typer(pools.app, name="pool")
+sweeps = typer.Typer(cls=WithUsual, help="Train the classifier with growing shares of synthetic images, to a verdict.")
+app.add_typer(sweeps, name="sweep")
+sweeps.command("rank")(pools.rank)
 app.add_typer(explore.app, name="explore")
 app.add_typer(review.app, name="review")
 
@@ -291,7 +297,7 @@ app.command()(exclude)
 app.command()(restore)
 
 
-@app.command()
+@sweeps.command(USUAL)
 @with_options(SweepConfig, omit=("name", "dataset", "dataset_fingerprint", "pool", "pool_sha256", "folds"))
 def sweep(
     pools: Annotated[
@@ -378,7 +384,11 @@ def submit(
 ) -> None:
     """Start a run of any kind from its settings; most kinds have a command of their own, which is shorter."""
     chosen = kind_named(kind)
-    configs = [family.config for family in gans().values()] if kind == "train" else [chosen.config]
+    several: dict[str, list[type[Config]]] = {
+        "train": [family.config for family in gans().values()],
+        "pool": list(POOL_CONFIGS.values()),
+    }
+    configs = several.get(kind, [chosen.config])
     values = chosen.parsed({"kind": kind, **fields(changes or [], configs)})
     _finish([jobs.submit(Home.from_environment(), values)], detach, as_json)
 

@@ -21,6 +21,7 @@ from typing import Literal
 import numpy as np
 
 from engine.configs import SweepConfig
+from engine.sampling.mixed_pools import alternating
 from engine.store.errors import ErsatzError
 
 CLASSICAL = "+classical"
@@ -159,8 +160,24 @@ def extra_counts(arm: str, ratio: float, real_counts: np.ndarray, config: SweepC
     return np.maximum(counts, 1) if base == "none" else counts
 
 
-def training_set(trial: Trial, real_labels: np.ndarray, pool_labels: np.ndarray, config: SweepConfig) -> TrainingSet:
+@dataclass(frozen=True)
+class Mixture:
+    """Of which pool each image of a mixed pool is, `[n_pool]`, and the share of each."""
+
+    parts: np.ndarray
+    shares: tuple[float, ...]
+
+
+def training_set(
+    trial: Trial,
+    real_labels: np.ndarray,
+    pool_labels: np.ndarray,
+    config: SweepConfig,
+    mixture: Mixture | None = None,
+) -> TrainingSet:
     """The images of a trial, from class indices `[n_real]` and `[n_pool]`.
+
+    Of a mixed pool every subset holds the shares of the `mixture`, within about an image, and the subsets are nested.
 
     With `config.extra_classes`, `pool_labels` are those of the pool's images of these classes (see `pool_part` of
     splits.py): all other classes stay as they are in every arm.
@@ -178,8 +195,11 @@ def training_set(trial: Trial, real_labels: np.ndarray, pool_labels: np.ndarray,
             else:
                 stay = random_stream(trial.seed, Stream.SUBSET, int(label)).permutation(reals)
             if rule.extra == "synthetic":
-                of_class = n_real + np.flatnonzero(pool_labels == label)
-                extra = random_stream(trial.seed, Stream.SUBSET, int(label)).permutation(of_class)[:count]
+                of_class = np.flatnonzero(pool_labels == label)
+                drawn = random_stream(trial.seed, Stream.SUBSET, int(label)).permutation(of_class)
+                if mixture is not None:
+                    drawn = drawn[alternating(mixture.parts[drawn], mixture.shares)]
+                extra = n_real + drawn[:count]
             else:
                 extra = np.resize(stay, count)  # begins again when there are fewer than that
             if rule.base == "replaced":

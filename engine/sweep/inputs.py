@@ -20,9 +20,9 @@ from engine.store.files import replacing
 from engine.store.home import Home
 from engine.store.progress import Report, ShouldStop
 from engine.store.runs import Run
-from engine.sweep.arms import Trial, arm_rule, is_synthetic, training_set
+from engine.sweep.arms import Mixture, Trial, arm_rule, is_synthetic, training_set
 from engine.sweep.classifiers import to_network_size
-from engine.sweep.splits import Split, pool_part
+from engine.sweep.splits import Split, mixture_of, pool_part
 from engine.sweep.summary_model import Classifier
 from engine.sweep.trial_data import Inputs
 
@@ -74,7 +74,8 @@ def load_inputs(
     pool_rows, in_test = pool_part(split, config)
     test = _joined(test, _synthetic(split, in_test))
     pool_labels = dataset.labels(pool_rows)
-    used = _used_pool_rows(trials, real.labels, pool_labels, config)
+    mixture = mixture_of(split, pool_rows)
+    used = _used_pool_rows(trials, real.labels, pool_labels, config, mixture)
     synthetic = _synthetic(split, pool_rows.iloc[used])
 
     def shown(table: Table, augmented: bool = False) -> torch.Tensor:
@@ -106,7 +107,7 @@ def load_inputs(
     else:
         valid_shown = shown(valid)
     return Inputs(
-        train, valid_shown, test_shown, real.labels, pool_labels, valid.labels, len(dataset.classes), views
+        train, valid_shown, test_shown, real.labels, pool_labels, valid.labels, len(dataset.classes), views, mixture
     )  # fmt: skip
 
 
@@ -131,12 +132,16 @@ def _joined(one: Table, other: Table) -> Table:
 
 
 def _used_pool_rows(
-    trials: Sequence[Trial], real_labels: np.ndarray, pool_labels: np.ndarray, config: SweepConfig
+    trials: Sequence[Trial],
+    real_labels: np.ndarray,
+    pool_labels: np.ndarray,
+    config: SweepConfig,
+    mixture: Mixture | None,
 ) -> np.ndarray:
     """Rows of the pool that some trial sees; the others are not read."""
     seen = np.zeros(len(real_labels) + len(pool_labels), bool)
     for trial in trials:
-        seen[training_set(trial, real_labels, pool_labels, config).rows] = True
+        seen[training_set(trial, real_labels, pool_labels, config, mixture).rows] = True
     return np.flatnonzero(seen[len(real_labels) :])
 
 

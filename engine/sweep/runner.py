@@ -91,7 +91,8 @@ def run_sweep(
         table.to_parquet(temporary)
     summary = summarise(config, splits, done, test_images, table, classifier)
     summary.write_to(run.path / SUMMARY_FILE)
-    run.update(result=SweepResult(verdict=summary.verdict.verdict, sentence=summary.verdict.sentence).plain())
+    found = SweepResult(verdict=summary.verdict.verdict, sentence=summary.verdict.sentence, control=summary.control)
+    run.update(result=found.plain())
     return "finished"
 
 

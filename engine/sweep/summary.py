@@ -17,6 +17,7 @@ from engine.sweep.checks import Check, self_checks
 from engine.sweep.comparisons import Comparison, compare
 from engine.sweep.metric_table import Parts, patient_parts
 from engine.sweep.metrics import METRICS, majority_accuracy, positive_class
+from engine.sweep.pool_words import control_of_pools, said_of_pools, unknown_training
 from engine.sweep.power import detectable
 from engine.sweep.protocol_deviations import Deviation, deviations, dropped_runs
 from engine.sweep.splits import Split
@@ -77,7 +78,11 @@ def summarise(
     ]
     comparisons = [found for found in compared if not found.is_mean]
     apart, checks = deviations(config), self_checks(config, splits, trials, test_images, positive)
-    verdicts = _verdicts(config, level, compared, apart, checks, dataset.is_phantom)
+    pools = [split.pool.info for split in splits]
+    verdicts = {
+        arm: said_of_pools(verdict, pools)
+        for arm, verdict in _verdicts(config, level, compared, apart, checks, dataset.is_phantom).items()
+    }
     primary = primary_arm(config)
     majority = _majority(splits, test_images)
     units = units_of(test_images, classes, positive, level)
@@ -119,6 +124,9 @@ def summarise(
         dropped=dropped_runs(trials, majority) if "dropped-runs" in config.flaws else None,
         pool_images=sum(len(split.pool.rows()) for split in splits),
         pool_excluded=_excluded(splits),
+        control=control_of_pools(pools),
+        unknown_training=unknown_training(pools),
+        declared_training=any(info.declared_training for info in pools),
     )
 
 

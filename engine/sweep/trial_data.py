@@ -16,7 +16,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from engine.configs import SweepConfig
 from engine.devices import exact_arithmetic
 from engine.store.errors import ErsatzError
-from engine.sweep.arms import Stream, Trial, random_stream
+from engine.sweep.arms import Mixture, Stream, Trial, random_stream
 
 Asked = TypeVar("Asked", Trial, list[Trial])
 Found = TypeVar("Found")
@@ -38,6 +38,8 @@ class Inputs:
     valid_labels: np.ndarray
     classes: int
     views: torch.Tensor | None = None
+    mixture: Mixture | None = None
+    """Of a mixed pool: of which pool each of its images is."""
 
     def to(self, device: torch.device) -> Inputs:
         views = None if self.views is None else self.views.to(device)
