@@ -124,8 +124,7 @@ def rank_pools(pools: Sequence[PoolResult], task: Task) -> Ranking:
         for pool in pools
     ]
     ratios = _ratios(scores, task)
-    against = {REAL: baseline_of(task.arm) or "real", DUPLICATES: control_of(task.arm)}
-    wanted = {REAL: against[REAL], DUPLICATES: against[DUPLICATES] or ""}
+    wanted = {REAL: baseline_of(task.arm) or "real", DUPLICATES: control_of(task.arm) or ""}
     seeds = _seeds(scores, task.arm, ratios, wanted)
     if not ratios or not seeds:
         return Ranking((), (), math.nan, (), 0, task.metric, ("The sweeps have no repetition in common.",))
@@ -144,9 +143,8 @@ def rank_pools(pools: Sequence[PoolResult], task: Task) -> Ranking:
         ranked.append(RankedPool(pool, real, duplicates, _outcome(real, duplicates, task, len(seeds))))
     at = places[-1]
     order = sorted(range(len(pools)), key=lambda n: -_at(ranked[n].over_real, at).difference)
-    pairs = _pairs(
-        [pools[n] for n in order], [scores[n] for n in order], [parts[n] for n in order], task, ratios, seeds
-    )
+    in_order = ([pools[n] for n in order], [scores[n] for n in order], [parts[n] for n in order])
+    pairs = _pairs(*in_order, task, ratios, seeds)
     found = Ranking(tuple(ranked[n] for n in order), tuple(pairs), at, ratios, len(seeds), task.metric, ())
     return Ranking(**{**vars(found), "sentences": tuple(_sentences(found, task))})
 
@@ -164,7 +162,7 @@ def _scores(pool: PoolResult, task: Task) -> dict[Key, dict[int, float]]:
 def _ratios(scores: Sequence[dict[Key, dict[int, float]]], task: Task) -> tuple[float, ...]:
     """Those of the arm that every sweep has; the declared one alone, where there is one."""
     common = sorted(set.intersection(*({ratio for arm, ratio in found if arm == task.arm} for found in scores)))
-    return (task.primary_ratio,) if task.primary_ratio in common else tuple(common)  # type: ignore[return-value]
+    return (task.primary_ratio,) if task.primary_ratio in common else tuple(common)
 
 
 def _cell(scores: dict[Key, dict[int, float]], arm: str, ratio: float) -> Key:

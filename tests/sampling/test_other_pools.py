@@ -196,14 +196,9 @@ def test_a_mixture_holds_its_shares_in_every_subset_of_every_seed(
     home: Home, spots: Dataset, folder: Path, made: Make
 ) -> None:
     one, other = finished(make_pool(spots)), made(imported(folder))
-    config = MixedPoolConfig.build(
-        {
-            "name": "both",
-            "dataset": "spots",
-            "pools": [{"run": one.run.id}, {"run": other.run.id}],
-            "shares": [0.25, 0.75],
-        }
-    )
+    parents = [{"run": one.run.id}, {"run": other.run.id}]
+    values: dict[str, Any] = {"name": "both", "dataset": "spots", "pools": parents, "shares": [0.25, 0.75]}
+    config = MixedPoolConfig.build(values)
     pool = made(config)
     assert pool.rows()["class"].value_counts().to_dict() == dict.fromkeys(CLASSES, 40)  # 10 and 30 of each
     assert pool.info.unknown_training
