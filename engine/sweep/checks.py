@@ -333,12 +333,13 @@ def _unseen(splits: Sequence[Split], part: str) -> Check:
         others = set(split.dataset.rows("train")["sha256"]) | split.pool.training_hashes
         images += len(held_out)
         seen += len(held_out & (others | set(split.pool.rows()["sha256"])))
-    return Check(
-        unseen,
-        f"{name} images unseen",
-        not seen,
-        f"{seen} of {images} {name} images are among the training images, those of the generators, or in the pool.",
-    )
+    infos = [split.pool.info for split in splits]
+    where = "among the training images, those of the generators, or in the pool"
+    if any(info.unknown_training for info in infos):
+        where = "among the training images or in the pool; what the generators saw is not known"
+    elif any(info.declared_training for info in infos):
+        where = "among the training images, those that are declared of the generators, or in the pool"
+    return Check(unseen, f"{name} images unseen", not seen, f"{seen} of {images} {name} images are {where}.")
 
 
 def _disjoint_folds(test_images: pd.DataFrame) -> Check:
