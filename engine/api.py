@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from engine.cli.follow import follow
-from engine.cli.pools import usual_name
 from engine.configs import (
     Config,
     GeneratorReference,
@@ -20,7 +19,7 @@ from engine.configs import (
     QualityConfig,
     SweepConfig,
 )
-from engine.configs.pools import ControlPoolConfig, ImportedPoolConfig, MixedPoolConfig
+from engine.configs.pools import ControlPoolConfig, ImportedPoolConfig, MixedPoolConfig, usual_name
 from engine.datasets.dataset import Dataset
 from engine.jobs import submit as jobs
 from engine.store import runs as store

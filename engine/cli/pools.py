@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,7 +11,7 @@ from engine.cli.options import with_options
 from engine.cli.output import Detach, Json, console, show, table
 from engine.cli.runs import named_run, run_values
 from engine.configs import Config
-from engine.configs.pools import ControlPoolConfig, ImportedPoolConfig, MixedPoolConfig
+from engine.configs.pools import ControlPoolConfig, ImportedPoolConfig, MixedPoolConfig, usual_name
 from engine.jobs import submit as jobs
 from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
@@ -118,11 +116,6 @@ def rank(
 
 def _pairs(ranking: Ranking) -> list[dict[str, Any]]:
     return [{"first": pair.first, "second": pair.second, **vars(pair.gain)} for pair in ranking.pairs]
-
-
-def usual_name(source: str) -> str:
-    """A pool's name from the folder or file that it comes from."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", Path(source).expanduser().resolve().stem).strip("-._")[:80] or "imported"
 
 
 def class_map(given: list[str]) -> dict[str, str]:

@@ -5,6 +5,8 @@ They are runs of the kind `pool` like a pool that is sampled (`sampling.PoolConf
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -184,3 +186,8 @@ def parse_pool(values: dict[str, Any]) -> Config:
     """The typed settings of a pool of any origin."""
     origin = values.get("origin", "")
     return POOL_CONFIGS.get(origin if isinstance(origin, str) else "", PoolConfig).build(values)
+
+
+def usual_name(source: str) -> str:
+    """A pool's name from the folder or file that it comes from."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", Path(source).expanduser().resolve().stem).strip("-._")[:80] or "imported"
