@@ -19,6 +19,7 @@ from engine.configs import (
     QualityConfig,
     SweepConfig,
 )
+from engine.configs.pools import ControlPoolConfig, ImportedPoolConfig, MixedPoolConfig, usual_name
 from engine.datasets.dataset import Dataset
 from engine.jobs import submit as jobs
 from engine.store import runs as store
@@ -193,6 +194,98 @@ class Workspace:
         dataset = runs[0].config()["dataset"]
         return self._submit(PoolConfig.build({**settings, "name": name, "dataset": dataset, "generators": references}))
 
+    def import_pool(self, source: str | Path, dataset: Dataset | str, **settings: Any) -> Run:
+        """Start importing synthetic images that were made elsewhere, in the form of a data set's real images.
+
+        Args:
+            source: A folder with a folder for each class, a ZIP, or a CSV with labels.
+            dataset: The frozen data set that they are to be evaluated on, or its name.
+            **settings: Fields of `engine.configs.pools.ImportedPoolConfig`, such as `name`, `classes` (labels as found
+                -> classes), `trained_on` ("training", "unknown" or a file of SHA-256), `made_by`.
+
+        Returns:
+            The run of the pool, which `check`, `sweep` and `mix` take like any other.
+
+        Raises:
+            ErsatzError: It is not clear which class a label is, the images cannot be read, or the generator saw test
+                images.
+
+        Example:
+            >>> pool = work.import_pool("~/diffusion", scans, name="diffusion", trained_on="unknown")
+        """
+        given = str(Path(source).expanduser())
+        values = {"name": usual_name(given), **settings, "source": given, "dataset": _name_of(dataset)}
+        return self._submit(ImportedPoolConfig.build(values))
+
+    def control(
+        self, kind: str, dataset: Dataset | str = "", *, name: str, pool: Run | None = None, **settings: Any
+    ) -> Run:
+        """Start making a control: a pool whose effect is known, to see what a sweep would notice.
+
+        Args:
+            kind: "held-back" (real training images, which a new data set is without), "noise" or "shuffled".
+            dataset: A frozen data set, or its name; for "shuffled" the pool's own.
+            name: Name of the pool.
+            pool: The pool whose images get shuffled labels.
+            **settings: Fields of `engine.configs.pools.ControlPoolConfig`, such as `images_per_class`, `seed`.
+
+        Returns:
+            The run of the pool.
+
+        Raises:
+            ErsatzError: There are too few images, or a setting is wrong.
+
+        Example:
+            >>> work.sweep(work.control("noise", scans, name="noise")).result()["verdict"]
+            'harms'
+        """
+        own = self._finished(pool).config()["dataset"] if pool is not None else ""
+        values = {**settings, "control": kind, "name": name, "dataset": _name_of(dataset) or own}
+        return self._submit(ControlPoolConfig.build({**values, "pool": pool.id if pool is not None else ""}))
+
+    def mix(self, pools: Sequence[Run], *, name: str, **settings: Any) -> Run:
+        """Start mixing the images of several pools in fixed shares, as one pool; waits for the pools.
+
+        Args:
+            pools: Two or more pools for one data set.
+            name: Name of the mixture.
+            **settings: Fields of `engine.configs.pools.MixedPoolConfig`, such as `shares`, `images_per_class`.
+
+        Returns:
+            The run of the pool.
+
+        Raises:
+            ErsatzError: The pools do not fit together, or a setting is wrong.
+
+        Example:
+            >>> both = work.mix([gan, diffusion], name="both", shares=(0.5, 0.5))
+        """
+        runs = [self._finished(pool) for pool in pools]
+        references = tuple({"run": run.id} for run in runs)
+        dataset = runs[0].config()["dataset"] if runs else ""
+        return self._submit(MixedPoolConfig.build({**settings, "name": name, "dataset": dataset, "pools": references}))
+
+    def rank(self, sweeps: Sequence[Run]) -> dict[str, Any]:
+        """Rank the pools of sweeps that differ in the pool alone; waits for the sweeps.
+
+        Args:
+            sweeps: Two or more sweeps with the same data set, classifier, seeds and shares.
+
+        Returns:
+            `sentences`, which say what is told apart, and `ranking`, a row of text for each pool, the best first.
+
+        Raises:
+            ErsatzError: A sweep failed, or they differ in more than the pool.
+
+        Example:
+            >>> work.rank([work.sweep(gan), work.sweep(diffusion)])["sentences"][0]
+            'Corrected for 2 pools and 4 shares with their mean, no pool is shown to help or to harm.'
+        """
+        from engine.report.pool_ranking import rank_sweeps, readable_ranking
+
+        found = rank_sweeps([self._finished(sweep) for sweep in sweeps])
+        return {"sentences": list(found.ranking.sentences), "ranking": readable_ranking(found).to_dict("records")}
+
     def check(self, pool: Run, **settings: Any) -> Run:
         """Start scoring a pool beside what real images score, and searching it for copies; waits for the pool.
 
@@ -279,3 +372,7 @@ class Workspace:
         if own.state() is not store.State.FINISHED:
             own.result()
         return own
+
+
+def _name_of(dataset: Dataset | str) -> str:
+    return dataset.name if isinstance(dataset, Dataset) else dataset

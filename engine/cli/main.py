@@ -11,8 +11,9 @@ from typing import Annotated, Any
 import pandas as pd
 import typer
 
-from engine.cli import datasets, explore, network, review, sweeps
+from engine.cli import datasets, explore, network, pools, review, sweeps
 from engine.cli.datasets import folds as make_folds
+from engine.cli.default_command import USUAL, WithUsual
 from engine.cli.dry_run import dry_run_command
 from engine.cli.follow import follow_to_end
 from engine.cli.options import assignments, fields, with_options
@@ -31,6 +32,7 @@ from engine.configs import (
     SweepConfig,
 )
 from engine.configs.gans import gans
+from engine.configs.pools import POOL_CONFIGS
 from engine.datasets.dataset import Dataset
 from engine.datasets.patients import with_patients
 from engine.datasets.positive_class import positive_of, sentence_on
@@ -55,6 +57,13 @@ app = typer.Typer(
 datasets.app.command("folds")(make_folds)
 app.add_typer(datasets.app, name="dataset")
 app.add_typer(network.app, name="network")
+app.add_typer(pools.app, name="pool")
+sweep_app = typer.Typer(
+    cls=WithUsual, help="Train the classifier with growing shares of synthetic images, to a verdict."
+)
+app.add_typer(sweep_app, name="sweep")
+sweep_app.command("rank")(pools.rank)
+sweep_app.command("judge")(sweeps.judge)
 app.add_typer(explore.app, name="explore")
 app.add_typer(review.app, name="review")
 app.add_typer(sweeps.plan_app, name="plan")
@@ -299,15 +308,14 @@ app.command()(exclude)
 app.command()(restore)
 
 
-@app.command()
+@sweep_app.command(USUAL)
 @with_options(SweepConfig, omit=sweeps.FILLED_IN)
 def sweep(
     pools: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="[POOL...]",
-            help="The run id of a pool; of one for each fold to cross-validate; none with --plan. `sweep judge RUN` is "
-            "`judge RUN`.",
+            help="The run id of a pool; of one for each fold to cross-validate; none with --plan.",
         ),
     ] = None,
     name: sweeps.SweepName = "",
@@ -321,9 +329,6 @@ def sweep(
 ) -> None:
     """Train the classifier with growing shares of synthetic images, and the controls, to a verdict."""
     home, pools = Home.from_environment(), pools or []
-    if pools[:1] == ["judge"] and len(pools) == 2:
-        sweeps.judge(pools[1], as_json)
-        return
     if plan:
         config = sweeps.planned_config(home, plan, pools, preset_name, settings | ({"name": name} if name else {}))
     elif not pools:
@@ -390,7 +395,11 @@ def submit(
 ) -> None:
     """Start a run of any kind from its settings; most kinds have a command of their own, which is shorter."""
     chosen = kind_named(kind)
-    configs = [family.config for family in gans().values()] if kind == "train" else [chosen.config]
+    several: dict[str, list[type[Config]]] = {
+        "train": [family.config for family in gans().values()],
+        "pool": list(POOL_CONFIGS.values()),
+    }
+    configs = several.get(kind, [chosen.config])
     values = chosen.parsed({"kind": kind, **fields(changes or [], configs)})
     _finish([jobs.submit(Home.from_environment(), values)], detach, as_json)
 

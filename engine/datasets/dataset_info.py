@@ -66,6 +66,8 @@ class Provenance(_Kept):
     seconds: float | None = None
     fold: dict[str, Any] | None = None
     """Of a fold: its parent, its number and how the folds were drawn, see `folds.fold_of`."""
+    held_back: dict[str, Any] | None = None
+    """Of a data set without some training images: its parent and how they were drawn, see `holding_back`."""
 
 
 class Positive(_Kept):

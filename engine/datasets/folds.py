@@ -161,12 +161,12 @@ def _write(dataset: Dataset, name: str, manifest: pd.DataFrame, fact: dict[str, 
     )
     with new_folder(dataset.home.dataset(name)) as folder:
         for path in manifest["path"]:
-            _link(dataset.path / path, folder / path)
+            link(dataset.path / path, folder / path)
         write_manifest(folder / "manifest.csv", manifest)
         info.write_to(folder / "dataset.json")
 
 
-def _link(source: Path, target: Path) -> None:
+def link(source: Path, target: Path) -> None:
     """The same file under a second name; a copy where the file system has no such links."""
     target.parent.mkdir(parents=True, exist_ok=True)
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,8 +24,9 @@ from engine.datasets.looking import deep_items, depth_notes, frequent, look, mea
 from engine.datasets.parallel_map import each
 from engine.datasets.positive_class import positive_at_import
 from engine.datasets.preprocess import Colour, colour_of, in_mode, to_stored
-from engine.datasets.reading.items import Decoded, Facts, Item, Reading, bad_pictures
+from engine.datasets.reading.items import Decoded, Facts, Item, Reading
 from engine.datasets.reading.source import open_source
+from engine.datasets.unusable import Unusable
 from engine.datasets.value_range import (
     ValueRange,
     levels_of,
@@ -110,30 +111,6 @@ def import_dataset(
             write_settled(folder, manifest, info, config, freeze=config.freeze)
     report(Progress("audit and split", 1, 1, "steps"))
     return Dataset.open(home, config.name)
-
-
-@dataclass
-class Unusable:
-    """The files of an import that cannot be used: they stop it, or are left out where the config says so."""
-
-    left_out: bool
-    found: dict[str, str] = field(default_factory=dict)
-    """File -> reason."""
-
-    def add(self, problems: dict[str, str], total: int) -> None:
-        """Record them; an `ErsatzError` unless they are to be left out and others remain."""
-        if problems and (not self.left_out or len(problems) == total):
-            raise bad_pictures(problems, total)
-        self.found |= problems
-
-    @property
-    def notes(self) -> list[str]:
-        """One sentence on what was left out."""
-        if not self.found:
-            return []
-        first = "; ".join(f"{source} {reason}" for source, reason in list(self.found.items())[:3])
-        more = f"; and {len(self.found) - 3} more" if len(self.found) > 3 else ""
-        return [f"{len(self.found)} files cannot be used and were left out, as skip_unreadable asks: {first}{more}."]
 
 
 def _depth(

@@ -31,7 +31,7 @@ MAX_BYTES = 2**29
 """The same as `server.maxUploadSize` of the dashboard, but for all files together."""
 KEPT_SECONDS = 86_400.0
 """An upload that is not imported is removed after a day."""
-READERS = {"import": "source", "network": "source", "projection": "image"}
+READERS = {"import": "source", "network": "source", "projection": "image", "pool": "source"}
 """Kinds of runs that read uploads, and the setting that names the file or its folder."""
 
 

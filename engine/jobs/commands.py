@@ -19,6 +19,7 @@ from engine.configs import (
     TrainConfig,
     parse_training,
 )
+from engine.configs.pools import ControlPoolConfig, ImportedPoolConfig, MixedPoolConfig
 from engine.jobs.run_kind import Command
 from engine.publications.presets import usual_size
 
@@ -56,8 +57,18 @@ def import_command(config: ImportConfig, _: int) -> Command:
     return Command(words=("dataset", "import", *source), settings=config, named=frozenset({"source"}))
 
 
-def pool_command(config: PoolConfig, _: int) -> Command:
-    """`sample RUN...`"""
+def pool_command(config: Config, _: int) -> Command:
+    """`sample RUN...`, or `pool import`, `pool control` or `pool mix`"""
+    if isinstance(config, ImportedPoolConfig):
+        named = frozenset({"origin", "source", "trained_on_sha256"})
+        return Command(words=("pool", "import", config.source), settings=config, named=named)
+    if isinstance(config, ControlPoolConfig):
+        named = frozenset({"origin", "name"})
+        return Command(words=("pool", "control", config.name), settings=config, named=named)
+    if isinstance(config, MixedPoolConfig):
+        words = ("pool", "mix", *(pool.run for pool in config.pools))
+        return Command(words=words, settings=config, named=frozenset({"origin", "pools", "dataset"}))
+    assert isinstance(config, PoolConfig)
     first = ["--seeds", str(config.first_seed)] if config.first_seed else []
     words = ("sample", *(generator.run for generator in config.generators), *first)
     return Command(words=words, settings=config, named=frozenset({"generators", "dataset", "first_seed"}))

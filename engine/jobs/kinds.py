@@ -25,6 +25,7 @@ from engine.configs import (
     parse_training,
 )
 from engine.configs.gans import gan_title
+from engine.configs.pools import parse_pool
 from engine.gans.results import DryRunResult, NetworkResult
 from engine.jobs.commands import (
     dry_run_command,
@@ -130,6 +131,9 @@ def _training_title(config: Settings, _: str) -> str:
 
 
 def _pool_title(config: Settings, _: str) -> str:
+    if origin := config.get("origin"):
+        what = f"control: {config['control']}" if origin == "control" else origin
+        return f"Pool {config['name']} · {what}"
     each = " and ".join(config.get("only_classes", ())) or "a class"
     return f"Pool {config['name']} · {config['images_per_class']} {each}"
 
@@ -144,7 +148,7 @@ def _copies(status: Status) -> str:
 
 def _verdict(status: Status) -> str:
     found = status.result_as(SweepResult)
-    return found.verdict if found else ""
+    return f"{'control: ' if found.control else ''}{found.verdict}" if found else ""
 
 
 def _verdict_of_journey(status: Status) -> str:
@@ -278,9 +282,10 @@ _ALL = (
     RunKind(
         name="pool",
         config=PoolConfig,
+        parse=parse_pool,
         label="Pool",
         prepare="engine.jobs.prepare:prepare_pool",
-        execute="engine.sampling.pools:make_pool",
+        execute="engine.sampling.pool_making:make",
         deletion_impact=ImpactTexts(
             lost="The synthetic images: no check, review or sweep can use them any more.",
             stays="Sweeps and checks of it keep their results.",

@@ -30,6 +30,7 @@ from engine.gans.init_source import resolve_start
 from engine.gans.nvidia_pkl.contents import class_names, read_contents
 from engine.gans.snapshots import list_generators
 from engine.jobs.kinds import kind_of
+from engine.jobs.prepare_pools import prepare_other_pool
 from engine.projection.target import preparation, read_target
 from engine.publications.presets import step_settings
 from engine.sampling.exported import GeneratorInfo, has_generator, read_generator, read_info
@@ -81,8 +82,10 @@ def prepare_network(home: Home, config: NetworkConfig) -> NetworkConfig:
     return config.model_copy(update={"source": str(source), "source_sha256": sha256_file(source)})
 
 
-def prepare_pool(home: Home, config: PoolConfig) -> PoolConfig:
-    """With the split of the data set and the hashes of generators that were trained on it."""
+def prepare_pool(home: Home, config: Config) -> Config:
+    """With the split of the data set and the hashes of what the images come from: generators trained on it, or else."""
+    if not isinstance(config, PoolConfig):
+        return prepare_other_pool(home, config)
     dataset = _frozen_dataset(home, config)
     wanted = wanted_classes(config.only_classes, dataset)  # one that is unknown leaves no run behind
     generators = tuple(_generator(home, reference, dataset) for reference in config.generators)

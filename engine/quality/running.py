@@ -139,10 +139,22 @@ def _check(
         memorisation=tuple(copies.measures),
         flags=copies.flags,
         sentences=(*copies.sentences, *in_words(scores)),
-        limits=tuple(limits(extractor.name, skipped, int((~first).sum()))),
+        limits=(*_of_the_pool(pool), *limits(extractor.name, skipped, int((~first).sum()))),
         excluded=excluded,
     )
     found.write_to(run.path / SCORES_FILE)
+
+
+def _of_the_pool(pool: Pool) -> list[str]:
+    """What is to be known of images that were not sampled here before their scores are read."""
+    info = pool.info
+    found = [f"This is a control: {info.control}, no synthetic images."] if info.control else []
+    if info.unknown_training:
+        found.append(
+            "What the generator saw is not known. If held-out images were among it, they show no nearness of unseen "
+            "ones, and copies of them were looked for only when the pool was imported."
+        )
+    return found
 
 
 def _described(extractor: Backbone) -> Extractor:

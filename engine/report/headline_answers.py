@@ -181,6 +181,13 @@ def _leaks(sources: Sources) -> Answer:
         "No test or validation image (by its pixels) is among the training images, those the generators saw, or the "
         "pool."
     )
+    if sources.summary.unknown_training:
+        detail = (
+            "No test or validation image (by its pixels) is among the training images or in the pool. What the pool's "
+            "generator saw is not known."
+        )
+    elif sources.summary.declared_training:
+        detail += " What the generators saw is what their makers declare."
     known = known_patients(sources)
     if known is None:
         detail += " The data set is gone, so which images show the same patient was not looked at."
@@ -193,7 +200,10 @@ def _leaks(sources: Sources) -> Answer:
         if known.any:
             what = f"{unknown_patients(known)} The others were checked: each patient or group is in one split."
         return Answer(question, "Not as far as can be seen", f"{detail} {what}", "unknown")
-    return Answer(question, "Nothing was found", f"{detail} No patient is in two splits.", "good")
+    detail += " No patient is in two splits."
+    if sources.summary.unknown_training or sources.summary.declared_training:
+        return Answer(question, "Not as far as can be seen", detail, "unknown")
+    return Answer(question, "Nothing was found", detail, "good")
 
 
 def leaks(sources: Sources) -> list[str]:

@@ -59,6 +59,8 @@ from engine.report.ledger_facts import judged_sentence, ledger_facts, read_befor
 from engine.report.limits import limits
 from engine.report.methods import methods_text
 from engine.report.pictures import gallery, walls
+from engine.report.pool_facts import origin_in_words
+from engine.report.pool_ranking import alike, rank_sweeps, readable_ranking, where_ranked
 from engine.report.protocol_comparison import changed, readable_published, side
 from engine.report.provenance import machine, parents
 from engine.report.publication_differences import changed_settings, differences
@@ -78,6 +80,7 @@ from engine.report.tables import (
     readable_comparisons,
     show_share,
 )
+from engine.store.errors import ErsatzError
 from engine.store.files import replacing, write_text
 from engine.store.runs import Run
 from engine.sweep.arms import baseline_of, control_of, has_ratios
@@ -144,6 +147,16 @@ def _content(sources: Sources, names: list[str], methods: str) -> dict[str, Any]
             for arm in dict.fromkeys(comparisons[headline]["arm"])
         ],
         "left_pools": excluded_images(sources),
+        "pool_facts": [
+            sentence
+            for source in sources.pools
+            if source.pool is not None
+            for sentence in (
+                *origin_in_words(source.pool.info, len(source.pool.manifest)),
+                *(source.pool.info.origin.found if source.pool.info.origin else ()),
+            )
+        ],
+        "ranked": _ranked(sources),
         "confusions": _confusions(sources),
         "reliability": _reliability(sources),
         "cells": _table(readable_cells(sources.trials, metric, summary.positive_class)),
@@ -328,6 +341,22 @@ def _subgroups(sources: Sources, metric: str) -> dict[str, Any] | None:
         "figure": _inline(figure_subgroups(rows, metric, positive=sources.summary.positive_class)),
         "table": _table(readable_subgroups(own, sources.summary.positive_class)),
         "missing": missing,
+    }
+
+
+def _ranked(sources: Sources) -> dict[str, Any] | None:
+    """The pools of all sweeps that differ from this one in the pool alone, where there are several."""
+    runs = alike(sources.run)
+    if len(runs) < 2:
+        return None
+    try:
+        found = rank_sweeps(runs)
+    except ErsatzError as error:  # one of them was tested on other images, or is damaged
+        return {"sentences": [str(error)], "table": "", "where": ""}
+    return {
+        "sentences": found.ranking.sentences,
+        "table": _table(readable_ranking(found)),
+        "where": where_ranked(found.ranking) if found.ranking.pools else "",
     }
 
 

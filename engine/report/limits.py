@@ -6,6 +6,7 @@ import math
 
 from engine.configs import SweepConfig
 from engine.datasets.patients import Known
+from engine.sweep.pool_words import DECLARED_TRAINING
 from engine.sweep.statistics import ALPHA, QUICK_LOOK_BELOW
 from engine.sweep.summary_model import SweepSummary
 from engine.sweep.verdict import FORMER_RULE
@@ -13,6 +14,17 @@ from engine.sweep.verdict import FORMER_RULE
 PHANTOM = (
     "The images are a procedural phantom made by this program, not patients. "
     "The verdict shows that the method works; it says nothing about any disease."
+)
+
+
+CONTROL = (
+    "This is a control, made to show what such a sweep would notice: no synthetic image was judged, and the verdict is "
+    "no result on any generator."
+)
+UNKNOWN_TRAINING = (
+    "The pool was made elsewhere, and whether its generator saw test images is not known. If it did, the verdict is "
+    "too favourable; equal and nearly equal images were looked for, and a generator can give test images away without "
+    "repeating one."
 )
 
 
@@ -45,7 +57,14 @@ def limits(
     `checked`: how many of the pools (one, or one a fold) were searched for copies; `known`: what is known of the
     patients, None where the data set is gone.
     """
-    sentences = [sentence for sentence, holds in ((PHANTOM, phantom), (UNKNOWN_START, unknown_start)) if holds]
+    found = (
+        (CONTROL, bool(summary.control)),
+        (PHANTOM, phantom),
+        (UNKNOWN_TRAINING, summary.unknown_training),
+        (DECLARED_TRAINING, summary.declared_training),
+        (UNKNOWN_START, unknown_start),
+    )
+    sentences = [sentence for sentence, holds in found if holds]
     split, pool = ("these folds", "these pools") if config.folds else ("split", "this pool")
     sentences.append(
         f"It holds for this data set and {split}, this classifier ({config.classifier}), {pool} and these settings. "

@@ -13,6 +13,7 @@ from engine.report.headline_answers import excluded_images, primary_arm
 from engine.report.ledger_facts import declared
 from engine.report.ledger_facts import methods_sentences as ledger_sentences
 from engine.report.limits import dependent_folds
+from engine.report.pool_facts import origin_in_words
 from engine.report.quality_tables import score_of
 from engine.report.reader_study import methods_sentence, without_names
 from engine.report.sources import GeneratorSource, PoolSource, Sources
@@ -155,6 +156,8 @@ def _pools(sources: Sources) -> str:
     known = [source for source in sources.pools if source.pool is not None]
     if not known:
         return ""
+    if told := _other_pools(sources, known):
+        return told
     config = known[0].config
     first, count = config["first_seed"], config["images_per_class"]
     classes = ", ".join(config.get("only_classes", ()))
@@ -169,6 +172,17 @@ def _pools(sources: Sources) -> str:
     reasons = _reasons(known, sources.summary)
     why = f" ({', '.join(reasons)})" if reasons else ""
     return text + (f"; {gone} of them were excluded{why} before the sweep." if gone else "; none was left out.")
+
+
+def _other_pools(sources: Sources, known: list[PoolSource]) -> str:
+    """Of pools that were not sampled here; empty where they were."""
+    infos = [(source.pool.info, len(source.pool.manifest)) for source in known if source.pool is not None]
+    told = list(dict.fromkeys(sentence for info, images in infos for sentence in origin_in_words(info, images)))
+    if not told:
+        return ""
+    gone, reasons = excluded_images(sources), _reasons(known, sources.summary)
+    why = f" ({', '.join(reasons)})" if reasons else ""
+    return " ".join([*told, f"{gone} of the images were excluded{why} before the sweep." if gone else ""]).strip()
 
 
 def _reasons(pools: list[PoolSource], summary: SweepSummary) -> list[str]:

@@ -91,7 +91,7 @@ def changed_settings(sources: Sources) -> pd.DataFrame:
             _compare(rows, "Import", ImportConfig, given, [found])
         _compare_trainings(rows, preset, [generator.config for generator in sources.generators])
         parents = {"name": "a", "dataset": "a", "pool": "a"}
-        pools = [source.config for source in sources.pools if source.config]
+        pools = [source.config for source in sources.pools if source.config and "origin" not in source.config]
         given = {"name": "a", "dataset": "a", "generators": ({"run": "a"},), **preset.pool}
         _compare(rows, "Pool", PoolConfig, given, pools)
         checks = [quality.config for quality in sources.qualities]

@@ -141,7 +141,7 @@ def read_sources(run: Run, beside: bool = True, rejudged: bool = False) -> Sourc
         )
     missing: list[str] = []
     pools = [_pool(run.home, split, config, missing) for split in named_splits(config)]
-    references = [reference["run"] for source in pools for reference in source.config.get("generators", ())]
+    references = list(dict.fromkeys(name for source in pools for name in _makers(source)))
     rankings = _newest(run.home, "ranking", "run")
     generators = [_or_missing(missing, _generator, run.home, name, rankings) for name in references]
     wanted = config.beside if beside else ""
@@ -187,6 +187,12 @@ def _pool(home: Home, fold: Fold, config: SweepConfig, missing: list[str]) -> Po
         quality=_or_missing(missing, _quality, home, fold.pool, "" if config.folds else config.quality),
         review=_or_missing(missing, read_review, home, fold.pool),
     )
+
+
+def _makers(source: PoolSource) -> list[str]:
+    """The runs of the generators behind a pool; of a mixture or a control, those of the pools that it is made of."""
+    sampled = [reference["run"] for reference in source.config.get("generators", ())]
+    return sampled or ([each.run for each in source.pool.info.generators] if source.pool is not None else [])
 
 
 def _open_pool(run: Run) -> Pool:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from engine.sampling.exported import GeneratorInfo
-from engine.sampling.pool_info import PoolGenerator
+from engine.sampling.pool_info import PoolInfo
 from engine.store.errors import ErsatzError
 
 MAY_DIFFER = frozenset({"seed", "device", "gpus", "cuda_graphs", "precision", "snapshot_ticks", "grid", "class_name"})
@@ -33,28 +33,26 @@ class Makers:
         return (seed - first_seed) % self.count
 
 
-def generators_of(classes: Sequence[str], generators: Sequence[PoolGenerator]) -> dict[str, list[str]]:
-    """The runs of the generators that make each class, in the pool's order."""
-    return {name: [each.run for each in generators if name in each.classes] for name in classes}
+def generators_a_class(info: PoolInfo) -> int:
+    """How many generators each class has; where images were not sampled here, or pools were mixed, none takes turns."""
+    if info.origin is not None:
+        return 1
+    return min((len(runs) for runs in _generators_of(info).values()), default=1) or 1
 
 
-def generators_a_class(classes: Sequence[str], generators: Sequence[PoolGenerator]) -> int:
-    """How many generators each class has; of pools that were not made here, one stands for all."""
-    return min((len(runs) for runs in generators_of(classes, generators).values()), default=1) or 1
-
-
-def makers_of(rows: pd.DataFrame, classes: Sequence[str], generators: Sequence[PoolGenerator]) -> Makers:
+def makers_of(rows: pd.DataFrame, info: PoolInfo) -> Makers:
     """Of rows of the pool's manifest."""
-    count = generators_a_class(classes, generators)
+    count = generators_a_class(info)
     if count == 1:
         return Makers(np.zeros(len(rows), np.int64), 1)
-    place = {
-        (name, run): number
-        for name, runs in generators_of(classes, generators).items()
-        for number, run in enumerate(runs)
-    }
+    place = {(name, run): number for name, runs in _generators_of(info).items() for number, run in enumerate(runs)}
     of = [place[name, run] for name, run in zip(rows["class"], rows["generator"], strict=True)]
     return Makers(np.array(of, np.int64), count)
+
+
+def _generators_of(info: PoolInfo) -> dict[str, list[str]]:
+    """The runs of the generators that make each class, in the pool's order."""
+    return {name: [each.run for each in info.generators if name in each.classes] for name in info.classes}
 
 
 def require_alike(

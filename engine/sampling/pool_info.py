@@ -1,4 +1,4 @@
-"""`pool.json`: for which data set a pool is, which generators make it, and how they are sampled."""
+"""`pool.json`: for which data set a pool is, which generators make it and how, or where else its images come from."""
 
 from __future__ import annotations
 
@@ -20,6 +20,37 @@ class PoolGenerator(Result):
     """What it can make, whether the pool wants it or not."""
 
 
+CONTROLS = {"held-back": "held-back real images", "noise": "noise images", "shuffled": "label-shuffled images"}
+"""What the images of a control are called in sentences, in place of synthetic images."""
+
+
+class PoolParent(Result):
+    """A pool whose images are in this one."""
+
+    run: str
+    name: str
+    sha256: str
+    """Of its manifest."""
+    share: float = 1.0
+
+
+class PoolOrigin(Result):
+    """Where the images of a pool come from that was not sampled from generators of this home."""
+
+    kind: Literal["imported", "mixed", "held-back", "noise", "shuffled"]
+    trained_on: Literal["recorded", "hashes", "training", "unknown"]
+    """What is known of the real images that the generators saw: `recorded` here; `hashes` and `training` as the makers
+    declare; `unknown`."""
+    made_by: str = ""
+    """What the makers declare, in their words."""
+    source: str = ""
+    """Where the images were read."""
+    parents: tuple[PoolParent, ...] = ()
+    found: tuple[str, ...] = ()
+    """What was found in the images when they came, in sentences."""
+    seed: int = 0
+
+
 class PoolInfo(Versioned):
     """The content of `pool.json`; pools from before there was truncation were sampled without."""
 
@@ -36,3 +67,20 @@ class PoolInfo(Versioned):
     psi: float = 1.0
     psi_cutoff: int = 0
     noise: Literal["const", "random", "none"] = "const"
+    origin: PoolOrigin | None = None
+    """Of images that were not sampled from generators of this home."""
+
+    @property
+    def control(self) -> str:
+        """What the images of a control are called; empty: they are no control."""
+        return CONTROLS.get(self.origin.kind, "") if self.origin else ""
+
+    @property
+    def unknown_training(self) -> bool:
+        """Whether nobody here knows what real images the generators saw."""
+        return self.origin is not None and self.origin.trained_on == "unknown"
+
+    @property
+    def declared_training(self) -> bool:
+        """Whether what the generators saw is known from their makers' declaration alone."""
+        return self.origin is not None and self.origin.trained_on in ("hashes", "training")

@@ -3,7 +3,8 @@
 <run>/
     images/<class>/<seed>.png   8-bit grey or RGB, the stored form of the data set; <n>-<seed>.png of the n-th generator
                                 where a class has several
-    manifest.csv                path, class, seed, generator, generator_sha256, sha256, excluded
+    manifest.csv                path, class, seed, generator, generator_sha256, sha256, excluded; and, of images that
+                                were not sampled here, source: the file, or the pool and its image
     training_images.txt         SHA-256 of every real image that the generators saw
     pool.json                   the generators and how they are sampled, written first: a resumed pool stays with them
 """
@@ -13,7 +14,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
@@ -38,6 +39,8 @@ from engine.store.progress import Outcome, Progress, Report, ShouldStop, never, 
 from engine.store.runs import Run
 
 COLUMNS = ["path", "class", "seed", "generator", "generator_sha256", "sha256", "excluded"]
+SOURCE = "source"
+"""A further column, of images that were not sampled here."""
 MANIFEST_FILE = "manifest.csv"
 TRAINING_FILE = "training_images.txt"
 
@@ -117,7 +120,7 @@ class Pool:
             reason = str(error)
         else:
             reason = f"columns {', '.join(table.columns)}"
-        if list(table.columns) != COLUMNS:
+        if list(table.columns) not in (COLUMNS, [*COLUMNS, SOURCE]):
             raise ErsatzError(
                 f"{path} is not the manifest of a pool ({reason}); expected {', '.join(COLUMNS)}. Make the pool again."
             )
@@ -144,11 +147,11 @@ class Pool:
     @property
     def generators_a_class(self) -> int:
         """How many generators, trained alike with other seeds, made the images of each class."""
-        return generators_a_class(self.info.classes, self.info.generators)
+        return generators_a_class(self.info)
 
     def makers(self, rows: pd.DataFrame) -> Makers:
         """Which of their class's generators made these rows."""
-        return makers_of(rows, self.info.classes, self.info.generators)
+        return makers_of(rows, self.info)
 
     def require_made_for(self, dataset: Dataset) -> None:
         """Raise `ErsatzError` unless the pool was made for this data set, on the split that it has now."""
@@ -231,6 +234,17 @@ class Pool:
                 with replacing(path) as temporary:
                     manifest.to_csv(temporary, index=False)
         self.__dict__["manifest"] = manifest
+
+
+def write_pool(run: Run, info: PoolInfo, training: Iterable[str], rows: Sequence[dict[str, Any]]) -> None:
+    """Write what stands beside the images of a pool that was not sampled here, the manifest last.
+
+    `training`: SHA-256 of the real images that the generators saw; `rows` are those of the manifest, with a source.
+    """
+    write_text(run.path / TRAINING_FILE, "".join(f"{digest}\n" for digest in sorted(set(training))))
+    info.write_to(run.path / INFO_FILE)
+    with replacing(run.path / MANIFEST_FILE) as temporary:
+        pd.DataFrame(rows, columns=[*COLUMNS, SOURCE]).to_csv(temporary, index=False)
 
 
 def pool_zip(pool: Pool) -> bytes:

@@ -22,6 +22,7 @@ import numpy as np
 
 from engine.configs import SweepConfig
 from engine.sampling.makers import Makers
+from engine.sampling.mixed_pools import alternating
 from engine.store.errors import ErsatzError
 
 CLASSICAL = "+classical"
@@ -160,22 +161,41 @@ def extra_counts(arm: str, ratio: float, real_counts: np.ndarray, config: SweepC
     return np.maximum(counts, 1) if base == "none" else counts
 
 
+@dataclass(frozen=True)
+class Mixture:
+    """Of which pool each image of a mixed pool is, `[n_pool]`, and the share of each."""
+
+    parts: np.ndarray
+    shares: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What decides, beside the seed, which images of a pool a trial draws: none of it in a pool of one generator a
+    class."""
+
+    makers: Makers | None = None
+    """Of several generators a class: a trial takes the images of the one whose turn its seed is."""
+    mixture: Mixture | None = None
+    """Of a mixed pool: every subset holds its shares, within about an image, and the subsets are nested."""
+
+
 def training_set(
     trial: Trial,
     real_labels: np.ndarray,
     pool_labels: np.ndarray,
     config: SweepConfig,
-    makers: Makers | None = None,
+    drawing: Drawing | None = None,
 ) -> TrainingSet:
     """The images of a trial, from class indices `[n_real]` and `[n_pool]`.
 
     With `config.extra_classes`, `pool_labels` are those of the pool's images of these classes (see `pool_part` of
-    splits.py): all other classes stay as they are in every arm. With several generators a class (`makers`), a trial
-    takes the images of the one whose turn its seed is.
+    splits.py): all other classes stay as they are in every arm.
     """
     rule = arm_rule(trial.arm)
     n_real = len(real_labels)
     rows, added = np.arange(n_real), []
+    makers, mixture = (drawing.makers, drawing.mixture) if drawing is not None else (None, None)
     in_turn = makers is None or makers.of == makers.turn(trial.seed, config.first_seed)
     if rule.extra != "none":
         counts = extra_counts(trial.arm, trial.ratio, np.bincount(real_labels), config)
@@ -187,8 +207,11 @@ def training_set(
             else:
                 stay = random_stream(trial.seed, Stream.SUBSET, int(label)).permutation(reals)
             if rule.extra == "synthetic":
-                of_class = n_real + np.flatnonzero((pool_labels == label) & in_turn)
-                extra = random_stream(trial.seed, Stream.SUBSET, int(label)).permutation(of_class)[:count]
+                of_class = np.flatnonzero((pool_labels == label) & in_turn)
+                drawn = random_stream(trial.seed, Stream.SUBSET, int(label)).permutation(of_class)
+                if mixture is not None:
+                    drawn = drawn[alternating(mixture.parts[drawn], mixture.shares)]
+                extra = n_real + drawn[:count]
             else:
                 extra = np.resize(stay, count)  # begins again when there are fewer than that
             if rule.base == "replaced":

@@ -19,7 +19,7 @@ import pandas as pd
 from engine.configs import SweepConfig
 from engine.sweep.arms import Trial, arm_rule, is_synthetic, plan, training_set
 from engine.sweep.metrics import COUNTING, RANKING, metrics
-from engine.sweep.splits import Split, pool_part
+from engine.sweep.splits import Split, drawing_of, pool_part
 
 CLOSE = 1e-6
 """Stored scores are float32."""
@@ -285,11 +285,11 @@ def _training_sets(config: SweepConfig, splits: Sequence[Split], trials: pd.Data
     steps = broken = duplicates = foreign = as_drawn = 0
     for split in splits:
         reals = np.asarray(split.dataset.labels(split.dataset.rows("train")))
-        rows = pool_part(split, config)[0]
-        pool, makers = rows["class"].map(split.dataset.classes.index).to_numpy(np.int64), split.pool.makers(rows)
+        in_pool = pool_part(split, config)[0]
+        pool, drawing = in_pool["class"].map(split.dataset.classes.index).to_numpy(np.int64), drawing_of(split, in_pool)
         smaller: dict[tuple[str, int], np.ndarray] = {}  # of each arm and seed: the synthetic images of the last ratio
         for trial in (trial for trial in plan(config) if trial.fold == split.fold):
-            chosen = training_set(trial, reals, pool, config, makers)
+            chosen = training_set(trial, reals, pool, config, drawing)
             as_drawn += stored.get(trial) == (chosen.n_real, chosen.n_synthetic)
             synthetic = chosen.rows[chosen.rows >= len(reals)]
             if arm_rule(trial.arm).extra == "duplicates":
@@ -333,12 +333,13 @@ def _unseen(splits: Sequence[Split], part: str) -> Check:
         others = set(split.dataset.rows("train")["sha256"]) | split.pool.training_hashes
         images += len(held_out)
         seen += len(held_out & (others | set(split.pool.rows()["sha256"])))
-    return Check(
-        unseen,
-        f"{name} images unseen",
-        not seen,
-        f"{seen} of {images} {name} images are among the training images, those of the generators, or in the pool.",
-    )
+    infos = [split.pool.info for split in splits]
+    where = "among the training images, those of the generators, or in the pool"
+    if any(info.unknown_training for info in infos):
+        where = "among the training images or in the pool; what the generators saw is not known"
+    elif any(info.declared_training for info in infos):
+        where = "among the training images, those that are declared of the generators, or in the pool"
+    return Check(unseen, f"{name} images unseen", not seen, f"{seen} of {images} {name} images are {where}.")
 
 
 def _disjoint_folds(test_images: pd.DataFrame) -> Check:

@@ -16,14 +16,13 @@ from engine.features.backbones import open_backbone
 from engine.features.cache import FeatureCache
 from engine.features.classical import apply_maps, seeded_maps, view_seed
 from engine.features.weights import resolve_weights
-from engine.sampling.makers import Makers
 from engine.store.files import replacing
 from engine.store.home import Home
 from engine.store.progress import Report, ShouldStop
 from engine.store.runs import Run
-from engine.sweep.arms import Trial, arm_rule, is_synthetic, training_set
+from engine.sweep.arms import Drawing, Trial, arm_rule, is_synthetic, training_set
 from engine.sweep.classifiers import to_network_size
-from engine.sweep.splits import Split, pool_part
+from engine.sweep.splits import Split, drawing_of, pool_part
 from engine.sweep.summary_model import Classifier
 from engine.sweep.trial_data import Inputs
 
@@ -75,8 +74,8 @@ def load_inputs(
     real, valid, test = (_part(dataset, part) for part in ("train", "valid", "test"))
     pool_rows, in_test = pool_part(split, config)
     test = _joined(test, _synthetic(split, in_test))
-    pool_labels, makers = dataset.labels(pool_rows), split.pool.makers(pool_rows)
-    used = _used_pool_rows(trials, real.labels, pool_labels, config, makers)
+    pool_labels, drawing = dataset.labels(pool_rows), drawing_of(split, pool_rows)
+    used = _used_pool_rows(trials, real.labels, pool_labels, config, drawing)
     synthetic = _synthetic(split, pool_rows.iloc[used])
 
     def shown(table: Table, augmented: bool = False) -> torch.Tensor:
@@ -111,7 +110,7 @@ def load_inputs(
         test_shown = torch.cat((test_shown, shown(_rows(dataset, external, external.rows()))))
     return Inputs(
         train, valid_shown, test_shown, real.labels, pool_labels, valid.labels, len(dataset.classes), views,
-        makers,
+        drawing,
     )  # fmt: skip
 
 
@@ -140,12 +139,12 @@ def _joined(one: Table, other: Table) -> Table:
 
 
 def _used_pool_rows(
-    trials: Sequence[Trial], real_labels: np.ndarray, pool_labels: np.ndarray, config: SweepConfig, makers: Makers
+    trials: Sequence[Trial], real_labels: np.ndarray, pool_labels: np.ndarray, config: SweepConfig, drawing: Drawing
 ) -> np.ndarray:
     """Rows of the pool that some trial sees; the others are not read."""
     seen = np.zeros(len(real_labels) + len(pool_labels), bool)
     for trial in trials:
-        seen[training_set(trial, real_labels, pool_labels, config, makers).rows] = True
+        seen[training_set(trial, real_labels, pool_labels, config, drawing).rows] = True
     return np.flatnonzero(seen[len(real_labels) :])
 
 

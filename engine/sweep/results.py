@@ -12,3 +12,5 @@ class SweepResult(Result):
     """helps, harms, no relevant difference or no evidence."""
     sentence: str
     """The same with its numbers."""
+    control: str = ""
+    """What stood in place of synthetic images, of a sweep on a control: then the verdict is no result on any."""

@@ -107,7 +107,8 @@ def run_sweep(
     declared = standing_of(run, config, classifier.weights_sha256).where
     summary = summarise(config, splits, done, test_images, table, classifier, declared, external=external)
     summary.write_to(run.path / SUMMARY_FILE)
-    run.update(result=SweepResult(verdict=summary.verdict.verdict, sentence=summary.verdict.sentence).plain())
+    found = SweepResult(verdict=summary.verdict.verdict, sentence=summary.verdict.sentence, control=summary.control)
+    run.update(result=found.plain())
     return "finished"
 
 

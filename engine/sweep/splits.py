@@ -8,16 +8,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from engine.configs import SweepConfig
 from engine.configs.evaluation import Fold
 from engine.datasets.dataset import Dataset
 from engine.datasets.patients import PATIENT, with_patients
-from engine.sampling.pools import Pool
+from engine.sampling.pools import SOURCE, Pool
 from engine.store.home import Home
 from engine.store.runs import Run
-from engine.sweep.arms import extra_count
+from engine.sweep.arms import Drawing, Mixture, extra_count
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,21 @@ def pool_part(split: Split, config: SweepConfig) -> tuple[pd.DataFrame, pd.DataF
     aside = [of_class.tail(extra_count(reals[name], max(config.ratios))) for name, of_class in rows.groupby("class")]
     set_aside = pd.concat(aside) if aside else rows.iloc[:0]
     return rows.drop(set_aside.index), set_aside
+
+
+def drawing_of(split: Split, rows: pd.DataFrame) -> Drawing:
+    """What decides, beside the seed, which of these rows of the pool a trial draws."""
+    return Drawing(split.pool.makers(rows), _mixture_of(split, rows))
+
+
+def _mixture_of(split: Split, rows: pd.DataFrame) -> Mixture | None:
+    """Of which pool each of these rows of a mixed pool is; None for other pools."""
+    origin = split.pool.info.origin
+    if origin is None or origin.kind != "mixed":
+        return None
+    place = {parent.run: number for number, parent in enumerate(origin.parents)}
+    parts = rows[SOURCE].str.partition("/")[0].map(place).to_numpy(np.int64)
+    return Mixture(parts, tuple(parent.share for parent in origin.parents))
 
 
 def test_table(splits: Sequence[Split], config: SweepConfig) -> pd.DataFrame:

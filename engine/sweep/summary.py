@@ -12,6 +12,7 @@ import pandas as pd
 from engine.configs import SweepConfig
 from engine.datasets.dataset import Dataset
 from engine.datasets.patients import clusters_in, known_of, patients_in
+from engine.sampling.pool_info import PoolInfo
 from engine.sweep.analysis_units import Level, knows_patients, seed_scores, units_of
 from engine.sweep.arms import baseline_of, control_of, is_synthetic, primary_arm
 from engine.sweep.checks import Check, self_checks
@@ -19,6 +20,7 @@ from engine.sweep.comparisons import Comparison, compare
 from engine.sweep.external import external_table, external_trials
 from engine.sweep.metric_table import Parts, metric_table, patient_parts
 from engine.sweep.metrics import METRICS, majority_accuracy
+from engine.sweep.pool_words import control_of_pools, said_of_pools, unknown_training
 from engine.sweep.positive import positive_index, positive_of_sweep
 from engine.sweep.power import detectable
 from engine.sweep.protocol_deviations import Deviation, deviations, dropped_runs
@@ -96,7 +98,11 @@ def summarise(
     if checks is None:
         checks = self_checks(config, splits, trials, test_images, positive)
     question = _question(config, declared, positive_class)
-    verdicts = _verdicts(config, question, compared, apart, checks, dataset.is_phantom)
+    pools = [split.pool.info for split in splits]
+    verdicts = {
+        arm: said_of_pools(verdict, pools)
+        for arm, verdict in _verdicts(config, question, compared, apart, checks, dataset.is_phantom).items()
+    }
     primary = primary_arm(config)
     majority = _majority(splits, test_images)
     units = units_of(test_images, classes, positive, level)
@@ -136,12 +142,15 @@ def summarise(
         departures=tuple(apart),
         checks=tuple(checks),
         rule=RULE,
-        external=_external(config, external, trials, classes, question, turns),
+        external=_external(config, external, trials, classes, question, turns, pools),
         declared=declared,
         dropped=dropped_runs(trials, majority) if "dropped-runs" in config.flaws else None,
         pool_images=sum(len(split.pool.rows()) for split in splits),
         generators_a_class=generators,
         pool_excluded=_excluded(splits),
+        control=control_of_pools(pools),
+        unknown_training=unknown_training(pools),
+        declared_training=any(info.declared_training for info in pools),
     )
 
 
@@ -152,6 +161,7 @@ def _external(
     classes: list[str],
     question: Question,
     turns: dict[int, int],
+    pools: list[PoolInfo],
 ) -> External | None:
     """The sweep's metric on the external images, of all arms, and the comparisons of the arm of the verdict."""
     if external is None:
@@ -169,7 +179,7 @@ def _external(
     verdict = _verdict(replace(question, arm=arm), compared) if arm is not None else judge(Question(), [], [])
     if not config.claims:
         verdict = without_claim(verdict, [PUBLISHED], SOUND)
-    verdict = prefixed(verdict, f"On {external.name}: ")
+    verdict = prefixed(said_of_pools(verdict, pools), f"On {external.name}: ")
     n_folds = images["fold"].nunique()
     return External(
         dataset=external.name,

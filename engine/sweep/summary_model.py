@@ -205,6 +205,12 @@ class SweepSummary(Versioned):
     """Generators of each class that took turns over the seeds."""
     pool_excluded: dict[str, int] | None = None
     """Images that had left the pools, by reason; None of sweeps that did not count them."""
+    control: str = ""
+    """What stood in place of synthetic images, of a sweep on a control pool: its verdict is no result on any."""
+    unknown_training: bool = False
+    """Whether nobody here knows what real images the generators of the pool saw."""
+    declared_training: bool = False
+    """Whether that is known from a declaration of the pool's makers alone."""
 
     @property
     def positive_class(self) -> str:

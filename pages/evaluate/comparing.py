@@ -37,7 +37,8 @@ from pages.components.query_params import put
 from pages.components.run_summary import about_of, config_of
 from pages.components.runs import run_picker
 from pages.components.views import go
-from pages.evaluate.verdicts import VERDICTS
+from pages.evaluate.pool_ranking import ranked_pools
+from pages.evaluate.verdicts import VERDICTS, control_badge
 from pages.evaluate.views import BESIDE, READ
 
 MOST = 3
@@ -80,6 +81,7 @@ def compare() -> None:
         st.dataframe(table, hide_index=True, height="content")
     st.subheader("What differs in their results")
     results(chosen, configs, sweeps, names)
+    ranked_pools(chosen)
 
 
 def choose_others(first: Run, among: list[Run]) -> list[Run]:
@@ -114,6 +116,7 @@ def verdicts(runs: list[Run], names: list[str]) -> None:
             with st.container(border=True, width=360):
                 st.markdown(f"**{name}**")
                 st.badge(verdict.verdict.capitalize(), icon=icon, color=colour)  # type: ignore[arg-type]
+                control_badge(summary)
                 phantom_badge(summary.dataset)
                 st.markdown(verdict.sentence)
                 facts = f"{summary.n_test} test images · {summary.seeds} seeds · data set {summary.dataset}"

@@ -20,6 +20,7 @@ VERDICTS = {
 
 def show_verdict(summary: SweepSummary) -> None:
     """The verdict in words, on top of everything else."""
+    control_badge(summary)
     verdict = summary.verdict
     box, icon, _ = VERDICTS[verdict.verdict]
     box(f"**Verdict: {verdict.verdict}.** {verdict.sentence}", icon=icon)
@@ -39,6 +40,14 @@ def show_verdict(summary: SweepSummary) -> None:
             for arm, found in others.items():
                 _, icon, colour = VERDICTS[found.verdict]
                 st.markdown(f":{colour}[{icon} **{ARMS[arm].title}: {found.verdict}.**] {found.sentence}")
+
+
+def control_badge(summary: SweepSummary) -> None:
+    """What is no result is marked as such wherever its verdict is shown."""
+    if summary.control:
+        st.badge(
+            f"Control: {summary.control}, no result on synthetic images", icon=":material/science:", color="orange"
+        )
 
 
 def _about(summary: SweepSummary) -> str:

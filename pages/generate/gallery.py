@@ -7,7 +7,8 @@ from typing import Any, NoReturn
 
 import streamlit as st
 
-from engine.sampling.pools import MANIFEST_FILE, Pool, pool_zip
+from engine.report.pool_facts import origin_in_words
+from engine.sampling.pools import MANIFEST_FILE, SOURCE, Pool, pool_zip
 from engine.store.runs import Run
 from pages.components.format import amount
 from pages.components.home import home
@@ -38,6 +39,13 @@ def gallery(run: Run) -> None:
         "Classes": str(len(pool.classes)),
         "Size": f"{pool.info.size}×{pool.info.size} {pool.info.mode}",
     }
+    if pool.info.control:
+        st.badge(f"Control: {pool.info.control}, no synthetic images", icon=":material/science:", color="orange")
+    for sentence in origin_in_words(pool.info, len(pool.manifest)):
+        st.markdown(sentence)
+    if pool.info.origin is not None and pool.info.origin.found:
+        with st.expander("What was found in the images when they came", icon=":material/search:", expanded=True):
+            st.markdown("\n".join(f"- {sentence}" for sentence in pool.info.origin.found))
     with st.container(horizontal=True):
         for label, value in metrics.items():
             st.metric(label, value, border=True, width=160)
@@ -108,7 +116,7 @@ def _tile(pool: Pool, row: dict[Hashable, Any]) -> None:
     with st.container(width=WIDTH, gap=None, horizontal_alignment="center"):
         if path.is_file():
             st.image(stored_url(path, path.stat().st_mtime, WIDTH), width=WIDTH, alt=_alt(row))
-        if st.button(f"Seed {row['seed']}", key=f"look-{row['path']}", type="tertiary", help=row["excluded"] or None):
+        if st.button(_called(row), key=f"look-{row['path']}", type="tertiary", help=row["excluded"] or None):
             closer(pool, row)
 
 
@@ -122,13 +130,17 @@ def closer(pool: Pool, row: dict[Hashable, Any]) -> None:
     st.image(stored_url(path, path.stat().st_mtime, LARGE), width=LARGE, alt=_alt(row))
     if row["excluded"]:
         st.warning(f"Left out: {row['excluded']}", icon=":material/block:")
-    st.markdown(f"**{row['class']}**, seed {row['seed']}")
+    st.markdown(f"**{row['class']}**, {_called(row).lower()}")
+    if row.get(SOURCE):
+        st.caption(f"From {row[SOURCE]}")
     st.caption(f"`{row['path']}` · SHA-256 of its pixels `{row['sha256']}`")
     generator = run_named(home(), row["generator"])
     with st.container(horizontal=True, vertical_alignment="center"):
         if generator is not None:
             run_link(generator)
-            if st.button("Explore around it", icon=":material/explore:", key=f"explore-{row['path']}"):
+            if pool.info.origin is None and st.button(
+                "Explore around it", icon=":material/explore:", key=f"explore-{row['path']}"
+            ):
                 explore_around(generator, pool, row)
         st.download_button(
             "Picture (PNG)",
@@ -147,5 +159,10 @@ def explore_around(generator: Run, pool: Pool, row: dict[Hashable, Any]) -> NoRe
     go("Explore", HELD, run=generator.id, seed=str(row["seed"]), **look)
 
 
+def _called(row: dict[Hashable, Any]) -> str:
+    """By its seed, or by its number where nothing here made it."""
+    return f"Number {row['seed']}" if row.get(SOURCE) else f"Seed {row['seed']}"
+
+
 def _alt(row: dict[Hashable, Any]) -> str:
-    return f"Synthetic picture of {row['class']} from seed {row['seed']}"
+    return f"Picture of the pool, {row['class']}, {_called(row).lower()}"

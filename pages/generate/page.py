@@ -10,6 +10,7 @@ from pages.components.home import home
 from pages.components.run_summary import config_of, run_named, state_of
 from pages.components.runs import live, run_in_url, run_picker
 from pages.components.views import choose_view
+from pages.generate.elsewhere import other_pools
 from pages.generate.exploring import explore
 from pages.generate.latent_tools import around, mixing, morphing
 from pages.generate.opened import generators
@@ -76,6 +77,10 @@ if not ready:
         "Go to Train",
     )
     unexported()
+    pools = list_runs(home(), "pool")
+    other_pools(pools)
+    if (pool := picked("pool", "pool", pools) if pools else None) is not None:
+        show_pool(pool)
     st.stop()
 
 view = choose_view(VIEWS, usual_view(ready))
@@ -83,6 +88,7 @@ if view == "Pools":
     pools = list_runs(home(), "pool")
     trained = [run for run in ready if config_of(run)["kind"] == "train"]
     new_pool(trained, expanded=all(state_of(pool) in (State.FAILED, State.CANCELLED) for pool in pools))
+    other_pools(pools)
     if (pool := picked("pool", "pool", pools)) is not None:
         show_pool(pool)
 elif (generator := picked("generator", "train", ready)) is not None:

@@ -12,10 +12,11 @@ import streamlit as st
 
 from engine.configs import GeneratorReference, PoolConfig
 from engine.datasets.dataset_info import DatasetInfo
+from engine.jobs.kinds import parse_config
 from engine.sampling.exported import INFO_FILE
 from engine.store.home import NAME_PATTERN
 from engine.store.runs import Run, State, list_runs
-from pages.components.command import show_command
+from pages.components.command import command_line, show_command
 from pages.components.files import generator_info, read_model
 from pages.components.format import duration
 from pages.components.forms import config_form
@@ -53,6 +54,7 @@ def new_pool(available: list[Run], expanded: bool) -> None:
     first = st.query_params.get("new", "")
     again = run_named(home(), st.query_params.get("again", ""))
     former = config_of(again) if again is not None and config_of(again)["kind"] == "pool" else {}
+    former = {} if former.get("origin") else former
     with st.expander("New pool", icon=":material/add:", expanded=expanded or bool(former) or bool(first)):
         if not available:
             st.info("Imported networks make no pools: nobody knows which images they have seen. Train a generator.")
@@ -160,6 +162,8 @@ def show_pool(run: Run) -> None:
 
 def _command(config: dict[str, Any]) -> str:
     """What makes such a pool."""
+    if config.get("origin"):
+        return command_line(parse_config(config))
     runs = [reference["run"] for reference in config["generators"]]
     last = config["first_seed"] + config["images_per_class"] - 1
     words = ["python", "-m", "engine", "sample", *runs, "--name", config["name"]]

@@ -88,13 +88,14 @@ def steps_row(journey: Journey | None) -> None:
 
 
 def answer(journey: Journey) -> None:
-    """The verdict of the newest sweep in its own words, with the way to its figures."""
-    for seen in journey.done("sweep")[:1]:
-        found = seen.status.result_as(SweepResult)
+    """The verdict of the newest sweep in its own words, with the way to its figures; a control's where there is no
+    other, which is no verdict on synthetic images and said to be none."""
+    done = [(seen, seen.status.result_as(SweepResult)) for seen in journey.done("sweep")]
+    for seen, found in sorted(done, key=lambda each: bool(each[1] and each[1].control))[:1]:
         if found:
-            VERDICTS.get(found.verdict, st.info)(
-                f"**Verdict: {found.verdict}.** {found.sentence}", icon=":material/gavel:"
-            )
+            shown = st.info if found.control else VERDICTS.get(found.verdict, st.info)
+            what = "Control" if found.control else "Verdict"
+            shown(f"**{what}: {found.verdict}.** {found.sentence}", icon=":material/gavel:")
             run_link(seen.run, "See the figures on Evaluate")
 
 

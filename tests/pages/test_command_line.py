@@ -25,6 +25,7 @@ from engine.configs import (
     SweepConfig,
     parse_training,
 )
+from engine.configs.pools import ControlPoolConfig, ImportedPoolConfig, MixedPoolConfig
 from engine.datasets.dataset import Dataset
 from engine.datasets.folds import make_folds
 from engine.publications.presets import PRESETS
@@ -84,6 +85,21 @@ def test_sweep(settings: dict[str, Any], home: Home, monkeypatch: pytest.MonkeyP
     pool = create_run(home, PoolConfig.build({"name": "p", "dataset": "d", "generators": generators}).plain(), "pool")
     config = SweepConfig.build({**settings, "name": "my-sweep", "dataset": "d", "pool": pool.id})
     assert read_back(command_line(config), monkeypatch) == [config]
+
+
+def test_pools_that_are_not_sampled(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    sampled = PoolConfig.build({"name": "p", "dataset": "d", "generators": [{"run": "r"}]}).plain()
+    one, other = (create_run(home, sampled, "pool") for _ in range(2))
+    classes = {"0": "bleed", "1": "-"}
+    for config in (
+        ImportedPoolConfig(name="x", dataset="d", source="/a b", classes=classes, made_by="v2, ours", trained_on="/h"),
+        ControlPoolConfig(name="c d", dataset="d", control="held-back", images_per_class=20),
+        ControlPoolConfig(name="c", dataset="d", control="shuffled", pool=one.id, seed=3),
+        MixedPoolConfig.build(
+            {"name": "m", "dataset": "d", "pools": [{"run": one.id}, {"run": other.id}], "shares": [0.25, 0.75]}
+        ),
+    ):
+        assert read_back(command_line(config), monkeypatch) == [config]
 
 
 def test_sweep_over_folds(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

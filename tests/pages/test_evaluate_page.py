@@ -317,6 +317,8 @@ def test_two_sweeps_side_by_side_from_a_link(home: Home, pool: Run, open_page: O
     assert len(differences) == 10
     assert set(differences["Difference"]) != {"+0.0 points"}
     assert "Accuracy of real + synthetic, sweep beside sweep" in plots(app)
+    assert "Pools are ranked by sweeps that differ in the pool alone" in texts(app)
+    assert "differ in seeds (8 and 6)" in texts(app)
     table = pd.read_csv(other.path / "test_images.csv", dtype=str)
     table.assign(sha256="other").to_csv(other.path / "test_images.csv", index=False)
     st.cache_data.clear()

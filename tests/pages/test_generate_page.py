@@ -9,13 +9,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from engine.configs import PoolConfig, ProjectionConfig
+from engine.configs import Config, PoolConfig, ProjectionConfig
 from engine.jobs import slots
+from engine.jobs.prepare import prepare
 from engine.jobs.slots import Slot
 from engine.projection.results import ProjectionResult
 from engine.sampling.latents import save_w
+from engine.sampling.pool_making import make
 from engine.sampling.pools import Pool
 from engine.sampling.sampler import Sampler
 from engine.store.errors import ErsatzError, OutOfMemory
@@ -26,6 +29,7 @@ from engine.store.read_only import READ_ONLY
 from engine.store.runs import Run, State, create_run
 from pages.components import runs as parts
 from pages.components.people import DEMO_PICTURES
+from pages.datasets.browsing import FIELD
 from pages.generate import painting, unexported
 from tests import fabricated
 from tests.pages.conftest import OpenPage, press, texts
@@ -282,6 +286,35 @@ def test_a_pool_is_submitted_with_a_generator_for_each_class(
     assert {reference.run for reference in submitted[0].generators} == {run.id for run in trainings}
     assert (submitted[0].dataset, submitted[0].images_per_class) == ("phantom", 40)
     assert "This disk is full." in texts(app), "the new run is shown"
+
+
+def test_a_control_is_made_from_the_page_and_never_shown_as_synthetic(
+    open_page: OpenPage, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without any generator too: nothing here needs one."""
+    fabricated.make_dataset(home)
+
+    def submit(home: Home, config: Config, owner: str = "", beside: int = 1) -> Run:
+        complete = prepare(home, config)
+        run = create_run(home, complete.plain(), "pool")
+        assert make(run, complete) == "finished"
+        return fabricated.set_state(run, State.FINISHED)
+
+    monkeypatch.setattr(parts, "submit", submit)
+    app = open_page("generate")
+    app.segmented_control(key="which-control").set_value("noise").run()
+    press(app, "Make control")
+    assert "Control: noise images, no synthetic images" in texts(app)
+    assert "a negative control" in texts(app)
+    assert "python -m engine pool control noise --control noise --dataset phantom" in app.code[-1].value
+    folder = home.root / "made elsewhere"
+    for name in fabricated.CLASSES:
+        (folder / name).mkdir(parents=True)
+        Image.fromarray(fabricated.picture(9_000 + len(name), name)).save(folder / name / "1.png")
+    app.text_input(key=FIELD).set_value(str(folder)).run()
+    press(app, "Import pool")
+    assert "2 images that were made elsewhere" in texts(app)
+    assert "Whether their generator saw test images is not known." in texts(app)
 
 
 def test_a_finished_pool_shows_its_pictures(open_page: OpenPage, home: Home, trainings: list[Run]) -> None:

@@ -95,8 +95,9 @@ def test_pool_json_says_what_made_it_and_is_read_from_before_there_was_truncatio
         "psi": 1.0,
         "psi_cutoff": 0,
         "noise": "const",
+        "origin": None,
     }
-    later = ("version", "psi", "psi_cutoff", "noise")
+    later = ("version", "psi", "psi_cutoff", "noise", "origin")
     write_json(run.path / "pool.json", {key: value for key, value in found.items() if key not in later})
     assert Pool.open(run).info.plain() == found
     write_json(run.path / "pool.json", {**found, "dataset_fingerprint": ""})

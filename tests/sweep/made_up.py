@@ -11,7 +11,7 @@ import pandas as pd
 from engine.configs import SweepConfig
 from engine.sweep.arms import is_synthetic, plan, training_set
 from engine.sweep.metrics import confusion_matrix, metrics
-from engine.sweep.splits import Split, pool_part
+from engine.sweep.splits import Split, drawing_of, pool_part
 
 POSITIVE = 0
 
@@ -33,7 +33,7 @@ def make_trials(
         reals = np.asarray(split.dataset.labels(split.dataset.rows("train")))
         of_pool = pool_part(split, config)[0]
         pool = of_pool["class"].map(classes.index).to_numpy(np.int64)
-        chosen = training_set(trial, reals, pool, config, split.pool.makers(of_pool))
+        chosen = training_set(trial, reals, pool, config, drawing_of(split, of_pool))
         rows.append(
             {
                 "arm": trial.arm,

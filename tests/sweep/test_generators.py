@@ -13,7 +13,7 @@ from engine.datasets.dataset import Dataset
 from engine.sampling.makers import Makers
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run
-from engine.sweep.arms import Trial, training_set
+from engine.sweep.arms import Drawing, Trial, training_set
 from engine.sweep.comparisons import compare
 from engine.sweep.leaks import refuse_unsound
 from engine.sweep.max_t import alone, crossed
@@ -36,7 +36,10 @@ def test_a_repetition_takes_the_images_of_the_generator_whose_turn_it_is(first: 
     config = SweepConfig(name="s", dataset="d", pool="p", seeds=4, first_seed=first)
     made_by = []
     for seed in range(first, first + 4):
-        sets = [training_set(Trial("real+synthetic", ratio, seed), REAL, POOL, config, MAKERS) for ratio in (0.5, 1.0)]
+        sets = [
+            training_set(Trial("real+synthetic", ratio, seed), REAL, POOL, config, Drawing(MAKERS))
+            for ratio in (0.5, 1.0)
+        ]
         smaller, larger = (set(found.rows[found.rows >= len(REAL)] - len(REAL)) for found in sets)
         assert smaller < larger
         assert [found.n_synthetic for found in sets] == [6, 12]

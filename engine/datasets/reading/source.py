@@ -14,6 +14,7 @@ from engine.datasets.reading.folders.class_folders import (
     is_stylegan_index,
     look_at_folders,
     read_folder,
+    read_pictures,
     read_stylegan,
 )
 from engine.datasets.reading.items import Item, Reading
@@ -72,6 +73,20 @@ def read_phantom(seed: int) -> Reading:
         for item in phantom(seed)
     ]
     return Reading(layout="phantom", items=items)
+
+
+@contextmanager
+def open_pictures(config: ImportConfig, label: str) -> Iterator[Reading]:
+    """All pictures of a folder or ZIP under one label, as `open_source` gives them."""
+    path = Path(config.source).expanduser()
+    if not path.exists():
+        raise ErsatzError(f"There is no {path}; a folder or a ZIP with images is expected. Correct the path.")
+    tree, config = _tree(path, config)
+    try:
+        reading = read_pictures(tree, config, label)
+        yield replace(reading, notes=[*tree.notes, *reading.notes])
+    finally:
+        tree.close()
 
 
 def _tree(path: Path, config: ImportConfig) -> tuple[SourceTree, ImportConfig]:

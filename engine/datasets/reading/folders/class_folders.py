@@ -129,6 +129,16 @@ def read_folder(tree: SourceTree, config: ImportConfig, seen: Folders, told: Col
     )
 
 
+def read_pictures(tree: SourceTree, config: ImportConfig, label: str) -> Reading:
+    """All pictures of a tree, whatever its folders are called, under one label."""
+    seen = look_at_folders(tree, config)
+    return Reading(
+        layout="images of one class",
+        items=[Item(name, label, FilePicture(tree, name, config.window)) for name in seen.images],
+        notes=[*seen.notes, *other_files(tree.names, {*seen.images, *seen.masks})],
+    )
+
+
 def _pictures(tree: Tree, config: ImportConfig) -> list[str]:
     """Pictures by their ending, or by their content where the ending says nothing."""
     if config.layout == "dicom":
