@@ -281,16 +281,16 @@ def _statistic(sources: Sources, arm: str) -> str:
     ratios = ratios_of(arm, config)
     text = (
         "their p values and 95 % intervals take seeds and test images (whole groups where known) as random: a crossed "
-        "analysis of variance (Dorfman, Berbaum and Metz 1992) of pseudo-values by the infinitesimal jackknife "
-        "(Jaeckel 1972), with a t at Satterthwaite's degrees of freedom (Satterthwaite 1946; Hillis 2007)"
+        "analysis of variance of infinitesimal-jackknife pseudo-values (Jaeckel 1972; Dorfman, Berbaum and Metz 1992), "
+        "with a t at Satterthwaite's degrees of freedom (Satterthwaite 1946; Hillis 2007)"
     )
     if config.primary_ratio is not None and len(ratios) > 1 and config.primary_ratio in ratios:
         return f"{text}. The share of {100 * config.primary_ratio:g} % was declared beforehand; others are exploratory."
     if len(ratios) == 1:
         return text + "."
     return (
-        f"{text}, and hold for all {len(ratios)} shares and their mean together (single-step max-t: Westfall and Young "
-        "1993; Hothorn, Bretz and Westfall 2008)."
+        f"{text}, and hold for all {len(ratios)} shares and their mean together (single-step max-t), after Westfall "
+        "and Young 1993 and Hothorn, Bretz and Westfall 2008."
     )
 
 
