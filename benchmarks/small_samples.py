@@ -1,7 +1,8 @@
 """What few images do to scores that are shown: the calibration error, kappas, and the two-sample classifier's accuracy.
 
 Calibration errors of a perfectly calibrated classifier of two classes; how often the intervals of kappas and of the
-cross-validated two-sample accuracy hold the truth, in per cent, and what Wilson's own interval would have held. Printed:
+cross-validated two-sample accuracy hold the truth, in per cent, and what Wilson's own interval would have.
+Printed:
 
     python -m benchmarks.small_samples
 """

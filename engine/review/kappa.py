@@ -32,7 +32,7 @@ def cohen_kappa(one: pd.Series, other: pd.Series, groups: np.ndarray | None = No
     chance = sum(shares[0][label] * shares[1][label] for label in labels)
     # Each rater's answer moves the chance agreement by the other's share of it.
     moved = np.array([shares[1][a] + shares[0][b] for a, b in zip(first, second, strict=True)]) - 2 * chance
-    return _kappa((first == second).astype(float), chance, moved, groups)
+    return _kappa((first == second).astype(float), chance, moved, 2, groups)
 
 
 def fleiss_kappa(counts: np.ndarray, groups: np.ndarray | None = None) -> Interval:
@@ -47,17 +47,20 @@ def fleiss_kappa(counts: np.ndarray, groups: np.ndarray | None = None) -> Interv
     agreement = ((counts**2).sum(1) - raters) / (raters * (raters - 1))
     shares = counts / raters[:, None]
     mean = shares.mean(0)
-    return _kappa(agreement, float((mean**2).sum()), 2 * (shares - mean) @ mean, groups)
+    return _kappa(agreement, float((mean**2).sum()), 2 * (shares - mean) @ mean, int(raters[0]), groups)
 
 
-def _kappa(agreement: np.ndarray, chance: float, moved: np.ndarray, groups: np.ndarray | None) -> Interval:
+def _kappa(agreement: np.ndarray, chance: float, moved: np.ndarray, raters: int, groups: np.ndarray | None) -> Interval:
     """(mean agreement - chance) / (1 - chance), from each image's agreement [N] and what it moves chance by [N]."""
     if not chance < 1:
         return UNDEFINED
     n, mean = len(agreement), float(agreement.mean())
     kappa = (mean - chance) / (1 - chance)
     influence = ((agreement - mean) * (1 - chance) - moved * (1 - mean)) / (1 - chance) ** 2 / n
-    least = wilson_interval(mean, independent(agreement, groups))
+    worth, spread = independent(agreement, groups), float(agreement.var())
+    if spread > 0:  # several raters of an image vary less than a single yes or no, but bring no more comparisons
+        worth *= min(mean * (1 - mean) / spread, raters - 1)
+    least = wilson_interval(mean, worth)
     low, high = ((share - chance) / (1 - chance) for share in (least.low, least.high))
     by_group = influence if groups is None else np.bincount(numbered(groups), weights=influence)
     patients = len(by_group)
