@@ -16,7 +16,7 @@ from engine.configs import QualityConfig, RankingConfig
 from engine.jobs import submit as jobs
 from engine.quality.quality_scores import SCORES_FILE, PoolScore, QualityScores
 from engine.quality.results import RankingResult
-from engine.quality.snapshot_ranking import RANKING_FILE, Ranking
+from engine.quality.snapshot_ranking import RANKING_FILE, Ranking, difference_of, remark, sentence_of
 from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
@@ -76,15 +76,26 @@ def rank(
         show({"run": run.id}, as_json, f"On its way in the background as {run.id}.")
         return
     follow_to_end([run], [f"rank {run_id}"])
-    ranking = Ranking.read(run.path / RANKING_FILE).snapshots
+    ranking, margin = Ranking.read(run.path / RANKING_FILE), run.config().get("margin")
     found = run.status().result_as(RankingResult)
     assert found is not None
+    sentence = sentence_of(ranking, margin)
     if as_json:
-        show({"run": run.id, "ranking": [row.plain() for row in ranking], **found.plain()}, True, "")
+        values = {**found.plain(), "clear": ranking.clear, "sentence": sentence}
+        show({"run": run.id, "ranking": [row.plain() for row in ranking.snapshots], **values}, True, "")
         return
-    rows = [[row.snapshot, f"{row.kimg:g}", _interval(row.kid, row.low, row.high)] for row in ranking]
-    console.print(table("", ["snapshot", "kimg", "KID (95 %)"], rows))
-    console.print(found.sentence, soft_wrap=True, highlight=False)
+    rows = [
+        [
+            row.snapshot,
+            f"{row.kimg:g}",
+            _interval(row.kid, row.low, row.high),
+            difference_of(row),
+            remark(ranking, row, margin),
+        ]
+        for row in ranking.snapshots
+    ]
+    console.print(table("", ["snapshot", "kimg", "KID (95 %)", "above the lowest (95 %)", ""], rows))
+    console.print(sentence, soft_wrap=True, highlight=False)
     if found.best != found.last:
         path = Run(Home.from_environment(), run_id).path / "snapshots" / found.best
         console.print(f"python -m engine export {run_id} --snapshot {path}", soft_wrap=True, highlight=False)

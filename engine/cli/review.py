@@ -63,7 +63,7 @@ def list_(as_json: Json = False) -> None:
 def results(quiz_id: Annotated[str, typer.Argument(metavar="QUIZ")], as_json: Json = False) -> None:
     """How well reviewers told synthetic from real images, and how far they agree."""
     from engine.review.agreement import mistaken
-    from engine.review.study import study
+    from engine.review.study import kappa_told, kappa_words, study
 
     home = Home.from_environment()
     found = study(home, quiz.open_quiz(home, quiz_id))
@@ -72,6 +72,8 @@ def results(quiz_id: Annotated[str, typer.Argument(metavar="QUIZ")], as_json: Js
         values |= {"reviewers": _records(found.scores), "kappa": _records(found.pairs)}
         values |= {"pooled": {measure: asdict(each) for measure, each in found.pooled.items()}}
         values["fleiss_kappa"] = None if pd.isna(found.kappa) else found.kappa
+        interval = None if pd.isna(found.kappa) else [found.fleiss.low, found.fleiss.high]
+        values["fleiss_kappa_interval"] = interval
         values |= {"fooling": _records(mistaken(found.table, quiz.SYNTHETIC))}
         values |= {"doubted": _records(mistaken(found.table, quiz.REAL))}
         show(values, True, "")
@@ -84,6 +86,9 @@ def results(quiz_id: Annotated[str, typer.Argument(metavar="QUIZ")], as_json: Js
     ]
     columns = ["reviewer", "answered", "no answer", "right (95 %)", "synthetic found", "real found"]
     show(None, False, table(found.sentence, columns, rows))
+    if not pd.isna(found.agreement.mean):
+        told = f"{kappa_told(found.agreement)}, {kappa_words(found.agreement.mean)}"
+        show(None, False, f"Agreement of the reviewers (kappa, 95 % interval for other images): {told}.")
 
 
 @app.command()

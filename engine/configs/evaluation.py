@@ -65,6 +65,9 @@ class RankingConfig(Config):
     """File with the extractor's weights; empty: looked for as for a sweep."""
     seed: int = Field(default=0, ge=0)
     """First seed of the sampled images, the same for every snapshot, and seed of the interval."""
+    margin: float | None = Field(default=None, gt=0)
+    """Difference of two KIDs that would not matter, set before the ranking; with it a ranking can find that there is no
+    relevant difference, and without it never says so."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to sample and compute features."""
 

@@ -75,6 +75,33 @@ def kernel_distance(a: np.ndarray, b: np.ndarray, seed: int = 0, resamples: int 
     return KernelDistance(float(statistic[0]), float(low), float(high))
 
 
+def kernel_means(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Of each image its mean kernel with the others: of a [N, D] with a, of b [M, D] with b, of a with b, of b with a.
+
+    KID is the mean of the first plus that of the second minus those of the last two, which are equal.
+    """
+    require_features(a, b)
+    of_a, of_b = np.zeros(len(a)), np.zeros(len(b))
+    for rows in _blocks(len(a)):
+        for columns in _blocks(len(b)):
+            kernel = _kernel(a[rows], b[columns])
+            of_a[rows] += kernel.sum(1)
+            of_b[columns] += kernel.sum(0)
+    return _means_with_others(a), _means_with_others(b), of_a / len(b), of_b / len(a)
+
+
+def _means_with_others(x: np.ndarray) -> np.ndarray:
+    """Mean kernel [N] of each row of x [N, D] with all other rows."""
+    total = np.zeros(len(x))
+    for rows in _blocks(len(x)):
+        for columns in _blocks(len(x)):
+            kernel = _kernel(x[rows], x[columns])
+            if rows == columns:
+                np.fill_diagonal(kernel, 0.0)
+            total[rows] += kernel.sum(1)
+    return total / (len(x) - 1)
+
+
 def _covariance_root(x: np.ndarray, mean: np.ndarray) -> np.ndarray:
     """F [min(N, D), D] float64 with F^T F = covariance of x [N, D]."""
     n, dim = x.shape

@@ -1,7 +1,8 @@
 """Which snapshot of a training makes the best images? KID of each against the validation images.
 
 <run>/
-    ranking.json   the `Ranking`: one object a snapshot, oldest first; written anew after each
+    ranking.json         the `Ranking`: one object a snapshot, oldest first; written anew after each
+    influences.parquet   what each patient and each seed moves the KID of each snapshot by; differences are tested on it
 
 The validation images took no part in the training, and they are not those that a classifier is tested on: a snapshot
 may be chosen by them.
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 
 from engine.configs import RankingConfig
@@ -30,13 +32,17 @@ from engine.gans.stylegan2.networks import (
     one_hot,
 )
 from engine.quality.fid_kid import kernel_distance
+from engine.quality.paired_kid import Moved, differences, moved_by
+from engine.quality.real_baselines import distinct_groups
 from engine.quality.results import RankingResult
-from engine.quality.snapshot_ranking import RANKING_FILE, RankedSnapshot, Ranking
+from engine.quality.snapshot_ranking import RANKING_FILE, RankedSnapshot, Ranking, sentence_of
 from engine.sampling.latents import latents
 from engine.store.errors import ErsatzError
+from engine.store.files import replacing
 from engine.store.progress import Outcome, Progress, Report, ShouldStop, never, silent
 from engine.store.runs import Run
 
+INFLUENCES_FILE = "influences.parquet"
 PIXELS_AT_ONCE = 2**18
 """Bounds the memory of a batch: 64 images of 64 px, 4 of 256 px."""
 
@@ -57,9 +63,10 @@ def rank_snapshots(
     device = choose_device(config.device)
     run.update(device=describe(device))
     extractor = open_extractor(config.extractor, device, config.weights)
-    done = {row.snapshot: row for row in _read(run)}
+    moved = _read_moved(run)
+    done = {row.snapshot: row for row in _read(run) if row.snapshot in moved}
     try:
-        reals, class_share = _validation(run, snapshots[0], extractor, report, should_stop)
+        reals, patients, class_share = _validation(run, snapshots[0], extractor, report, should_stop)
         for number, path in enumerate(reversed(snapshots)):
             if path.name in done:
                 continue
@@ -71,42 +78,63 @@ def rank_snapshots(
 
             fakes, kimg = _features_of(path, config, class_share, extractor, go_on)
             kid = kernel_distance(reals, fakes, config.seed)
+            moved[path.name] = moved_by(reals, fakes, patients)
+            _write_moved(run, moved)
             done[path.name] = RankedSnapshot(snapshot=path.name, kimg=kimg, kid=kid.value, low=kid.low, high=kid.high)
-            _ranking(done.values()).write_to(run.path / RANKING_FILE)
+            _ranking(done.values(), moved).write_to(run.path / RANKING_FILE)
     except Interrupted:
         return "stopped"
     report(Progress("ranking", len(snapshots), len(snapshots), "snapshots"))
     facts = {"extractor": extractor.name, "n_real": len(reals), "n_synthetic": config.images}
-    run.update(result=RankingResult(**conclude(_ranking(done.values())), **facts).plain())
+    run.update(result=RankingResult(**conclude(_ranking(done.values(), moved), config.margin), **facts).plain())
     return "finished"
 
 
-def conclude(ranking: Ranking) -> dict[str, Any]:
-    """best (name of the snapshot with the lowest KID), last, clear (whether it beats the last), and a sentence.
-
-    The best is clearly better only where the two intervals do not meet: the lowest of several numbers looks better
-    than it is.
-    """
-    best, last = ranking.best, ranking.last
-    told = f"{best.kid:.3g} ({best.low:.3g} to {best.high:.3g})"
-    clear = best.high < last.low
-    if best == last:
-        sentence = f"The last snapshot, of {best.kimg:g} kimg, has the lowest KID, {told}."
-    else:
-        sentence = (
-            f"The snapshot of {best.kimg:g} kimg has the lowest KID, {told}; the last one, of {last.kimg:g} "
-            f"kimg, has {last.kid:.3g} ({last.low:.3g} to {last.high:.3g}). "
-        )
-        sentence += (
-            "It is clearly better: export it."
-            if clear
-            else "The intervals meet: within their noise the two are equally good, and there is no need to change."
-        )
-    return {"best": best.snapshot, "last": last.snapshot, "clear": clear, "sentence": sentence}
+def conclude(ranking: Ranking, margin: float | None = None) -> dict[str, Any]:
+    """best (name of the snapshot with the lowest KID), last, clear (whether it beats the last), and a sentence."""
+    return {
+        "best": ranking.best.snapshot,
+        "last": ranking.last.snapshot,
+        "clear": ranking.clear,
+        "sentence": sentence_of(ranking, margin),
+    }
 
 
-def _ranking(rows: Iterable[RankedSnapshot]) -> Ranking:
-    return Ranking(snapshots=tuple(sorted(rows, key=lambda row: row.kimg)))
+def _ranking(rows: Iterable[RankedSnapshot], moved: dict[str, Moved]) -> Ranking:
+    """The snapshots, each with its difference to the best."""
+    found = Ranking(snapshots=tuple(sorted(rows, key=lambda row: row.kimg)))
+    best = found.best.snapshot
+    of_pairs = differences({row.snapshot: row.kid for row in found.snapshots}, moved)
+    told = []
+    for row in found.snapshots:
+        if row.snapshot != best:
+            behind = of_pairs[row.snapshot, best]
+            named = {"behind": behind.value, "behind_low": behind.low, "behind_high": behind.high, "behind_p": behind.p}
+            row = row.model_copy(update=named)
+        told.append(row)
+    return Ranking(snapshots=tuple(told))
+
+
+def _read_moved(run: Run) -> dict[str, Moved]:
+    """By snapshot; none before the first, and in rankings of earlier versions, whose snapshots are scored again."""
+    path = run.path / INFLUENCES_FILE
+    if not path.is_file():
+        return {}
+    table = pd.read_parquet(path)
+    reals = (table["of"] == "patient").to_numpy()
+    return {
+        name: Moved(table.loc[reals, name].to_numpy(), table.loc[~reals, name].to_numpy())
+        for name in table.columns
+        if name != "of"
+    }
+
+
+def _write_moved(run: Run, moved: dict[str, Moved]) -> None:
+    first = next(iter(moved.values()))
+    table = pd.DataFrame({"of": ["patient"] * len(first.patients) + ["seed"] * len(first.seeds)})
+    table = table.assign(**{name: np.concatenate((each.patients, each.seeds)) for name, each in moved.items()})
+    with replacing(run.path / INFLUENCES_FILE) as temporary:
+        table.to_parquet(temporary, index=False)
 
 
 def _read(run: Run) -> tuple[RankedSnapshot, ...]:
@@ -116,8 +144,11 @@ def _read(run: Run) -> tuple[RankedSnapshot, ...]:
 
 def _validation(
     run: Run, snapshot: Path, extractor: Backbone, report: Report, should_stop: ShouldStop
-) -> tuple[np.ndarray, dict[str, float]]:
-    """Features [N, D] of the validation images of the classes that the generator makes, and each class's share."""
+) -> tuple[np.ndarray, np.ndarray, dict[str, float]]:
+    """Features [N, D] of the validation images of the generator's classes, their patients [N], and each class's share.
+
+    An image of unknown patient is a patient of its own.
+    """
     facts = read_metadata(snapshot)
     dataset = Dataset.open(run.home, facts["dataset"])
     dataset.require_frozen()
@@ -132,7 +163,9 @@ def _validation(
         )
     cache = FeatureCache(run.home, extractor)
     features = cache.features(dataset.pixels(rows), list(rows["sha256"]), report=report, should_stop=should_stop)
-    return features, {str(name): float(share) for name, share in rows["class"].value_counts(normalize=True).items()}
+    patients = distinct_groups(rows["group"].to_numpy(str))
+    shares = {str(name): float(share) for name, share in rows["class"].value_counts(normalize=True).items()}
+    return features, patients, shares
 
 
 @torch.inference_mode()

@@ -23,7 +23,7 @@ class RankingResult(Result):
     """The snapshot with the lowest KID, by its file name."""
     last: str
     clear: bool
-    """Whether the best beats the last by more than their noise."""
+    """Whether the best is shown to beat the last, by a paired test that is corrected for all pairs of snapshots."""
     sentence: str
     extractor: str = ""
     n_real: int = 0

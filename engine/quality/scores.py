@@ -205,5 +205,6 @@ def _two_sample(real: Images, synthetic: Images, groups: np.ndarray, halves: lis
         floor_low=max(floor.low, 0.0),
         floor_high=min(floor.high, 1.0),
         note=f"Logistic regression on the features, cross-validated in {FOLDS} parts that cut no group (a patient, or "
-        f"a set of copies) in two; interval: Wilson. Floor: halves of {halves[0].n}.",
+        f"a set of copies) in two; interval: Wilson's, widened for folds that learn from each other and "
+        f"for several images of a patient. Floor: halves of {halves[0].n}.",
     )

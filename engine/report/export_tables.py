@@ -41,7 +41,9 @@ def report_tables(sources: Sources) -> dict[str, pd.DataFrame]:
         tables["training"] = pd.concat(rows)
     rankings = [generator.ranking for generator in sources.generators if generator.ranking is not None]
     if rankings:
-        tables["ranking"] = pd.concat([rows_table(ranking.rows).assign(run=ranking.run.id) for ranking in rankings])
+        tables["ranking"] = pd.concat(
+            [rows_table(ranking.found.snapshots).assign(run=ranking.run.id) for ranking in rankings]
+        )
     if sources.qualities:
         scores = [rows_table(q.found.scores).assign(run=q.run.id) for q in sources.qualities]
         memorisation = [rows_table(q.found.memorisation).assign(run=q.run.id) for q in sources.qualities]

@@ -403,7 +403,7 @@ def _generator(generator: GeneratorSource) -> dict[str, Any]:
     figures += [figure_kid] if any("kid" in row for row in generator.rows) else []
     inline = [_inline(build(generator.rows)) for build in figures] if generator.rows else []
     if generator.ranking is not None:
-        inline.append(_inline(figure_ranking(generator.ranking.rows)))
+        inline.append(_inline(figure_ranking(generator.ranking.found, generator.ranking.margin)))
     return {
         "gan": gan_title(generator.info.gan),
         "title": f"{gan_title(generator.info.gan)} {generator.info.architecture} of "

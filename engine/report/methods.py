@@ -16,6 +16,7 @@ from engine.report.limits import dependent_folds
 from engine.report.pool_facts import origin_in_words
 from engine.report.quality_tables import score_of
 from engine.report.reader_study import methods_sentence, without_names
+from engine.report.references import cited
 from engine.report.sources import GeneratorSource, PoolSource, Sources
 from engine.report.style import ARMS
 from engine.report.sweep_words import (
@@ -59,7 +60,9 @@ def methods_text(sources: Sources) -> str:
         *[deviation.sentence for deviation in sources.summary.departures],
         _software(sources),
     ]
-    return " ".join(part for part in parts if part)
+    text = " ".join(part for part in parts if part)
+    references = cited(text)
+    return f"{text} References: {' '.join(references)}" if references else text
 
 
 def _data(sources: Sources) -> str:
@@ -309,15 +312,18 @@ def _statistic(sources: Sources, arm: str) -> str:
     luck = f"generators ({generators} a class, seeds nested in them)" if generators > 1 else "seeds"
     text = (
         f"their p values and 95 % intervals take {luck} and test images (whole groups where known) as random: a "
-        "crossed analysis of variance of infinitesimal-jackknife pseudo-values, with a t at Satterthwaite's degrees of "
-        "freedom"
+        "crossed analysis of variance of infinitesimal-jackknife pseudo-values (Jaeckel 1972; Dorfman, Berbaum and "
+        "Metz 1992), with a t at Satterthwaite's degrees of freedom (Satterthwaite 1946; Hillis 2007)"
     )
     if config.primary_ratio is not None and len(ratios) > 1 and config.primary_ratio in ratios:
         share = f"The share of {100 * config.primary_ratio:g} %"
         return f"{text}. {share} was declared {declared(sources)}; others are exploratory."
     if len(ratios) == 1:
         return text + "."
-    return f"{text}, and hold for all {len(ratios)} shares and their mean together (single-step max-t)."
+    return (
+        f"{text}, and hold for all {len(ratios)} shares and their mean together (single-step max-t), after Westfall "
+        "and Young 1993 and Hothorn, Bretz and Westfall 2008."
+    )
 
 
 def _decision(sources: Sources, controlled: bool) -> str:

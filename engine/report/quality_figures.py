@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from engine.quality.snapshot_ranking import RankedSnapshot
+from engine.quality.snapshot_ranking import Ranking, remark
 from engine.report.quality_tables import score_of
 from engine.report.style import BLUE, FLAGS, GREEN, GREY, LINE, ORANGE, PINK, RED, SKY, styled, translucent
 
@@ -197,11 +197,12 @@ def figure_embedding(embedding: pd.DataFrame, class_name: str = "") -> go.Figure
     return figure.update_layout(clickmode="event+select")
 
 
-def figure_ranking(rows: Sequence[RankedSnapshot]) -> go.Figure:
-    """KID of each snapshot to the validation images against kimg, the best one marked.
+def figure_ranking(ranking: Ranking, margin: float | None = None) -> go.Figure:
+    """KID of each snapshot to the validation images against kimg, the lowest one marked.
 
-    `customdata` of a dot is `[snapshot]`.
+    `customdata` of a dot is `[snapshot, how it stands to the one with the lowest KID]`.
     """
+    rows = ranking.snapshots
     kimg, kid = [row.kimg for row in rows], [row.kid for row in rows]
     best = int(np.argmin(kid))
     figure = go.Figure(
@@ -222,20 +223,20 @@ def figure_ranking(rows: Sequence[RankedSnapshot]) -> go.Figure:
                 "symbol": ["star" if i == best else "circle" for i in range(len(kid))],
                 "line": {"width": 0},
             },
-            customdata=[[row.snapshot] for row in rows],
-            hovertemplate="%{customdata[0]}<br>KID %{y:.4f} at %{x:g} kimg<extra></extra>",
+            customdata=[[row.snapshot, remark(ranking, row, margin)] for row in rows],
+            hovertemplate="%{customdata[0]}<br>KID %{y:.4f} at %{x:g} kimg<br>%{customdata[1]}<extra></extra>",
             showlegend=False,
         )
     )
     figure.add_hline(y=0, line={"color": LINE, "width": 1})
     figure.add_annotation(
-        x=kimg[best], y=kid[best], text="best", showarrow=False, xshift=22, yshift=-14, font={"size": 12}
+        x=kimg[best], y=kid[best], text="lowest", showarrow=False, xshift=28, yshift=-14, font={"size": 12}
     )
     return styled(
         figure,
         title="Snapshots by their distance to the validation images",
         x="Real images shown, kimg",
-        y="KID (95 % interval)",
+        y="KID (95 % interval of each alone)",
         keep_zoom="ranking",
     )
 

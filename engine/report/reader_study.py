@@ -15,7 +15,7 @@ from engine.report.review_figures import figure_reviewers, readable_scores
 from engine.review.agreement import mistaken
 from engine.review.decisions import BY_REVIEW, tally
 from engine.review.quiz import REAL, SYNTHETIC
-from engine.review.study import Study, kappa_words
+from engine.review.study import Study, kappa_told, kappa_words
 from engine.store.home import Home
 
 PICTURES = 6
@@ -34,8 +34,8 @@ def study_content(found: Study, home: Home) -> dict[str, Any]:
         "seed": quiz.seed,
         "figure": figure_reviewers(rows, found.pooled.get("accuracy")),
         "table": readable_scores(rows),
-        "kappa": f"{found.agreement:.2f} ({kappa_words(found.agreement)})"
-        if several and not np.isnan(found.agreement)
+        "kappa": f"{kappa_told(found.agreement)}, {kappa_words(found.agreement.mean)}"
+        if several and not np.isnan(found.agreement.mean)
         else "",
         "fooling": _pictures(found, home, SYNTHETIC),
         "doubted": _pictures(found, home, REAL),
@@ -83,9 +83,12 @@ def methods_sentence(studies: list[Study]) -> str:
         sources = Counter(item.source for item in each.quiz.items)
         limit = f", {each.quiz.seconds} seconds for each" if each.quiz.seconds else ", without a limit of time"
         several = len(each.reviewers) > 1
+        kappa = "Fleiss' kappa (Fleiss 1971)" if len(each.reviewers) > 2 else "Cohen's kappa"
         pooled = (
             "; the mean over reviewers takes reviewers and images as random (crossed analysis of variance), and "
-            f"agreement is {'Fleiss' if len(each.reviewers) > 2 else 'Cohen'}'s kappa"
+            f"agreement is {kappa} with a 95 % "
+            "interval by the delta method (Fleiss, Cohen and Everitt 1969) for other images (whole patients where "
+            "known), these reviewers"
             if several
             else ""
         )
@@ -93,7 +96,7 @@ def methods_sentence(studies: list[Study]) -> str:
             f"{_count(len(each.reviewers), 'reviewer')} who did not know which images were synthetic judged "
             f"{sources[REAL]} real images (of the training and validation parts) and {sources[SYNTHETIC]} of the pool, "
             f"in each class as many of both, {'each in another' if several else 'in random'} order{limit}; shares have "
-            f"Wilson intervals{pooled}."
+            f"Wilson intervals, for as many images as those of one patient are worth{pooled}."
         )
     return " ".join(sentences)
 

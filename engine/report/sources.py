@@ -15,7 +15,7 @@ from engine.publications.publication import Publication
 from engine.publications.table import PUBLICATIONS
 from engine.quality.quality_scores import SCORES_FILE, QualityScores
 from engine.quality.results import RankingResult
-from engine.quality.snapshot_ranking import RANKING_FILE, RankedSnapshot, Ranking
+from engine.quality.snapshot_ranking import RANKING_FILE, Ranking, sentence_of
 from engine.report.review_source import ReviewSource, read_review
 from engine.review.study import Study
 from engine.sampling.exported import GeneratorInfo, read_info
@@ -36,7 +36,9 @@ class RankingSource:
     """The ranking of a training's snapshots."""
 
     run: Run
-    rows: tuple[RankedSnapshot, ...]
+    found: Ranking
+    margin: float | None
+    """Of KID; as `engine.configs.RankingConfig.margin`."""
     sentence: str
 
 
@@ -239,6 +241,8 @@ def _generator(home: Home, run_id: str, rankings: dict[str, Run]) -> GeneratorSo
 def _ranking(run: Run | None) -> RankingSource | None:
     if run is None or not (run.path / RANKING_FILE).is_file():
         return None
-    rows = Ranking.read(run.path / RANKING_FILE).snapshots
-    found = run.status().result_as(RankingResult)
-    return RankingSource(run, rows, found.sentence if found else "")
+    found = Ranking.read(run.path / RANKING_FILE)
+    finished = run.status().result_as(RankingResult) is not None
+    margin = run.config().get("margin")
+    # Said anew: what rankings of earlier versions said was not tested.
+    return RankingSource(run, found, margin, sentence_of(found, margin) if finished else "")

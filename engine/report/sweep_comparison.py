@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from scipy import stats
 
 from engine.report.style import ARMS, BLUE, GREEN, GREY, ORANGE, PINK, styled
 from engine.report.tables import METRICS, cell_table, measure_of, show_share
@@ -20,8 +18,9 @@ from engine.sweep.metric_table import METRICS_FILE, metric_table, patient_parts
 from engine.sweep.metrics import METRICS as COMPUTED
 from engine.sweep.positive import OF_POSITIVE, measured_with, positive_index
 from engine.sweep.summary_model import SUMMARY_FILE, SweepSummary
+from engine.sweep.two_sweeps import How, OneSweep, apart
 
-COLUMNS = ["arm", "ratio", "one", "other", "difference", "low", "high"]
+COLUMNS = ["arm", "ratio", "one", "other", "difference", "low", "high", "how"]
 COLOURS = (BLUE, ORANGE, GREEN, PINK)
 
 
@@ -38,6 +37,8 @@ class Swept:
     metrics: pd.DataFrame
     positive: str = ""
     """The positive one of two classes."""
+    dataset: str = ""
+    """Name of the data set; without it, other test images are taken for those of another."""
 
 
 def read_swept(run: Run) -> Swept:
@@ -56,7 +57,7 @@ def read_swept(run: Run) -> Swept:
         metrics = pd.read_parquet(written)
     else:  # a sweep of an earlier version
         metrics = metric_table(trials, test_images, classes, positive_index(positive, classes))
-    return Swept(trials, test_images, classes, metrics, positive)
+    return Swept(trials, test_images, classes, metrics, positive, summary.dataset)
 
 
 def same_test(one: Swept, other: Swept) -> bool:
@@ -76,28 +77,46 @@ def other_positive(one: Swept, other: Swept, metric: str) -> bool:
 def compare_sweeps(one: Swept, other: Swept, metric: str = "accuracy", level: Level = "image") -> pd.DataFrame:
     """What `other` has more than `one` in every arm and ratio that both have, by metric and level.
 
-    Columns: `arm, ratio, one, other` (means over the seeds), `difference`, and `low` and `high`, its 95 % interval.
-    The interval is for the luck of the seeds, taken as independent in the two sweeps (where they share trials it is too
-    wide), and of the test patients, which are the same: that of a patient is what the patient moves the one mean more
-    than the other. Without the same test images it is unknown (NaN): a difference may be one of the test images then.
+    Columns: `arm, ratio, one, other` (means over the seeds), `difference`, `low` and `high`, its 95 % interval, and how
+    it was had (`engine.sweep.two_sweeps`). The interval is for the luck of the seeds and of the test patients: paired
+    where both are the same, else Welch's. Where the test images are those of another data set it is unknown (NaN): a
+    difference may be one of the test images then.
     """
     common = _cells(one) & _cells(other)
-    paired = same_test(one, other)
+    same = same_test(one, other)
+    comparable = one.classes == other.classes and one.dataset == other.dataset != ""
+    known = same or comparable
     values = [_by_seed(swept, metric, level, common) for swept in (one, other)]
-    moved = [_by_patient(swept, metric, level, common) if paired else {} for swept in (one, other)]
+    moved = [_by_patient(swept, metric, level, common) if known else {} for swept in (one, other)]
     rows = []
     for cell in sorted(common, key=lambda cell: (list(ARMS).index(cell[0]), cell[1])):
-        first, second = (np.array(of_sweep.get(cell, [])) for of_sweep in values)
-        if not (len(first) and len(second)):
+        first, second = (of_sweep.get(cell, {}) for of_sweep in values)
+        if not (first and second):
             continue
-        difference, half = second.mean() - first.mean(), math.nan
-        if paired and min(len(first), len(second)) > 1:
-            parts = moved[1][cell] - moved[0][cell]
-            patients = len(parts) / max(len(parts) - 1, 1) * float((parts**2).sum())
-            variance = patients + sum(value.var(ddof=1) / len(value) for value in (first, second))
-            half = float(stats.norm.ppf(0.975)) * math.sqrt(variance)
-        rows.append((*cell, first.mean(), second.mean(), difference, difference - half, difference + half))
+        mine, theirs = (OneSweep(of, parts.get(cell, {})) for of, parts in zip((first, second), moved, strict=True))
+        found = apart(mine, theirs, same_images=same, comparable=comparable)
+        means = (float(np.mean(list(of_sweep.values()))) for of_sweep in (first, second))
+        rows.append((*cell, *means, found.interval.mean, found.interval.low, found.interval.high, found.how))
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+HOW: dict[How, str] = {
+    "paired": "seed by seed on the same test images (a t of the crossed analysis of variance, seeds and test patients "
+    "both random)",
+    "same images": "for other seeds in either and the same test images (Welch's t)",
+    "apart": "for the seeds and the test images of either, as two draws of one data set (Welch's t)",
+}
+
+
+def how_in_words(table: pd.DataFrame) -> str:
+    """By which t the intervals of `compare_sweeps` were had; what is not known is said too."""
+    told = [words for how, words in HOW.items() if (table["how"] == how).any()]
+    text = f"Intervals: {'; '.join(told)}." if told else ""
+    if (table["how"] == "").any():
+        text += (
+            f"{' ' if text else ''}No interval where a sweep has one seed or the test images are of another data set."
+        )
+    return text
 
 
 def readable_differences(table: pd.DataFrame, metric: str, names: tuple[str, str]) -> pd.DataFrame:
@@ -193,22 +212,21 @@ def _of_cells(swept: Swept, cells: set[tuple[str, float]]) -> pd.DataFrame:
 
 def _by_seed(
     swept: Swept, metric: str, level: Level, cells: set[tuple[str, float]]
-) -> dict[tuple[str, float], list[float]]:
-    """The metric of every repetition, by arm and ratio."""
+) -> dict[tuple[str, float], dict[int, float]]:
+    """The metric of every repetition, by arm and ratio, and by seed."""
     assert metric in COMPUTED
     whole = swept.metrics[swept.metrics["subgroup"] == ""]
     own = whole[(whole["metric"] == metric) & (whole["level"] == level)].dropna(subset="score")
-    found: dict[tuple[str, float], list[float]] = {}
-    for arm, ratio, score in zip(own["arm"], own["ratio"], own["score"], strict=True):
+    found: dict[tuple[str, float], dict[int, float]] = {}
+    for arm, ratio, seed, score in zip(own["arm"], own["ratio"], own["seed"], own["score"], strict=True):
         if (arm, ratio) in cells:
-            found.setdefault((arm, ratio), []).append(score)
+            found.setdefault((arm, ratio), {})[int(seed)] = score
     return found
 
 
 def _by_patient(
     swept: Swept, metric: str, level: Level, cells: set[tuple[str, float]]
-) -> dict[tuple[str, float], np.ndarray]:
-    """How much each test patient moves the mean over the seeds, by arm and ratio."""
+) -> dict[tuple[str, float], dict[int, np.ndarray]]:
+    """How much each test patient moves the metric of every repetition, by arm and ratio, and by seed."""
     positive = positive_index(swept.positive, swept.classes)
-    parts = patient_parts(metric, _of_cells(swept, cells), swept.test_images, swept.classes, positive, level)
-    return {cell: np.mean(list(of_seeds.values()), axis=0) for cell, of_seeds in parts.items()}
+    return patient_parts(metric, _of_cells(swept, cells), swept.test_images, swept.classes, positive, level)

@@ -73,7 +73,16 @@ METRICS: dict[str, Measure] = {
     "average_precision": Measure("Average precision", False, "area under the precision-recall curve"),
     "brier": Measure("Brier score", False, "mean squared error of the probabilities; lower is better"),
     "ece": Measure(
-        "ECE", False, "expected calibration error, 15 bins: gap of confidence and accuracy; lower is better"
+        "ECE (biased upwards)",
+        False,
+        "expected calibration error, 15 bins: gap of confidence and accuracy; lower is better. Few images alone raise "
+        "it: of a perfectly calibrated classifier it is some 0.12 at 50, 0.06 at 200 and 0.03 at 600 images",
+    ),
+    "ece_corrected": Measure(
+        "Calibration error, corrected",
+        False,
+        "root mean square gap of confidence and accuracy, 15 bins, corrected for few images: about 0 for a calibrated "
+        "classifier, and by luck below it; lower is better",
     ),
 }
 

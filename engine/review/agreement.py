@@ -1,19 +1,24 @@
 """Analysis of reviewers' answers: their accuracy, their agreement, and the images that mislead them.
 
-Images without an answer (the time was over) are left out of every share and counted beside it.
+Images without an answer (the time was over) are left out of every share and counted beside it. `patients` names the
+patient of the images of which it is known, by their items; images of one patient are no independent draws.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
+from engine.review.kappa import cohen_kappa, fleiss_kappa, independent, numbered
 from engine.review.quiz import NONE, REAL, SYNTHETIC, Quiz
 from engine.sweep.statistics import Interval, two_way_interval, wilson_interval
 
+Patients = Mapping[int, str]
+NOBODY: Patients = {}
 MEASURES = {"accuracy": "", "sensitivity": SYNTHETIC, "specificity": REAL}
 """Measure -> the source of the images that it is of; accuracy is of all."""
 
@@ -34,10 +39,11 @@ def judged(quiz: Quiz, answers: pd.DataFrame) -> pd.DataFrame:
     return table[["reviewer", "item", "source", "path", "class", "answer", "correct", "seconds", "time"]]
 
 
-def by_reviewer(table: pd.DataFrame) -> pd.DataFrame:
+def by_reviewer(table: pd.DataFrame, patients: Patients = NOBODY) -> pd.DataFrame:
     """A row for each reviewer, over all classes (class '') and for each: `MEASURES` with Wilson intervals, and times.
 
-    Sensitivity: share of synthetic images called synthetic. Specificity: share of real images called real.
+    Sensitivity: share of synthetic images called synthetic. Specificity: share of real images called real. An interval
+    counts as many images as those of so few patients are worth.
     """
     classes = sorted(table["class"].unique())
     rows = []
@@ -47,19 +53,25 @@ def by_reviewer(table: pd.DataFrame) -> pd.DataFrame:
             given = part[part["answer"] != NONE]
             row = {"reviewer": reviewer, "class": name, "answered": len(given), "no_answer": len(part) - len(given)}
             for measure, source in MEASURES.items():
-                these = given["correct"] if source == "" else given.loc[given["source"] == source, "correct"]
-                found = _share(these)
+                found = _share(given if source == "" else given[given["source"] == source], patients)
                 row |= {measure: found.mean, f"{measure}_low": found.low, f"{measure}_high": found.high}
             rows.append({**row, "seconds": given["seconds"].median()})
     return pd.DataFrame(rows)
 
 
-def _share(correct: pd.Series) -> Interval:
-    n = len(correct)
-    return wilson_interval(float(correct.mean()), n) if n else Interval(np.nan, np.nan, np.nan)
+def _share(given: pd.DataFrame, patients: Patients) -> Interval:
+    if given.empty:
+        return Interval(np.nan, np.nan, np.nan)
+    right = given["correct"].to_numpy(float)
+    return wilson_interval(float(right.mean()), independent(right, _groups(given["item"], patients)))
 
 
-def pooled(table: pd.DataFrame, measure: str = "accuracy") -> Pooled | None:
+def _groups(items: pd.Series | pd.Index, patients: Patients) -> np.ndarray:
+    """The patient of each item; an item of unknown patient is one of its own."""
+    return np.array([f"patient {patients[item]}" if item in patients else f"item {item}" for item in items])
+
+
+def pooled(table: pd.DataFrame, measure: str = "accuracy", patients: Patients = NOBODY) -> Pooled | None:
     """The mean of a measure over reviewers, with an interval for other reviewers and other images of this kind.
 
     Reviewers who saw the same images err on the same ones, so that their answers are no independent draws: the
@@ -76,54 +88,37 @@ def pooled(table: pd.DataFrame, measure: str = "accuracy") -> Pooled | None:
         return None
     values = whole.to_numpy()
     means = values.mean(1)
-    found = two_way_interval(means, (values - means[:, None]) / images)
+    groups = _groups(whole.columns, patients)
+    number = numbered(groups)
+    parts = np.stack([np.bincount(number, weights=row) for row in (values - means[:, None]) / images])
+    found = two_way_interval(means, parts)
     differ = found.high > found.low  # not when all are always right; NaN for one reviewer
-    least = wilson_interval(float(means.mean()), reviewers * images if differ else images)
+    worth = independent(values.mean(0), groups)
+    least = wilson_interval(float(means.mean()), reviewers * worth if differ else worth)
     low, high = (min(least.low, found.low), max(least.high, found.high)) if differ else (least.low, least.high)
     return Pooled(Interval(found.mean, max(0.0, low), min(1.0, high)), reviewers, images)
 
 
-def cohen(table: pd.DataFrame) -> pd.DataFrame:
-    """Cohen's kappa of each pair of reviewers on the images that both answered: one, other, images, kappa.
+def cohen(table: pd.DataFrame, patients: Patients = NOBODY) -> pd.DataFrame:
+    """Cohen's kappa of each pair of reviewers on the images that both answered, with its 95 % interval.
 
-    1 is full agreement, 0 what chance gives; not defined (NaN) where both gave one and the same answer to everything.
+    Columns: one, other, images, kappa, kappa_low, kappa_high. 1 is full agreement, 0 what chance gives; not defined
+    (NaN) where both gave one and the same answer to everything.
     """
     wide = _wide(table)
     rows = []
     for one, other in combinations(wide.columns, 2):
         both = wide[[one, other]].dropna()
-        rows.append({"one": one, "other": other, "images": len(both), "kappa": cohen_kappa(both[one], both[other])})
-    return pd.DataFrame(rows, columns=["one", "other", "images", "kappa"])
+        found = cohen_kappa(both[one], both[other], _groups(both.index, patients))
+        rows.append((one, other, len(both), found.mean, found.low, found.high))
+    return pd.DataFrame(rows, columns=["one", "other", "images", "kappa", "kappa_low", "kappa_high"])
 
 
-def cohen_kappa(one: pd.Series, other: pd.Series) -> float:
-    """Cohen's kappa (1960) of two raters' answers to the same images; NaN where it is not defined."""
-    if one.empty:
-        return float("nan")
-    shares = [raters.value_counts(normalize=True) for raters in (one, other)]
-    chance = float(shares[0].mul(shares[1], fill_value=0).sum())
-    return float(((one == other).mean() - chance) / (1 - chance)) if chance < 1 else float("nan")
-
-
-def fleiss(table: pd.DataFrame) -> tuple[float, int]:
+def fleiss(table: pd.DataFrame, patients: Patients = NOBODY) -> tuple[Interval, int]:
     """Fleiss' kappa of all reviewers, and the number of images that all of them answered."""
     wide = _wide(table).dropna()
     counts = np.stack([(wide == label).sum(axis=1) for label in (REAL, SYNTHETIC)], axis=1)
-    return fleiss_kappa(counts), len(wide)
-
-
-def fleiss_kappa(counts: np.ndarray) -> float:
-    """Fleiss' kappa (1971) of `counts` `[images, categories]`, how many raters chose each category for each image.
-
-    Every image has as many ratings, two or more. NaN where only one category was ever chosen, or nothing rated.
-    """
-    counts = np.asarray(counts, float)
-    raters = counts.sum(1)
-    if not len(counts) or raters[0] < 2:
-        return float("nan")
-    agreement = ((counts**2).sum(1) - raters) / (raters * (raters - 1))
-    chance = ((counts.sum(0) / counts.sum()) ** 2).sum()
-    return float((agreement.mean() - chance) / (1 - chance)) if chance < 1 else float("nan")
+    return fleiss_kappa(counts, _groups(wide.index, patients)), len(wide)
 
 
 def _wide(table: pd.DataFrame) -> pd.DataFrame:

@@ -7,9 +7,24 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from engine.review.agreement import MEASURES, Pooled, by_reviewer, cohen, complete, fleiss, judged, pooled
-from engine.review.quiz import Quiz, answers
+from engine.datasets.dataset import Dataset
+from engine.review.agreement import (
+    MEASURES,
+    NOBODY,
+    Patients,
+    Pooled,
+    by_reviewer,
+    cohen,
+    complete,
+    fleiss,
+    judged,
+    pooled,
+)
+from engine.review.kappa import UNDEFINED
+from engine.review.quiz import REAL, Quiz, answers
+from engine.store.errors import ErsatzError
 from engine.store.home import Home
+from engine.sweep.statistics import Interval
 
 
 @dataclass(frozen=True)
@@ -28,13 +43,21 @@ class Study:
     """By measure; those that no image has all answers for are left out."""
     pairs: pd.DataFrame
     """See `cohen`."""
-    kappa: float
+    fleiss: Interval
     """Fleiss' kappa of all reviewers; NaN for one."""
 
     @property
-    def agreement(self) -> float:
-        """Cohen's kappa of two reviewers, Fleiss' of more; NaN for one."""
-        return float(self.pairs["kappa"].iloc[0]) if len(self.pairs) == 1 else self.kappa
+    def kappa(self) -> float:
+        """Fleiss' kappa without its interval."""
+        return self.fleiss.mean
+
+    @property
+    def agreement(self) -> Interval:
+        """Cohen's kappa of two reviewers, Fleiss' of more; NaN for one. For other images, these reviewers."""
+        if len(self.pairs) != 1:
+            return self.fleiss
+        pair = self.pairs.iloc[0]
+        return Interval(float(pair["kappa"]), float(pair["kappa_low"]), float(pair["kappa_high"]))
 
     @property
     def sentence(self) -> str:
@@ -59,26 +82,43 @@ class Study:
 
 def study(home: Home, quiz: Quiz) -> Study:
     """Everything the answers to a quiz say."""
-    given = answers(home, quiz)
-    return studied(quiz, given)
+    return studied(quiz, answers(home, quiz), patients_of(home, quiz))
 
 
-def studied(quiz: Quiz, given: pd.DataFrame) -> Study:
+def patients_of(home: Home, quiz: Quiz) -> Patients:
+    """The patient of each real item, where the data set knows it; none where the data set is gone."""
+    try:
+        manifest = Dataset.open(home, quiz.dataset).manifest
+    except ErsatzError:
+        return NOBODY
+    known = manifest[manifest["group"].astype(str) != ""]
+    groups = dict(zip(known["path"], known["group"].astype(str), strict=True))
+    return {
+        place: groups[item.path] for place, item in enumerate(quiz.items) if item.source == REAL and item.path in groups
+    }
+
+
+def studied(quiz: Quiz, given: pd.DataFrame, patients: Patients = NOBODY) -> Study:
     """As `study`, of answers that need not be kept anywhere."""
     reviewers = complete(quiz, given)
     others = given[~given["reviewer"].isin(reviewers)]
     table = judged(quiz, given[given["reviewer"].isin(reviewers)])
-    found = {measure: pooled(table, measure) for measure in MEASURES}
+    found = {measure: pooled(table, measure, patients) for measure in MEASURES}
     return Study(
         quiz=quiz,
         table=table,
         reviewers=reviewers,
         on_the_way={str(name): len(rows) for name, rows in others.groupby("reviewer")},
-        scores=by_reviewer(table),
+        scores=by_reviewer(table, patients),
         pooled={measure: each for measure, each in found.items() if each is not None},
-        pairs=cohen(table),
-        kappa=fleiss(table)[0] if len(reviewers) > 1 else float(np.nan),
+        pairs=cohen(table, patients),
+        fleiss=fleiss(table, patients)[0] if len(reviewers) > 1 else UNDEFINED,
     )
+
+
+def kappa_told(kappa: Interval) -> str:
+    """`0.41 (0.20 to 0.62)`; a dash where it is not defined."""
+    return "–" if np.isnan(kappa.mean) else f"{kappa.mean:.2f} ({kappa.low:.2f} to {kappa.high:.2f})"
 
 
 def kappa_words(kappa: float) -> str:

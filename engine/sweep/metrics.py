@@ -1,7 +1,8 @@
 """Metrics of one set of stored scores; pure functions of arrays.
 
 Sensitivity and specificity are those of the positive class when there are two classes, and averages over
-one-against-rest when there are more. All are fractions from 0 to 1; what cannot be computed is NaN.
+one-against-rest when there are more. All are fractions from 0 to 1, but that a corrected
+calibration error may be below 0; what cannot be computed is NaN.
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import rankdata
 
+from engine.sweep.calibration_error import calibration_error, corrected_calibration_error
+
 COUNTING = ("accuracy", "balanced_accuracy", "sensitivity", "specificity", "macro_f1")
 """Metrics of the confusion matrix: each image counts for itself, whatever model scored the others."""
 RANKING = ("auroc", "average_precision")
 """Metrics of the order of the scores, which means something within one model only."""
-METRICS = (*COUNTING, *RANKING, "brier", "ece")
-ECE_BINS = 15
+METRICS = (*COUNTING, *RANKING, "brier", "ece", "ece_corrected")
 
 
 def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, n_classes: int) -> np.ndarray:
@@ -47,6 +49,7 @@ def metrics(labels: np.ndarray, scores: np.ndarray, positive: int) -> dict[str, 
         "average_precision": average_precision(labels, scores, positive),
         "brier": float(((scores - np.eye(n_classes)[labels]) ** 2).sum(1).mean() / (2 if binary else 1)),
         "ece": calibration_error(labels, scores),
+        "ece_corrected": corrected_calibration_error(labels, scores),
     }
 
 
@@ -69,17 +72,6 @@ def average_precision(labels: np.ndarray, scores: np.ndarray, positive: int) -> 
         return float("nan")
     columns = [positive] if n_classes == 2 else range(n_classes)
     return float(np.mean([_steps_area(labels == column, scores[:, column]) for column in columns]))
-
-
-def calibration_error(labels: np.ndarray, scores: np.ndarray) -> float:
-    """Expected calibration error (Guo et al. 2017, 1706.04599, eq. 3): 15 bins of equal width.
-
-    The mean over the images of |share right - mean probability| in the bin of the class that was named.
-    """
-    confidence, right = scores.max(1), scores.argmax(1) == labels
-    bins = np.minimum((confidence * ECE_BINS).astype(int), ECE_BINS - 1)
-    gaps = np.bincount(bins, weights=right - confidence.astype(float), minlength=ECE_BINS)
-    return float(np.abs(gaps).sum() / len(labels))
 
 
 def majority_accuracy(train_labels: np.ndarray, test_labels: np.ndarray) -> float:

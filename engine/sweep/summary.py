@@ -275,7 +275,7 @@ def _cells(wide: pd.DataFrame, metric: str) -> list[Cell]:
                 high=interval.high,
                 n_real=int(cell["n_real"].iloc[0]),
                 n_synthetic=int(cell["n_synthetic"].iloc[0]),
-                means={name: float(cell[name].mean()) for name in METRICS},
+                means={name: float(cell[name].mean()) for name in METRICS if name in cell},
             )
         )
     return cells

@@ -16,6 +16,7 @@ from engine.report.sweep_comparison import (
     Swept,
     compare_sweeps,
     figure_sweeps,
+    how_in_words,
     other_positive,
     read_swept,
     readable_differences,
@@ -136,7 +137,8 @@ def tested_alike(sweeps: list[Swept], names: list[str]) -> None:
         return
     st.warning(
         f"{' and '.join(strange)} and {names[0]} were tested on other images. A difference between them may be one of "
-        "the test images and not of the training: no interval is given for it, and it should not be read as a result.",
+        "the test images and not of the training. Of one data set, the intervals allow for the luck of both test sets; "
+        "of different ones no interval is given, and no difference should be read as a result.",
         icon=":material/warning:",
     )
 
@@ -199,6 +201,7 @@ def results(runs: list[Run], configs: list[SweepConfig], sweeps: list[Swept], na
             st.caption("They have no arm and share in common.")
             continue
         st.dataframe(readable_differences(table, metric, (names[0], name)), hide_index=True, height="content")
+        st.caption(how_in_words(table))
     st.caption(
         "Difference: the second minus the first, of the means over the seeds. 95 % interval: for other seeds and other "
         "test images; it is not corrected for the number of rows, and many rows were looked at. What a sweep says of "

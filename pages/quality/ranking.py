@@ -12,7 +12,14 @@ from engine.configs import RankingConfig
 from engine.gans.snapshots import list_generators
 from engine.quality.quality_scores import rows_table
 from engine.quality.results import RankingResult
-from engine.quality.snapshot_ranking import RANKING_FILE, RankedSnapshot, Ranking
+from engine.quality.snapshot_ranking import (
+    RANKING_FILE,
+    RankedSnapshot,
+    Ranking,
+    difference_of,
+    remark,
+    sentence_of,
+)
 from engine.report.figures import figure_ranking
 from engine.sampling.exported import has_generator
 from engine.store.runs import Run, State, list_runs
@@ -37,6 +44,7 @@ LABELS = {
     "images": "Images of each snapshot",
     "snapshots": "Only the newest (0: all)",
     "extractor": "By the features of",
+    "margin": "Difference of KID that would not matter",
 }
 
 
@@ -54,7 +62,8 @@ def snapshots(trainings: list[Run], linked: Run | None) -> None:
     """Choose a training, rank its snapshots, and read the newest ranking."""
     st.write(
         "The last snapshot of a training is not always its best. A ranking samples every snapshot and measures the "
-        "distance (KID) of its images to the validation images, which no generator has seen."
+        "distance (KID) of its images to the validation images, which no generator has seen. All are asked for the "
+        "same seeds and held against the same images, so that their differences are tested pair by pair."
     )
     by_id = {run.id: run for run in trainings}
     wanted = "" if linked is None else config_of(linked).get("run", linked.id)
@@ -85,7 +94,7 @@ def new_ranking(training: Run, again: dict[str, Any]) -> None:
         ["images", "snapshots", "extractor"],
         base,
         key=f"rank-{training.id}{'-again' if again else ''}",
-        more=["weights", "seed", "device"],
+        more=["margin", "weights", "seed", "device"],
         labels=LABELS,
         submit="Rank the snapshots",
         icon=":material/leaderboard:",
@@ -102,11 +111,11 @@ def show_ranking(ranking: Run, training: Run) -> None:
         if state_of(ranking).is_active:
             st.info("The first snapshot appears here as soon as it is scored.", icon=":material/hourglass_top:")
         return
-    rows = found.snapshots
+    rows, margin = found.snapshots, config_of(ranking).get("margin")
     active = state_of(ranking).is_active
-    chart(figure_ranking(rows), f"ranking-{ranking.id}", "ranking", lambda: rows_table(rows), live=active)
-    if result := status_of(ranking).result_as(RankingResult):
-        st.info(result.sentence, icon=":material/leaderboard:")
+    chart(figure_ranking(found, margin), f"ranking-{ranking.id}", "ranking", lambda: rows_table(rows), live=active)
+    if status_of(ranking).result_as(RankingResult):
+        st.info(sentence_of(found, margin), icon=":material/leaderboard:")
     best, exported = found.best.snapshot, exported_snapshot(training)
     table = pd.DataFrame(
         {
@@ -114,10 +123,16 @@ def show_ranking(ranking: Run, training: Run) -> None:
             "kimg": [amount(row.kimg) for row in rows],
             "KID": [f"{row.kid:.4f}" for row in rows],
             "95 % interval": [f"{row.low:.4f} to {row.high:.4f}" for row in rows],
-            "": [_remark(row.snapshot, best, exported) for row in rows],
+            "Above the lowest (95 %)": [difference_of(row) for row in rows],
+            "": [", ".join([remark(found, row, margin)] + ["exported"] * (row.snapshot == exported)) for row in rows],
         }
     )
     st.dataframe(table, hide_index=True, height="content")
+    st.caption(
+        "Above the lowest: the difference to the lowest KID, on the same validation images (whole patients where they "
+        "are known) and the same seeds; its interval holds for all pairs of snapshots together. Not told apart does "
+        "not mean equally good. The interval beside each KID is of that snapshot alone and no test of two of them."
+    )
     if state_of(ranking) is State.FINISHED:
         export(training, rows, best, exported)
 
@@ -187,8 +202,3 @@ def read_ranking(ranking: Run) -> Ranking | None:
 def exported_snapshot(training: Run) -> str:
     """The snapshot behind the training's generator; "" before an export."""
     return generator_info(training.path).snapshot if has_generator(training.path) else ""
-
-
-def _remark(snapshot: str, best: str, exported: str) -> str:
-    remarks = {"best": snapshot == best, "exported": snapshot == exported}
-    return ", ".join(name for name, holds in remarks.items() if holds)

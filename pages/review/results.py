@@ -8,8 +8,9 @@ import streamlit as st
 from engine.report.figures import figure_reviewers
 from engine.report.review_figures import SHOWN, readable_scores
 from engine.review.quiz import Quiz
-from engine.review.study import Study, kappa_words, study
+from engine.review.study import Study, kappa_told, kappa_words, study
 from engine.store.runs import Run
+from engine.sweep.statistics import Interval
 from pages.components.charts import chart
 from pages.components.command import show_command
 from pages.components.home import home
@@ -26,7 +27,8 @@ HELP = {
 }
 KAPPA = (
     "How far reviewers agree beyond chance: 1 always, 0 as chance would have it. {words} by the words of Landis and "
-    "Koch. Reviewers who can only guess agree by chance alone."
+    "Koch. Reviewers who can only guess agree by chance alone. Below: the 95 % interval, for other images of this "
+    "kind and these reviewers."
 )
 
 
@@ -74,12 +76,13 @@ def headline(found: Study) -> None:
                     border=True,
                     width=230,
                 )
-        if found.agreement == found.agreement:
-            words = kappa_words(found.agreement)
+        kappa = found.agreement
+        if kappa.mean == kappa.mean:
+            words = kappa_words(kappa.mean)
             name = "Agreement (Fleiss' κ)" if len(found.reviewers) > 2 else "Agreement (Cohen's κ)"
             st.metric(
-                name, f"{found.agreement:.2f}", words, delta_color="off", delta_arrow="off",
-                help=KAPPA.format(words=words.capitalize()), border=True, width=230,
+                name, f"{kappa.mean:.2f}", f"{kappa.low:.2f} to {kappa.high:.2f} · {words}", delta_color="off",
+                delta_arrow="off", help=KAPPA.format(words=words.capitalize()), border=True, width=230,
             )  # fmt: skip
 
 
@@ -90,10 +93,11 @@ def tables(found: Study) -> None:
     st.dataframe(readable_scores(rows), hide_index=True, alt="Scores of each reviewer with their 95 % intervals")
     if len(found.reviewers) > 2:
         st.markdown("**Agreement of each pair** (Cohen's κ)")
-        matrix = pd.DataFrame(1.0, found.reviewers, found.reviewers)
+        matrix = pd.DataFrame("1", found.reviewers, found.reviewers)
         for row in found.pairs.to_dict("records"):
-            matrix.loc[row["one"], row["other"]] = matrix.loc[row["other"], row["one"]] = row["kappa"]
-        st.dataframe(matrix.style.format("{:.2f}", na_rep="–"), width="content", alt="Cohen's kappa of each pair")
+            told = kappa_told(Interval(row["kappa"], row["kappa_low"], row["kappa_high"]))
+            matrix.loc[row["one"], row["other"]] = matrix.loc[row["other"], row["one"]] = told
+        st.dataframe(matrix, width="content", alt="Cohen's kappa of each pair, with 95 % intervals for other images")
 
 
 def pictures(found: Study) -> None:

@@ -63,7 +63,8 @@ HOW_TO_READ = """
 **D outputs** are what the discriminator believes of images. Near 0.5 on both it cannot tell them apart; when the two
 curves run to 1 and 0, it has won, and the generator learns nothing more.
 
-**KID and FID** measure the distance to the training images: lower is better, and the lowest marks the best checkpoint.
+**KID and FID** measure the distance to the training images: lower is better, and the lowest is marked.
+Whether it is better than its neighbours, only a ranking of the snapshots tests.
 
 **Diversity** compares how much the samples differ from each other with how much real images do: near 0 they are all
 the same image (collapse).
@@ -196,7 +197,7 @@ def _differences(named: dict[str, Run]) -> None:
     found = [best_checkpoint(run, of_run) for run, of_run in zip(named.values(), rows, strict=True)]
     facts = {"Shown, kimg": [amount(of_run[-1]["kimg"]) if of_run else "–" for of_run in rows]}
     if any(found):
-        facts["Best checkpoint"] = [f"{amount(best.kimg)} kimg" if best else "–" for best in found]
+        facts["Checkpoint with the lowest score"] = [f"{amount(best.kimg)} kimg" if best else "–" for best in found]
     words = {field: word for family in gans().values() for field, word in family.layout.labels.items()}
     for field in settings:
         values = [_plain(config.get(field)) for config in configs.values()]

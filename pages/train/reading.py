@@ -60,7 +60,7 @@ def read_rows(run: Run) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Best:
-    """The checkpoint with the best score, as far as anybody has measured."""
+    """The checkpoint with the lowest score, as far as anybody has measured; not always shown to be better."""
 
     kimg: float
     sentence: str
@@ -72,13 +72,16 @@ def best_checkpoint(run: Run, rows: list[dict[str, Any]]) -> Best | None:
     """By the newest ranking of the snapshots; without one, by the scores of the training itself."""
     ranking = next((found for made in rankings_of(run) if (found := read_ranking(made))), None)
     if ranking is not None:
-        by = f"KID {ranking.best.kid:.4f} to validation images, the lowest of {len(ranking.snapshots)} ranked"
+        rivals = sum(not row.worse for row in ranking.snapshots) - 1
+        open_ = f"; {rivals} other{'s' * (rivals > 1)} not told apart from it" if ranking.tested and rivals else ""
+        by = f"KID {ranking.best.kid:.4f} to validation images, the lowest of {len(ranking.snapshots)} ranked{open_}"
         return _kept(run, ranking.best.kimg, by)
     for name in SCORES:
         scored = [row for row in rows if row.get(name) is not None]
         if scored:
             best = min(scored, key=lambda row: row[name])
             by = f"{name.upper()} {best[name]:.4g} to the training images, the lowest of {len(scored)} scored"
+            by += ", not tested against the others" if len(scored) > 1 else ""
             return _kept(run, best["kimg"], by)
     return None
 
@@ -86,7 +89,7 @@ def best_checkpoint(run: Run, rows: list[dict[str, Any]]) -> Best | None:
 def _kept(run: Run, kimg: float, by: str) -> Best:
     name = f"network-{round(1000 * kimg):09d}.safetensors"
     there = {path.name for path in list_generators(run.path)}
-    return Best(kimg, f"Best checkpoint: {amount(kimg)} kimg ({by}).", name if name in there else "")
+    return Best(kimg, f"Checkpoint with the lowest score: {amount(kimg)} kimg ({by}).", name if name in there else "")
 
 
 def siblings(run: Run) -> list[Run]:

@@ -11,7 +11,7 @@ import pandas as pd
 from engine.configs import QualityConfig, RankingConfig
 from engine.datasets.dataset import Dataset
 from engine.quality.quality_scores import Counts, Extractor, MemorisationMeasure, PoolScore, QualityScores
-from engine.quality.snapshot_ranking import RankedSnapshot, Ranking
+from engine.quality.snapshot_ranking import RankedSnapshot, Ranking, sentence_of
 from engine.store.home import Home
 from engine.store.runs import Run, State, create_run
 from tests.fabricated.datasets import CLASSES, fingerprint
@@ -159,10 +159,15 @@ def make_ranking(home: Home, training: Run, state: State = State.FINISHED, **cha
     rows = []
     for kimg, kid in ((2.0, 0.21), (4.0, 0.12), (6.0, 0.07), (8.0, 0.05), (10.0, 0.046), (12.0, 0.062)):
         name = f"network-{int(1000 * kimg):09d}.safetensors"
-        rows.append(RankedSnapshot(snapshot=name, kimg=kimg, kid=kid, low=kid - 0.012, high=kid + 0.014))
+        row = RankedSnapshot(snapshot=name, kimg=kimg, kid=kid, low=kid - 0.012, high=kid + 0.014)
+        if kimg != 10.0:  # the best
+            behind = kid - 0.046
+            told = {"behind": behind, "behind_low": behind - 0.019, "behind_high": behind + 0.019}
+            row = row.model_copy(update={**told, "behind_p": 0.001 if behind > 0.019 else 0.2})
+        rows.append(row)
     if state is State.FINISHED:
-        Ranking(snapshots=tuple(rows)).write_to(run.path / "ranking.json")
-        sentence = "The snapshot of 10 kimg has the lowest KID, 0.046 (0.034 to 0.06); the last one, of 12 kimg, 0.062."
-        result = {"best": rows[4].snapshot, "last": rows[5].snapshot, "clear": False, "sentence": sentence}
+        ranking = Ranking(snapshots=tuple(rows))
+        ranking.write_to(run.path / "ranking.json")
+        result = {"best": rows[4].snapshot, "last": rows[5].snapshot, "clear": False, "sentence": sentence_of(ranking)}
         changes = {"result": result, **changes}
     return set_state(run, state, stage="Ranking", done=len(rows), total=len(rows), unit="snapshots", **changes)

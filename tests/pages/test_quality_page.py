@@ -314,8 +314,9 @@ def test_the_best_snapshot_is_exported_after_asking(
     app = open_page("quality", run=list_runs(ranked.home, "ranking")[0].id)
     assert "Snapshots by their distance to the validation images" in titles(app)
     remarks = app.dataframe[0].value.set_index("Snapshot")[""]
-    assert remarks["network-000010000.safetensors"] == "best"
-    assert remarks["network-000012000.safetensors"] == "exported"
+    assert remarks["network-000010000.safetensors"] == "lowest KID"
+    assert remarks["network-000012000.safetensors"] == "not told apart, exported"
+    assert "does not show that they are equally good" in app.info[0].value
     press(app, "Export this one…")
     assert "takes the place of network-000012000" in texts(app)
     assert not exported

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -20,7 +21,7 @@ from engine.gans.training import train
 from engine.quality import ranking
 from engine.quality.fid_kid import kernel_distance
 from engine.quality.ranking import conclude, rank_snapshots
-from engine.quality.snapshot_ranking import RankedSnapshot, Ranking
+from engine.quality.snapshot_ranking import RankedSnapshot, Ranking, remark
 from engine.sampling.latents import latents
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
@@ -93,6 +94,7 @@ def test_a_stopped_ranking_repeats_nothing(new_ranking: NewRanking, monkeypatch:
     assert rank_snapshots(run, config, lambda at: ranked.append(at.done), lambda: 1.0 in ranked) == "stopped"
     assert len(table(run)) == 2
     first = table(run)[0]
+    moved = pd.read_parquet(run.path / "influences.parquet")
     opened: list[str] = []
 
     def load(path: Path) -> Any:
@@ -102,7 +104,11 @@ def test_a_stopped_ranking_repeats_nothing(new_ranking: NewRanking, monkeypatch:
     monkeypatch.setattr(ranking, "load_generator", load)
     assert rank_snapshots(run, config) == "finished"
     assert len(opened) == 1
-    assert table(run)[0] == first
+    assert table(run)[0].kid == first.kid
+    assert pd.read_parquet(run.path / "influences.parquet")[moved.columns].equals(moved)
+    rows = table(run)
+    assert sum(np.isnan(row.behind) for row in rows) == 1, "all but the best are held against it"
+    assert all(row.behind_low <= row.behind <= row.behind_high for row in rows if row.behind > 0)
 
 
 def test_a_conditional_generator_is_asked_for_the_classes_of_the_validation_images(new_ranking: NewRanking) -> None:
@@ -139,23 +145,51 @@ def test_what_cannot_be_ranked_is_refused(home: Home, new_ranking: NewRanking) -
         rank_snapshots(run, config)
 
 
-def test_the_best_is_clear_only_beyond_the_noise() -> None:
-    def ranked(*kids: float, reach: float = 0.01) -> Ranking:
-        rows = (
-            RankedSnapshot(snapshot=f"n{kimg}", kimg=kimg, kid=kid, low=kid - reach, high=kid + reach)
-            for kimg, kid in enumerate(kids, 1)
-        )
-        return Ranking(snapshots=tuple(rows))
+def ranked(*kids: float, reach: float = 0.02, tested: bool = True) -> Ranking:
+    """Snapshots of 1, 2, 3... kimg; differences to the lowest KID have an interval of +- reach."""
+    rows = []
+    for kimg, kid in enumerate(kids, 1):
+        row = RankedSnapshot(snapshot=f"n{kimg}", kimg=kimg, kid=kid, low=kid - 0.01, high=kid + 0.01)
+        behind = kid - min(kids)
+        if tested and behind:
+            told = {"behind": behind, "behind_low": behind - reach, "behind_high": behind + reach, "behind_p": 0.03}
+            row = row.model_copy(update=told)
+        rows.append(row)
+    return Ranking(snapshots=tuple(rows))
 
-    near = conclude(ranked(0.2, 0.05, 0.06))
-    assert (near["best"], near["last"], near["clear"]) == ("n2", "n3", False)
-    assert "within their noise the two are equally good" in near["sentence"]
-    far = conclude(ranked(0.2, 0.05, 0.09))
-    assert far["clear"]
-    assert "clearly better" in far["sentence"]
+
+def test_the_best_is_better_only_where_the_paired_difference_says_so() -> None:
+    open_ = ranked(0.2, 0.05, 0.06)
+    said = conclude(open_)
+    assert (said["best"], said["last"], said["clear"]) == ("n2", "n3", False)
+    assert "not told apart, which does not show that they are equally good" in said["sentence"]
+    assert [remark(open_, row) for row in open_.snapshots] == ["worse", "lowest KID", "not told apart"]
+    near = conclude(ranked(0.2, 0.05, 0.055, reach=0.001))
+    assert near["clear"], "the intervals of the two meet, but not that of their difference"
+    assert "better than the last" in near["sentence"]
     last = conclude(ranked(0.2, 0.05))
     assert last["best"] == last["last"]
     assert last["sentence"].startswith("The last snapshot, of 2 kimg")
+    assert last["sentence"].endswith("The other one is shown to be worse.")
+
+
+def test_only_a_margin_set_beforehand_makes_two_snapshots_alike() -> None:
+    found = ranked(0.2, 0.05, 0.055, reach=0.02)
+    assert "no relevant difference" not in conclude(found)["sentence"]
+    assert "no relevant difference" not in conclude(found, margin=0.02)["sentence"]
+    assert "within the margin of 0.03 that was set beforehand" in conclude(found, margin=0.03)["sentence"]
+    assert remark(found, found.last, 0.03) == "no relevant difference"
+
+
+def test_a_ranking_from_before_the_test_says_that_nothing_was_tested(new_ranking: NewRanking) -> None:
+    old = ranked(0.2, 0.05, 0.09, tested=False)
+    assert "was not tested" in conclude(old)["sentence"] and not conclude(old)["clear"]
+    assert remark(old, old.last) == "not tested"
+    run, config, _ = new_ranking(snapshots=2)
+    rank_snapshots(run, config)
+    (run.path / "influences.parquet").unlink()
+    assert rank_snapshots(run, config) == "finished"
+    assert Ranking.read(run.path / "ranking.json").tested, "what has no influences is scored again"
 
 
 def test_images_and_features_are_exact_float32(

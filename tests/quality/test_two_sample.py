@@ -8,7 +8,7 @@ from scipy.stats import binomtest
 from sklearn.linear_model import LogisticRegression
 
 from engine.quality import two_sample
-from engine.quality.two_sample import two_sample_accuracy
+from engine.quality.two_sample import accuracy_interval, two_sample_accuracy
 from engine.store.errors import ErsatzError
 
 
@@ -25,19 +25,30 @@ def test_a_known_shift_is_found_about_as_well_as_can_be() -> None:
     found = two_sample_accuracy(cloud(400, 1), cloud(600, 2, 0.4), alone(400))
     assert found.n == 400
     assert 0.85 < found.accuracy < 0.91  # at best 0.897
-    interval = binomtest(round(found.accuracy * 800), 800).proportion_ci(method="wilson")
-    assert (found.low, found.high) == (interval.low, interval.high)
+    narrow = binomtest(round(found.accuracy * 800), 800).proportion_ci(method="wilson")
+    assert found.low < narrow.low < narrow.high < found.high < 0.95
 
 
-def test_alike_samples_are_at_chance_as_often_as_the_interval_says() -> None:
-    """Wilson's interval takes cross-validated answers for independent; it holds 0.5 in most of 60 trials."""
-    holds, found = 0, []
-    for seed in range(60):
-        result = two_sample_accuracy(cloud(60, 2 * seed), cloud(60, 2 * seed + 1), alone(60), seed=seed)
-        holds += result.low <= 0.5 <= result.high
-        found.append(result.accuracy)
-    assert abs(np.mean(found) - 0.5) < 0.02
-    assert holds >= 51  # 57 of 60 are expected of independent answers; fewer than 51 would be a wrong interval
+@pytest.mark.parametrize("images_of_patient", [1, 5])
+def test_the_interval_holds_the_expected_accuracy_as_often_as_it_says(images_of_patient: int) -> None:
+    """Wilson's own interval held it in 81 and 73 % of cases: folds learn from each other, patients look alike."""
+    found, narrow = [], 0
+    for seed in range(40):
+        draw = np.random.default_rng(seed)
+        patients = np.arange(50) // images_of_patient
+        real = draw.standard_normal((50, 3)) + draw.standard_normal((50, 3))[patients]
+        result = two_sample_accuracy(real / np.sqrt(2), draw.standard_normal((50, 3)), patients.astype(str), seed=seed)
+        found.append(result)
+        plain = binomtest(round(100 * result.accuracy), 100).proportion_ci(method="wilson")
+        narrow += plain.low <= 0.5 <= plain.high
+    holds = sum(each.low <= 0.5 <= each.high for each in found)
+    assert holds >= 35 > narrow  # 38 of 40 are expected
+    assert np.mean([each.high - each.low for each in found]) < 0.45
+
+
+def test_answers_that_are_all_right_are_worth_one_a_group() -> None:
+    many, few = (accuracy_interval(np.ones(40), np.repeat([0, 1], 20), np.arange(40) // size) for size in (1, 10))
+    assert few.low < many.low < many.high == few.high == 1
 
 
 def test_patients_are_not_known_again() -> None:

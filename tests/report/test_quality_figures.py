@@ -131,7 +131,7 @@ def test_the_map_shows_reals_and_synthetic_ones_apart(quality: dict[str, Any]) -
 
 
 def test_the_best_snapshot_is_marked(quality: dict[str, Any]) -> None:
-    trace = figure_ranking(quality["ranking"]).data[0]
+    trace = figure_ranking(Ranking(snapshots=quality["ranking"])).data[0]
     best = trace.marker.symbol.index("star")
     assert trace.customdata[best][0] == "network-000010000.safetensors"
     assert trace.y[best] == min(trace.y)

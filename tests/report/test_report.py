@@ -217,6 +217,8 @@ def test_methods_follow_the_configs(pair: Run) -> None:
         "Shares were 50, 100 %",
         "8 seeds",
         "hold for all 2 shares and their mean together (single-step max-t)",
+        "Satterthwaite FE (1946)",
+        "Hothorn T, Bretz F, Westfall P (2008)",
         "40 images of each class were sampled (seeds 0 to 39)",
         "drawn by a program",
     ):

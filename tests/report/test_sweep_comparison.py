@@ -13,6 +13,7 @@ from engine.report.sweep_comparison import (
     Swept,
     compare_sweeps,
     figure_sweeps,
+    how_in_words,
     read_swept,
     readable_differences,
     same_test,
@@ -54,8 +55,7 @@ def test_a_sweep_does_not_differ_from_itself() -> None:
     one = swept(1)
     table = compare_sweeps(one, one)
     assert table["difference"].tolist() == [0.0, 0.0]
-    assert (table["low"] < 0).all()
-    assert np.allclose(table["low"], -table["high"])
+    assert (table["low"] == 0).all() and (table["high"] == 0).all(), "trials that both share have no luck of their own"
 
 
 def test_without_luck_of_the_seeds_the_interval_is_that_of_a_paired_comparison_of_images() -> None:
@@ -68,7 +68,7 @@ def test_without_luck_of_the_seeds_the_interval_is_that_of_a_paired_comparison_o
             for sweep in (one, other)
         ]
         differences = right[1].astype(float) - right[0]
-        half = stats.norm.ppf(0.975) * stats.sem(differences)
+        half = stats.t.ppf(0.975, IMAGES - 1) * stats.sem(differences)
         row = table.loc[arm]
         assert row["difference"] == pytest.approx(differences.mean())
         assert row["high"] - row["difference"] == pytest.approx(half)
@@ -82,9 +82,20 @@ def test_on_other_test_images_there_is_no_interval() -> None:
     table = compare_sweeps(one, elsewhere, "auroc")
     assert np.isfinite(table["difference"]).all()
     assert table["low"].isna().all()
+    assert "No interval" in how_in_words(table)
     words = readable_differences(table, "auroc", ("A", "B"))
     assert list(words) == ["Arm", "Share", "A", "B", "Difference", "95 % interval"]
     assert set(words["95 % interval"]) == {"–"}
+    named, there = replace(one, dataset="films"), replace(elsewhere, dataset="films")
+    of_one = compare_sweeps(named, there, "auroc")
+    assert of_one["low"].notna().all(), "two draws of one data set"
+    assert "Welch" in how_in_words(of_one) and "either" in how_in_words(of_one)
+
+
+def test_the_sentence_says_by_which_t_the_intervals_were_had() -> None:
+    paired, other = compare_sweeps(swept(1), swept(2)), compare_sweeps(swept(1), swept(2, seeds=3))
+    assert "seed by seed" in how_in_words(paired) and "Welch" not in how_in_words(paired)
+    assert "Welch" in how_in_words(other) and "seed by seed" not in how_in_words(other)
 
 
 @pytest.mark.slow

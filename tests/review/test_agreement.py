@@ -8,7 +8,8 @@ import pytest
 from scipy.stats import binomtest
 from sklearn.metrics import cohen_kappa_score
 
-from engine.review.agreement import by_reviewer, cohen, fleiss, fleiss_kappa, judged, mistaken, pooled
+from engine.review.agreement import by_reviewer, cohen, fleiss, judged, mistaken, pooled
+from engine.review.kappa import fleiss_kappa
 from engine.review.quiz import Item, Quiz
 from engine.review.study import studied
 
@@ -103,8 +104,8 @@ def test_fleiss_kappa_is_the_published_one() -> None:
         [6, 5, 2, 1, 0],
         [0, 2, 2, 3, 7],
     ]
-    assert fleiss_kappa(np.array(counts)) == pytest.approx(0.210, abs=5e-4)
-    assert np.isnan(fleiss_kappa(np.array([[3, 0], [3, 0]]))), "one category for all says nothing"
+    assert fleiss_kappa(np.array(counts)).mean == pytest.approx(0.210, abs=5e-4)
+    assert np.isnan(fleiss_kappa(np.array([[3, 0], [3, 0]])).mean), "one category for all says nothing"
 
 
 def test_kappa_of_pairs_and_of_all() -> None:
@@ -120,7 +121,11 @@ def test_kappa_of_pairs_and_of_all() -> None:
     one_answer = answers(of, ada=[True, None, True], grace=[True, None, True])
     assert np.isnan(cohen(one_answer)["kappa"].iloc[0]), "real for everything agrees by chance alone"
     kappa, images = fleiss(answers(of, ada=right, grace=right))
-    assert (kappa, images) == (1.0, 20)
+    assert (kappa.mean, kappa.high, images) == (1.0, 1.0, 20)
+    assert 0.5 < kappa.low < 0.9, "20 images on which all agree do not show that they always would"
+    lowest, highest = pairs["kappa_low"], pairs["kappa_high"]
+    defined = pairs["kappa"].notna()
+    assert ((lowest < pairs["kappa"]) & (pairs["kappa"] <= highest))[defined].all()
 
 
 def test_the_most_fooling_images_come_first() -> None:
@@ -140,6 +145,29 @@ def test_the_agreement_of_two_is_cohens_and_of_more_fleiss() -> None:
     mixed: list[bool | None] = [True, False] * (len(of.items) // 2)
     raw = ["reviewer", "item", "answer", "seconds", "time"]
     two = studied(of, answers(of, ada=right, grace=mixed)[raw])
-    assert two.agreement == two.pairs["kappa"].iloc[0] != two.kappa
+    assert two.agreement.mean == two.pairs["kappa"].iloc[0] != two.kappa
     three = studied(of, answers(of, ada=right, grace=mixed, emmy=right)[raw])
-    assert three.agreement == three.kappa
+    assert three.agreement == three.fleiss
+
+
+def test_images_of_one_patient_are_no_independent_draws() -> None:
+    of = quiz()
+    marks: list[bool | None] = [n % 4 != 0 for n in range(40)]
+    other: list[bool | None] = [n % 4 != 1 for n in range(40)]
+    table = answers(of, ada=marks, grace=other)
+    # Each patient's images are all judged alike, as if there were 10 of them.
+    alike = {item: f"p{item % 4}{item // 20}" for item in range(40)}
+    for found, narrow in (
+        (pooled(table, patients=alike), pooled(table)),
+        (by_reviewer(table, alike).iloc[0], by_reviewer(table).iloc[0]),
+    ):
+        wide, thin = (
+            each["accuracy_high"] - each["accuracy_low"]
+            if isinstance(each, pd.Series)
+            else each.interval.high - each.interval.low  # type: ignore[union-attr]
+            for each in (found, narrow)
+        )
+        assert wide > 1.5 * thin
+    kappas = [cohen(table, of_whom).iloc[0] for of_whom in (alike, {})]
+    assert kappas[0]["kappa"] == kappas[1]["kappa"]
+    assert kappas[0]["kappa_high"] - kappas[0]["kappa_low"] > 1.5 * (kappas[1]["kappa_high"] - kappas[1]["kappa_low"])

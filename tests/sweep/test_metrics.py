@@ -8,7 +8,8 @@ import torch
 from sklearn import metrics as sk
 from torchmetrics.functional.classification import multiclass_calibration_error
 
-from engine.sweep.metrics import ECE_BINS, auroc, average_precision, majority_accuracy, metrics
+from engine.sweep.calibration_error import ECE_BINS
+from engine.sweep.metrics import auroc, average_precision, majority_accuracy, metrics
 
 
 def draw(classes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -106,7 +106,7 @@ def test_other_runs_are_laid_over_this_one(home: Home, open_page: OpenPage) -> N
     assert [trace["name"] for trace in shown["KID"]["data"]] == names
     differing = app.dataframe[0].value
     assert differing.loc["Gan"].tolist() == ["dcgan", "stylegan2-ada"]
-    assert differing.loc["Best checkpoint"].tolist() == ["–", "12 kimg"]
+    assert differing.loc["Checkpoint with the lowest score"].tolist() == ["–", "12 kimg"]
     assert "Dataset" not in differing.index
     app = clean(app.multiselect[0].set_value([]).run())
     assert "Losses" in plots(app), "the few figures of a DCGAN stand side by side"
