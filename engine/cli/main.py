@@ -14,6 +14,7 @@ import typer
 from engine.cli import datasets, explore, network, review
 from engine.cli.datasets import folds as make_folds
 from engine.cli.dry_run import dry_run_command
+from engine.cli.extending import extension
 from engine.cli.follow import follow_to_end
 from engine.cli.options import assignments, fields, with_options
 from engine.cli.output import Detach, Json, console, notices, show, table
@@ -292,7 +293,7 @@ app.command()(restore)
 
 
 @app.command()
-@with_options(SweepConfig, omit=("name", "dataset", "dataset_fingerprint", "pool", "pool_sha256", "folds"))
+@with_options(SweepConfig, omit=("name", "dataset", "dataset_fingerprint", "pool", "pool_sha256", "folds", "extends"))
 def sweep(
     pools: Annotated[
         list[str],
@@ -308,8 +309,14 @@ def sweep(
     *,
     settings: dict[str, Any],
 ) -> None:
-    """Train the classifier with growing shares of synthetic images, and the controls, to a verdict."""
+    """Train the classifier with growing shares of synthetic images, and the controls, to a verdict.
+
+    `sweep extend RUN --seeds N` adds repetitions to a finished sweep: as a planned look, or without a further claim.
+    """
     home = Home.from_environment()
+    if pools[0] == "extend":
+        _finish([jobs.submit(home, extension(pools[1:], settings))], detach, as_json)
+        return
     base = _sweep_settings(preset_name, published)
     datasets = [named_run(pool, "pool").config()["dataset"] for pool in pools]
     if len(pools) == 1:

@@ -38,6 +38,7 @@ from engine.store.hashing import sha256_file
 from engine.store.home import Home
 from engine.store.plugins import named
 from engine.store.runs import Run, State
+from engine.sweep.extension import require_same
 from engine.sweep.leaks import refuse_unsound
 from engine.sweep.splits import named_splits, open_splits, pinned
 
@@ -248,4 +249,6 @@ def prepare_sweep(home: Home, config: SweepConfig) -> SweepConfig:
     splits = open_splits(home, config)
     refuse_unsound(config, splits)
     update = {"dataset_fingerprint": dataset.fingerprint, "weights": _absolute(config.weights)}
-    return pinned(config.completed(), splits).model_copy(update=update)
+    complete = pinned(config.completed(), splits).model_copy(update=update)
+    require_same(home, complete)
+    return complete

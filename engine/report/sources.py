@@ -123,6 +123,8 @@ def read_sources(run: Run, beside: bool = True) -> Sources:
             f"The sweep {run.id} has no summary yet ({run.state().value}); a finished sweep is expected. "
             f"Wait for its end, or resume it with `python -m engine resume {run.id}`."
         )
+    summary = SweepSummary.read(run.path / SUMMARY_FILE)
+    config, trials = config.at(summary.seeds), pd.read_parquet(run.path / "trials.parquet")  # as far as it was read
     missing: list[str] = []
     pools = [_pool(run.home, split, config, missing) for split in named_splits(config)]
     references = [reference["run"] for source in pools for reference in source.config.get("generators", ())]
@@ -135,8 +137,8 @@ def read_sources(run: Run, beside: bool = True) -> Sources:
         run=run,
         config=config,
         status=run.status(),
-        summary=SweepSummary.read(run.path / SUMMARY_FILE),
-        trials=pd.read_parquet(run.path / "trials.parquet"),
+        summary=summary,
+        trials=trials[trials["seed"] < config.first_seed + summary.seeds],
         metrics=pd.read_parquet(metrics) if metrics.is_file() else None,
         test_images=pd.read_csv(test_images, dtype=str, keep_default_na=False) if test_images.is_file() else None,
         dataset=_or_missing(missing, Dataset.open, run.home, config.dataset),

@@ -11,7 +11,7 @@ import pandas as pd
 from engine.store.versioned import Number
 from engine.sweep.max_t import alone, crossed, together
 from engine.sweep.metric_table import Parts
-from engine.sweep.statistics import seed_interval
+from engine.sweep.statistics import ALPHA, seed_interval
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,9 @@ class Comparison:
     low_alone: Number = math.nan
     high_alone: Number = math.nan
     """95 % for both kinds of luck, of this comparison by itself: the interval of `p`."""
+    alpha: Number = ALPHA
+    """What p is held against: 5 %, or less at one of several planned looks (`looks.py`). The intervals for both kinds
+    of luck leave as much out: of 99.5 % at an alpha of 0.005."""
 
     @property
     def is_mean(self) -> bool:
@@ -56,12 +59,15 @@ Scores = dict[tuple[str, float], dict[int, float]]
 """Of each arm and ratio: a metric by seed, where it is defined."""
 
 
-def compare(trials: pd.DataFrame, arm: str, against: str, metric: str, parts: Parts | None = None) -> list[Comparison]:
+def compare(
+    trials: pd.DataFrame, arm: str, against: str, metric: str, parts: Parts | None = None, alpha: float = ALPHA
+) -> list[Comparison]:
     """`arm` against `against` at every ratio of `arm` and, with several, on their mean, which comes last.
 
     `trials` has a row for each arm, ratio and seed (one for all folds) and a column for the metric. Seeds that lack
     one of the ratios are left out of all. Without `parts`, the influences of the test patients on the metric, the
-    noise of the test images is not known, and so neither are p and the intervals for both.
+    noise of the test images is not known, and so neither are p and the intervals for both. `alpha` is 5 %, or the
+    nominal one of a look.
     """
     scores = _scores(trials, metric)
     pairs = {}
@@ -97,8 +103,11 @@ def compare(trials: pd.DataFrame, arm: str, against: str, metric: str, parts: Pa
             high_alone=own.high,
             seed_variance=float(found.seeds[row, row]),
             image_variance=float(found.images[row, row]),
+            alpha=alpha,
         )
-        for row, (comparison, own, of_all) in enumerate(zip(comparisons, alone(found), together(found), strict=True))
+        for row, (comparison, own, of_all) in enumerate(
+            zip(comparisons, alone(found, alpha), together(found, alpha), strict=True)
+        )
     ]
 
 

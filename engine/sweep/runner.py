@@ -5,7 +5,8 @@
     test_images.csv   path, class, group, sha256, fold, synthetic in the order of the scores (those of a trial's fold)
     views.csv         the seed of every random view, where classical augmentation meets cached features
     metrics.parquet   every metric of every arm, ratio and seed, by image, patient and subgroup; written at the end
-    summary.json      cells, comparisons, verdict; written at the end
+    summary.json      cells, comparisons, verdict; written at the end, and at each planned look
+    first_summary.json  that of the sweep to which this one added repetitions
 """
 
 from __future__ import annotations
@@ -20,23 +21,25 @@ import pandas as pd
 
 from engine.configs import SweepConfig
 from engine.devices import describe
-from engine.features.cache import Interrupted
+from engine.features.cache import FeatureCache, Interrupted
 from engine.store.files import replacing
 from engine.store.progress import Outcome, Progress, Report, ShouldStop, never, silent
 from engine.store.runs import Run
 from engine.sweep.arms import Trial, plan, steps_of
+from engine.sweep.extension import TRIALS_FILE, take_over, with_first_verdict
 from engine.sweep.inputs import load_inputs, open_cache
 from engine.sweep.leaks import refuse_unsound
+from engine.sweep.look_results import LookResult
+from engine.sweep.looks import planned_looks
 from engine.sweep.metric_table import METRICS_FILE, metric_table
 from engine.sweep.metrics import METRICS, confusion_matrix, metrics, positive_class
 from engine.sweep.parallel import devices_for_trials, train_groups
 from engine.sweep.results import SweepResult
-from engine.sweep.splits import open_splits, test_table
+from engine.sweep.splits import Split, open_splits, test_table
 from engine.sweep.summary import summarise
-from engine.sweep.summary_model import SUMMARY_FILE
+from engine.sweep.summary_model import SUMMARY_FILE, Classifier, SweepSummary
 from engine.sweep.trials import Result, trains_together
 
-TRIALS_FILE = "trials.parquet"
 TEST_FILE = "test_images.csv"
 
 
@@ -49,21 +52,53 @@ def run_sweep(
 ) -> Outcome:
     """Train every trial of the plan that is not yet in `trials.parquet`, then write `summary.json`.
 
+    With planned looks the trials of each are read before the next: a look depends on the trials up to it alone, so that
+    a resumed sweep ends at the same one.
+
     `workers` processes (default: as many as torch would use threads) train networks side by side on the CPU, one thread
     each; on GPUs there is one process a device. Raises `ErsatzError` for leaks and for pools that do not fit.
     """
     config = config.completed()
     splits = open_splits(run.home, config)
     refuse_unsound(config, splits)
-    classes = splits[0].dataset.classes
-    trials = plan(config)
+    first = take_over(run, config)
     test_images = test_table(splits, config)
     rows = _read_trials(run)
     cache, classifier = open_cache(run.home, config)
     with replacing(run.path / TEST_FILE) as temporary:
         test_images.to_csv(temporary, index=False)
 
-    report(Progress("trials", len(rows), len(trials), "trials"))
+    looks: tuple[LookResult, ...] = ()
+    for seeds in planned_looks(config):
+        now = config.at(seeds)
+        if not _train(run, now, splits, test_images, cache, rows, report, should_stop, workers):
+            return "stopped"
+        summary = _read_out(run, now, splits, test_images, rows, classifier, looks)
+        summary = with_first_verdict(summary, first, config)
+        summary.write_to(run.path / SUMMARY_FILE)
+        run.update(result=SweepResult(verdict=summary.verdict.verdict, sentence=summary.verdict.sentence).plain())
+        looks = summary.looks
+        if config.stop_at_claim and summary.verdict.verdict != "no evidence":
+            break
+    return "finished"
+
+
+def _train(
+    run: Run,
+    config: SweepConfig,
+    splits: Sequence[Split],
+    test_images: pd.DataFrame,
+    cache: FeatureCache | None,
+    rows: dict[Trial, dict[str, Any]],
+    report: Report,
+    should_stop: ShouldStop,
+    workers: int | None,
+) -> bool:
+    """Train the trials of the plan that are not yet among `rows`, and add them; False when it was stopped before."""
+    trials = plan(config)
+    classes = splits[0].dataset.classes
+    done = rows.keys() & set(trials)
+    report(Progress("trials", len(done), len(trials), "trials"))
     for split in splits:
         of_fold = [trial for trial in trials if trial.fold == split.fold]
         todo = groups(config, of_fold, rows)
@@ -72,27 +107,39 @@ def run_sweep(
         try:
             inputs = load_inputs(run, split, cache, config, of_fold, report, should_stop)
         except Interrupted:
-            return "stopped"
+            return False
         where = devices_for_trials(config, len(todo), workers)
         run.update(device=describe(where[0]) + (f" x {len(where)}" if where[0].type == "cuda" and where[1:] else ""))
         labels = test_images.loc[test_images["fold"] == split.fold, "class"].map(classes.index).to_numpy()
         for results in train_groups(todo, inputs, config, should_stop, where):
             for result in results:
                 rows[result.trial] = _row(result, labels, positive_class(classes), config)
-            _write_trials(run, [rows[trial] for trial in trials if trial in rows])
+            kept = [rows[trial] for trial in trials if trial in rows]
+            _write_trials(run, kept)
             for result in results:
                 run.append_metrics(_live_row(rows[result.trial]))
-            report(Progress("trials", len(rows), len(trials), "trials"))
+            report(Progress("trials", len(kept), len(trials), "trials"))
         if not rows.keys() >= set(of_fold):
-            return "stopped"
-    done = pd.DataFrame([rows[trial] for trial in trials])
+            return False
+    return True
+
+
+def _read_out(
+    run: Run,
+    config: SweepConfig,
+    splits: Sequence[Split],
+    test_images: pd.DataFrame,
+    rows: Mapping[Trial, dict[str, Any]],
+    classifier: Classifier,
+    looks: Sequence[LookResult],
+) -> SweepSummary:
+    """What the complete trials of the plan show; writes their table of metrics."""
+    classes = splits[0].dataset.classes
+    done = pd.DataFrame([rows[trial] for trial in plan(config)])
     table = metric_table(done, test_images, classes, positive_class(classes), config.subgroups)
     with replacing(run.path / METRICS_FILE) as temporary:
         table.to_parquet(temporary)
-    summary = summarise(config, splits, done, test_images, table, classifier)
-    summary.write_to(run.path / SUMMARY_FILE)
-    run.update(result=SweepResult(verdict=summary.verdict.verdict, sentence=summary.verdict.sentence).plain())
-    return "finished"
+    return summarise(config, splits, done, test_images, table, classifier, looks)
 
 
 def groups(config: SweepConfig, trials: Sequence[Trial], done: Collection[Trial]) -> list[list[Trial]]:

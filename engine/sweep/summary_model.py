@@ -11,6 +11,8 @@ from engine.store.versioned import Number, Result, Versioned
 from engine.sweep.analysis_units import Level
 from engine.sweep.checks import Check, check_id
 from engine.sweep.comparisons import Comparison
+from engine.sweep.learning_curve import LearningCurve
+from engine.sweep.look_results import LookResult
 from engine.sweep.power import Detectable
 from engine.sweep.protocol_deviations import Deviation, DroppedRuns
 from engine.sweep.verdict import FORMER_RULE, Verdict
@@ -156,6 +158,10 @@ class SweepSummary(Versioned):
     """Of every synthetic arm; all but the primary arm's are exploratory."""
     rule: str = FORMER_RULE
     """What the verdicts were judged by."""
+    looks: tuple[LookResult, ...] = ()
+    """Of a sweep that is read at several planned numbers of repetitions, or to which some were added."""
+    learning_curve: LearningCurve | None = None
+    """What shares of the real images give; None where the sweep had no such arm."""
     departures: tuple[Deviation, ...] = ()
     checks: tuple[Check, ...] = ()
     dropped: DroppedRuns | None = None

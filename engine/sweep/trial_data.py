@@ -38,6 +38,8 @@ class Inputs:
     valid_labels: np.ndarray
     classes: int
     views: torch.Tensor | None = None
+    real_groups: np.ndarray | None = None
+    """What belongs together of the real training images `[n_real]`, as text: patients where known; None: nothing."""
 
     def to(self, device: torch.device) -> Inputs:
         views = None if self.views is None else self.views.to(device)

@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from engine.configs import SweepConfig
+from engine.configs.evaluation import LEARNING_CURVE
 from engine.jobs.kinds import parse_config
 from engine.report.figures import figure_sweep
 from engine.report.style import ARMS
@@ -28,6 +29,7 @@ from pages.components.views import go, way_to
 from pages.evaluate.details import by_class, comparisons, confidence, means, subgroups
 from pages.evaluate.drilling import drill_down, remember
 from pages.evaluate.protocol_comparison import as_published, departures
+from pages.evaluate.looks import more_repetitions, show_curve, show_looks
 from pages.evaluate.report import report_again, report_button
 from pages.evaluate.verdicts import self_checks, show_verdict
 from pages.evaluate.views import COMPARE, NEW
@@ -46,6 +48,8 @@ def results(run: Run, ended: bool) -> None:
     assert isinstance(config, SweepConfig)
     trials_path, summary_path = run.path / "trials.parquet", run.path / SUMMARY_FILE
     summary = read_model(summary_path, SweepSummary) if ended and summary_path.is_file() else None
+    if summary is not None:
+        config = config.at(summary.seeds)  # as far as it was read
     if not config.claims:
         st.badge("As published: repeats its flaws, claims nothing", icon=":material/history_edu:", color="orange")
     if summary is not None:
@@ -61,6 +65,8 @@ def results(run: Run, ended: bool) -> None:
             st.caption("It ended before its first trial was done.")
         return
     trials = table_of(trials_path, omit=("scores",))
+    if summary is not None:
+        trials = trials[trials["seed"] < config.first_seed + config.seeds]
     shown, metric, arms = choose(run, config, trials)
     key = f"plot-{run.id}"
     chart(
@@ -73,7 +79,7 @@ def results(run: Run, ended: bool) -> None:
     drill_down(run, trials, summary)
     if summary is not None:
         tables(run, config, summary, trials, shown[shown["arm"].isin(arms)], metric)
-        what_next(run)
+        what_next(run, summary.seeds)
 
 
 def plotted(shown: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -102,7 +108,7 @@ def choose(run: Run, config: SweepConfig, trials: pd.DataFrame) -> tuple[pd.Data
             width=240,
         )
         shown = trials if metrics is None else _counted(run, config, metrics)
-    present = [arm for arm in ARMS if (shown["arm"] == arm).any()]
+    present = [arm for arm in ARMS if (shown["arm"] == arm).any() and arm != LEARNING_CURVE]
     if len(present) <= MANY_ARMS:
         return shown, metric, present
     usual = [arm for arm in present if arm in around(config)]
@@ -158,6 +164,10 @@ def tables(
         "Confidence": lambda: confidence(run, trials, summary),
         "Self-checks": lambda: self_checks(summary),
     }
+    if summary.learning_curve is not None:
+        parts["Learning curve"] = lambda: show_curve(run, summary)
+    if summary.looks:
+        parts["Looks"] = lambda: show_looks(summary)
     if summary.subgroups:
         parts["Subgroups"] = lambda: subgroups(run, summary, set(shown["arm"]))
     if other := as_published(run, config):
@@ -197,7 +207,7 @@ def read_methods(path: Path, written: float, size: int) -> str:
     return path.read_text()
 
 
-def what_next(run: Run) -> None:
+def what_next(run: Run, seeds: int) -> None:
     """Where to go from a verdict: to people's eyes, to another sweep beside it, or to this one with a change."""
     st.subheader("What next?")
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -211,5 +221,6 @@ def what_next(run: Run) -> None:
         )
         if st.button("Compare with another sweep", icon=":material/compare_arrows:", key=f"compare-{run.id}"):
             go(COMPARE, run=run.id)
+        more_repetitions(run, seeds)
         if st.button("Run it again with changes", icon=":material/edit:", key=f"again-{run.id}"):
             go(NEW, again=run.id)
