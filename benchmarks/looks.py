@@ -12,6 +12,7 @@ import argparse
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -19,7 +20,7 @@ from scipy import stats
 
 from engine.configs import SweepConfig
 from engine.sweep.comparisons import Comparison, compare
-from engine.sweep.look_results import boundary_of, look_result
+from engine.sweep.look_results import LookResult, boundary_of, look_result
 from engine.sweep.metric_table import Parts
 from engine.sweep.statistics import ALPHA
 from engine.sweep.verdict import judge
@@ -39,11 +40,23 @@ WORLDS: dict[str, tuple[dict[str, Any], dict[float, float]]] = {
 }
 
 
-def at_looks(sweep: tuple[pd.DataFrame, Parts], config: SweepConfig) -> Iterator[tuple[str, bool, float, float]]:
-    """Of each look: the verdict, whether any interval against the real images left 0 out, the nominal alpha, and the
-    information."""
+@dataclass(frozen=True)
+class Look:
+    """A verdict, and whether any interval against the real images left 0 out: with the look's alpha, and at 5 %."""
+
+    verdict: str
+    leaves_out: bool
+    alone: str
+    alone_leaves_out: bool
+    alpha: float
+    information: float
+
+
+def at_looks(sweep: tuple[pd.DataFrame, Parts], config: SweepConfig) -> Iterator[Look]:
+    """The looks at a sweep, one after the other, whatever they find."""
     trials, parts = sweep
-    question, earlier = Question(), ()
+    question = Question()
+    earlier: tuple[LookResult, ...] = ()
     for seeds in config.looks:
         now = trials[trials["seed"] < seeds]
         known = {cell: {seed: part for seed, part in of.items() if seed < seeds} for cell, of in parts.items()}
@@ -54,26 +67,25 @@ def at_looks(sweep: tuple[pd.DataFrame, Parts], config: SweepConfig) -> Iterator
                 for against in (question.baseline, str(question.control))
             ]
 
-        boundary = boundary_of(config.at(seeds), earlier, sum(compared(ALPHA), []))
+        alone = compared(ALPHA)
+        boundary = boundary_of(config.at(seeds), earlier, [*alone[0], *alone[1]])
         assert boundary is not None
         to_real, to_control = compared(boundary.alpha)
         verdict = judge(question, to_real, to_control)
         earlier = look_result(config.at(seeds), earlier, boundary, verdict)
-        left_out = any(each.p_corrected < each.alpha for each in to_real)
-        yield verdict.verdict, left_out, boundary.alpha, boundary.fraction
-
-
-def at_five_percent(sweep: tuple[pd.DataFrame, Parts], looks: tuple[int, ...]) -> Iterator[tuple[str, bool]]:
-    """The same, read each time as if it were the only one."""
-    trials, parts = sweep
-    question = Question()
-    for seeds in looks:
-        now = trials[trials["seed"] < seeds]
-        to_real, to_control = (
-            compare(now, question.arm, against, "accuracy", parts)
-            for against in (question.baseline, str(question.control))
+        yield Look(
+            verdict.verdict,
+            leaves_out(to_real),
+            judge(question, *alone).verdict,
+            leaves_out(alone[0]),
+            boundary.alpha,
+            boundary.fraction,
         )
-        yield judge(question, to_real, to_control).verdict, any(each.p_corrected < each.alpha for each in to_real)
+
+
+def leaves_out(comparisons: list[Comparison]) -> bool:
+    """Whether some interval leaves 0 out."""
+    return any(each.p_corrected < each.alpha for each in comparisons)
 
 
 def shown(found: int, of: int) -> str:
@@ -95,23 +107,21 @@ def main() -> None:
     for name, (world, effect) in WORLDS.items():
         count, alphas, information, repetitions = Counter[str](), [0.0] * len(LOOKS), [0.0] * len(LOOKS), 0
         for seed in range(arguments.first, arguments.first + arguments.sweeps):
-            sweep = simulate(seed, effect, seeds=LOOKS[-1], **world)
-            planned, repeated = list(at_looks(sweep, config)), list(at_five_percent(sweep, LOOKS))
-            for place, (_, _, alpha, fraction) in enumerate(planned):
-                alphas[place] += alpha / arguments.sweeps
-                information[place] += fraction / arguments.sweeps
-            first = next((place for place, look in enumerate(planned) if look[0] != "no evidence"), None)
+            looks = list(at_looks(simulate(seed, effect, seeds=LOOKS[-1], **world), config))
+            for place, look in enumerate(looks):
+                alphas[place] += look.alpha / arguments.sweeps
+                information[place] += look.information / arguments.sweeps
+            first = next((place for place, look in enumerate(looks) if look.verdict != "no evidence"), None)
             repetitions += LOOKS[-1] if first is None else LOOKS[first]
             if first is not None:
-                count[f"planned looks: {planned[first][0]}"] += 1
-            count["planned looks: some interval leaves 0 out at some look"] += any(look[1] for look in planned)
-            told = next((verdict for verdict, _ in repeated if verdict != "no evidence"), "")
-            if told:
-                count[f"read at 5 % each time: {told}"] += 1
-            count["read at 5 % each time: some interval leaves 0 out"] += any(left for _, left in repeated)
-            count[f"once, at {LOOKS[0]}: {repeated[0][0]}"] += 1
-            count[f"once, at {LOOKS[-1]}: {repeated[-1][0]}"] += 1
-            count[f"once, at {LOOKS[0]}: some interval leaves 0 out"] += repeated[0][1]
+                count[f"planned looks: {looks[first].verdict}"] += 1
+            count["planned looks: some interval leaves 0 out at some look"] += any(look.leaves_out for look in looks)
+            told = next((look.alone for look in looks if look.alone != "no evidence"), "no evidence")
+            count[f"read at 5 % each time: {told}"] += 1
+            count["read at 5 % each time: some interval leaves 0 out"] += any(look.alone_leaves_out for look in looks)
+            for place in (0, -1):
+                count[f"once, at {LOOKS[place]}: {looks[place].alone}"] += 1
+                count[f"once, at {LOOKS[place]}: some interval leaves 0 out"] += looks[place].alone_leaves_out
         print(f"{name}: looks {LOOKS}, {config.spending}")
         print("  nominal alpha on average: " + ", ".join(f"{100 * alpha:.2f} %" for alpha in alphas))
         print("  information on average: " + ", ".join(f"{100 * share:.0f} %" for share in information))

@@ -12,7 +12,7 @@ information there will ever be, is given nearly all of alpha, and later looks ad
 Alpha is spent by a function of the information fraction (Lan and DeMets 1983), each side half of it; the bounds come
 from integrating along the looks (Armitage, McPherson and Rowe 1969; Jennison and Turnbull 2000, chapter 19). What is
 used of them is the nominal alpha of a look, the two-sided tail beyond its bound, which t and max-t then take in the
-place of 5 % (significance levels, so that degrees of freedom are allowed for: Jennison and Turnbull 2000, section 11.4).
+place of 5 %, so that degrees of freedom are allowed for (significance levels: Jennison and Turnbull 2000, chapter 11).
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from engine.sweep.arms import CLASSICAL, control_of, is_synthetic
 
 MEANING = {
     "real": "The real training images alone. Everything else is compared with them.",
-    LEARNING_CURVE: "Fewer of the real images: the learning curve, which tells whether more images could help here at all.",
+    LEARNING_CURVE: "Fewer of the real images: the learning curve. Could more images help here at all?",
     "real+duplicates": "Real images repeated to the same count: tells new images from merely more of the same.",
     "real+synthetic": "Synthetic images added to the real ones.",
     "replaced+duplicates": "A share of the real images replaced by repeats of the others: the control of the next.",

@@ -215,8 +215,8 @@ def choose_shares(dataset: Dataset, base: dict[str, Any], key: str) -> dict[str,
         ", ".join(str(look) for look in base["looks"] if look < base["seeds"]),
         key=f"looks-{key}",
         placeholder="such as 8, 16",
-        help="Numbers of repetitions at which the verdict may be read before the last one, planned now: the sweep ends "
-        "at the first that claims something, and alpha is shared among them and the last. Empty: read once, at the end.",
+        help="Numbers of repetitions at which the verdict may be read before the last one, planned now: the sweep "
+        "ends at the first that claims something, and alpha is shared among them and the last. Empty: read once.",
     )
     before = [part.strip() for part in on_the_way.split(",") if part.strip()]
     return {

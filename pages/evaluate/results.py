@@ -28,8 +28,8 @@ from pages.components.tabs import tabs
 from pages.components.views import go, way_to
 from pages.evaluate.details import by_class, comparisons, confidence, means, subgroups
 from pages.evaluate.drilling import drill_down, remember
-from pages.evaluate.protocol_comparison import as_published, departures
 from pages.evaluate.looks import more_repetitions, show_curve, show_looks
+from pages.evaluate.protocol_comparison import as_published, departures
 from pages.evaluate.report import report_again, report_button
 from pages.evaluate.verdicts import self_checks, show_verdict
 from pages.evaluate.views import COMPARE, NEW
