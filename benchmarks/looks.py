@@ -19,6 +19,7 @@ import pandas as pd
 from scipy import stats
 
 from engine.configs import SweepConfig
+from engine.sweep import max_t
 from engine.sweep.comparisons import Comparison, compare
 from engine.sweep.look_results import LookResult, boundary_of, look_result
 from engine.sweep.metric_table import Parts
@@ -29,13 +30,13 @@ from tests.sweep.simulated import RATIOS, simulate
 
 LOOKS = (8, 16, 24)
 WORLDS: dict[str, tuple[dict[str, Any], dict[float, float]]] = {
-    "null: all noises": ({}, {}),
     "null: luck of the seeds": ({"patients": 300, "lasting": 0.05, "of_seed": 0.3}, {}),
-    "null: luck of the test set": ({"lasting": 1.5}, {}),
     "+4 points at all ratios, luck of the seeds": (
         {"patients": 300, "lasting": 0.05, "of_seed": 0.3},
         dict.fromkeys(RATIOS, 0.04),
     ),
+    "null: all noises": ({}, {}),
+    "null: luck of the test set": ({"lasting": 1.5}, {}),
     "+5 points at all ratios, all noises": ({}, dict.fromkeys(RATIOS, 0.05)),
 }
 
@@ -99,7 +100,9 @@ def main() -> None:
     parser.add_argument("--sweeps", type=int, default=500, help="simulated sweeps of each world")
     parser.add_argument("--first", type=int, default=200_000, help="seed of the first")
     parser.add_argument("--spending", default="obrien-fleming", help="obrien-fleming or pocock")
+    parser.add_argument("--draws", type=int, default=20_000, help="draws of max-t; the program takes 100,000")
     arguments = parser.parse_args()
+    max_t.DRAWS = arguments.draws
     started = time.perf_counter()
     config = SweepConfig.build(
         {"name": "s", "dataset": "d", "pool": "p", "looks": LOOKS} | {"spending": arguments.spending}
