@@ -18,7 +18,7 @@ from engine.store.runs import Run, State
 from engine.sweep.look_results import LookResult
 from engine.sweep.looks import is_planned
 from engine.sweep.summary_model import SUMMARY_FILE, SweepSummary
-from engine.sweep.verdict import Verdict
+from engine.sweep.verdict import PHANTOM, Verdict
 from engine.sweep.verdict_words import repetitions
 
 FIRST_FILE = "first_summary.json"
@@ -90,7 +90,12 @@ def with_first_verdict(summary: SweepSummary, first: SweepSummary | None, config
         fraction=float("nan"),
         spent=before[-1].spent,
         alpha=float("nan"),
-        verdict=replace(summary.verdict, verdict="no evidence", claims=False),
+        verdict=replace(
+            summary.verdict,
+            verdict="no evidence",
+            claims=False,
+            sentence=f"Exploratory: {_without_claim(summary.verdict)}",
+        ),
         planned=False,
     )
     told = _exploratory(kept, summary.verdict, summary.seeds)
@@ -99,8 +104,13 @@ def with_first_verdict(summary: SweepSummary, first: SweepSummary | None, config
 
 
 def _exploratory(first: Verdict, now: Verdict, seeds: int) -> Verdict:
-    found = now.sentence.split(": ", 1)[-1]
-    return replace(first, sentence=f"{first.sentence} {UNPLANNED} With {repetitions(seeds)}: {found}")
+    return replace(first, sentence=f"{first.sentence} {UNPLANNED} With {repetitions(seeds)}: {_without_claim(now)}")
+
+
+def _without_claim(now: Verdict) -> str:
+    """The numbers of a verdict: a claim leaves its opening, "synthetic images help: ", behind."""
+    sentence = now.sentence.removeprefix(PHANTOM)
+    return sentence if now.verdict == "no evidence" else sentence.split(": ", 1)[-1]
 
 
 def _only(first: SweepSummary, verdict: Verdict) -> LookResult:

@@ -15,13 +15,13 @@ from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.runs import Run, State
 from engine.sweep.comparisons import Comparison
-from engine.sweep.extension import extended, require_same
+from engine.sweep.extension import _exploratory, extended, require_same
 from engine.sweep.look_results import LookResult, standing
 from engine.sweep.looks import Boundary, information_fractions, next_boundary, planned_looks
 from engine.sweep.max_t import alone, crossed, together
 from engine.sweep.runner import run_sweep
 from engine.sweep.summary_model import SweepSummary
-from engine.sweep.verdict import Verdict
+from engine.sweep.verdict import PHANTOM, Verdict
 from engine.sweep.verdict_words import percent
 from tests.sweep.test_max_t import drawn
 
@@ -165,3 +165,13 @@ def test_a_sweep_with_looks_ends_like_one_never_stopped_and_repetitions_added_cl
     assert [look.planned for look in found.looks] == [True, True, False]
     first, second = (pd.read_parquet(each.path / "trials.parquet") for each in (run, later))
     assert np.array_equal(np.stack(first["scores"]), np.stack(second["scores"].iloc[: len(first)]))
+
+
+@pytest.mark.parametrize("phantom", ["", PHANTOM])
+def test_what_was_added_without_a_plan_never_says_that_images_help(phantom: str) -> None:
+    first = Verdict("no evidence", "Nothing.")
+    now = Verdict("helps", f"{phantom}Synthetic images help: by 3 points.")
+    told = _exploratory(first, now, 24)
+    assert (told.verdict, "help" in told.sentence) == ("no evidence", False)
+    assert told.sentence.startswith("Nothing. Repetitions were added after a look that was not planned: exploratory")
+    assert told.sentence.endswith("With 24 repetitions: by 3 points.")
