@@ -48,7 +48,7 @@ def test_sound_sweeps_can_claim_and_have_their_controls(name: str) -> None:
     sweep = SweepConfig.build({**PARENTS, **preset(name).sweep})
     assert sweep.claims
     assert sweep.seeds >= 8
-    assert {"real", "real+classical", "real+duplicates", "real+synthetic"} <= set(sweep.arms)
+    assert {"real", "real+classical", "real+duplicates", "real+synthetic", "real-subset"} <= set(sweep.arms)
     assert preset(name).quality["exclude"] == "copies"
 
 
@@ -57,6 +57,7 @@ def test_published_sweeps_never_claim_and_use_the_same_network(name: str) -> Non
     published = SweepConfig.build({**PARENTS, **preset(name).published})
     assert not published.claims
     assert published.flaws
+    assert "real-subset" not in published.arms  # as published
     assert published.head == name
     assert published.classifier == preset(name).sweep["classifier"]
 

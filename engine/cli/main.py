@@ -44,6 +44,7 @@ from engine.store.errors import ErsatzError
 from engine.store.home import Home, is_checkout
 from engine.store.runs import Run
 from engine.sweep.analysis_units import patients
+from engine.sweep.extension import extended
 from engine.sweep.power import foretold
 from engine.sweep.splits import named_splits
 from engine.sweep.standing import before_start, standing_of_plan
@@ -306,6 +307,17 @@ app.command()(rank)
 app.command()(quality)
 app.command()(exclude)
 app.command()(restore)
+
+
+@sweep_app.command()
+def extend(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="A finished sweep.")],
+    seeds: Annotated[int, typer.Option(help="Repetitions in all, more than it has.")],
+    detach: Detach = False,
+    as_json: Json = False,
+) -> None:
+    """Add repetitions to a finished sweep: as a look that was planned, or without any further claim."""
+    _finish([jobs.submit(Home.from_environment(), extended(named_run(run_id, "sweep"), seeds))], detach, as_json)
 
 
 @sweep_app.command(USUAL)

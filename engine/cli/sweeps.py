@@ -22,7 +22,16 @@ from engine.sweep.standing import day, read_by
 
 plan_app = typer.Typer(no_args_is_help=True, help="Register sweeps before they read the test images, and list them.")
 
-FILLED_IN = ("name", "dataset", "dataset_fingerprint", "pool", "pool_sha256", "folds", "external_fingerprint")
+FILLED_IN = (
+    "name",
+    "dataset",
+    "dataset_fingerprint",
+    "pool",
+    "pool_sha256",
+    "folds",
+    "external_fingerprint",
+    "extends",
+)
 """Settings of a sweep that follow from its pools."""
 Pools = Annotated[
     list[str], typer.Argument(metavar="POOL...", help="The run id of a pool; of one for each fold to cross-validate.")

@@ -4,7 +4,7 @@ growing shares of synthetic images, and its controls.
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Any, Final, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -74,6 +74,7 @@ class RankingConfig(Config):
 
 Arm = Literal[
     "real",
+    "real-subset",
     "real+duplicates",
     "real+synthetic",
     "replaced+duplicates",
@@ -87,7 +88,8 @@ Arm = Literal[
     "synthetic+classical",
 ]
 """What a trial trains on: the real images, as they are (`real`), with more (`real+...`) or with some replaced
-(`replaced+...`), or synthetic images alone; `+classical` augments all of them as they are drawn."""
+(`replaced+...`), or synthetic images alone; `+classical` augments all of them as they are drawn. `real-subset` keeps a
+share of the real images: the learning curve, which says whether more images of any kind could help here."""
 
 Metric = Literal[
     "accuracy", "balanced_accuracy", "sensitivity", "specificity", "macro_f1", "auroc", "average_precision"
@@ -95,6 +97,11 @@ Metric = Literal[
 """Metrics that a verdict may be about: higher is better."""
 
 Flaw = Literal["test-is-validation", "augmented-test", "synthetic-in-test", "dropped-runs"]
+
+LEARNING_CURVE: Final = "real-subset"
+"""The arm that keeps a share of the real images."""
+FEWEST_AT_A_LOOK = 6
+"""Fewer paired repetitions claim nothing, so that a look at them would be wasted."""
 
 BACKBONES = (
     "resnet18",
@@ -162,10 +169,13 @@ class SweepConfig(Config):
     """File with the backbone's weights; empty: looked for in ERSATZ_WEIGHTS, the torch hub cache, then downloaded."""
     head: Literal["linear", "probe", "head-ct", "chest-ct", "skin-lesions"] = "linear"
     """linear: dropout and one dense layer; probe: logistic regression on frozen features; or a published head."""
-    arms: tuple[Arm, ...] = ("real", "real+classical", "real+duplicates", "real+synthetic")
-    """What to compare; real is always needed, and without duplicates no help is claimed."""
+    arms: tuple[Arm, ...] = ("real", "real+classical", "real+duplicates", "real+synthetic", LEARNING_CURVE)
+    """What to compare; real is always needed, and without duplicates no help is claimed. Unless they are named, a
+    classifier that is fine-tuned or trains for epochs goes without real-subset, the learning curve."""
     ratios: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0)
     """Synthetic images per real training image of each class: added, or in place of it in the replaced arms."""
+    real_shares: tuple[float, ...] = (0.5, 0.75)
+    """Shares of the real training images that the arm real-subset keeps of each class, whole patients where known."""
     ratio_of: Literal["class", "gap"] = "class"
     """What a ratio counts: the class's own real images, or what it lacks to the largest class (1 balances them)."""
     extra_classes: tuple[str, ...] = ()
@@ -174,6 +184,15 @@ class SweepConfig(Config):
     """Paired repetitions; 8 can claim a difference, 3 are a quick look that claims nothing."""
     first_seed: int = Field(default=0, ge=0)
     """First of the consecutive seeds."""
+    looks: tuple[int, ...] = ()
+    """Numbers of repetitions at which the verdict may be read, planned before the start, such as 8, 16, 24: the sweep
+    ends at the first that claims something, and alpha is shared among them; none: read once, at the end."""
+    spending: Literal["obrien-fleming", "pocock"] = "obrien-fleming"
+    """How alpha is shared among the looks (Lan and DeMets 1983): little at the early ones, or about the same at all."""
+    stop_at_claim: bool = True
+    """End at the first look that claims something; otherwise all looks are made, and its claim stands."""
+    extends: str = ""
+    """Id of a finished sweep to which this one adds repetitions: it takes over the trials (`sweep extend`)."""
     steps: int = Field(default=300, ge=1)
     """Optimiser steps of every trial; unused with epochs."""
     epochs: int = Field(default=0, ge=0)
@@ -239,6 +258,24 @@ class SweepConfig(Config):
             schedule = "constant" if frozen and not scratch else "cosine"
         return self.model_copy(update={"lr": lr, "schedule": schedule})
 
+    def at(self, seeds: int) -> Self:
+        """The same sweep as it stands after so many repetitions."""
+        return self.model_copy(update={"seeds": seeds})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _what_follows(cls, values: Any) -> Any:
+        """What is left unset and follows from others: no learning curve where it costs much or would not be one, and
+        as many repetitions as the last look has."""
+        if not isinstance(values, dict):
+            return values
+        values = dict(values)
+        if "arms" not in values and (values.get("training") == "fine-tuned" or values.get("epochs")):
+            values["arms"] = tuple(arm for arm in cls.model_fields["arms"].default if arm != LEARNING_CURVE)
+        if values.get("looks") and values.get("seeds") is None:
+            values["seeds"] = list(values["looks"])[-1]
+        return values
+
     @field_validator("classifier")
     @classmethod
     def _known_classifier(cls, name: str) -> str:
@@ -252,6 +289,30 @@ class SweepConfig(Config):
         if not ratios or any(not 0 < ratio <= 10 for ratio in ratios) or list(ratios) != sorted(set(ratios)):
             raise ValueError("expected growing, different shares above 0 and at most 10, such as 0.25, 0.5, 0.75, 1")
         return ratios
+
+    @field_validator("real_shares")
+    @classmethod
+    def _sensible_shares(cls, shares: tuple[float, ...]) -> tuple[float, ...]:
+        if not shares or any(not 0 < share < 1 for share in shares) or list(shares) != sorted(set(shares)):
+            raise ValueError("expected growing, different shares between 0 and 1, such as 0.5, 0.75")
+        return shares
+
+    @model_validator(mode="after")
+    def _planned_looks(self) -> Self:
+        looks = self.looks
+        if not looks:
+            return self
+        if list(looks) != sorted(set(looks)) or looks[0] < FEWEST_AT_A_LOOK:
+            raise ValueError(
+                f"looks are {', '.join(map(str, looks))}; expected growing, different numbers of repetitions from "
+                f"{FEWEST_AT_A_LOOK} on (fewer claim nothing), such as 8, 16, 24"
+            )
+        if self.seeds not in looks and not self.extends:
+            raise ValueError(
+                f"seeds is {self.seeds}, which is none of the looks {', '.join(map(str, looks))}; set it to the last "
+                f"of them, {looks[-1]}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _has_baseline(self) -> Self:

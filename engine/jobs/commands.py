@@ -75,7 +75,10 @@ def pool_command(config: Config, _: int) -> Command:
 
 
 def sweep_command(config: SweepConfig, _: int) -> Command:
-    """`sweep POOL...`"""
+    """`sweep POOL...`, or `sweep extend RUN`"""
+    if config.extends:
+        words = ("sweep", "extend", config.extends, "--seeds", str(config.seeds))
+        return Command(words=words, settings=config, named=frozenset(SweepConfig.model_fields))
     pools = [fold.pool for fold in config.folds] or [config.pool]
     return Command(words=("sweep", *pools), settings=config, named=frozenset({"pool", "dataset", "folds"}))
 

@@ -41,6 +41,7 @@ from engine.store.hashing import sha256_file
 from engine.store.home import Home
 from engine.store.plugins import named
 from engine.store.runs import Run, State
+from engine.sweep.extension import require_same
 from engine.sweep.external import open_external
 from engine.sweep.leaks import refuse_unsound
 from engine.sweep.positive import pinned_positive
@@ -274,4 +275,6 @@ def prepare_plan(home: Home, config: SweepConfig) -> SweepConfig:
         "weights": _absolute(config.weights),
         "positive_class": pinned_positive(config, dataset),
     }
-    return pinned(config.completed(), splits).model_copy(update=update)
+    complete = pinned(config.completed(), splits).model_copy(update=update)
+    require_same(home, complete)
+    return complete

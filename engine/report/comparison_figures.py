@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from engine.report.style import ARMS, GREY, LINE, styled
-from engine.report.tables import Measure, measure_of, show_p, show_share
+from engine.report.tables import Measure, level_of, measure_of, show_p, show_share
 
 
 def figure_differences(
@@ -84,7 +84,10 @@ def figure_differences(
     )
     figure.add_vline(x=0, line={"color": LINE, "width": 1.5})
     both = rows["low_total"].notna().any()
+    level = level_of(rows)
     noise = "95 %: thick over seeds, thin over seeds and test images" if both else "95 % interval over seeds"
+    if both and level != "95 %":
+        noise = f"thick: 95 % over seeds, thin: {level} over seeds and test images"
     styled(
         figure,
         title=f"{measure.title}: paired differences of {ARMS[arm].title[0].lower()}{ARMS[arm].title[1:]}",

@@ -18,7 +18,9 @@ from engine.report.sweep_words import is_probe
 from engine.report.tables import METRICS, comparison_table, measure_of, show_p, show_share
 from engine.sweep.arms import baseline_of, control_of
 from engine.sweep.checks import LEAK_CHECKS
+from engine.sweep.statistics import ALPHA
 from engine.sweep.summary_model import Patients
+from engine.sweep.verdict_words import percent
 
 LEAKS = ("test-is-validation", "synthetic-in-test")
 """Flaws of a published protocol that let something of the test reach the training or its choices."""
@@ -97,7 +99,8 @@ def _how_sure(sources: Sources) -> Answer:
         low, high, p = row["low_alone"], row["high_alone"], show_p(row["p"])
     together = f", declared {declared(sources)}" if alone else ", all shares together" if len(config.ratios) > 1 else ""
     noise = f"seeds and test images{together}" if both else "seeds"
-    detail = f"{what}: {measure.show_interval(low, high, signed=True)} (95 %, over {noise}), p {p}. {base}"
+    level = percent(1 - row.get("alpha", ALPHA)) if both else "95 %"
+    detail = f"{what}: {measure.show_interval(low, high, signed=True)} ({level}, over {noise}), p {p}. {base}"
     return Answer(question, difference, detail)
 
 

@@ -12,6 +12,7 @@ import plotly.io
 import plotly.offline
 from markupsafe import Markup
 
+from engine.configs.evaluation import LEARNING_CURVE
 from engine.configs.gans import gan_title
 from engine.quality.quality_scores import rows_table
 from engine.report.data_facts import (
@@ -55,6 +56,7 @@ from engine.report.figures import (
     figure_sweep,
 )
 from engine.report.headline_answers import answers, excluded_images, primary_arm
+from engine.report.learning_curve_figures import figure_learning_curve, readable_looks
 from engine.report.ledger_facts import judged_sentence, ledger_facts, read_before
 from engine.report.limits import limits
 from engine.report.methods import methods_text
@@ -142,6 +144,9 @@ def _content(sources: Sources, names: list[str], methods: str) -> dict[str, Any]
         "controlled": control_of(primary_arm(sources)) in config.arms,
         "majority": METRICS["accuracy"].show(summary.majority_accuracy),
         "sweeps": [_inline(figure) for figure in _sweep_figures(sources, metric)],
+        "curve": summary.learning_curve,
+        "curve_figure": _inline(figure_learning_curve(summary.learning_curve)) if summary.learning_curve else "",
+        "looks": _table(readable_looks(summary.looks)) if summary.looks else "",
         "differences": [
             _inline(figure_differences(comparisons, metric, arm, summary.positive_class))
             for arm in dict.fromkeys(comparisons[headline]["arm"])
@@ -266,7 +271,7 @@ def _sweep_figures(sources: Sources, metric: str) -> list[go.Figure]:
     if (config.folds or level == "patient") and sources.metrics is not None:
         trials = level_trials(sources.metrics, level)  # as judged: the folds of a seed together
     title = measure_of(metric, summary.positive_class).title + (" by patient" if level == "patient" else "")
-    present = [arm for arm in ARMS if (trials["arm"] == arm).any()]
+    present = [arm for arm in ARMS if (trials["arm"] == arm).any() and arm != LEARNING_CURVE]
     if len(present) <= MAY_STAND_TOGETHER:
         whole = f"{title} against the share of synthetic images"
         return [figure_sweep(trials, summary, metric, whole, config=config)]

@@ -6,10 +6,12 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
+from engine.configs.evaluation import LEARNING_CURVE
 from engine.configs.gans import gan_title
 from engine.publications.table import AUGMENTATIONS
 from engine.report.data_facts import methods_sentences, real_tested
 from engine.report.headline_answers import excluded_images, primary_arm
+from engine.report.learning_curve_figures import looks_in_words
 from engine.report.ledger_facts import declared
 from engine.report.ledger_facts import methods_sentences as ledger_sentences
 from engine.report.limits import dependent_folds
@@ -28,6 +30,8 @@ from engine.report.sweep_words import (
 )
 from engine.report.tables import METRICS, measure_of
 from engine.sweep.arms import arm_rule, baseline_of, control_of, has_ratios, ratios_of
+from engine.sweep.extension import UNPLANNED
+from engine.sweep.looks import is_planned
 from engine.sweep.statistics import QUICK_LOOK_BELOW
 from engine.sweep.summary_model import SweepSummary
 from engine.sweep.verdict import FORMER_RULE
@@ -255,6 +259,12 @@ def _arms(sources: Sources) -> str:
         if max(config.ratios) >= 1 and any(arm_rule(arm).base == "replaced" for arm in config.arms):
             text += ", in arms that replace real images those below 100 % alone"
         text += "; smaller subsets lie within larger ones." if len(config.ratios) > 1 else "."
+    if LEARNING_CURVE in config.arms:
+        shares = " and ".join(f"{100 * share:g} %" for share in config.real_shares)
+        text += (
+            f" For a learning curve the classifier was also trained on {shares} of each class's real images (whole "
+            "groups where known), smaller subsets within larger ones."
+        )
     if any(arm_rule(arm).classical for arm in config.arms):
         views = f", {config.views} recorded views an image" if config.training == "frozen" else ""
         views = "" if config.classifier == "small-cnn" else views
@@ -285,7 +295,9 @@ def _statistics(sources: Sources) -> str:
         return text + ". The protocol repeats a published one, and no claim was made from it."
     if config.seeds == 1:
         return text + ". No claim was made from a single repetition."
-    return f"{text}, declared {declared(sources)}. {_rule(sources)}"
+    looks = looks_in_words(config.looks, config.spending) if is_planned(config) else ""
+    added = UNPLANNED if any(not look.planned for look in summary.looks) else ""
+    return " ".join(filter(None, (f"{text}, declared {declared(sources)}. {_rule(sources)}", looks, added)))
 
 
 def _rule(sources: Sources) -> str:
@@ -310,8 +322,9 @@ def _statistic(sources: Sources, arm: str) -> str:
     ratios = ratios_of(arm, config)
     generators = sources.summary.generators_a_class
     luck = f"generators ({generators} a class, seeds nested in them)" if generators > 1 else "seeds"
+    level = "95 %" if not any(look.planned for look in sources.summary.looks) else "repeated confidence"
     text = (
-        f"their p values and 95 % intervals take {luck} and test images (whole groups where known) as random: a "
+        f"their p values and {level} intervals take {luck} and test images (whole groups where known) as random: a "
         "crossed analysis of variance of infinitesimal-jackknife pseudo-values (Jaeckel 1972; Dorfman, Berbaum and "
         "Metz 1992), with a t at Satterthwaite's degrees of freedom (Satterthwaite 1946; Hillis 2007)"
     )

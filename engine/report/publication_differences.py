@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from engine.configs import Config, ImportConfig, PoolConfig, QualityConfig, SweepConfig, parse_training
+from engine.configs.evaluation import LEARNING_CURVE
 from engine.configs.gans import gan_title
 from engine.datasets.positive_class import positive_of
 from engine.publications.publication import Preset, Topic
@@ -169,7 +170,9 @@ def _dropped_runs(sources: Sources) -> Done:
 
 
 def _controls(sources: Sources) -> Done:
-    controls = [ARMS[arm].title for arm in sources.config.arms if arm != "real" and not is_synthetic(arm)]
+    controls = [
+        ARMS[arm].title for arm in sources.config.arms if arm not in ("real", LEARNING_CURVE) and not is_synthetic(arm)
+    ]
     return Done(f"also {listed(controls)}" if controls else "the real images alone", bool(controls))
 
 

@@ -141,6 +141,8 @@ def read_sources(run: Run, beside: bool = True, rejudged: bool = False) -> Sourc
             f"The sweep {run.id} was not judged again; a second judgement is expected. Make it with "
             f"`python -m engine judge {run.id}`, or take the first one."
         )
+    summary = again or first
+    config, trials = config.at(summary.seeds), pd.read_parquet(run.path / "trials.parquet")  # as far as it was read
     missing: list[str] = []
     pools = [_pool(run.home, split, config, missing) for split in named_splits(config)]
     references = list(dict.fromkeys(name for source in pools for name in _makers(source)))
@@ -153,8 +155,8 @@ def read_sources(run: Run, beside: bool = True, rejudged: bool = False) -> Sourc
         run=run,
         config=config,
         status=run.status(),
-        summary=again or first,
-        trials=pd.read_parquet(run.path / "trials.parquet"),
+        summary=summary,
+        trials=trials[trials["seed"] < config.first_seed + summary.seeds],
         metrics=pd.read_parquet(metrics) if metrics.is_file() else None,
         test_images=pd.read_csv(test_images, dtype=str, keep_default_na=False) if test_images.is_file() else None,
         dataset=_or_missing(missing, Dataset.open, run.home, config.dataset),

@@ -26,6 +26,7 @@ class ArmStyle:
 
 ARMS: dict[str, ArmStyle] = {
     "real": ArmStyle("Real only", GREY, "circle"),
+    "real-subset": ArmStyle("A share of the reals", GREY, "circle-open", "dot"),
     "real+classical": ArmStyle("Real + classical augmentation", PINK, "square"),
     "real+duplicates": ArmStyle("Real + duplicates of the reals", ORANGE, "diamond"),
     "real+synthetic": ArmStyle("Real + synthetic", BLUE, "triangle-up"),

@@ -11,6 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from engine.configs import SweepConfig
+from engine.configs.evaluation import LEARNING_CURVE
 from engine.report.style import ARMS, GREY, LINE, styled, translucent
 from engine.report.tables import METRICS, cell_table, measure_of, show_share
 from engine.sweep.arms import baseline_of, has_ratios
@@ -42,6 +43,7 @@ def figure_sweep(
     `summary` adds the majority baseline, `arms` shows some only, `config` says what a percentage counts.
     """
     measure = measure_of(metric, summary.positive_class if summary else config.positive_class if config else "")
+    trials = trials[trials["arm"] != LEARNING_CURVE]  # its shares are of the real images: a figure of its own
     if arms is not None:
         trials = trials[trials["arm"].isin(arms)]
     cells = cell_table(trials, metric)

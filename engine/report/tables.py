@@ -11,10 +11,10 @@ import pandas as pd
 
 from engine.report.style import ARMS
 from engine.sweep.comparisons import Comparison
-from engine.sweep.statistics import seed_interval
+from engine.sweep.statistics import ALPHA, seed_interval
 from engine.sweep.summary_model import SweepSummary
 from engine.sweep.verdict import FORMER_RULE
-from engine.sweep.verdict_words import of_positive
+from engine.sweep.verdict_words import of_positive, percent
 
 
 @dataclass(frozen=True)
@@ -172,10 +172,12 @@ def comparison_table(comparisons: Sequence[Comparison]) -> pd.DataFrame:
     """Paired comparisons of a sweep: `arm, ratio, against, metric, mean_difference, low, high, p, p_corrected, n`.
 
     `low_total` and `high_total` bound the difference under both kinds of noise, seeds and test images; sweeps of
-    before have none. `low_alone` and `high_alone` are those of a comparison by itself, to which `p` belongs. `ratio` is
-    unknown of the mean over the ratios.
+    before have none. `low_alone` and `high_alone` are those of a comparison by itself, to which `p` belongs; at a
+    planned look all four leave out the nominal `alpha`, a column more. `ratio` is unknown of the mean over the ratios.
     """
-    table = pd.DataFrame(list(comparisons)).reindex(columns=[*COMPARISON, *NUMBERS, "n"])
+    table = pd.DataFrame(list(comparisons))
+    at_a_look = "alpha" in table and (table["alpha"] != ALPHA).any()
+    table = table.reindex(columns=[*COMPARISON, *NUMBERS, "n", *(["alpha"] if at_a_look else [])])
     table.loc[table["n"] < 2, ["low", "high"]] = np.nan  # one repetition has no interval
     return table
 
@@ -207,14 +209,19 @@ def readable_comparisons(comparisons: pd.DataFrame, positive: str = "") -> pd.Da
             m.show_difference(v) for m, v in zip(measures, comparisons["mean_difference"], strict=True)
         ],
         "95 % over seeds": intervals("low", "high"),
-        "95 % over seeds and test images": intervals("low_total", "high_total"),
+        (both := f"{level_of(comparisons)} over seeds and test images"): intervals("low_total", "high_total"),
         "p": [show_p(p) for p in comparisons["p"]],
         "p (corrected)": [show_p(p) for p in comparisons["p_corrected"]],
         "Seeds": comparisons["n"].to_numpy(),
     }
     if not comparisons["low_total"].notna().any():
-        del table["95 % over seeds and test images"]
+        del table[both]
     return pd.DataFrame(table)
+
+
+def level_of(comparisons: pd.DataFrame) -> str:
+    """Of the intervals over seeds and test images of a `comparison_table`: `95 %`, or that of a look."""
+    return percent(1 - (comparisons["alpha"].iloc[0] if "alpha" in comparisons and len(comparisons) else ALPHA))
 
 
 def show_share(share: float) -> str:

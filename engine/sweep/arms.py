@@ -9,6 +9,9 @@ Pairing: one seed fixes initial weights, order, dropout and subsets in every arm
 and the synthetic arm hold the same number of extra images of the same classes at the same places of the same order, so
 that their difference is the images' alone; a replaced arm differs from `real` at the replaced places alone. Subsets are
 nested: 25 % in 50 % in 75 % in 100 %.
+
+The arm `real-subset` keeps a share of the real images, of every class and nested likewise, whole patients where they
+are known: the learning curve of the real images. The `ratio` of its trials is that share.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from typing import Literal
 import numpy as np
 
 from engine.configs import SweepConfig
+from engine.configs.evaluation import LEARNING_CURVE
 from engine.sampling.makers import Makers
 from engine.sampling.mixed_pools import alternating
 from engine.store.errors import ErsatzError
@@ -32,13 +36,14 @@ CLASSICAL = "+classical"
 class Rule:
     """What an arm keeps of the real training images, what it adds or puts in their place, and how it shows them."""
 
-    base: Literal["real", "replaced", "none"]
+    base: Literal["real", "subset", "replaced", "none"]
     extra: Literal["none", "duplicates", "synthetic"]
     classical: bool = False
 
 
 _RULES: dict[str, Rule] = {
     "real": Rule("real", "none"),
+    LEARNING_CURVE: Rule("subset", "none"),
     "real+duplicates": Rule("real", "duplicates"),
     "real+synthetic": Rule("real", "synthetic"),
     "replaced+duplicates": Rule("replaced", "duplicates"),
@@ -113,6 +118,7 @@ class Stream(IntEnum):
     DROPOUT = 4
     AUGMENT = 5
     REPLACED = 6
+    KEPT = 11
 
 
 def random_stream(seed: int, stream: Stream, *more: int) -> np.random.Generator:
@@ -136,8 +142,10 @@ def plan(config: SweepConfig) -> list[Trial]:
 
 
 def ratios_of(arm: str, config: SweepConfig) -> tuple[float, ...]:
-    """The ratios at which an arm has trials; (0,) for the arms without."""
+    """The ratios at which an arm has trials (of `real-subset` the shares that it keeps); (0,) for the arms without."""
     rule = arm_rule(arm)
+    if rule.base == "subset":
+        return config.real_shares
     if rule.extra == "none":
         return (0.0,)
     return tuple(ratio for ratio in config.ratios if rule.base != "replaced" or ratio < 1)
@@ -186,14 +194,19 @@ def training_set(
     pool_labels: np.ndarray,
     config: SweepConfig,
     drawing: Drawing | None = None,
+    real_groups: np.ndarray | None = None,
 ) -> TrainingSet:
     """The images of a trial, from class indices `[n_real]` and `[n_pool]`.
 
+    `real_groups` `[n_real]` says which real images belong together (patients); without it each stands for itself.
     With `config.extra_classes`, `pool_labels` are those of the pool's images of these classes (see `pool_part` of
     splits.py): all other classes stay as they are in every arm.
     """
     rule = arm_rule(trial.arm)
     n_real = len(real_labels)
+    if rule.base == "subset":
+        kept = kept_reals(trial.seed, trial.ratio, real_labels, real_groups)
+        return TrainingSet(kept, len(kept), 0, rule.classical)
     rows, added = np.arange(n_real), []
     makers, mixture = (drawing.makers, drawing.mixture) if drawing is not None else (None, None)
     in_turn = makers is None or makers.of == makers.turn(trial.seed, config.first_seed)
@@ -223,6 +236,24 @@ def training_set(
     chosen = np.concatenate((rows, *added))
     n_synthetic = int((chosen >= n_real).sum())
     return TrainingSet(chosen, len(chosen) - n_synthetic, n_synthetic, rule.classical)
+
+
+def kept_reals(seed: int, share: float, labels: np.ndarray, groups: np.ndarray | None = None) -> np.ndarray:
+    """Rows of the real images of which a share of every class is kept, larger shares holding smaller ones.
+
+    Whole groups are drawn in a random order, of each class those that have most of their images in it, until the number
+    of their images is as near to the share as it can be; at least one group of a class stays.
+    """
+    _, group = np.unique(np.arange(len(labels)) if groups is None else groups, return_inverse=True)
+    counts = np.zeros((group.max() + 1, labels.max() + 1), int)
+    np.add.at(counts, (group, labels), 1)
+    mostly, sizes = counts.argmax(1), counts.sum(1)
+    kept = np.zeros(len(counts), bool)
+    for label in np.unique(mostly):
+        order = random_stream(seed, Stream.KEPT, int(label)).permutation(np.flatnonzero(mostly == label))
+        reached = np.cumsum(sizes[order])
+        kept[order[: 1 + int(np.abs(reached - share * reached[-1]).argmin())]] = True
+    return np.flatnonzero(kept[group])
 
 
 def require_enough(

@@ -17,6 +17,8 @@ import numpy as np
 import pandas as pd
 
 from engine.configs import SweepConfig
+from engine.configs.evaluation import LEARNING_CURVE
+from engine.datasets.patients import clusters_in
 from engine.sweep.arms import Trial, arm_rule, is_synthetic, plan, training_set
 from engine.sweep.metrics import COUNTING, RANKING, metrics
 from engine.sweep.splits import Split, drawing_of, pool_part
@@ -284,28 +286,30 @@ def _training_sets(config: SweepConfig, splits: Sequence[Split], trials: pd.Data
     }
     steps = broken = duplicates = foreign = as_drawn = 0
     for split in splits:
-        reals = np.asarray(split.dataset.labels(split.dataset.rows("train")))
+        of_train = split.dataset.rows("train")
+        reals, groups = np.asarray(split.dataset.labels(of_train)), clusters_in(of_train)
         in_pool = pool_part(split, config)[0]
         pool, drawing = in_pool["class"].map(split.dataset.classes.index).to_numpy(np.int64), drawing_of(split, in_pool)
-        smaller: dict[tuple[str, int], np.ndarray] = {}  # of each arm and seed: the synthetic images of the last ratio
+        smaller: dict[tuple[str, int], np.ndarray] = {}  # of each arm and seed: its own images at the last ratio
         for trial in (trial for trial in plan(config) if trial.fold == split.fold):
-            chosen = training_set(trial, reals, pool, config, drawing)
+            chosen = training_set(trial, reals, pool, config, drawing, groups)
             as_drawn += stored.get(trial) == (chosen.n_real, chosen.n_synthetic)
             synthetic = chosen.rows[chosen.rows >= len(reals)]
             if arm_rule(trial.arm).extra == "duplicates":
                 duplicates += 1
                 foreign += len(synthetic) > 0
-            elif is_synthetic(trial.arm):
+            elif is_synthetic(trial.arm) or trial.arm == LEARNING_CURVE:
                 before = smaller.get((trial.arm, trial.seed))
+                now = synthetic if is_synthetic(trial.arm) else chosen.rows
                 steps += before is not None
-                broken += before is not None and not np.isin(before, synthetic).all()
-                smaller[trial.arm, trial.seed] = synthetic
+                broken += before is not None and not np.isin(before, now).all()
+                smaller[trial.arm, trial.seed] = now
     if steps:  # what there is nothing of was not checked
         yield Check(
             CheckId.NESTED_SUBSETS,
             "nested subsets",
             not broken,
-            f"In {steps - broken} of {steps} steps to a higher ratio no synthetic image left.",
+            f"In {steps - broken} of {steps} steps to a higher ratio no image of the smaller subset left.",
         )
     if duplicates:
         real = f"{duplicates - foreign} of {duplicates}"

@@ -12,7 +12,7 @@ import pandas as pd
 from engine.store.versioned import Number
 from engine.sweep.max_t import alone, crossed, together
 from engine.sweep.metric_table import Parts
-from engine.sweep.statistics import seed_interval
+from engine.sweep.statistics import ALPHA, seed_interval
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,9 @@ class Comparison:
     low_alone: Number = math.nan
     high_alone: Number = math.nan
     """95 % for both kinds of luck, of this comparison by itself: the interval of `p`."""
+    alpha: Number = ALPHA
+    """What p is held against: 5 %, or less at one of several planned looks (`looks.py`). The intervals for both kinds
+    of luck leave as much out: of 99.5 % at an alpha of 0.005."""
 
     generators: int = 1
     """Generators a class that took turns over the seeds; with several their luck is in `p` and the intervals."""
@@ -67,12 +70,14 @@ def compare(
     metric: str,
     parts: Parts | None = None,
     turns: Mapping[int, int] | None = None,
+    alpha: float = ALPHA,
 ) -> list[Comparison]:
     """`arm` against `against` at every ratio of `arm` and, with several, on their mean, which comes last.
 
     `trials` has a row for each arm, ratio and seed (one for all folds) and a column for the metric. Seeds that lack
     one of the ratios are left out of all. Without `parts`, the influences of the test patients on the metric, the
-    noise of the test images is not known, and so neither are p and the intervals for both.
+    noise of the test images is not known, and so neither are p and the intervals for both. `alpha` is 5 %, or the
+    nominal one of a look.
 
     `turns` says of each seed which of several generators made its synthetic images. Seeds are nested in generators
     then, and the mean over the seeds of a generator takes the place of a seed in the analysis of variance: its mean
@@ -117,8 +122,11 @@ def compare(
             seed_variance=float(found.seeds[row, row]),
             image_variance=float(found.images[row, row]),
             generators=max(1, len(makers)),
+            alpha=alpha,
         )
-        for row, (comparison, own, of_all) in enumerate(zip(comparisons, alone(found), together(found), strict=True))
+        for row, (comparison, own, of_all) in enumerate(
+            zip(comparisons, alone(found, alpha), together(found, alpha), strict=True)
+        )
     ]
 
 

@@ -11,6 +11,7 @@ import torch
 
 from engine.configs import SweepConfig
 from engine.datasets.dataset import Dataset
+from engine.datasets.patients import clusters_in
 from engine.devices import choose_device
 from engine.features.backbones import open_backbone
 from engine.features.cache import FeatureCache
@@ -111,6 +112,7 @@ def load_inputs(
     return Inputs(
         train, valid_shown, test_shown, real.labels, pool_labels, valid.labels, len(dataset.classes), views,
         drawing,
+        clusters_in(dataset.rows("train")),
     )  # fmt: skip
 
 

@@ -51,11 +51,12 @@ def _refuse_uneven(config: SweepConfig, splits: Sequence[Split]) -> None:
             "expected. Make the pools of all folds from as many generators."
         )
     (count,) = counts
-    if config.claims and config.seeds % count:
-        more = config.seeds + count - config.seeds % count
+    uneven = [seeds for seeds in (*config.looks, config.seeds) if seeds % count]
+    if config.claims and uneven:
+        more = uneven[0] + count - uneven[0] % count
         raise ErsatzError(
-            f"The pool has {count} generators a class, which take turns, and {config.seeds} seeds do not share them "
-            f"evenly; a multiple of {count} is expected. Set seeds to {more}."
+            f"The pool has {count} generators a class, which take turns, and {uneven[0]} seeds do not share them "
+            f"evenly; a multiple of {count} is expected, at every look. Take {more}."
         )
 
 

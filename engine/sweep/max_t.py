@@ -23,6 +23,8 @@ from engine.sweep.statistics import ALPHA
 
 DRAWS = 100_000
 """Draws of the largest |z|: the standard error of a p of 0.05 is 0.0007."""
+FEWEST_BEYOND = 50
+"""Draws that must lie beyond a bound; of so small an alpha that they would be fewer, each comparison has its share."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Crossed:
 
 @dataclass(frozen=True)
 class Judged:
-    """A two-sided p and a 95 % interval."""
+    """A two-sided p and an interval: one of 95 %, or what the alpha of a look leaves."""
 
     p: float
     low: float
@@ -74,27 +76,33 @@ def crossed(values: np.ndarray, parts: np.ndarray) -> Crossed:
     return Crossed(means, seeds, images, np.where(a + b > 0, freedom, math.inf))
 
 
-def alone(found: Crossed) -> list[Judged]:
+def alone(found: Crossed, alpha: float = ALPHA) -> list[Judged]:
     """Each difference by itself, as if it were the only one: for one that was declared."""
     return [
-        _judged(mean, error, freedom, 2 * float(special.stdtr(freedom, -abs(mean) / error)) if error > 0 else math.nan)
+        _judged(mean, error, freedom, _tail(mean, error, freedom), alpha / 2)
         for mean, error, freedom in zip(found.means, found.errors, found.freedom, strict=True)
     ]
 
 
-def together(found: Crossed) -> list[Judged]:
-    """All of them at once: the probability that any |t| is as large, and intervals that hold together with 95 %."""
+def together(found: Crossed, alpha: float = ALPHA) -> list[Judged]:
+    """All of them at once: the probability that any |t| is as large, and intervals of 1 - alpha that hold together."""
     errors = found.errors
     sound = np.isfinite(errors) & (errors > 0)
     if sound.sum() < 2:
-        return alone(found)
+        return alone(found, alpha)
+    if alpha * DRAWS < FEWEST_BEYOND:  # Bonferroni's share, for so far out there are too few draws
+        several = int(sound.sum())
+        return [
+            _judged(mean, error, freedom, min(1.0, several * _tail(mean, error, freedom)), alpha / 2 / several)
+            for mean, error, freedom in zip(found.means, errors, found.freedom, strict=True)
+        ]
     covariance = (found.seeds + found.images)[np.ix_(sound, sound)]
     largest = _largest(covariance / np.outer(errors[sound], errors[sound]))
-    tail_of_all = min(float(special.ndtr(-_critical(largest))), ALPHA / 2)
+    tail_of_all = min(float(special.ndtr(-_critical(largest, alpha))), alpha / 2)
     judged = []
     for mean, error, freedom in zip(found.means, errors, found.freedom, strict=True):
         if not error > 0:
-            judged.append(_judged(mean, error, freedom, math.nan))
+            judged.append(_judged(mean, error, freedom, math.nan, alpha / 2))
             continue
         tail = float(special.stdtr(freedom, -abs(mean) / error))
         p = float((largest >= -special.ndtri(tail)).mean()) if tail > 0 else 0.0
@@ -102,18 +110,23 @@ def together(found: Crossed) -> list[Judged]:
     return judged
 
 
-def critical_value(correlation: np.ndarray) -> float:
-    """The |z| that the largest of normals with this correlation `[R, R]` exceeds with a probability of 5 %."""
-    return _critical(_largest(correlation))
+def critical_value(correlation: np.ndarray, alpha: float = ALPHA) -> float:
+    """The |z| that the largest of normals with this correlation `[R, R]` exceeds with the probability `alpha`."""
+    return _critical(_largest(correlation), alpha)
 
 
-def _critical(largest: np.ndarray) -> float:
-    """The draw beyond which fewer than 5 % lie: p is below 0.05 exactly where |z| is larger."""
-    place = len(largest) - round(ALPHA * len(largest))
+def _critical(largest: np.ndarray, alpha: float) -> float:
+    """The draw beyond which fewer than `alpha` lie: p is below `alpha` exactly where |z| is larger."""
+    place = len(largest) - math.ceil(alpha * len(largest) - 1e-6)
     return float(np.partition(largest, place)[place])
 
 
-def _judged(mean: float, error: float, freedom: float, p: float, tail: float = ALPHA / 2) -> Judged:
+def _tail(mean: float, error: float, freedom: float) -> float:
+    """The two-sided p of one difference; unknown where there is no error to hold it against."""
+    return 2 * float(special.stdtr(freedom, -abs(mean) / error)) if error > 0 else math.nan
+
+
+def _judged(mean: float, error: float, freedom: float, p: float, tail: float) -> Judged:
     """`tail`: probability beyond either end of the interval."""
     if not math.isfinite(error):
         return Judged(math.nan, math.nan, math.nan)

@@ -14,7 +14,9 @@ from engine.datasets.dataset import Dataset
 from engine.datasets.test_readings import TEST_FILE
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run
+from engine.sweep.extension import first_of, with_first_verdict
 from engine.sweep.external import EXTERNAL_SCORES, open_external
+from engine.sweep.look_results import LookResult
 from engine.sweep.metric_table import metric_table
 from engine.sweep.positive import positive_index, positive_of_sweep
 from engine.sweep.splits import Split, named_splits, open_splits
@@ -42,15 +44,29 @@ def rejudge(run: Run, config: SweepConfig) -> SweepSummary:
         )
     first = SweepSummary.read(run.path / SUMMARY_FILE)
     trials, test_images = _stored(run, first)
+    config = config.at(first.seeds)
     splits = _splits(run, config)
     classes = splits[0].dataset.classes
+    trials = trials[trials["seed"] < config.first_seed + first.seeds]  # as far as it was read
     named = positive_of_sweep(config, splits[0].dataset, trials.to_dict("records"))[0]
     table = metric_table(trials, test_images, classes, positive_index(named, classes), config.subgroups)
     declared = standing_of(run, config, first.classifier.weights_sha256).where
     # checks draw training sets from the pool; where it was changed since, those that were made of it at the time count
     checks = None if _as_it_was(config, splits) else first.checks
     external = _external(run, config) if EXTERNAL_SCORES in trials else None
-    again = summarise(config, splits, trials, test_images, table, first.classifier, declared, checks, external)
+    again = summarise(
+        config,
+        splits,
+        trials,
+        test_images,
+        table,
+        first.classifier,
+        declared,
+        checks=checks,
+        external=external,
+        earlier=_earlier(first),
+    )
+    again = with_first_verdict(again, first_of(run), config)
     told = Rejudged(
         time=time.time(), program=f"Ersatz {__version__}", rule=RULE, first_rule=first.rule, first_time=_moment(run)
     )
@@ -111,6 +127,11 @@ def _external(run: Run, config: SweepConfig) -> Dataset | None:
         return open_external(run.home, config)
     except ErsatzError:
         return None
+
+
+def _earlier(first: SweepSummary) -> tuple[LookResult, ...]:
+    """The planned looks before the one at which the sweep was judged; they keep what they were."""
+    return tuple(look for look in first.looks if look.planned and look.seeds < first.seeds)
 
 
 def _as_it_was(config: SweepConfig, splits: list[Split]) -> bool:

@@ -6,7 +6,8 @@
     external_images.csv   the same of the external data set, where the config names one
     views.csv         the seed of every random view, where classical augmentation meets cached features
     metrics.parquet   every metric of every arm, ratio and seed, by image, patient and subgroup; written at the end
-    summary.json      cells, comparisons, verdict; written at the end
+    summary.json      cells, comparisons, verdict; written at the end, and at each planned look
+    first_summary.json  that of the sweep to which this one added repetitions
 """
 
 from __future__ import annotations
@@ -14,36 +15,39 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from engine.configs import SweepConfig
+from engine.datasets.dataset import Dataset
 from engine.datasets.seal import refuse_sealed
 from engine.datasets.test_readings import TEST_FILE, record
 from engine.devices import describe
-from engine.features.cache import Interrupted
+from engine.features.cache import FeatureCache, Interrupted
 from engine.store.files import replacing
 from engine.store.progress import Outcome, Progress, Report, ShouldStop, never, silent
 from engine.store.runs import Run
 from engine.sweep.arms import Trial, plan, steps_of
+from engine.sweep.extension import TRIALS_FILE, take_over, with_first_verdict
 from engine.sweep.external import EXTERNAL_FILE, EXTERNAL_FOLD, EXTERNAL_SCORES, external_table, open_external
 from engine.sweep.inputs import load_inputs, open_cache
 from engine.sweep.leaks import refuse_unsound
+from engine.sweep.look_results import LookResult
+from engine.sweep.looks import planned_looks
 from engine.sweep.metric_table import METRICS_FILE, metric_table
 from engine.sweep.metrics import METRICS, confusion_matrix, metrics
 from engine.sweep.parallel import devices_for_trials, train_groups
 from engine.sweep.plans import plan_of, plans
 from engine.sweep.positive import positive_index, positive_of_sweep
 from engine.sweep.results import SweepResult
-from engine.sweep.splits import open_splits, test_table
+from engine.sweep.splits import Split, open_splits, test_table
 from engine.sweep.standing import standing_of
 from engine.sweep.summary import summarise
-from engine.sweep.summary_model import SUMMARY_FILE
+from engine.sweep.summary_model import SUMMARY_FILE, Classifier, SweepSummary
 from engine.sweep.trials import Result, trains_together
-
-TRIALS_FILE = "trials.parquet"
 
 
 def run_sweep(
@@ -55,6 +59,9 @@ def run_sweep(
 ) -> Outcome:
     """Train every trial of the plan that is not yet in `trials.parquet`, then write `summary.json`.
 
+    With planned looks the trials of each are read before the next: a look depends on the trials up to it alone, so that
+    a resumed sweep ends at the same one.
+
     `workers` processes (default: as many as torch would use threads) train networks side by side on the CPU, one thread
     each; on GPUs there is one process a device. Raises `ErsatzError` for leaks and for pools that do not fit.
     """
@@ -63,53 +70,116 @@ def run_sweep(
     refuse_unsound(config, splits, external)
     for dataset in (*(split.dataset for split in splits), *([external] if external is not None else [])):
         refuse_sealed(dataset, "This sweep")
-    classes = splits[0].dataset.classes
-    trials = plan(config)
-    test_images = test_table(splits, config)
+    first = take_over(run, config)
     rows = _read_trials(run)
-    positive = positive_index(positive_of_sweep(config, splits[0].dataset, rows.values())[0], classes)
     cache, classifier = open_cache(run.home, config)
+    sweep = _Sweep(
+        run=run,
+        config=config,
+        plan=_plan(run, config),
+        splits=splits,
+        test_images=test_table(splits, config),
+        external=external,
+        positive=positive_index(
+            positive_of_sweep(config, splits[0].dataset, rows.values())[0], splits[0].dataset.classes
+        ),
+        cache=cache,
+        classifier=classifier,
+    )
+    looks: tuple[LookResult, ...] = ()
+    for seeds in planned_looks(config):
+        now = config.at(seeds)
+        if not _train(sweep, now, rows, report, should_stop, workers):
+            return "stopped"
+        summary = with_first_verdict(_read_out(sweep, now, rows, looks), first, config)
+        summary.write_to(run.path / SUMMARY_FILE)
+        found = SweepResult(verdict=summary.verdict.verdict, sentence=summary.verdict.sentence, control=summary.control)
+        run.update(result=found.plain())
+        looks = summary.looks
+        if config.stop_at_claim and summary.verdict.verdict != "no evidence":
+            break
+    return "finished"
 
-    report(Progress("trials", len(rows), len(trials), "trials"))
-    for split in splits:
+
+@dataclass(frozen=True, kw_only=True)
+class _Sweep:
+    """What all looks of a sweep have in common."""
+
+    run: Run
+    config: SweepConfig
+    """With all repetitions that are planned."""
+    plan: str
+    """Id of the registered plan that it is; empty: none."""
+    splits: Sequence[Split]
+    test_images: pd.DataFrame
+    external: Dataset | None
+    positive: int
+    cache: FeatureCache | None
+    classifier: Classifier
+
+    def record(self, split: Split) -> None:
+        """Write into the ledger what is about to be read, and then which images these are."""
+        tested = self.test_images[(self.test_images["fold"] == split.fold) & (self.test_images["synthetic"] == 0)]
+        record(self.run, split.fold, tested["sha256"], self.plan)
+        _write_table(self.run, TEST_FILE, self.test_images)
+        if self.external is not None:
+            record(self.run, EXTERNAL_FOLD, self.external.rows()["sha256"], self.plan)
+            _write_table(self.run, EXTERNAL_FILE, external_table(self.external, len(self.splits)))
+
+
+def _train(
+    sweep: _Sweep,
+    config: SweepConfig,
+    rows: dict[Trial, dict[str, Any]],
+    report: Report,
+    should_stop: ShouldStop,
+    workers: int | None,
+) -> bool:
+    """Train the trials of the plan that are not yet among `rows`, and add them; False when it was stopped before."""
+    run, trials = sweep.run, plan(config)
+    classes = sweep.splits[0].dataset.classes
+    report(Progress("trials", len(rows.keys() & set(trials)), len(trials), "trials"))
+    for split in sweep.splits:
         of_fold = [trial for trial in trials if trial.fold == split.fold]
         todo = groups(config, of_fold, rows)
         if not todo:
             continue
-        tested = test_images[(test_images["fold"] == split.fold) & (test_images["synthetic"] == 0)]
-        record(run, split.fold, tested["sha256"], _plan(run, config))  # before any of them is read: it counts from here
-        _write_test_images(run, test_images)
-        if external is not None:
-            record(run, EXTERNAL_FOLD, external.rows()["sha256"], _plan(run, config))
-            with replacing(run.path / EXTERNAL_FILE) as temporary:
-                external_table(external, len(splits)).to_csv(temporary, index=False)
+        sweep.record(split)  # before any of them is read: it counts from here
         try:
-            inputs = load_inputs(run, split, cache, config, of_fold, report, should_stop, external)
+            inputs = load_inputs(run, split, sweep.cache, config, of_fold, report, should_stop, sweep.external)
         except Interrupted:
-            return "stopped"
+            return False
         where = devices_for_trials(config, len(todo), workers)
         run.update(device=describe(where[0]) + (f" x {len(where)}" if where[0].type == "cuda" and where[1:] else ""))
-        labels = test_images.loc[test_images["fold"] == split.fold, "class"].map(classes.index).to_numpy()
+        of_test = sweep.test_images[sweep.test_images["fold"] == split.fold]
+        labels = of_test["class"].map(classes.index).to_numpy()
         for results in train_groups(todo, inputs, config, should_stop, where):
             for result in results:
-                rows[result.trial] = _row(result, labels, positive, config)
-            _write_trials(run, [rows[trial] for trial in trials if trial in rows])
+                rows[result.trial] = _row(result, labels, sweep.positive, config)
+            kept = [rows[trial] for trial in trials if trial in rows]
+            _write_trials(run, kept)
             for result in results:
                 run.append_metrics(_live_row(rows[result.trial]))
-            report(Progress("trials", len(rows), len(trials), "trials"))
+            report(Progress("trials", len(kept), len(trials), "trials"))
         if not rows.keys() >= set(of_fold):
-            return "stopped"
-    _write_test_images(run, test_images)
-    done = pd.DataFrame([rows[trial] for trial in trials])
-    table = metric_table(done, test_images, classes, positive, config.subgroups)
+            return False
+    return True
+
+
+def _read_out(
+    sweep: _Sweep, config: SweepConfig, rows: Mapping[Trial, dict[str, Any]], looks: Sequence[LookResult]
+) -> SweepSummary:
+    """What the complete trials of the plan show; writes their table of metrics."""
+    run, splits, test_images = sweep.run, sweep.splits, sweep.test_images
+    _write_table(run, TEST_FILE, test_images)
+    done = pd.DataFrame([rows[trial] for trial in plan(config)])
+    table = metric_table(done, test_images, splits[0].dataset.classes, sweep.positive, config.subgroups)
     with replacing(run.path / METRICS_FILE) as temporary:
         table.to_parquet(temporary)
-    declared = standing_of(run, config, classifier.weights_sha256).where
-    summary = summarise(config, splits, done, test_images, table, classifier, declared, external=external)
-    summary.write_to(run.path / SUMMARY_FILE)
-    found = SweepResult(verdict=summary.verdict.verdict, sentence=summary.verdict.sentence, control=summary.control)
-    run.update(result=found.plain())
-    return "finished"
+    declared = standing_of(run, sweep.config, sweep.classifier.weights_sha256).where
+    return summarise(
+        config, splits, done, test_images, table, sweep.classifier, declared, external=sweep.external, earlier=looks
+    )
 
 
 def groups(config: SweepConfig, trials: Sequence[Trial], done: Collection[Trial]) -> list[list[Trial]]:
@@ -131,9 +201,9 @@ def _plan(run: Run, config: SweepConfig) -> str:
     return plan.id if plan is not None else ""
 
 
-def _write_test_images(run: Run, test_images: pd.DataFrame) -> None:
-    with replacing(run.path / TEST_FILE) as temporary:
-        test_images.to_csv(temporary, index=False)
+def _write_table(run: Run, name: str, table: pd.DataFrame) -> None:
+    with replacing(run.path / name) as temporary:
+        table.to_csv(temporary, index=False)
 
 
 def _row(result: Result, labels: np.ndarray, positive: int, config: SweepConfig) -> dict[str, Any]:

@@ -18,6 +18,9 @@ from engine.sweep.arms import baseline_of, control_of, is_synthetic, primary_arm
 from engine.sweep.checks import Check, self_checks
 from engine.sweep.comparisons import Comparison, compare
 from engine.sweep.external import external_table, external_trials
+from engine.sweep.learning_curve import LearningCurve, learning_curve, with_reading
+from engine.sweep.look_results import LookResult, boundary_of, look_in_words, look_result, standing
+from engine.sweep.looks import is_planned
 from engine.sweep.metric_table import Parts, metric_table, patient_parts
 from engine.sweep.metrics import METRICS, majority_accuracy
 from engine.sweep.pool_words import control_of_pools, said_of_pools, unknown_training
@@ -25,7 +28,14 @@ from engine.sweep.positive import positive_index, positive_of_sweep
 from engine.sweep.power import detectable
 from engine.sweep.protocol_deviations import Deviation, deviations, dropped_runs
 from engine.sweep.splits import Split
-from engine.sweep.statistics import Interval, cluster_bootstraps, seed_interval, two_way_interval, wilson_interval
+from engine.sweep.statistics import (
+    ALPHA,
+    Interval,
+    cluster_bootstraps,
+    seed_interval,
+    two_way_interval,
+    wilson_interval,
+)
 from engine.sweep.summary_model import (
     Cell,
     Classifier,
@@ -39,7 +49,7 @@ from engine.sweep.summary_model import (
     TestNoise,
 )
 from engine.sweep.verdict import EXPLORATORY, PHANTOM, RULE, Verdict, judge, prefixed, without_claim
-from engine.sweep.verdict_words import UNKNOWN, Question
+from engine.sweep.verdict_words import UNKNOWN, Question, capitalised
 
 COMPARED = ("accuracy", "balanced_accuracy", "auroc")
 """Metrics that are compared besides the one that the verdict is about."""
@@ -59,11 +69,13 @@ def summarise(
     declared: str = UNKNOWN,
     checks: Sequence[Check] | None = None,
     external: Dataset | None = None,
+    earlier: Sequence[LookResult] = (),
 ) -> SweepSummary:
     """The content of `summary.json` from the complete table of trials, their test images and `metric_table` of both.
 
     `declared`: where and when metric, share and margin were, see `standing`; `checks`: of the sweep's own results,
-    where they cannot be made again.
+    where they cannot be made again; `earlier`: the planned looks before this one. `config` is that of now
+    (`SweepConfig.at`).
     """
     dataset = splits[0].dataset
     classes, level = dataset.classes, config.level
@@ -78,19 +90,21 @@ def summarise(
     }
     generators = splits[0].pool.generators_a_class
     turns = {seed: place % generators for place, seed in enumerate(sorted(set(trials["seed"])))}
+    boundary = boundary_of(config, earlier, _deciding(config, wide, parts[config.metric], turns))
+    alpha = boundary.alpha if boundary is not None else ALPHA
     compared = [
         found
         for metric in parts
         for arm in filter(is_synthetic, config.arms)
         for against in _others(arm, config)
-        for found in compare(wide, arm, against, metric, parts[metric], turns)
+        for found in compare(wide, arm, against, metric, parts[metric], turns, alpha)
     ]
     baselines = [
         found
         for metric in parts
         for arm in config.arms
         if not is_synthetic(arm) and (against := baseline_of(arm)) in config.arms
-        for found in compare(wide, arm, str(against), metric, parts[metric])
+        for found in compare(wide, arm, str(against), metric, parts[metric], alpha=alpha)
         if not found.is_mean
     ]
     comparisons = [found for found in compared if not found.is_mean]
@@ -99,11 +113,18 @@ def summarise(
         checks = self_checks(config, splits, trials, test_images, positive)
     question = _question(config, declared, positive_class)
     pools = [split.pool.info for split in splits]
+    primary = primary_arm(config)
+    curve = learning_curve(config, wide, parts[config.metric], _of_verdict(config, compared), alpha)
+    look = "" if boundary is None else look_in_words(len(earlier) + 1, len(config.looks), config.seeds, alpha)
     verdicts = {
         arm: said_of_pools(verdict, pools)
-        for arm, verdict in _verdicts(config, question, compared, apart, checks, dataset.is_phantom).items()
+        for arm, verdict in _verdicts(
+            config, question, compared, apart, checks, dataset.is_phantom, curve, look
+        ).items()
     }
-    primary = primary_arm(config)
+    looks = look_result(config, earlier, boundary, verdicts[primary]) if primary else ()
+    if primary:
+        verdicts[primary] = standing(earlier, verdicts[primary], look)
     majority = _majority(splits, test_images)
     units = units_of(test_images, classes, positive, level)
     return SweepSummary(
@@ -144,6 +165,8 @@ def summarise(
         rule=RULE,
         external=_external(config, external, trials, classes, question, turns, pools),
         declared=declared,
+        looks=looks,
+        learning_curve=curve,
         dropped=dropped_runs(trials, majority) if "dropped-runs" in config.flaws else None,
         pool_images=sum(len(split.pool.rows()) for split in splits),
         generators_a_class=generators,
@@ -208,6 +231,26 @@ def _others(arm: str, config: SweepConfig) -> list[str]:
     return [other for other in wanted if other is not None and other in config.arms]
 
 
+def _deciding(config: SweepConfig, wide: pd.DataFrame, parts: Parts, turns: dict[int, int]) -> list[Comparison]:
+    """The comparisons that the verdict rests on, for what chance does to them; none where there is no other look."""
+    arm = primary_arm(config) if is_planned(config) else None
+    others = (baseline_of(arm), control_of(arm)) if arm is not None else ()
+    found = [
+        each
+        for other in others
+        if other is not None
+        for each in compare(wide, str(arm), other, config.metric, parts, turns)
+    ]
+    return [each for each in found if config.primary_ratio in (None, each.ratio)]
+
+
+def _of_verdict(config: SweepConfig, compared: list[Comparison]) -> list[Comparison]:
+    """Of all comparisons those of the primary arm with its baseline and its control, in the sweep's metric."""
+    arm = primary_arm(config)
+    against = (baseline_of(arm), control_of(arm)) if arm is not None else ()
+    return [each for each in compared if each.arm == arm and each.against in against and each.metric == config.metric]
+
+
 def _verdicts(
     config: SweepConfig,
     question: Question,
@@ -215,6 +258,8 @@ def _verdicts(
     apart: list[Deviation],
     checks: Sequence[Check],
     phantom: bool,
+    curve: LearningCurve | None = None,
+    look: str = "",
 ) -> dict[str, Verdict]:
     """The verdict on every synthetic arm; all but the primary arm's are exploratory and say so."""
     verdicts: dict[str, Verdict] = {}
@@ -227,8 +272,9 @@ def _verdicts(
         if failed := [check.sentence for check in checks if not check.ok]:
             reasons += [FAILED, *failed]
             needed.append(MENDED)
-        if reasons:
-            verdict = without_claim(verdict, reasons, " ".join(needed))
+        verdict = without_claim(verdict, reasons, " ".join(needed)) if reasons else with_reading(verdict, curve)
+        if look:
+            verdict = prefixed(verdict, f"{capitalised(look)}: ")
         if arm != primary_arm(config):
             verdict = prefixed(verdict, EXPLORATORY)
         verdicts[arm] = prefixed(verdict, PHANTOM) if phantom else verdict

@@ -12,6 +12,8 @@ from engine.store.versioned import Number, Result, Versioned
 from engine.sweep.analysis_units import Level
 from engine.sweep.checks import Check, check_id
 from engine.sweep.comparisons import Comparison
+from engine.sweep.learning_curve import LearningCurve
+from engine.sweep.look_results import LookResult
 from engine.sweep.power import Detectable
 from engine.sweep.protocol_deviations import Deviation, DroppedRuns
 from engine.sweep.verdict import FORMER_RULE, Verdict
@@ -197,6 +199,10 @@ class SweepSummary(Versioned):
     follows "declared"); empty of sweeps of before the ledger."""
     rejudged: Rejudged | None = None
     """Of a second judgement; the first has none."""
+    looks: tuple[LookResult, ...] = ()
+    """Of a sweep that is read at several planned numbers of repetitions, or to which some were added."""
+    learning_curve: LearningCurve | None = None
+    """What shares of the real images give; None where the sweep had no such arm."""
     departures: tuple[Deviation, ...] = ()
     checks: tuple[Check, ...] = ()
     dropped: DroppedRuns | None = None

@@ -40,6 +40,8 @@ class Inputs:
     views: torch.Tensor | None = None
     drawing: Drawing | None = None
     """Which of the pool's images belong to which generator or part."""
+    real_groups: np.ndarray | None = None
+    """What belongs together of the real training images `[n_real]`, as text: patients where known; None: nothing."""
 
     def to(self, device: torch.device) -> Inputs:
         views = None if self.views is None else self.views.to(device)

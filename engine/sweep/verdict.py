@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from engine.sweep.comparisons import Comparison
-from engine.sweep.statistics import ALPHA, QUICK_LOOK_BELOW
+from engine.sweep.statistics import QUICK_LOOK_BELOW
 from engine.sweep.verdict_words import (
     Question,
     amount,
@@ -28,6 +28,7 @@ from engine.sweep.verdict_words import (
     compared,
     evidence,
     interval_ends,
+    level,
     others_in_words,
     repetitions,
     signed_amount,
@@ -260,10 +261,10 @@ def _excluded(found: _Found) -> list[str]:
     highest = max((each.high_total for each in rows if each.high_total > each.low_total), default=math.nan)
     if not highest > 0:
         return []
-    where = " at any share" if len(rows) > 1 else ""
+    where = f"{' at any share' * (len(rows) > 1)} ({level(rows[0])})"
     return [
         f"A gain above {amount(highest, found.question.metric)} against "
-        f"{others_in_words(found.question.baseline).removeprefix('with ')} is excluded{where} (95 %)."
+        f"{others_in_words(found.question.baseline).removeprefix('with ')} is excluded{where}."
     ]
 
 
@@ -311,8 +312,8 @@ def _worst(comparisons: list[Comparison]) -> Comparison:
 
 
 def _above(comparison: Comparison) -> bool:
-    return comparison.low_total > 0 and comparison.p_corrected < ALPHA
+    return comparison.low_total > 0 and comparison.p_corrected < comparison.alpha
 
 
 def _below(comparison: Comparison) -> bool:
-    return comparison.high_total < 0 and comparison.p_corrected < ALPHA
+    return comparison.high_total < 0 and comparison.p_corrected < comparison.alpha

@@ -117,9 +117,21 @@ def evidence(comparison: Comparison, several: int, question: Question) -> str:
     luck = "generators, seeds" if by else "seeds"
     corrected = f" corrected over {several} shares and their mean" if several > 1 else ""
     return (
-        f"95 % interval {low} to {high} for other {luck} and test images, p = {comparison.p_corrected:.2g}{corrected}; "
-        f"{repetitions(comparison.n, 'paired ')}{by}"
+        f"{level(comparison)} interval {low} to {high} for other {luck} and test images, "
+        f"p = {comparison.p_corrected:.2g}{corrected}; {repetitions(comparison.n, 'paired ')}{by}"
     )
+
+
+def level(comparison: Comparison) -> str:
+    """Of the intervals for both kinds of luck: `95 %`, or `99.5 %` at a look with a nominal alpha of 0.5 %."""
+    return percent(1 - comparison.alpha)
+
+
+def percent(share: float) -> str:
+    """`99.5 %`, with as many digits as tell it from 100 % or 0 %."""
+    missing = min(share, 1 - share)
+    digits = 0 if missing <= 0 else max(0, 1 - math.floor(math.log10(100 * missing)))
+    return f"{100 * share:.{digits}f}".rstrip("0").rstrip(".") + " %" if digits else f"{100 * share:.0f} %"
 
 
 def brief_evidence(comparison: Comparison) -> str:

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 import streamlit as st
 
 from engine.configs import SweepConfig
+from engine.configs.evaluation import LEARNING_CURVE
 from engine.report.style import ARMS
 from engine.sweep.arms import CLASSICAL, control_of, is_synthetic
 
 MEANING = {
     "real": "The real training images alone. Everything else is compared with them.",
+    LEARNING_CURVE: "Fewer of the real images: the learning curve. Could more images help here at all?",
     "real+duplicates": "Real images repeated to the same count: tells new images from merely more of the same.",
     "real+synthetic": "Synthetic images added to the real ones.",
     "replaced+duplicates": "A share of the real images replaced by repeats of the others: the control of the next.",
@@ -37,6 +39,8 @@ def choose_arms(chosen: Sequence[str], key: str) -> tuple[str, ...]:
             name, plain, classical = st.columns([6, 1.1, 1.4], vertical_alignment="center")
             name.markdown(f"**{ARMS[arm].title}.** {meaning}")
             for column, each in ((plain, arm), (classical, arm + CLASSICAL)):
+                if each not in ARMS:
+                    continue
                 ticked = column.checkbox(
                     ARMS[each].title,
                     each == "real" or each in chosen,

@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from engine.configs import SweepConfig
-from engine.configs.evaluation import BACKBONES, TIMM, Metric
+from engine.configs.evaluation import BACKBONES, LEARNING_CURVE, TIMM, Metric
 from engine.datasets.dataset import Dataset
 from engine.datasets.patients import known_of
 from engine.datasets.positive_class import positive_of, sentence_on
@@ -45,7 +45,7 @@ SMALL = "small-cnn"
 START, REGISTER = "Start sweep", "Register this plan"
 MAIN = ("name",)
 GROUPS = {
-    "What the claim is about": ("primary_ratio", "margin"),
+    "What the claim is about": ("primary_ratio", "margin", "spending", "stop_at_claim"),
     "A second test set": ("external",),
     "Training of the classifier": (
         *("steps", "batch", "lr", "optimizer", "schedule", "weight_decay", "dropout", "weights"),
@@ -53,7 +53,7 @@ GROUPS = {
     ),
     "Classical augmentation": ("augmentation", "views"),
     "To repeat a publication": ("epochs", "flaws", "beside"),
-    "Others": ("first_seed", "quality", "device"),
+    "Others": ("real_shares", "first_seed", "quality", "device"),
 }
 LABELS = {
     "beside": "Show beside",
@@ -62,6 +62,9 @@ LABELS = {
     "quality": "Quality run of the report",
     "primary_ratio": "The one share of the claim",
     "margin": "Difference that would not matter",
+    "spending": "With looks, alpha is shared as",
+    "stop_at_claim": "With looks, end at the first claim",
+    "real_shares": "Shares of the learning curve",
 }
 HEADS = {
     "linear": "Linear",
@@ -98,7 +101,7 @@ def new_sweep(datasets: dict[str, Dataset], pools: list[Run]) -> None:
         show_positive(dataset)
         st.markdown("**The classifier, and what it is trained on**")
         values |= choose_classifier(base, key)
-        values["arms"] = choose_arms(base["arms"], key)
+        values["arms"] = choose_arms(*usual_arms(base, values, settings, key))
         values |= choose_shares(dataset, base, key)
     try:
         config = SweepConfig.build(values)
@@ -206,17 +209,45 @@ def choose_classifier(base: dict[str, Any], key: str) -> dict[str, Any]:
     }
 
 
+def usual_arms(
+    base: dict[str, Any], values: dict[str, Any], settings: dict[str, Any], key: str
+) -> tuple[tuple[str, ...], str]:
+    """The arms that are ticked at first, and the key of their boxes: without the learning curve where it costs much and
+    nobody asked for it."""
+    if "arms" in settings or values["training"] != "fine-tuned":
+        return base["arms"], key
+    return tuple(arm for arm in base["arms"] if arm != LEARNING_CURVE), f"{key}-fine-tuned"
+
+
 def choose_shares(dataset: Dataset, base: dict[str, Any], key: str) -> dict[str, Any]:
     """How many images, of which classes, and how often it is repeated."""
     shares, counted = st.columns(2, vertical_alignment="bottom")
-    classes, seeds = st.columns(2, vertical_alignment="bottom")
+    classes, seeds, looks = st.columns([2, 1, 1], vertical_alignment="bottom")
     text = shares.text_input(
         "Shares of synthetic images",
         ", ".join(f"{ratio:g}" for ratio in base["ratios"]),
         key=f"ratios-{key}",
         help=SweepConfig.model_fields["ratios"].description,
     )
+    repetitions = seeds.number_input(
+        "Repetitions (seeds)",
+        1,
+        1000,
+        base["seeds"],
+        key=f"seeds-{key}",
+        help=SweepConfig.model_fields["seeds"].description,
+    )
+    on_the_way = looks.text_input(
+        "Looks on the way",
+        ", ".join(str(look) for look in base["looks"] if look < base["seeds"]),
+        key=f"looks-{key}",
+        placeholder="such as 8, 16",
+        help="Numbers of repetitions at which the verdict may be read before the last one, planned now: the sweep "
+        "ends at the first that claims something, and alpha is shared among them and the last. Empty: read once.",
+    )
+    before = [part.strip() for part in on_the_way.split(",") if part.strip()]
     return {
+        "looks": [*(part for part in before if part != str(repetitions)), repetitions] if before else (),
         "ratios": [part.strip() for part in text.split(",") if part.strip()],
         "ratio_of": _one_of(COUNTS, counted, "Shares of", "ratio_of", base, key),
         "extra_classes": classes.multiselect(
@@ -227,14 +258,7 @@ def choose_shares(dataset: Dataset, base: dict[str, Any], key: str) -> dict[str,
             placeholder="All classes",
             help=SweepConfig.model_fields["extra_classes"].description,
         ),
-        "seeds": seeds.number_input(
-            "Repetitions (seeds)",
-            1,
-            1000,
-            base["seeds"],
-            key=f"seeds-{key}",
-            help=SweepConfig.model_fields["seeds"].description,
-        ),
+        "seeds": repetitions,
     }
 
 

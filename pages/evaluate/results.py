@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from engine.configs import SweepConfig
+from engine.configs.evaluation import LEARNING_CURVE
 from engine.jobs.kinds import parse_config
 from engine.report.figures import figure_sweep
 from engine.report.style import ARMS
@@ -28,6 +29,7 @@ from pages.components.tabs import tabs
 from pages.components.views import go, way_to
 from pages.evaluate.details import by_class, comparisons, confidence, external, means, subgroups
 from pages.evaluate.drilling import drill_down, remember
+from pages.evaluate.looks import more_repetitions, show_curve, show_looks
 from pages.evaluate.protocol_comparison import as_published, departures
 from pages.evaluate.rejudging import second_judgement, show_history
 from pages.evaluate.report import report_again, report_button
@@ -48,6 +50,8 @@ def results(run: Run, ended: bool) -> None:
     assert isinstance(config, SweepConfig)
     trials_path, summary_path = run.path / "trials.parquet", run.path / SUMMARY_FILE
     summary = read_model(summary_path, SweepSummary) if ended and summary_path.is_file() else None
+    if summary is not None:
+        config = config.at(summary.seeds)  # as far as it was read
     if not config.claims:
         st.badge("As published: repeats its flaws, claims nothing", icon=":material/history_edu:", color="orange")
     if summary is not None:
@@ -65,6 +69,8 @@ def results(run: Run, ended: bool) -> None:
             st.caption("It ended before its first trial was done.")
         return
     trials = table_of(trials_path, omit=("scores", EXTERNAL_SCORES))
+    if summary is not None:
+        trials = trials[trials["seed"] < config.first_seed + config.seeds]
     shown, metric, arms = choose(run, config, trials, summary.positive_class if summary else config.positive_class)
     key = f"plot-{run.id}"
     chart(
@@ -77,7 +83,7 @@ def results(run: Run, ended: bool) -> None:
     drill_down(run, trials, summary)
     if summary is not None:
         tables(run, config, summary, trials, shown[shown["arm"].isin(arms)], metric)
-        what_next(run)
+        what_next(run, summary.seeds)
 
 
 def plotted(shown: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -106,7 +112,7 @@ def choose(run: Run, config: SweepConfig, trials: pd.DataFrame, positive: str) -
             width=240,
         )
         shown = trials if metrics is None else _counted(run, config, metrics)
-    present = [arm for arm in ARMS if (shown["arm"] == arm).any()]
+    present = [arm for arm in ARMS if (shown["arm"] == arm).any() and arm != LEARNING_CURVE]
     if len(present) <= MANY_ARMS:
         return shown, metric, present
     usual = [arm for arm in present if arm in around(config)]
@@ -164,6 +170,10 @@ def tables(
     }
     if summary.external is not None:
         parts["Another data set"] = lambda: external(summary)
+    if summary.learning_curve is not None:
+        parts["Learning curve"] = lambda: show_curve(run, summary)
+    if summary.looks:
+        parts["Looks"] = lambda: show_looks(summary)
     if summary.subgroups:
         parts["Subgroups"] = lambda: subgroups(run, summary, set(shown["arm"]))
     if other := as_published(run, config):
@@ -203,7 +213,7 @@ def read_methods(path: Path, written: float, size: int) -> str:
     return path.read_text()
 
 
-def what_next(run: Run) -> None:
+def what_next(run: Run, seeds: int) -> None:
     """Where to go from a verdict: to people's eyes, to another sweep beside it, or to this one with a change."""
     st.subheader("What next?")
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -217,5 +227,6 @@ def what_next(run: Run) -> None:
         )
         if st.button("Compare with another sweep", icon=":material/compare_arrows:", key=f"compare-{run.id}"):
             go(COMPARE, run=run.id)
+        more_repetitions(run, seeds)
         if st.button("Run it again with changes", icon=":material/edit:", key=f"again-{run.id}"):
             go(NEW, again=run.id)

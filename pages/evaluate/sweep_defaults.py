@@ -37,6 +37,7 @@ NOT_AGAIN = {
     "device",
     "gpus",
     "positive_class",
+    "extends",
 }
 
 

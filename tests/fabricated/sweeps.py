@@ -41,7 +41,7 @@ def make_trials(
 def _trial_row(trial: Trial, config: SweepConfig, labels: np.ndarray, scores: np.ndarray, reals: int) -> dict[str, Any]:
     confusion = confusion_matrix(labels, scores.argmax(1), scores.shape[1])
     rule, extra = arm_rule(trial.arm), round(reals * trial.ratio)
-    stay = {"real": reals, "replaced": reals - extra, "none": 0}[rule.base]
+    stay = {"real": reals, "subset": extra, "replaced": reals - extra, "none": 0}[rule.base]
     return {
         "arm": trial.arm,
         "ratio": trial.ratio,

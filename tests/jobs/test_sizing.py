@@ -71,7 +71,7 @@ def test_more_work_takes_longer() -> None:
     one_by_one = Pace(LAPTOP.load, LAPTOP.kimg, LAPTOP.step, 1, 1)
     slower = seconds_by_step(step_settings(AUTO, "full"), one_by_one)
     assert slower["train"] - usual["train"] == pytest.approx(16 * LAPTOP.kimg)
-    trials = 8 * (2 + 2 * 4)
+    trials = 8 * (2 + 2 * 4 + 2)
     assert slower["sweep"] - usual["sweep"] == pytest.approx(trials * (200 + 10) * LAPTOP.step / 2)
 
 

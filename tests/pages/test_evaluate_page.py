@@ -186,7 +186,7 @@ def test_the_plan_shows_what_it_can_detect_before_it_starts(home: Home, pool: Ru
     app = open_page("evaluate")
     metrics = {metric.label: metric.value for metric in app.metric}
     assert metrics.pop("Smallest difference").endswith(" points")
-    assert metrics == {"Test images": "24", "Repetitions": "8", "Trials": "80"}
+    assert metrics == {"Test images": "24", "Repetitions": "8", "Trials": "96"}
     order = said_in_order(app)
     start = order.index("Start sweep")
     assert order.index("**What this can show, and what it takes**") < start, "honest before anything is started"
@@ -201,7 +201,7 @@ def test_the_plan_follows_what_is_chosen(home: Home, pool: Run, open_page: OpenP
     next(arm for arm in app.checkbox if arm.key.endswith("-real+duplicates")).uncheck().run()
     metrics = {metric.label: metric.value for metric in app.metric}
     assert metrics["Smallest difference"] == "none"
-    assert metrics["Trials"] == str(3 * (1 + 1 + 4 + 3)), "at 100 % no real image would be left to replace"
+    assert metrics["Trials"] == str(3 * (1 + 1 + 4 + 3 + 2)), "at 100 % no real image would be left to replace"
     said = texts(app)
     assert "this is a quick look that claims nothing" in said
     assert "Real + synthetic has no control" in said
@@ -250,9 +250,11 @@ def test_start_submits_the_plan_and_shows_the_run(
 ) -> None:
     app = open_page("evaluate")
     box(app.number_input, "Repetitions (seeds)").set_value(10)
+    box(app.text_input, "Looks on the way").set_value("8")
     box(app.number_input, "Difference that would not matter").set_value(0.02)
     press(app, "Start sweep")
     assert [(config.margin, config.primary_ratio) for config in submitted] == [(0.02, None)]
+    assert [(config.looks, "real-subset" in config.arms) for config in submitted] == [((8, 10), True)]
     assert [(config.pool, config.seeds, config.steps) for config in submitted] == [(pool.id, 10, 200)]
     assert app.query_params["run"] == list_runs(home, "sweep")[0].id
     assert app.get("button_group")[0].value == "Results"
@@ -294,7 +296,7 @@ def test_a_cross_validation_is_offered_once_every_fold_has_a_pool(
     assert pools.value == ""
     assert pools.options[0] == "Cross-validation: 2 folds with a pool each"
     metrics = {metric.label: metric.value for metric in app.metric}
-    assert (metrics["Test images"], metrics["Trials"]) == ("76", "160"), "every image is tested once"
+    assert (metrics["Test images"], metrics["Trials"]) == ("76", "192"), "every image is tested once"
     assert app.code[0].value.startswith(f"python -m engine sweep {folds[0].id} {folds[1].id} ")
     press(app, "Start sweep")
     (config,) = submitted
@@ -314,7 +316,7 @@ def test_two_sweeps_side_by_side_from_a_link(home: Home, pool: Run, open_page: O
     ]
     settings, differences = (table.value for table in app.dataframe)
     assert settings["Setting"].tolist() == ["Seeds"]
-    assert len(differences) == 10
+    assert len(differences) == 12
     assert set(differences["Difference"]) != {"+0.0 points"}
     assert "Accuracy of real + synthetic, sweep beside sweep" in plots(app)
     assert "Pools are ranked by sweeps that differ in the pool alone" in texts(app)
@@ -358,7 +360,7 @@ def test_a_sweep_beside_the_published_one(home: Home, pool: Run, open_page: Open
     write_json(run.path / "config.json", {**run.config(), "beside": other.id, "repeats": "head-ct"})
     app = open_page("evaluate", run=run.id, table="As published")
     *shown, changed = (table.value for table in app.dataframe)
-    assert [len(table) for table in shown] == [10, 10, 3]
+    assert [len(table) for table in shown] == [10, 12, 3]
     assert changed.set_index("Setting").loc["Sweep: classifier"].tolist() == ["resnet50", "small-cnn"]
     said = texts(app)
     assert "This sweep: sound, 8 seeds" in said
@@ -385,6 +387,22 @@ def test_self_checks_and_confidence_have_tabs_of_their_own(home: Home, open_page
     assert texts(app).count(":green[:material/check_circle:]") == sum(check["ok"] for check in summary["checks"]) > 5
     app = open_page("evaluate", run=run.id, table="Confidence")
     assert "Confidence of the classifier, and how often it is right" in plots(app)
+
+
+def test_looks_and_the_learning_curve_have_tabs_of_their_own(home: Home, pool: Run, open_page: OpenPage) -> None:
+    run = make_sweep(home, pool, settings={"looks": (8, 16)})
+    app = open_page("evaluate", run=run.id, table="Looks")
+    assert [table.value["Look"].tolist() for table in app.dataframe] == [["1 of 2"]]
+    assert "ook 1 of 2 at 8 repetitions (nominal " in texts(app)
+    assert "16 is a look that was planned: its verdict counts." in texts(app)
+    app = open_page("evaluate", run=run.id, table="Learning curve")
+    (table,) = (each.value for each in app.dataframe)
+    assert table["Share of the reals"].tolist() == ["50 %", "75 %", "100 %", "200 %"]
+    assert "Accuracy against the number of real images" in plots(app)
+    write_report(run)
+    report = (run.path / "report.html").read_text()
+    assert "Could more images have helped?" in report
+    assert "spending function of O&#39;Brien-Fleming type" in report
 
 
 def test_a_report_learns_what_reviewers_said_since(

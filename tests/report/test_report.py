@@ -118,7 +118,7 @@ def test_the_csv_files_hold_the_numbers_of_the_figures(home: Home) -> None:
     run = make_everything(home)
     write_report(run)
     trials = pd.read_csv(run.path / "trials.csv")
-    assert len(trials) == 8 * 10
+    assert len(trials) == 8 * 12
     assert "scores" not in trials
     cells = pd.read_csv(run.path / "cells.csv").set_index(["metric", "arm", "ratio"])
     real = trials[trials["arm"] == "real"]

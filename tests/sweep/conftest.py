@@ -115,6 +115,7 @@ def new_sweep(home: Home, dataset: Dataset, pool: Pool) -> Callable[..., tuple[R
 
     def make(**changes: Any) -> tuple[Run, SweepConfig]:
         settings = {"seeds": 2, "ratios": (0.5, 1.0), "steps": 12, "batch": 8, "validations": 3, "device": "cpu"}
+        settings["arms"] = ("real", "real+classical", "real+duplicates", "real+synthetic")
         own_pool = {} if changes.get("folds") else {"pool": pool.run.id}
         config = SweepConfig(name="sweep", dataset=dataset.name, **{**settings, **own_pool, **changes})
         return create_run(home, config.plain(), "sweep"), config

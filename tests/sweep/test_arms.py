@@ -182,7 +182,7 @@ def test_every_arm_takes_equal_full_steps_and_passes_over_all_images() -> None:
 
 def test_the_plan_is_every_cell_for_every_seed_once() -> None:
     trials = plan(config(seeds=8))
-    assert len(trials) == len(set(trials)) == 80
+    assert len(trials) == len(set(trials)) == 96
     assert {trial.arm for trial in trials[:10]} == {"real", "real+classical", "real+duplicates", "real+synthetic"}
 
 
@@ -191,7 +191,7 @@ def test_the_plan_of_all_arms_replaces_below_one_only_and_covers_every_fold() ->
     settings = {"arms": ARMS, "seeds": 2, "ratios": RATIOS}
     whole = config(**settings)
     crossed = SweepConfig(name="s", dataset="d", folds=folds, **settings)  # type: ignore[arg-type]
-    assert len(plan(whole)) == 2 * 2 * (1 + 4 + 4 + 3 + 3 + 4)
+    assert len(plan(whole)) == 2 * 2 * (1 + 4 + 4 + 3 + 3 + 4) + 2 * 2
     assert max(trial.ratio for trial in plan(whole) if trial.arm.startswith("replaced")) == 0.75
     assert [trial for trial in plan(crossed) if trial.fold == 0] == plan(whole)
     assert len(set(plan(crossed))) == 3 * len(plan(whole))

@@ -70,7 +70,7 @@ def test_the_summary_tells_of_the_generators_and_keeps_its_checks(new_sweep: New
 
 def test_they_must_share_the_seeds_evenly_and_each_have_enough(new_sweep: NewSweep, dataset: Dataset) -> None:
     run, config = new_sweep(pool=make_pool(dataset, generators=2).run.id, seeds=7)
-    with pytest.raises(ErsatzError, match=r"2 generators a class, which take turns, and 7 seeds .* Set seeds to 8"):
+    with pytest.raises(ErsatzError, match=r"2 generators a class, which take turns, and 7 seeds .* Take 8"):
         refuse_unsound(config, open_splits(run.home, config))
     run, config = new_sweep(pool=make_pool(dataset, per_class=20, generators=2).run.id, seeds=6)
     with pytest.raises(ErsatzError, match=r"20 images of the class bleed by one of its 2 generators, but .* needs 24"):
