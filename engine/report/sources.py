@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pandas as pd
@@ -87,6 +88,8 @@ class Sources:
     metrics: pd.DataFrame | None
     """The long table of every metric at every level; sweeps of before have none."""
     test_images: pd.DataFrame | None
+    valid_images: pd.DataFrame | None
+    """The validation images in the order of the trials' scores of them; sweeps of before have none."""
     dataset: Dataset | None
     pools: list[PoolSource]
     generators: list[GeneratorSource]
@@ -130,7 +133,7 @@ def read_sources(run: Run, beside: bool = True) -> Sources:
     generators = [_or_missing(missing, _generator, run.home, name, rankings) for name in references]
     wanted = config.beside if beside else ""
     other = _or_missing(missing, read_sources, Run(run.home, wanted), False) if wanted else None
-    metrics, test_images = run.path / "metrics.parquet", run.path / "test_images.csv"
+    metrics = run.path / "metrics.parquet"
     return Sources(
         run=run,
         config=config,
@@ -138,7 +141,8 @@ def read_sources(run: Run, beside: bool = True) -> Sources:
         summary=SweepSummary.read(run.path / SUMMARY_FILE),
         trials=pd.read_parquet(run.path / "trials.parquet"),
         metrics=pd.read_parquet(metrics) if metrics.is_file() else None,
-        test_images=pd.read_csv(test_images, dtype=str, keep_default_na=False) if test_images.is_file() else None,
+        test_images=_table_of_images(run.path / "test_images.csv"),
+        valid_images=_table_of_images(run.path / "valid_images.csv"),
         dataset=_or_missing(missing, Dataset.open, run.home, config.dataset),
         pools=pools,
         generators=[generator for generator in generators if generator is not None],
@@ -146,6 +150,10 @@ def read_sources(run: Run, beside: bool = True) -> Sources:
         publication=PUBLICATIONS.get(config.repeats),
         missing=list(dict.fromkeys(missing)),
     )
+
+
+def _table_of_images(path: Path) -> pd.DataFrame | None:
+    return pd.read_csv(path, dtype=str, keep_default_na=False) if path.is_file() else None
 
 
 def _or_missing(missing: list[str], read: Callable[..., T], *arguments: Any) -> T | None:

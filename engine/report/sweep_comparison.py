@@ -36,6 +36,8 @@ class Swept:
     test_images: pd.DataFrame
     classes: list[str]
     metrics: pd.DataFrame
+    positive: str = ""
+    """The positive class; empty where it is not known."""
 
 
 def read_swept(run: Run) -> Swept:
@@ -44,13 +46,14 @@ def read_swept(run: Run) -> Swept:
     if "fold" in test_images:
         test_images["fold"] = test_images["fold"].astype(int)
     trials = pd.read_parquet(run.path / "trials.parquet")
-    classes = SweepSummary.read(run.path / SUMMARY_FILE).classes
+    summary = SweepSummary.read(run.path / SUMMARY_FILE)
+    classes = summary.classes
     written = run.path / METRICS_FILE
     if written.is_file():
         metrics = pd.read_parquet(written)
     else:  # a sweep of an earlier version
         metrics = metric_table(trials, test_images, classes, positive_class(classes))
-    return Swept(trials, test_images, classes, metrics)
+    return Swept(trials, test_images, classes, metrics, summary.positive)
 
 
 def same_test(one: Swept, other: Swept) -> bool:
@@ -105,15 +108,23 @@ def readable_differences(table: pd.DataFrame, metric: str, names: tuple[str, str
     )
 
 
-def figure_sweeps(trials: Sequence[tuple[str, pd.DataFrame]], metric: str, arm: str) -> go.Figure:
-    """An arm of several sweeps (name, trials) against the share of synthetic images, its control dashed beside it."""
+def figure_sweeps(
+    trials: Sequence[tuple[str, pd.DataFrame]],
+    metric: str,
+    arm: str,
+    intervals: Sequence[pd.DataFrame | None] = (),
+) -> go.Figure:
+    """An arm of several sweeps (name, trials) against the share of synthetic images, its control dashed beside it.
+
+    `intervals` are `engine.sweep.arm_intervals` of each, for other seeds and test patients.
+    """
     measure = METRICS[metric]
     looks = [(arm, "solid", ARMS[arm].symbol, 2.5)]
     if control := control_of(arm):
         looks.append((control, "dash", "diamond-open", 1.5))
     figure = go.Figure()
     for place, (name, of_sweep) in enumerate(trials):
-        cells = cell_table(of_sweep, metric)
+        cells = cell_table(of_sweep, metric, intervals[place] if intervals else None)
         colour = COLOURS[place % len(COLOURS)]
         for shown, dash, symbol, width in looks:
             if not (cells["arm"] == shown).any():
@@ -140,7 +151,8 @@ def figure_sweeps(trials: Sequence[tuple[str, pd.DataFrame]], metric: str, arm: 
                         for value, low, high, n in zip(own["mean"], own["low"], own["high"], own["n"], strict=True)
                     ],
                     hovertemplate=(
-                        "%{customdata[0]} (95 %: %{customdata[1]}, %{customdata[2]} seeds)<extra>" + words + "</extra>"
+                        "%{customdata[0]} (95 % for other seeds and patients: %{customdata[1]}; "
+                        "%{customdata[2]} seeds)<extra>" + words + "</extra>"
                     ),
                 )
             )

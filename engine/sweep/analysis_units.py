@@ -18,6 +18,9 @@ from engine.datasets.patients import clusters_in, patients_in
 
 Level = Literal["image", "patient"]
 
+SCORES = ("scores", "valid_scores")
+"""Columns of the table of trials that hold a list in each row: what is not read where the metrics are enough."""
+
 
 @dataclass(frozen=True)
 class Units:

@@ -11,12 +11,16 @@ import pandas as pd
 from engine.store.versioned import Number
 from engine.sweep.max_t import alone, crossed, together
 from engine.sweep.metric_table import Parts
+from engine.sweep.metrics import gain_sign
 from engine.sweep.statistics import seed_interval
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """An arm minus another at one ratio, or on the mean over its ratios: paired seed by seed."""
+    """An arm minus another at one ratio, or on the mean over its ratios: paired seed by seed.
+
+    Of a loss (Brier and log score) the other minus the arm, so that more is always better.
+    """
 
     arm: str
     ratio: Number
@@ -60,10 +64,11 @@ def compare(trials: pd.DataFrame, arm: str, against: str, metric: str, parts: Pa
     """`arm` against `against` at every ratio of `arm` and, with several, on their mean, which comes last.
 
     `trials` has a row for each arm, ratio and seed (one for all folds) and a column for the metric. Seeds that lack
-    one of the ratios are left out of all. Without `parts`, the influences of the test patients on the metric, the
-    noise of the test images is not known, and so neither are p and the intervals for both.
+    one of the ratios are left out of all. Differences in a loss are turned round: an improvement is above 0. Without
+    `parts`, the influences of the test patients on the metric, the noise of the test images is not known, and so
+    neither are p and the intervals for both.
     """
-    scores = _scores(trials, metric)
+    scores, sign = _scores(trials, metric), gain_sign(metric)
     pairs = {}
     for ratio in sorted(ratio for name, ratio in scores if name == arm):
         other = _other(scores, against, ratio)
@@ -72,12 +77,12 @@ def compare(trials: pd.DataFrame, arm: str, against: str, metric: str, parts: Pa
     seeds = sorted(set.intersection(*(set(found) for _, found in pairs.values()))) if pairs else []
     if not seeds:
         return []
-    values = _and_mean(np.array([[found[seed] for seed in seeds] for _, found in pairs.values()]))
+    values = sign * _and_mean(np.array([[found[seed] for seed in seeds] for _, found in pairs.values()]))
     ratios = [*pairs, math.nan][: len(values)]
     comparisons = [_comparison(arm, ratio, against, metric, row) for ratio, row in zip(ratios, values, strict=True)]
     if parts is None:
         return comparisons
-    moved = _and_mean(
+    moved = sign * _and_mean(
         np.stack(
             [
                 np.stack([parts[arm, ratio][seed] - parts[other][seed] for seed in seeds])

@@ -1,8 +1,10 @@
 """Run a sweep: every trial once, saved as soon as it ends, so that a killed sweep repeats nothing.
 
 <run>/
-    trials.parquet    one row a trial, with its test scores; replaced whole after every trial (or group of heads)
+    trials.parquet    one row a trial, with its test and validation scores; replaced whole after every trial (or group
+                      of heads)
     test_images.csv   path, class, group, sha256, fold, synthetic in the order of the scores (those of a trial's fold)
+    valid_images.csv  path, class, group, sha256, fold in the order of the validation scores
     views.csv         the seed of every random view, where classical augmentation meets cached features
     metrics.parquet   every metric of every arm, ratio and seed, by image, patient and subgroup; written at the end
     summary.json      cells, comparisons, verdict; written at the end
@@ -31,13 +33,14 @@ from engine.sweep.metric_table import METRICS_FILE, metric_table
 from engine.sweep.metrics import METRICS, confusion_matrix, metrics, positive_class
 from engine.sweep.parallel import devices_for_trials, train_groups
 from engine.sweep.results import SweepResult
-from engine.sweep.splits import open_splits, test_table
+from engine.sweep.splits import open_splits, test_table, valid_table
 from engine.sweep.summary import summarise
 from engine.sweep.summary_model import SUMMARY_FILE
 from engine.sweep.trials import Result, trains_together
 
 TRIALS_FILE = "trials.parquet"
 TEST_FILE = "test_images.csv"
+VALID_FILE = "valid_images.csv"
 
 
 def run_sweep(
@@ -62,6 +65,9 @@ def run_sweep(
     cache, classifier = open_cache(run.home, config)
     with replacing(run.path / TEST_FILE) as temporary:
         test_images.to_csv(temporary, index=False)
+    valid_images = valid_table(splits, config)
+    with replacing(run.path / VALID_FILE) as temporary:
+        valid_images.to_csv(temporary, index=False)
 
     report(Progress("trials", len(rows), len(trials), "trials"))
     for split in splits:
@@ -126,6 +132,7 @@ def _row(result: Result, labels: np.ndarray, positive: int, config: SweepConfig)
         **metrics(labels, scores, positive),
         "confusion": json.dumps(confusion.tolist()),
         "scores": scores.astype(np.float32).ravel(),
+        "valid_scores": None if result.valid_scores is None else result.valid_scores.astype(np.float32).ravel(),
         "seconds": result.seconds,
     }
 

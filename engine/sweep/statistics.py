@@ -80,7 +80,7 @@ def _resamples(n: int) -> np.ndarray:
     return np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), RESAMPLES).astype(float)
 
 
-def wilson_interval(share: float, n: int) -> Interval:
+def wilson_interval(share: float, n: float) -> Interval:
     """95 % interval of a share observed on `n` images (Wilson 1927)."""
     z = stats.norm.ppf(0.975)
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,15 +13,17 @@ import pandas as pd
 from engine.configs import SweepConfig
 from engine.datasets.patients import clusters_in, known_of, patients_in
 from engine.sweep.analysis_units import Level, knows_patients, seed_scores, units_of
+from engine.sweep.arm_intervals import Behind, arm_intervals, counted, metric_interval, patients_behind
 from engine.sweep.arms import baseline_of, control_of, is_synthetic, primary_arm
 from engine.sweep.checks import Check, self_checks
 from engine.sweep.comparisons import Comparison, compare
 from engine.sweep.metric_table import Parts, patient_parts
-from engine.sweep.metrics import METRICS, majority_accuracy, positive_class
+from engine.sweep.metrics import LOG_CLIP, METRICS, majority_accuracy, positive_class
 from engine.sweep.power import detectable
 from engine.sweep.protocol_deviations import Deviation, deviations, dropped_runs
 from engine.sweep.splits import Split
-from engine.sweep.statistics import Interval, cluster_bootstraps, seed_interval, two_way_interval, wilson_interval
+from engine.sweep.statistics import Interval, cluster_bootstraps
+from engine.sweep.subgroup_differences import subgroup_differences
 from engine.sweep.summary_model import (
     Cell,
     Classifier,
@@ -35,7 +38,7 @@ from engine.sweep.summary_model import (
 from engine.sweep.verdict import EXPLORATORY, PHANTOM, RULE, Verdict, judge, prefixed, without_claim
 from engine.sweep.verdict_words import Question
 
-COMPARED = ("accuracy", "balanced_accuracy", "auroc")
+COMPARED = ("accuracy", "balanced_accuracy", "auroc", "brier", "log_score")
 """Metrics that are compared besides the one that the verdict is about."""
 PUBLISHED = "This repeats a published protocol for comparison and claims nothing."
 SOUND = "The sound protocol: equal steps, no flaw, every control and at least 8 repetitions."
@@ -79,8 +82,19 @@ def summarise(
     apart, checks = deviations(config), self_checks(config, splits, trials, test_images, positive)
     verdicts = _verdicts(config, level, compared, apart, checks, dataset.is_phantom)
     primary = primary_arm(config)
+    apart_in_subgroups, interactions = subgroup_differences(
+        trials,
+        test_images,
+        classes,
+        positive,
+        level,
+        config.metric,
+        config.subgroups,
+        [found for found in comparisons if (found.arm, found.metric) == (primary, config.metric)],
+    )
     majority = _majority(splits, test_images)
     units = units_of(test_images, classes, positive, level)
+    behind = patients_behind(config.metric, units, positive)
     return SweepSummary(
         version=SweepSummary.LATEST,
         dataset=dataset.name,
@@ -91,6 +105,7 @@ def summarise(
         classes=classes,
         positive=classes[positive],
         metric=config.metric,
+        log_clip=LOG_CLIP,
         level=level,
         majority_accuracy=majority,
         n_train=_mean_count(splits, "train"),
@@ -104,11 +119,13 @@ def summarise(
         steps=config.steps,
         batch=config.batch,
         detectable=detectable(len(units), config.seeds, len(config.ratios)),
-        cells=tuple(_cells(wide, config.metric)),
+        cells=tuple(_cells(wide, config.metric, parts[config.metric], behind)),
         comparisons=tuple(comparisons),
         averages=tuple(found for found in compared if found.is_mean),
         baselines=tuple(baselines),
         subgroups=tuple(_subgroups(config, level, trials, test_images, classes, positive, table)),
+        subgroup_differences=tuple(apart_in_subgroups),
+        interactions=tuple(interactions),
         test_noise=_test_noise(trials, test_images, classes, comparisons),
         primary_arm=primary,
         verdict=verdicts[primary] if primary else judge(Question(), [], []),
@@ -176,12 +193,16 @@ def _verdicts(
     return verdicts
 
 
-def _cells(wide: pd.DataFrame, metric: str) -> list[Cell]:
-    """Mean of the sweep's metric in each arm and ratio with its interval over seeds, and the means of the others."""
+def _cells(wide: pd.DataFrame, metric: str, parts: Parts, behind: Behind) -> list[Cell]:
+    """Mean of the sweep's metric in each arm and ratio with its interval for seeds and test patients, and the means of
+    the others."""
     cells = []
     for (arm, ratio), cell in wide.groupby(["arm", "ratio"], sort=False):
-        values = cell[metric].dropna().to_numpy()
-        interval = seed_interval(values) if len(values) else Interval(math.nan, math.nan, math.nan)
+        by_seed = cell.set_index("seed")[metric].dropna()
+        values, interval = by_seed.to_numpy(), Interval(math.nan, math.nan, math.nan)
+        if len(values):
+            moved = np.stack([parts[str(arm), float(ratio)][seed] for seed in by_seed.index])  # type: ignore[arg-type]
+            interval = metric_interval(metric, values, moved, behind)
         cells.append(
             Cell(
                 arm=arm,
@@ -191,6 +212,7 @@ def _cells(wide: pd.DataFrame, metric: str) -> list[Cell]:
                 mean=interval.mean,
                 low=interval.low,
                 high=interval.high,
+                interval_for="seeds and test patients",
                 n_real=int(cell["n_real"].iloc[0]),
                 n_synthetic=int(cell["n_synthetic"].iloc[0]),
                 means={name: float(cell[name].mean()) for name in METRICS},
@@ -234,23 +256,14 @@ def _subgroups(
     table: pd.DataFrame,
 ) -> list[Subgroup]:
     """The sweep's metric in each subgroup, with an interval for seeds and test images. Exploratory, uncorrected."""
-    whole = table[(table["level"] == level) & (table["subgroup"] != "") & (table["metric"] == config.metric)]
+    counts = table[(table["level"] == level) & (table["subgroup"] != "") & (table["metric"] == config.metric)]
     rows = []
-    for (column, value), of_value in whole.groupby(["subgroup", "value"]):
-        parts = _subgroup_parts(
-            config.metric, trials, test_images, test_images[column] == value, classes, positive, level
-        )
-        for _, cell in of_value.groupby(["arm", "ratio"], sort=False):
-            arm, ratio = str(cell["arm"].iloc[0]), float(cell["ratio"].iloc[0])
-            by_seed = cell.set_index("seed")["score"].dropna()
-            mean = low = high = math.nan
-            if len(by_seed):
-                moved = np.stack([parts[arm, ratio][seed] for seed in by_seed.index])
-                found = two_way_interval(by_seed.to_numpy(), moved)
-                mean, low, high = found.mean, max(found.low, 0.0), min(found.high, 1.0)
-                if low == high:  # no repetition and no image differed: the count alone decides how sure that is
-                    wilson = wilson_interval(min(max(found.mean, 0.0), 1.0), moved.shape[1])
-                    low, high = max(wilson.low, 0.0), min(wilson.high, 1.0)
+    for (column, value), of_value in counts.groupby(["subgroup", "value"]):
+        among = (test_images[column] == value).to_numpy()
+        found = arm_intervals(counted(trials, test_images, classes, positive, level, among), [config.metric])
+        known: dict[Any, Any] = {(row.arm, row.ratio): row for row in found.itertuples(index=False)}
+        for (arm, ratio), cell in of_value.groupby(["arm", "ratio"], sort=False):
+            own = known.get((arm, ratio))  # none where the metric is not defined in any seed
             rows.append(
                 Subgroup(
                     column=column,
@@ -258,34 +271,13 @@ def _subgroups(
                     arm=arm,
                     ratio=ratio,
                     metric=config.metric,
-                    mean=mean,
-                    low=low,
-                    high=high,
+                    mean=math.nan if own is None else own.mean,
+                    low=math.nan if own is None else own.low,
+                    high=math.nan if own is None else own.high,
                     n=int(cell["n"].iloc[0]),
                 )
             )
     return rows
-
-
-def _subgroup_parts(
-    metric: str,
-    trials: pd.DataFrame,
-    test_images: pd.DataFrame,
-    among: pd.Series,
-    classes: list[str],
-    positive: int,
-    level: Level,
-) -> Parts:
-    """The patients' influences on a metric of a part of the test images."""
-    kept = {fold: among[of_fold].to_numpy() for fold, of_fold in test_images.groupby("fold").groups.items()}
-    cut = [
-        np.reshape(scores, (-1, len(classes)))[kept[fold]].ravel()
-        for scores, fold in zip(trials["scores"], trials["fold"], strict=True)
-    ]
-    present = {fold for fold, mask in kept.items() if mask.any()}
-    return patient_parts(
-        metric, trials.assign(scores=cut)[trials["fold"].isin(present)], test_images[among], classes, positive, level
-    )
 
 
 def _majority(splits: Sequence[Split], test_images: pd.DataFrame) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -13,6 +13,7 @@ from engine.sweep.checks import Check, check_id
 from engine.sweep.comparisons import Comparison
 from engine.sweep.power import Detectable
 from engine.sweep.protocol_deviations import Deviation, DroppedRuns
+from engine.sweep.subgroup_differences import Interaction, SubgroupDifference
 from engine.sweep.verdict import FORMER_RULE, Verdict
 
 SUMMARY_FILE = "summary.json"
@@ -56,7 +57,7 @@ class Fold(Result):
 
 
 class Cell(Result):
-    """The sweep's metric in an arm and ratio, with its 95 % interval over the seeds."""
+    """The sweep's metric in an arm and ratio, with its 95 % interval."""
 
     arm: str
     ratio: float
@@ -65,6 +66,8 @@ class Cell(Result):
     mean: Number
     low: Number
     high: Number
+    interval_for: Literal["seeds", "seeds and test patients"] = "seeds"
+    """Whose luck the interval holds for; in sweeps of before that of the seeds alone, on these test images."""
     n_real: int
     n_synthetic: int
     means: dict[str, Number]
@@ -126,6 +129,8 @@ class SweepSummary(Versioned):
     classes: list[str]
     positive: str = ""
     metric: str = "accuracy"
+    log_clip: Number = math.nan
+    """The log score takes no probability for smaller than this; of sweeps of before there is no log score."""
     level: Level = "image"
     majority_accuracy: Number = math.nan
     """Accuracy of always naming the class most frequent in the (fold's) training images."""
@@ -148,6 +153,10 @@ class SweepSummary(Versioned):
     baselines: tuple[Comparison, ...] = ()
     """Comparisons of the arms without synthetic images."""
     subgroups: tuple[Subgroup, ...] = ()
+    subgroup_differences: tuple[SubgroupDifference, ...] = ()
+    """Of the arm that the verdict is about, in each subgroup; sweeps of before have none."""
+    interactions: tuple[Interaction, ...] = ()
+    """Whether those differ between the subgroups of a column."""
     test_noise: TestNoise
     primary_arm: str | None = None
     """The arm that the verdict is about."""

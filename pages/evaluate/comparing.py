@@ -22,7 +22,7 @@ from engine.report.sweep_comparison import (
 )
 from engine.report.tables import METRICS
 from engine.store.runs import Run, list_runs
-from engine.sweep.analysis_units import Level, knows_patients
+from engine.sweep.analysis_units import SCORES, Level, knows_patients
 from engine.sweep.arms import is_synthetic, primary_arm
 from engine.sweep.summary_model import SUMMARY_FILE, SweepSummary
 from pages.components.charts import chart
@@ -34,6 +34,7 @@ from pages.components.query_params import put
 from pages.components.run_summary import about_of, config_of
 from pages.components.runs import run_picker
 from pages.components.views import go
+from pages.evaluate.outcomes import intervals_of
 from pages.evaluate.verdicts import VERDICTS
 from pages.evaluate.views import BESIDE, READ
 
@@ -158,11 +159,14 @@ def results(runs: list[Run], configs: list[SweepConfig], sweeps: list[Swept], na
             width=300,
         )
     trials = [(name, swept.trials) for name, swept in zip(names, sweeps, strict=True)]
+    every = zip(runs, sweeps, configs, strict=True)
     chart(
-        figure_sweeps(trials, metric, arm),
+        figure_sweeps(trials, metric, arm, [_intervals(run, swept, config, metric) for run, swept, config in every]),
         f"compared-{runs[0].id}",
         f"compared-{metric}",
-        lambda: pd.concat([of_sweep.drop(columns="scores").assign(sweep=name) for name, of_sweep in trials]),
+        lambda: pd.concat(
+            [of_sweep.drop(columns=list(SCORES), errors="ignore").assign(sweep=name) for name, of_sweep in trials]
+        ),
     )
     by_patient = all(config.level == "patient" for config in configs) and all(
         knows_patients(swept.test_images) for swept in sweeps
@@ -182,6 +186,11 @@ def results(runs: list[Run], configs: list[SweepConfig], sweeps: list[Swept], na
         "test images; it is not corrected for the number of rows, and many rows were looked at. What a sweep says of "
         "synthetic images is its own verdict; this table says how two set-ups differ."
     )
+
+
+def _intervals(run: Run, swept: Swept, config: SweepConfig, metric: Metric) -> pd.DataFrame | None:
+    """Of each arm, for other seeds and test patients, by image as the figure."""
+    return intervals_of(run, swept.classes, swept.positive, config, metric, "image", "", "")
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
