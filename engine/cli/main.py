@@ -340,6 +340,19 @@ def _sweep_settings(preset_name: str, published: bool) -> dict[str, Any]:
 
 
 @app.command()
+def outcomes(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="A finished sweep.")], as_json: Json = False
+) -> None:
+    """Show what a sweep found beside its metric: intervals of the arms, calibration, a threshold fixed on the
+    validation images, and subgroup differences. Curves are in the CSVs of `report`."""
+    from engine.report.outcome_report import outcome_text, outcome_values
+    from engine.report.sources import read_sources
+
+    sources = read_sources(named_run(run_id, "sweep"), beside=False)
+    show(outcome_values(sources), as_json, outcome_text(sources))
+
+
+@app.command()
 def report(
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="A finished sweep.")], as_json: Json = False
 ) -> None:

@@ -88,7 +88,7 @@ def figure_differences(comparisons: pd.DataFrame, metric: str = "accuracy", arm:
         showarrow=False,
     )
     figure.add_vline(x=0, line={"color": LINE, "width": 1.5})
-    noise = "95 % over seeds and test images" if both else "95 % over seeds alone, on these test images"
+    noise = "95 % over seeds and test images" if both else "95 % interval over seeds alone, on these test images"
     kind = "Improvement" if measure.loss else "Difference"
     styled(
         figure,

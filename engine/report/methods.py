@@ -23,6 +23,7 @@ from engine.report.sweep_words import (
 )
 from engine.report.tables import METRICS
 from engine.sweep.arms import arm_rule, baseline_of, control_of, has_ratios, ratios_of
+from engine.sweep.metrics import LOG_CLIP
 from engine.sweep.statistics import QUICK_LOOK_BELOW
 from engine.sweep.summary_model import SweepSummary
 from engine.sweep.verdict import FORMER_RULE
@@ -247,13 +248,21 @@ def _statistics(sources: Sources) -> str:
     text = (
         f"Each arm was {seeds}, which fix{'' if config.seeds > 1 else 'es'} initial weights, order and subsets alike "
         f"in all arms; the test images, {test}{altered}, {was} {read}. The outcome was "
-        f"{metric if metric.isupper() else metric[0].lower() + metric[1:]} {level}"
+        f"{metric if metric.isupper() else metric[0].lower() + metric[1:]} {level}{_loss(config.metric)}"
     )
     if not config.claims:
         return text + ". The protocol repeats a published one, and no claim was made from it."
     if config.seeds == 1:
         return text + ". No claim was made from a single repetition."
     return f"{text}, chosen before the sweep. {_rule(sources)}"
+
+
+def _loss(metric: str) -> str:
+    """That less of it is better, and below what a probability does not count."""
+    if not METRICS[metric].loss:
+        return ""
+    clip = f", probabilities below {LOG_CLIP:g} counted as that" if metric == "log_score" else ""
+    return f" (lower is better, and differences are told as improvements{clip})"
 
 
 def _rule(sources: Sources) -> str:

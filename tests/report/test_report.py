@@ -120,6 +120,7 @@ def test_the_csv_files_hold_the_numbers_of_the_figures(home: Home) -> None:
     trials = pd.read_csv(run.path / "trials.csv")
     assert len(trials) == 8 * 10
     assert "scores" not in trials
+    assert "valid_scores" not in trials
     cells = pd.read_csv(run.path / "cells.csv").set_index(["metric", "arm", "ratio"])
     real = trials[trials["arm"] == "real"]
     assert cells.loc[("accuracy", "real", 0.0), "mean"] == pytest.approx(real["accuracy"].mean())
@@ -128,8 +129,10 @@ def test_the_csv_files_hold_the_numbers_of_the_figures(home: Home) -> None:
 
 
 def test_every_table_is_there_as_csv_and_as_parquet(pair: Run) -> None:
-    names = {path.stem for path in pair.path.glob("*.csv")} - {"test_images"}
+    names = {path.stem for path in pair.path.glob("*.csv")} - {"test_images", "valid_images"}
     assert {"cells", "comparisons", "classes", "reliability", "subgroups", "quality_scores", "neighbours"} <= names
+    assert {"calibration", "curves", "decision_curves", "operating_points", "checklist", "participants"} <= names
+    assert {"missing_values", "subgroup_differences", "interactions"} <= names
     assert {"memorisation", "feature_map", "published", "metrics", "trials", "training", "class_counts"} <= names
     for name in names:
         csv, parquet = pd.read_csv(pair.path / f"{name}.csv"), pd.read_parquet(pair.path / f"{name}.parquet")
@@ -293,11 +296,13 @@ def test_a_sweep_of_before_is_still_reported(home: Home) -> None:
             row.pop(name, None)
     (run.path / "summary.json").write_text(json.dumps(summary))
     (run.path / "metrics.parquet").unlink()
-    trials = pd.read_parquet(run.path / "trials.parquet").drop(columns=["fold", "average_precision", "ece"])
+    gone = ["fold", "average_precision", "ece", "log_score", "valid_scores"]
+    trials = pd.read_parquet(run.path / "trials.parquet").drop(columns=gone)
     trials.to_parquet(run.path / "trials.parquet")
     text = text_of(write_report(run).read_text())
     assert "95 % interval over seeds" in (run.path / "report.html").read_text()
     assert "before the program checked its own results" in text
+    assert "this sweep is of before the scores of the validation images were kept" in text
     assert "Holm's correction over" in methods_text(read_sources(run))
     assert "sign-flip permutation of the paired differences; corrected: Holm" in text
 
