@@ -18,6 +18,7 @@ from engine.datasets.splitting import CUT
 from engine.report.headline_answers import answers, decisive, of_patients
 from engine.report.html import write_report
 from engine.report.methods import methods_text
+from engine.report.outcome_report import outcome_text, outcome_values
 from engine.report.pictures import gallery
 from engine.report.provenance import parents
 from engine.report.reader_study import without_names
@@ -139,6 +140,31 @@ def test_every_table_is_there_as_csv_and_as_parquet(pair: Run) -> None:
         assert len(csv) == len(parquet)
         assert set(csv) <= set(parquet), name
     assert "scores" in pd.read_parquet(pair.path / "trials.parquet"), "the sweep's own table was overwritten"
+
+
+def test_outcomes_are_told_as_values_and_in_words(pair: Run) -> None:
+    sources = read_sources(pair, beside=False)
+    values = json.loads(json.dumps(outcome_values(sources), allow_nan=False))
+    cells = pd.read_csv(pair.path / "cells.csv").set_index(["metric", "arm", "ratio"])
+    of_metric = {(row["metric"], row["arm"], row["ratio"]): row for row in values["arms"]}
+    if sources.config.level == "image":
+        row = of_metric["accuracy", "real", 0.0]
+        assert row["low"] == pytest.approx(cells.loc[("accuracy", "real", 0.0), "low"])
+    assert {row["measure"] for row in values["calibration"]} == {"intercept", "slope"}
+    assert {row["column"] for row in values["interactions"]} == {"sex"}
+    text = outcome_text(sources)
+    assert "exploratory; test of interaction, p" in text
+    assert "fixed on the validation images" in text
+    page = text_of((pair.path / "report.html").read_text())
+    assert "Does the gain differ between subgroups?" in page
+    assert "for the authors" in page
+    items = pd.read_csv(pair.path / "checklist.csv")
+    assert items.groupby("guideline")["item"].count().to_dict() == {"CLAIM 2024": 44, "TRIPOD+AI": 27}
+    assert items.loc[items["status"] == "for the authors", "answer"].isna().all()
+    flow = pd.read_csv(pair.path / "participants.csv")
+    images = flow.set_index("stage")["images"]
+    assert images["found"] == images["used"] + images.get("excluded", pd.Series(0, dtype=int)).sum()
+    assert flow.loc[flow["stage"] == "part", "images"].sum() == images["used"]
 
 
 def test_test_images_of_unknown_patients_are_not_counted_as_one() -> None:
