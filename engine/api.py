@@ -145,12 +145,14 @@ class Workspace:
         """
         return Dataset.open(self.home, name)
 
-    def train(self, dataset: Dataset | str, *, gan: str = "dcgan", **settings: Any) -> list[Run]:
+    def train(self, dataset: Dataset | str, *, gan: str = "dcgan", generators: int = 1, **settings: Any) -> list[Run]:
         """Start training a generator for each class, or one for all with `conditional=True`.
 
         Args:
             dataset: A frozen data set, or its name; its training split alone is used.
             gan: "dcgan" or "stylegan2-ada".
+            generators: Generators of each class, 1 to 5, each with a seed of its own; a pool of several lets a sweep
+                tell the luck of their training from a result.
             **settings: Fields of `engine.configs.DcganConfig` or `StyleganConfig`, such as `kimg` (length in thousands
                 of images shown), `batch` (images), `class_name`, `seed`.
 
@@ -165,7 +167,7 @@ class Workspace:
         """
         found = dataset if isinstance(dataset, Dataset) else self.dataset(dataset)
         configs, beside = jobs.trainings_by_class(
-            {**settings, "gan": gan, "dataset": found.name}, lambda: found.classes
+            {**settings, "gan": gan, "dataset": found.name}, lambda: found.classes, generators
         )
         return [self._submit(config, beside) for config in configs]
 
@@ -173,7 +175,7 @@ class Workspace:
         """Start making a pool of synthetic images; waits for trainings that are not finished.
 
         Args:
-            generators: The trainings: one of each class, or a conditional one.
+            generators: The trainings: one of each class, or a conditional one; or several of each.
             name: Name of the pool.
             **settings: Fields of `engine.configs.PoolConfig`, such as `images_per_class`, `first_seed`, `psi`.
 

@@ -157,7 +157,7 @@ def _home_with_noise(folder: Path) -> Home:
                 image.save(folder / "source" / split / name / f"{i}.png")
     home = Home(folder / "home")
     config = ImportConfig(
-        name="noise", source=str(folder / "source"), layout="folder", size=32, mode="L", split="given"
+        name="noise", source=str(folder / "source"), layout="folder", size=32, mode="L", split="given", positive="b"
     )
     dataset = import_dataset(home, config)
     if not dataset.frozen:

@@ -1,4 +1,4 @@
-"""`dataset import | audit | split | move | freeze | delete | list`."""
+"""`dataset import | audit | split | move | freeze | positive | delete | list`."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ from engine.cli.follow import follow_to_end
 from engine.cli.options import with_options
 from engine.cli.output import Detach, Json, console, show, table
 from engine.configs import ImportConfig
-from engine.datasets import editing
+from engine.datasets import editing, seal
 from engine.datasets.dataset import SPLITS, Dataset, how_to_freeze, list_datasets
 from engine.datasets.folds import make_folds
+from engine.datasets.positive_class import positive_of, sentence_on
 from engine.datasets.previewing import preview
 from engine.jobs.dataset_removal import remove, uses_of
 from engine.jobs.submit import submit
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
+from engine.store.roles import machine_user
+from engine.sweep.standing import day, plans_of, readers, seal_sentence
 
 app = typer.Typer(no_args_is_help=True, help="Import, audit, split and freeze data sets.")
 
@@ -123,12 +126,79 @@ def freeze(
     accept_findings: Annotated[
         bool, typer.Option("--accept-findings", help="Freeze in spite of leaks or label conflicts; it is recorded.")
     ] = False,
+    sealed: Annotated[
+        bool,
+        typer.Option(
+            "--seal",
+            help="Seal the test part too: no sweep reads it and no page shows it before `dataset reveal`. Also of a "
+            "split that is frozen already, as long as no sweep has read it.",
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Freeze the split with hashes; training and sweeps need that."""
     dataset = Dataset.open(Home.from_environment(), name)
-    editing.freeze(dataset, accept_findings)
+    editing.freeze(dataset, accept_findings, sealed, machine_user())
     _show_dataset(Dataset.open(dataset.home, name), as_json)
+
+
+@app.command("reveal")
+def reveal(
+    name: str,
+    reason: Annotated[str, typer.Option(help="Why; it stays in the ledger, with the date and the registered plans.")],
+    as_json: Json = False,
+) -> None:
+    """Take the seal off a test part, for good: sweeps may read it from then on."""
+    dataset = Dataset.open(Home.from_environment(), name)
+    plans = seal.reveal(dataset, reason, machine_user())
+    named = f"The registered plan{'s' * (len(plans) > 1)} {', '.join(plans)}" if plans else "No registered plan"
+    text = f"The test part of {name} is revealed. {named} was made for it before; the ledger says so."
+    text = text.replace(" was ", " were ") if len(plans) > 1 else text
+    show({"revealed": name, "reason": reason, "plans": plans}, as_json, text)
+
+
+@app.command("ledger")
+def ledger(name: str, as_json: Json = False) -> None:
+    """Show who has read the test part: every sweep, with the images it shares, and seals and plans."""
+    dataset = Dataset.open(Home.from_environment(), name)
+    others, made, seals = readers(dataset), plans_of(dataset), list(seal.history(dataset))
+    sealed = seal.is_sealed(dataset)
+    values = {
+        "dataset": name,
+        "sealed": sealed,
+        "seals": seals,
+        "plans": [{"id": plan.id, "time": plan.time, "sha256": plan.sha256} for plan in made],
+        "sweeps": [
+            {key: value for key, value in vars(other.reading).items() if key != "images"} | {"shared": other.shared}
+            for other in others
+        ],
+    }
+    rows = [[number, other.reading.run, other.words] for number, other in enumerate(others, start=1)]
+    if not as_json:
+        for sentence in [
+            *map(seal_sentence, seals),
+            *(f"The plan {plan.id} was registered on {day(plan.time)}." for plan in made),
+        ]:
+            console.print(sentence, soft_wrap=True, markup=False)
+    empty = "It is sealed, and no sweep has read it." if sealed else "No sweep has read its test part yet."
+    show(values, as_json, table("", ["", "sweep", "name, date"], rows) if rows else empty)
+
+
+@app.command("positive")
+def positive(
+    name: str,
+    class_name: Annotated[
+        str, typer.Argument(metavar="CLASS", help="The finding that is looked for; empty: only show which it is.")
+    ] = "",
+    as_json: Json = False,
+) -> None:
+    """Say which of two classes is the positive one; a frozen split stays as it is, and sweeps keep theirs."""
+    dataset = Dataset.open(Home.from_environment(), name)
+    if class_name:
+        dataset = editing.set_positive(dataset, class_name)
+    found = positive_of(dataset)
+    none = f"The data set {name} has {len(dataset.classes)} classes; only of two classes one is positive."
+    show(_positive_values(dataset), as_json, sentence_on(found) if found else none)
 
 
 @app.command("delete")
@@ -169,16 +239,24 @@ def _values(dataset: Dataset) -> dict[str, Any]:
         "name": dataset.name,
         "path": str(dataset.path),
         "classes": dataset.classes,
+        "positive": _positive_values(dataset),
         "size": dataset.size,
         "mode": dataset.mode,
         "frozen": dataset.frozen,
         "fingerprint": dataset.fingerprint,
+        "sealed": dataset.frozen and seal.is_sealed(dataset),
         "phantom": dataset.is_phantom,
         "counts": {str(cell): int(count) for cell, count in counts.items()},
         "notes": list(dataset.info.provenance.notes),
         "offers": list(dataset.info.provenance.offers),
         "findings": dataset.info.audit.findings,
     }
+
+
+def _positive_values(dataset: Dataset) -> dict[str, str] | None:
+    """The positive class, where it came from, and that in a sentence; None unless there are two classes."""
+    found = positive_of(dataset)
+    return {"class": found.name, "origin": found.origin, "sentence": sentence_on(found)} if found else None
 
 
 def _show_dataset(dataset: Dataset, as_json: bool) -> None:
@@ -192,13 +270,15 @@ def _show_dataset(dataset: Dataset, as_json: bool) -> None:
             f"[bold]{dataset.name}[/bold]{phantom}: {len(dataset.rows())} images, {dataset.path}", soft_wrap=True
         )
         console.print(table("", ["class", *splits], rows))
+        if (found := positive_of(dataset)) is not None:
+            console.print(f"- {sentence_on(found)}", soft_wrap=True, markup=False)
         for note in (*values["notes"], *values["offers"]):
             console.print(f"- import: {note}", soft_wrap=True, markup=False)
         for finding in values["findings"]:
             fix = f" Remedy: --fix {finding['remedy']}." if finding["remedy"] else ""
             console.print(f"- {finding['severity']}: {finding['sentence']}{fix}", soft_wrap=True, markup=False)
         console.print(
-            "The split is frozen."
+            f"The split is frozen.{' Its test part is sealed.' if values['sealed'] else ''}"
             if dataset.frozen
             else f"Not frozen. {how_to_freeze(dataset.name, dataset.info.audit.findings)}",
             soft_wrap=True,

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import pandas as pd
 import typer
 
-from engine.cli import datasets, explore, network, review
+from engine.cli import datasets, explore, network, review, sweeps
 from engine.cli.datasets import folds as make_folds
 from engine.cli.dry_run import dry_run_command
 from engine.cli.follow import follow_to_end
@@ -19,11 +19,10 @@ from engine.cli.options import assignments, fields, with_options
 from engine.cli.output import Detach, Json, console, notices, show, table
 from engine.cli.projection import project
 from engine.cli.quality import exclude, quality, rank, restore
-from engine.cli.runs import about, delete, named_run, queue, run_values, runs, stop
+from engine.cli.runs import about, delete, history, named_run, queue, run_values, runs, stop
 from engine.cli.serve import require_free_port, serve
 from engine.configs import (
     Config,
-    Fold,
     GeneratorReference,
     ImportConfig,
     PipelineConfig,
@@ -33,8 +32,8 @@ from engine.configs import (
 )
 from engine.configs.gans import gans
 from engine.datasets.dataset import Dataset
-from engine.datasets.folds import parent_of_folds
 from engine.datasets.patients import with_patients
+from engine.datasets.positive_class import positive_of, sentence_on
 from engine.jobs import submit as jobs
 from engine.jobs.kinds import kind_named, parse_config, result_of
 from engine.jobs.results import PipelineResult
@@ -44,6 +43,8 @@ from engine.store.home import Home, is_checkout
 from engine.store.runs import Run
 from engine.sweep.analysis_units import patients
 from engine.sweep.power import foretold
+from engine.sweep.splits import named_splits
+from engine.sweep.standing import before_start, standing_of_plan
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -56,6 +57,7 @@ app.add_typer(datasets.app, name="dataset")
 app.add_typer(network.app, name="network")
 app.add_typer(explore.app, name="explore")
 app.add_typer(review.app, name="review")
+app.add_typer(sweeps.plan_app, name="plan")
 
 Port = Annotated[int, typer.Option(help="Port of the dashboard.")]
 PresetName = Annotated[str, typer.Option("--preset", help=f"Start from the settings of {', '.join(PRESETS)}.")]
@@ -107,6 +109,7 @@ def demo(
     gan: Annotated[str, typer.Option(help=f"{' or '.join(gans())} [default: the preset's own]")] = "",
     protocol: Annotated[str, typer.Option(help=PipelineConfig.model_fields["protocol"].description)] = "both",
     folds: Annotated[int, typer.Option(help=PipelineConfig.model_fields["folds"].description)] = 0,
+    generators: Annotated[int, typer.Option(help=PipelineConfig.model_fields["generators"].description)] = 1,
     size: Annotated[
         str | None,
         typer.Option(
@@ -136,6 +139,7 @@ def demo(
             "gan": gan,
             "protocol": protocol,
             "folds": folds,
+            "generators": generators,
             "size": "full" if full else size if size is not None else usual_size(preset_name, trained),
             "minutes": minutes,
             "overrides": overrides,
@@ -199,6 +203,9 @@ def train(
     dataset: Annotated[str, typer.Argument(help="A frozen data set; `dataset list` shows them.")],
     gan: Annotated[str, typer.Option(help=f"{' or '.join(gans())} [default: the preset's, or dcgan]")] = "",
     preset_name: PresetName = "",
+    generators: Annotated[
+        int, typer.Option(help="Generators of each class, 1 to 5, each with a seed of its own, for one pool of all.")
+    ] = 1,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what it would cost, measured by a few iterations.")
     ] = False,
@@ -211,7 +218,7 @@ def train(
     home = Home.from_environment()
     base = preset(preset_name).train_settings(gan) if preset_name else {"gan": gan or "dcgan"}
     values = {**base, **settings, "dataset": dataset}
-    configs, beside = jobs.trainings_by_class(values, lambda: Dataset.open(home, dataset).classes)
+    configs, beside = jobs.trainings_by_class(values, lambda: Dataset.open(home, dataset).classes, generators)
     if dry_run:
         dry_run_command(home, configs, as_json)
         return
@@ -236,7 +243,8 @@ def export(
 @with_options(PoolConfig, omit=("name", "dataset", "dataset_fingerprint", "generators", "first_seed", "psi_cutoff"))
 def sample(
     run_ids: Annotated[
-        list[str], typer.Argument(metavar="RUN...", help="Training runs: one a class, or a conditional one.")
+        list[str],
+        typer.Argument(metavar="RUN...", help="Training runs: one a class, or a conditional one; or several."),
     ],
     name: Annotated[str, typer.Option(help="Save a pool under this name, for a sweep.")] = "",
     out: Annotated[Path | None, typer.Option(help="Write single images into this folder instead of a pool.")] = None,
@@ -292,51 +300,50 @@ app.command()(restore)
 
 
 @app.command()
-@with_options(SweepConfig, omit=("name", "dataset", "dataset_fingerprint", "pool", "pool_sha256", "folds"))
+@with_options(SweepConfig, omit=sweeps.FILLED_IN)
 def sweep(
     pools: Annotated[
-        list[str],
-        typer.Argument(metavar="POOL...", help="The run id of a pool; of one for each fold to cross-validate."),
-    ],
-    name: Annotated[str, typer.Option(help="Name of the sweep; empty: the data set's.")] = "",
+        list[str] | None,
+        typer.Argument(
+            metavar="[POOL...]",
+            help="The run id of a pool; of one for each fold to cross-validate; none with --plan. `sweep judge RUN` is "
+            "`judge RUN`.",
+        ),
+    ] = None,
+    name: sweeps.SweepName = "",
     preset_name: PresetName = "",
-    published: Annotated[
-        bool, typer.Option("--published", help="With --preset: the protocol as it was published, which claims nothing.")
-    ] = False,
+    published: sweeps.Published = False,
+    plan: Annotated[str, typer.Option(metavar="PLAN", help="Start exactly the sweep of this registered plan.")] = "",
     detach: Detach = False,
     as_json: Json = False,
     *,
     settings: dict[str, Any],
 ) -> None:
     """Train the classifier with growing shares of synthetic images, and the controls, to a verdict."""
-    home = Home.from_environment()
-    base = _sweep_settings(preset_name, published)
-    datasets = [named_run(pool, "pool").config()["dataset"] for pool in pools]
-    if len(pools) == 1:
-        images: dict[str, Any] = {"dataset": datasets[0], "pool": pools[0]}
+    home, pools = Home.from_environment(), pools or []
+    if pools[:1] == ["judge"] and len(pools) == 2:
+        sweeps.judge(pools[1], as_json)
+        return
+    if plan:
+        config = sweeps.planned_config(home, plan, pools, preset_name, settings | ({"name": name} if name else {}))
+    elif not pools:
+        raise ErsatzError(
+            "No pool is named; at least one POOL is expected, or --plan PLAN. `runs --kind pool` lists them."
+        )
     else:
-        folds = tuple(Fold(dataset=dataset, pool=pool) for dataset, pool in zip(datasets, pools, strict=True))
-        images = {"dataset": parent_of_folds(home, datasets), "folds": folds}
-    config = SweepConfig.build({**base, **settings, "name": name or images["dataset"], **images})
+        config = sweeps.sweep_config(home, pools, name, preset_name, published, settings)
     run = jobs.submit(home, config)
     if not (detach or as_json):
+        datasets = [split.dataset for split in named_splits(config)]
         tested = pd.concat([with_patients(Dataset.open(home, dataset), "test") for dataset in datasets])
+        found = positive_of(Dataset.open(home, config.dataset))
+        if found is not None and found.origin == "guessed" and not config.positive_class:
+            how = f"`python -m engine dataset positive {config.dataset} CLASS` says which it is, before a sweep."
+            notices.print(f"{sentence_on(found)} {how}", soft_wrap=True, markup=False)
         n_test = len(set(patients(tested))) if config.level == "patient" else len(tested)
         notices.print(foretold(n_test, config.seeds, len(config.ratios), f"{config.level}s"), soft_wrap=True)
+        notices.print(before_start(standing_of_plan(home, config)), soft_wrap=True, markup=False)
     _finish([run], detach, as_json)
-
-
-def _sweep_settings(preset_name: str, published: bool) -> dict[str, Any]:
-    """The sweep of a preset: the sound one, or the one that was published."""
-    if not published:
-        return preset(preset_name).sweep if preset_name else {}
-    settings = preset(preset_name).published if preset_name else {}
-    if not settings:
-        raise ErsatzError(
-            "--published needs a --preset that repeats a published classifier; expected one of "
-            f"{', '.join(name for name, chosen in PRESETS.items() if chosen.published)}. Name it, or leave it out."
-        )
-    return settings
 
 
 @app.command()
@@ -354,15 +361,20 @@ def outcomes(
 
 @app.command()
 def report(
-    run_id: Annotated[str, typer.Argument(metavar="RUN", help="A finished sweep.")], as_json: Json = False
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="A finished sweep.")],
+    rejudged: Annotated[
+        bool, typer.Option("--rejudged", help="Of its second judgement (`judge`), into the folder rejudged.")
+    ] = False,
+    as_json: Json = False,
 ) -> None:
     """Write the sweep's HTML report and its CSVs."""
     from engine.report.html import write_report
 
-    path = write_report(named_run(run_id, "sweep"))
+    path = write_report(named_run(run_id, "sweep"), rejudged)
     show({"path": str(path)}, as_json, str(path))
 
 
+app.command()(sweeps.judge)
 app.command()(runs)
 app.command()(about)
 app.command()(queue)
@@ -401,7 +413,9 @@ def _finish(submitted: list[Run], detach: bool, as_json: bool) -> None:
     if not detach:
         follow_to_end(submitted, [_title(run) for run in submitted])
     values = [run_values(run) for run in submitted]
-    sentences = [getattr(result_of(run), "sentence", "") for run in submitted]  # some kinds have none
+    sentences = [  # some kinds have none
+        " ".join([getattr(result_of(run), "sentence", ""), *history(run)]).strip() for run in submitted
+    ]
     text = "\n".join(f"{v['run']} is {v['state']}. {told}".strip() for v, told in zip(values, sentences, strict=True))
     show(values if len(values) > 1 else values[0], as_json, text)
 

@@ -7,14 +7,17 @@ from typing import Annotated, Any
 import typer
 
 from engine.cli.output import Json, notices, show, table
+from engine.configs import SweepConfig
 from engine.jobs import submit as jobs
 from engine.jobs.deletion_impact import deletion_impact
+from engine.jobs.kinds import parse_config
 from engine.jobs.queue import waiting
 from engine.store.about import about as said_of
 from engine.store.about import change_about, change_tags
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
-from engine.store.runs import Run, list_runs
+from engine.store.runs import Run, State, list_runs
+from engine.sweep.standing import standing_of
 
 RunId = Annotated[str, typer.Argument(metavar="RUN")]
 
@@ -33,7 +36,9 @@ def runs(
         values = run_values(run)
         log = "\n".join(run.log_path.read_text().splitlines()[-15:])
         lines = "\n".join(f"{key}: {value}" for key, value in values.items())
-        show({**values, "log": log}, as_json, f"{lines}\n\n{log}")
+        told = {"test_set": standing} if (standing := history(run)) else {}
+        lines += "".join(f"\n{sentence}" for sentence in standing)
+        show({**values, **told, "log": log}, as_json, f"{lines}\n\n{log}")
         return
     listed = [
         values
@@ -142,3 +147,13 @@ def _said(run: Run) -> dict[str, Any]:
 
 def _progress(values: dict[str, Any]) -> str:
     return f"{values['done']:g}/{values['total']:g} {values['unit']}"
+
+
+def history(run: Run) -> list[str]:
+    """Of a sweep that has read its test images, where it stands among those that did; empty of other runs."""
+    if run.kind != "sweep":
+        return []
+    config = parse_config(run.config())
+    assert isinstance(config, SweepConfig)
+    standing = standing_of(run, config)
+    return standing.sentences() if standing.images and run.state() is State.FINISHED else []

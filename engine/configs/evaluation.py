@@ -141,6 +141,11 @@ class SweepConfig(Config):
     """Hash of the pool's manifest; filled in when the run is submitted."""
     folds: tuple[Fold, ...] = ()
     """Cross-validation: every fold's data set and pool; empty: the data set's own split, once."""
+    external: str = ""
+    """Name of another frozen data set, such as another hospital's, that every classifier is read on too; all its images
+    are test images. Empty: none."""
+    external_fingerprint: str = ""
+    """Hash of its frozen split; filled in when the run is submitted."""
     quality: str = ""
     """Id of the quality run that the report shows; empty: the newest one of the pool."""
     beside: str = ""
@@ -197,13 +202,16 @@ class SweepConfig(Config):
     (rotation 30, both flips), or mild (rotation 10, small shifts and zoom, no flip: for anatomy with sides)."""
     views: int = Field(default=8, ge=1)
     """Recorded random views per image that a frozen backbone sees in arms with classical augmentation."""
+    positive_class: str = ""
+    """Of two classes the positive one, whose share found is the sensitivity; empty: the data set's, filled in when the
+    run is submitted, so that nothing said of the data set later changes this sweep."""
     metric: Metric = "accuracy"
-    """What the verdict is about, chosen before the sweep; it must stand against the luck of seeds and test patients."""
+    """What the verdict is about; it must stand against the luck of seeds and test patients."""
     primary_ratio: float | None = None
-    """One of the ratios, declared before the sweep: the claim is then about it alone, uncorrected, and the others are
-    exploratory; none: about all ratios and their mean, corrected for being several."""
+    """One of the ratios that alone counts: the claim is then about it, uncorrected, and the others are exploratory;
+    none: about all ratios and their mean, corrected for being several."""
     margin: float | None = Field(default=None, gt=0, lt=1)
-    """Largest difference to the real images that would not matter, set before the sweep, in units of the metric (0.02:
+    """Largest difference to the real images that would not matter, in units of the metric (0.02:
     2 points); with it a sweep can find that there is no relevant difference."""
     level: Literal["image", "patient"] = "image"
     """Judge by image, or by patient (mean score of a group's images)."""

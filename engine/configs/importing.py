@@ -47,6 +47,9 @@ class ImportConfig(Config):
     """Labels or folder names to rename, as found -> wanted; several may share one name (aliases)."""
     only_classes: tuple[str, ...] = ()
     """Import only these classes (names after renaming); empty: all."""
+    positive: str = ""
+    """Of two classes the positive one, the finding that is looked for (its name or its label); empty: as the names
+    tell, or asked."""
     size: Literal[16, 32, 64, 128, 256, 512, 1024] = 64
     """Width and height of the stored images in pixels."""
     mode: Literal["auto", "L", "RGB"] = "auto"

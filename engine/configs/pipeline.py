@@ -42,6 +42,8 @@ class PipelineConfig(Config):
     """Sweep as published, as is sound, or both side by side; a preset that repeats nothing published has only sound."""
     folds: int = Field(default=0, ge=0, le=20)
     """Cross-validate with so many folds, each with generators of its own; 0: the data set's split, once."""
+    generators: int = Field(default=1, ge=1, le=5)
+    """Generators of each class, trained with seeds of their own, so that no verdict hangs on the luck of one."""
     size: Literal["", "auto", "full", "large", "medium", "small", "smallest"] = ""
     """How long trainings and trials are: auto measures the machine and takes the largest size that ends in `minutes`;
     empty: the preset's own lengths, nothing is measured."""

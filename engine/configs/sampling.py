@@ -29,9 +29,10 @@ class PoolConfig(Config):
     dataset_fingerprint: str = ""
     """Hash of the frozen split; filled in when the run is submitted."""
     generators: tuple[GeneratorReference, ...]
-    """One generator a class, or one class-conditional generator."""
+    """One generator a class, or one class-conditional generator; or 2 to 5 of each that differ by the seed of their
+    training alone, so that a sweep can tell their luck from a result."""
     images_per_class: int = Field(default=500, ge=1)
-    """Images to sample for each class."""
+    """Images to sample for each class, from each of its generators."""
     only_classes: tuple[str, ...] = ()
     """Sample these classes only (for a top-up); empty: every class of the data set."""
     first_seed: int = Field(default=0, ge=0)

@@ -26,6 +26,8 @@ class Frozen(_Kept):
     time: float
     accepted: tuple[str, ...] = ()
     """Names of the grave findings that were accepted all the same."""
+    sealed: bool = False
+    """Whether the test part was sealed; the ledger says whether it was revealed since, see `seal`."""
 
 
 class Audit(_Kept):
@@ -66,6 +68,18 @@ class Provenance(_Kept):
     """Of a fold: its parent, its number and how the folds were drawn, see `folds.fold_of`."""
 
 
+class Positive(_Kept):
+    """Which of two classes is positive, and who says so; see `positive_class`."""
+
+    name: str
+    origin: Literal["import", "names", "changed", "guessed"]
+    """Named at the import, proposed by the names of the classes, changed since; or guessed, which is never written."""
+    reason: str = ""
+    """What in the names tells it, as a clause."""
+    time: float | None = None
+    """When it was changed."""
+
+
 class DatasetInfo(Versioned):
     """The content of `dataset.json`. Fields that are not known here stay in it when it is written again."""
 
@@ -79,6 +93,8 @@ class DatasetInfo(Versioned):
     provenance: Provenance
     config: dict[str, Any]
     """Settings of the import as they were written, whatever settings there are now."""
+    positive: Positive | None = None
+    """None of more than two classes, and of a data set that was imported before it was asked."""
     frozen: Frozen | None
     not_frozen: str = ""
     """Why the split is still open."""

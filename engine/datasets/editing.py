@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
 from engine.configs import ImportConfig
-from engine.datasets import split_units
-from engine.datasets.dataset import SPLITS, Dataset
+from engine.datasets import seal, split_units
+from engine.datasets.dataset import SPLITS, Dataset, list_datasets
+from engine.datasets.dataset_info import Positive
 from engine.datasets.finalize import MOVED, audited, settle, write_settled
+from engine.datasets.folds import fold_of
 from engine.datasets.image_stats import measured
+from engine.datasets.positive_class import positive_of, require_class
 from engine.store.errors import ErsatzError
 from engine.store.locks import FileLock
 
 SPLIT_SETTINGS = frozenset({"split", "train_share", "valid_share", "split_counts", "train_per_class", "seed"})
 
-MENDABLE = SPLIT_SETTINGS | {"remedies", "freeze"}
+MENDABLE = SPLIT_SETTINGS | {"remedies", "freeze", "positive"}
 """Settings of an import that can be changed afterwards: what was mended by hand is the same import still."""
 
 
@@ -28,6 +32,8 @@ def import_changes(dataset: Dataset, config: ImportConfig) -> dict[str, tuple[An
     """
     known = {name: value for name, value in dataset.info.config.items() if name in ImportConfig.model_fields}
     there, wanted = ImportConfig.build({**known, "name": dataset.name}).plain(), config.plain()
+    if (positive := positive_of(dataset)) is not None and wanted["positive"] in ("", positive.name):
+        there["positive"] = wanted["positive"]  # what it is counts, not how it came to be
     return {name: (there[name], wanted[name]) for name in wanted if there[name] != wanted[name]}
 
 
@@ -87,8 +93,11 @@ def move(dataset: Dataset, paths: Sequence[str], split: str) -> Dataset:
         return _settle_again(dataset, {}, manifest)
 
 
-def freeze(dataset: Dataset, accept_findings: bool = False) -> str:
-    """Freeze the split that `dataset` shows, and return its fingerprint; refused if it was changed meanwhile."""
+def freeze(dataset: Dataset, accept_findings: bool = False, sealed: bool = False, by: str = "") -> str:
+    """Freeze the split that `dataset` shows, and return its fingerprint; refused if it was changed meanwhile.
+
+    With `sealed` the test part is sealed too (see `seal`), also one that was frozen before and that no sweep has read.
+    """
     with changing(dataset):
         now = Dataset.open(dataset.home, dataset.name)
         if now.info != dataset.info and not now.frozen:
@@ -96,7 +105,16 @@ def freeze(dataset: Dataset, accept_findings: bool = False) -> str:
                 f"The split of data set {dataset.name} was changed meanwhile, by somebody else or in another tab; "
                 "the one that was looked at is expected. Look at it again, then freeze it."
             )
-        return now.freeze(accept_findings)
+        if sealed:
+            seal.refuse_readers(now)
+        fingerprint = now.freeze(accept_findings)
+        if sealed:
+            frozen = now.info.frozen
+            assert frozen is not None
+            marked = frozen.model_copy(update={"sealed": True})
+            now.info.model_copy(update={"frozen": marked}).write_to(now.path / "dataset.json")
+            seal.lay(Dataset.open(now.home, now.name), by)
+        return fingerprint
 
 
 def reaudit(dataset: Dataset) -> list[dict[str, Any]]:
@@ -107,6 +125,40 @@ def reaudit(dataset: Dataset) -> list[dict[str, Any]]:
         record = dataset.info.audit.model_copy(update={"findings": findings})
         dataset.info.model_copy(update={"audit": record}).write_to(dataset.path / "dataset.json")
     return findings
+
+
+def set_positive(dataset: Dataset, name: str) -> Dataset:
+    """Make a class the positive one, of a frozen data set too: the split and its fingerprint stay as they are.
+
+    Its folds take it over; sweeps keep the one that they were submitted with. Raises `ErsatzError` for a name that is
+    none of two classes, and for a fold, whose data set is to be changed.
+    """
+    with changing(dataset):
+        dataset = Dataset.open(dataset.home, dataset.name)
+        require_class(name, dataset.classes, f"the data set {dataset.name}")
+        if (parent := followed(dataset)) is not None:
+            raise ErsatzError(
+                f"The data set {dataset.name} is a fold of {parent.name}, and has its positive class; {parent.name} "
+                "itself is expected. Change it there, and its folds follow."
+            )
+        positive = Positive(name=name, origin="changed", time=time.time())
+        folds = [other for other in list_datasets(dataset.home) if _is_fold(other, dataset)]
+        for each in [dataset, *folds]:
+            config = {**each.info.config, "positive": name}
+            info = each.info.model_copy(update={"positive": positive, "config": config})
+            info.write_to(each.path / "dataset.json")
+    return Dataset.open(dataset.home, dataset.name)
+
+
+def followed(dataset: Dataset) -> Dataset | None:
+    """The data set whose positive class a fold has; None of other data sets, and where that one is gone or another."""
+    return next((other for other in list_datasets(dataset.home) if _is_fold(dataset, other)), None)
+
+
+def _is_fold(dataset: Dataset, parent: Dataset) -> bool:
+    """Whether a data set is a fold of another one as that is now."""
+    fold = fold_of(dataset)
+    return bool(fold) and (fold["parent"], fold["parent_fingerprint"]) == (parent.name, parent.fingerprint)
 
 
 def changing(dataset: Dataset) -> FileLock:

@@ -21,6 +21,7 @@ from engine.datasets.audit import audit, blocking
 from engine.datasets.dataset import Dataset, frozen_now, list_datasets, reason_not_to_freeze, write_manifest
 from engine.datasets.image_stats import MEASURED, measured
 from engine.datasets.manifest import usable
+from engine.datasets.seal import refuse_sealed
 from engine.datasets.splitting import CUT
 from engine.store.errors import ErsatzError
 from engine.store.files import new_folder
@@ -40,6 +41,7 @@ def make_folds(dataset: Dataset, folds: int, seed: int = 0) -> list[Dataset]:
     spread over so many folds, or when other folds have the names.
     """
     dataset.require_frozen()
+    refuse_sealed(dataset, "Each fold trains and tests on images of the others, so that dividing the data set")
     if parent := fold_of(dataset).get("parent"):
         raise ErsatzError(
             f"The data set {dataset.name} is a fold of {parent}; a whole data set is expected. Name {parent} instead."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,7 +13,6 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from engine import __version__
 from engine.configs import ImportConfig
 from engine.datasets.class_mapping import Naming, all_classes_left
 from engine.datasets.copies import perceptual_hash
@@ -22,6 +22,7 @@ from engine.datasets.finalize import settle, write_settled
 from engine.datasets.header_groups import groups_of
 from engine.datasets.looking import deep_items, depth_notes, frequent, look, measured_values, named, notes_on
 from engine.datasets.parallel_map import each
+from engine.datasets.positive_class import positive_at_import
 from engine.datasets.preprocess import Colour, colour_of, in_mode, to_stored
 from engine.datasets.reading.items import Decoded, Facts, Item, Reading, bad_pictures
 from engine.datasets.reading.source import open_source
@@ -36,6 +37,7 @@ from engine.store.hashing import sha256_pixels
 from engine.store.home import Home
 from engine.store.progress import Progress, Report, ShouldStop, never, silent
 from engine.store.salt import salt_of
+from engine.version import __version__
 
 PNG_LEVEL = 2
 """Compression of the stored images: measured on photographs and CT, a tenth more bytes than Pillow's default of 6 in a
@@ -70,6 +72,7 @@ def import_dataset(
         naming, facts, problems = look(matched, config, report, should_stop)
         unusable.add(problems, len(matched.items))
         all_classes_left(matched, naming.items)
+        positive, _ = positive_at_import(Counter(naming.classes[i.label] for i in naming.items), naming.classes, config)
         groups = groups_of(naming.items, facts, config)
         names = groups.names(None if config.keep_ids or not groups.hashes else salt_of(home))
         naming = replace(naming, notes=[*naming.notes, *groups.notes])
@@ -101,6 +104,7 @@ def import_dataset(
                 audit=audit,
                 provenance=provenance.model_copy(update=known),
                 config=config.plain(),
+                positive=positive,
                 frozen=None,
             )
             write_settled(folder, manifest, info, config, freeze=config.freeze)

@@ -16,6 +16,7 @@ from engine.datasets.header_groups import groups_of
 from engine.datasets.looking import deep_items, depth_notes, frequent, look, measured_values, named, notes_on
 from engine.datasets.metadata import metadata_counts
 from engine.datasets.parallel_map import each
+from engine.datasets.positive_class import positive_at_import
 from engine.datasets.preprocess import to_stored
 from engine.datasets.reading.items import Facts, Item
 from engine.datasets.reading.questions import Option
@@ -55,6 +56,8 @@ class Preview:
     """Values of the images of more than 8 bits that have no window of their own; None if there are none."""
     examples: dict[str, list[np.ndarray]] = field(default_factory=dict)
     """Some images of each class in their stored form, uint8 `[S, S]` or `[S, S, 3]`, as far as they were asked for."""
+    positive: str = ""
+    """The positive one of two classes, named or proposed by the names; empty with more classes."""
 
     def as_values(self) -> dict[str, Any]:
         """Everything but the pictures."""
@@ -75,6 +78,8 @@ class Preview:
             told = ", ".join(f"{kind} ({count})" for kind, count in list(counts.items())[:5])
             lines.append(f"{what}: {told}{', ...' if len(counts) > 5 else ''}.")
         lines.append(f"Patients or groups: {self.groups or 'unknown'}.")
+        if self.positive:
+            lines.append(f"Positive class: {self.positive}.")
         for name, counts in self.metadata.items():
             told = ", ".join(f"{value or 'unknown'} ({count})" for value, count in list(counts.items())[:8])
             lines.append(f"{name}: {told}{', ...' if len(counts) > 8 else ''}.")
@@ -96,6 +101,8 @@ def preview(config: ImportConfig, home: Home | None = None, examples: int = 0) -
         groups = groups_of(naming.items, facts, config)
         naming = replace(naming, notes=[*naming.notes, *groups.notes])
         found = list(zip(naming.items, facts, strict=True))
+        classes = Counter(naming.classes[item.label] for item in matched.items)
+        positive, on_positive = positive_at_import(classes, naming.classes, config)
         values, depth = _values(naming, facts, config)
         pictures = _examples(naming, found, config, examples, depth)
     counts: dict[str, Counter[str]] = {name: Counter() for name in sorted(set(naming.classes.values()))}
@@ -112,11 +119,17 @@ def preview(config: ImportConfig, home: Home | None = None, examples: int = 0) -
         bits=frequent(str(fact.bits) for fact in facts),
         groups=groups.count,
         metadata=metadata_counts(naming.items, config.metadata_columns),
-        notes=[*notes_on(reading, naming, facts), *depth_notes(facts, depth, config.window), *_on_sample(values)],
+        notes=[
+            *notes_on(reading, naming, facts),
+            *on_positive,
+            *depth_notes(facts, depth, config.window),
+            *_on_sample(values),
+        ],
         offers=reading.offers,
         problems=problems,
         values=values,
         examples=pictures,
+        positive=positive.name if positive else "",
     )
 
 

@@ -331,6 +331,7 @@ _ALL = (
         noun="evaluation",
         prepare="engine.jobs.prepare:prepare_sweep",
         execute="engine.jobs.execution:sweep",
+        before_delete="engine.jobs.execution:keep_reading",
         deletion_impact=ImpactTexts(
             lost="The trials, the verdict, the figures and the report.",
             stays="Reports and figures that were downloaded.",

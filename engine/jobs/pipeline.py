@@ -32,6 +32,7 @@ from engine.datasets.finalize import MOVED
 from engine.datasets.folds import make_folds
 from engine.features.sources import resolve_weights
 from engine.jobs.pool_size import images_per_class, needed_classes
+from engine.jobs.prepare import prepare_sweep
 from engine.jobs.results import PipelineResult
 from engine.jobs.sizing import size_of
 from engine.jobs.submit import ensure, stop, trainings_by_class
@@ -41,7 +42,9 @@ from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.progress import Outcome, Progress, Report, ShouldStop
 from engine.store.runs import RESUMABLE, Run, State
+from engine.sweep.plans import register
 from engine.sweep.results import SweepResult
+from engine.sweep.standing import standing_of_plan
 
 POLL_SECONDS = 0.3
 BROKEN = frozenset({State.FAILED, State.INTERRUPTED})
@@ -175,10 +178,11 @@ def run_pipeline(run: Run, config: PipelineConfig, report: Report, should_stop: 
             _pool_settings(settings, part, sweeps)
         for part in folds or [dataset]:
             place = f"Fold {len(pipeline.parts) + 1} of {len(folds)}: " if folds else ""
-            generators = _train(pipeline, settings["train"], part, place)
+            generators = _train(pipeline, settings["train"], part, place, config.generators)
             pool = _pool(pipeline, _pool_settings(settings, part, sweeps), part, generators, place)
             quality = _quality(pipeline, settings["quality"], part, pool, place)
             pipeline.parts.append(_Part(part, pool, quality))
+        _register(pipeline, settings, sweeps, dataset)
         for step in sweeps:
             _sweep(pipeline, step, settings[step], dataset)
     except _StopRequested:
@@ -270,16 +274,16 @@ def _pool_settings(settings: dict[str, dict[str, Any]], dataset: Dataset, sweeps
     return {**pool, "images_per_class": number}
 
 
-def _train(pipeline: _Pipeline, settings: dict[str, Any], dataset: Dataset, place: str) -> list[Run]:
+def _train(pipeline: _Pipeline, settings: dict[str, Any], dataset: Dataset, place: str, of_each: int) -> list[Run]:
     configs, beside = trainings_by_class(
-        {**settings, "dataset": dataset.name, "class_name": ""}, lambda: dataset.classes
+        {**settings, "dataset": dataset.name, "class_name": ""}, lambda: dataset.classes, of_each
     )
-    names = [config.class_name for config in configs]
+    names = list(dict.fromkeys(config.class_name for config in configs))
     generators = []
     for config in configs:
         generators.append(pipeline.start(config, beside))
         pipeline.note(train=(*pipeline.result.train, generators[-1].id))
-    what = f"{len(names)} generators" if len(names) > 1 else "the generator"
+    what = f"{len(generators)} generators" if len(generators) > 1 else "the generator"
     pipeline.follow(generators, f"{place}Train {what}" + (f" ({', '.join(names)})" if names[0] else ""))
     return generators
 
@@ -301,8 +305,19 @@ def _quality(pipeline: _Pipeline, settings: dict[str, Any], dataset: Dataset, po
     return child
 
 
-def _sweep(pipeline: _Pipeline, step: str, settings: dict[str, Any], dataset: Dataset) -> None:
-    """The sweep as published, or the sound one beside it; both lead to the same keys of the result, the last stays."""
+def _register(
+    pipeline: _Pipeline, settings: dict[str, dict[str, Any]], sweeps: Sequence[str], dataset: Dataset
+) -> None:
+    """Of several sweeps, register those that come later: the first reads the test images, and their settings stand."""
+    for step in sweeps[1:]:
+        config = _sweep_config(pipeline, step, settings[step], dataset)
+        with suppress(ErsatzError):  # what cannot be swept says so when it starts
+            if not standing_of_plan(pipeline.home, config).before:
+                register(pipeline.home, prepare_sweep(pipeline.home, config), about(pipeline.run).owner)
+
+
+def _sweep_config(pipeline: _Pipeline, step: str, settings: dict[str, Any], dataset: Dataset) -> SweepConfig:
+    """The sweep as published, or the sound one beside it."""
     if pipeline.result.folds:
         folds = tuple(Fold(dataset=part.dataset.name, pool=part.pool.id) for part in pipeline.parts)
         images: dict[str, Any] = {"folds": folds}
@@ -312,7 +327,12 @@ def _sweep(pipeline: _Pipeline, step: str, settings: dict[str, Any], dataset: Da
     values = {"name": name, **settings, "dataset": dataset.name, **images}
     if step == "sweep":
         values["beside"] = settings.get("beside", pipeline.result.published)
-    child = pipeline.start(SweepConfig.build(values))
+    return SweepConfig.build(values)
+
+
+def _sweep(pipeline: _Pipeline, step: str, settings: dict[str, Any], dataset: Dataset) -> None:
+    """Sweep as published, or soundly; both lead to the same keys of the result, the last stays."""
+    child = pipeline.start(_sweep_config(pipeline, step, settings, dataset))
     pipeline.note(**{step: child.id, "sweep": child.id})
     pipeline.follow([child], "Sweep as published" if step == "published" else "Sweep")
     found = child.status().result_as(SweepResult)

@@ -23,6 +23,7 @@ from engine.configs import (
 from engine.configs.gans import gan_title
 from engine.datasets.dataset import Dataset
 from engine.datasets.folds import parent_of_folds
+from engine.datasets.seal import refuse_sealed, refuse_sealed_file
 from engine.gans.augment.presets import PRESETS as AUGPIPES
 from engine.gans.augment.presets import require_augmentable
 from engine.gans.init_source import resolve_start
@@ -31,14 +32,17 @@ from engine.gans.snapshots import list_generators
 from engine.jobs.kinds import kind_of
 from engine.projection.target import preparation, read_target
 from engine.publications.presets import step_settings
-from engine.sampling.exported import GeneratorInfo, has_generator, read_generator
+from engine.sampling.exported import GeneratorInfo, has_generator, read_generator, read_info
+from engine.sampling.makers import require_alike
 from engine.sampling.pools import Pool, wanted_classes
 from engine.store.errors import ErsatzError
 from engine.store.hashing import sha256_file
 from engine.store.home import Home
 from engine.store.plugins import named
 from engine.store.runs import Run, State
+from engine.sweep.external import open_external
 from engine.sweep.leaks import refuse_unsound
+from engine.sweep.positive import pinned_positive
 from engine.sweep.splits import named_splits, open_splits, pinned
 
 PATHS: dict[str, tuple[str, ...]] = {
@@ -80,8 +84,10 @@ def prepare_network(home: Home, config: NetworkConfig) -> NetworkConfig:
 def prepare_pool(home: Home, config: PoolConfig) -> PoolConfig:
     """With the split of the data set and the hashes of generators that were trained on it."""
     dataset = _frozen_dataset(home, config)
-    wanted_classes(config.only_classes, dataset)  # one that is unknown leaves no run behind
+    wanted = wanted_classes(config.only_classes, dataset)  # one that is unknown leaves no run behind
     generators = tuple(_generator(home, reference, dataset) for reference in config.generators)
+    runs = [Run(home, generator.run) for generator in generators]
+    require_alike([read_info(run.path) for run in runs], [run.config() for run in runs], wanted)
     return config.model_copy(update={"dataset_fingerprint": dataset.fingerprint, "generators": generators})
 
 
@@ -132,6 +138,7 @@ def _frozen_dataset(home: Home, config: TrainConfig | PoolConfig | QualityConfig
 def prepare_training(home: Home, config: TrainConfig) -> TrainConfig:
     """With the split of the data set, what `cfg` says for its size, and the hash of what a transfer starts from."""
     dataset = _frozen_dataset(home, config)
+    refuse_sealed(dataset, "This training", ("train", "valid"))
     _check_class(dataset, config)
     if config.augment_preset:
         require_augmentable(AUGPIPES[config.augment_preset], dataset.size, dataset.channels)
@@ -196,6 +203,7 @@ def prepare_projection(home: Home, config: ProjectionConfig) -> ProjectionConfig
             "Choose one of these."
         )
     image = _file(config.image, "picture")
+    refuse_sealed_file(home, image)
     # One that cannot be read is refused before there is a run.
     read_target(image, preparation(home, info.dataset, info.size, info.mode))
     update = {"image": str(image), "generator_sha256": info.sha256, "weights": _absolute(config.weights)}
@@ -205,6 +213,7 @@ def prepare_projection(home: Home, config: ProjectionConfig) -> ProjectionConfig
 def prepare_quality(home: Home, config: QualityConfig) -> QualityConfig:
     """With the split of the data set and the hash of a pool that was made for it."""
     dataset = _frozen_dataset(home, config)
+    refuse_sealed(dataset, "This check", ("train", "valid"))
     pool = _finished_pool(home, config.pool)
     pool.require_made_for(dataset)
     update = {
@@ -236,7 +245,15 @@ def _finished_pool(home: Home, run_id: str) -> Pool:
 
 
 def prepare_sweep(home: Home, config: SweepConfig) -> SweepConfig:
-    """With the splits and the hashes of finished pools, as a sweep that is sound."""
+    """As `prepare_plan`, on test images that are not sealed."""
+    config = prepare_plan(home, config)
+    for name in (*(split.dataset for split in named_splits(config)), *([config.external] if config.external else [])):
+        refuse_sealed(Dataset.open(home, name), "This sweep")
+    return config
+
+
+def prepare_plan(home: Home, config: SweepConfig) -> SweepConfig:
+    """With the splits and the hashes of finished pools, as a sweep that is sound; its test images may be sealed."""
     dataset = _frozen_dataset(home, config)
     if config.folds and (parent := parent_of_folds(home, [fold.dataset for fold in config.folds])) != dataset.name:
         raise ErsatzError(
@@ -246,6 +263,12 @@ def prepare_sweep(home: Home, config: SweepConfig) -> SweepConfig:
     for split in named_splits(config):
         _finished_pool(home, split.pool)
     splits = open_splits(home, config)
-    refuse_unsound(config, splits)
-    update = {"dataset_fingerprint": dataset.fingerprint, "weights": _absolute(config.weights)}
+    external = open_external(home, config)
+    refuse_unsound(config, splits, external)
+    update = {
+        "dataset_fingerprint": dataset.fingerprint,
+        "external_fingerprint": external.fingerprint if external is not None else "",
+        "weights": _absolute(config.weights),
+        "positive_class": pinned_positive(config, dataset),
+    }
     return pinned(config.completed(), splits).model_copy(update=update)

@@ -79,6 +79,8 @@ class RunKind:
     missing or does not fit. Empty: they are complete."""
     before_start: Callable[[Home, Any], None] | None = None
     """Called with the settings when no other run can start; raises `ErsatzError` when a new run must not."""
+    before_delete: str = ""
+    """Called when a run of the kind is about to be deleted, to keep what must outlive it: `(run) -> None`."""
     result_exists: Callable[[Home, Any], bool] | None = None
     """Whether what a finished run wrote outside of its folder is still there; one without is made again."""
     needs_device: bool = True

@@ -80,7 +80,7 @@ def choose(config: PipelineConfig, pace: Pace, spent: float = 0.0) -> Sized:
 
     The smallest where none does; and the one that `config` names, if it names one.
     """
-    expected = {size: seconds_by_step(step_settings(config, size), pace) for size in _sizes(config)}
+    expected = {size: seconds_by_step(step_settings(config, size), pace, config.generators) for size in _sizes(config)}
     room = 60 * config.minutes * MARGIN - spent
     fitting = [size for size, seconds in expected.items() if sum(seconds.values()) <= room]
     size = config.size if config.size != "auto" else (fitting or list(expected))[0 if fitting else -1]
@@ -88,11 +88,11 @@ def choose(config: PipelineConfig, pace: Pace, spent: float = 0.0) -> Sized:
     return Sized(size, expected[size], _sentence(config, size, expected, pace, in_time))
 
 
-def seconds_by_step(settings: dict[str, dict[str, Any]], pace: Pace) -> dict[str, float]:
-    """What each step of a journey of these settings is expected to take."""
+def seconds_by_step(settings: dict[str, dict[str, Any]], pace: Pace, of_each: int = 1) -> dict[str, float]:
+    """What each step of a journey of these settings, with so many generators of each class, is expected to take."""
     training = parse_training({**settings["train"], "dataset": "none"})
     sweep = SweepConfig.build({**settings["sweep"], "name": "none", "dataset": "none", "pool": "none"})
-    waves = 1 if training.conditional else math.ceil(_classes(settings) / pace.generators)
+    waves = math.ceil(_classes(settings) * of_each / (1 if training.conditional else pace.generators))
     seconds = {step: loads * pace.load for step, loads in LOADS.items()}
     seconds["train"] += waves * training.kimg * pace.kimg
     # Looking at the validation set costs about as much as a step.

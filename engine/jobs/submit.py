@@ -16,7 +16,7 @@ from typing import Any
 
 from engine.configs import Config, TrainConfig, parse_training
 from engine.configs.gans import gan_named
-from engine.jobs.kinds import kind_of, parse_config
+from engine.jobs.kinds import kind_of, kind_shown, parse_config
 from engine.jobs.prepare import prepare
 from engine.jobs.queue import ordered, waiting
 from engine.jobs.slots import CPU, slots_for
@@ -26,11 +26,14 @@ from engine.store.about import change_about
 from engine.store.errors import AlreadyActive, ErsatzError
 from engine.store.home import Home
 from engine.store.locks import FileLock
+from engine.store.plugins import named
 from engine.store.processes import module_command, module_environment
 from engine.store.roles import machine_user
 from engine.store.runs import ENDING_SECONDS, RESUMABLE, Run, State, Status, create_run, find_runs
 
 POLL_SECONDS = 0.2
+MOST_GENERATORS = 5
+"""Generators of a class, trained alike with seeds of their own."""
 
 
 def submit(home: Home, config: Config, *, label: str | None = None, owner: str = "", beside: int = 1) -> Run:
@@ -65,16 +68,26 @@ def _short_operators(config: Config) -> bool:
 
 
 def trainings_by_class(
-    values: dict[str, Any], class_names: Callable[[], Sequence[str]]
+    values: dict[str, Any], class_names: Callable[[], Sequence[str]], generators: int = 1
 ) -> tuple[list[TrainConfig], int]:
     """A training for each class, and how many of them run `side_by_side`.
 
     A single one when `values` name its class (`class_name`) or have one generator make all of them (`conditional`);
-    the names of the classes are asked for otherwise alone, since that opens a data set.
+    the names of the classes are asked for otherwise alone, since that opens a data set. Of several `generators` a class
+    each has a seed of its own, the next after the other's.
     """
+    if not 1 <= generators <= MOST_GENERATORS:
+        raise ErsatzError(
+            f"{generators} generators a class are asked for; 1 to {MOST_GENERATORS} are expected. Correct the number."
+        )
     one = values.get("conditional") or values.get("class_name")
     names = [values.get("class_name", "")] if one else class_names()
-    configs = [parse_training({**values, "class_name": name}) for name in names]
+    first = parse_training({**values, "class_name": names[0]}).seed
+    configs = [
+        parse_training({**values, "class_name": name, "seed": first + number})
+        for number in range(generators)
+        for name in names
+    ]
     return configs, side_by_side(configs)
 
 
@@ -139,6 +152,8 @@ def move(run: Run, position: int) -> None:
 def delete(run: Run) -> None:
     """Remove the folder of a run that is not alive."""
     with _starting(run.home):
+        if before_delete := kind_shown(run.kind).before_delete:
+            named(before_delete)(run)
         run.delete()
 
 

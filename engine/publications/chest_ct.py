@@ -29,6 +29,7 @@ PRESET = Preset(
             "squamous.cell.carcinoma": "squamous-cell-carcinoma",
         },
         "only_classes": ("normal", "squamous-cell-carcinoma"),
+        "positive": "squamous-cell-carcinoma",
         "size": 256,
         "mode": "RGB",
         "resize": "stretch",

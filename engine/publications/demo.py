@@ -10,7 +10,7 @@ PRESET = Preset(
         "A procedural phantom of a head CT with and without a bleed, made by the program itself. "
         "It shows the whole journey on any laptop; its verdict says nothing about real patients."
     ),
-    importing={"name": "phantom", "layout": "phantom", "size": 64, "mode": "L"},
+    importing={"name": "phantom", "layout": "phantom", "size": 64, "mode": "L", "positive": "bleed"},
     # Without the gradient penalty the discriminator wins within 1 kimg and every sample is the same head. Small
     # batches, a short average and a quick discriminator bring after 6 kimg what larger ones need 18 for.
     train={

@@ -23,6 +23,7 @@ PRESET = Preset(
         "name": "head-ct",
         "layout": "csv",
         "class_names": {"0": "normal", "1": "hemorrhage"},
+        "positive": "hemorrhage",
         "size": 32,
         "mode": "L",
         "resize": "pad",

@@ -27,6 +27,7 @@ PRESET = Preset(
         "label_column": "target",
         "group_column": "patient_id",
         "class_names": {"0": "other", "1": "melanoma"},
+        "positive": "melanoma",
         "size": 256,
         "mode": "RGB",
         "resize": "crop",

@@ -19,7 +19,7 @@ from engine.report.headline_answers import primary_arm
 from engine.report.sources import Sources
 from engine.report.style import ARMS
 from engine.report.sweep_words import classifier_in_words, listed, trained_for
-from engine.report.tables import METRICS
+from engine.report.tables import measure_of
 
 AUTHORS = "for the authors"
 FILLED = "filled in"
@@ -77,7 +77,7 @@ def _aim(sources: Sources) -> Answer:
     arm = ARMS[primary_arm(sources)].title
     return Answer(
         f"Whether synthetic images help: {arm} against the real images alone and against as many duplicates, in "
-        f"{METRICS[sources.config.metric].title} by {sources.config.level}.",
+        f"{measure_of(sources.config.metric, sources.summary.positive_class).title} by {sources.config.level}.",
         "Methods",
         False,
     )
@@ -169,7 +169,7 @@ def _ensembling(sources: Sources) -> Answer:
 
 
 def _metrics(sources: Sources) -> Answer:
-    title = METRICS[sources.config.metric].title
+    title = measure_of(sources.config.metric, sources.summary.positive_class).title
     return Answer(f"{title} by {sources.config.level}, chosen in the settings; others beside it.", "Numbers")
 
 
@@ -192,6 +192,14 @@ def _internal(sources: Sources) -> Answer:
     return Answer(f"On {kind} of {sources.config.dataset}: {sources.summary.n_test} images.", "Numbers")
 
 
+def _external(sources: Sources) -> Answer | None:
+    external = sources.summary.external
+    return None if external is None else Answer(
+        f"Every classifier was read on all {external.n_images} images of {external.dataset}, which decides nothing.",
+        "On another data set",
+    )  # fmt: skip
+
+
 def _flow(sources: Sources) -> Answer | None:
     return None if sources.dataset is None else Answer("Found, left out and why, by part and class.", "Participants")
 
@@ -207,7 +215,7 @@ def _performance(sources: Sources) -> Answer:
     cells = [cell for cell in sources.summary.cells if cell.arm == "real"]
     if not cells:
         return Answer("By arm, with intervals.", "Numbers")
-    measure, cell = METRICS[sources.summary.metric], cells[0]
+    measure, cell = measure_of(sources.summary.metric, sources.summary.positive_class), cells[0]
     luck = "other seeds alone" if cell.interval_for == "seeds" else "other seeds and test patients"
     return Answer(
         f"Real images alone: {measure.title} {measure.show(cell.mean)} ({measure.show_interval(cell.low, cell.high)}, "
@@ -253,9 +261,11 @@ def _output(sources: Sources) -> Answer:
 
 
 def _difference_of_parts(sources: Sources) -> Answer | None:
-    return None if sources.dataset is None else Answer(
-        "Both parts are of one data set; how they differ by class and patient.", "Participants", False
-    )  # fmt: skip
+    if sources.dataset is None:
+        return None
+    other = sources.summary.external
+    also = f" {other.dataset} is another data set, and how it differs is not looked at." if other is not None else ""
+    return Answer(f"Both parts are of one data set; how they differ by class and patient.{also}", "Participants", False)
 
 
 def _specification(sources: Sources) -> Answer:
@@ -296,7 +306,7 @@ CLAIM: tuple[tuple[str, str, Told | None], ...] = (
     ("30", "Robustness and sensitivity analyses", _robustness),
     ("31", "Explainability", None),
     ("32", "Evaluation on internal data", _internal),
-    ("33", "Evaluation on external data", None),
+    ("33", "Evaluation on external data", _external),
     ("34", "Registration of a clinical trial", None),
     ("35", "Numbers included and excluded", _flow),
     ("36", "Characteristics of cases in each part", _characteristics),

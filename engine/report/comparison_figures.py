@@ -9,16 +9,19 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from engine.report.style import ARMS, GREY, LINE, styled
-from engine.report.tables import METRICS, Measure, show_p, show_share
+from engine.report.tables import Measure, measure_of, show_p, show_share
 
 
-def figure_differences(comparisons: pd.DataFrame, metric: str = "accuracy", arm: str = "") -> go.Figure:
+def figure_differences(
+    comparisons: pd.DataFrame, metric: str = "accuracy", arm: str = "", positive: str = ""
+) -> go.Figure:
     """Paired differences of an arm to its controls with their intervals and corrected p.
 
     `comparisons` is `comparison_table`; `arm` is by default the first in it. Intervals are for seeds and test images;
-    those of sweeps that have none are over the seeds alone, and the axis says so.
+    those of sweeps that have none are over the seeds alone, and the axis says so. `positive` is the positive class of
+    two.
     """
-    measure = METRICS[metric]
+    measure = measure_of(metric, positive)
     rows = comparisons[comparisons["metric"] == metric]
     arm = arm or (str(rows["arm"].iloc[0]) if len(rows) else "real+synthetic")
     rows = rows[rows["arm"] == arm].sort_values(["ratio", "against"], ascending=[False, True])
@@ -157,12 +160,14 @@ def figure_confusion(matrix: np.ndarray, classes: Sequence[str], title: str = "C
     return figure.update_yaxes(type="category", autorange="reversed", showgrid=False)
 
 
-def figure_subgroups(subgroups: pd.DataFrame, metric: str = "accuracy", ratio: float | None = None) -> go.Figure:
+def figure_subgroups(
+    subgroups: pd.DataFrame, metric: str = "accuracy", ratio: float | None = None, positive: str = ""
+) -> go.Figure:
     """A metric by the values of metadata columns, an arm beside the other, with intervals for seeds and test images.
 
     `subgroups` is `subgroup_table`; of arms with ratios `ratio` is shown, by default the largest.
     """
-    measure = METRICS[metric]
+    measure = measure_of(metric, positive)
     rows = subgroups[subgroups["metric"] == metric]
     ratio = float(rows["ratio"].max()) if ratio is None else ratio
     rows = rows[rows["ratio"].isin((0.0, ratio))]

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from engine.report.style import ARMS
-from engine.report.tables import METRICS, Measure, confusion_of, show_share
+from engine.report.tables import METRICS, Measure, confusion_of, measure_of, show_share
 from engine.sweep.protocol_deviations import DroppedRuns
 from engine.sweep.summary_model import Subgroup
 
@@ -78,9 +78,9 @@ def subgroup_table(subgroups: Sequence[Subgroup]) -> pd.DataFrame:
     return pd.DataFrame([row.model_dump() for row in subgroups], columns=list(Subgroup.model_fields))
 
 
-def readable_subgroups(subgroups: pd.DataFrame) -> pd.DataFrame:
+def readable_subgroups(subgroups: pd.DataFrame, positive: str = "") -> pd.DataFrame:
     """`subgroup_table` in words and units."""
-    measures = [METRICS[metric] for metric in subgroups["metric"]]
+    measures = [measure_of(metric, positive) for metric in subgroups["metric"]]
     return pd.DataFrame(
         {
             "Subgroup": [f"{column}: {value}" for column, value in subgroups[["column", "value"]].to_numpy()],

@@ -8,6 +8,7 @@ from engine.quality.quality_scores import rows_table
 from engine.report.checklist import checklist
 from engine.report.dataset_figures import class_counts
 from engine.report.detail_tables import class_table, reliability_table, subgroup_table
+from engine.report.external_results import external_cells
 from engine.report.outcome_tables import differences_table, interactions_table
 from engine.report.outcomes import scored_sources
 from engine.report.participant_flow import flow_table, missing_table
@@ -44,6 +45,8 @@ def report_tables(sources: Sources) -> dict[str, pd.DataFrame]:
     tables["checklist"] = checklist(sources)
     if summary.subgroups:
         tables["subgroups"] = subgroup_table(summary.subgroups)
+    if summary.external is not None:
+        tables["external"] = external_cells(summary)
     if sources.dataset is not None:
         tables["participants"] = flow_table(sources.dataset)
         tables["missing_values"] = missing_table(sources.dataset, sources.config.subgroups)

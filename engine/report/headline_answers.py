@@ -10,11 +10,12 @@ import pandas as pd
 
 from engine.quality.quality_scores import MemorisationMeasure
 from engine.report.data_facts import known_patients, unknown_patients
+from engine.report.ledger_facts import declared
 from engine.report.quality_tables import show_percent
 from engine.report.sources import Sources
 from engine.report.style import ARMS
 from engine.report.sweep_words import is_probe
-from engine.report.tables import METRICS, comparison_table, show_p, show_share
+from engine.report.tables import METRICS, comparison_table, measure_of, show_p, show_share
 from engine.sweep.arms import baseline_of, control_of
 from engine.sweep.checks import LEAK_CHECKS
 from engine.sweep.summary_model import Patients
@@ -81,7 +82,7 @@ def _how_sure(sources: Sources) -> Answer:
     base = f"{config.seeds} paired {'seed' if config.seeds == 1 else 'seeds'}{folds}, {images}."
     if row is None:
         return Answer(question, "Nothing was compared", base, "unknown")
-    measure = METRICS[str(row["metric"])]
+    measure = measure_of(str(row["metric"]), summary.positive_class)
     difference = measure.show_difference(row["mean_difference"])
     title = measure.title + (" by patient" if summary.level == "patient" else "")
     where = f"at {show_share(row['ratio'])}" if pd.notna(row["ratio"]) else "on the mean over the shares"
@@ -92,9 +93,9 @@ def _how_sure(sources: Sources) -> Answer:
     both = pd.notna(row["low_total"])
     low, high = (row["low_total"], row["high_total"]) if both else (row["low"], row["high"])
     p = f"{show_p(row['p_corrected'])} corrected"
-    if declared := both and row["ratio"] == config.primary_ratio:
+    if alone := both and row["ratio"] == config.primary_ratio:
         low, high, p = row["low_alone"], row["high_alone"], show_p(row["p"])
-    together = ", declared beforehand" if declared else ", all shares together" if len(config.ratios) > 1 else ""
+    together = f", declared {declared(sources)}" if alone else ", all shares together" if len(config.ratios) > 1 else ""
     noise = f"seeds and test images{together}" if both else "seeds"
     detail = f"{what}: {measure.show_interval(low, high, signed=True)} (95 %, over {noise}), p {p}. {base}"
     return Answer(question, difference, detail)

@@ -37,6 +37,7 @@ from engine.report.detail_tables import (
     subgroup_table,
 )
 from engine.report.export_tables import KEPT, report_tables
+from engine.report.external_results import external_words, readable_external_cells, readable_external_comparisons
 from engine.report.figures import (
     figure_augmentation,
     figure_class_counts,
@@ -55,6 +56,7 @@ from engine.report.figures import (
     figure_sweep,
 )
 from engine.report.headline_answers import answers, excluded_images, primary_arm
+from engine.report.ledger_facts import judged_sentence, ledger_facts, read_before
 from engine.report.limits import limits
 from engine.report.methods import methods_text
 from engine.report.outcome_figures import figure_curve, figure_decisions, figure_subgroup_differences
@@ -85,6 +87,7 @@ from engine.report.tables import (
     comparison_table,
     confusion_of,
     level_trials,
+    measure_of,
     p_in_words,
     present_metrics,
     readable_cells,
@@ -96,26 +99,30 @@ from engine.store.runs import Run
 from engine.sweep.arms import baseline_of, control_of, has_ratios
 from engine.sweep.checks import check_published
 from engine.sweep.protocol_deviations import DroppedRuns
+from engine.sweep.summary_model import SweepSummary
 from engine.sweep.verdict import Verdict
 
 MAY_STAND_TOGETHER = 5
 """Most arms in one figure; more are shown family by family."""
 
 
-def write_report(run: Run) -> Path:
+def write_report(run: Run, rejudged: bool = False) -> Path:
     """Write `report.html`, `methods.txt` and every table (CSV and Parquet) into the folder of a finished sweep.
 
-    Returns the path of the HTML.
+    With `rejudged` they tell of its second judgement, and go into the folder `rejudged` in it. Returns the path of the
+    HTML.
     """
-    sources = read_sources(run)
+    sources = read_sources(run, rejudged=rejudged)
+    folder = run.path / "rejudged" if rejudged else run.path
+    folder.mkdir(exist_ok=True)
     tables = report_tables(sources)
     for name, table in tables.items():
-        write_text(run.path / f"{name}.csv", table.to_csv(index=False))
-        if name not in KEPT:
-            with replacing(run.path / f"{name}.parquet") as temporary:
+        write_text(folder / f"{name}.csv", table.to_csv(index=False))
+        if name not in KEPT or rejudged:
+            with replacing(folder / f"{name}.parquet") as temporary:
                 table.to_parquet(temporary, index=False)
     methods = methods_text(sources)
-    write_text(run.path / "methods.txt", methods + "\n")
+    write_text(folder / "methods.txt", methods + "\n")
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -124,7 +131,7 @@ def write_report(run: Run) -> Path:
         undefined=jinja2.StrictUndefined,
     )
     page = environment.get_template("report.html.jinja").render(_content(sources, list(tables), methods))
-    path = run.path / "report.html"
+    path = folder / "report.html"
     write_text(path, page)
     return path
 
@@ -151,24 +158,26 @@ def _content(sources: Sources, names: list[str], methods: str) -> dict[str, Any]
         "majority": METRICS["accuracy"].show(summary.majority_accuracy),
         "sweeps": [_inline(figure) for figure in _sweep_figures(sources, metric, outcomes)],
         "differences": [
-            _inline(figure_differences(comparisons, metric, arm)) for arm in dict.fromkeys(comparisons[headline]["arm"])
+            _inline(figure_differences(comparisons, metric, arm, summary.positive_class))
+            for arm in dict.fromkeys(comparisons[headline]["arm"])
         ],
         "left_pools": excluded_images(sources),
         "confusions": _confusions(sources),
         "reliability": _reliability(sources),
-        "cells": _table(readable_cells(sources.trials, metric, by_image)),
+        "cells": _table(readable_cells(sources.trials, metric, by_image, summary.positive_class)),
         "classes": _table(readable_classes(class_table(sources.trials, summary.classes))),
         "patients": _patients(sources, metric, outcomes),
         "outcomes": _outcomes(sources, outcomes),
         "participants": _participants(sources),
         "checklist": _checklist(sources),
         "subgroups": _subgroups(sources, metric),
-        "metric_title": METRICS[metric].title,
+        "metric_title": measure_of(metric, summary.positive_class).title,
         "exploratory": EXPLORATORY,
-        "measures": [METRICS[name] for name in present_metrics(sources.trials)],
+        "measures": [measure_of(name, summary.positive_class) for name in present_metrics(sources.trials)],
         "p_in_words": p_in_words(summary),
-        "comparisons": _table(readable_comparisons(with_means[of_metric])),
-        "other_comparisons": _table(readable_comparisons(with_means[~of_metric])),
+        "comparisons": _table(readable_comparisons(with_means[of_metric], summary.positive_class)),
+        "other_comparisons": _table(readable_comparisons(with_means[~of_metric], summary.positive_class)),
+        "external": _external(summary),
         "checks": summary.checks,
         "departures": summary.departures,
         "dropped": _dropped(summary.dropped, sources.trials),
@@ -181,10 +190,14 @@ def _content(sources: Sources, names: list[str], methods: str) -> dict[str, Any]
         "walls": walls(sources.pools[0]),
         "pools": [_pool(source) for source in sources.pools],
         "readers": [_readers(source, sources.run) for source in sources.pools if source.review is not None],
-        "limits": limits(
-            config, summary, phantom, sources.unknown_start, len(sources.qualities), known_patients(sources)
-        ),
+        "limits": [
+            *limits(config, summary, phantom, sources.unknown_start, len(sources.qualities), known_patients(sources)),
+            *read_before(sources),
+        ],
         "missing": sources.missing,
+        "ledger": ledger_facts(sources),
+        "judged": judged_sentence(sources.summary),
+        "first": sources.first,
         "parents": parents(sources),
         "machine": machine(),
         "methods": methods,
@@ -243,6 +256,19 @@ def _other_verdicts(sources: Sources) -> list[tuple[str, Verdict]]:
     return [(ARMS[arm].title, verdict) for arm, verdict in sources.summary.verdicts.items() if arm != primary]
 
 
+def _external(summary: SweepSummary) -> dict[str, Any] | None:
+    """What the trials found on a second data set; None where there was none."""
+    external = summary.external
+    if external is None:
+        return None
+    return {
+        "verdict": external.verdict,
+        "words": external_words(summary),
+        "cells": _table(readable_external_cells(summary)),
+        "comparisons": _table(readable_external_comparisons(summary)),
+    }
+
+
 def _sweep_figures(sources: Sources, metric: str, outcomes: Scored | None) -> list[go.Figure]:
     """One figure of all arms, or, when there are many, one for each family of arms beside its controls."""
     summary, config = sources.summary, sources.config
@@ -250,7 +276,7 @@ def _sweep_figures(sources: Sources, metric: str, outcomes: Scored | None) -> li
     if (config.folds or level == "patient") and sources.metrics is not None:
         trials = level_trials(sources.metrics, level)  # as judged: the folds of a seed together
     intervals = None if outcomes is None else outcomes.intervals(level)
-    title = METRICS[metric].title + (" by patient" if level == "patient" else "")
+    title = measure_of(metric, summary.positive_class).title + (" by patient" if level == "patient" else "")
     present = [arm for arm in ARMS if (trials["arm"] == arm).any()]
     if len(present) <= MAY_STAND_TOGETHER:
         whole = f"{title} against the share of synthetic images"
@@ -326,6 +352,7 @@ def _patients(sources: Sources, metric: str, outcomes: Scored | None) -> Markup 
             level_trials(sources.metrics, "patient"),
             metric,
             None if outcomes is None else outcomes.intervals("patient"),
+            sources.summary.positive_class,
         )
     )
 
@@ -358,7 +385,7 @@ def _outcomes(sources: Sources, outcomes: Scored | None) -> dict[str, Any] | Non
         "calibration_words": CALIBRATION,
         "points": "" if points is None or points.empty else _table(readable_operating_points(points)),
         "points_words": outcomes.no_operating_point
-        or ("" if points is None or points.empty else operating_words(points)),
+        or ("" if points is None or points.empty else operating_words(points, outcomes.classes[outcomes.positive])),
     }
 
 
@@ -393,8 +420,8 @@ def _subgroups(sources: Sources, metric: str) -> dict[str, Any] | None:
     if own.empty:
         return {"figure": "", "table": "", "missing": missing} if missing else None
     return {
-        "figure": _inline(figure_subgroups(rows, metric)),
-        "table": _table(readable_subgroups(own)),
+        "figure": _inline(figure_subgroups(rows, metric, positive=sources.summary.positive_class)),
+        "table": _table(readable_subgroups(own, sources.summary.positive_class)),
         "missing": missing,
         **_subgroup_differences(sources),
     }
@@ -405,10 +432,10 @@ def _subgroup_differences(sources: Sources) -> dict[str, Any]:
     table = differences_table(sources.summary.subgroup_differences)
     if table.empty:
         return {"differences": "", "differences_table": "", "interactions": []}
-    largest = float(table["ratio"].max())
+    largest, positive = float(table["ratio"].max()), sources.summary.positive_class
     return {
-        "differences": _inline(figure_subgroup_differences(table[table["ratio"] == largest])),
-        "differences_table": _table(readable_subgroup_differences(table)),
+        "differences": _inline(figure_subgroup_differences(table[table["ratio"] == largest], positive)),
+        "differences_table": _table(readable_subgroup_differences(table, positive)),
         "interactions": interaction_sentences(sources.summary.interactions, largest),
     }
 

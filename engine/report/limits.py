@@ -58,9 +58,14 @@ def limits(
         f"Each fold has a split and generators of its own; every generator was trained once, and every seed meets the "
         f"same folds. {dependent_folds(len(config.folds))}"
         if config.folds
-        else f"{once} the classifier's training and the choice of synthetic images. The split of the data and the "
-        "training of the generators were not repeated: each was made once."
+        else _once(once, summary.generators_a_class)
     )
+    if summary.positive_class and summary.positive_origin in ("", "guessed"):
+        sentences.append(
+            f"Which class is positive was taken from the names, and nobody confirmed it: {summary.positive_class}. If "
+            "it is the other one, sensitivity and specificity change places, and average precision is of the wrong "
+            "class; accuracy, balanced accuracy, macro F1 and AUROC stay as they are."
+        )
     sentences += [repeated, f"The checks for copies and leaks are screens, not proof. {_patients(known)}"]
     pools = max(1, len(config.folds))
     if 0 < checked < pools:
@@ -70,6 +75,19 @@ def limits(
         "This is a tool for research. It is no medical device, and no result here is a reason for a clinical decision.",
     ]
     return sentences
+
+
+def _once(seeds: str, generators: int) -> str:
+    """What the seeds repeat, and what was made once."""
+    if generators == 1:
+        return (
+            f"{seeds} the classifier's training and the choice of synthetic images. The split of the data and the "
+            "training of the generators were not repeated: each was made once."
+        )
+    return (
+        f"{seeds} the classifier's training and the choice of synthetic images, and {generators} generators a class, "
+        "trained alike with seeds of their own, took turns. The split of the data was made once."
+    )
 
 
 def _repetitions(config: SweepConfig, summary: SweepSummary) -> str:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 
 from engine.configs.gans import gan_title
 from engine.publications.table import AUGMENTATIONS
 from engine.report.data_facts import methods_sentences, real_tested
 from engine.report.headline_answers import excluded_images, primary_arm
+from engine.report.ledger_facts import declared
+from engine.report.ledger_facts import methods_sentences as ledger_sentences
 from engine.report.limits import dependent_folds
 from engine.report.quality_tables import score_of
 from engine.report.reader_study import methods_sentence, without_names
@@ -21,7 +24,7 @@ from engine.report.sweep_words import (
     head_in_words,
     shares_in_words,
 )
-from engine.report.tables import METRICS
+from engine.report.tables import METRICS, measure_of
 from engine.sweep.arms import arm_rule, baseline_of, control_of, has_ratios, ratios_of
 from engine.sweep.metrics import LOG_CLIP
 from engine.sweep.statistics import QUICK_LOOK_BELOW
@@ -52,6 +55,7 @@ def methods_text(sources: Sources) -> str:
         _classifier(sources),
         _arms(sources),
         _statistics(sources),
+        *ledger_sentences(sources),
         *[deviation.sentence for deviation in sources.summary.departures],
         _software(sources),
     ]
@@ -62,6 +66,8 @@ def _data(sources: Sources) -> str:
     summary, dataset = sources.summary, sources.dataset
     classes = summary.classes
     text = f"The data set {sources.config.dataset} has {len(classes)} classes ({', '.join(classes)})."
+    if summary.positive_class:
+        text += f" The positive class was {summary.positive_in_words}."
     if dataset is None:
         return text
     if dataset.is_phantom:
@@ -72,6 +78,11 @@ def _data(sources: Sources) -> str:
         text += f" {added} synthetic images were set among the test images, as published."
     if sources.config.folds:
         text += f" {dependent_folds(len(sources.config.folds))}"
+    if (external := summary.external) is not None:
+        text += (
+            f" Every classifier was also read on all {external.n_images} images of another data set, "
+            f"{external.dataset}, of which nothing was seen in training."
+        )
     form = "grey" if dataset.mode == "L" else "colour"
     how = {"pad": "padded with black to squares", "crop": "cropped to their central square", "stretch": "stretched"}
     resize = how.get(str(dataset.info.config.get("resize")))
@@ -80,12 +91,13 @@ def _data(sources: Sources) -> str:
 
 
 def _generators(sources: Sources) -> list[str]:
-    """One sentence for all generators that were trained alike."""
+    """One sentence for all generators that were trained alike but for the seed."""
     alike: dict[str, list[GeneratorSource]] = {}
     for generator in sources.generators:
-        alike.setdefault(_trained(generator), []).append(generator)
+        alike.setdefault(_trained(generator, ()), []).append(generator)
     sentences = []
-    for how, generators in alike.items():
+    for generators in alike.values():
+        how = _trained(generators[0], sorted({generator.config.get("seed", 0) for generator in generators}))
         made = list(dict.fromkeys(name for generator in generators for name in generator.info.classes))
         conditional = ", conditional on the class" if generators[0].info.conditional else ""
         were = "Generators" if len(generators) > 1 else "A generator"
@@ -99,18 +111,19 @@ def _generators(sources: Sources) -> list[str]:
 
 
 def _one_of_each(generators: list[GeneratorSource], folds: int) -> str:
-    """Of what there is one generator each, where there are several: `one a class and fold`."""
+    """Of what there are equally many generators, where there are several: `one a class and fold`, `3 a class`."""
     if len(generators) == 1:
         return ""
     classes = len({tuple(generator.info.classes) for generator in generators})
     datasets = len({generator.info.dataset or generator.config.get("dataset") for generator in generators})
     of = [word for word, count in (("class", classes), ("fold", datasets if folds else 1)) if count > 1]
-    if len(generators) != classes * (datasets if folds else 1) or not of:
+    each, rest = divmod(len(generators), classes * (datasets if folds else 1))
+    if rest or not of:
         return f"{len(generators)} of them"
-    return f"one a {' and '.join(of)}"
+    return f"{'one' if each == 1 else each} a {' and '.join(of)}"
 
 
-def _trained(generator: GeneratorSource) -> str:
+def _trained(generator: GeneratorSource, seeds: Sequence[int]) -> str:
     info, config = generator.info, generator.config
     if config.get("kind") == "network":
         return f"networks imported from {config['source']}"
@@ -133,7 +146,7 @@ def _trained(generator: GeneratorSource) -> str:
         text += f", R1 weight {config['gamma']:g}"
     if config.get("gradient_penalty"):
         text += f", gradient penalty {config['gradient_penalty']:g}"
-    text += f", seed {config['seed']})"
+    text += f", seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))})"
     if config.get("start_from"):
         text += f", starting from the network {config['start_from']}"
     return text
@@ -235,11 +248,13 @@ def _arms(sources: Sources) -> str:
 
 def _statistics(sources: Sources) -> str:
     config, summary = sources.config, sources.summary
-    metric = METRICS[config.metric].title
+    metric = measure_of(config.metric, summary.positive_class).title
     level = "by patient (mean score of the images)" if config.level == "patient" else "by image"
     if config.level == "patient" and summary.patients is not None and summary.patients.named:
         named = f"{summary.patients.named} of the patients are groups read from file names"
         level = f"by patient (mean score of the images; {named})"
+    if config.level == "patient" and summary.positive_class and summary.patients and summary.patients.mixed:
+        level += f", a patient with images of both classes as {summary.positive_class}"
     seeds = f"repeated with {config.seeds} seeds" if config.seeds > 1 else "trained with one seed"
     test = "real and synthetic ones" if "synthetic-in-test" in config.flaws else "real ones only"
     read = "validation images too" if "test-is-validation" in config.flaws else "read at the end of each trial"
@@ -254,7 +269,7 @@ def _statistics(sources: Sources) -> str:
         return text + ". The protocol repeats a published one, and no claim was made from it."
     if config.seeds == 1:
         return text + ". No claim was made from a single repetition."
-    return f"{text}, chosen before the sweep. {_rule(sources)}"
+    return f"{text}, declared {declared(sources)}. {_rule(sources)}"
 
 
 def _loss(metric: str) -> str:
@@ -285,12 +300,16 @@ def _statistic(sources: Sources, arm: str) -> str:
     """What p and interval are made of."""
     config = sources.config
     ratios = ratios_of(arm, config)
+    generators = sources.summary.generators_a_class
+    luck = f"generators ({generators} a class, seeds nested in them)" if generators > 1 else "seeds"
     text = (
-        "their p values and 95 % intervals take seeds and test images (whole groups where known) as random: a crossed "
-        "analysis of variance of infinitesimal-jackknife pseudo-values, with a t at Satterthwaite's degrees of freedom"
+        f"their p values and 95 % intervals take {luck} and test images (whole groups where known) as random: a "
+        "crossed analysis of variance of infinitesimal-jackknife pseudo-values, with a t at Satterthwaite's degrees of "
+        "freedom"
     )
     if config.primary_ratio is not None and len(ratios) > 1 and config.primary_ratio in ratios:
-        return f"{text}. The share of {100 * config.primary_ratio:g} % was declared beforehand; others are exploratory."
+        share = f"The share of {100 * config.primary_ratio:g} %"
+        return f"{text}. {share} was declared {declared(sources)}; others are exploratory."
     if len(ratios) == 1:
         return text + "."
     return f"{text}, and hold for all {len(ratios)} shares and their mean together (single-step max-t)."
@@ -303,10 +322,10 @@ def _decision(sources: Sources, controlled: bool) -> str:
         return f"With {config.seeds} seeds it is a quick look, from which nothing was claimed."
     harm = "harm when that to the real images lies below 0"
     rule = (
-        "The rule, set beforehand: synthetic images help when the interval of the difference to the repeated real "
+        "The rule of the program: synthetic images help when the interval of the difference to the repeated real "
         f"images lies above 0 and so does that to the real images alone, and {harm}."
         if controlled
-        else f"The rule, set beforehand: synthetic images {harm.replace('that', 'the interval of the difference')}; "
+        else f"The rule of the program: synthetic images {harm.replace('that', 'the interval of the difference')}; "
         "whether they help cannot be told without a control of repeated real images."
     )
     if config.margin is not None:
@@ -332,10 +351,10 @@ def _former(sources: Sources, controlled: bool) -> tuple[str, str]:
     else:
         harm = "harm when that to the real images lies below 0 and its corrected p is below 0.05."
         rule = (
-            "The rule, set beforehand: synthetic images help when the interval of the difference to the repeated real "
+            "The rule of the program: synthetic images help when the interval of the difference to the repeated real "
             f"images lies above 0 and the corrected p is below 0.05, and {harm}"
             if controlled
-            else "The rule, set beforehand: synthetic images harm when the interval of the difference to the real "
+            else "The rule of the program: synthetic images harm when the interval of the difference to the real "
             "images lies below 0 and the corrected p is below 0.05; whether they help cannot be told without a control "
             "of repeated real images."
         )

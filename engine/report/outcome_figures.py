@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from engine.report.style import ARMS, GREY, LINE, styled, translucent
-from engine.report.tables import METRICS, show_p, show_share
+from engine.report.tables import measure_of, show_p, show_share
 
 CURVES = {
     "roc": ("ROC curve", "False positive rate (1 - specificity), %", "Sensitivity, %"),
@@ -59,12 +59,12 @@ def figure_decisions(decisions: pd.DataFrame, class_name: str) -> go.Figure:
     return figure.update_layout(margin={"t": 110})
 
 
-def figure_subgroup_differences(differences: pd.DataFrame) -> go.Figure:
+def figure_subgroup_differences(differences: pd.DataFrame, positive: str = "") -> go.Figure:
     """Paired differences in each subgroup with their intervals, one symbol for what they are held against.
 
-    `differences` are the rows of `SubgroupDifference` of one arm and ratio.
+    `differences` are the rows of `SubgroupDifference` of one arm and ratio; `positive` is the positive class of two.
     """
-    measure = METRICS[str(differences["metric"].iloc[0])]
+    measure = measure_of(str(differences["metric"].iloc[0]), positive)
     names = [f"{row.column}: {row.value} ({row.n})" for row in differences.itertuples()]
     order = list(dict.fromkeys(names))
     against = list(dict.fromkeys(differences["against"]))

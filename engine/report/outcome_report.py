@@ -43,7 +43,7 @@ def outcome_text(sources: Sources) -> str:
     outcomes, summary = _required(sources), sources.summary
     points = outcomes.operating_points
     columns = ["Arm", "Share", "Seeds"]
-    cells = readable_cells(sources.trials, summary.metric, outcomes.intervals())
+    cells = readable_cells(sources.trials, summary.metric, outcomes.intervals(), summary.positive_class)
     parts = [
         "Arms, by image (95 % for other seeds and test patients)",
         cells[[*columns, cells.columns[3], "95 % interval"]].to_string(index=False),
@@ -53,9 +53,10 @@ def outcome_text(sources: Sources) -> str:
     if points is None or points.empty:
         parts.append(outcomes.no_operating_point)
     else:
-        parts += [operating_words(points), readable_operating_points(points).to_string(index=False)]
+        words = operating_words(points, outcomes.classes[outcomes.positive])
+        parts += [words, readable_operating_points(points).to_string(index=False)]
     if summary.subgroup_differences:
-        table = readable_subgroup_differences(differences_table(summary.subgroup_differences))
+        table = readable_subgroup_differences(differences_table(summary.subgroup_differences), summary.positive_class)
         parts += [EXPLORATORY, *interaction_sentences(summary.interactions), table.to_string(index=False)]
     return "\n\n".join(filter(None, parts))
 

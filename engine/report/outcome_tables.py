@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from engine.report.style import ARMS
-from engine.report.tables import METRICS, Measure, show_p, show_share
+from engine.report.tables import Measure, measure_of, show_p, show_share
 from engine.sweep.metrics import ECE_BINS
 from engine.sweep.subgroup_differences import Interaction, SubgroupDifference
+from engine.sweep.verdict_words import of_positive
 
 PLAIN = Measure("", False, "")
 SHARE = Measure("", True, "")
@@ -36,13 +37,13 @@ EXPLORATORY = (
 )
 
 
-def operating_words(points: pd.DataFrame) -> str:
-    """What was fixed on the validation images, and what the interval leaves out."""
-    aim, target = points["aim"].iloc[0], float(points["target"].iloc[0])
+def operating_words(points: pd.DataFrame, positive: str) -> str:
+    """What was fixed on the validation images, and what the interval leaves out; `positive` is that one of two."""
+    aim, target = str(points["aim"].iloc[0]), float(points["target"].iloc[0])
     return (
-        f"Each training's threshold was fixed on the validation images, where it reaches a {aim} of "
-        f"{show_share(target)}, before the test images were read. Intervals hold for other seeds and test patients, "
-        "not for other validation images."
+        "Each training's threshold was fixed on the validation images, where it reaches a "
+        f"{aim}{of_positive(aim, positive)} of {show_share(target)}, before the test images were read. Intervals hold "
+        "for other seeds and test patients, not for other validation images."
     )
 
 
@@ -88,9 +89,9 @@ def interactions_table(interactions: Sequence[Interaction]) -> pd.DataFrame:
     return pd.DataFrame([row.model_dump() for row in interactions], columns=list(Interaction.model_fields))
 
 
-def readable_subgroup_differences(table: pd.DataFrame) -> pd.DataFrame:
+def readable_subgroup_differences(table: pd.DataFrame, positive: str = "") -> pd.DataFrame:
     """`differences_table` in words and units."""
-    measures = [METRICS[metric] for metric in table["metric"]]
+    measures = [measure_of(metric, positive) for metric in table["metric"]]
     ends = zip(measures, table["low"], table["high"], strict=True)
     return pd.DataFrame(
         {

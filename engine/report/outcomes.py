@@ -16,8 +16,8 @@ from engine.sweep.arm_intervals import WITH_INTERVALS, Counted, arm_intervals, c
 from engine.sweep.calibration import calibration_table
 from engine.sweep.curves import mean_curves
 from engine.sweep.decision_curves import decision_curves
-from engine.sweep.metrics import positive_class
 from engine.sweep.operating_point import has_validation_scores, operating_points
+from engine.sweep.positive import measured_with, positive_index
 from engine.sweep.summary_model import SweepSummary
 
 
@@ -84,10 +84,14 @@ def scored(
     positive: str,
     config: SweepConfig,
 ) -> Scored | None:
-    """`Scored`, or None where the scores or the list of test images are not there. Folds may be text."""
+    """`Scored`, or None where the scores or the list of test images are not there. Folds may be text.
+
+    `positive` is the positive class of two; where it is empty, the class that the trials were measured with.
+    """
     if test_images is None or "scores" not in trials or trials.empty:
         return None
-    place = classes.index(positive) if positive in classes else positive_class(classes)
+    named = positive or measured_with(trials.filter(["confusion", "sensitivity"]).to_dict("records"), classes)
+    place = positive_index(named, classes)
     return Scored(trials, _numbered(test_images), None if valid_images is None else _numbered(valid_images), classes,
                   place, config)  # fmt: skip
 
@@ -96,7 +100,12 @@ def scored_sources(sources: Sources) -> Scored | None:
     """`Scored` of a finished sweep."""
     summary: SweepSummary = sources.summary
     return scored(
-        sources.trials, sources.test_images, sources.valid_images, summary.classes, summary.positive, sources.config
+        sources.trials,
+        sources.test_images,
+        sources.valid_images,
+        summary.classes,
+        summary.positive_class,
+        sources.config,
     )
 
 

@@ -15,7 +15,7 @@ from engine.report.outcomes import scored_sources
 from engine.report.sources import Sources
 from engine.report.style import ARMS
 from engine.report.sweep_words import is_probe, trained_for
-from engine.report.tables import METRICS, readable_cells, show_share
+from engine.report.tables import METRICS, measure_of, readable_cells, show_share
 
 SHOWN = ("accuracy", "sensitivity", "specificity")
 UNTOLD = {"kind", "name", "dataset_fingerprint", "pool_sha256", "device", "gpus", "quality", "beside", "weights"}
@@ -31,12 +31,12 @@ def published_table(publication: Publication) -> pd.DataFrame:
 
 def readable_published(publication: Publication) -> pd.DataFrame:
     """The rows of the publication in words and units, beside the arm of ours that comes nearest."""
-    rows = publication.rows
+    rows, positive = publication.rows, publication.preset.importing.get("positive", "")
     table = {"Their training images": [row.name for row in rows], "Nearest arm here": [_nearest(row) for row in rows]}
     for metric in SHOWN:
         values = [getattr(row, metric) for row in rows]
         if any(value is not None for value in values):
-            table[METRICS[metric].title] = [METRICS[metric].show(value) for value in values]
+            table[measure_of(metric, positive).title] = [METRICS[metric].show(value) for value in values]
     table["Test images"] = ["–" if row.n_test is None else str(row.n_test) for row in rows]
     if any(row.note for row in rows):
         table["Note"] = [row.note for row in rows]
@@ -52,8 +52,9 @@ def side(sources: Sources, title: str) -> dict[str, Any]:
     summary, config = sources.summary, sources.config
     metric = summary.metric
     outcomes = scored_sources(sources)
-    cells = readable_cells(sources.trials, metric, None if outcomes is None else outcomes.intervals())
-    keep = ["Arm", "Share", "Seeds", METRICS[metric].title, "95 % interval"]
+    intervals = None if outcomes is None else outcomes.intervals()
+    cells = readable_cells(sources.trials, metric, intervals, summary.positive_class)
+    keep = ["Arm", "Share", "Seeds", measure_of(metric, summary.positive_class).title, "95 % interval"]
     return {
         "title": title,
         "run": sources.run.id,
@@ -75,7 +76,7 @@ def facts(config: SweepConfig) -> dict[str, str]:
         + ("" if is_probe(config) else f", batch {config.batch}, {config.optimizer} at {config.completed().lr:g}"),
         "Seeds": str(config.seeds),
         "Shares": ", ".join(show_share(ratio) for ratio in config.ratios),
-        "Judged by": f"{METRICS[config.metric].title}, by {config.level}",
+        "Judged by": f"{measure_of(config.metric, config.positive_class).title}, by {config.level}",
         "Flaws repeated": ", ".join(config.flaws) or "none",
     }
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from engine.configs import Config, ImportConfig, PoolConfig, QualityConfig, SweepConfig, parse_training
 from engine.configs.gans import gan_title
+from engine.datasets.positive_class import positive_of
 from engine.publications.publication import Preset, Topic
 from engine.report.data_facts import known_patients
 from engine.report.sources import Sources
@@ -23,7 +24,7 @@ from engine.report.sweep_words import (
     shares_in_words,
     trained_for,
 )
-from engine.report.tables import METRICS
+from engine.report.tables import measure_of
 from engine.store.errors import ErsatzError
 from engine.sweep.arms import is_synthetic
 
@@ -83,7 +84,11 @@ def changed_settings(sources: Sources) -> pd.DataFrame:
         preset = sources.publication.preset
         if sources.dataset is not None:
             given = {**preset.importing, "name": "a", "source": "a"}
-            _compare(rows, "Import", ImportConfig, given, [sources.dataset.info.config])
+            positive = positive_of(sources.dataset)
+            found = {**sources.dataset.info.config, "positive": positive.name if positive else ""}
+            if "positive" not in given:
+                found["positive"] = ""
+            _compare(rows, "Import", ImportConfig, given, [found])
         _compare_trainings(rows, preset, [generator.config for generator in sources.generators])
         parents = {"name": "a", "dataset": "a", "pool": "a"}
         pools = [source.config for source in sources.pools if source.config]
@@ -92,7 +97,10 @@ def changed_settings(sources: Sources) -> pd.DataFrame:
         checks = [quality.config for quality in sources.qualities]
         _compare(rows, "Quality check", QualityConfig, {**parents, **preset.quality}, checks)
         wanted = preset.sweep if sources.config.claims or not preset.published else preset.published
-        _compare(rows, "Sweep", SweepConfig, {**parents, **wanted}, [sources.config.plain()])
+        positive_class = preset.importing.get("positive", sources.config.positive_class)
+        given = {**parents, **wanted, "positive_class": positive_class}
+        found = {**sources.config.plain(), "positive_class": sources.summary.positive_class or positive_class}
+        _compare(rows, "Sweep", SweepConfig, given, [found])
     return pd.DataFrame([(name, *values) for name, values in rows.items()], columns=["Setting", "Preset", "Here"])
 
 
@@ -222,8 +230,8 @@ def _number_added(sources: Sources) -> Done:
 
 
 def _metric(sources: Sources) -> Done:
-    config = sources.config
-    return Done(f"{METRICS[config.metric].title}, by {config.level}", config.metric != "accuracy")
+    config, measure = sources.config, measure_of(sources.config.metric, sources.summary.positive_class)
+    return Done(f"{measure.title}, by {config.level}", config.metric != "accuracy")
 
 
 def _test_set(sources: Sources) -> Done:

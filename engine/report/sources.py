@@ -24,7 +24,9 @@ from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.runs import Run, State, Status, list_runs
+from engine.sweep.rejudging import rejudged_of
 from engine.sweep.splits import named_splits
+from engine.sweep.standing import Standing, standing_of
 from engine.sweep.summary_model import SUMMARY_FILE, SweepSummary
 
 T = TypeVar("T")
@@ -98,6 +100,10 @@ class Sources:
     publication: Publication | None = None
     """What was published on this preset."""
     missing: list[str] = field(default_factory=list)
+    standing: Standing = field(default_factory=lambda: Standing(0))
+    """Where the sweep stands among those that read its test set, as the ledger knows it now."""
+    first: SweepSummary | None = None
+    """What it was found to be at first, where `summary` is a second judgement."""
 
     @property
     def unknown_start(self) -> bool:
@@ -115,8 +121,11 @@ class Sources:
         return [study for source in self.pools if source.review is not None for study in source.review.studies]
 
 
-def read_sources(run: Run, beside: bool = True) -> Sources:
-    """Read a sweep's folder and those of its parents; an `ErsatzError` unless it is a sweep that has finished."""
+def read_sources(run: Run, beside: bool = True, rejudged: bool = False) -> Sources:
+    """Read a sweep's folder and those of its parents; an `ErsatzError` unless it is a sweep that has finished.
+
+    With `rejudged` the summary is that of its second judgement.
+    """
     values = run.config()
     if values["kind"] != "sweep":
         raise ErsatzError(f"{run.id} is a run of kind {values['kind']}; a report is made of a sweep.")
@@ -125,6 +134,13 @@ def read_sources(run: Run, beside: bool = True) -> Sources:
         raise ErsatzError(
             f"The sweep {run.id} has no summary yet ({run.state().value}); a finished sweep is expected. "
             f"Wait for its end, or resume it with `python -m engine resume {run.id}`."
+        )
+    first = SweepSummary.read(run.path / SUMMARY_FILE)
+    again = rejudged_of(run) if rejudged else None
+    if rejudged and again is None:
+        raise ErsatzError(
+            f"The sweep {run.id} was not judged again; a second judgement is expected. Make it with "
+            f"`python -m engine judge {run.id}`, or take the first one."
         )
     missing: list[str] = []
     pools = [_pool(run.home, split, config, missing) for split in named_splits(config)]
@@ -138,7 +154,7 @@ def read_sources(run: Run, beside: bool = True) -> Sources:
         run=run,
         config=config,
         status=run.status(),
-        summary=SweepSummary.read(run.path / SUMMARY_FILE),
+        summary=again or first,
         trials=pd.read_parquet(run.path / "trials.parquet"),
         metrics=pd.read_parquet(metrics) if metrics.is_file() else None,
         test_images=_table_of_images(run.path / "test_images.csv"),
@@ -149,6 +165,8 @@ def read_sources(run: Run, beside: bool = True) -> Sources:
         beside=other,
         publication=PUBLICATIONS.get(config.repeats),
         missing=list(dict.fromkeys(missing)),
+        standing=standing_of(run, config, first.classifier.weights_sha256),
+        first=first if again is not None else None,
     )
 
 

@@ -12,13 +12,13 @@ import plotly.graph_objects as go
 from scipy import stats
 
 from engine.report.style import ARMS, BLUE, GREEN, GREY, ORANGE, PINK, styled
-from engine.report.tables import METRICS, cell_table, show_share
+from engine.report.tables import METRICS, cell_table, measure_of, show_share
 from engine.store.runs import Run
 from engine.sweep.analysis_units import Level
 from engine.sweep.arms import baseline_of, control_of
 from engine.sweep.metric_table import METRICS_FILE, metric_table, patient_parts
 from engine.sweep.metrics import METRICS as COMPUTED
-from engine.sweep.metrics import positive_class
+from engine.sweep.positive import OF_POSITIVE, measured_with, positive_index
 from engine.sweep.summary_model import SUMMARY_FILE, SweepSummary
 
 COLUMNS = ["arm", "ratio", "one", "other", "difference", "low", "high"]
@@ -37,7 +37,7 @@ class Swept:
     classes: list[str]
     metrics: pd.DataFrame
     positive: str = ""
-    """The positive class; empty where it is not known."""
+    """The positive one of two classes; empty with more, and where it is not known."""
 
 
 def read_swept(run: Run) -> Swept:
@@ -48,12 +48,15 @@ def read_swept(run: Run) -> Swept:
     trials = pd.read_parquet(run.path / "trials.parquet")
     summary = SweepSummary.read(run.path / SUMMARY_FILE)
     classes = summary.classes
+    positive = summary.positive_class or measured_with(
+        trials.filter(["confusion", "sensitivity"]).to_dict("records"), classes
+    )
     written = run.path / METRICS_FILE
     if written.is_file():
         metrics = pd.read_parquet(written)
     else:  # a sweep of an earlier version
-        metrics = metric_table(trials, test_images, classes, positive_class(classes))
-    return Swept(trials, test_images, classes, metrics, summary.positive)
+        metrics = metric_table(trials, test_images, classes, positive_index(positive, classes))
+    return Swept(trials, test_images, classes, metrics, positive)
 
 
 def same_test(one: Swept, other: Swept) -> bool:
@@ -63,6 +66,11 @@ def same_test(one: Swept, other: Swept) -> bool:
         return False
     mine, theirs = (swept.test_images[columns].astype(str).reset_index(drop=True) for swept in (one, other))
     return one.classes == other.classes and mine.equals(theirs)
+
+
+def other_positive(one: Swept, other: Swept, metric: str) -> bool:
+    """Whether this metric is of another class in the other sweep, so that its numbers say nothing of each other."""
+    return metric in OF_POSITIVE and one.positive != other.positive
 
 
 def compare_sweeps(one: Swept, other: Swept, metric: str = "accuracy", level: Level = "image") -> pd.DataFrame:
@@ -113,12 +121,14 @@ def figure_sweeps(
     metric: str,
     arm: str,
     intervals: Sequence[pd.DataFrame | None] = (),
+    positive: str = "",
 ) -> go.Figure:
     """An arm of several sweeps (name, trials) against the share of synthetic images, its control dashed beside it.
 
-    `intervals` are `engine.sweep.arm_intervals` of each, for other seeds and test patients.
+    `intervals` are `engine.sweep.arm_intervals` of each, for other seeds and test patients; `positive` is the positive
+    class that all of them have.
     """
-    measure = METRICS[metric]
+    measure = measure_of(metric, positive)
     looks = [(arm, "solid", ARMS[arm].symbol, 2.5)]
     if control := control_of(arm):
         looks.append((control, "dash", "diamond-open", 1.5))
@@ -207,6 +217,6 @@ def _by_patient(
     swept: Swept, metric: str, level: Level, cells: set[tuple[str, float]]
 ) -> dict[tuple[str, float], np.ndarray]:
     """How much each test patient moves the mean over the seeds, by arm and ratio."""
-    positive = positive_class(swept.classes)
+    positive = positive_index(swept.positive, swept.classes)
     parts = patient_parts(metric, _of_cells(swept, cells), swept.test_images, swept.classes, positive, level)
     return {cell: np.mean(list(of_seeds.values()), axis=0) for cell, of_seeds in parts.items()}

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 
 from engine.configs import SweepConfig
 from engine.report.style import ARMS, GREY, LINE, styled, translucent
-from engine.report.tables import METRICS, cell_table, show_share
+from engine.report.tables import METRICS, cell_table, measure_of, show_share
 from engine.sweep.arms import baseline_of, has_ratios
 from engine.sweep.summary_model import SweepSummary
 
@@ -44,7 +44,7 @@ def figure_sweep(
     `customdata` of every dot is `[arm, ratio, seed]`. Works on the trials of a sweep that is still running;
     `summary` adds the majority baseline, `arms` shows some only, `config` says what a percentage counts.
     """
-    measure = METRICS[metric]
+    measure = measure_of(metric, summary.positive_class if summary else config.positive_class if config else "")
     if arms is not None:
         trials = trials[trials["arm"].isin(arms)]
     cells = cell_table(trials, metric, intervals)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from engine.sweep.comparisons import Comparison
 from engine.sweep.metrics import LOG_CLIP
 from engine.sweep.summary_model import SweepSummary
 from engine.sweep.verdict import FORMER_RULE
+from engine.sweep.verdict_words import of_positive
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,12 @@ METRICS: dict[str, Measure] = {
 }
 
 
+def measure_of(metric: str, positive: str = "") -> Measure:
+    """How a metric is shown; its title names the `positive` class of two where it depends on it."""
+    measure = METRICS[metric]
+    return replace(measure, title=measure.title + of_positive(metric, positive))
+
+
 def present_metrics(trials: pd.DataFrame) -> list[str]:
     """The metrics that these trials have numbers for."""
     return [name for name in METRICS if name in trials and trials[name].notna().any()]
@@ -151,10 +158,13 @@ def all_cells(trials: pd.DataFrame, intervals: pd.DataFrame | None = None) -> pd
 
 
 def readable_cells(
-    trials: pd.DataFrame, metric: str = "accuracy", intervals: pd.DataFrame | None = None
+    trials: pd.DataFrame, metric: str = "accuracy", intervals: pd.DataFrame | None = None, positive: str = ""
 ) -> pd.DataFrame:
-    """One row an arm and share in words and units: `metric` with its interval, and the means of the other metrics."""
-    cells, measure = cell_table(trials, metric, intervals), METRICS[metric]
+    """One row an arm and share in words and units: `metric` with its interval, and the means of the other metrics.
+
+    `positive` is the positive class of two, which stands beside the metrics that depend on it.
+    """
+    cells, measure = cell_table(trials, metric, intervals), measure_of(metric, positive)
     table = pd.DataFrame(
         {
             "Arm": [ARMS[arm].title for arm in cells["arm"]],
@@ -170,7 +180,7 @@ def readable_cells(
     for other in present_metrics(trials):
         if other != metric:
             values = [means.loc[(arm, ratio), other] for arm, ratio in zip(cells["arm"], cells["ratio"], strict=True)]
-            table[METRICS[other].title] = [METRICS[other].show(value) for value in values]
+            table[measure_of(other, positive).title] = [METRICS[other].show(value) for value in values]
     return table
 
 
@@ -204,9 +214,9 @@ def p_in_words(summary: SweepSummary) -> str:
     )
 
 
-def readable_comparisons(comparisons: pd.DataFrame) -> pd.DataFrame:
+def readable_comparisons(comparisons: pd.DataFrame, positive: str = "") -> pd.DataFrame:
     """`comparison_table` in words and units."""
-    measures = [METRICS[metric] for metric in comparisons["metric"]]
+    measures = [measure_of(metric, positive) for metric in comparisons["metric"]]
 
     def intervals(low: str, high: str) -> list[str]:
         ends = zip(measures, comparisons[low], comparisons[high], strict=True)

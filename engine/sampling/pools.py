@@ -1,7 +1,8 @@
 """Pools: synthetic images of every class, or of some, with a manifest that says which seed and generator made each.
 
 <run>/
-    images/<class>/<seed>.png   8-bit grey or RGB, the stored form of the data set
+    images/<class>/<seed>.png   8-bit grey or RGB, the stored form of the data set; <n>-<seed>.png of the n-th generator
+                                where a class has several
     manifest.csv                path, class, seed, generator, generator_sha256, sha256, excluded
     training_images.txt         SHA-256 of every real image that the generators saw
     pool.json                   the generators and how they are sampled, written first: a resumed pool stays with them
@@ -25,6 +26,7 @@ from PIL import Image, UnidentifiedImageError
 from engine.configs.sampling import PoolConfig
 from engine.datasets.dataset import Dataset
 from engine.datasets.manifest import left_out, usable
+from engine.sampling.makers import Makers, generators_a_class, makers_of, require_alike
 from engine.sampling.pool_info import INFO_FILE, PoolGenerator, PoolInfo
 from engine.sampling.sampler import Sampler, write_png
 from engine.store.about import plain_words
@@ -52,20 +54,25 @@ def make_pool(run: Run, config: PoolConfig, report: Report = silent, should_stop
     samplers = [Sampler.open(run.home.run(reference.run)) for reference in config.generators]
     dataset = Dataset.open(run.home, config.dataset)
     wanted = wanted_classes(config.only_classes, dataset)
-    _check_generators(config, samplers, dataset, wanted)
+    trainings = [Run(run.home, reference.run).config() for reference in config.generators]
+    _check_generators(config, samplers, dataset, wanted, trainings)
     _begin(run, config, samplers, dataset, wanted)
     _tell_where(run, samplers)
-    maker = {name: sampler for sampler in samplers for name in sampler.classes if name in wanted}
-    total = config.images_per_class * len(maker)
+    makers = [
+        (name, f"{number}-" if number else "", sampler)
+        for name in sorted(wanted)
+        for number, sampler in enumerate(sampler for sampler in samplers if name in sampler.classes)
+    ]
+    total = config.images_per_class * len(makers)
     rows: list[dict[str, Any]] = []
-    for name in sorted(maker):
+    for name, prefix, sampler in makers:
         last = config.first_seed + config.images_per_class
         for first in range(config.first_seed, last, config.batch):
             report(Progress("sampling", len(rows), total, "images"))
             if should_stop():
                 return "stopped"
             seeds = range(first, min(first + config.batch, last))
-            rows += _make_batch(run.path, config, maker[name], name, seeds)
+            rows += _make_batch(run.path, config, sampler, name, seeds, prefix)
     with replacing(run.path / MANIFEST_FILE) as temporary:
         pd.DataFrame(rows, columns=COLUMNS).to_csv(temporary, index=False)
     report(Progress("sampling", total, total, "images"))
@@ -133,6 +140,15 @@ class Pool:
     def images_sha256(self) -> str:
         """Hash of the images alone: the same whichever of them are excluded."""
         return sha256_value(self.manifest[["path", "class", "sha256"]].to_numpy(dtype=object).tolist())
+
+    @property
+    def generators_a_class(self) -> int:
+        """How many generators, trained alike with other seeds, made the images of each class."""
+        return generators_a_class(self.info.classes, self.info.generators)
+
+    def makers(self, rows: pd.DataFrame) -> Makers:
+        """Which of their class's generators made these rows."""
+        return makers_of(rows, self.info.classes, self.info.generators)
 
     def require_made_for(self, dataset: Dataset) -> None:
         """Raise `ErsatzError` unless the pool was made for this data set, on the split that it has now."""
@@ -230,8 +246,11 @@ def pool_zip(pool: Pool) -> bytes:
     return buffer.getvalue()
 
 
-def _check_generators(config: PoolConfig, samplers: list[Sampler], dataset: Dataset, wanted: list[str]) -> None:
-    """Raise `ErsatzError` unless the generators saw this frozen data set and make each wanted class once."""
+def _check_generators(
+    config: PoolConfig, samplers: list[Sampler], dataset: Dataset, wanted: list[str], trainings: list[dict[str, Any]]
+) -> None:
+    """Raise `ErsatzError` unless the generators saw this frozen data set, make each wanted class, and are
+    as many for each, trained alike but for the seed."""
     dataset.require_frozen()
     dataset.require_fingerprint(config.dataset_fingerprint, "This pool")
     for reference, sampler in zip(config.generators, samplers, strict=True):
@@ -243,15 +262,10 @@ def _check_generators(config: PoolConfig, samplers: list[Sampler], dataset: Data
                 f"The generator of run {info.run} makes {info.mode} images of {info.size} px; {dataset.mode} "
                 f"of {dataset.size} px are expected, as in the data set {dataset.name}. Choose another generator."
             )
-    makers: dict[str, str] = {}
+    makers: dict[str, list[str]] = {}
     for sampler in samplers:
         for name in sampler.classes:
-            if name in makers and name in wanted:
-                raise ErsatzError(
-                    f"Runs {makers[name]} and {sampler.info.run} both make class {name}; "
-                    "one generator a class is expected. Leave one of them out."
-                )
-            makers[name] = sampler.info.run
+            makers.setdefault(name, []).append(sampler.info.run)
             sampler.sample([], name, config.psi, config.psi_cutoff, config.noise)  # refuses what it cannot do
     missing = [name for name in wanted if name not in makers]
     if missing:  # also when there is no generator, or only one trained on all classes without labels
@@ -260,6 +274,7 @@ def _check_generators(config: PoolConfig, samplers: list[Sampler], dataset: Data
             f"{'each of only_classes' if config.only_classes else 'every class of the data set'} is expected. "
             "Add a generator for each, or a class-conditional one."
         )
+    require_alike([sampler.info for sampler in samplers], trainings, wanted)
 
 
 def _begin(run: Run, config: PoolConfig, samplers: list[Sampler], dataset: Dataset, wanted: list[str]) -> None:
@@ -307,9 +322,11 @@ def _tell_where(run: Run, samplers: list[Sampler]) -> None:
         run.raise_alarm("sampled-on-cpu", notice)
 
 
-def _make_batch(folder: Path, config: PoolConfig, sampler: Sampler, name: str, seeds: range) -> list[dict[str, Any]]:
+def _make_batch(
+    folder: Path, config: PoolConfig, sampler: Sampler, name: str, seeds: range, prefix: str
+) -> list[dict[str, Any]]:
     """Manifest rows of one batch; its images are made unless a former attempt finished all of them."""
-    paths = [f"images/{name}/{seed:06d}.png" for seed in seeds]
+    paths = [f"images/{name}/{prefix}{seed:06d}.png" for seed in seeds]
     kept = [_read(folder / path) for path in paths]
     stored = [pixels for pixels in kept if pixels is not None]
     if len(stored) < len(seeds):

@@ -21,6 +21,7 @@ from typing import Literal
 import numpy as np
 
 from engine.configs import SweepConfig
+from engine.sampling.makers import Makers
 from engine.store.errors import ErsatzError
 
 CLASSICAL = "+classical"
@@ -159,15 +160,23 @@ def extra_counts(arm: str, ratio: float, real_counts: np.ndarray, config: SweepC
     return np.maximum(counts, 1) if base == "none" else counts
 
 
-def training_set(trial: Trial, real_labels: np.ndarray, pool_labels: np.ndarray, config: SweepConfig) -> TrainingSet:
+def training_set(
+    trial: Trial,
+    real_labels: np.ndarray,
+    pool_labels: np.ndarray,
+    config: SweepConfig,
+    makers: Makers | None = None,
+) -> TrainingSet:
     """The images of a trial, from class indices `[n_real]` and `[n_pool]`.
 
     With `config.extra_classes`, `pool_labels` are those of the pool's images of these classes (see `pool_part` of
-    splits.py): all other classes stay as they are in every arm.
+    splits.py): all other classes stay as they are in every arm. With several generators a class (`makers`), a trial
+    takes the images of the one whose turn its seed is.
     """
     rule = arm_rule(trial.arm)
     n_real = len(real_labels)
     rows, added = np.arange(n_real), []
+    in_turn = makers is None or makers.of == makers.turn(trial.seed, config.first_seed)
     if rule.extra != "none":
         counts = extra_counts(trial.arm, trial.ratio, np.bincount(real_labels), config)
         for label in np.unique(pool_labels if config.extra_classes else real_labels):
@@ -178,7 +187,7 @@ def training_set(trial: Trial, real_labels: np.ndarray, pool_labels: np.ndarray,
             else:
                 stay = random_stream(trial.seed, Stream.SUBSET, int(label)).permutation(reals)
             if rule.extra == "synthetic":
-                of_class = n_real + np.flatnonzero(pool_labels == label)
+                of_class = n_real + np.flatnonzero((pool_labels == label) & in_turn)
                 extra = random_stream(trial.seed, Stream.SUBSET, int(label)).permutation(of_class)[:count]
             else:
                 extra = np.resize(stay, count)  # begins again when there are fewer than that
@@ -193,8 +202,13 @@ def training_set(trial: Trial, real_labels: np.ndarray, pool_labels: np.ndarray,
     return TrainingSet(chosen, len(chosen) - n_synthetic, n_synthetic, rule.classical)
 
 
-def require_enough(config: SweepConfig, real_counts: dict[str, int], pool_counts: dict[str, int]) -> None:
-    """Refuse ratios that add nothing, and a pool that cannot fill the largest without repeating an image."""
+def require_enough(
+    config: SweepConfig, real_counts: dict[str, int], pool_counts: dict[str, int], generators: int = 1
+) -> None:
+    """Refuse ratios that add nothing, and a pool that cannot fill the largest without repeating an image.
+
+    `pool_counts`: images of each class; with several generators a class, of the one with the fewest.
+    """
     names, counts = list(real_counts), np.array(list(real_counts.values()))
     if config.ratio_of == "gap" and not extra_counts("real+synthetic", max(config.ratios), counts, config).any():
         raise ErsatzError(
@@ -208,9 +222,10 @@ def require_enough(config: SweepConfig, real_counts: dict[str, int], pool_counts
             if have < need and name in (config.extra_classes or names):
                 beside = " beside those set aside for the test set" if "synthetic-in-test" in config.flaws else ""
                 mend = "Make a larger pool, or leave out the high ratios." if have else "Make a pool with this class."
+                by_each = f" by one of its {generators} generators" if generators > 1 else ""
                 raise ErsatzError(
-                    f"The pool has {have or 'no'} images of the class {name}{beside}, but the ratio {ratio:g} needs "
-                    f"{need} ({n_real} real training images). {mend}"
+                    f"The pool has {have or 'no'} images of the class {name}{by_each}{beside}, but the ratio "
+                    f"{ratio:g} needs {need} ({n_real} real training images). {mend}"
                 )
 
 

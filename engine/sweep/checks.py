@@ -285,10 +285,11 @@ def _training_sets(config: SweepConfig, splits: Sequence[Split], trials: pd.Data
     steps = broken = duplicates = foreign = as_drawn = 0
     for split in splits:
         reals = np.asarray(split.dataset.labels(split.dataset.rows("train")))
-        pool = pool_part(split, config)[0]["class"].map(split.dataset.classes.index).to_numpy(np.int64)
+        rows = pool_part(split, config)[0]
+        pool, makers = rows["class"].map(split.dataset.classes.index).to_numpy(np.int64), split.pool.makers(rows)
         smaller: dict[tuple[str, int], np.ndarray] = {}  # of each arm and seed: the synthetic images of the last ratio
         for trial in (trial for trial in plan(config) if trial.fold == split.fold):
-            chosen = training_set(trial, reals, pool, config)
+            chosen = training_set(trial, reals, pool, config, makers)
             as_drawn += stored.get(trial) == (chosen.n_real, chosen.n_synthetic)
             synthetic = chosen.rows[chosen.rows >= len(reals)]
             if arm_rule(trial.arm).extra == "duplicates":

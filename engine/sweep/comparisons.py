@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -50,6 +51,9 @@ class Comparison:
     high_alone: Number = math.nan
     """95 % for both kinds of luck, of this comparison by itself: the interval of `p`."""
 
+    generators: int = 1
+    """Generators a class that took turns over the seeds; with several their luck is in `p` and the intervals."""
+
     @property
     def is_mean(self) -> bool:
         """Whether this is the mean over the ratios."""
@@ -60,13 +64,24 @@ Scores = dict[tuple[str, float], dict[int, float]]
 """Of each arm and ratio: a metric by seed, where it is defined."""
 
 
-def compare(trials: pd.DataFrame, arm: str, against: str, metric: str, parts: Parts | None = None) -> list[Comparison]:
+def compare(
+    trials: pd.DataFrame,
+    arm: str,
+    against: str,
+    metric: str,
+    parts: Parts | None = None,
+    turns: Mapping[int, int] | None = None,
+) -> list[Comparison]:
     """`arm` against `against` at every ratio of `arm` and, with several, on their mean, which comes last.
 
     `trials` has a row for each arm, ratio and seed (one for all folds) and a column for the metric. Seeds that lack
     one of the ratios are left out of all. Differences in a loss are turned round: an improvement is above 0. Without
     `parts`, the influences of the test patients on the metric, the noise of the test images is not known, and so
     neither are p and the intervals for both.
+
+    `turns` says of each seed which of several generators made its synthetic images. Seeds are nested in generators
+    then, and the mean over the seeds of a generator takes the place of a seed in the analysis of variance: its mean
+    square holds the luck of the generators and of the seeds, at one degree of freedom less than there are generators.
     """
     scores, sign = _scores(trials, metric), gain_sign(metric)
     pairs = {}
@@ -90,6 +105,10 @@ def compare(trials: pd.DataFrame, arm: str, against: str, metric: str, parts: Pa
             ]
         )
     )
+    made_by = [turns[seed] for seed in seeds] if turns else []
+    makers = len(set(made_by))
+    if makers > 1:
+        values, moved = (by_generator(each, made_by) for each in (values, moved))
     found = crossed(values, moved)
     return [
         replace(
@@ -102,9 +121,16 @@ def compare(trials: pd.DataFrame, arm: str, against: str, metric: str, parts: Pa
             high_alone=own.high,
             seed_variance=float(found.seeds[row, row]),
             image_variance=float(found.images[row, row]),
+            generators=max(1, makers),
         )
         for row, (comparison, own, of_all) in enumerate(zip(comparisons, alone(found), together(found), strict=True))
     ]
+
+
+def by_generator(of_seeds: np.ndarray, made_by: Sequence[int]) -> np.ndarray:
+    """Means `[R, G, ...]` over the seeds of each generator, from `[R, S, ...]`; `made_by` names that of each seed."""
+    makers = sorted(set(made_by))
+    return np.stack([of_seeds[:, np.equal(made_by, maker)].mean(1) for maker in makers], axis=1)
 
 
 def _and_mean(rows: np.ndarray) -> np.ndarray:

@@ -26,7 +26,7 @@ def train_heads(trials: list[Trial], inputs: Inputs, config: SweepConfig) -> lis
     began = time.monotonic()
     (seed,) = {trial.seed for trial in trials}
     device, dim, n_valid = inputs.train.device, inputs.train.shape[1], len(inputs.valid_labels)
-    sets = [training_set(trial, inputs.real_labels, inputs.pool_labels, config) for trial in trials]
+    sets = [training_set(trial, inputs.real_labels, inputs.pool_labels, config, inputs.makers) for trial in trials]
     (steps,) = {steps_of(config, len(s.rows)) for s in sets}
     order = np.stack([s.rows[batches(len(s.rows), config.batch, steps, seed)] for s in sets], axis=1)
     labels = torch.from_numpy(inputs.train_labels[order]).to(device)  # [steps, T, B]

@@ -16,6 +16,7 @@ from engine.features.backbones import open_backbone
 from engine.features.cache import FeatureCache
 from engine.features.classical import apply_maps, seeded_maps, view_seed
 from engine.features.weights import resolve_weights
+from engine.sampling.makers import Makers
 from engine.store.files import replacing
 from engine.store.home import Home
 from engine.store.progress import Report, ShouldStop
@@ -64,8 +65,9 @@ def load_inputs(
     trials: Sequence[Trial],
     report: Report,
     should_stop: ShouldStop,
+    external: Dataset | None = None,
 ) -> Inputs:
-    """What the trials of one split read, in the memory of the CPU.
+    """What the trials of one split read, in the memory of the CPU; the external images follow the test images.
 
     Raises `features.cache.Interrupted` when asked to stop while features are computed.
     """
@@ -73,8 +75,8 @@ def load_inputs(
     real, valid, test = (_part(dataset, part) for part in ("train", "valid", "test"))
     pool_rows, in_test = pool_part(split, config)
     test = _joined(test, _synthetic(split, in_test))
-    pool_labels = dataset.labels(pool_rows)
-    used = _used_pool_rows(trials, real.labels, pool_labels, config)
+    pool_labels, makers = dataset.labels(pool_rows), split.pool.makers(pool_rows)
+    used = _used_pool_rows(trials, real.labels, pool_labels, config, makers)
     synthetic = _synthetic(split, pool_rows.iloc[used])
 
     def shown(table: Table, augmented: bool = False) -> torch.Tensor:
@@ -105,14 +107,21 @@ def load_inputs(
         valid, valid_shown = test, test_shown
     else:
         valid_shown = shown(valid)
+    if external is not None:
+        test_shown = torch.cat((test_shown, shown(_rows(dataset, external, external.rows()))))
     return Inputs(
-        train, valid_shown, test_shown, real.labels, pool_labels, valid.labels, len(dataset.classes), views
+        train, valid_shown, test_shown, real.labels, pool_labels, valid.labels, len(dataset.classes), views,
+        makers,
     )  # fmt: skip
 
 
 def _part(dataset: Dataset, part: str) -> Table:
-    rows = dataset.rows(part)
-    return Table(dataset.pixels(rows), list(rows["path"]), list(rows["sha256"]), np.array(dataset.labels(rows)))
+    return _rows(dataset, dataset, dataset.rows(part))
+
+
+def _rows(dataset: Dataset, source: Dataset, rows: pd.DataFrame) -> Table:
+    """Images of `source` with the classes counted as in `dataset`."""
+    return Table(source.pixels(rows), list(rows["path"]), list(rows["sha256"]), np.array(dataset.labels(rows)))
 
 
 def _synthetic(split: Split, rows: pd.DataFrame) -> Table:
@@ -131,12 +140,12 @@ def _joined(one: Table, other: Table) -> Table:
 
 
 def _used_pool_rows(
-    trials: Sequence[Trial], real_labels: np.ndarray, pool_labels: np.ndarray, config: SweepConfig
+    trials: Sequence[Trial], real_labels: np.ndarray, pool_labels: np.ndarray, config: SweepConfig, makers: Makers
 ) -> np.ndarray:
     """Rows of the pool that some trial sees; the others are not read."""
     seen = np.zeros(len(real_labels) + len(pool_labels), bool)
     for trial in trials:
-        seen[training_set(trial, real_labels, pool_labels, config).rows] = True
+        seen[training_set(trial, real_labels, pool_labels, config, makers).rows] = True
     return np.flatnonzero(seen[len(real_labels) :])
 
 

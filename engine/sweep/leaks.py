@@ -12,11 +12,15 @@ from engine.datasets.patients import known_of
 from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
 from engine.sweep.arms import require_enough
+from engine.sweep.external import refuse_unfit
 from engine.sweep.splits import Split, named_splits, pool_part
 
 
-def refuse_unsound(config: SweepConfig, splits: Sequence[Split]) -> None:
-    """Raise `ErsatzError` with the reason when a sweep on these data sets and pools would prove nothing."""
+def refuse_unsound(config: SweepConfig, splits: Sequence[Split], external: Dataset | None = None) -> None:
+    """Raise `ErsatzError` with the reason when a sweep on these data sets and pools would prove nothing.
+
+    `external`: the second test set, where there is one.
+    """
     for named, split in zip(named_splits(config), splits, strict=True):
         dataset, pool = split.dataset, split.pool
         dataset.require_frozen()
@@ -27,10 +31,32 @@ def refuse_unsound(config: SweepConfig, splits: Sequence[Split]) -> None:
         for part in ("test", "valid"):
             _refuse_leak(dataset, pool, part)
         counts = {name: len(dataset.rows("train", name)) for name in dataset.classes}
-        in_pool = pool_part(split, config)[0]["class"]
-        available = {name: int((in_pool == name).sum()) for name in dataset.classes}
-        require_enough(config, counts, available)
+        rows = pool_part(split, config)[0]
+        makers = pool.makers(rows)
+        made = [rows["class"][makers.of == number].value_counts() for number in range(makers.count)]
+        available = {name: min(int(of.get(name, 0)) for of in made) for name in dataset.classes}
+        require_enough(config, counts, available, makers.count)
+    _refuse_uneven(config, splits)
     _refuse_overlap([split.dataset for split in splits])
+    if external is not None:
+        refuse_unfit(config, external, splits)
+
+
+def _refuse_uneven(config: SweepConfig, splits: Sequence[Split]) -> None:
+    """Several generators a class take turns over the seeds, each as often as the others and alike in every fold."""
+    counts = sorted({split.pool.generators_a_class for split in splits})
+    if len(counts) > 1:
+        raise ErsatzError(
+            f"The pools of the folds have {' and '.join(map(str, counts))} generators a class; equally many are "
+            "expected. Make the pools of all folds from as many generators."
+        )
+    (count,) = counts
+    if config.claims and config.seeds % count:
+        more = config.seeds + count - config.seeds % count
+        raise ErsatzError(
+            f"The pool has {count} generators a class, which take turns, and {config.seeds} seeds do not share them "
+            f"evenly; a multiple of {count} is expected. Set seeds to {more}."
+        )
 
 
 def _refuse_changed(named: Fold, dataset: Dataset, pool: Pool) -> None:

@@ -75,7 +75,7 @@ def crossed(values: np.ndarray, parts: np.ndarray) -> Crossed:
 
 
 def alone(found: Crossed) -> list[Judged]:
-    """Each difference by itself, as if it were the only one: for one that was declared beforehand."""
+    """Each difference by itself, as if it were the only one: for one that was declared."""
     return [
         _judged(mean, error, freedom, 2 * float(special.stdtr(freedom, -abs(mean) / error)) if error > 0 else math.nan)
         for mean, error, freedom in zip(found.means, found.errors, found.freedom, strict=True)

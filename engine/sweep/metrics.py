@@ -6,8 +6,6 @@ one-against-rest when there are more. All but the log score are fractions from 0
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 from scipy.stats import rankdata
 
@@ -21,13 +19,6 @@ METRICS = (*COUNTING, *RANKING, *LOSSES, "ece")
 ECE_BINS = 15
 LOG_CLIP = 1e-6
 """The log score takes no probability for smaller: one image called impossible would else decide everything."""
-HEALTHY = re.compile(r"(normal|none|no|not|non|negative|neg|healthy|control|benign|other|0)([^a-z].*)?")
-
-
-def positive_class(classes: list[str]) -> int:
-    """Index of the positive (diseased) class of two: the one not named like a healthy one, else the last."""
-    diseased = [index for index, name in enumerate(classes) if not HEALTHY.fullmatch(name.lower())]
-    return diseased[-1] if diseased else len(classes) - 1
 
 
 def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, n_classes: int) -> np.ndarray:
@@ -36,7 +27,10 @@ def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, n_classes: int) 
 
 
 def metrics(labels: np.ndarray, scores: np.ndarray, positive: int) -> dict[str, float]:
-    """Every metric of `METRICS` from class indices `[N]` and probabilities `[N, classes]`."""
+    """Every metric of `METRICS` from class indices `[N]` and probabilities `[N, classes]`.
+
+    `positive` is the index of the positive one of two classes, see `engine.sweep.positive`.
+    """
     n_classes = scores.shape[1]
     confusion = confusion_matrix(labels, scores.argmax(1), n_classes).astype(float)
     total = confusion.sum()

@@ -31,7 +31,7 @@ def fit_probe(trial: Trial, inputs: Inputs, config: SweepConfig) -> Result:
     from threadpoolctl import threadpool_limits
 
     began = time.monotonic()
-    chosen = training_set(trial, inputs.real_labels, inputs.pool_labels, config)
+    chosen = training_set(trial, inputs.real_labels, inputs.pool_labels, config, inputs.makers)
     if chosen.classical:
         assert inputs.views is not None, "classical augmentation of a frozen backbone needs cached views"
         seen = inputs.views[chosen.rows].flatten(0, 1)

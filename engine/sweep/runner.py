@@ -5,6 +5,7 @@
                       of heads)
     test_images.csv   path, class, group, sha256, fold, synthetic in the order of the scores (those of a trial's fold)
     valid_images.csv  path, class, group, sha256, fold in the order of the validation scores
+    external_images.csv   the same of the external data set, where the config names one
     views.csv         the seed of every random view, where classical augmentation meets cached features
     metrics.parquet   every metric of every arm, ratio and seed, by image, patient and subgroup; written at the end
     summary.json      cells, comparisons, verdict; written at the end
@@ -21,25 +22,31 @@ import numpy as np
 import pandas as pd
 
 from engine.configs import SweepConfig
+from engine.datasets.seal import refuse_sealed
+from engine.datasets.test_readings import TEST_FILE, record
 from engine.devices import describe
 from engine.features.cache import Interrupted
 from engine.store.files import replacing
 from engine.store.progress import Outcome, Progress, Report, ShouldStop, never, silent
 from engine.store.runs import Run
+from engine.sweep.analysis_units import EXTERNAL_SCORES
 from engine.sweep.arms import Trial, plan, steps_of
+from engine.sweep.external import EXTERNAL_FILE, EXTERNAL_FOLD, external_table, open_external
 from engine.sweep.inputs import load_inputs, open_cache
 from engine.sweep.leaks import refuse_unsound
 from engine.sweep.metric_table import METRICS_FILE, metric_table
-from engine.sweep.metrics import METRICS, confusion_matrix, metrics, positive_class
+from engine.sweep.metrics import METRICS, confusion_matrix, metrics
 from engine.sweep.parallel import devices_for_trials, train_groups
+from engine.sweep.plans import plan_of, plans
+from engine.sweep.positive import positive_index, positive_of_sweep
 from engine.sweep.results import SweepResult
 from engine.sweep.splits import open_splits, test_table, valid_table
+from engine.sweep.standing import standing_of
 from engine.sweep.summary import summarise
 from engine.sweep.summary_model import SUMMARY_FILE
 from engine.sweep.trials import Result, trains_together
 
 TRIALS_FILE = "trials.parquet"
-TEST_FILE = "test_images.csv"
 VALID_FILE = "valid_images.csv"
 
 
@@ -56,18 +63,17 @@ def run_sweep(
     each; on GPUs there is one process a device. Raises `ErsatzError` for leaks and for pools that do not fit.
     """
     config = config.completed()
-    splits = open_splits(run.home, config)
-    refuse_unsound(config, splits)
+    splits, external = open_splits(run.home, config), open_external(run.home, config)
+    refuse_unsound(config, splits, external)
+    for dataset in (*(split.dataset for split in splits), *([external] if external is not None else [])):
+        refuse_sealed(dataset, "This sweep")
     classes = splits[0].dataset.classes
     trials = plan(config)
     test_images = test_table(splits, config)
     rows = _read_trials(run)
+    positive = positive_index(positive_of_sweep(config, splits[0].dataset, rows.values())[0], classes)
     cache, classifier = open_cache(run.home, config)
-    with replacing(run.path / TEST_FILE) as temporary:
-        test_images.to_csv(temporary, index=False)
     valid_images = valid_table(splits, config)
-    with replacing(run.path / VALID_FILE) as temporary:
-        valid_images.to_csv(temporary, index=False)
 
     report(Progress("trials", len(rows), len(trials), "trials"))
     for split in splits:
@@ -75,8 +81,15 @@ def run_sweep(
         todo = groups(config, of_fold, rows)
         if not todo:
             continue
+        tested = test_images[(test_images["fold"] == split.fold) & (test_images["synthetic"] == 0)]
+        record(run, split.fold, tested["sha256"], _plan(run, config))  # before any of them is read: it counts from here
+        _write_images(run, test_images, valid_images)
+        if external is not None:
+            record(run, EXTERNAL_FOLD, external.rows()["sha256"], _plan(run, config))
+            with replacing(run.path / EXTERNAL_FILE) as temporary:
+                external_table(external, len(splits)).to_csv(temporary, index=False)
         try:
-            inputs = load_inputs(run, split, cache, config, of_fold, report, should_stop)
+            inputs = load_inputs(run, split, cache, config, of_fold, report, should_stop, external)
         except Interrupted:
             return "stopped"
         where = devices_for_trials(config, len(todo), workers)
@@ -84,18 +97,20 @@ def run_sweep(
         labels = test_images.loc[test_images["fold"] == split.fold, "class"].map(classes.index).to_numpy()
         for results in train_groups(todo, inputs, config, should_stop, where):
             for result in results:
-                rows[result.trial] = _row(result, labels, positive_class(classes), config)
+                rows[result.trial] = _row(result, labels, positive, config)
             _write_trials(run, [rows[trial] for trial in trials if trial in rows])
             for result in results:
                 run.append_metrics(_live_row(rows[result.trial]))
             report(Progress("trials", len(rows), len(trials), "trials"))
         if not rows.keys() >= set(of_fold):
             return "stopped"
+    _write_images(run, test_images, valid_images)
     done = pd.DataFrame([rows[trial] for trial in trials])
-    table = metric_table(done, test_images, classes, positive_class(classes), config.subgroups)
+    table = metric_table(done, test_images, classes, positive, config.subgroups)
     with replacing(run.path / METRICS_FILE) as temporary:
         table.to_parquet(temporary)
-    summary = summarise(config, splits, done, test_images, table, classifier)
+    declared = standing_of(run, config, classifier.weights_sha256).where
+    summary = summarise(config, splits, done, test_images, table, classifier, declared, external=external)
     summary.write_to(run.path / SUMMARY_FILE)
     run.update(result=SweepResult(verdict=summary.verdict.verdict, sentence=summary.verdict.sentence).plain())
     return "finished"
@@ -114,9 +129,21 @@ def groups(config: SweepConfig, trials: Sequence[Trial], done: Collection[Trial]
     return [group for group in together.values() if any(trial not in done for trial in group)]
 
 
+def _plan(run: Run, config: SweepConfig) -> str:
+    """The id of the registered plan that these settings are; empty where they are none's."""
+    plan = plan_of(config, plans(run.home))
+    return plan.id if plan is not None else ""
+
+
+def _write_images(run: Run, test_images: pd.DataFrame, valid_images: pd.DataFrame) -> None:
+    for name, images in ((TEST_FILE, test_images), (VALID_FILE, valid_images)):
+        with replacing(run.path / name) as temporary:
+            images.to_csv(temporary, index=False)
+
+
 def _row(result: Result, labels: np.ndarray, positive: int, config: SweepConfig) -> dict[str, Any]:
     """A row of trials.parquet; its metrics are those of the fold's test images."""
-    scores = result.scores
+    scores, external = result.scores[: len(labels)], result.scores[len(labels) :]
     confusion = confusion_matrix(labels, scores.argmax(1), scores.shape[1])
     return {
         "arm": result.trial.arm,
@@ -133,6 +160,7 @@ def _row(result: Result, labels: np.ndarray, positive: int, config: SweepConfig)
         "confusion": json.dumps(confusion.tolist()),
         "scores": scores.astype(np.float32).ravel(),
         "valid_scores": None if result.valid_scores is None else result.valid_scores.astype(np.float32).ravel(),
+        **({EXTERNAL_SCORES: external.astype(np.float32).ravel()} if len(external) else {}),
         "seconds": result.seconds,
     }
 

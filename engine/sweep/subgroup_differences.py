@@ -10,7 +10,7 @@ several columns are not corrected for, and a sweep is not planned to find it.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -20,7 +20,7 @@ from engine.datasets.patients import clusters_in
 from engine.store.versioned import Number, Result
 from engine.sweep.analysis_units import Level, seed_scores
 from engine.sweep.arm_intervals import Counted, by_patient, counted, mean_and_half, patients_behind
-from engine.sweep.comparisons import Comparison
+from engine.sweep.comparisons import Comparison, by_generator
 from engine.sweep.max_t import crossed, together
 from engine.sweep.metric_table import unit_influence, unit_metrics
 from engine.sweep.metrics import gain_sign
@@ -68,10 +68,13 @@ def subgroup_differences(
     metric: str,
     columns: Sequence[str],
     comparisons: Sequence[Comparison],
+    turns: Mapping[int, int] | None = None,
 ) -> tuple[list[SubgroupDifference], list[Interaction]]:
     """Of each column: the differences of `comparisons` (their arms and ratios, in the sweep's metric) by its values.
 
-    Subgroups in which the metric is not defined, in any seed, are left out.
+    Subgroups in which the metric is not defined, in any seed, are left out. `turns` says of each seed which of several
+    generators made its synthetic images; the mean over the seeds of a generator takes the place of a seed then, as in
+    `compare`.
     """
     differences: list[SubgroupDifference] = []
     interactions: list[Interaction] = []
@@ -83,7 +86,7 @@ def subgroup_differences(
         }
         clusters = _places(parts)
         for each in comparisons:
-            rows = _of_column(column, parts, clusters, each)
+            rows = _of_column(column, parts, clusters, each, turns or {})
             if len(rows) > 1:
                 p = min((row.p_apart for row in rows if math.isfinite(row.p_apart)), default=math.nan)
                 interactions.append(
@@ -131,7 +134,11 @@ def _named(images: pd.DataFrame) -> list[str]:
 
 
 def _of_column(
-    column: str, parts: dict[str, _Part], places: dict[str, np.ndarray], each: Comparison
+    column: str,
+    parts: dict[str, _Part],
+    places: dict[str, np.ndarray],
+    each: Comparison,
+    turns: Mapping[int, int],
 ) -> list[SubgroupDifference]:
     sign, total = gain_sign(each.metric), 1 + max((int(of.max()) for of in places.values() if len(of)), default=-1)
     values, moved, rows, sizes = [], [], [], []
@@ -150,8 +157,11 @@ def _of_column(
         part, order = parts[value], sorted(shared)
         difference = sign * np.array([ours[seed][0] - theirs[seed][0] for seed in order])
         influence = sign * np.stack([ours[seed][1] - theirs[seed][1] for seed in order])
+        made_by = [turns.get(seed, 0) for seed in order]
+        if len(set(made_by)) > 1:
+            difference, influence = (by_generator(of[None], made_by)[0] for of in (difference, influence))
         mean, half = mean_and_half(difference, influence, part.rarest)
-        wide = np.zeros((len(order), total))
+        wide = np.zeros((len(difference), total))
         wide[:, places[value]] = influence
         values.append(difference)
         moved.append(wide)

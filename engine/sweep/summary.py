@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from engine.configs import SweepConfig
+from engine.datasets.dataset import Dataset
 from engine.datasets.patients import clusters_in, known_of, patients_in
 from engine.sweep.analysis_units import Level, knows_patients, seed_scores, units_of
 from engine.sweep.arm_intervals import Behind, arm_intervals, counted, metric_interval, patients_behind
 from engine.sweep.arms import baseline_of, control_of, is_synthetic, primary_arm
 from engine.sweep.checks import Check, self_checks
 from engine.sweep.comparisons import Comparison, compare
-from engine.sweep.metric_table import Parts, patient_parts
-from engine.sweep.metrics import LOG_CLIP, METRICS, majority_accuracy, positive_class
+from engine.sweep.external import external_table, external_trials
+from engine.sweep.metric_table import Parts, metric_table, patient_parts
+from engine.sweep.metrics import LOG_CLIP, METRICS, majority_accuracy
+from engine.sweep.positive import positive_index, positive_of_sweep
 from engine.sweep.power import detectable
 from engine.sweep.protocol_deviations import Deviation, deviations, dropped_runs
 from engine.sweep.splits import Split
@@ -28,6 +31,7 @@ from engine.sweep.summary_model import (
     Cell,
     Classifier,
     DifferenceNoise,
+    External,
     Fold,
     Patients,
     RealNoise,
@@ -36,7 +40,7 @@ from engine.sweep.summary_model import (
     TestNoise,
 )
 from engine.sweep.verdict import EXPLORATORY, PHANTOM, RULE, Verdict, judge, prefixed, without_claim
-from engine.sweep.verdict_words import Question
+from engine.sweep.verdict_words import UNKNOWN, Question
 
 COMPARED = ("accuracy", "balanced_accuracy", "auroc", "brier", "log_score")
 """Metrics that are compared besides the one that the verdict is about."""
@@ -53,22 +57,34 @@ def summarise(
     test_images: pd.DataFrame,
     table: pd.DataFrame,
     classifier: Classifier,
+    declared: str = UNKNOWN,
+    checks: Sequence[Check] | None = None,
+    external: Dataset | None = None,
 ) -> SweepSummary:
-    """The content of `summary.json` from the complete table of trials, their test images and `metric_table` of both."""
+    """The content of `summary.json` from the complete table of trials, their test images and `metric_table` of both.
+
+    `declared`: where and when metric, share and margin were, see `standing`; `checks`: of the sweep's own results,
+    where they cannot be made again.
+    """
     dataset = splits[0].dataset
-    classes, positive = dataset.classes, positive_class(dataset.classes)
-    level = config.level
+    classes, level = dataset.classes, config.level
+    positive_class, origin = positive_of_sweep(
+        config, dataset, trials.filter(["confusion", "sensitivity"]).to_dict("records")
+    )
+    positive = positive_index(positive_class, classes)
     wide = _wide(table, level, trials)
     parts = {
         metric: patient_parts(metric, trials, test_images, classes, positive, level)
         for metric in dict.fromkeys((config.metric, *COMPARED))
     }
+    generators = splits[0].pool.generators_a_class
+    turns = {seed: place % generators for place, seed in enumerate(sorted(set(trials["seed"])))}
     compared = [
         found
         for metric in parts
         for arm in filter(is_synthetic, config.arms)
         for against in _others(arm, config)
-        for found in compare(wide, arm, against, metric, parts[metric])
+        for found in compare(wide, arm, against, metric, parts[metric], turns)
     ]
     baselines = [
         found
@@ -79,8 +95,11 @@ def summarise(
         if not found.is_mean
     ]
     comparisons = [found for found in compared if not found.is_mean]
-    apart, checks = deviations(config), self_checks(config, splits, trials, test_images, positive)
-    verdicts = _verdicts(config, level, compared, apart, checks, dataset.is_phantom)
+    apart = deviations(config)
+    if checks is None:
+        checks = self_checks(config, splits, trials, test_images, positive)
+    question = _question(config, declared, positive_class)
+    verdicts = _verdicts(config, question, compared, apart, checks, dataset.is_phantom)
     primary = primary_arm(config)
     apart_in_subgroups, interactions = subgroup_differences(
         trials,
@@ -91,6 +110,7 @@ def summarise(
         config.metric,
         config.subgroups,
         [found for found in comparisons if (found.arm, found.metric) == (primary, config.metric)],
+        turns,
     )
     majority = _majority(splits, test_images)
     units = units_of(test_images, classes, positive, level)
@@ -103,7 +123,8 @@ def summarise(
         pool=config.pool,
         classifier=classifier,
         classes=classes,
-        positive=classes[positive],
+        positive=positive_class,
+        positive_origin=origin,
         metric=config.metric,
         log_clip=LOG_CLIP,
         level=level,
@@ -133,9 +154,52 @@ def summarise(
         departures=tuple(apart),
         checks=tuple(checks),
         rule=RULE,
+        external=_external(config, external, trials, classes, question, turns),
+        declared=declared,
         dropped=dropped_runs(trials, majority) if "dropped-runs" in config.flaws else None,
         pool_images=sum(len(split.pool.rows()) for split in splits),
+        generators_a_class=generators,
         pool_excluded=_excluded(splits),
+    )
+
+
+def _external(
+    config: SweepConfig,
+    external: Dataset | None,
+    trials: pd.DataFrame,
+    classes: list[str],
+    question: Question,
+    turns: dict[int, int],
+) -> External | None:
+    """The sweep's metric on the external images, of all arms, and the comparisons of the arm of the verdict."""
+    if external is None:
+        return None
+    positive = positive_index(question.positive_class, classes)
+    images = external_table(external, max(1, len(config.folds)))
+    read, level, arm = external_trials(trials), config.level, primary_arm(config)
+    wide = _wide(metric_table(read, images, classes, positive), level, read)
+    units = units_of(images, classes, positive, level)
+    parts = patient_parts(config.metric, read, images, classes, positive, level)
+    compared = [
+        found
+        for against in (_others(arm, config) if arm is not None else ())
+        for found in compare(wide, str(arm), against, config.metric, parts, turns)
+    ]
+    verdict = _verdict(replace(question, arm=arm), compared) if arm is not None else judge(Question(), [], [])
+    if not config.claims:
+        verdict = without_claim(verdict, [PUBLISHED], SOUND)
+    verdict = prefixed(verdict, f"On {external.name}: ")
+    n_folds = images["fold"].nunique()
+    return External(
+        dataset=external.name,
+        dataset_fingerprint=external.fingerprint,
+        n_images=len(images) // n_folds,
+        n_groups=len(np.unique(clusters_in(images))),
+        n_units=len(units) // n_folds,
+        cells=tuple(_cells(wide, config.metric, parts, patients_behind(config.metric, units, positive))),
+        comparisons=tuple(found for found in compared if not found.is_mean),
+        averages=tuple(found for found in compared if found.is_mean),
+        verdict=prefixed(verdict, PHANTOM) if external.is_phantom else verdict,
     )
 
 
@@ -155,29 +219,16 @@ def _others(arm: str, config: SweepConfig) -> list[str]:
 
 def _verdicts(
     config: SweepConfig,
-    level: Level,
+    question: Question,
     comparisons: list[Comparison],
     apart: list[Deviation],
-    checks: list[Check],
+    checks: Sequence[Check],
     phantom: bool,
 ) -> dict[str, Verdict]:
     """The verdict on every synthetic arm; all but the primary arm's are exploratory and say so."""
     verdicts: dict[str, Verdict] = {}
     for arm in filter(is_synthetic, config.arms):
-        question = Question(
-            arm=arm,
-            metric=config.metric,
-            level=level,
-            extra_classes=config.extra_classes,
-            fills_gap=config.ratio_of == "gap",
-            primary_ratio=config.primary_ratio,
-            margin=config.margin,
-        )
-        ours = [found for found in comparisons if found.arm == arm and found.metric == config.metric]
-        to_baseline = [found for found in ours if found.against == question.baseline]
-        to_control = [found for found in ours if found.against == question.control]
-        to_classical = [found for found in ours if found.against == "real+classical" != question.baseline]
-        verdict = judge(question, to_baseline, to_control, to_classical)
+        verdict = _verdict(replace(question, arm=arm), comparisons)
         reasons, needed = [], []
         if not config.claims:
             reasons += [PUBLISHED, *(deviation.sentence for deviation in apart)]
@@ -193,9 +244,36 @@ def _verdicts(
     return verdicts
 
 
+def _question(config: SweepConfig, declared: str, positive_class: str) -> Question:
+    """What the sweep asks of each of its synthetic arms."""
+    return Question(
+        metric=config.metric,
+        positive_class=positive_class,
+        level=config.level,
+        extra_classes=config.extra_classes,
+        fills_gap=config.ratio_of == "gap",
+        primary_ratio=config.primary_ratio,
+        margin=config.margin,
+        declared=declared,
+    )
+
+
+def _verdict(question: Question, comparisons: list[Comparison]) -> Verdict:
+    """What the comparisons of an arm in the sweep's metric say by the rule, whatever may forbid a claim."""
+    ours = [found for found in comparisons if (found.arm, found.metric) == (question.arm, question.metric)]
+    to_baseline = [found for found in ours if found.against == question.baseline]
+    to_control = [found for found in ours if found.against == question.control]
+    to_classical = [found for found in ours if found.against == "real+classical" != question.baseline]
+    return judge(question, to_baseline, to_control, to_classical)
+
+
 def _cells(wide: pd.DataFrame, metric: str, parts: Parts, behind: Behind) -> list[Cell]:
     """Mean of the sweep's metric in each arm and ratio with its interval for seeds and test patients, and the means of
-    the others."""
+    the others.
+
+    Where several generators took turns, each seed counts for itself here: the luck of the generators is in the
+    comparisons alone.
+    """
     cells = []
     for (arm, ratio), cell in wide.groupby(["arm", "ratio"], sort=False):
         by_seed = cell.set_index("seed")[metric].dropna()

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
+from engine.datasets.positive_class import ORIGINS
 from engine.store.versioned import Number, Result, Versioned
 from engine.sweep.analysis_units import Level
 from engine.sweep.checks import Check, check_id
@@ -17,6 +18,8 @@ from engine.sweep.subgroup_differences import Interaction, SubgroupDifference
 from engine.sweep.verdict import FORMER_RULE, Verdict
 
 SUMMARY_FILE = "summary.json"
+REJUDGED_FILE = "summary.rejudged.json"
+"""What the sweep was found to be when it was judged again by a later rule."""
 
 
 class Classifier(Result):
@@ -113,6 +116,35 @@ class TestNoise(Result):
     differences: tuple[DifferenceNoise, ...] = ()
 
 
+class External(Result):
+    """What the same trials found on a second data set; it stands beside the result and decides nothing."""
+
+    dataset: str
+    dataset_fingerprint: str
+    n_images: int
+    n_groups: int
+    n_units: int
+    """What is counted: images or patients."""
+    cells: tuple[Cell, ...]
+    comparisons: tuple[Comparison, ...]
+    """Of the arm that the verdict is about with its controls, in the sweep's metric."""
+    averages: tuple[Comparison, ...] = ()
+    verdict: Verdict
+    """By the same rule on these images, in which nothing is claimed."""
+
+
+class Rejudged(Result):
+    """When a finished sweep was judged again, and by which rules; times are seconds since the epoch."""
+
+    time: float
+    program: str
+    """Name and version of the program that judged again."""
+    rule: str
+    first_rule: str
+    first_time: float
+    """When it was judged at first."""
+
+
 class SweepSummary(Versioned):
     """What a sweep found. What sweeps of before did not keep has a default.
 
@@ -128,6 +160,9 @@ class SweepSummary(Versioned):
     classifier: Classifier
     classes: list[str]
     positive: str = ""
+    """The positive one of two classes; of more classes nothing, or in sweeps of before the last of them."""
+    positive_origin: str = ""
+    """Where that came from (`engine.datasets.positive_class.ORIGINS`); sweeps of before took it from the names."""
     metric: str = "accuracy"
     log_clip: Number = math.nan
     """The log score takes no probability for smaller than this; of sweeps of before there is no log score."""
@@ -165,12 +200,32 @@ class SweepSummary(Versioned):
     """Of every synthetic arm; all but the primary arm's are exploratory."""
     rule: str = FORMER_RULE
     """What the verdicts were judged by."""
+    external: External | None = None
+    declared: str = ""
+    """Where metric, share and margin were declared, and whether other sweeps had read the test set by then (what
+    follows "declared"); empty of sweeps of before the ledger."""
+    rejudged: Rejudged | None = None
+    """Of a second judgement; the first has none."""
     departures: tuple[Deviation, ...] = ()
     checks: tuple[Check, ...] = ()
     dropped: DroppedRuns | None = None
     pool_images: int = 0
+    generators_a_class: int = 1
+    """Generators of each class that took turns over the seeds."""
     pool_excluded: dict[str, int] | None = None
     """Images that had left the pools, by reason; None of sweeps that did not count them."""
+
+    @property
+    def positive_class(self) -> str:
+        """The positive one of two classes; empty with more, where every metric is a mean over all of them."""
+        return self.positive if len(self.classes) == 2 else ""
+
+    @property
+    def positive_in_words(self) -> str:
+        """`melanoma (named at the import)`: the positive class and where that came from; empty with more classes."""
+        if not self.positive_class:
+            return ""
+        return f"{self.positive_class} ({ORIGINS[self.positive_origin or 'guessed']})"
 
     @field_validator("comparisons", "baselines", mode="before")
     @classmethod

@@ -24,7 +24,7 @@ def train_network(trial: Trial, inputs: Inputs, config: SweepConfig) -> Result:
     """
     began = time.monotonic()
     device = inputs.train.device
-    chosen = training_set(trial, inputs.real_labels, inputs.pool_labels, config)
+    chosen = training_set(trial, inputs.real_labels, inputs.pool_labels, config, inputs.makers)
     steps = steps_of(config, len(chosen.rows))
     evaluated_at = evaluation_steps(config, len(chosen.rows))
     order = chosen.rows[batches(len(chosen.rows), config.batch, steps, trial.seed)]

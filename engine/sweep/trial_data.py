@@ -15,6 +15,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from engine.configs import SweepConfig
 from engine.devices import exact_arithmetic
+from engine.sampling.makers import Makers
 from engine.store.errors import ErsatzError
 from engine.sweep.arms import Stream, Trial, random_stream
 
@@ -38,6 +39,8 @@ class Inputs:
     valid_labels: np.ndarray
     classes: int
     views: torch.Tensor | None = None
+    makers: Makers | None = None
+    """Which of its class's generators made each image of the pool."""
 
     def to(self, device: torch.device) -> Inputs:
         views = None if self.views is None else self.views.to(device)

@@ -3,9 +3,10 @@
 *helps* at a ratio, or on the mean over the ratios: the difference to the duplicated reals **and** that to the real
 images alone lie above 0, and the same ratio does not harm. Both must hold, so that neither spends the other's alpha
 (Berger 1982). *harms*: a difference to the real images lies below 0. *no relevant difference*: all differences to the
-real images lie within a margin that was set before the sweep. "Lie" is said of 95 % intervals for the luck of the
+real images lie within a margin that the config names. "Lie" is said of 95 % intervals for the luck of the
 seeds and of the test patients that hold for all ratios and their mean together (`max_t.py`), or for the one ratio
-that was declared beforehand. Fewer than 6 paired seeds are a quick look and claim nothing. See docs/protocol.md.
+that the config declares; when that was, the ledger of the test set says (`standing.py`). Fewer than 6 paired seeds are
+a quick look and claim nothing. See docs/protocol.md.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ RULE = "two-way t, max-t over the ratios and their mean; above the duplicates an
 FORMER_RULE = "sign flip of the seeds (Holm) and intervals for seeds and images; above the duplicates"
 """What sweeps of before were judged by."""
 
+ONE_GENERATOR = "This is about the images of this pool; other generators, or the same trained again, were not tried."
 PHANTOM = "On the drawn phantom, which says nothing about patients: "
 EXPLORATORY = "Exploratory, for the verdict is about another arm: "
 
@@ -64,7 +66,7 @@ class _Found:
     to_control: list[Comparison]
     to_classical: list[Comparison]
     declared: bool
-    """Whether there were other ratios, which were declared beforehand not to count."""
+    """Whether there were other ratios, which were declared not to count."""
 
     def like(self, comparison: Comparison, others: list[Comparison]) -> Comparison | None:
         """Of the others, the one at the same ratio."""
@@ -93,8 +95,10 @@ class _Found:
                 f"Against classical augmentation alone: {signed_amount(classical.mean_difference, classical.metric)}, "
                 f"{low} to {high}."
             )
+        if verdict != "no evidence" and at.generators == 1:
+            sentences.append(ONE_GENERATOR)
         if self.declared:
-            sentences.append("That share was declared beforehand; others are exploratory.")
+            sentences.append(f"That share was declared {self.question.declared}; others are exploratory.")
         ratio = None if at.is_mean else at.ratio
         return Verdict(verdict, " ".join(sentences), needed, ratio, self.question.arm, at.against)
 
@@ -246,7 +250,7 @@ def _equivalent(found: _Found) -> str:
     where = "at this share" if len(inside) == 1 else "at every share"
     return (
         f"{where}, the difference to {others_in_words(found.question.baseline).removeprefix('with ')} lies within "
-        f"±{amount(margin, found.question.metric)}, the margin set beforehand"
+        f"±{amount(margin, found.question.metric)}, the margin set {found.question.declared}"
     )
 
 
@@ -283,7 +287,7 @@ def _needed(best: Comparison, question: Question) -> str:
 
 
 def _by_itself(comparison: Comparison) -> Comparison:
-    """Uncorrected, as one that was declared beforehand."""
+    """Uncorrected, as the one that was declared."""
     return replace(
         comparison,
         p_corrected=comparison.p,

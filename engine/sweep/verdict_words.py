@@ -9,6 +9,7 @@ from typing import Literal
 from engine.sweep.arms import CLASSICAL, arm_rule, baseline_of, control_of
 from engine.sweep.comparisons import Comparison
 from engine.sweep.metrics import LOSSES
+from engine.sweep.positive import OF_POSITIVE
 
 NAMES = {
     "accuracy": "accuracy",
@@ -23,6 +24,9 @@ NAMES = {
 }
 IN_POINTS = ("accuracy", "balanced_accuracy", "sensitivity", "specificity", "macro_f1")
 
+UNKNOWN = "in its config"
+"""Where something was declared, when nothing is known of other sweeps on the test set."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
@@ -30,14 +34,18 @@ class Question:
 
     arm: str = "real+synthetic"
     metric: str = "accuracy"
+    positive_class: str = ""
+    """Of two classes; empty with more."""
     level: Literal["image", "patient"] = "image"
     extra_classes: tuple[str, ...] = ()
     fills_gap: bool = False
     """Ratios count what a class lacks to the largest one."""
     primary_ratio: float | None = None
-    """The one that was declared beforehand; none: all of them and their mean."""
+    """The one that was declared; none: all of them and their mean."""
     margin: float | None = None
-    """The largest difference that would not matter, set beforehand."""
+    """The largest difference that would not matter."""
+    declared: str = UNKNOWN
+    """Where both were declared, and what the ledger knows of the time: `in its config, before any sweep had ...`."""
 
     @property
     def baseline(self) -> str:
@@ -49,7 +57,13 @@ class Question:
 
     @property
     def measure(self) -> str:
-        return NAMES[self.metric] + (" by patient" if self.level == "patient" else "")
+        by_patient = " by patient" if self.level == "patient" else ""
+        return f"{NAMES[self.metric]}{by_patient}{of_positive(self.metric, self.positive_class)}"
+
+
+def of_positive(metric: str, positive_class: str) -> str:
+    """` (positive: melanoma)` behind the metrics that depend on it; empty behind others, and with more classes."""
+    return f" (positive: {positive_class})" if positive_class and metric in OF_POSITIVE else ""
 
 
 def compared(comparison: Comparison, question: Question) -> str:
@@ -108,10 +122,12 @@ def evidence(comparison: Comparison, several: int, question: Question) -> str:
             f"95 % interval{of} {low} to {high} for other seeds alone, on these test images; "
             f"{repetitions(comparison.n, 'paired ')}"
         )
+    by = f" from {comparison.generators} generators a class" if comparison.generators > 1 else ""
+    luck = "generators, seeds" if by else "seeds"
     corrected = f" corrected over {several} shares and their mean" if several > 1 else ""
     return (
-        f"95 % interval{of} {low} to {high} for other seeds and test images, p = {comparison.p_corrected:.2g}"
-        f"{corrected}; {repetitions(comparison.n, 'paired ')}"
+        f"95 % interval{of} {low} to {high} for other {luck} and test images, p = {comparison.p_corrected:.2g}"
+        f"{corrected}; {repetitions(comparison.n, 'paired ')}{by}"
     )
 
 

@@ -20,6 +20,7 @@ from pages.components.command import command_line, show_command
 from pages.components.format import moment, plain
 from pages.components.people import Role, guarded, may
 from pages.components.views import way_to
+from pages.datasets.positive import positive_class
 from pages.datasets.reading import manifest_of, written
 from pages.datasets.removal import removal_dialog
 from pages.datasets.views import IMPORT
@@ -29,6 +30,7 @@ def show_facts(dataset: Dataset) -> None:
     """Figures, origin, the command that made it, and its deletion."""
     manifest = manifest_of(written(dataset))
     metrics(dataset, manifest)
+    positive_class(dataset)
     left, right = st.columns(2)
     with left:
         chart(

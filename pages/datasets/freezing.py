@@ -7,22 +7,24 @@ import streamlit as st
 from engine.datasets import editing
 from engine.datasets.audit import blocking
 from engine.datasets.dataset import SPLITS, Dataset
+from engine.datasets.seal import is_sealed
 from pages.components.command import show_command
 from pages.components.errors import done
 from pages.components.format import moment, plain
 from pages.components.navigation import script
-from pages.components.people import Role, guarded, require
+from pages.components.people import Role, guarded, person, require
 from pages.components.widget_keys import widget_key
 from pages.datasets.audit_texts import SEVERITIES
 from pages.datasets.reading import counts_of, state_of, written
+from pages.datasets.sealing import choose_seal, seal_button, sealed_state
 
 
 def freezing(dataset: Dataset) -> None:
     """State, and the next step: Freeze while the split is open, Train once it is frozen."""
     word, icon, colour = state_of(dataset)
-    with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        st.badge(word, icon=icon, color=colour)
-        if frozen := dataset.info.frozen:
+    if frozen := dataset.info.frozen:
+        with st.container(border=True, horizontal=True, vertical_alignment="center"):
+            st.badge(word, icon=icon, color=colour)
             accepted = f" Accepted when it was frozen: {', '.join(frozen.accepted)}." if frozen.accepted else ""
             st.caption(
                 f"Frozen {moment(frozen.time)}. Fingerprint `{dataset.fingerprint[:16]}`: every result on this data "
@@ -31,7 +33,13 @@ def freezing(dataset: Dataset) -> None:
             )
             if st.button("Train on it", type="primary", icon=":material/model_training:"):
                 st.switch_page(script("train"), query_params={"view": "new", "dataset": dataset.name})
-            return
+            if not (sealed := is_sealed(dataset)):
+                seal_button(dataset)
+        if sealed:
+            sealed_state(dataset)
+        return
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        st.badge(word, icon=icon, color=colour)
         grave = blocking(dataset.info.audit.findings)
         st.caption(
             "Look at the findings below; where there is a remedy, one press takes it. Then freeze the split: from then "
@@ -69,6 +77,7 @@ def freeze_dialog(dataset: Dataset) -> None:
     for finding in grave:
         st.error(plain(finding["sentence"]), icon=SEVERITIES[finding["severity"]][1])
     accepted = not grave or st.checkbox("Freeze all the same; what is accepted is recorded with every result.")
+    sealed = choose_seal(dataset)
     with st.container(horizontal=True):
         if st.button(
             "Freeze the split",
@@ -77,15 +86,16 @@ def freeze_dialog(dataset: Dataset) -> None:
             key=widget_key("freeze-now", written(dataset), grave),
             **guarded(Role.EDITOR, disabled=not accepted),
         ):
-            freeze(dataset, accept_findings=bool(grave))
+            freeze(dataset, accept_findings=bool(grave), sealed=sealed)
         if st.button("Not yet"):
             st.rerun()
-    show_command(f"python -m engine dataset freeze {dataset.name}{' --accept-findings' if grave else ''}")
+    options = " --accept-findings" * bool(grave) + " --seal" * sealed
+    show_command(f"python -m engine dataset freeze {dataset.name}{options}")
 
 
-def freeze(dataset: Dataset, accept_findings: bool) -> None:
+def freeze(dataset: Dataset, accept_findings: bool, sealed: bool = False) -> None:
     """Freeze what was looked at, and go on."""
     require(Role.EDITOR)
-    if done(editing.freeze, dataset, accept_findings):
+    if done(editing.freeze, dataset, accept_findings, sealed, person().name):
         st.toast("The split is frozen.", icon=":material/lock:")
         st.rerun()

@@ -31,7 +31,7 @@ from pages.datasets.views import IMPORT
 
 OWN = "No preset"
 START, LOOK = "Start import", "Preview"
-FIELDS = ["name", "size", "class_names"]
+FIELDS = ["name", "size", "class_names", "positive"]
 MORE = {
     "How the images are stored": ["mode", "resize", "window"],
     "Volumes and files with several frames": ["frames", "every", "axis", "slice_values", "mask_suffix"],
@@ -60,6 +60,7 @@ LABELS = {
     "mode": "Colour",
     "resize": "Made square by",
     "class_names": "Rename classes",
+    "positive": "Positive class",
     "group_column": "Patient column",
     "csv": "CSV",
     "only_classes": "Only these classes",

@@ -13,6 +13,7 @@ from engine.datasets.dataset import Dataset
 from pages.components.format import plain
 from pages.components.images import stored_url
 from pages.datasets.audit_texts import LEFT_OUT, split_word
+from pages.datasets.reading import sealed_of
 
 LARGE = 480
 KNOWN = {
@@ -27,8 +28,11 @@ OWN = ("path", "sha256", "phash", "width", "height", "mode", "bits", "given", "g
 
 
 def show_picture(dataset: Dataset, row: Any, width: int, caption: str | None = None) -> None:
-    """One stored image; one whose file is gone says so."""
+    """One stored image; one whose file is gone says so, and so does a sealed one, which is not shown."""
     path = dataset.path / row.path
+    if row.sha256 in sealed_of(dataset):
+        st.caption(":material/encrypted: sealed")
+        return
     if not path.is_file():
         st.caption(f"{path.name} is gone")
         return

@@ -27,8 +27,8 @@ WITHOUT_EFFECT = (
     "skip_unreadable",
 )
 """Settings that change nothing of what is matched."""
-FORM = ("size", "mode", "resize", "window")
-"""Settings that change how the images are stored, but not which."""
+FORM = ("size", "mode", "resize", "window", "positive")
+"""Settings that change how the images are stored and what they are called, but not which."""
 
 
 def matched_by(config: ImportConfig) -> dict[str, Any]:
@@ -76,6 +76,13 @@ def show_preview(config: ImportConfig, seen: Preview, leave_out: Callable[[], No
             "its own, and near copies are kept together. If a CSV has a column for them, name it as “Patient column”.",
             border=True,
         )
+        if seen.positive:
+            st.metric(
+                "Positive class",
+                plain(seen.positive),
+                help="What is looked for: its share found is the sensitivity. It can be changed, now and later.",
+                border=True,
+            )
     if seen.problems:
         problems(seen.problems, config.skip_unreadable, leave_out)
     if all(name.isdigit() for name in seen.counts):

@@ -62,7 +62,7 @@ def ask(question: Question, key: str, answer: Answer) -> None:
     st.warning(plain_sentence(question.found), icon=":material/help:")
     options = question.options
     chosen = st.radio(
-        "How should it be read?",
+        question.asks,
         range(len(options)),
         index=None,
         format_func=lambda number: sentence_case(options[number].text),

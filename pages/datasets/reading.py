@@ -14,7 +14,9 @@ from engine.datasets.dataset import Dataset, read_manifest
 from engine.datasets.folds import fold_of
 from engine.datasets.manifest import is_usable
 from engine.datasets.remedy_preview import Effect, effect_of
+from engine.datasets.seal import sealed_images
 from engine.datasets.split_units import units_of
+from engine.store import ledger
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,18 @@ def foreseen(_dataset: Dataset, written: Written, remedy: str) -> Effect:
 def units(_dataset: Dataset, written: Written) -> pd.DataFrame:
     """What can be moved between splits."""
     return units_of(_dataset)
+
+
+def sealed_of(dataset: Dataset) -> frozenset[str]:
+    """The hashes of the images that no page may show."""
+    path = ledger.folder(dataset.home) / "events.jsonl"
+    facts = path.stat() if path.is_file() else None
+    return _sealed(dataset, written(dataset), (facts.st_mtime_ns, facts.st_size) if facts else (0, 0))
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _sealed(_dataset: Dataset, written: Written, ledger_written: tuple[int, int]) -> frozenset[str]:
+    return frozenset(sealed_images(_dataset.home, _dataset))
 
 
 def state_of(dataset: Dataset) -> tuple[str, str, Any]:

@@ -13,7 +13,7 @@ from engine.datasets.manifest import is_usable, left_out, usable
 from pages.components.paging import part_shown
 from pages.datasets.audit_texts import LEFT_OUT, OF_THE_WHOLE, finding_title, split_word
 from pages.datasets.pictures import wall
-from pages.datasets.reading import affected_by, manifest_of, written
+from pages.datasets.reading import affected_by, manifest_of, sealed_of, written
 
 PAGE = 48
 """Images on one page of the wall."""
@@ -28,6 +28,10 @@ def image_wall(dataset: Dataset) -> None:
     manifest = manifest_of(now)
     chosen = filters(dataset, manifest)
     rows = matching(manifest, *chosen, among=lambda finding: affected_by(dataset, now).get(finding, []))
+    hidden = rows["sha256"].isin(sealed_of(dataset))
+    if hidden.any():
+        st.caption(f":material/encrypted: {int(hidden.sum()):,} more are sealed test images, which no page shows.")
+        rows = rows[~hidden]
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.caption(
             f"{len(rows):,} image{'s' * (len(rows) != 1)}. A press on a name enlarges the image.", width="content"

@@ -16,6 +16,7 @@ from engine.report.sweep_comparison import (
     Swept,
     compare_sweeps,
     figure_sweeps,
+    other_positive,
     read_swept,
     readable_differences,
     same_test,
@@ -27,6 +28,7 @@ from engine.sweep.arms import is_synthetic, primary_arm
 from engine.sweep.summary_model import SUMMARY_FILE, SweepSummary
 from pages.components.charts import chart
 from pages.components.files import read_model, stamp
+from pages.components.format import plain
 from pages.components.home import home
 from pages.components.labels import labels_of, short_names
 from pages.components.phantom import phantom_badge
@@ -158,10 +160,25 @@ def results(runs: list[Run], configs: list[SweepConfig], sweeps: list[Swept], na
             key=f"compared-arm-{runs[0].id}",
             width=300,
         )
+    positives = {swept.positive for swept in sweeps}
+    for name, swept in zip(names[1:], sweeps[1:], strict=True):
+        if other_positive(sweeps[0], swept, metric):
+            st.warning(
+                f"{METRICS[metric].title} is of the positive class {plain(swept.positive)} in {plain(name)}, and of "
+                f"{plain(sweeps[0].positive)} in {plain(names[0])}: these numbers are of different classes and do not "
+                "compare.",
+                icon=":material/swap_horiz:",
+            )
     trials = [(name, swept.trials) for name, swept in zip(names, sweeps, strict=True)]
     every = zip(runs, sweeps, configs, strict=True)
     chart(
-        figure_sweeps(trials, metric, arm, [_intervals(run, swept, config, metric) for run, swept, config in every]),
+        figure_sweeps(
+            trials,
+            metric,
+            arm,
+            [_intervals(run, swept, config, metric) for run, swept, config in every],
+            positives.pop() if len(positives) == 1 else "",
+        ),
         f"compared-{runs[0].id}",
         f"compared-{metric}",
         lambda: pd.concat(
@@ -172,7 +189,9 @@ def results(runs: list[Run], configs: list[SweepConfig], sweeps: list[Swept], na
         knows_patients(swept.test_images) for swept in sweeps
     )
     level: Level = "patient" if by_patient else "image"
-    for run, name in zip(runs[1:], names[1:], strict=True):
+    for run, name, swept in zip(runs[1:], names[1:], sweeps[1:], strict=True):
+        if other_positive(sweeps[0], swept, metric):
+            continue
         table = _differences(
             *stamp(runs[0].path / "trials.parquet"), *stamp(run.path / "trials.parquet"), runs[0], run, metric, level
         )

@@ -16,6 +16,7 @@ from engine.report.detail_tables import (
     reliability_table,
     subgroup_table,
 )
+from engine.report.external_results import external_words, readable_external_cells, readable_external_comparisons
 from engine.report.figures import figure_differences, figure_reliability, figure_subgroups
 from engine.report.style import ARMS
 from engine.report.tables import METRICS, comparison_table, p_in_words, readable_cells, readable_comparisons, show_share
@@ -48,7 +49,8 @@ def comparisons(run: Run, summary: SweepSummary, metric: str) -> None:
             width=420,
         )
     chosen = table[(table["metric"] == metric) & (table["arm"] == arm)]
-    chart(figure_differences(table, metric, arm), f"differences-{run.id}", f"differences-{metric}", lambda: chosen)
+    figure = figure_differences(table, metric, arm, summary.positive_class)
+    chart(figure, f"differences-{run.id}", f"differences-{metric}", lambda: chosen)
     chosen = comparison_table(
         [found for found in (*summary.comparisons, *summary.averages) if (found.metric, found.arm) == (metric, arm)]
     )
@@ -56,9 +58,9 @@ def comparisons(run: Run, summary: SweepSummary, metric: str) -> None:
     st.caption(p_in_words(summary))
 
 
-def means(trials: pd.DataFrame, metric: str, intervals: pd.DataFrame | None) -> None:
+def means(trials: pd.DataFrame, metric: str, intervals: pd.DataFrame | None, positive: str) -> None:
     """Every arm and share with the chosen metric's interval, and the means of the others."""
-    st.dataframe(readable_cells(trials, metric, intervals), hide_index=True, height="content")
+    st.dataframe(readable_cells(trials, metric, intervals, positive), hide_index=True, height="content")
     st.caption(
         "95 % interval: for other seeds and test patients. Arms share their test images, so that overlapping intervals "
         "say nothing of a difference: see the comparisons."
@@ -81,14 +83,29 @@ def subgroups(run: Run, summary: SweepSummary, arms: set[str]) -> None:
         ratio = st.segmented_control(
             "Share", ratios, default=ratio, required=True, format_func=show_share, key=f"subgroup-ratio-{run.id}"
         )
-    chart(figure_subgroups(table, metric, ratio), f"subgroups-{run.id}", f"subgroups-{metric}", lambda: table)
-    rows = readable_subgroups(table[table["ratio"].isin((0.0, ratio))]).drop(columns="Metric")
+    figure = figure_subgroups(table, metric, ratio, summary.positive_class)
+    chart(figure, f"subgroups-{run.id}", f"subgroups-{metric}", lambda: table)
+    rows = readable_subgroups(table[table["ratio"].isin((0.0, ratio))], summary.positive_class).drop(columns="Metric")
     st.dataframe(rows, hide_index=True, height="content")
     subgroup_gains(run, summary, ratio)
     st.caption("Subgroups are small and were not what the sweep was planned for: reasons to look again, no results.")
     images = pd.read_csv(run.path / "test_images.csv", dtype=str, keep_default_na=False)
     for sentence in without_value(images, list(dict.fromkeys(row.column for row in summary.subgroups))):
         st.caption(plain(sentence))
+
+
+def external(summary: SweepSummary) -> None:
+    """The same trials on a second data set, beside the sweep's own test images."""
+    assert summary.external is not None
+    verdict = summary.external.verdict
+    st.markdown(f"**{verdict.verdict.capitalize()}.** {plain(verdict.sentence)}")
+    st.dataframe(readable_external_cells(summary), hide_index=True, height="content")
+    st.dataframe(
+        readable_external_comparisons(summary).drop(columns=["Arm", "Metric"]),
+        hide_index=True,
+        height="content",
+    )
+    st.caption(plain(external_words(summary)))
 
 
 def confidence(run: Run, trials: pd.DataFrame, summary: SweepSummary, config: SweepConfig) -> None:

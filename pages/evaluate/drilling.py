@@ -9,9 +9,10 @@ import streamlit as st
 
 from engine.datasets.dataset import list_datasets
 from engine.datasets.dataset_info import DatasetInfo
+from engine.datasets.seal import sealed_images
 from engine.report.figures import figure_confusion
 from engine.report.style import ARMS
-from engine.report.tables import METRICS, confusion_of, mistakes, present_metrics, show_share
+from engine.report.tables import METRICS, confusion_of, measure_of, mistakes, present_metrics, show_share
 from engine.store.runs import Run
 from engine.sweep.summary_model import SweepSummary
 from pages.components.charts import chart
@@ -90,16 +91,17 @@ def drill_down(run: Run, trials: pd.DataFrame, summary: SweepSummary | None) -> 
                 lambda: pd.DataFrame(matrix, index=classes, columns=classes).rename_axis("true class").reset_index(),
             )
         with right:
-            facts = _facts(chosen, present_metrics(trials))
+            positive = summary.positive_class if summary else config_of(run).get("positive_class", "")
+            facts = _facts(chosen, present_metrics(trials), positive)
             st.dataframe(
                 pd.DataFrame({"Fact": facts.keys(), "Value": facts.values()}), hide_index=True, height="content"
             )
         show_mistakes(run, arm, ratio, seed, len(chosen))
 
 
-def _facts(chosen: pd.DataFrame, metrics: list[str]) -> dict[str, str]:
+def _facts(chosen: pd.DataFrame, metrics: list[str], positive: str) -> dict[str, str]:
     """Means of the metrics, and the settings that all of these trials share."""
-    facts = {METRICS[name].title: METRICS[name].show(chosen[name].mean()) for name in metrics}
+    facts = {measure_of(name, positive).title: METRICS[name].show(chosen[name].mean()) for name in metrics}
     for title, column in (("Real images", "n_real"), ("Synthetic images", "n_synthetic"), ("Optimiser steps", "steps")):
         values = sorted(set(chosen[column]))
         facts[title] = str(values[0]) if len(values) == 1 else f"{values[0]} to {values[-1]}"
@@ -119,6 +121,9 @@ def show_mistakes(run: Run, arm: str, ratio: float, seed: int | None, count: int
     repeats = count // folds
     often = "" if repeats <= 1 else f", those wrong in most of the {repeats} seeds first"
     st.markdown(f"**{len(wrong)} test images got wrong**{often}")
+    if "sha256" in wrong and (sealed := wrong["sha256"].isin(sealed_images(dataset.home, dataset))).any():
+        st.caption(f"{int(sealed.sum())} of them are sealed and not shown.")
+        wrong = wrong[~sealed]
     shown = wrong.iloc[
         part_shown(len(wrong), MISTAKES, of=(run.id, arm, ratio, seed), key="mistakes-page", in_url=False)
     ]

@@ -75,7 +75,7 @@ def _read(
 
 
 def _scored(run: Run, summary: SweepSummary, config: SweepConfig) -> Scored | None:
-    found = _read(*stamp(run.path / "trials.parquet"), summary.classes, summary.positive, config)
+    found = _read(*stamp(run.path / "trials.parquet"), summary.classes, summary.positive_class, config)
     if found is None:
         st.caption(NO_SCORES)
     return found
@@ -134,7 +134,7 @@ def threshold(run: Run, summary: SweepSummary, config: SweepConfig, arms: set[st
         return
     st.markdown(f"Positive: **{plain(found.classes[found.positive])}**")
     st.dataframe(readable_operating_points(points[points["arm"].isin(arms)]), hide_index=True, height="content")
-    st.caption(operating_words(points))
+    st.caption(plain(operating_words(points, found.classes[found.positive])))
 
 
 def subgroup_gains(run: Run, summary: SweepSummary, ratio: float | None) -> None:
@@ -145,11 +145,13 @@ def subgroup_gains(run: Run, summary: SweepSummary, ratio: float | None) -> None
         return
     arm = ARMS[str(table["arm"].iloc[0])].title
     st.markdown(f"**Does the gain of {arm} differ between subgroups?**")
-    chart(figure_subgroup_differences(table), f"gains-{run.id}", "subgroup-differences", lambda: table)
+    figure = figure_subgroup_differences(table, summary.positive_class)
+    chart(figure, f"gains-{run.id}", "subgroup-differences", lambda: table)
     for sentence in interaction_sentences(summary.interactions, ratio):
         st.markdown(f"* {plain(sentence)}")
     with st.expander("Differences as a table"):
-        st.dataframe(readable_subgroup_differences(table), hide_index=True, height="content")
+        rows = readable_subgroup_differences(table, summary.positive_class)
+        st.dataframe(rows, hide_index=True, height="content")
     st.caption(EXPLORATORY)
 
 

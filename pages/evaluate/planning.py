@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any, get_args
 
@@ -12,20 +13,23 @@ from engine.configs import SweepConfig
 from engine.configs.evaluation import BACKBONES, TIMM, Metric
 from engine.datasets.dataset import Dataset
 from engine.datasets.patients import known_of
+from engine.datasets.positive_class import positive_of, sentence_on
 from engine.features.sources import available
-from engine.report.tables import METRICS
+from engine.report.tables import measure_of
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run, State, list_runs
 from pages.components.command import command_line, show_command
-from pages.components.format import plain_sentence
-from pages.components.forms import config_form
+from pages.components.format import plain, plain_sentence
+from pages.components.forms import grouped_form
 from pages.components.home import home
+from pages.components.navigation import script
 from pages.components.phantom import phantom_badge
 from pages.components.run_summary import config_of, state_of
 from pages.components.runs import start
 from pages.components.views import go
 from pages.evaluate.arms import choose_arms, missing_controls
 from pages.evaluate.expectations import cost, in_numbers, in_plain_words, known_pace, time_needed, too_few
+from pages.evaluate.plans import register, show_plans, told_before_start
 from pages.evaluate.sweep_defaults import (
     QUICK,
     QUICKLY,
@@ -38,9 +42,11 @@ from pages.evaluate.sweep_defaults import (
 from pages.evaluate.views import READ
 
 SMALL = "small-cnn"
+START, REGISTER = "Start sweep", "Register this plan"
 MAIN = ("name",)
 GROUPS = {
-    "Declared before the sweep": ("primary_ratio", "margin"),
+    "What the claim is about": ("primary_ratio", "margin"),
+    "A second test set": ("external",),
     "Training of the classifier": (
         *("steps", "batch", "lr", "optimizer", "schedule", "weight_decay", "dropout", "weights"),
         *("validations", "select", "patience"),
@@ -51,6 +57,7 @@ GROUPS = {
 }
 LABELS = {
     "beside": "Show beside",
+    "external": "Read on another data set too",
     "lr": "Learning rate",
     "quality": "Quality run of the report",
     "primary_ratio": "The one share of the claim",
@@ -88,6 +95,7 @@ def new_sweep(datasets: dict[str, Dataset], pools: list[Run]) -> None:
             base |= QUICKLY
         st.markdown("**The question**")
         values = {**base, **choose_question(dataset, base, key)}
+        show_positive(dataset)
         st.markdown("**The classifier, and what it is trained on**")
         values |= choose_classifier(base, key)
         values["arms"] = choose_arms(base["arms"], key)
@@ -102,20 +110,23 @@ def new_sweep(datasets: dict[str, Dataset], pools: list[Run]) -> None:
         st.markdown("**What this can show, and what it takes**")
         st.markdown(in_plain_words(config, tested))
         remarks(config)
-    submit(dataset, config, key)
+        told_before_start(config)
+    submit(dataset, config, list(datasets), key)
     in_numbers(tested, config)
     show_command(command_line(config))
+    show_plans()
 
 
 def choose_question(dataset: Dataset, base: dict[str, Any], key: str) -> dict[str, Any]:
     """What the verdict is about, decided before anybody sees a result."""
     metric, level, subgroups = st.columns([2, 2, 3], vertical_alignment="bottom")
+    positive = positive_of(dataset)
     has_patients = known_of([dataset], "test").any
     levels = ["image", *(["patient"] if has_patients else [])]
     columns = dataset.metadata
     return {
         "metric": _one_of(
-            {name: METRICS[name].title for name in get_args(Metric)},
+            {name: measure_of(name, positive.name if positive else "").title for name in get_args(Metric)},
             metric,
             "Judge by",
             "metric",
@@ -140,6 +151,22 @@ def choose_question(dataset: Dataset, base: dict[str, Any], key: str) -> dict[st
             help=SweepConfig.model_fields["subgroups"].description,
         ),
     }
+
+
+def show_positive(dataset: Dataset) -> None:
+    """Which class the sweep will take as positive, and where to change that."""
+    found = positive_of(dataset)
+    if found is None:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f"{plain(sentence_on(found))} The sweep keeps it, whatever is changed later.", width="content")
+        st.page_link(
+            script("datasets"),
+            label="Change it" if found.origin != "guessed" else "Confirm it",
+            icon=":material/swap_horiz:",
+            query_params={"dataset": dataset.name},
+            width="content",
+        )
 
 
 def choose_classifier(base: dict[str, Any], key: str) -> dict[str, Any]:
@@ -233,21 +260,28 @@ def remarks(config: SweepConfig) -> None:
         )
 
 
-def submit(dataset: Dataset, config: SweepConfig, key: str) -> None:
-    """The name, the start, and the settings that seldom matter."""
+def submit(dataset: Dataset, config: SweepConfig, dataset_names: Sequence[str], key: str) -> None:
+    """The name, the start or the registration, and the settings that seldom matter."""
     sweeps = [run.id for run in list_runs(home(), "sweep") if config_of(run)["dataset"] == dataset.name]
+    own = {dataset.name, *(fold.dataset for fold in config.folds)}
+    others = [name for name in dataset_names if name not in own]
     checks = [run.id for run in list_runs(home(), "quality") if state_of(run) is State.FINISHED]
-    values = config_form(
+    pressed = grouped_form(
         SweepConfig,
         MAIN,
         config.plain(),
         key=f"sweep-{key}",
         groups=GROUPS,
-        choices={"beside": ["", *sweeps], "quality": ["", *checks]},
+        choices={"beside": ["", *sweeps], "quality": ["", *checks], "external": ["", *others]},
         labels=LABELS | ({"steps": "Steps (epochs count instead)"} if config.epochs else {}),
-        submit="Start sweep",
+        buttons={START: ":material/play_arrow:", REGISTER: ":material/event_available:"},
     )
-    if values is not None and (run := start(SweepConfig.build(values))) is not None:
+    if pressed is None:
+        return
+    button, values = pressed
+    if button == REGISTER:
+        register(SweepConfig.build(values))
+    elif (run := start(SweepConfig.build(values))) is not None:
         go(READ, run=run.id)
 
 

@@ -14,7 +14,7 @@ from engine.publications.table import PUBLICATIONS
 from engine.report.detail_tables import readable_dropped
 from engine.report.publication_differences import changed_settings, differences
 from engine.report.sources import read_sources
-from engine.report.tables import METRICS, Measure, readable_cells, show_share
+from engine.report.tables import Measure, measure_of, readable_cells, show_share
 from engine.store.runs import Run
 from engine.sweep.analysis_units import SCORES
 from engine.sweep.checks import check_published
@@ -61,12 +61,17 @@ def _draw(
         left, right = st.columns(2, gap="medium")
         with left:
             st.markdown(f"**This sweep: {'sound' if config.claims else 'as published'}, {config.seeds} seeds**")
-            _cells(trials, metric, intervals)
+            _cells(trials, metric, intervals, _positive(run))
         with right:
             summary = other.path / SUMMARY_FILE
             st.markdown(f"**{title(other)}, {config_of(other)['seeds']} seeds**")
             theirs = read_model(summary, SweepSummary) if summary.is_file() else None
-            _cells(table_of(other.path / "trials.parquet", omit=SCORES), metric, _intervals(other, theirs, metric))
+            _cells(
+                table_of(other.path / "trials.parquet", omit=SCORES),
+                metric,
+                _intervals(other, theirs, metric),
+                _positive(other),
+            )
             if theirs is not None:
                 verdict = theirs.verdict
                 st.caption(f"{verdict.verdict.capitalize()}: {verdict.sentence}")
@@ -80,6 +85,7 @@ def reported(publication: Publication) -> None:
     """What the authors reported, and what is known to be wrong with it."""
     st.markdown(f"**Reported: {publication.title}**")
     share = Measure("", True, "")
+    positive = publication.preset.importing.get("positive", "")
     if publication.rows:
         st.dataframe(
             pd.DataFrame(
@@ -87,8 +93,12 @@ def reported(publication: Publication) -> None:
                     "Trained on": [row.name for row in publication.rows],
                     "Share": [show_share(row.ratio) for row in publication.rows],
                     "Accuracy": [share.show(_number(row.accuracy)) for row in publication.rows],
-                    "Sensitivity": [share.show(_number(row.sensitivity)) for row in publication.rows],
-                    "Specificity": [share.show(_number(row.specificity)) for row in publication.rows],
+                    measure_of("sensitivity", positive).title: [
+                        share.show(_number(row.sensitivity)) for row in publication.rows
+                    ],
+                    measure_of("specificity", positive).title: [
+                        share.show(_number(row.specificity)) for row in publication.rows
+                    ],
                     "Note": [row.note for row in publication.rows],
                 }
             ),
@@ -123,14 +133,23 @@ def _intervals(run: Run, summary: SweepSummary | None, metric: str) -> pd.DataFr
         return None
     config = parse_config(config_of(run))
     assert isinstance(config, SweepConfig)
-    return intervals_of(run, summary.classes, summary.positive, config, metric, "image", "", "")
+    return intervals_of(run, summary.classes, summary.positive_class, config, metric, "image", "", "")
 
 
-def _cells(trials: pd.DataFrame, metric: str, intervals: pd.DataFrame | None) -> None:
+def _positive(run: Run) -> str:
+    """The positive class that a sweep was measured with, or will be."""
+    written = run.path / SUMMARY_FILE
+    if written.is_file():
+        return read_model(written, SweepSummary).positive_class
+    return str(config_of(run).get("positive_class", ""))
+
+
+def _cells(trials: pd.DataFrame, metric: str, intervals: pd.DataFrame | None, positive: str) -> None:
+    title = measure_of(metric, positive).title
     if metric not in trials:
-        st.caption(f"It has no {METRICS[metric].title}.")
+        st.caption(f"It has no {title}.")
         return
-    table = readable_cells(trials, metric, intervals)[["Arm", "Share", METRICS[metric].title, "95 % interval"]]
+    table = readable_cells(trials, metric, intervals, positive)[["Arm", "Share", title, "95 % interval"]]
     st.dataframe(table, hide_index=True, height="content")
 
 

@@ -11,7 +11,7 @@ from engine.configs import SweepConfig
 from engine.jobs.kinds import parse_config
 from engine.report.figures import figure_sweep
 from engine.report.style import ARMS
-from engine.report.tables import METRICS, cell_table, confusion_of, level_trials, present_metrics
+from engine.report.tables import METRICS, cell_table, confusion_of, level_trials, measure_of, present_metrics
 from engine.store.runs import Run
 from engine.sweep.analysis_units import SCORES, Level
 from engine.sweep.arms import baseline_of, control_of, primary_arm
@@ -26,10 +26,11 @@ from pages.components.run_summary import config_of
 from pages.components.runs import choice_in_url
 from pages.components.tabs import tabs
 from pages.components.views import go, way_to
-from pages.evaluate.details import by_class, comparisons, confidence, means, subgroups
+from pages.evaluate.details import by_class, comparisons, confidence, external, means, subgroups
 from pages.evaluate.drilling import classes_of, drill_down, remember
 from pages.evaluate.outcomes import curves, decisions, intervals_of, threshold
 from pages.evaluate.protocol_comparison import as_published, departures
+from pages.evaluate.rejudging import second_judgement, show_history
 from pages.evaluate.report import report_again, report_button
 from pages.evaluate.verdicts import self_checks, show_verdict
 from pages.evaluate.views import COMPARE, NEW
@@ -52,6 +53,8 @@ def results(run: Run, ended: bool) -> None:
         st.badge("As published: repeats its flaws, claims nothing", icon=":material/history_edu:", color="orange")
     if summary is not None:
         show_verdict(summary)
+        show_history(run, config, summary.classifier.weights_sha256)
+        second_judgement(run, summary)
         downloads(run)
         if config.claims and config.pool and config.seeds < QUICK_LOOK_BELOW:
             way_to("Evaluate thoroughly", ":material/repeat:", f"thorough-{run.id}", NEW, pool=config.pool)
@@ -63,9 +66,10 @@ def results(run: Run, ended: bool) -> None:
             st.caption("It ended before its first trial was done.")
         return
     trials = table_of(trials_path, omit=SCORES)
-    shown, metric, arms, part = choose(run, config, trials)
+    positive = summary.positive_class if summary else config.positive_class
+    shown, metric, arms, part = choose(run, config, trials, positive)
     classes = summary.classes if summary else classes_of(config.dataset, len(confusion_of(trials.head(1))))
-    intervals = intervals_of(run, classes, summary.positive if summary else "", config, metric, *part)
+    intervals = intervals_of(run, classes, positive, config, metric, *part)
     key = f"plot-{run.id}"
     chart(
         figure_sweep(shown, summary, metric, arms=arms, config=config, intervals=intervals),
@@ -88,7 +92,7 @@ def plotted(shown: pd.DataFrame, metric: str, intervals: pd.DataFrame | None = N
 
 
 def choose(
-    run: Run, config: SweepConfig, trials: pd.DataFrame
+    run: Run, config: SweepConfig, trials: pd.DataFrame, positive: str
 ) -> tuple[pd.DataFrame, str, list[str], tuple[Level, str, str]]:
     """The trials as the reader wants them counted (by image or patient, of all or of a subgroup), metric and arms, and
     how they are counted: level, column and value of the subgroup."""
@@ -102,10 +106,10 @@ def choose(
         metric = st.selectbox(
             "Metric",
             options,
-            format_func=lambda name: METRICS[name].title,
+            format_func=lambda name: METRICS[name].title,  # stands in the link, which must not change with the class
             key="metric",
             bind="query-params",
-            help=". ".join(f"{METRICS[name].title}: {METRICS[name].meaning}" for name in options),
+            help=". ".join(f"{measure_of(name, positive).title}: {METRICS[name].meaning}" for name in options),
             width=240,
         )
         part: tuple[Level, str, str] = ("image", "", "")
@@ -170,7 +174,7 @@ def tables(
     """
     parts = {
         "Comparisons": lambda: comparisons(run, summary, metric),
-        "Means": lambda: means(shown, metric, intervals),
+        "Means": lambda: means(shown, metric, intervals, summary.positive_class),
         "By class": lambda: by_class(trials[trials["arm"].isin(set(shown["arm"]))], summary.classes),
         "Confidence": lambda: confidence(run, trials, summary, config),
         "Curves": lambda: curves(run, summary, config, set(shown["arm"])),
@@ -178,6 +182,8 @@ def tables(
         "Threshold": lambda: threshold(run, summary, config, set(shown["arm"])),
         "Self-checks": lambda: self_checks(summary),
     }
+    if summary.external is not None:
+        parts["Another data set"] = lambda: external(summary)
     if summary.subgroups:
         parts["Subgroups"] = lambda: subgroups(run, summary, set(shown["arm"]))
     if other := as_published(run, config):

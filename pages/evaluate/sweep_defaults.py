@@ -27,7 +27,17 @@ THOROUGH = {
 QUICKLY = {"seeds": 3, "ratios": (0.5, 1.0), "arms": ("real", "real+duplicates", "real+synthetic"), "flaws": ()}
 STRONG = ("dinov2", "resnet50", "resnet18")
 """Pretrained networks to start from, in this order, as far as their weights are on this machine."""
-NOT_AGAIN = {"dataset", "dataset_fingerprint", "pool", "pool_sha256", "folds", "kind", "device", "gpus"}
+NOT_AGAIN = {
+    "dataset",
+    "dataset_fingerprint",
+    "pool",
+    "pool_sha256",
+    "folds",
+    "kind",
+    "device",
+    "gpus",
+    "positive_class",
+}
 
 
 def sweep_again() -> Run | None:

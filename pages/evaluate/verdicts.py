@@ -6,7 +6,7 @@ import streamlit as st
 
 from engine.report.headline_answers import of_patients
 from engine.report.style import ARMS
-from engine.report.tables import METRICS
+from engine.report.tables import measure_of
 from engine.sweep.summary_model import SweepSummary
 from engine.sweep.verdict import FORMER_RULE
 
@@ -28,7 +28,7 @@ def show_verdict(summary: SweepSummary) -> None:
         st.caption(f"{words}: {verdict.needed}")
     st.caption(_about(summary))
     if summary.rule == FORMER_RULE:
-        st.caption(f"Judged by the rule of its time ({summary.rule}); the same sweep anew is judged by today's.")
+        st.caption(f"Judged by the rule of its time ({summary.rule}).")
     for check in summary.checks:
         if not check.ok:
             st.error(f"Self-check failed, **{_words(check.name)}**: {check.sentence}", icon=":material/rule:")
@@ -44,10 +44,13 @@ def show_verdict(summary: SweepSummary) -> None:
 def _about(summary: SweepSummary) -> str:
     """What the verdict is about, and which images were left out."""
     arm = summary.primary_arm
-    parts = [f"About {METRICS[summary.metric].title} by {summary.level}" + (f" of {ARMS[arm].title}" if arm else "")]
+    title = measure_of(summary.metric, summary.positive_class).title
+    parts = [f"About {title} by {summary.level}" + (f" of {ARMS[arm].title}" if arm else "")]
     images = f"{summary.n_test} test images{of_patients(summary.patients)}"
     folds = summary.folds
     parts.append(images + (f", each tested in one of {len(folds)} folds" if len(folds) > 1 else ""))
+    if summary.positive_class:
+        parts.append(f"positive class {summary.positive_in_words}")
     left_out = summary.pool_excluded or {}
     if left_out:
         reasons = "; ".join(f"{count}: {reason}" for reason, count in left_out.items())

@@ -64,7 +64,8 @@ def new_pool(available: list[Run], expanded: bool) -> None:
             list(runs),
             default=before or [run.id for run in suggested(available, first)],
             format_func=labels_of(available).__getitem__,
-            help="One a class, or one class-conditional generator, all trained on the same frozen data set.",
+            help="One a class, or one class-conditional generator, all trained on the same frozen data set; or "
+            "several of each that differ by their seed.",
             key=f"pool-of-{first}-{again.id if again else ''}",
         )
         if not chosen:

@@ -10,6 +10,7 @@ import streamlit as st
 
 from engine.configs import ProjectionConfig
 from engine.datasets.dataset import Dataset
+from engine.datasets.seal import sealed_images
 from engine.datasets.uploads import PICTURES, safe_name, save_upload
 from engine.projection.results import ProjectionResult
 from engine.sampling.sampler import Sampler
@@ -100,6 +101,10 @@ def _image(generator: Run, sampler: Sampler) -> Path | None:
         class_name = left.selectbox("Its class", dataset.classes, key="project-class")
         split = middle.selectbox("Split", ("test", "valid", "train"), key="project-split", help="Test: never seen.")
         rows = dataset.rows(split, class_name)
+        sealed = rows["sha256"].isin(sealed_images(dataset.home, dataset))
+        if sealed.any():
+            st.info(f"{int(sealed.sum())} images of that split are sealed, and nobody may look at them yet.")
+            rows = rows[~sealed]
         if rows.empty:
             st.info(f"There is no image of {class_name} in the split {split}; choose another.")
             return None

@@ -9,7 +9,7 @@ import streamlit as st
 from engine.configs import DryRunConfig, TrainConfig, parse_training
 from engine.configs.gans import gan_named, gan_title, gans
 from engine.datasets.dataset import Dataset
-from engine.jobs.submit import trainings_by_class
+from engine.jobs.submit import MOST_GENERATORS, trainings_by_class
 from engine.publications.presets import PRESETS
 from engine.store.runs import Run
 from pages.components.command import command_line, show_command
@@ -48,7 +48,7 @@ def plan(frozen: list[Dataset], measured: Run | None) -> None:
         show_dry_run(measured)
     origin = source_in_url()
     with st.container(border=True):
-        dataset, preset, gan, way = _choices(frozen, origin)
+        dataset, preset, gan, way, of_each = _choices(frozen, origin)
         base = {**_settings(preset, gan, origin), "gan": gan, "dataset": dataset.name, "conditional": way == TOGETHER}
         if gan_named(gan).transfers:
             base = _with_configuration(base, origin)
@@ -74,16 +74,16 @@ def plan(frozen: list[Dataset], measured: Run | None) -> None:
     )
     st.caption("A dry run tries some iterations and tells memory, time and disk; nothing of it is kept.")
     if pressed is not None:
-        _submit(*pressed, class_names)
-    commands = [parse_training({**shown.plain(), "class_name": class_name}) for class_name in class_names]
+        _submit(*pressed, class_names, of_each)
+    commands, _ = trainings_by_class({**shown.plain(), "class_name": ""}, lambda: class_names, of_each)
     show_command("\n".join(command_line(one, dataset.size) for one in commands))
     if family.transfers:
         with st.expander("Import a network (.pkl)", icon=":material/upload_file:"):
             import_network()
 
 
-def _choices(frozen: list[Dataset], origin: SourceRun | None) -> tuple[Dataset, str, str, str]:
-    """Data set, where the settings begin, GAN and which generators; those of `origin` first."""
+def _choices(frozen: list[Dataset], origin: SourceRun | None) -> tuple[Dataset, str, str, str, int]:
+    """Data set, where the settings begin, GAN, which generators and how many of each; those of `origin` first."""
     source = origin.config if origin else {}
     tag = origin.tag if origin else ""
     datasets = {dataset.name: dataset for dataset in frozen}
@@ -105,7 +105,7 @@ def _choices(frozen: list[Dataset], origin: SourceRun | None) -> tuple[Dataset, 
         preset = _preset(dataset, origin)
     published = {"gan": "dcgan"} if preset in (OWN, QUICK, SAME) else PRESETS[preset].train_settings()
     known = source.get("gan", "stylegan2-ada" if origin and origin.tune else "dcgan")  # networks to tune name none
-    left, ways = st.columns([2, 3])
+    left, ways, numbers = st.columns([4, 4, 2])
     gan = left.selectbox(
         "GAN",
         list(gans()) if preset != QUICK else ["dcgan"],
@@ -126,9 +126,16 @@ def _choices(frozen: list[Dataset], origin: SourceRun | None) -> tuple[Dataset, 
         key=f"way-{name}-{preset}-{gan}-{tag}",
         help="One each: the classes are trained as runs of their own, DCGANs on a processor side by side.",
     )
+    of_each = numbers.number_input(
+        "Of each",
+        1,
+        MOST_GENERATORS,
+        key=f"of-each-{tag}",
+        help="Several are trained with seeds of their own; a sweep of a pool of all can tell their luck from a result.",
+    )
     if preset not in (OWN, QUICK, SAME) and gan not in PRESETS[preset].train:
         st.caption(f"The preset says nothing about {gan_title(gan)}: the settings below are the defaults.")
-    return dataset, preset, gan, way
+    return dataset, preset, gan, way, of_each
 
 
 def _preset(dataset: Dataset, origin: SourceRun | None) -> str:
@@ -210,13 +217,13 @@ def _completed(base: dict[str, Any], dataset: Dataset) -> TrainConfig:
     return config.completed(dataset.size)
 
 
-def _submit(pressed: str, values: dict[str, Any], class_names: list[str]) -> None:
+def _submit(pressed: str, values: dict[str, Any], class_names: list[str], of_each: int) -> None:
     require(Role.EDITOR)
     if pressed == TRY:
         if start(DryRunConfig.build({"training": {**values, "class_name": class_names[0]}})):
             st.rerun()
         return
-    configs, beside = trainings_by_class({**values, "class_name": ""}, lambda: class_names)
+    configs, beside = trainings_by_class({**values, "class_name": ""}, lambda: class_names, of_each)
     started = [start(config, beside) for config in configs]
     if started and all(started):
         go(run=started[0].id)  # type: ignore[union-attr]

@@ -104,6 +104,23 @@ def test_an_open_split_is_edited_and_frozen(command: Command, folder: Path, home
     assert command("dataset", "freeze", "scans", "--json").json["frozen"]
 
 
+def test_the_positive_class_is_said_and_changed(command: Command, folder: Path, home: Home) -> None:
+    dry = command("dataset", "import", str(folder), "--name", "scans", "--dry-run", "--json").json
+    assert dry["positive"] == "bleed"
+    assert any("the name normal means without that finding" in note for note in dry["notes"])
+    imported = command("dataset", "import", str(folder), "--name", "scans", "--size", "16", "--json").json
+    assert (imported["positive"]["class"], imported["positive"]["origin"]) == ("bleed", "names")
+    assert command("dataset", "positive", "scans", "--json").json == imported["positive"]
+    assert "The positive class is bleed, proposed by the names" in command("dataset", "audit", "scans").out
+    changed = command("dataset", "positive", "scans", "normal", "--json")
+    assert (changed.json["class"], changed.json["origin"]) == ("normal", "changed")
+    dataset = Dataset.open(home, "scans")
+    assert dataset.fingerprint == imported["fingerprint"]
+    dataset.require_frozen()
+    wrong = command("dataset", "positive", "scans", "tumour")
+    assert (wrong.code, "bleed and normal" in wrong.err) == (1, True)
+
+
 def test_dry_run_writes_nothing(command: Command, folder: Path, home: Home) -> None:
     ending = command("dataset", "import", str(folder), "--name", "scans", "--dry-run")
     assert ending.code == 0, ending.err
@@ -123,6 +140,9 @@ def test_slices_of_volumes(command: Command, tmp_path: Path, values: list[str]) 
     asked = command(*words)
     assert asked.code == 1
     assert "--frames middle" in " ".join(asked.err.split())
+    ending = command(*words, "--frames", "all", "--every", "3", "--axis", "axial", "--mask-suffix", "_seg", *values)
+    assert (ending.code, "--positive b" in " ".join(ending.err.split())) == (1, True)
+    words = (*words, "--positive", "b")
     ending = command(*words, "--frames", "all", "--every", "3", "--axis", "axial", "--mask-suffix", "_seg", *values)
     assert ending.code == 0, ending.err
     assert "a: 4\nb: 4" in ending.out

@@ -21,7 +21,9 @@ def test_a_dry_run_answers_and_leaves_no_training(
     home: Home, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     source = str(write_pictures(tmp_path / "source", 16))
-    import_dataset(home, ImportConfig(name="discs", source=source, layout="folder", size=16, mode="L", split="given"))
+    import_dataset(
+        home, ImportConfig(name="discs", source=source, layout="folder", size=16, mode="L", split="given", positive="b")
+    )
     Dataset.open(home, "discs").freeze(accept_findings=True)
     config = StyleganConfig(dataset="discs", class_name="a", device="cpu", channel_max=8, w_dim=8, z_dim=8, batch=4)
     dry_run_command(home, [config], as_json=True)

@@ -14,11 +14,11 @@ from engine.store.home import Home
 from engine.store.runs import Run, State, create_run
 from engine.sweep.arms import Trial, arm_rule, plan
 from engine.sweep.metric_table import METRICS_FILE, metric_table
-from engine.sweep.metrics import confusion_matrix, metrics, positive_class
+from engine.sweep.metrics import confusion_matrix, metrics
 from engine.sweep.splits import open_splits, test_table, valid_table
 from engine.sweep.summary import summarise
 from engine.sweep.summary_model import SUMMARY_FILE, Classifier
-from tests.fabricated.datasets import fingerprint
+from tests.fabricated.datasets import CLASSES, fingerprint
 from tests.fabricated.trainings import set_state
 
 
@@ -69,12 +69,16 @@ def _trial_row(
         "n_synthetic": extra if rule.extra == "synthetic" else 0,
         "valid_accuracy": 0.8,
         "best_step": 210,
-        **metrics(labels, scores, 0),
+        **metrics(labels, scores, _positive(config)),
         "confusion": json.dumps(confusion.tolist()),
         "scores": scores.ravel().tolist(),
         "valid_scores": scores[valid].ravel().tolist(),
         "seconds": 2.5,
     }
+
+
+def _positive(config: SweepConfig) -> int:
+    return CLASSES.index(config.positive_class or "bleed")
 
 
 def make_sweep(
@@ -111,7 +115,7 @@ def make_sweep(
     valid_table(splits, config).to_csv(run.path / "valid_images.csv", index=False)
     result = {}
     if finished:
-        positive = positive_class(dataset.classes)
+        positive = _positive(config)
         table = metric_table(trials, test_images, dataset.classes, positive, config.subgroups)
         table.to_parquet(run.path / METRICS_FILE)
         summary = summarise(config, splits, trials, test_images, table, Classifier(name="small-cnn"))

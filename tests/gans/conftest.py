@@ -45,7 +45,9 @@ def write_pictures(folder: Path, size: int, per_class: int = 12) -> Path:
 def discs(home: Home, tmp_path: Path) -> Dataset:
     """The frozen data set `discs`: 12 training images in each of the classes a and b."""
     source = write_pictures(tmp_path / "source", SIZE)
-    config = ImportConfig(name="discs", source=str(source), layout="folder", size=SIZE, mode="L", split="given")
+    config = ImportConfig(
+        name="discs", source=str(source), layout="folder", size=SIZE, mode="L", split="given", positive="b"
+    )
     dataset = import_dataset(home, config)
     if not dataset.frozen:
         dataset.freeze(accept_findings=True)

@@ -97,7 +97,9 @@ def test_nobody_outlives_a_killed_process(scripted: Home) -> None:
 def discs(home: Home, tmp_path: Path) -> Iterator[Home]:
     """A home with the frozen data set "discs" of 16 px, whose workers train in earnest; nothing is left running."""
     source = str(write_pictures(tmp_path / "source", 16))
-    import_dataset(home, ImportConfig(name="discs", source=source, layout="folder", size=16, mode="L", split="given"))
+    import_dataset(
+        home, ImportConfig(name="discs", source=source, layout="folder", size=16, mode="L", split="given", positive="b")
+    )
     Dataset.open(home, "discs").freeze(accept_findings=True)
     yield home
     for process in processes_of(home):

@@ -68,6 +68,19 @@ def test_a_finished_import_leads_to_its_data_set(open_page: OpenPage, home: Home
     assert "Train on it" in texts(app)
 
 
+def test_a_guessed_positive_class_is_confirmed_or_changed(open_page: OpenPage, home: Home) -> None:
+    dataset = fabricated.make_dataset(home)
+    app = open_page("datasets")
+    assert "taken from the names: bleed" in texts(app)
+    app = press(app, "Confirm")
+    assert "The positive class is bleed, set after the import" in texts(app)
+    box = next(box for box in app.selectbox if box.label == "Positive class")
+    press(box.set_value("normal").run(), "Change")
+    changed = Dataset.open(home, dataset.name)
+    assert changed.info.positive is not None
+    assert (changed.info.positive.name, changed.fingerprint) == ("normal", dataset.fingerprint)
+
+
 def test_a_phantom_is_labelled_and_frozen_is_shown(open_page: OpenPage, home: Home) -> None:
     fabricated.make_dataset(home)
     said = texts(open_page("datasets"))
@@ -94,7 +107,7 @@ def test_a_path_is_previewed_then_imported(
 ) -> None:
     app = open_page("datasets")
     app.text_input(key="import-path").set_value(str(folder)).run()
-    assert [metric.value for metric in app.metric] == ["48", "2", "not named"], "shown without being asked for"
+    assert [metric.value for metric in app.metric] == ["48", "2", "not named", "bleed"], "shown without being asked for"
     assert len(app.image) == 12
     assert {app.image[0].proto.imgs[0].alt, app.image[11].proto.imgs[0].alt} == {
         "Example 1 of class bleed",
@@ -120,9 +133,9 @@ def test_values_of_deep_images_and_a_window_for_them(
 ) -> None:
     source = tmp_path / "deep"
     for number in range(8):
-        (source / "ab"[number % 2]).mkdir(parents=True, exist_ok=True)
+        (source / fabricated.CLASSES[number % 2]).mkdir(parents=True, exist_ok=True)
         values = np.random.default_rng(number).integers(0, 1001, (24, 24)).astype(np.uint16)
-        Image.fromarray(values).save(source / "ab"[number % 2] / f"{number}.png")
+        Image.fromarray(values).save(source / fabricated.CLASSES[number % 2] / f"{number}.png")
     app = open_page("datasets")
     app.text_input(key="import-path").set_value(str(source)).run()
     assert "0 becomes black and 1023 white" in texts(app)
@@ -157,7 +170,7 @@ def test_an_upload_is_previewed_and_a_hostile_one_refused(open_page: OpenPage, h
     assert "one ZIP or .npz alone is expected" in texts(app)
     assert not (home.root / "uploads").exists()
     app.file_uploader[0].set_value([("../scans.zip", archive, "application/zip")]).run()
-    assert [metric.value for metric in app.metric] == ["48", "2", "not named"]
+    assert [metric.value for metric in app.metric] == ["48", "2", "not named", "bleed"]
     assert next(field for field in app.text_input if field.label == "Name").value == "scans"
 
 
@@ -331,4 +344,4 @@ def test_folders_of_the_machine_are_walked_through(open_page: OpenPage, home: Ho
     press(app, "Up")
     press(app, "Use this folder")
     assert app.text_input(key="import-path").value == str(folder)
-    assert [metric.value for metric in app.metric] == ["48", "2", "not named"]
+    assert [metric.value for metric in app.metric] == ["48", "2", "not named", "bleed"]

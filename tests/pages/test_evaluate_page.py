@@ -91,6 +91,24 @@ def test_the_metric_is_chosen_in_the_url(home: Home, open_page: OpenPage) -> Non
     assert app.query_params["run"] == run.id
 
 
+def test_the_positive_class_stands_beside_what_depends_on_it(home: Home, pool: Run, open_page: OpenPage) -> None:
+    """In the verdict, the figure, the tables and the report of a sweep that names it."""
+    run = make_sweep(home, pool, settings={"metric": "sensitivity", "positive_class": "normal"})
+    app = open_page("evaluate", run=run.id, metric="Sensitivity")
+    said = texts(app)
+    assert "sensitivity (positive: normal) was" in said
+    assert "About Sensitivity (positive: normal) by image" in said
+    assert "positive class normal (named for the sweep)" in said
+    (choice,) = (box for box in app.selectbox if box.label == "Metric")
+    assert choice.value == "sensitivity"
+    assert "Specificity (positive: normal): share" in choice.help
+    assert "AUROC: area" in choice.help, "which is the same for both classes"
+    assert "Sensitivity (positive: normal) against the share of synthetic images" in plots(app)
+    page = write_report(run).read_text()
+    assert "Sensitivity (positive: normal)" in page and "Specificity (positive: normal)" in page
+    assert "The positive class was normal (named for the sweep)." in page
+
+
 def test_running_shows_the_trials_so_far_and_new_ones(
     home: Home, pool: Run, hold: Callable[[Run], Run], open_page: OpenPage
 ) -> None:
@@ -376,7 +394,10 @@ def test_outcomes_beside_the_metric_have_tabs(home: Home, open_page: OpenPage) -
         said[tab] = " ".join(caption.value for caption in page.caption)
     assert "seeds and whole patients drawn anew" in said["Curves"]
     assert "Net benefit" in said["Decisions"]
-    assert "was fixed on the validation images, where it reaches a sensitivity of 90 %" in said["Threshold"]
+    assert (
+        "was fixed on the validation images, where it reaches a sensitivity (positive: bleed) of 90 %"
+        in said["Threshold"]
+    )
     assert "has no interval" in said["Confidence"]
     (run.path / "valid_images.csv").unlink()
     st.cache_resource.clear()

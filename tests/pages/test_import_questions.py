@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from engine.configs import ImportConfig
@@ -192,6 +193,21 @@ def test_what_the_source_suggests_is_used_at_a_press(app: AppTest, submitted: li
     press(app, "Start import")
     (config,) = submitted
     assert (config.group_column, config.metadata_columns, config.folders) == ("case id", ("sex",), "class")
+
+
+def test_names_that_do_not_tell_the_positive_class_are_asked_about(open_page: OpenPage, tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        for number in range(3):
+            pixels = np.random.default_rng([number, len(name), ord(name[0])]).integers(0, 255, (16, 16), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "pets" / name / f"{number}.png")
+    app = open_page("datasets")
+    app.text_input(key="import-path").set_value(str(tmp_path / "pets")).run()
+    (box,) = app.radio
+    assert box.label == "Which class is positive?"
+    app = choose(app, 1)
+    assert {metric.label: metric.value for metric in app.metric}["Positive class"] == "dog"
+    assert field(app, "Positive class").value == "dog"
 
 
 def test_an_import_that_met_a_question_says_it(open_page: OpenPage, home: Home) -> None:

@@ -52,7 +52,9 @@ class Quadrants:
 def dataset(home: Home, tmp_path: Path) -> Dataset:
     """12 training images in each of the classes a and b."""
     source = write_pictures(tmp_path / "source", 16)
-    config = ImportConfig(name="dots", source=str(source), layout="folder", size=16, mode="L", split="given")
+    config = ImportConfig(
+        name="dots", source=str(source), layout="folder", size=16, mode="L", split="given", positive="b"
+    )
     imported = import_dataset(home, config)
     if not imported.frozen:
         imported.freeze(accept_findings=True)

@@ -387,9 +387,10 @@ def test_names_cannot_smuggle_markup_in(home: Home) -> None:
     summary = json.loads((run.path / "summary.json").read_text())
     summary["classes"] = ["<script>alert(1)</script>", "</script><img src=x onerror=alert(1)>"]
     summary["verdict"]["sentence"] = "<b>bold</b>"
-    images = pd.read_csv(run.path / "test_images.csv", dtype=str, keep_default_na=False)
-    images["class"] = images["class"].map(dict(zip(CLASSES, summary["classes"], strict=True)))
-    images.to_csv(run.path / "test_images.csv", index=False)
+    for name in ("test_images.csv", "valid_images.csv"):
+        images = pd.read_csv(run.path / name, dtype=str, keep_default_na=False)
+        images["class"] = images["class"].map(dict(zip(CLASSES, summary["classes"], strict=True)))
+        images.to_csv(run.path / name, index=False)
     (run.path / "summary.json").write_text(json.dumps(summary))
     html = write_report(run).read_text()
     assert "alert(1)</script>" not in html

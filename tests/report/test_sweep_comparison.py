@@ -19,10 +19,10 @@ from engine.report.sweep_comparison import (
 )
 from engine.store.home import Home
 from engine.sweep.metric_table import METRICS_FILE, metric_table
-from engine.sweep.metrics import positive_class
 from tests.fabricated import make_everything
 
 CLASSES = ["normal", "sick"]
+POSITIVE = "sick"
 IMAGES = 60
 
 
@@ -46,7 +46,8 @@ def swept(seed: int, better: float = 0.0, seeds: int = 4, alike: bool = False) -
         }
     )
     trials = pd.DataFrame(rows)
-    return Swept(trials, test_images, CLASSES, metric_table(trials, test_images, CLASSES, positive_class(CLASSES)))
+    metrics = metric_table(trials, test_images, CLASSES, CLASSES.index(POSITIVE))
+    return Swept(trials, test_images, CLASSES, metrics, POSITIVE)
 
 
 def test_a_sweep_does_not_differ_from_itself() -> None:

@@ -76,12 +76,23 @@ def make_dataset(home: Home, size: int = 16, mode: str = "L") -> Dataset:
 
 @pytest.fixture
 def make_generator(home: Home) -> MakeGenerator:
-    """Makes a training run with an exported generator, `make_generator("bleed", size=16, ...)`, and its data set."""
+    """Makes a training run with an exported generator, `make_generator("bleed", size=16, ...)`, and its data set;
+    `trained` are other settings of its training, such as the seed, which makes another generator.
+    """
 
-    def make(class_name: str = "", conditional: bool = False, channels: int = 1, size: int = 16, **changes: Any) -> Run:
-        config = DcganConfig(dataset="tiny", class_name=class_name, conditional=conditional, z_dim=Z_DIM)
+    def make(
+        class_name: str = "",
+        conditional: bool = False,
+        channels: int = 1,
+        size: int = 16,
+        trained: dict[str, Any] | None = None,
+        **changes: Any,
+    ) -> Run:
+        config = DcganConfig.build(
+            {"dataset": "tiny", "class_name": class_name, "conditional": conditional, "z_dim": Z_DIM, **(trained or {})}
+        )
         run = create_run(home, config.plain(), f"tiny-{class_name}")
-        seed = sum(class_name.encode())
+        seed = sum(class_name.encode()) + 1000 * config.seed
         write_bytes(run.path / "generator.onnx", tiny_onnx(channels, size, conditional, seed))
         mode = "L" if channels == 1 else "RGB"
         exists = home.dataset("tiny").exists()

@@ -196,9 +196,42 @@ def test_a_generator_of_all_classes_without_labels_is_refused(home, make_generat
         make_pool(*begin(home, make_generator()))
 
 
-def test_two_generators_of_one_class_are_refused(home, pair, make_generator):
-    with pytest.raises(ErsatzError, match="both make class bleed"):
-        make_pool(*begin(home, *pair, make_generator("bleed")))
+@pytest.fixture
+def twice(pair, make_generator) -> tuple[Run, ...]:
+    """Two generators of each class."""
+    return (*pair, *(make_generator(name, trained={"seed": 1}) for name in ("normal", "bleed")))
+
+
+def test_several_generators_of_a_class_each_make_as_many_images(home, twice):
+    run, config = begin(home, *twice, images_per_class=4, batch=3)
+    answers = iter([False, False, False, True])
+    assert make_pool(run, config, should_stop=lambda: next(answers)) == "stopped"
+    before = made_files(run)
+    assert make_pool(run, config) == "finished"
+    pool = Pool.open(run)
+    rows = pool.rows()
+    assert before.items() <= made_files(run).items()
+    assert rows["sha256"].nunique() == len(rows) == 2 * 2 * 4
+    makers = pool.makers(rows)
+    assert pool.generators_a_class == makers.count == 2
+    for number, (bleed, normal) in enumerate((twice[:2], twice[:1:-1])):
+        own = rows[makers.of == number]
+        assert dict(zip(own["class"], own["generator"], strict=True)) == {"bleed": bleed.id, "normal": normal.id}
+        assert (own["class"].value_counts() == 4).all()
+    alone, config = begin(home, *twice[:2], images_per_class=4)
+    make_pool(alone, config)
+    assert list(Pool.open(alone).rows()["sha256"]) == list(rows[makers.of == 0]["sha256"])
+
+
+def test_generators_of_a_class_must_be_equally_many_different_and_alike(home, pair, make_generator):
+    with pytest.raises(ErsatzError, match="2 generators make the class bleed, and 1 normal; equally many of each"):
+        make_pool(*begin(home, *pair, make_generator("bleed", trained={"seed": 1})))
+    again = [make_generator(name, trained={"snapshot_ticks": 3}) for name in ("bleed", "normal")]
+    with pytest.raises(ErsatzError, match=r"class bleed \(.*\) are not different ones"):
+        make_pool(*begin(home, *pair, *again))
+    longer = [make_generator(name, trained={"seed": 1, "kimg": 7.0}) for name in ("bleed", "normal")]
+    with pytest.raises(ErsatzError, match=r"trained with different settings \(kimg: 100.0 and 7.0\)"):
+        make_pool(*begin(home, *pair, *longer))
 
 
 @pytest.mark.parametrize(

@@ -40,9 +40,11 @@ def save(folder: Path, path: str, pixels: np.ndarray) -> str:
     return sha256_pixels(pixels)
 
 
-def make_dataset(home: Home, counts: dict[str, int], name: str = "spots", turn: int = 0) -> Dataset:
-    """A frozen data set with the metadata column `site`; `turn` deals the same images to the parts `turn` later."""
-    folder, rows, seed = home.dataset(name), [], 0
+def make_dataset(home: Home, counts: dict[str, int], name: str = "spots", turn: int = 0, first: int = 0) -> Dataset:
+    """A frozen data set with the metadata column `site`; `turn` deals the same images to the parts `turn` later, and
+    `first` draws other ones.
+    """
+    folder, rows, seed = home.dataset(name), [], first
     for class_name in CLASSES:
         splits = np.roll(np.repeat(list(counts), list(counts.values())), turn)
         for split in splits:
@@ -60,16 +62,18 @@ def make_dataset(home: Home, counts: dict[str, int], name: str = "spots", turn: 
     return Dataset.open(home, name)
 
 
-def make_pool(dataset: Dataset, per_class: int = 40) -> Pool:
+def make_pool(dataset: Dataset, per_class: int = 40, generators: int = 1) -> Pool:
+    """`per_class` images of each class by each of so many generators."""
+    runs = ["none", *(f"none-{number}" for number in range(1, generators))]
     reference = GeneratorReference(run="none", sha256="a" * 64)
     config = PoolConfig(name="pool", dataset=dataset.name, generators=(reference,), images_per_class=per_class)
     run = create_run(dataset.home, config.plain(), "pool")
     rows = []
     for class_name in CLASSES:
-        for seed in range(per_class):
-            path = f"images/{class_name}/{seed:06d}.png"
-            sha256 = save(run.path, path, picture(10_000 + 2 * seed, class_name))
-            row = {"path": path, "class": class_name, "seed": seed, "generator": "none"}
+        for seed, number in ((seed, number) for seed in range(per_class) for number in range(generators)):
+            path = f"images/{class_name}/{f'{number}-' if number else ''}{seed:06d}.png"
+            sha256 = save(run.path, path, picture(10_000 + 2 * (seed + per_class * number), class_name))
+            row = {"path": path, "class": class_name, "seed": seed, "generator": runs[number]}
             rows.append({**row, "generator_sha256": "a" * 64, "sha256": sha256, "excluded": ""})
     pd.DataFrame(rows).to_csv(run.path / "manifest.csv", index=False)
     (run.path / "training_images.txt").write_text("\n".join(dataset.rows("train")["sha256"]) + "\n")
@@ -81,7 +85,7 @@ def make_pool(dataset: Dataset, per_class: int = 40) -> Pool:
         channels=1,
         mode="L",
         classes=CLASSES,
-        generators=(PoolGenerator(run="none", sha256="a" * 64, classes=CLASSES),),
+        generators=tuple(PoolGenerator(run=name, sha256="a" * 64, classes=CLASSES) for name in runs),
     )
     info.write_to(run.path / "pool.json")
     return Pool.open(run)
@@ -111,8 +115,8 @@ def new_sweep(home: Home, dataset: Dataset, pool: Pool) -> Callable[..., tuple[R
 
     def make(**changes: Any) -> tuple[Run, SweepConfig]:
         settings = {"seeds": 2, "ratios": (0.5, 1.0), "steps": 12, "batch": 8, "validations": 3, "device": "cpu"}
-        own_pool = "" if changes.get("folds") else pool.run.id
-        config = SweepConfig(name="sweep", dataset=dataset.name, pool=own_pool, **{**settings, **changes})
+        own_pool = {} if changes.get("folds") else {"pool": pool.run.id}
+        config = SweepConfig(name="sweep", dataset=dataset.name, **{**settings, **own_pool, **changes})
         return create_run(home, config.plain(), "sweep"), config
 
     return make

@@ -31,8 +31,9 @@ def make_trials(
         logits = height * np.eye(len(classes))[labels] + shared + own.normal(0, 0.2, shared.shape)
         scores = (np.exp(logits) / np.exp(logits).sum(1, keepdims=True)).astype(np.float32)
         reals = np.asarray(split.dataset.labels(split.dataset.rows("train")))
-        pool = pool_part(split, config)[0]["class"].map(classes.index).to_numpy(np.int64)
-        chosen = training_set(trial, reals, pool, config)
+        of_pool = pool_part(split, config)[0]
+        pool = of_pool["class"].map(classes.index).to_numpy(np.int64)
+        chosen = training_set(trial, reals, pool, config, split.pool.makers(of_pool))
         rows.append(
             {
                 "arm": trial.arm,

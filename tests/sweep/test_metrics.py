@@ -8,7 +8,7 @@ import torch
 from sklearn import metrics as sk
 from torchmetrics.functional.classification import multiclass_calibration_error
 
-from engine.sweep.metrics import ECE_BINS, auroc, average_precision, majority_accuracy, metrics, positive_class
+from engine.sweep.metrics import ECE_BINS, auroc, average_precision, majority_accuracy, metrics
 
 
 def draw(classes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -76,23 +76,6 @@ def test_a_test_set_of_one_class_has_no_auroc() -> None:
     assert np.isnan(found["auroc"])
     assert np.isnan(found["average_precision"])
     assert found["accuracy"] == 1
-
-
-@pytest.mark.parametrize(
-    ("classes", "expected"),
-    [
-        (["hemorrhage", "normal"], "hemorrhage"),
-        (["normal", "pneumonia"], "pneumonia"),
-        (["no", "yes"], "yes"),
-        (["no_tumour", "tumour"], "tumour"),
-        (["benign", "malignant"], "malignant"),
-        (["0", "1"], "1"),
-        (["cat", "dog"], "dog"),
-        (["nodule", "none"], "nodule"),
-    ],
-)
-def test_the_positive_class_is_the_diseased_one(classes: list[str], expected: str) -> None:
-    assert classes[positive_class(classes)] == expected
 
 
 def test_majority_names_the_class_most_frequent_in_training() -> None:

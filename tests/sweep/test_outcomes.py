@@ -191,6 +191,22 @@ def test_without_one_the_test_of_interaction_errs_rarely(sites: int) -> None:
     assert found <= 4  # of 20; with errors of 5 % it is more in 3 of 1,000
 
 
+def test_repeating_a_seed_with_its_generator_tells_nothing_new() -> None:
+    trials, images = two_arms({"north": 2.5, "south": 0.0}, 1)
+    twice = pd.concat([trials, trials.assign(seed=trials["seed"] + 100)], ignore_index=True)
+
+    def found(trials: pd.DataFrame, turns: dict[int, int]) -> list[float]:
+        rows, (test,) = subgroup_differences(
+            trials, images, CLASSES, POSITIVE, "image", "brier", ["site"], [comparison("brier")], turns
+        )
+        return [*(end for row in rows for end in (row.mean_difference, row.low, row.high)), test.p]
+
+    once = found(trials, {seed: seed for seed in trials["seed"]})
+    assert found(twice, {seed: seed % 100 for seed in twice["seed"]}) == pytest.approx(once, rel=1e-4)
+    assert once == pytest.approx(found(trials, {}))
+    assert found(twice, {}) != pytest.approx(once, rel=1e-4)  # as if there were twice as many generators
+
+
 def test_the_log_score_is_scikit_learns_and_clipped() -> None:
     trials, _ = sweep_of(World(patients=50), 3)
     scores, labels = trials["scores"][0].reshape(-1, 2), np.repeat([1, 0], 25)

@@ -95,6 +95,8 @@ def test_a_stopped_sweep_repeats_nothing_and_ends_like_one_never_stopped(new_swe
     keys = {(row["arm"], row["ratio"], row["seed"]) for row in cut.read_metrics()[0]}
     assert len(keys) == len(cut.read_metrics()[0]) == len(again)
     one, other = (json.loads((run.path / "summary.json").read_text()) for run in (whole, cut))
+    assert one.pop("declared") == "in its config, before any sweep had read this test set"
+    assert other.pop("declared") == "in its config, after 1 other sweep had read this test set"
     assert one == other
 
 

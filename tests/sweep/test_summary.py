@@ -16,7 +16,7 @@ from engine.store.home import Home
 from engine.store.runs import Run
 from engine.sweep import splits as of_splits
 from engine.sweep.metric_table import metric_table
-from engine.sweep.metrics import positive_class
+from engine.sweep.positive import positive_index, positive_of_sweep
 from engine.sweep.protocol_deviations import deviations, dropped_runs
 from engine.sweep.summary import summarise
 from engine.sweep.summary_model import Classifier, SweepSummary
@@ -46,7 +46,8 @@ class Summarised:
         test_images = of_splits.test_table(splits, config)
         trials = make_trials(config, splits, test_images, gain, margin)
         classes = splits[0].dataset.classes
-        table = metric_table(trials, test_images, classes, positive_class(classes), config.subgroups)
+        positive = positive_index(positive_of_sweep(config, splits[0].dataset)[0], classes)
+        table = metric_table(trials, test_images, classes, positive, config.subgroups)
         summary = summarise(config, splits, trials, test_images, table, Classifier(name="small-cnn"))
         json.dumps(summary.plain(), allow_nan=False)
         return summary

@@ -108,10 +108,16 @@ def test_a_declared_ratio_is_judged_by_itself_and_alone() -> None:
     duplicates = [replace(each, against="real+duplicates") for each in real]
     families = [[replace(each, low_alone=0.001, high_alone=0.039, p=0.02) for each in f] for f in (real, duplicates)]
     assert judge(Question(), *families).verdict == "no evidence"
-    verdict = judge(Question(primary_ratio=0.75), *families)
+    question = Question(primary_ratio=0.75)
+    verdict = judge(question, *families)
     assert (verdict.verdict, verdict.ratio) == ("helps", 0.75)
     assert "+0.1 to +3.9 for other seeds and test images, p = 0.02; 8" in verdict.sentence
-    assert verdict.sentence.endswith("That share was declared beforehand; others are exploratory.")
+    assert verdict.sentence.endswith("That share was declared in its config; others are exploratory.")
+    assert "other generators, or the same trained again, were not tried" in verdict.sentence
+    declared = replace(question, declared="in its config, after 2 other sweeps had read this test set")
+    assert judge(declared, *families).sentence.endswith(
+        "That share was declared in its config, after 2 other sweeps had read this test set; others are exploratory."
+    )
     harmful = [comparison("real", -0.2, ratio=0.25), *families[0][1:]]
     assert judge(Question(primary_ratio=0.75), harmful, families[1]).verdict == "helps"
 

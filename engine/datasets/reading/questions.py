@@ -28,18 +28,20 @@ class Option:
 class Question(ErsatzError):
     """The import stops, as nothing is clear enough to go on; a page asks, the command line names the options.
 
-    `found` is a sentence that ends with a full stop and says what was found and what is unclear.
+    `found` is a sentence that ends with a full stop and says what was found and what is unclear; `asks` stands above
+    the options.
     """
 
-    def __init__(self, found: str, options: Sequence[Option]):
+    def __init__(self, found: str, options: Sequence[Option], asks: str = "How should it be read?"):
         self.found = found
+        self.asks = asks
         self.options = tuple(options)
         told = "; or ".join(f"{option.flags} ({option.text})" for option in self.options)
         super().__init__(f"{found} One of these is expected: {told}. Choose one.")
 
-    def __reduce__(self) -> tuple[type[Question], tuple[str, tuple[Option, ...]]]:
+    def __reduce__(self) -> tuple[type[Question], tuple[str, tuple[Option, ...], str]]:
         """Pickled with its options, which the message alone would lose."""
-        return Question, (self.found, self.options)
+        return Question, (self.found, self.options, self.asks)
 
 
 def _flag(name: str, value: Any) -> str:

@@ -42,7 +42,9 @@ TINY: dict[str, Any] = {
 def dots(home: Home, tmp_path: Path) -> Dataset:
     """The frozen data set `dots`: 12 training and 4 validation images in each of the classes a and b."""
     source = write_pictures(tmp_path / "source", 16)
-    config = ImportConfig(name="dots", source=str(source), layout="folder", size=16, mode="L", split="given")
+    config = ImportConfig(
+        name="dots", source=str(source), layout="folder", size=16, mode="L", split="given", positive="b"
+    )
     dataset = import_dataset(home, config)
     if not dataset.frozen:
         dataset.freeze(accept_findings=True)
