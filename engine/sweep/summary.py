@@ -271,8 +271,8 @@ def _cells(wide: pd.DataFrame, metric: str, parts: Parts, behind: Behind) -> lis
     """Mean of the sweep's metric in each arm and ratio with its interval for seeds and test patients, and the means of
     the others.
 
-    Where several generators took turns, each seed counts for itself here: the luck of the generators is in the
-    comparisons alone.
+    Where several generators took turns, each seed counts for itself here, though seeds of one generator are alike; the
+    comparisons count by generator.
     """
     cells = []
     for (arm, ratio), cell in wide.groupby(["arm", "ratio"], sort=False):
