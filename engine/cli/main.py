@@ -364,6 +364,19 @@ def sweep(
 
 
 @app.command()
+def outcomes(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="A finished sweep.")], as_json: Json = False
+) -> None:
+    """Show what a sweep found beside its metric: intervals of the arms, calibration, a threshold fixed on the
+    validation images, and subgroup differences. Curves are in the CSVs of `report`."""
+    from engine.report.outcome_report import outcome_text, outcome_values
+    from engine.report.sources import read_sources
+
+    sources = read_sources(named_run(run_id, "sweep"), beside=False)
+    show(outcome_values(sources), as_json, outcome_text(sources))
+
+
+@app.command()
 def report(
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="A finished sweep.")],
     rejudged: Annotated[

@@ -92,9 +92,11 @@ Arm = Literal[
 share of the real images: the learning curve, which says whether more images of any kind could help here."""
 
 Metric = Literal[
-    "accuracy", "balanced_accuracy", "sensitivity", "specificity", "macro_f1", "auroc", "average_precision"
+    "accuracy", "balanced_accuracy", "sensitivity", "specificity", "macro_f1", "auroc", "average_precision", "brier",
+    "log_score",
 ]  # fmt: skip
-"""Metrics that a verdict may be about: higher is better."""
+"""Metrics that a verdict may be about: higher is better, but of the proper scores (brier, log_score) lower, and they
+are compared as improvements."""
 
 Flaw = Literal["test-is-validation", "augmented-test", "synthetic-in-test", "dropped-runs"]
 
@@ -237,6 +239,11 @@ class SweepConfig(Config):
     """Judge by image, or by patient (mean score of a group's images)."""
     subgroups: tuple[str, ...] = ()
     """Metadata columns of the data set by whose values the results are shown apart."""
+    operating_point: Literal["sensitivity", "specificity"] = "sensitivity"
+    """What the validation images fix: the threshold at which so much of it is reached there is used on the test images
+    (two classes only)."""
+    operating_target: float = Field(default=0.9, gt=0, lt=1)
+    """The sensitivity (or specificity) that the threshold reaches on the validation images."""
     flaws: tuple[Flaw, ...] = ()
     """Flaws of a published protocol to repeat, for comparison only: always labelled, and never a verdict."""
     device: Literal["auto", "cpu", "cuda"] = "auto"

@@ -17,8 +17,9 @@ def figure_differences(
 ) -> go.Figure:
     """Paired differences of an arm to its controls with their intervals and corrected p.
 
-    `comparisons` is `comparison_table`; `arm` is by default the first in it. Thick lines are intervals over the seeds,
-    thin ones over seeds and test images, where there are any. `positive`: the positive class of two.
+    `comparisons` is `comparison_table`; `arm` is by default the first in it. Intervals are for seeds and test images;
+    those of sweeps that have none are over the seeds alone, and the axis says so. `positive` is the positive class of
+    two.
     """
     measure = measure_of(metric, positive)
     rows = comparisons[comparisons["metric"] == metric]
@@ -30,15 +31,14 @@ def figure_differences(
     if not arm.startswith("real"):
         labels = [label.removeprefix("+") for label in labels]
     figure = go.Figure()
+    both = bool(rows["low_total"].notna().any())
     for against, style in ARMS.items():
         chosen = (rows["against"] == against).to_numpy()
         if not chosen.any():
             continue
         part, places = rows[chosen], [label for label, wanted in zip(labels, chosen, strict=True) if wanted]
-        if part["low_total"].notna().any():
-            whole = _interval(part, places, measure, style.color, ("low_total", "high_total"), 1.2, 9)
-            figure.add_trace(whole.update(name=f"{style.title.lower()}, both", showlegend=False, hoverinfo="skip"))
-        trace = _interval(part, places, measure, style.color, ("low", "high"), 4, 0)
+        ends = ("low_total", "high_total") if both else ("low", "high")
+        trace = _interval(part, places, measure, style.color, ends, 2.5, 6)
         trace.update(
             mode="markers",
             marker={"color": style.color, "symbol": style.symbol, "size": 11},
@@ -47,17 +47,25 @@ def figure_differences(
                 [
                     ratio,
                     against,
-                    measure.show_difference(low),
-                    measure.show_difference(high),
+                    measure.show_interval(low, high, signed=True),
+                    measure.show_interval(seeds_low, seeds_high, signed=True),
                     show_p(p),
                     show_p(all_p),
                 ]
-                for ratio, low, high, p, all_p in zip(
-                    part["ratio"], part["low"], part["high"], part["p"], part["p_corrected"], strict=True
+                for ratio, low, high, seeds_low, seeds_high, p, all_p in zip(
+                    part["ratio"],
+                    part[ends[0]],
+                    part[ends[1]],
+                    part["low"],
+                    part["high"],
+                    part["p"],
+                    part["p_corrected"],
+                    strict=True,
                 )
             ],
             hovertemplate=(
-                "%{x:+.2f}" + measure.difference_unit + " (%{customdata[2]} to %{customdata[3]})<br>"
+                "%{x:+.3g}" + measure.difference_unit + " (%{customdata[2]})<br>"
+                "over seeds alone, on these test images: %{customdata[3]}<br>"
                 "p %{customdata[4]}, corrected %{customdata[5]}<extra>%{y}</extra>"
             ),
         )
@@ -83,15 +91,13 @@ def figure_differences(
         showarrow=False,
     )
     figure.add_vline(x=0, line={"color": LINE, "width": 1.5})
-    both = rows["low_total"].notna().any()
     level = level_of(rows)
-    noise = "95 %: thick over seeds, thin over seeds and test images" if both else "95 % interval over seeds"
-    if both and level != "95 %":
-        noise = f"thick: 95 % over seeds, thin: {level} over seeds and test images"
+    noise = f"{level} over seeds and test images" if both else "95 % interval over seeds alone, on these test images"
+    kind = "Improvement" if measure.loss else "Difference"
     styled(
         figure,
         title=f"{measure.title}: paired differences of {ARMS[arm].title[0].lower()}{ARMS[arm].title[1:]}",
-        x=f"Difference{',' if measure.percent else ''}{measure.difference_unit} ({noise})",
+        x=f"{kind}{',' if measure.percent else ''}{measure.difference_unit} ({noise})",
         y="",
         keep_zoom=f"{metric}-{arm}",
         height=204 + 34 * len(rows),
@@ -158,7 +164,7 @@ def figure_confusion(matrix: np.ndarray, classes: Sequence[str], title: str = "C
 def figure_subgroups(
     subgroups: pd.DataFrame, metric: str = "accuracy", ratio: float | None = None, positive: str = ""
 ) -> go.Figure:
-    """A metric by the values of metadata columns, an arm beside the other, with intervals over the seeds.
+    """A metric by the values of metadata columns, an arm beside the other, with intervals for seeds and test images.
 
     `subgroups` is `subgroup_table`; of arms with ratios `ratio` is shown, by default the largest.
     """
@@ -193,7 +199,7 @@ def figure_subgroups(
     styled(
         figure,
         title=f"{measure.title} by subgroup of the test images",
-        x=f"{measure.title}{', %' if measure.percent else ''} (95 % interval over seeds)",
+        x=f"{measure.title}{', %' if measure.percent else ''} (95 % over seeds and test images)",
         y="",
         keep_zoom=f"subgroups-{metric}",
         height=190 + 30 * len(names) + 12 * len(names) * len(arms),

@@ -5,13 +5,17 @@ from __future__ import annotations
 import pandas as pd
 
 from engine.quality.quality_scores import rows_table
+from engine.report.checklist import checklist
 from engine.report.dataset_figures import class_counts
 from engine.report.detail_tables import class_table, reliability_table, subgroup_table
 from engine.report.external_results import external_cells
+from engine.report.outcome_tables import differences_table, interactions_table
+from engine.report.outcomes import scored_sources
+from engine.report.participant_flow import flow_table, missing_table
 from engine.report.protocol_comparison import published_table
 from engine.report.sources import Sources
 from engine.report.tables import all_cells, comparison_table
-from engine.sweep.external import EXTERNAL_SCORES
+from engine.sweep.analysis_units import SCORES
 
 KEPT = ("trials", "metrics")
 """Tables that the sweep itself keeps as Parquet, with more columns than the CSV."""
@@ -19,10 +23,10 @@ KEPT = ("trials", "metrics")
 
 def report_tables(sources: Sources) -> dict[str, pd.DataFrame]:
     """The numbers of every figure in the report, by the name of their files."""
-    summary = sources.summary
+    summary, outcomes = sources.summary, scored_sources(sources)
     tables = {
-        "trials": sources.trials.drop(columns=["scores", EXTERNAL_SCORES], errors="ignore"),
-        "cells": all_cells(sources.trials),
+        "trials": sources.trials.drop(columns=list(SCORES), errors="ignore"),
+        "cells": all_cells(sources.trials, None if outcomes is None else outcomes.intervals()),
         "comparisons": comparison_table((*summary.comparisons, *summary.averages)),
         "classes": class_table(sources.trials, summary.classes),
     }
@@ -30,11 +34,22 @@ def report_tables(sources: Sources) -> dict[str, pd.DataFrame]:
         tables["metrics"] = sources.metrics
     if sources.test_images is not None and "scores" in sources.trials:
         tables["reliability"] = reliability_table(sources.trials, sources.test_images, summary.classes)
+    if outcomes is not None:
+        tables["calibration"] = outcomes.calibration
+        tables["curves"], tables["decision_curves"] = outcomes.curves, outcomes.decisions
+        if outcomes.operating_points is not None:
+            tables["operating_points"] = outcomes.operating_points
+    if summary.subgroup_differences:
+        tables["subgroup_differences"] = differences_table(summary.subgroup_differences)
+        tables["interactions"] = interactions_table(summary.interactions)
+    tables["checklist"] = checklist(sources)
     if summary.subgroups:
         tables["subgroups"] = subgroup_table(summary.subgroups)
     if summary.external is not None:
         tables["external"] = external_cells(summary)
     if sources.dataset is not None:
+        tables["participants"] = flow_table(sources.dataset)
+        tables["missing_values"] = missing_table(sources.dataset, sources.config.subgroups)
         tables["class_counts"] = class_counts(sources.dataset.manifest).reset_index()
     if sources.generators:
         rows = [pd.DataFrame(generator.rows).assign(run=generator.run.id) for generator in sources.generators]

@@ -15,6 +15,7 @@ from markupsafe import Markup
 from engine.configs.evaluation import LEARNING_CURVE
 from engine.configs.gans import gan_title
 from engine.quality.quality_scores import rows_table
+from engine.report.checklist import checklist, checklist_sentence
 from engine.report.data_facts import (
     DRAWN,
     changes,
@@ -60,6 +61,21 @@ from engine.report.learning_curve_figures import figure_learning_curve, readable
 from engine.report.ledger_facts import judged_sentence, ledger_facts, read_before
 from engine.report.limits import limits
 from engine.report.methods import methods_text
+from engine.report.outcome_figures import figure_curve, figure_decisions, figure_subgroup_differences
+from engine.report.outcome_tables import (
+    CALIBRATION,
+    DECISIONS,
+    EXPLORATORY,
+    differences_table,
+    interaction_sentences,
+    operating_words,
+    readable_calibration,
+    readable_operating_points,
+    readable_subgroup_differences,
+)
+from engine.report.outcome_tables import CURVES as CURVES_IN_WORDS
+from engine.report.outcomes import Scored, scored_sources
+from engine.report.participant_flow import figure_flow, flow_table, missing_table, readable_flow, readable_missing
 from engine.report.pictures import gallery, walls
 from engine.report.pool_facts import origin_in_words
 from engine.report.pool_ranking import alike, rank_sweeps, readable_ranking, where_ranked
@@ -128,6 +144,8 @@ def write_report(run: Run, rejudged: bool = False) -> Path:
 def _content(sources: Sources, names: list[str], methods: str) -> dict[str, Any]:
     summary, config = sources.summary, sources.config
     metric = summary.metric
+    outcomes = scored_sources(sources)
+    by_image = None if outcomes is None else outcomes.intervals()
     comparisons = comparison_table(summary.comparisons)
     with_means = comparison_table((*summary.comparisons, *summary.averages))
     of_metric = with_means["metric"] == metric
@@ -143,7 +161,7 @@ def _content(sources: Sources, names: list[str], methods: str) -> dict[str, Any]
         "others": _other_verdicts(sources),
         "controlled": control_of(primary_arm(sources)) in config.arms,
         "majority": METRICS["accuracy"].show(summary.majority_accuracy),
-        "sweeps": [_inline(figure) for figure in _sweep_figures(sources, metric)],
+        "sweeps": [_inline(figure) for figure in _sweep_figures(sources, metric, outcomes)],
         "curve": summary.learning_curve,
         "curve_figure": _inline(figure_learning_curve(summary.learning_curve)) if summary.learning_curve else "",
         "looks": _table(readable_looks(summary.looks)) if summary.looks else "",
@@ -164,10 +182,15 @@ def _content(sources: Sources, names: list[str], methods: str) -> dict[str, Any]
         "ranked": _ranked(sources),
         "confusions": _confusions(sources),
         "reliability": _reliability(sources),
-        "cells": _table(readable_cells(sources.trials, metric, summary.positive_class)),
+        "cells": _table(readable_cells(sources.trials, metric, by_image, summary.positive_class)),
         "classes": _table(readable_classes(class_table(sources.trials, summary.classes))),
-        "patients": _patients(sources, metric),
+        "patients": _patients(sources, metric, outcomes),
+        "outcomes": _outcomes(sources, outcomes),
+        "participants": _participants(sources),
+        "checklist": _checklist(sources),
         "subgroups": _subgroups(sources, metric),
+        "metric_title": measure_of(metric, summary.positive_class).title,
+        "exploratory": EXPLORATORY,
         "measures": [measure_of(name, summary.positive_class) for name in present_metrics(sources.trials)],
         "p_in_words": p_in_words(summary),
         "comparisons": _table(readable_comparisons(with_means[of_metric], summary.positive_class)),
@@ -264,17 +287,18 @@ def _external(summary: SweepSummary) -> dict[str, Any] | None:
     }
 
 
-def _sweep_figures(sources: Sources, metric: str) -> list[go.Figure]:
+def _sweep_figures(sources: Sources, metric: str, outcomes: Scored | None) -> list[go.Figure]:
     """One figure of all arms, or, when there are many, one for each family of arms beside its controls."""
     summary, config = sources.summary, sources.config
     trials, level = sources.trials, summary.level
     if (config.folds or level == "patient") and sources.metrics is not None:
         trials = level_trials(sources.metrics, level)  # as judged: the folds of a seed together
+    intervals = None if outcomes is None else outcomes.intervals(level)
     title = measure_of(metric, summary.positive_class).title + (" by patient" if level == "patient" else "")
     present = [arm for arm in ARMS if (trials["arm"] == arm).any() and arm != LEARNING_CURVE]
     if len(present) <= MAY_STAND_TOGETHER:
         whole = f"{title} against the share of synthetic images"
-        return [figure_sweep(trials, summary, metric, whole, config=config)]
+        return [figure_sweep(trials, summary, metric, whole, config=config, intervals=intervals)]
     plain = [arm for arm in present if not arm.endswith("+classical") or not has_ratios(arm)]
     families = {
         "added": [arm for arm in plain if arm.startswith("real")],
@@ -282,7 +306,15 @@ def _sweep_figures(sources: Sources, metric: str) -> list[go.Figure]:
         "with classical augmentation": ["real", *(arm for arm in present if arm.endswith("+classical"))],
     }
     return [
-        figure_sweep(trials, summary, metric, f"{title}: synthetic images {name}", arms=arms, config=config)
+        figure_sweep(
+            trials,
+            summary,
+            metric,
+            f"{title}: synthetic images {name}",
+            arms=arms,
+            config=config,
+            intervals=intervals,
+        )
         for name, arms in families.items()
         if any(has_ratios(arm) for arm in arms)
     ]
@@ -326,14 +358,77 @@ def _reliability(sources: Sources) -> Markup | str:
     return _inline(figure_reliability(table))
 
 
-def _patients(sources: Sources, metric: str) -> Markup | str:
+def _patients(sources: Sources, metric: str, outcomes: Scored | None) -> Markup | str:
     """The means by patient, where patients are known and have several images."""
     if sources.metrics is None:
         return ""
     counts = sources.metrics[sources.metrics["subgroup"] == ""].groupby("level")["n"].max()
     if counts.get("patient", counts["image"]) == counts["image"]:
         return ""  # not known, or one image each: the table by image again
-    return _table(readable_cells(level_trials(sources.metrics, "patient"), metric, sources.summary.positive_class))
+    return _table(
+        readable_cells(
+            level_trials(sources.metrics, "patient"),
+            metric,
+            None if outcomes is None else outcomes.intervals("patient"),
+            sources.summary.positive_class,
+        )
+    )
+
+
+def _outcomes(sources: Sources, outcomes: Scored | None) -> dict[str, Any] | None:
+    """Calibration, curves, decision curves and the threshold that the validation images fixed, with their words."""
+    if outcomes is None:
+        return None
+    ece = sources.trials.groupby(["arm", "ratio"])["ece"].mean() if "ece" in sources.trials else None
+    points, units = outcomes.operating_points, outcomes.judged.units
+    keep = [name for name in ("real", "real+classical", control_of(primary_arm(sources)), primary_arm(sources)) if name]
+    curves, decisions = outcomes.curves, outcomes.decisions
+    largest = decisions[decisions.groupby("arm")["ratio"].transform("max") == decisions["ratio"]]
+    curves, largest = curves[curves["arm"].isin(keep)], largest[largest["arm"].isin(keep)]
+    figures = []
+    for name in dict.fromkeys(curves["class"]):
+        share = float((units.labels == outcomes.classes.index(name)).mean())
+        figures.append(
+            {
+                "roc": _inline(figure_curve(curves, "roc", name)),
+                "pr": _inline(figure_curve(curves, "pr", name, share)),
+                "decisions": _inline(figure_decisions(largest, name)),
+            }
+        )
+    return {
+        "figures": figures,
+        "curve_words": CURVES_IN_WORDS,
+        "decision_words": DECISIONS,
+        "calibration": _table(readable_calibration(outcomes.calibration, ece)),
+        "calibration_words": CALIBRATION,
+        "points": "" if points is None or points.empty else _table(readable_operating_points(points)),
+        "points_words": outcomes.no_operating_point
+        or ("" if points is None or points.empty else operating_words(points, outcomes.classes[outcomes.positive])),
+    }
+
+
+def _participants(sources: Sources) -> dict[str, Any] | None:
+    """Where the images went, and what is not known of them; None where the data set is gone."""
+    if sources.dataset is None:
+        return None
+    flow = flow_table(sources.dataset)
+    return {
+        "figure": _inline(figure_flow(flow)),
+        "flow": _table(readable_flow(flow)),
+        "missing": _table(readable_missing(missing_table(sources.dataset, sources.config.subgroups))),
+    }
+
+
+def _checklist(sources: Sources) -> dict[str, Any]:
+    table = checklist(sources)
+    titles = {"item": "Item", "topic": "Asked for", "status": "Status", "answer": "Answer", "section": "Section"}
+    return {
+        "sentence": checklist_sentence(table),
+        "tables": [
+            (name, _table(own.drop(columns="guideline").rename(columns=titles)))
+            for name, own in table.groupby("guideline", sort=False)
+        ],
+    }
 
 
 def _subgroups(sources: Sources, metric: str) -> dict[str, Any] | None:
@@ -346,6 +441,20 @@ def _subgroups(sources: Sources, metric: str) -> dict[str, Any] | None:
         "figure": _inline(figure_subgroups(rows, metric, positive=sources.summary.positive_class)),
         "table": _table(readable_subgroups(own, sources.summary.positive_class)),
         "missing": missing,
+        **_subgroup_differences(sources),
+    }
+
+
+def _subgroup_differences(sources: Sources) -> dict[str, Any]:
+    """Whether the gain differs between subgroups, at the largest share; empty of sweeps of before."""
+    table = differences_table(sources.summary.subgroup_differences)
+    if table.empty:
+        return {"differences": "", "differences_table": "", "interactions": []}
+    largest, positive = float(table["ratio"].max()), sources.summary.positive_class
+    return {
+        "differences": _inline(figure_subgroup_differences(table[table["ratio"] == largest], positive)),
+        "differences_table": _table(readable_subgroup_differences(table, positive)),
+        "interactions": interaction_sentences(sources.summary.interactions, largest),
     }
 
 

@@ -179,7 +179,8 @@ def _test_set(summary: SweepSummary) -> str:
         f"the test set would put the accuracy of real images alone between {100 * noise.low:.1f} % and "
         f"{100 * noise.high:.1f} %; "
         + (
-            "the intervals over seeds alone do not contain this, those over seeds and test images do."
+            "intervals over the seeds alone do not contain this; those over seeds and test images, of arms and of "
+            "differences, do."
             if contained
             else "the intervals over seeds do not contain this."
         )

@@ -32,6 +32,7 @@ from engine.report.tables import METRICS, measure_of
 from engine.sweep.arms import arm_rule, baseline_of, control_of, has_ratios, ratios_of
 from engine.sweep.extension import UNPLANNED
 from engine.sweep.looks import is_planned
+from engine.sweep.metrics import LOG_CLIP
 from engine.sweep.statistics import QUICK_LOOK_BELOW
 from engine.sweep.summary_model import SweepSummary
 from engine.sweep.verdict import FORMER_RULE
@@ -289,7 +290,7 @@ def _statistics(sources: Sources) -> str:
     text = (
         f"Each arm was {seeds}, which fix{'' if config.seeds > 1 else 'es'} initial weights, order and subsets alike "
         f"in all arms; the test images, {test}{altered}, {was} {read}. The outcome was "
-        f"{metric if metric.isupper() else metric[0].lower() + metric[1:]} {level}"
+        f"{metric if metric.isupper() else metric[0].lower() + metric[1:]} {level}{_loss(config.metric)}"
     )
     if not config.claims:
         return text + ". The protocol repeats a published one, and no claim was made from it."
@@ -298,6 +299,14 @@ def _statistics(sources: Sources) -> str:
     looks = looks_in_words(config.looks, config.spending) if is_planned(config) else ""
     added = UNPLANNED if any(not look.planned for look in summary.looks) else ""
     return " ".join(filter(None, (f"{text}, declared {declared(sources)}. {_rule(sources)}", looks, added)))
+
+
+def _loss(metric: str) -> str:
+    """That less of it is better, and below what a probability does not count."""
+    if not METRICS[metric].loss:
+        return ""
+    clip = f", probabilities below {LOG_CLIP:g} counted as that" if metric == "log_score" else ""
+    return f" (lower is better, and differences are told as improvements{clip})"
 
 
 def _rule(sources: Sources) -> str:

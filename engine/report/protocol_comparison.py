@@ -11,6 +11,7 @@ import pandas as pd
 from engine.configs import SweepConfig
 from engine.configs.evaluation import Fold
 from engine.publications.publication import Publication, PublishedRow
+from engine.report.outcomes import scored_sources
 from engine.report.sources import Sources
 from engine.report.style import ARMS
 from engine.report.sweep_words import is_probe, trained_for
@@ -50,7 +51,9 @@ def side(sources: Sources, title: str) -> dict[str, Any]:
     """One of the two sweeps: what it is called, its verdict, its table and what it departs from."""
     summary, config = sources.summary, sources.config
     metric = summary.metric
-    cells = readable_cells(sources.trials, metric, summary.positive_class)
+    outcomes = scored_sources(sources)
+    intervals = None if outcomes is None else outcomes.intervals()
+    cells = readable_cells(sources.trials, metric, intervals, summary.positive_class)
     keep = ["Arm", "Share", "Seeds", measure_of(metric, summary.positive_class).title, "95 % interval"]
     return {
         "title": title,

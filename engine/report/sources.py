@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pandas as pd
@@ -91,6 +92,8 @@ class Sources:
     metrics: pd.DataFrame | None
     """The long table of every metric at every level; sweeps of before have none."""
     test_images: pd.DataFrame | None
+    valid_images: pd.DataFrame | None
+    """The validation images in the order of the trials' scores of them; sweeps of before have none."""
     dataset: Dataset | None
     pools: list[PoolSource]
     generators: list[GeneratorSource]
@@ -150,7 +153,7 @@ def read_sources(run: Run, beside: bool = True, rejudged: bool = False) -> Sourc
     generators = [_or_missing(missing, _generator, run.home, name, rankings) for name in references]
     wanted = config.beside if beside else ""
     other = _or_missing(missing, read_sources, Run(run.home, wanted), False) if wanted else None
-    metrics, test_images = run.path / "metrics.parquet", run.path / "test_images.csv"
+    metrics = run.path / "metrics.parquet"
     return Sources(
         run=run,
         config=config,
@@ -158,7 +161,8 @@ def read_sources(run: Run, beside: bool = True, rejudged: bool = False) -> Sourc
         summary=summary,
         trials=trials[trials["seed"] < config.first_seed + summary.seeds],
         metrics=pd.read_parquet(metrics) if metrics.is_file() else None,
-        test_images=pd.read_csv(test_images, dtype=str, keep_default_na=False) if test_images.is_file() else None,
+        test_images=_table_of_images(run.path / "test_images.csv"),
+        valid_images=_table_of_images(run.path / "valid_images.csv"),
         dataset=_or_missing(missing, Dataset.open, run.home, config.dataset),
         pools=pools,
         generators=[generator for generator in generators if generator is not None],
@@ -168,6 +172,10 @@ def read_sources(run: Run, beside: bool = True, rejudged: bool = False) -> Sourc
         standing=standing_of(run, config, first.classifier.weights_sha256),
         first=first if again is not None else None,
     )
+
+
+def _table_of_images(path: Path) -> pd.DataFrame | None:
+    return pd.read_csv(path, dtype=str, keep_default_na=False) if path.is_file() else None
 
 
 def _or_missing(missing: list[str], read: Callable[..., T], *arguments: Any) -> T | None:

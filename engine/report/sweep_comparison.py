@@ -36,7 +36,7 @@ class Swept:
     classes: list[str]
     metrics: pd.DataFrame
     positive: str = ""
-    """The positive one of two classes."""
+    """The positive one of two classes; empty with more, and where it is not known."""
     dataset: str = ""
     """Name of the data set; without it, other test images are taken for those of another."""
 
@@ -135,10 +135,17 @@ def readable_differences(table: pd.DataFrame, metric: str, names: tuple[str, str
     )
 
 
-def figure_sweeps(trials: Sequence[tuple[str, pd.DataFrame]], metric: str, arm: str, positive: str = "") -> go.Figure:
+def figure_sweeps(
+    trials: Sequence[tuple[str, pd.DataFrame]],
+    metric: str,
+    arm: str,
+    intervals: Sequence[pd.DataFrame | None] = (),
+    positive: str = "",
+) -> go.Figure:
     """An arm of several sweeps (name, trials) against the share of synthetic images, its control dashed beside it.
 
-    `positive` is the positive class that all of them have.
+    `intervals` are `engine.sweep.arm_intervals` of each, for other seeds and test patients; `positive` is the positive
+    class that all of them have.
     """
     measure = measure_of(metric, positive)
     looks = [(arm, "solid", ARMS[arm].symbol, 2.5)]
@@ -146,7 +153,7 @@ def figure_sweeps(trials: Sequence[tuple[str, pd.DataFrame]], metric: str, arm: 
         looks.append((control, "dash", "diamond-open", 1.5))
     figure = go.Figure()
     for place, (name, of_sweep) in enumerate(trials):
-        cells = cell_table(of_sweep, metric)
+        cells = cell_table(of_sweep, metric, intervals[place] if intervals else None)
         colour = COLOURS[place % len(COLOURS)]
         for shown, dash, symbol, width in looks:
             if not (cells["arm"] == shown).any():
@@ -173,7 +180,8 @@ def figure_sweeps(trials: Sequence[tuple[str, pd.DataFrame]], metric: str, arm: 
                         for value, low, high, n in zip(own["mean"], own["low"], own["high"], own["n"], strict=True)
                     ],
                     hovertemplate=(
-                        "%{customdata[0]} (95 %: %{customdata[1]}, %{customdata[2]} seeds)<extra>" + words + "</extra>"
+                        "%{customdata[0]} (95 % for other seeds and patients: %{customdata[1]}; "
+                        "%{customdata[2]} seeds)<extra>" + words + "</extra>"
                     ),
                 )
             )

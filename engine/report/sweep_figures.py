@@ -36,8 +36,11 @@ def figure_sweep(
     *,
     arms: Sequence[str] | None = None,
     config: SweepConfig | None = None,
+    intervals: pd.DataFrame | None = None,
 ) -> go.Figure:
     """A metric of the classifier against the synthetic percentage: means with intervals, and every trial as a dot.
+
+    `intervals` are `engine.sweep.arm_intervals`: for other seeds and test patients.
 
     `customdata` of every dot is `[arm, ratio, seed]`. Works on the trials of a sweep that is still running;
     `summary` adds the majority baseline, `arms` shows some only, `config` says what a percentage counts.
@@ -46,7 +49,7 @@ def figure_sweep(
     trials = trials[trials["arm"] != LEARNING_CURVE]  # its shares are of the real images: a figure of its own
     if arms is not None:
         trials = trials[trials["arm"].isin(arms)]
-    cells = cell_table(trials, metric)
+    cells = cell_table(trials, metric, intervals)
     shown = [arm for arm in ARMS if (cells["arm"] == arm).any()]
     ratios = sorted({0.0, *trials["ratio"]})
     gap = 4 * min(np.diff(ratios), default=0.25)
@@ -87,7 +90,9 @@ def figure_sweep(
     figure.update_xaxes(tickvals=[100 * ratio for ratio in ratios], ticktext=[show_share(ratio) for ratio in ratios])
     figure.update_xaxes(range=[left - gap, 100 * max(ratios) + right + gap], showgrid=False, zeroline=False)
     values = trials[metric].dropna() * measure.scale
-    lowest, highest = min([*values, *levels]), max([*values, *levels])
+    ends = (cells[["low", "high"]] * measure.scale).to_numpy().ravel()
+    seen = [*values, *levels, *ends[np.isfinite(ends)]]
+    lowest, highest = min(seen), max(seen)
     room = 0.06 * (highest - lowest or measure.scale)
     figure.update_yaxes(range=[lowest - room, highest + room])
     return figure.update_layout(clickmode="event+select", dragmode="zoom")
@@ -185,7 +190,7 @@ def _means(cells: pd.DataFrame, arm: str, metric: str, places: dict[str, tuple[f
         hoverlabel={"bgcolor": style.color, "font": {"color": "white"}},
         hovertemplate=(
             style.title + ", %{customdata[3]} seeds<br>mean %{y:.2f}" + measure.unit + "<br>"
-            "95 % interval %{customdata[4]} to %{customdata[5]}<extra></extra>"
+            "95 % for other seeds and patients: %{customdata[4]} to %{customdata[5]}<extra></extra>"
         ),
     )
 
@@ -216,7 +221,7 @@ def _trials(trials: pd.DataFrame, metric: str, centre: float, half: float) -> go
 
 
 def _band_of_real(figure: go.Figure, cells: pd.DataFrame, scale: float) -> None:
-    """The interval of the arm real across the whole plot, to hold the other arms against."""
+    """The interval of the arm real across the whole plot: how far other patients alone could move any arm."""
     real = cells[cells["arm"] == "real"]
     if real.empty or not np.isfinite(real["low"].iloc[0]):
         return

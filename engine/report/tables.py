@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from engine.report.style import ARMS
 from engine.sweep.comparisons import Comparison
-from engine.sweep.statistics import ALPHA, seed_interval
+from engine.sweep.metrics import LOG_CLIP
+from engine.sweep.statistics import ALPHA
 from engine.sweep.summary_model import SweepSummary
 from engine.sweep.verdict import FORMER_RULE
 from engine.sweep.verdict_words import of_positive, percent
@@ -24,6 +26,13 @@ class Measure:
     title: str
     percent: bool
     meaning: str
+    loss: bool = False
+    """Less is better; differences are told as improvements."""
+
+    @property
+    def compared(self) -> str:
+        """The title where differences are shown."""
+        return f"{self.title} (improvement)" if self.loss else self.title
 
     @property
     def scale(self) -> float:
@@ -71,7 +80,14 @@ METRICS: dict[str, Measure] = {
     "macro_f1": Measure("Macro F1", True, "mean over the classes of the F1 score"),
     "auroc": Measure("AUROC", False, "area under the ROC curve, one class against the rest; 0.5 is chance"),
     "average_precision": Measure("Average precision", False, "area under the precision-recall curve"),
-    "brier": Measure("Brier score", False, "mean squared error of the probabilities; lower is better"),
+    "brier": Measure("Brier score", False, "mean squared error of the probabilities; lower is better", loss=True),
+    "log_score": Measure(
+        "Log score",
+        False,
+        "mean of minus the logarithm of the probability that the right class got, which counts as at least "
+        f"{LOG_CLIP:g}; lower is better",
+        loss=True,
+    ),
     "ece": Measure(
         "ECE (biased upwards)",
         False,
@@ -117,32 +133,45 @@ def level_trials(metrics: pd.DataFrame, level: str = "image", subgroup: str = ""
     return wide.reset_index().rename_axis(columns=None)
 
 
-def cell_table(trials: pd.DataFrame, metric: str = "accuracy") -> pd.DataFrame:
-    """One row an arm and ratio: `arm, ratio, n, mean, low, high` with the 95 % interval over the seeds."""
+def cell_table(trials: pd.DataFrame, metric: str = "accuracy", intervals: pd.DataFrame | None = None) -> pd.DataFrame:
+    """One row an arm and ratio: `arm, ratio, n, mean, low, high`, the 95 % interval for other seeds and test patients.
+
+    `intervals` are `engine.sweep.arm_intervals` of the same test images; what they do not have (one seed, sweeps whose
+    scores are not there) has no interval: one over the seeds alone would say far too little.
+    """
+    known: dict[Any, Any] = {}
+    if intervals is not None:
+        own = intervals[intervals["metric"] == metric]
+        known = {(row.arm, row.ratio): row for row in own.itertuples(index=False)}
     rows = []
     for (arm, ratio), cell in per_seed(trials).groupby(["arm", "ratio"], sort=True):
         values = cell[metric].dropna().to_numpy(dtype=float)
         if len(values) == 0:
             continue
-        interval = seed_interval(values)
-        low, high = (interval.low, interval.high) if len(values) > 1 else (np.nan, np.nan)
-        rows.append({"arm": arm, "ratio": ratio, "n": len(values), "mean": values.mean(), "low": low, "high": high})
+        mean, low, high = values.mean(), np.nan, np.nan
+        if (found := known.get((arm, ratio))) is not None and found.n == len(values):
+            mean, low, high = found.mean, found.low, found.high
+        rows.append({"arm": arm, "ratio": ratio, "n": len(values), "mean": mean, "low": low, "high": high})
     table = pd.DataFrame(rows, columns=["arm", "ratio", "n", "mean", "low", "high"])
     order = {arm: i for i, arm in enumerate(ARMS)}
     return table.sort_values(["arm", "ratio"], key=lambda column: column.map(order) if column.name == "arm" else column)
 
 
-def all_cells(trials: pd.DataFrame) -> pd.DataFrame:
+def all_cells(trials: pd.DataFrame, intervals: pd.DataFrame | None = None) -> pd.DataFrame:
     """`cell_table` of every metric in one table, with the column `metric`."""
-    return pd.concat([cell_table(trials, metric).assign(metric=metric) for metric in present_metrics(trials)])
+    return pd.concat(
+        [cell_table(trials, metric, intervals).assign(metric=metric) for metric in present_metrics(trials)]
+    )
 
 
-def readable_cells(trials: pd.DataFrame, metric: str = "accuracy", positive: str = "") -> pd.DataFrame:
+def readable_cells(
+    trials: pd.DataFrame, metric: str = "accuracy", intervals: pd.DataFrame | None = None, positive: str = ""
+) -> pd.DataFrame:
     """One row an arm and share in words and units: `metric` with its interval, and the means of the other metrics.
 
     `positive` is the positive class of two, which stands beside the metrics that depend on it.
     """
-    cells, measure = cell_table(trials, metric), measure_of(metric, positive)
+    cells, measure = cell_table(trials, metric, intervals), measure_of(metric, positive)
     table = pd.DataFrame(
         {
             "Arm": [ARMS[arm].title for arm in cells["arm"]],
@@ -162,6 +191,8 @@ def readable_cells(trials: pd.DataFrame, metric: str = "accuracy", positive: str
     return table
 
 
+SEEDS_ALONE = "95 % over seeds alone, on these test images"
+"""What the interval over the seeds is: it says nothing of other patients, and decides nothing."""
 COMPARISON = ["arm", "ratio", "against", "metric"]
 NUMBERS = ["mean_difference", "low", "high", "low_total", "high_total", "low_alone", "high_alone", "p", "p_corrected"]
 MEAN = "mean of all"
@@ -204,15 +235,15 @@ def readable_comparisons(comparisons: pd.DataFrame, positive: str = "") -> pd.Da
         "Arm": [ARMS[arm].title for arm in comparisons["arm"]],
         "Share": [show_share(ratio) if np.isfinite(ratio) else MEAN for ratio in comparisons["ratio"]],
         "Compared with": [ARMS[arm].title for arm in comparisons["against"]],
-        "Metric": [measure.title for measure in measures],
+        "Metric": [measure.compared for measure in measures],
         "Mean difference": [
             m.show_difference(v) for m, v in zip(measures, comparisons["mean_difference"], strict=True)
         ],
-        "95 % over seeds": intervals("low", "high"),
         (both := f"{level_of(comparisons)} over seeds and test images"): intervals("low_total", "high_total"),
         "p": [show_p(p) for p in comparisons["p"]],
         "p (corrected)": [show_p(p) for p in comparisons["p_corrected"]],
         "Seeds": comparisons["n"].to_numpy(),
+        SEEDS_ALONE: intervals("low", "high"),
     }
     if not comparisons["low_total"].notna().any():
         del table[both]

@@ -18,6 +18,11 @@ from engine.datasets.patients import clusters_in, patients_in
 
 Level = Literal["image", "patient"]
 
+EXTERNAL_SCORES = "external"
+"""Column of `trials.parquet` with the scores of the external images, in the order of `external_images.csv`."""
+SCORES = ("scores", "valid_scores", EXTERNAL_SCORES)
+"""Columns of the table of trials that hold a list in each row: what is not read where the metrics are enough."""
+
 
 @dataclass(frozen=True)
 class Units:

@@ -20,7 +20,7 @@ from engine.configs import SweepConfig
 from engine.configs.evaluation import LEARNING_CURVE
 from engine.datasets.patients import clusters_in
 from engine.sweep.arms import Trial, arm_rule, is_synthetic, plan, training_set
-from engine.sweep.metrics import COUNTING, RANKING, metrics
+from engine.sweep.metrics import COUNTING, LOSSES, RANKING, metrics
 from engine.sweep.splits import Split, drawing_of, pool_part
 
 CLOSE = 1e-6
@@ -200,7 +200,7 @@ def _same_test_images(trials: pd.DataFrame, labels: list[np.ndarray], classes: i
 
 
 def _recomputed(trials: pd.DataFrame, labels: list[np.ndarray], classes: int, positive: int) -> Check:
-    worst, names = 0.0, [name for name in (*COUNTING, *RANKING, "brier") if name in trials]
+    worst, names = 0.0, [name for name in (*COUNTING, *RANKING, *LOSSES) if name in trials]
     for fold, scores, *stored in trials[["fold", "scores", *names]].itertuples(index=False):
         again = metrics(labels[fold], np.reshape(scores, (-1, classes)), positive)
         for name, value in zip(names, stored, strict=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,12 +12,16 @@ import pandas as pd
 from engine.store.versioned import Number
 from engine.sweep.max_t import alone, crossed, together
 from engine.sweep.metric_table import Parts
+from engine.sweep.metrics import gain_sign
 from engine.sweep.statistics import ALPHA, seed_interval
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """An arm minus another at one ratio, or on the mean over its ratios: paired seed by seed."""
+    """An arm minus another at one ratio, or on the mean over its ratios: paired seed by seed.
+
+    Of a loss (Brier and log score) the other minus the arm, so that more is always better.
+    """
 
     arm: str
     ratio: Number
@@ -75,15 +79,16 @@ def compare(
     """`arm` against `against` at every ratio of `arm` and, with several, on their mean, which comes last.
 
     `trials` has a row for each arm, ratio and seed (one for all folds) and a column for the metric. Seeds that lack
-    one of the ratios are left out of all. Without `parts`, the influences of the test patients on the metric, the
-    noise of the test images is not known, and so neither are p and the intervals for both. `alpha` is 5 %, or the
+    one of the ratios are left out of all. Differences in a loss are turned round: an improvement is above 0. Without
+    `parts`, the influences of the test patients on the metric, the noise of the test images is not known, and so
+    neither are p and the intervals for both. `alpha` is 5 %, or the
     nominal one of a look.
 
     `turns` says of each seed which of several generators made its synthetic images. Seeds are nested in generators
     then, and the mean over the seeds of a generator takes the place of a seed in the analysis of variance: its mean
     square holds the luck of the generators and of the seeds, at one degree of freedom less than there are generators.
     """
-    scores = _scores(trials, metric)
+    scores, sign = _scores(trials, metric), gain_sign(metric)
     pairs = {}
     for ratio in sorted(ratio for name, ratio in scores if name == arm):
         other = _other(scores, against, ratio)
@@ -92,12 +97,12 @@ def compare(
     seeds = sorted(set.intersection(*(set(found) for _, found in pairs.values()))) if pairs else []
     if not seeds:
         return []
-    values = _and_mean(np.array([[found[seed] for seed in seeds] for _, found in pairs.values()]))
+    values = sign * _and_mean(np.array([[found[seed] for seed in seeds] for _, found in pairs.values()]))
     ratios = [*pairs, math.nan][: len(values)]
     comparisons = [_comparison(arm, ratio, against, metric, row) for ratio, row in zip(ratios, values, strict=True)]
     if parts is None:
         return comparisons
-    moved = _and_mean(
+    moved = sign * _and_mean(
         np.stack(
             [
                 np.stack([parts[arm, ratio][seed] - parts[other][seed] for seed in seeds])
@@ -106,9 +111,9 @@ def compare(
         )
     )
     made_by = [turns[seed] for seed in seeds] if turns else []
-    makers = sorted(set(made_by))
-    if len(makers) > 1:
-        values, moved = (_by_generator(each, made_by, makers) for each in (values, moved))
+    makers = len(set(made_by))
+    if makers > 1:
+        values, moved = (by_generator(each, made_by) for each in (values, moved))
     found = crossed(values, moved)
     return [
         replace(
@@ -121,7 +126,7 @@ def compare(
             high_alone=own.high,
             seed_variance=float(found.seeds[row, row]),
             image_variance=float(found.images[row, row]),
-            generators=max(1, len(makers)),
+            generators=max(1, makers),
             alpha=alpha,
         )
         for row, (comparison, own, of_all) in enumerate(
@@ -130,8 +135,9 @@ def compare(
     ]
 
 
-def _by_generator(of_seeds: np.ndarray, made_by: list[int], makers: list[int]) -> np.ndarray:
-    """Means `[R, G, ...]` over the seeds of each generator, from `[R, S, ...]`."""
+def by_generator(of_seeds: np.ndarray, made_by: Sequence[int]) -> np.ndarray:
+    """Means `[R, G, ...]` over the seeds of each generator, from `[R, S, ...]`; `made_by` names that of each seed."""
+    makers = sorted(set(made_by))
     return np.stack([of_seeds[:, np.equal(made_by, maker)].mean(1) for maker in makers], axis=1)
 
 

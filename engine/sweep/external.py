@@ -16,13 +16,12 @@ from engine.datasets.dataset import Dataset
 from engine.datasets.patients import PATIENT, with_patients
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
+from engine.sweep.analysis_units import EXTERNAL_SCORES
 from engine.sweep.splits import Split
 
 EXTERNAL_FILE = "external_images.csv"
 EXTERNAL_FOLD = -1
 """What stands for the fold where the reading of the external images is recorded."""
-EXTERNAL_SCORES = "external"
-"""Column of `trials.parquet` with the scores of the external images, in the order of `external_images.csv`."""
 
 
 def open_external(home: Home, config: SweepConfig) -> Dataset | None:

@@ -65,11 +65,12 @@ def train_heads(trials: list[Trial], inputs: Inputs, config: SweepConfig) -> lis
         for t, number in enumerate(best):
             heads.weight[t], heads.bias[t] = kept[number][0][t], kept[number][1][t]
         scores = heads(inputs.test).softmax(2).cpu().numpy()
+        valid_scores = heads(inputs.valid).softmax(2).cpu().numpy()
     seconds = (time.monotonic() - began) / len(trials)
     return [
         Result(
             trial, sets[t].n_real, sets[t].n_synthetic, evaluated_at[best[t]], float(accuracy[t, best[t]]),
-            float(valid_loss[t, best[t]]), seconds, scores[t],
+            float(valid_loss[t, best[t]]), seconds, scores[t], valid_scores[t],
         )
         for t, trial in enumerate(trials)
     ]  # fmt: skip

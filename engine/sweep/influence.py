@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import rankdata
 
-from engine.sweep.metrics import RANKING
+from engine.sweep.metrics import RANKING, squared_errors, surprises
 
 
 def influence(metric: str, labels: np.ndarray, scores: np.ndarray, positive: int) -> np.ndarray:
@@ -27,23 +27,28 @@ def influence(metric: str, labels: np.ndarray, scores: np.ndarray, positive: int
             return np.full(len(labels), np.nan)
         of = _of_auroc if metric == "auroc" else _of_average_precision
         return np.mean([of(labels == column, scores[:, column]) for column in columns], axis=0)
+    everyone = np.ones(len(labels), bool)
+    if metric == "brier":
+        return of_share(squared_errors(labels, scores), everyone)
+    if metric == "log_score":
+        return of_share(surprises(labels, scores), everyone)
     named = scores.argmax(1)
     right = (named == labels).astype(float)
     if metric == "accuracy":
-        return _of_share(right, np.ones(len(labels), bool))
+        return of_share(right, everyone)
     if metric == "macro_f1":
         parts = [_of_f1(labels == column, named == column) for column in range(classes)]
     elif metric == "specificity":
-        parts = [_of_share((named != column).astype(float), labels != column) for column in columns]
+        parts = [of_share((named != column).astype(float), labels != column) for column in columns]
     elif metric == "sensitivity" and binary:
-        parts = [_of_share(right, labels == positive)]
+        parts = [of_share(right, labels == positive)]
     else:  # balanced accuracy, and with more classes sensitivity too: the mean over the classes
-        parts = [_of_share(right, labels == column) for column in range(classes)]
+        parts = [of_share(right, labels == column) for column in range(classes)]
     defined = [part for part in parts if np.isfinite(part).all()]
     return np.mean(defined, axis=0) if defined else np.full(len(labels), np.nan)
 
 
-def _of_share(values: np.ndarray, among: np.ndarray) -> np.ndarray:
+def of_share(values: np.ndarray, among: np.ndarray) -> np.ndarray:
     """Of the mean of `values` among some of the images."""
     n = among.sum()
     if n == 0:

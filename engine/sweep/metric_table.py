@@ -70,13 +70,13 @@ def patient_parts(
     units = units_of(test_images, classes, positive, level)
     found: Parts = {}
     for arm, ratio, seed, scores in seed_scores(trials, test_images, len(classes)):
-        of_units = _unit_influence(metric, units, units.scores(scores), positive)
+        of_units = unit_influence(metric, units, units.scores(scores), positive)
         by_patient = np.bincount(units.clusters, weights=of_units, minlength=units.n_clusters)
         found.setdefault((arm, ratio), {})[seed] = by_patient
     return found
 
 
-def _unit_influence(metric: str, units: Units, scores: np.ndarray, positive: int) -> np.ndarray:
+def unit_influence(metric: str, units: Units, scores: np.ndarray, positive: int) -> np.ndarray:
     """Influence `[U]` on what `unit_metrics` computes."""
     folds = np.unique(units.folds)
     if metric not in RANKING or len(folds) == 1:

@@ -1,8 +1,8 @@
 """Metrics of one set of stored scores; pure functions of arrays.
 
 Sensitivity and specificity are those of the positive class when there are two classes, and averages over
-one-against-rest when there are more. All are fractions from 0 to 1, but that a corrected
-calibration error may be below 0; what cannot be computed is NaN.
+one-against-rest when there are more. All but the log score are fractions from 0 to 1, but that a corrected calibration
+error may be below 0; what cannot be computed is NaN.
 """
 
 from __future__ import annotations
@@ -16,7 +16,11 @@ COUNTING = ("accuracy", "balanced_accuracy", "sensitivity", "specificity", "macr
 """Metrics of the confusion matrix: each image counts for itself, whatever model scored the others."""
 RANKING = ("auroc", "average_precision")
 """Metrics of the order of the scores, which means something within one model only."""
-METRICS = (*COUNTING, *RANKING, "brier", "ece", "ece_corrected")
+LOSSES = ("brier", "log_score")
+"""Proper scores of the probabilities, of which less is better; each image counts for itself."""
+METRICS = (*COUNTING, *RANKING, *LOSSES, "ece", "ece_corrected")
+LOG_CLIP = 1e-6
+"""The log score takes no probability for smaller: one image called impossible would else decide everything."""
 
 
 def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, n_classes: int) -> np.ndarray:
@@ -47,10 +51,31 @@ def metrics(labels: np.ndarray, scores: np.ndarray, positive: int) -> dict[str, 
         "macro_f1": _mean(f1),
         "auroc": auroc(labels, scores),
         "average_precision": average_precision(labels, scores, positive),
-        "brier": float(((scores - np.eye(n_classes)[labels]) ** 2).sum(1).mean() / (2 if binary else 1)),
+        "brier": float(squared_errors(labels, scores).mean()),
+        "log_score": float(surprises(labels, scores).mean()),
         "ece": calibration_error(labels, scores),
         "ece_corrected": corrected_calibration_error(labels, scores),
     }
+
+
+def gain_sign(metric: str) -> int:
+    """1 where more is better, -1 of the losses: what turns a difference into an improvement."""
+    return -1 if metric in LOSSES else 1
+
+
+def squared_errors(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """`[N]` squared error of each image's probabilities (Brier 1950); of two classes that of one of them."""
+    classes = scores.shape[1]
+    return ((scores - np.eye(classes)[labels]) ** 2).sum(1) / (2 if classes == 2 else 1)
+
+
+def surprises(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """`[N]` minus the natural logarithm of the probability that each image's own class got (Good 1952).
+
+    Probabilities below `LOG_CLIP` count as that much.
+    """
+    own = scores[np.arange(len(labels)), labels].astype(float)
+    return -np.log(np.maximum(own, LOG_CLIP))
 
 
 def auroc(labels: np.ndarray, scores: np.ndarray) -> float:

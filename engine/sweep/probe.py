@@ -53,8 +53,9 @@ def fit_probe(trial: Trial, inputs: Inputs, config: SweepConfig) -> Result:
         assert best is not None
         right = best.predict(valid) == inputs.valid_labels
         scores = best.predict_proba(test).astype(np.float32)
+        valid_scores = best.predict_proba(valid).astype(np.float32)
     iterations = int(best[-1].n_iter_.max())
     return Result(
         trial, chosen.n_real, chosen.n_synthetic, iterations, float(right.mean()), float(best_loss),
-        time.monotonic() - began, scores,
+        time.monotonic() - began, scores, valid_scores,
     )  # fmt: skip

@@ -14,8 +14,9 @@ from engine.datasets.dataset import Dataset
 from engine.datasets.test_readings import TEST_FILE
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run
+from engine.sweep.analysis_units import EXTERNAL_SCORES
 from engine.sweep.extension import first_of, with_first_verdict
-from engine.sweep.external import EXTERNAL_SCORES, open_external
+from engine.sweep.external import open_external
 from engine.sweep.look_results import LookResult
 from engine.sweep.metric_table import metric_table
 from engine.sweep.positive import positive_index, positive_of_sweep

@@ -1,8 +1,10 @@
 """Run a sweep: every trial once, saved as soon as it ends, so that a killed sweep repeats nothing.
 
 <run>/
-    trials.parquet    one row a trial, with its test scores; replaced whole after every trial (or group of heads)
+    trials.parquet    one row a trial, with its test and validation scores; replaced whole after every trial (or group
+                      of heads)
     test_images.csv   path, class, group, sha256, fold, synthetic in the order of the scores (those of a trial's fold)
+    valid_images.csv  path, class, group, sha256, fold in the order of the validation scores
     external_images.csv   the same of the external data set, where the config names one
     views.csv         the seed of every random view, where classical augmentation meets cached features
     metrics.parquet   every metric of every arm, ratio and seed, by image, patient and subgroup; written at the end
@@ -30,9 +32,10 @@ from engine.features.cache import FeatureCache, Interrupted
 from engine.store.files import replacing
 from engine.store.progress import Outcome, Progress, Report, ShouldStop, never, silent
 from engine.store.runs import Run
+from engine.sweep.analysis_units import EXTERNAL_SCORES
 from engine.sweep.arms import Trial, plan, steps_of
 from engine.sweep.extension import TRIALS_FILE, take_over, with_first_verdict
-from engine.sweep.external import EXTERNAL_FILE, EXTERNAL_FOLD, EXTERNAL_SCORES, external_table, open_external
+from engine.sweep.external import EXTERNAL_FILE, EXTERNAL_FOLD, external_table, open_external
 from engine.sweep.inputs import load_inputs, open_cache
 from engine.sweep.leaks import refuse_unsound
 from engine.sweep.look_results import LookResult
@@ -43,11 +46,13 @@ from engine.sweep.parallel import devices_for_trials, train_groups
 from engine.sweep.plans import plan_of, plans
 from engine.sweep.positive import positive_index, positive_of_sweep
 from engine.sweep.results import SweepResult
-from engine.sweep.splits import Split, open_splits, test_table
+from engine.sweep.splits import Split, open_splits, test_table, valid_table
 from engine.sweep.standing import standing_of
 from engine.sweep.summary import summarise
 from engine.sweep.summary_model import SUMMARY_FILE, Classifier, SweepSummary
 from engine.sweep.trials import Result, trains_together
+
+VALID_FILE = "valid_images.csv"
 
 
 def run_sweep(
@@ -79,6 +84,7 @@ def run_sweep(
         plan=_plan(run, config),
         splits=splits,
         test_images=test_table(splits, config),
+        valid_images=valid_table(splits, config),
         external=external,
         positive=positive_index(
             positive_of_sweep(config, splits[0].dataset, rows.values())[0], splits[0].dataset.classes
@@ -112,6 +118,7 @@ class _Sweep:
     """Id of the registered plan that it is; empty: none."""
     splits: Sequence[Split]
     test_images: pd.DataFrame
+    valid_images: pd.DataFrame
     external: Dataset | None
     positive: int
     cache: FeatureCache | None
@@ -121,10 +128,15 @@ class _Sweep:
         """Write into the ledger what is about to be read, and then which images these are."""
         tested = self.test_images[(self.test_images["fold"] == split.fold) & (self.test_images["synthetic"] == 0)]
         record(self.run, split.fold, tested["sha256"], self.plan)
-        _write_table(self.run, TEST_FILE, self.test_images)
+        self.write_images()
         if self.external is not None:
             record(self.run, EXTERNAL_FOLD, self.external.rows()["sha256"], self.plan)
             _write_table(self.run, EXTERNAL_FILE, external_table(self.external, len(self.splits)))
+
+    def write_images(self) -> None:
+        """The images in the order of their scores."""
+        _write_table(self.run, TEST_FILE, self.test_images)
+        _write_table(self.run, VALID_FILE, self.valid_images)
 
 
 def _train(
@@ -171,7 +183,7 @@ def _read_out(
 ) -> SweepSummary:
     """What the complete trials of the plan show; writes their table of metrics."""
     run, splits, test_images = sweep.run, sweep.splits, sweep.test_images
-    _write_table(run, TEST_FILE, test_images)
+    sweep.write_images()
     done = pd.DataFrame([rows[trial] for trial in plan(config)])
     table = metric_table(done, test_images, splits[0].dataset.classes, sweep.positive, config.subgroups)
     with replacing(run.path / METRICS_FILE) as temporary:
@@ -224,6 +236,7 @@ def _row(result: Result, labels: np.ndarray, positive: int, config: SweepConfig)
         **metrics(labels, scores, positive),
         "confusion": json.dumps(confusion.tolist()),
         "scores": scores.astype(np.float32).ravel(),
+        "valid_scores": None if result.valid_scores is None else result.valid_scores.astype(np.float32).ravel(),
         **({EXTERNAL_SCORES: external.astype(np.float32).ravel()} if len(external) else {}),
         "seconds": result.seconds,
     }

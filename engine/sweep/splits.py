@@ -20,6 +20,9 @@ from engine.store.home import Home
 from engine.store.runs import Run
 from engine.sweep.arms import Drawing, Mixture, extra_count
 
+IDENTITY = ["path", "class", "group", PATIENT, "sha256"]
+"""Columns of the data set that say which image it is, of which class and of whom."""
+
 
 @dataclass(frozen=True)
 class Split:
@@ -97,10 +100,22 @@ def test_table(splits: Sequence[Split], config: SweepConfig) -> pd.DataFrame:
     """
     tables = []
     for split in splits:
-        columns = ["path", "class", "group", PATIENT, "sha256", *config.subgroups]
+        columns = [*IDENTITY, *config.subgroups]
         real = with_patients(split.dataset, "test")[columns]
         _, aside = pool_part(split, config)
         synthetic = aside[["path", "class", "sha256"]].assign(path=f"{split.pool.run.id}/" + aside["path"])
         both = pd.concat([real.assign(synthetic=0), *([synthetic.assign(synthetic=1)] if len(synthetic) else [])])
         tables.append(both.fillna("").assign(fold=split.fold))
+    return pd.concat(tables, ignore_index=True)
+
+
+def valid_table(splits: Sequence[Split], config: SweepConfig) -> pd.DataFrame:
+    """The validation images in the order of the trials' `valid_scores`, fold by fold: `valid_images.csv`.
+
+    Columns: path, class, group, known_patient, sha256 and fold. Where the test images serve as validation images, as
+    published, they are these.
+    """
+    if "test-is-validation" in config.flaws:
+        return test_table(splits, config)[[*IDENTITY, "fold"]]
+    tables = [with_patients(split.dataset, "valid")[IDENTITY].assign(fold=split.fold) for split in splits]
     return pd.concat(tables, ignore_index=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from engine.datasets.dataset import Dataset
 from engine.datasets.patients import clusters_in, known_of, patients_in
 from engine.sampling.pool_info import PoolInfo
 from engine.sweep.analysis_units import Level, knows_patients, seed_scores, units_of
+from engine.sweep.arm_intervals import Behind, arm_intervals, counted, metric_interval, patients_behind
 from engine.sweep.arms import baseline_of, control_of, is_synthetic, primary_arm
 from engine.sweep.checks import Check, self_checks
 from engine.sweep.comparisons import Comparison, compare
@@ -22,20 +24,14 @@ from engine.sweep.learning_curve import LearningCurve, learning_curve, with_read
 from engine.sweep.look_results import LookResult, boundary_of, look_in_words, look_result, standing
 from engine.sweep.looks import is_planned
 from engine.sweep.metric_table import Parts, metric_table, patient_parts
-from engine.sweep.metrics import METRICS, majority_accuracy
+from engine.sweep.metrics import LOG_CLIP, METRICS, majority_accuracy
 from engine.sweep.pool_words import control_of_pools, said_of_pools, unknown_training
 from engine.sweep.positive import positive_index, positive_of_sweep
 from engine.sweep.power import detectable
 from engine.sweep.protocol_deviations import Deviation, deviations, dropped_runs
 from engine.sweep.splits import Split
-from engine.sweep.statistics import (
-    ALPHA,
-    Interval,
-    cluster_bootstraps,
-    seed_interval,
-    two_way_interval,
-    wilson_interval,
-)
+from engine.sweep.statistics import ALPHA, Interval, cluster_bootstraps
+from engine.sweep.subgroup_differences import subgroup_differences
 from engine.sweep.summary_model import (
     Cell,
     Classifier,
@@ -51,7 +47,7 @@ from engine.sweep.summary_model import (
 from engine.sweep.verdict import EXPLORATORY, PHANTOM, RULE, Verdict, judge, prefixed, without_claim
 from engine.sweep.verdict_words import UNKNOWN, Question, capitalised
 
-COMPARED = ("accuracy", "balanced_accuracy", "auroc")
+COMPARED = ("accuracy", "balanced_accuracy", "auroc", "brier", "log_score")
 """Metrics that are compared besides the one that the verdict is about."""
 PUBLISHED = "This repeats a published protocol for comparison and claims nothing."
 SOUND = "The sound protocol: equal steps, no flaw, every control and at least 8 repetitions."
@@ -125,8 +121,20 @@ def summarise(
     looks = look_result(config, earlier, boundary, verdicts[primary]) if primary else ()
     if primary:
         verdicts[primary] = standing(earlier, verdicts[primary], look)
+    apart_in_subgroups, interactions = subgroup_differences(
+        trials,
+        test_images,
+        classes,
+        positive,
+        level,
+        config.metric,
+        config.subgroups,
+        [found for found in comparisons if (found.arm, found.metric) == (primary, config.metric)],
+        turns,
+    )
     majority = _majority(splits, test_images)
     units = units_of(test_images, classes, positive, level)
+    behind = patients_behind(config.metric, units, positive)
     return SweepSummary(
         version=SweepSummary.LATEST,
         dataset=dataset.name,
@@ -138,6 +146,7 @@ def summarise(
         positive=positive_class,
         positive_origin=origin,
         metric=config.metric,
+        log_clip=LOG_CLIP,
         level=level,
         majority_accuracy=majority,
         n_train=_mean_count(splits, "train"),
@@ -151,11 +160,13 @@ def summarise(
         steps=config.steps,
         batch=config.batch,
         detectable=detectable(len(units), config.seeds, len(config.ratios)),
-        cells=tuple(_cells(wide, config.metric)),
+        cells=tuple(_cells(wide, config.metric, parts[config.metric], behind)),
         comparisons=tuple(comparisons),
         averages=tuple(found for found in compared if found.is_mean),
         baselines=tuple(baselines),
         subgroups=tuple(_subgroups(config, level, trials, test_images, classes, positive, table)),
+        subgroup_differences=tuple(apart_in_subgroups),
+        interactions=tuple(interactions),
         test_noise=_test_noise(trials, test_images, classes, comparisons),
         primary_arm=primary,
         verdict=verdicts[primary] if primary else judge(Question(), [], []),
@@ -193,6 +204,7 @@ def _external(
     images = external_table(external, max(1, len(config.folds)))
     read, level, arm = external_trials(trials), config.level, primary_arm(config)
     wide = _wide(metric_table(read, images, classes, positive), level, read)
+    units = units_of(images, classes, positive, level)
     parts = patient_parts(config.metric, read, images, classes, positive, level)
     compared = [
         found
@@ -209,8 +221,8 @@ def _external(
         dataset_fingerprint=external.fingerprint,
         n_images=len(images) // n_folds,
         n_groups=len(np.unique(clusters_in(images))),
-        n_units=len(units_of(images, classes, positive, level)) // n_folds,
-        cells=tuple(_cells(wide, config.metric)),
+        n_units=len(units) // n_folds,
+        cells=tuple(_cells(wide, config.metric, parts, patients_behind(config.metric, units, positive))),
         comparisons=tuple(found for found in compared if not found.is_mean),
         averages=tuple(found for found in compared if found.is_mean),
         verdict=prefixed(verdict, PHANTOM) if external.is_phantom else verdict,
@@ -304,12 +316,20 @@ def _verdict(question: Question, comparisons: list[Comparison]) -> Verdict:
     return judge(question, to_baseline, to_control, to_classical)
 
 
-def _cells(wide: pd.DataFrame, metric: str) -> list[Cell]:
-    """Mean of the sweep's metric in each arm and ratio with its interval over seeds, and the means of the others."""
+def _cells(wide: pd.DataFrame, metric: str, parts: Parts, behind: Behind) -> list[Cell]:
+    """Mean of the sweep's metric in each arm and ratio with its interval for seeds and test patients, and the means of
+    the others.
+
+    Where several generators took turns, each seed counts for itself here, though seeds of one generator are alike; the
+    comparisons count by generator.
+    """
     cells = []
     for (arm, ratio), cell in wide.groupby(["arm", "ratio"], sort=False):
-        values = cell[metric].dropna().to_numpy()
-        interval = seed_interval(values) if len(values) else Interval(math.nan, math.nan, math.nan)
+        by_seed = cell.set_index("seed")[metric].dropna()
+        values, interval = by_seed.to_numpy(), Interval(math.nan, math.nan, math.nan)
+        if len(values):
+            moved = np.stack([parts[str(arm), float(ratio)][seed] for seed in by_seed.index])  # type: ignore[arg-type]
+            interval = metric_interval(metric, values, moved, behind)
         cells.append(
             Cell(
                 arm=arm,
@@ -319,6 +339,7 @@ def _cells(wide: pd.DataFrame, metric: str) -> list[Cell]:
                 mean=interval.mean,
                 low=interval.low,
                 high=interval.high,
+                interval_for="seeds and test patients",
                 n_real=int(cell["n_real"].iloc[0]),
                 n_synthetic=int(cell["n_synthetic"].iloc[0]),
                 means={name: float(cell[name].mean()) for name in METRICS if name in cell},
@@ -362,23 +383,14 @@ def _subgroups(
     table: pd.DataFrame,
 ) -> list[Subgroup]:
     """The sweep's metric in each subgroup, with an interval for seeds and test images. Exploratory, uncorrected."""
-    whole = table[(table["level"] == level) & (table["subgroup"] != "") & (table["metric"] == config.metric)]
+    counts = table[(table["level"] == level) & (table["subgroup"] != "") & (table["metric"] == config.metric)]
     rows = []
-    for (column, value), of_value in whole.groupby(["subgroup", "value"]):
-        parts = _subgroup_parts(
-            config.metric, trials, test_images, test_images[column] == value, classes, positive, level
-        )
-        for _, cell in of_value.groupby(["arm", "ratio"], sort=False):
-            arm, ratio = str(cell["arm"].iloc[0]), float(cell["ratio"].iloc[0])
-            by_seed = cell.set_index("seed")["score"].dropna()
-            mean = low = high = math.nan
-            if len(by_seed):
-                moved = np.stack([parts[arm, ratio][seed] for seed in by_seed.index])
-                found = two_way_interval(by_seed.to_numpy(), moved)
-                mean, low, high = found.mean, max(found.low, 0.0), min(found.high, 1.0)
-                if low == high:  # no repetition and no image differed: the count alone decides how sure that is
-                    wilson = wilson_interval(min(max(found.mean, 0.0), 1.0), moved.shape[1])
-                    low, high = max(wilson.low, 0.0), min(wilson.high, 1.0)
+    for (column, value), of_value in counts.groupby(["subgroup", "value"]):
+        among = (test_images[column] == value).to_numpy()
+        found = arm_intervals(counted(trials, test_images, classes, positive, level, among), [config.metric])
+        known: dict[Any, Any] = {(row.arm, row.ratio): row for row in found.itertuples(index=False)}
+        for (arm, ratio), cell in of_value.groupby(["arm", "ratio"], sort=False):
+            own = known.get((arm, ratio))  # none where the metric is not defined in any seed
             rows.append(
                 Subgroup(
                     column=column,
@@ -386,34 +398,13 @@ def _subgroups(
                     arm=arm,
                     ratio=ratio,
                     metric=config.metric,
-                    mean=mean,
-                    low=low,
-                    high=high,
+                    mean=math.nan if own is None else own.mean,
+                    low=math.nan if own is None else own.low,
+                    high=math.nan if own is None else own.high,
                     n=int(cell["n"].iloc[0]),
                 )
             )
     return rows
-
-
-def _subgroup_parts(
-    metric: str,
-    trials: pd.DataFrame,
-    test_images: pd.DataFrame,
-    among: pd.Series,
-    classes: list[str],
-    positive: int,
-    level: Level,
-) -> Parts:
-    """The patients' influences on a metric of a part of the test images."""
-    kept = {fold: among[of_fold].to_numpy() for fold, of_fold in test_images.groupby("fold").groups.items()}
-    cut = [
-        np.reshape(scores, (-1, len(classes)))[kept[fold]].ravel()
-        for scores, fold in zip(trials["scores"], trials["fold"], strict=True)
-    ]
-    present = {fold for fold, mask in kept.items() if mask.any()}
-    return patient_parts(
-        metric, trials.assign(scores=cut)[trials["fold"].isin(present)], test_images[among], classes, positive, level
-    )
 
 
 def _majority(splits: Sequence[Split], test_images: pd.DataFrame) -> float:

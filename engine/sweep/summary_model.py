@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -16,6 +16,7 @@ from engine.sweep.learning_curve import LearningCurve
 from engine.sweep.look_results import LookResult
 from engine.sweep.power import Detectable
 from engine.sweep.protocol_deviations import Deviation, DroppedRuns
+from engine.sweep.subgroup_differences import Interaction, SubgroupDifference
 from engine.sweep.verdict import FORMER_RULE, Verdict
 
 SUMMARY_FILE = "summary.json"
@@ -61,7 +62,7 @@ class Fold(Result):
 
 
 class Cell(Result):
-    """The sweep's metric in an arm and ratio, with its 95 % interval over the seeds."""
+    """The sweep's metric in an arm and ratio, with its 95 % interval."""
 
     arm: str
     ratio: float
@@ -70,6 +71,8 @@ class Cell(Result):
     mean: Number
     low: Number
     high: Number
+    interval_for: Literal["seeds", "seeds and test patients"] = "seeds"
+    """Whose luck the interval holds for; in sweeps of before that of the seeds alone, on these test images."""
     n_real: int
     n_synthetic: int
     means: dict[str, Number]
@@ -163,6 +166,8 @@ class SweepSummary(Versioned):
     positive_origin: str = ""
     """Where that came from (`engine.datasets.positive_class.ORIGINS`); sweeps of before took it from the names."""
     metric: str = "accuracy"
+    log_clip: Number = math.nan
+    """The log score takes no probability for smaller than this; of sweeps of before there is no log score."""
     level: Level = "image"
     majority_accuracy: Number = math.nan
     """Accuracy of always naming the class most frequent in the (fold's) training images."""
@@ -185,6 +190,10 @@ class SweepSummary(Versioned):
     baselines: tuple[Comparison, ...] = ()
     """Comparisons of the arms without synthetic images."""
     subgroups: tuple[Subgroup, ...] = ()
+    subgroup_differences: tuple[SubgroupDifference, ...] = ()
+    """Of the arm that the verdict is about, in each subgroup; sweeps of before have none."""
+    interactions: tuple[Interaction, ...] = ()
+    """Whether those differ between the subgroups of a column."""
     test_noise: TestNoise
     primary_arm: str | None = None
     """The arm that the verdict is about."""

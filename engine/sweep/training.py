@@ -68,9 +68,10 @@ def train_network(trial: Trial, inputs: Inputs, config: SweepConfig) -> Result:
     best = choose(accuracies, losses, len(valid_labels), config)
     net.load_state_dict(kept[best])
     scores = probabilities(_evaluate(classifier, inputs.test)[0]).cpu().numpy()
+    valid_scores = probabilities(_evaluate(classifier, inputs.valid)[0]).cpu().numpy()
     return Result(
         trial, chosen.n_real, chosen.n_synthetic, evaluated_at[best], accuracies[best], losses[best],
-        time.monotonic() - began, scores,
+        time.monotonic() - began, scores, valid_scores,
     )  # fmt: skip
 
 

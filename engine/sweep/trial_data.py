@@ -56,7 +56,8 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Result:
-    """What one trial gave; `scores` are probabilities float32 `[n_test, classes]`."""
+    """What one trial gave; `scores` are probabilities float32 `[n_test, classes]`, `valid_scores` those of the
+    validation images by the same weights, of which a threshold can be read before the test images are seen."""
 
     trial: Trial
     n_real: int
@@ -66,6 +67,7 @@ class Result:
     valid_loss: float
     seconds: float
     scores: np.ndarray = field(repr=False)
+    valid_scores: np.ndarray | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if not np.isfinite(self.scores).all():

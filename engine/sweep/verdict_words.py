@@ -8,6 +8,7 @@ from typing import Literal
 
 from engine.sweep.arms import CLASSICAL, arm_rule, baseline_of, control_of
 from engine.sweep.comparisons import Comparison
+from engine.sweep.metrics import LOSSES
 from engine.sweep.positive import OF_POSITIVE
 
 NAMES = {
@@ -18,6 +19,8 @@ NAMES = {
     "macro_f1": "macro F1",
     "auroc": "AUROC",
     "average_precision": "average precision",
+    "brier": "the Brier score",
+    "log_score": "the log score",
 }
 IN_POINTS = ("accuracy", "balanced_accuracy", "sensitivity", "specificity", "macro_f1")
 
@@ -99,7 +102,9 @@ def others_in_words(against: str) -> str:
 def change_in_words(difference: float, metric: str) -> str:
     size = amount(difference, metric)
     if float(size.split()[0]) == 0:
-        return "no higher"
+        return "no lower" if metric in LOSSES else "no higher"
+    if metric in LOSSES:
+        return f"{size} {'lower (better)' if difference > 0 else 'higher (worse)'}"
     return f"{size} {'higher' if difference > 0 else 'lower'}"
 
 
@@ -111,13 +116,17 @@ def amount(difference: float, metric: str) -> str:
 def evidence(comparison: Comparison, several: int, question: Question) -> str:
     """`several`: shares that are corrected for, beside their mean."""
     low, high = interval_ends(comparison)
+    of = " of the improvement" if comparison.metric in LOSSES else ""
     if not math.isfinite(comparison.low_total):
-        return f"95 % interval {low} to {high} for other seeds alone, {repetitions(comparison.n, 'paired ')}"
+        return (
+            f"95 % interval{of} {low} to {high} for other seeds alone, on these test images; "
+            f"{repetitions(comparison.n, 'paired ')}"
+        )
     by = f" from {comparison.generators} generators a class" if comparison.generators > 1 else ""
     luck = "generators, seeds" if by else "seeds"
     corrected = f" corrected over {several} shares and their mean" if several > 1 else ""
     return (
-        f"{level(comparison)} interval {low} to {high} for other {luck} and test images, "
+        f"{level(comparison)} interval{of} {low} to {high} for other {luck} and test images, "
         f"p = {comparison.p_corrected:.2g}{corrected}; {repetitions(comparison.n, 'paired ')}{by}"
     )
 
@@ -150,8 +159,9 @@ def interval_ends(comparison: Comparison) -> tuple[str, str]:
 
 
 def signed_amount(difference: float, metric: str) -> str:
-    """As `+0.4 points`."""
-    return f"{'-' if difference < 0 else '+'}{amount(difference, metric)}"
+    """As `+0.4 points`; of a loss as `an improvement of +0.004`."""
+    of = "an improvement of " if metric in LOSSES else ""
+    return f"{of}{'-' if difference < 0 else '+'}{amount(difference, metric)}"
 
 
 def at_ratios(comparisons: list[Comparison]) -> str:

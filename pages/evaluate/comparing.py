@@ -24,9 +24,8 @@ from engine.report.sweep_comparison import (
 )
 from engine.report.tables import METRICS
 from engine.store.runs import Run, list_runs
-from engine.sweep.analysis_units import Level, knows_patients
+from engine.sweep.analysis_units import SCORES, Level, knows_patients
 from engine.sweep.arms import is_synthetic, primary_arm
-from engine.sweep.external import EXTERNAL_SCORES
 from engine.sweep.summary_model import SUMMARY_FILE, SweepSummary
 from pages.components.charts import chart
 from pages.components.files import read_model, stamp
@@ -38,6 +37,7 @@ from pages.components.query_params import put
 from pages.components.run_summary import about_of, config_of
 from pages.components.runs import run_picker
 from pages.components.views import go
+from pages.evaluate.outcomes import intervals_of
 from pages.evaluate.pool_ranking import ranked_pools
 from pages.evaluate.verdicts import VERDICTS, control_badge
 from pages.evaluate.views import BESIDE, READ
@@ -175,15 +175,19 @@ def results(runs: list[Run], configs: list[SweepConfig], sweeps: list[Swept], na
                 icon=":material/swap_horiz:",
             )
     trials = [(name, swept.trials) for name, swept in zip(names, sweeps, strict=True)]
+    every = zip(runs, sweeps, configs, strict=True)
     chart(
-        figure_sweeps(trials, metric, arm, positives.pop() if len(positives) == 1 else ""),
+        figure_sweeps(
+            trials,
+            metric,
+            arm,
+            [_intervals(run, swept, config, metric) for run, swept, config in every],
+            positives.pop() if len(positives) == 1 else "",
+        ),
         f"compared-{runs[0].id}",
         f"compared-{metric}",
         lambda: pd.concat(
-            [
-                of_sweep.drop(columns=["scores", EXTERNAL_SCORES], errors="ignore").assign(sweep=name)
-                for name, of_sweep in trials
-            ]
+            [of_sweep.drop(columns=list(SCORES), errors="ignore").assign(sweep=name) for name, of_sweep in trials]
         ),
     )
     by_patient = all(config.level == "patient" for config in configs) and all(
@@ -207,6 +211,11 @@ def results(runs: list[Run], configs: list[SweepConfig], sweeps: list[Swept], na
         "test images; it is not corrected for the number of rows, and many rows were looked at. What a sweep says of "
         "synthetic images is its own verdict; this table says how two set-ups differ."
     )
+
+
+def _intervals(run: Run, swept: Swept, config: SweepConfig, metric: Metric) -> pd.DataFrame | None:
+    """Of each arm, for other seeds and test patients, by image as the figure."""
+    return intervals_of(run, swept.classes, swept.positive, config, metric, "image", "", "")
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
+from engine.configs import SweepConfig
 from engine.report.data_facts import without_value
 from engine.report.detail_tables import (
     class_table,
@@ -24,6 +25,7 @@ from engine.sweep.summary_model import SweepSummary
 from pages.components.charts import chart
 from pages.components.files import stamp
 from pages.components.format import plain
+from pages.evaluate.outcomes import calibration, subgroup_gains
 
 
 def comparisons(run: Run, summary: SweepSummary, metric: str) -> None:
@@ -56,10 +58,13 @@ def comparisons(run: Run, summary: SweepSummary, metric: str) -> None:
     st.caption(p_in_words(summary))
 
 
-def means(trials: pd.DataFrame, metric: str, positive: str) -> None:
+def means(trials: pd.DataFrame, metric: str, intervals: pd.DataFrame | None, positive: str) -> None:
     """Every arm and share with the chosen metric's interval, and the means of the others."""
-    st.dataframe(readable_cells(trials, metric, positive), hide_index=True, height="content")
-    st.caption("95 % interval: for the luck of the seeds alone (Student's t; bootstrap from 10 seeds on).")
+    st.dataframe(readable_cells(trials, metric, intervals, positive), hide_index=True, height="content")
+    st.caption(
+        "95 % interval: for other seeds and test patients. Arms share their test images, so that overlapping intervals "
+        "say nothing of a difference: see the comparisons."
+    )
 
 
 def by_class(trials: pd.DataFrame, classes: list[str]) -> None:
@@ -82,6 +87,7 @@ def subgroups(run: Run, summary: SweepSummary, arms: set[str]) -> None:
     chart(figure, f"subgroups-{run.id}", f"subgroups-{metric}", lambda: table)
     rows = readable_subgroups(table[table["ratio"].isin((0.0, ratio))], summary.positive_class).drop(columns="Metric")
     st.dataframe(rows, hide_index=True, height="content")
+    subgroup_gains(run, summary, ratio)
     st.caption("Subgroups are small and were not what the sweep was planned for: reasons to look again, no results.")
     images = pd.read_csv(run.path / "test_images.csv", dtype=str, keep_default_na=False)
     for sentence in without_value(images, list(dict.fromkeys(row.column for row in summary.subgroups))):
@@ -102,7 +108,7 @@ def external(summary: SweepSummary) -> None:
     st.caption(plain(external_words(summary)))
 
 
-def confidence(run: Run, trials: pd.DataFrame, summary: SweepSummary) -> None:
+def confidence(run: Run, trials: pd.DataFrame, summary: SweepSummary, config: SweepConfig) -> None:
     """How often the classifier is right where it claims to be sure: real images alone, and the largest share."""
     arm = summary.primary_arm or "real+synthetic"
     ratios = trials.loc[trials["arm"] == arm, "ratio"]
@@ -110,6 +116,7 @@ def confidence(run: Run, trials: pd.DataFrame, summary: SweepSummary) -> None:
     table = read_reliability(*stamp(run.path / "trials.parquet"), summary.classes, cells)
     chart(figure_reliability(table), f"reliability-{run.id}", "confidence", lambda: table)
     st.caption("Dots grow with the number of scores. Below the dashed line the classifier is surer than it may be.")
+    calibration(run, summary, config, trials, [arm for arm, _ in cells])
 
 
 @st.cache_data(max_entries=16, show_spinner=False)

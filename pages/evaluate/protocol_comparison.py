@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from engine.configs import SweepConfig
+from engine.jobs.kinds import parse_config
 from engine.publications.publication import Publication
 from engine.publications.table import PUBLICATIONS
 from engine.report.detail_tables import readable_dropped
@@ -15,6 +16,7 @@ from engine.report.publication_differences import changed_settings, differences
 from engine.report.sources import read_sources
 from engine.report.tables import Measure, measure_of, readable_cells, show_share
 from engine.store.runs import Run
+from engine.sweep.analysis_units import SCORES
 from engine.sweep.checks import check_published
 from engine.sweep.summary_model import SUMMARY_FILE, SweepSummary
 from pages.components.files import read_model, table_of
@@ -22,16 +24,17 @@ from pages.components.format import plain
 from pages.components.home import home
 from pages.components.run_summary import config_of, title
 from pages.components.runs import run_link
+from pages.evaluate.outcomes import intervals_of
 
 
-def as_published(run: Run, config: SweepConfig) -> Callable[[pd.DataFrame, str], None] | None:
+def as_published(run: Run, config: SweepConfig) -> Callable[[pd.DataFrame, str, pd.DataFrame | None], None] | None:
     """What draws the comparison with a publication; None where the sweep has nothing to do with one."""
     other = Run(home(), config.beside) if config.beside else None
     other = other if other is not None and (other.path / "trials.parquet").is_file() else None
     publication = PUBLICATIONS.get(config.repeats)
     if other is None and publication is None:
         return None
-    return lambda trials, metric: _draw(run, config, other, publication, trials, metric)
+    return lambda trials, metric, intervals: _draw(run, config, other, publication, trials, metric, intervals)
 
 
 def departures(summary: SweepSummary, trials: pd.DataFrame) -> None:
@@ -52,18 +55,25 @@ def _draw(
     publication: Publication | None,
     trials: pd.DataFrame,
     metric: str,
+    intervals: pd.DataFrame | None,
 ) -> None:
     if other is not None:
         left, right = st.columns(2, gap="medium")
         with left:
             st.markdown(f"**This sweep: {'sound' if config.claims else 'as published'}, {config.seeds} seeds**")
-            _cells(trials, metric, _positive(run))
+            _cells(trials, metric, intervals, _positive(run))
         with right:
             summary = other.path / SUMMARY_FILE
             st.markdown(f"**{title(other)}, {config_of(other)['seeds']} seeds**")
-            _cells(table_of(other.path / "trials.parquet", omit=("scores",)), metric, _positive(other))
-            if summary.is_file():
-                verdict = read_model(summary, SweepSummary).verdict
+            theirs = read_model(summary, SweepSummary) if summary.is_file() else None
+            _cells(
+                table_of(other.path / "trials.parquet", omit=SCORES),
+                metric,
+                _intervals(other, theirs, metric),
+                _positive(other),
+            )
+            if theirs is not None:
+                verdict = theirs.verdict
                 st.caption(f"{verdict.verdict.capitalize()}: {verdict.sentence}")
             run_link(other, "Open it")
     if publication is not None:
@@ -117,6 +127,15 @@ def differing(run: Run) -> None:
     st.dataframe(table, hide_index=True, height="content")
 
 
+def _intervals(run: Run, summary: SweepSummary | None, metric: str) -> pd.DataFrame | None:
+    """Of each arm, for other seeds and test patients, by image; None while the sweep has no summary."""
+    if summary is None:
+        return None
+    config = parse_config(config_of(run))
+    assert isinstance(config, SweepConfig)
+    return intervals_of(run, summary.classes, summary.positive_class, config, metric, "image", "", "")
+
+
 def _positive(run: Run) -> str:
     """The positive class that a sweep was measured with, or will be."""
     written = run.path / SUMMARY_FILE
@@ -125,12 +144,12 @@ def _positive(run: Run) -> str:
     return str(config_of(run).get("positive_class", ""))
 
 
-def _cells(trials: pd.DataFrame, metric: str, positive: str) -> None:
+def _cells(trials: pd.DataFrame, metric: str, intervals: pd.DataFrame | None, positive: str) -> None:
     title = measure_of(metric, positive).title
     if metric not in trials:
         st.caption(f"It has no {title}.")
         return
-    table = readable_cells(trials, metric, positive)[["Arm", "Share", title, "95 % interval"]]
+    table = readable_cells(trials, metric, intervals, positive)[["Arm", "Share", title, "95 % interval"]]
     st.dataframe(table, hide_index=True, height="content")
 
 

@@ -12,10 +12,10 @@ from engine.configs.evaluation import LEARNING_CURVE
 from engine.jobs.kinds import parse_config
 from engine.report.figures import figure_sweep
 from engine.report.style import ARMS
-from engine.report.tables import METRICS, cell_table, level_trials, measure_of, present_metrics
+from engine.report.tables import METRICS, cell_table, confusion_of, level_trials, measure_of, present_metrics
 from engine.store.runs import Run
+from engine.sweep.analysis_units import SCORES, Level
 from engine.sweep.arms import baseline_of, control_of, primary_arm
-from engine.sweep.external import EXTERNAL_SCORES
 from engine.sweep.statistics import QUICK_LOOK_BELOW
 from engine.sweep.summary_model import SUMMARY_FILE, SweepSummary
 from pages.components.charts import chart
@@ -28,8 +28,9 @@ from pages.components.runs import choice_in_url
 from pages.components.tabs import tabs
 from pages.components.views import go, way_to
 from pages.evaluate.details import by_class, comparisons, confidence, external, means, subgroups
-from pages.evaluate.drilling import drill_down, remember
+from pages.evaluate.drilling import classes_of, drill_down, remember
 from pages.evaluate.looks import more_repetitions, show_curve, show_looks
+from pages.evaluate.outcomes import curves, decisions, intervals_of, threshold
 from pages.evaluate.protocol_comparison import as_published, departures
 from pages.evaluate.rejudging import second_judgement, show_history
 from pages.evaluate.report import report_again, report_button
@@ -68,33 +69,39 @@ def results(run: Run, ended: bool) -> None:
         else:
             st.caption("It ended before its first trial was done.")
         return
-    trials = table_of(trials_path, omit=("scores", EXTERNAL_SCORES))
+    trials = table_of(trials_path, omit=SCORES)
     if summary is not None:
         trials = trials[trials["seed"] < config.first_seed + config.seeds]
-    shown, metric, arms = choose(run, config, trials, summary.positive_class if summary else config.positive_class)
+    positive = summary.positive_class if summary else config.positive_class
+    shown, metric, arms, part = choose(run, config, trials, positive)
+    classes = summary.classes if summary else classes_of(config.dataset, len(confusion_of(trials.head(1))))
+    intervals = intervals_of(run, classes, positive, config, metric, *part)
     key = f"plot-{run.id}"
     chart(
-        figure_sweep(shown, summary, metric, arms=arms, config=config),
+        figure_sweep(shown, summary, metric, arms=arms, config=config, intervals=intervals),
         key,
         f"{config.name}-{metric}",
-        lambda: plotted(shown[shown["arm"].isin(arms)], metric),
+        lambda: plotted(shown[shown["arm"].isin(arms)], metric, intervals),
         on_select=lambda: remember(key),
     )
     drill_down(run, trials, summary)
     if summary is not None:
-        tables(run, config, summary, trials, shown[shown["arm"].isin(arms)], metric)
+        tables(run, config, summary, trials, shown[shown["arm"].isin(arms)], metric, intervals)
         what_next(run, summary.seeds)
 
 
-def plotted(shown: pd.DataFrame, metric: str) -> pd.DataFrame:
+def plotted(shown: pd.DataFrame, metric: str, intervals: pd.DataFrame | None = None) -> pd.DataFrame:
     """The numbers of the plot: every mean with its interval, then every trial."""
     trials = shown[["arm", "ratio", "seed", metric]].rename(columns={metric: "value"}).assign(what="trial")
-    means = cell_table(shown, metric).rename(columns={"mean": "value", "n": "seeds"}).assign(what="mean")
+    means = cell_table(shown, metric, intervals).rename(columns={"mean": "value", "n": "seeds"}).assign(what="mean")
     return pd.concat([means, trials])[["what", "arm", "ratio", "seed", "seeds", "value", "low", "high"]]
 
 
-def choose(run: Run, config: SweepConfig, trials: pd.DataFrame, positive: str) -> tuple[pd.DataFrame, str, list[str]]:
-    """The trials as the reader wants them counted (by image or patient, of all or of a subgroup), metric and arms."""
+def choose(
+    run: Run, config: SweepConfig, trials: pd.DataFrame, positive: str
+) -> tuple[pd.DataFrame, str, list[str], tuple[Level, str, str]]:
+    """The trials as the reader wants them counted (by image or patient, of all or of a subgroup), metric and arms, and
+    how they are counted: level, column and value of the subgroup."""
     path = run.path / "metrics.parquet"
     metrics = table_of(path) if path.is_file() else None
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
@@ -111,13 +118,16 @@ def choose(run: Run, config: SweepConfig, trials: pd.DataFrame, positive: str) -
             help=". ".join(f"{measure_of(name, positive).title}: {METRICS[name].meaning}" for name in options),
             width=240,
         )
-        shown = trials if metrics is None else _counted(run, config, metrics)
+        part: tuple[Level, str, str] = ("image", "", "")
+        if metrics is not None:
+            part = _counted(run, config, metrics)
+        shown = trials if metrics is None else level_trials(metrics, *part)
     present = [arm for arm in ARMS if (shown["arm"] == arm).any() and arm != LEARNING_CURVE]
     if len(present) <= MANY_ARMS:
-        return shown, metric, present
+        return shown, metric, present, part
     usual = [arm for arm in present if arm in around(config)]
     chosen = several_in_url("Arms", present, "arms", f"arms-{run.id}", usual, lambda arm: ARMS[arm].title)
-    return shown, metric, chosen
+    return shown, metric, chosen, part
 
 
 def around(config: SweepConfig) -> set[str]:
@@ -126,8 +136,9 @@ def around(config: SweepConfig) -> set[str]:
     return {"real", "real+classical", *({arm, control_of(arm) or "real", baseline_of(arm) or "real"} if arm else ())}
 
 
-def _counted(run: Run, config: SweepConfig, metrics: pd.DataFrame) -> pd.DataFrame:
-    levels = [level for level in ("image", "patient") if (metrics["level"] == level).any()]
+def _counted(run: Run, config: SweepConfig, metrics: pd.DataFrame) -> tuple[Level, str, str]:
+    known: tuple[Level, Level] = ("image", "patient")
+    levels = [level for level in known if (metrics["level"] == level).any()]
     level = levels[0]
     if len(levels) > 1:
         if "level" not in st.session_state and "level" not in st.query_params:  # as with the metric above
@@ -151,11 +162,17 @@ def _counted(run: Run, config: SweepConfig, metrics: pd.DataFrame) -> pd.DataFra
                 f"subgroup-{run.id}-{level}",
                 lambda name: names[groups_by_name[name]],
             )
-    return level_trials(metrics, level, *groups_by_name[chosen])
+    return (level, *groups_by_name[chosen])
 
 
 def tables(
-    run: Run, config: SweepConfig, summary: SweepSummary, trials: pd.DataFrame, shown: pd.DataFrame, metric: str
+    run: Run,
+    config: SweepConfig,
+    summary: SweepSummary,
+    trials: pd.DataFrame,
+    shown: pd.DataFrame,
+    metric: str,
+    intervals: pd.DataFrame | None,
 ) -> None:
     """The numbers behind the plot, each kind on a tab of its own that is drawn when it is opened.
 
@@ -163,9 +180,12 @@ def tables(
     """
     parts = {
         "Comparisons": lambda: comparisons(run, summary, metric),
-        "Means": lambda: means(shown, metric, summary.positive_class),
+        "Means": lambda: means(shown, metric, intervals, summary.positive_class),
         "By class": lambda: by_class(trials[trials["arm"].isin(set(shown["arm"]))], summary.classes),
-        "Confidence": lambda: confidence(run, trials, summary),
+        "Confidence": lambda: confidence(run, trials, summary, config),
+        "Curves": lambda: curves(run, summary, config, set(shown["arm"])),
+        "Decisions": lambda: decisions(run, summary, config, set(shown["arm"])),
+        "Threshold": lambda: threshold(run, summary, config, set(shown["arm"])),
         "Self-checks": lambda: self_checks(summary),
     }
     if summary.external is not None:
@@ -177,7 +197,7 @@ def tables(
     if summary.subgroups:
         parts["Subgroups"] = lambda: subgroups(run, summary, set(shown["arm"]))
     if other := as_published(run, config):
-        parts["As published"] = lambda: other(shown, metric)
+        parts["As published"] = lambda: other(shown, metric, intervals)
     if summary.departures:
         parts["Departures"] = lambda: departures(summary, trials)
     tabs(parts, "table")

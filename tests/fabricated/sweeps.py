@@ -15,7 +15,7 @@ from engine.store.runs import Run, State, create_run
 from engine.sweep.arms import Trial, arm_rule, plan
 from engine.sweep.metric_table import METRICS_FILE, metric_table
 from engine.sweep.metrics import confusion_matrix, metrics
-from engine.sweep.splits import open_splits, test_table
+from engine.sweep.splits import open_splits, test_table, valid_table
 from engine.sweep.summary import summarise
 from engine.sweep.summary_model import SUMMARY_FILE, Classifier
 from tests.fabricated.datasets import CLASSES, fingerprint
@@ -23,9 +23,18 @@ from tests.fabricated.trainings import set_state
 
 
 def make_trials(
-    config: SweepConfig, labels: np.ndarray, gain: float = 0.4, fold: int = 0, reals: int = 40
+    config: SweepConfig,
+    labels: np.ndarray,
+    gain: float = 0.4,
+    fold: int = 0,
+    reals: int = 40,
+    valid_labels: np.ndarray | None = None,
 ) -> pd.DataFrame:
-    """Trials of all arms in one fold, with scores drawn so that synthetic images add `gain` to the margin at 100 %."""
+    """Trials of all arms in one fold, with scores drawn so that synthetic images add `gain` to the margin at 100 %.
+
+    A validation image (default: those of the test part) has the scores of a test image of its class.
+    """
+    valid = _alike(labels, labels if valid_labels is None else valid_labels)
     classes = int(labels.max()) + 1
     noise = {seed: np.random.default_rng(seed).normal(0, 1, (len(labels), classes)) for seed in range(99)}
     rows = []
@@ -34,11 +43,19 @@ def make_trials(
         own = np.random.default_rng([trial.seed, round(100 * trial.ratio), len(trial.arm)])
         logits = margin * np.eye(classes)[labels] + noise[trial.seed] + own.normal(0, 0.3, (len(labels), classes))
         scores = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-        rows.append(_trial_row(trial, config, labels, scores, reals))
+        rows.append(_trial_row(trial, config, labels, scores, reals, valid))
     return pd.DataFrame(rows)
 
 
-def _trial_row(trial: Trial, config: SweepConfig, labels: np.ndarray, scores: np.ndarray, reals: int) -> dict[str, Any]:
+def _alike(labels: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Places of labels that are those that are wanted, in turn."""
+    places = {label: np.flatnonzero(labels == label) for label in np.unique(labels)}
+    return np.array([places[label][turn % len(places[label])] for turn, label in enumerate(wanted)], int)
+
+
+def _trial_row(
+    trial: Trial, config: SweepConfig, labels: np.ndarray, scores: np.ndarray, reals: int, valid: np.ndarray
+) -> dict[str, Any]:
     confusion = confusion_matrix(labels, scores.argmax(1), scores.shape[1])
     rule, extra = arm_rule(trial.arm), round(reals * trial.ratio)
     stay = {"real": reals, "subset": extra, "replaced": reals - extra, "none": 0}[rule.base]
@@ -55,6 +72,7 @@ def _trial_row(trial: Trial, config: SweepConfig, labels: np.ndarray, scores: np
         **metrics(labels, scores, _positive(config)),
         "confusion": json.dumps(confusion.tolist()),
         "scores": scores.ravel().tolist(),
+        "valid_scores": scores[valid].ravel().tolist(),
         "seconds": 2.5,
     }
 
@@ -85,6 +103,7 @@ def make_sweep(
             test_images.loc[test_images["fold"] == split.fold, "class"].map(dataset.classes.index).to_numpy(),
             fold=split.fold,
             reals=len(split.dataset.rows("train")),
+            valid_labels=np.array(split.dataset.labels(split.dataset.rows("valid"))),
         )
         for split in splits
     ]
@@ -93,6 +112,7 @@ def make_sweep(
     kept = trials if finished else trials.iloc[: len(trials) // 2]
     kept.to_parquet(run.path / "trials.parquet")
     test_images.to_csv(run.path / "test_images.csv", index=False)
+    valid_table(splits, config).to_csv(run.path / "valid_images.csv", index=False)
     result = {}
     if finished:
         positive = _positive(config)

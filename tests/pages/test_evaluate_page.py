@@ -405,6 +405,26 @@ def test_looks_and_the_learning_curve_have_tabs_of_their_own(home: Home, pool: R
     assert "spending function of O&#39;Brien-Fleming type" in report
 
 
+def test_outcomes_beside_the_metric_have_tabs(home: Home, open_page: OpenPage) -> None:
+    run = make_everything(home)
+    said = {}
+    for tab in ("Curves", "Decisions", "Threshold", "Confidence"):
+        page = open_page("evaluate", run=run.id, table=tab)
+        assert not page.exception
+        said[tab] = " ".join(caption.value for caption in page.caption)
+    assert "seeds and whole patients drawn anew" in said["Curves"]
+    assert "Net benefit" in said["Decisions"]
+    assert (
+        "was fixed on the validation images, where it reaches a sensitivity (positive: bleed) of 90 %"
+        in said["Threshold"]
+    )
+    assert "has no interval" in said["Confidence"]
+    (run.path / "valid_images.csv").unlink()
+    st.cache_resource.clear()
+    page = open_page("evaluate", run=run.id, table="Threshold")
+    assert any("before the scores of the validation images were kept" in caption.value for caption in page.caption)
+
+
 def test_a_report_learns_what_reviewers_said_since(
     home: Home, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

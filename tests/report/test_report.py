@@ -18,6 +18,7 @@ from engine.datasets.splitting import CUT
 from engine.report.headline_answers import answers, decisive, of_patients
 from engine.report.html import write_report
 from engine.report.methods import methods_text
+from engine.report.outcome_report import outcome_text, outcome_values
 from engine.report.pictures import gallery
 from engine.report.provenance import parents
 from engine.report.reader_study import without_names
@@ -120,6 +121,7 @@ def test_the_csv_files_hold_the_numbers_of_the_figures(home: Home) -> None:
     trials = pd.read_csv(run.path / "trials.csv")
     assert len(trials) == 8 * 12
     assert "scores" not in trials
+    assert "valid_scores" not in trials
     cells = pd.read_csv(run.path / "cells.csv").set_index(["metric", "arm", "ratio"])
     real = trials[trials["arm"] == "real"]
     assert cells.loc[("accuracy", "real", 0.0), "mean"] == pytest.approx(real["accuracy"].mean())
@@ -128,14 +130,41 @@ def test_the_csv_files_hold_the_numbers_of_the_figures(home: Home) -> None:
 
 
 def test_every_table_is_there_as_csv_and_as_parquet(pair: Run) -> None:
-    names = {path.stem for path in pair.path.glob("*.csv")} - {"test_images"}
+    names = {path.stem for path in pair.path.glob("*.csv")} - {"test_images", "valid_images"}
     assert {"cells", "comparisons", "classes", "reliability", "subgroups", "quality_scores", "neighbours"} <= names
+    assert {"calibration", "curves", "decision_curves", "operating_points", "checklist", "participants"} <= names
+    assert {"missing_values", "subgroup_differences", "interactions"} <= names
     assert {"memorisation", "feature_map", "published", "metrics", "trials", "training", "class_counts"} <= names
     for name in names:
         csv, parquet = pd.read_csv(pair.path / f"{name}.csv"), pd.read_parquet(pair.path / f"{name}.parquet")
         assert len(csv) == len(parquet)
         assert set(csv) <= set(parquet), name
     assert "scores" in pd.read_parquet(pair.path / "trials.parquet"), "the sweep's own table was overwritten"
+
+
+def test_outcomes_are_told_as_values_and_in_words(pair: Run) -> None:
+    sources = read_sources(pair, beside=False)
+    values = json.loads(json.dumps(outcome_values(sources), allow_nan=False))
+    cells = pd.read_csv(pair.path / "cells.csv").set_index(["metric", "arm", "ratio"])
+    of_metric = {(row["metric"], row["arm"], row["ratio"]): row for row in values["arms"]}
+    if sources.config.level == "image":
+        row = of_metric["accuracy", "real", 0.0]
+        assert row["low"] == pytest.approx(cells.loc[("accuracy", "real", 0.0), "low"])
+    assert {row["measure"] for row in values["calibration"]} == {"intercept", "slope"}
+    assert {row["column"] for row in values["interactions"]} == {"sex"}
+    text = outcome_text(sources)
+    assert "exploratory; test of interaction, p" in text
+    assert "fixed on the validation images" in text
+    page = text_of((pair.path / "report.html").read_text())
+    assert "Does the gain differ between subgroups?" in page
+    assert "for the authors" in page
+    items = pd.read_csv(pair.path / "checklist.csv")
+    assert items.groupby("guideline")["item"].count().to_dict() == {"CLAIM 2024": 44, "TRIPOD+AI": 27}
+    assert items.loc[items["status"] == "for the authors", "answer"].isna().all()
+    flow = pd.read_csv(pair.path / "participants.csv")
+    images = flow.set_index("stage")["images"]
+    assert images["found"] == images["used"] + images.get("excluded", pd.Series(0, dtype=int)).sum()
+    assert flow.loc[flow["stage"] == "part", "images"].sum() == images["used"]
 
 
 def test_test_images_of_unknown_patients_are_not_counted_as_one() -> None:
@@ -295,11 +324,13 @@ def test_a_sweep_of_before_is_still_reported(home: Home) -> None:
             row.pop(name, None)
     (run.path / "summary.json").write_text(json.dumps(summary))
     (run.path / "metrics.parquet").unlink()
-    trials = pd.read_parquet(run.path / "trials.parquet").drop(columns=["fold", "average_precision", "ece"])
+    gone = ["fold", "average_precision", "ece", "log_score", "valid_scores"]
+    trials = pd.read_parquet(run.path / "trials.parquet").drop(columns=gone)
     trials.to_parquet(run.path / "trials.parquet")
     text = text_of(write_report(run).read_text())
     assert "95 % interval over seeds" in (run.path / "report.html").read_text()
     assert "before the program checked its own results" in text
+    assert "this sweep is of before the scores of the validation images were kept" in text
     assert "Holm's correction over" in methods_text(read_sources(run))
     assert "sign-flip permutation of the paired differences; corrected: Holm" in text
 
@@ -358,9 +389,10 @@ def test_names_cannot_smuggle_markup_in(home: Home) -> None:
     summary = json.loads((run.path / "summary.json").read_text())
     summary["classes"] = ["<script>alert(1)</script>", "</script><img src=x onerror=alert(1)>"]
     summary["verdict"]["sentence"] = "<b>bold</b>"
-    images = pd.read_csv(run.path / "test_images.csv", dtype=str, keep_default_na=False)
-    images["class"] = images["class"].map(dict(zip(CLASSES, summary["classes"], strict=True)))
-    images.to_csv(run.path / "test_images.csv", index=False)
+    for name in ("test_images.csv", "valid_images.csv"):
+        images = pd.read_csv(run.path / name, dtype=str, keep_default_na=False)
+        images["class"] = images["class"].map(dict(zip(CLASSES, summary["classes"], strict=True)))
+        images.to_csv(run.path / name, index=False)
     (run.path / "summary.json").write_text(json.dumps(summary))
     html = write_report(run).read_text()
     assert "alert(1)</script>" not in html

@@ -107,7 +107,7 @@ def test_one_result_counted_as_several_repetitions_is_found(case: Case) -> None:
     config, splits, trials, test_images = case
     first = trials[trials["seed"] == trials["seed"].min()].set_index(["arm", "ratio"])
     same = ["accuracy", "scores", "confusion", "sensitivity", "specificity", "balanced_accuracy", "macro_f1"]
-    same += ["auroc", "average_precision", "brier"]
+    same += ["auroc", "average_precision", "brier", "log_score"]
     copied = trials.set_index(["arm", "ratio"])
     for name in same:
         copied[name] = pd.Series({key: first.loc[key, name] for key in copied.index.unique()})

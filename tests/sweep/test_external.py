@@ -18,7 +18,9 @@ from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.runs import Run
-from engine.sweep.external import external_table, refuse_unfit
+from engine.sweep.analysis_units import SCORES
+from engine.sweep.arm_intervals import arm_intervals, counted
+from engine.sweep.external import external_table, external_trials, refuse_unfit
 from engine.sweep.metrics import metrics
 from engine.sweep.runner import run_sweep
 from engine.sweep.splits import open_splits
@@ -60,6 +62,14 @@ def test_the_same_trials_are_read_on_it_and_stay_what_they_were(new_sweep: NewSw
     ]
     (cell,) = (cell for cell in external.cells if cell.arm == "real")
     assert cell.mean == pytest.approx(np.mean(of_real))
+    read_there = counted(external_trials(read), images, elsewhere.classes, positive, "image")
+    intervals = arm_intervals(read_there, ["accuracy"]).set_index(["arm", "ratio"])
+    for (
+        each
+    ) in external.cells:  # for seeds and the patients of elsewhere, of whom there are others than in the test set
+        expected = intervals.loc[(each.arm, each.ratio), ["low", "high"]].astype(float).to_numpy()
+        assert [each.low, each.high] == pytest.approx(expected, nan_ok=True)
+        assert each.interval_for == "seeds and test patients"
     assert (
         external.verdict.sentence.startswith("On the drawn phantom") and "on elsewhere: " in external.verdict.sentence
     )
@@ -69,6 +79,7 @@ def test_the_same_trials_are_read_on_it_and_stay_what_they_were(new_sweep: NewSw
     page = (both[0].path / "report.html").read_text()
     assert "On another data set" in page
     assert "another data set, elsewhere, of which nothing was seen" in page
+    assert not set(SCORES) & set(pd.read_csv(both[0].path / "trials.csv").columns)
     assert len(external_cells(second)) == len(pd.read_csv(both[0].path / "external.csv")) == len(second.cells)
 
 

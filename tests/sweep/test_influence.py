@@ -10,6 +10,7 @@ from sklearn import metrics as sk
 
 from engine.configs.evaluation import Metric
 from engine.sweep.influence import influence
+from engine.sweep.metrics import LOG_CLIP
 
 POSITIVE = 1
 
@@ -19,6 +20,12 @@ def weighted(metric: str, labels: np.ndarray, scores: np.ndarray, weight: np.nda
     columns = [POSITIVE] if classes == 2 else list(range(classes))
     if metric == "accuracy":
         return sk.accuracy_score(labels, named, sample_weight=weight)
+    if metric == "brier":
+        squares = ((scores - np.eye(classes)[labels]) ** 2).sum(1) / (2 if classes == 2 else 1)
+        return float(np.average(squares, weights=weight))
+    if metric == "log_score":
+        clipped = np.maximum(scores[np.arange(len(labels)), labels], LOG_CLIP)
+        return float(np.average(-np.log(clipped), weights=weight))
     if metric == "balanced_accuracy" or (metric == "sensitivity" and classes > 2):
         return sk.balanced_accuracy_score(labels, named, sample_weight=weight)
     if metric == "macro_f1":

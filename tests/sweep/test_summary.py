@@ -87,10 +87,24 @@ def test_folds_patients_and_subgroups(summarised: Summarised, folds: list[dict[s
     assert summary.n_train == 24
     assert (summary.metric, summary.level) == ("auroc", "patient")
     assert "AUROC by patient was" in summary.verdict.sentence
-    assert {row.metric for row in summary.comparisons} == {"auroc", "accuracy", "balanced_accuracy"}
+    assert {row.metric for row in summary.comparisons} == {
+        "auroc",
+        "accuracy",
+        "balanced_accuracy",
+        "brier",
+        "log_score",
+    }
     assert {(row.column, row.value) for row in summary.subgroups} == {("site", "north"), ("site", "south")}
     for row in summary.subgroups:
         assert 0 <= row.low <= row.mean <= row.high <= 1
+    assert {row.interval_for for row in summary.cells} == {"seeds and test patients"}
+    assert all(0 <= row.low < row.mean < row.high <= 1 for row in summary.cells)
+    gains = [(row.value, row.ratio, row.against) for row in summary.subgroup_differences]
+    assert gains == [(site, 0.5, other) for other in ("real", "real+duplicates", "real+classical")
+                     for site in ("north", "south")]  # fmt: skip
+    assert [(row.against, row.subgroups) for row in summary.interactions] == [
+        ("real", 2), ("real+duplicates", 2), ("real+classical", 2)]  # fmt: skip
+    assert all(0 <= row.p <= 1 for row in summary.interactions)
     assert {row.fold for row in summary.folds} == {0, 1, 2}
 
 
