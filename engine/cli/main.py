@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-import pandas as pd
 import typer
 
 from engine.cli import datasets, explore, network, review
@@ -34,7 +33,6 @@ from engine.configs import (
 from engine.configs.gans import gans
 from engine.datasets.dataset import Dataset
 from engine.datasets.folds import parent_of_folds
-from engine.datasets.patients import with_patients
 from engine.jobs import submit as jobs
 from engine.jobs.kinds import kind_named, parse_config, result_of
 from engine.jobs.results import PipelineResult
@@ -42,7 +40,7 @@ from engine.publications.presets import PRESETS, SIZES, preset, usual_size
 from engine.store.errors import ErsatzError
 from engine.store.home import Home, is_checkout
 from engine.store.runs import Run
-from engine.sweep.analysis_units import patients
+from engine.sweep.foresight import foreseen
 from engine.sweep.power import foretold
 
 app = typer.Typer(
@@ -320,9 +318,8 @@ def sweep(
     config = SweepConfig.build({**base, **settings, "name": name or images["dataset"], **images})
     run = jobs.submit(home, config)
     if not (detach or as_json):
-        tested = pd.concat([with_patients(Dataset.open(home, dataset), "test") for dataset in datasets])
-        n_test = len(set(patients(tested))) if config.level == "patient" else len(tested)
-        notices.print(foretold(n_test, config.seeds, len(config.ratios), f"{config.level}s"), soft_wrap=True)
+        limits = foreseen(home, [Dataset.open(home, dataset) for dataset in datasets], config)
+        notices.print(foretold(limits, config.seeds, config.level), soft_wrap=True)
     _finish([run], detach, as_json)
 
 

@@ -25,6 +25,7 @@ from engine.store.files import replacing
 from engine.store.progress import Outcome, Progress, Report, ShouldStop, never, silent
 from engine.store.runs import Run
 from engine.sweep.arms import Trial, plan, steps_of
+from engine.sweep.foresight import design_of_datasets, pilot_for
 from engine.sweep.inputs import load_inputs, open_cache
 from engine.sweep.leaks import refuse_unsound
 from engine.sweep.metric_table import METRICS_FILE, metric_table
@@ -89,7 +90,9 @@ def run_sweep(
     table = metric_table(done, test_images, classes, positive_class(classes), config.subgroups)
     with replacing(run.path / METRICS_FILE) as temporary:
         table.to_parquet(temporary)
-    summary = summarise(config, splits, done, test_images, table, classifier)
+    tested = [split.dataset for split in splits]
+    pilot = pilot_for(run.home, tested, config, design_of_datasets(tested, config.level))
+    summary = summarise(config, splits, done, test_images, table, classifier, pilot)
     summary.write_to(run.path / SUMMARY_FILE)
     run.update(result=SweepResult(verdict=summary.verdict.verdict, sentence=summary.verdict.sentence).plain())
     return "finished"

@@ -15,9 +15,10 @@ from engine.sweep.analysis_units import Level, knows_patients, seed_scores, unit
 from engine.sweep.arms import baseline_of, control_of, is_synthetic, primary_arm
 from engine.sweep.checks import Check, self_checks
 from engine.sweep.comparisons import Comparison, compare
+from engine.sweep.foresight import design_of
 from engine.sweep.metric_table import Parts, patient_parts
 from engine.sweep.metrics import METRICS, majority_accuracy, positive_class
-from engine.sweep.power import detectable
+from engine.sweep.power import Pilot, detectable
 from engine.sweep.protocol_deviations import Deviation, deviations, dropped_runs
 from engine.sweep.splits import Split
 from engine.sweep.statistics import Interval, cluster_bootstraps, seed_interval, two_way_interval, wilson_interval
@@ -50,8 +51,11 @@ def summarise(
     test_images: pd.DataFrame,
     table: pd.DataFrame,
     classifier: Classifier,
+    pilot: Pilot | None = None,
 ) -> SweepSummary:
-    """The content of `summary.json` from the complete table of trials, their test images and `metric_table` of both."""
+    """The content of `summary.json` from the complete table of trials, their test images and `metric_table` of both;
+    `pilot`: the earlier sweep that foretold what this one can show.
+    """
     dataset = splits[0].dataset
     classes, positive = dataset.classes, positive_class(dataset.classes)
     level = config.level
@@ -103,7 +107,14 @@ def summarise(
         seeds=config.seeds,
         steps=config.steps,
         batch=config.batch,
-        detectable=detectable(len(units), config.seeds, len(config.ratios)),
+        detectable=detectable(
+            design_of(test_images, classes, positive, level),
+            config.metric,
+            config.seeds,
+            len(config.ratios),
+            config.expected_accuracy,
+            pilot,
+        ),
         cells=tuple(_cells(wide, config.metric)),
         comparisons=tuple(comparisons),
         averages=tuple(found for found in compared if found.is_mean),

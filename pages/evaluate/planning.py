@@ -40,7 +40,7 @@ from pages.evaluate.views import READ
 SMALL = "small-cnn"
 MAIN = ("name",)
 GROUPS = {
-    "Declared before the sweep": ("primary_ratio", "margin"),
+    "Declared before the sweep": ("primary_ratio", "margin", "expected_accuracy"),
     "Training of the classifier": (
         *("steps", "batch", "lr", "optimizer", "schedule", "weight_decay", "dropout", "weights"),
         *("validations", "select", "patience"),
@@ -55,6 +55,7 @@ LABELS = {
     "quality": "Quality run of the report",
     "primary_ratio": "The one share of the claim",
     "margin": "Difference that would not matter",
+    "expected_accuracy": "Expected to be right with the real images alone",
 }
 HEADS = {
     "linear": "Linear",
