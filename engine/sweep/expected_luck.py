@@ -30,18 +30,23 @@ LASTING = 0.5
 """Assumed part of that disagreement that comes again with every seed, so that only more test images average it out."""
 SEED_SPREAD = 0.01
 """Assumed standard deviation, over the seeds, of the true difference of two arms' accuracies (one point)."""
+SAME_AT_RATIOS = 0.5
+"""Assumed part of what an arm does to an image that it does at another ratio, too."""
 TO_DUPLICATES, TO_REAL = 0.5, 0.75
 """Assumed correlations of the differences at two ratios, which share test images and half of what an arm does to them,
-and those to the real images the real arm, too."""
+and those to the real images the real arm, too; where none of them has a true difference."""
 WITH_BOTH = 0.5
-"""Correlation of the differences to the duplicates and to the real images, which share the synthetic arm, of a pilot."""
+"""Correlation of the differences to the duplicates and to the real images, which share the synthetic arm, where it is
+not computed."""
 ALIKE = 0.5
 """Assumed part of an image's difficulty, and of what an arm does to it, that all images of a patient share."""
-DRAWN = 12_000
+REAL, SYNTHETIC, DUPLICATES, ELSEWHERE, DUPLICATES_ELSEWHERE = range(5)
+"""Arms that are drawn; the last two are synthetic and duplicates at another ratio."""
+DRAWN = 24_000
 """Test images that are drawn, at least; and `DRAWN_OF_A_CLASS` of the rarest class where that asks for no more than
 `DRAWN_AT_MOST`."""
-DRAWN_OF_A_CLASS = 3_000
-DRAWN_AT_MOST = 40_000
+DRAWN_OF_A_CLASS = 6_000
+DRAWN_AT_MOST = 60_000
 
 
 @dataclass(frozen=True)
@@ -74,11 +79,15 @@ class Luck:
     patients: int
     between: tuple[float, float] = (TO_DUPLICATES, TO_REAL)
     """Correlations of the differences at two ratios, to the duplicates and to the real images."""
+    with_others: tuple[float, float] = (TO_DUPLICATES, TO_REAL)
+    """The same, of the ratio at which there is the difference, with the others."""
     with_both: float = WITH_BOTH
     """Correlation of the differences to the duplicates and to the real images at one ratio."""
     skew: float = 0.0
     """Skewness of the lasting luck: positive where a larger difference by luck comes with a larger standard error, as
     near the ceiling, where the arms disagree on little else than what one of them mends."""
+    unknown: float = 0.0
+    """Relative variance of the estimate of `lasting`, which hangs on the few patients on whom the arms disagree."""
     highest: float = 1.0
     """The largest difference that there can be: what the metric lacks to 1."""
 
@@ -88,7 +97,7 @@ class Luck:
     def freedom(self, seeds: int) -> float:
         """Satterthwaite's degrees of freedom, as the test will have them."""
         own = self.per_seed / seeds
-        return self.variance(seeds) ** 2 / (own**2 / (seeds - 1) + self.lasting**2 / (self.patients - 1))
+        return self.variance(seeds) ** 2 / (own**2 / (seeds - 1) + self.variance(seeds) ** 2 / (self.patients - 1))
 
 
 def disagreement_at(accuracy: float) -> float:
@@ -110,18 +119,25 @@ def expected_luck(design: Design, metric: str, accuracy: float, difference: floa
         if base + difference >= 1:
             return None
         raised = drawn.raised(metric, base + difference)
-    synthetic = [drawn.influence(metric, 1, seed, raised) for seed in (0, 1)]
-    moved, to_others = (
-        [drawn.by_patient(synthetic[seed] - drawn.influence(metric, arm, seed)) for seed in (0, 1)] for arm in (0, 2)
-    )
-    lasting = max(float((moved[0] * moved[1]).sum()) / drawn.copies, 0.0)
-    of_one = sum(float((each**2).sum()) for each in moved) / 2 / drawn.copies
+    synthetic = [drawn.moved(metric, SYNTHETIC, seed, raised) for seed in (0, 1)]
+    moved, to_duplicates, elsewhere, elsewhere_to_duplicates = (
+        [(synthetic[seed] if arm == SYNTHETIC else drawn.moved(metric, arm, seed)) - drawn.moved(metric, other, seed)
+         for seed in (0, 1)]
+        for arm, other in ((SYNTHETIC, REAL), (SYNTHETIC, DUPLICATES), (ELSEWHERE, REAL), (ELSEWHERE, DUPLICATES_ELSEWHERE))
+    )  # fmt: skip
+    alike = (moved, to_duplicates)  # both are of one size: their mean is known better
+    lasting = max(float(np.mean([(one * other).sum() for one, other in alike])) / drawn.copies, 0.0)
+    of_one = float(np.mean([(each**2).sum() for both in alike for each in both])) / drawn.copies
     return Luck(
         per_seed=(SEED_SPREAD * drawn.steepness(metric)) ** 2 + max(of_one - lasting, 0.0),
         lasting=lasting,
         patients=design.patients,
-        with_both=_correlated(moved, to_others),
-        skew=_skewness(moved, lasting, drawn.copies),
+        with_others=(_correlated(to_duplicates, elsewhere_to_duplicates), _correlated(moved, elsewhere)),
+        with_both=_correlated(moved, to_duplicates),
+        skew=float(np.mean([_skewness(both, lasting, drawn.copies) for both in alike])),
+        unknown=float(np.mean([(one**2 * other**2).sum() for one, other in alike])) / drawn.copies / lasting**2
+        if lasting > 0
+        else 0.0,
         highest=1 - base,
     )
 
@@ -145,7 +161,7 @@ def independent_images(design: Design, accuracy: float) -> float:
     if design.patients == len(design.labels):
         return len(design.labels)
     drawn = _drawn(design, accuracy)
-    of_patients = drawn.by_patient(drawn.influence("accuracy", 0, 0))
+    of_patients = drawn.moved("accuracy", REAL, 0)
     variance = float((of_patients**2).sum()) / drawn.copies
     return min(accuracy * (1 - accuracy) / variance, len(design.labels))
 
@@ -156,7 +172,8 @@ def _drawn(design: Design, accuracy: float) -> _Drawn:
 
 
 class _Drawn:
-    """Three arms (real, synthetic, duplicates) of two seeds, on the test set `copies` times over."""
+    """Two seeds of real, synthetic and duplicates, and of the latter two at another ratio, on the test set `copies` times
+    over."""
 
     def __init__(self, design: Design, accuracy: float) -> None:
         wanted = max(DRAWN, DRAWN_OF_A_CLASS * len(design.labels) // design.smallest_class)
@@ -172,9 +189,12 @@ class _Drawn:
         self._margin = _margin(accuracy, others)
         parted = disagreement_at(accuracy) / others
         seeds, arms = (_correlation(share, boundary) for share in ((1 - LASTING) * parted, parted))
-        shared, own = self._of_images(True), [self._of_images(True) for _ in range(3)]
+        shared, own = self._of_images(True), [self._of_images(True) for _ in range(5)]
+        for arm, same in ((ELSEWHERE, SYNTHETIC), (DUPLICATES_ELSEWHERE, DUPLICATES)):
+            own[arm] = math.sqrt(SAME_AT_RATIOS) * own[same] + math.sqrt(1 - SAME_AT_RATIOS) * own[arm]
         self._lasting = [math.sqrt(arms) * shared + math.sqrt(max(seeds - arms, 0.0)) * each for each in own]
-        self._fleeting = [[math.sqrt(1 - seeds) * self._of_images(False) for _ in range(2)] for _ in range(3)]
+        self._fleeting = [[math.sqrt(1 - seeds) * self._of_images(False) for _ in range(2)] for _ in range(5)]
+        self._kept: dict[tuple[str, int, int], np.ndarray] = {}
 
     def _of_images(self, by_patient: bool) -> np.ndarray:
         """Normal logits `[N, classes]` whose differences have variance 1, partly shared by a patient's images."""
@@ -199,13 +219,17 @@ class _Drawn:
 
         return float(optimize.brentq(lacks, 0.0, 8.0, xtol=1e-3)) if lacks(8.0) > 0 else 8.0
 
-    def influence(self, metric: str, arm: int, seed: int, raised: float = 0.0) -> np.ndarray:
+    def moved(self, metric: str, arm: int, seed: int, raised: float = 0.0) -> np.ndarray:
+        """The influence of each patient on the metric of one test set."""
+        key = (metric, arm, seed)
+        if not raised and key in self._kept:
+            return self._kept[key]
         scores = softmax(self.logits(arm, seed, raised), axis=1)
-        return influence(metric, self.labels, scores, self.design.positive)
-
-    def by_patient(self, of_images: np.ndarray) -> np.ndarray:
-        """Sums over the images of each patient, of one test set."""
-        return np.bincount(self.clusters, weights=of_images) * self.copies
+        of_images = influence(metric, self.labels, scores, self.design.positive)
+        of_patients = np.bincount(self.clusters, weights=of_images) * self.copies
+        if not raised:
+            self._kept[key] = of_patients
+        return of_patients
 
     def steepness(self, metric: str) -> float:
         """How much the metric moves where the accuracy of every class moves by 1."""

@@ -128,7 +128,7 @@ class Largest:
         return float(special.chdtrc(self.rank, z * z / self._stretch).mean())
 
     def critical(self) -> float:
-        """The |z| beyond which 5 % lie: by secants in the scale of one normal, in which the tail is all but straight."""
+        """The |z| beyond which 5 % lie: by secants in the scale of one normal, where the tail is all but straight."""
         single = -float(special.ndtri(ALPHA / 2))
         if self.rank == 1:
             return single

@@ -53,6 +53,10 @@ class Pilot:
             lasting=expected.lasting * images,
             skew=skew,
             between=self.luck.between,
+            with_others=(
+                _between_0_and_1(expected.with_others[0] * self.luck.between[0] / expected.between[0]),
+                _between_0_and_1(expected.with_others[1] * self.luck.between[1] / expected.between[1]),
+            ),
         )
 
 
@@ -203,26 +207,35 @@ def smallest_difference(luck: Luck, seeds: int, ratios: int) -> float | None:
     if seeds < QUICK_LOOK_BELOW or not total > 0:
         return None
     freedom = luck.freedom(seeds)
-    limits = special.ndtr([_largest_normal(ratios, round(between, 2)) for between in luck.between])
+    limits = special.ndtr(
+        [_largest_normal(ratios, round(a, 2), round(b, 2)) for a, b in zip(luck.between, luck.with_others, strict=True)]
+    )
     quantiles = special.stdtrit(freedom, limits)
     rng = np.random.default_rng(0)
     shared, own = rng.standard_normal((DRAWS, 1)), rng.standard_normal((DRAWS, 2))
     luck_of_both = math.sqrt(luck.with_both) * shared + math.sqrt(1 - luck.with_both) * own
     # Mean and variance of skewed values go together: their covariance is the third moment.
-    along = np.maximum(1 + luck.skew * (luck.lasting / total) ** 1.5 * luck_of_both, LEAST)
-    errors = np.sqrt(along * rng.chisquare(freedom, (DRAWS, 2)) / freedom)
+    together, part = luck.skew * (luck.lasting / total) ** 1.5, luck.lasting / total
+    along = np.maximum(1 + together * luck_of_both, LEAST)
+    apart = max(2 / freedom, luck.unknown * part**2 - together**2)
+    errors = np.sqrt(along * rng.gamma(1 / apart, apart, (DRAWS, 2)))
     missing = (quantiles * errors - luck_of_both).max(1)  # standard errors that the truth must lie above 0 to be found
     return float(np.quantile(missing, POWER)) * math.sqrt(total)
 
 
 @lru_cache(maxsize=64)
-def _largest_normal(ratios: int, between: float) -> float:
-    """The critical |z| of so many ratios and their mean, whose differences correlate so far."""
+def _largest_normal(ratios: int, between: float, with_others: float) -> float:
+    """The critical |z| of so many ratios and their mean, whose differences correlate so far, one of them otherwise."""
     if ratios == 1:
         return float(special.ndtri(1 - ALPHA / 2))
     correlation = np.full((ratios, ratios), between)
+    correlation[0], correlation[:, 0] = with_others, with_others
     np.fill_diagonal(correlation, 1.0)
     weights = np.vstack((np.eye(ratios), np.full(ratios, 1 / ratios)))
     covariance = weights @ correlation @ weights.T
     errors = np.sqrt(np.diag(covariance))
     return critical_value(covariance / np.outer(errors, errors))
+
+
+def _between_0_and_1(correlation: float) -> float:
+    return min(max(correlation, 0.0), 0.99)
