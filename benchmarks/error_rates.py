@@ -140,13 +140,17 @@ def main() -> None:
     parser.add_argument(
         "--part", default="1/1", help="one part of the worlds of several, such as 2/3, to share them out"
     )
-    parser.add_argument("--skip", type=int, default=0, help="worlds of the part that are done")
     parser.add_argument("--out", type=Path, help="JSON file for the rates")
+    parser.add_argument("--tables", type=Path, nargs="+", help="simulate nothing: the tables of these JSON files")
     arguments = parser.parse_args()
+    if arguments.tables:
+        found = [json.loads(path.read_text())["worlds"] for path in arguments.tables]
+        print(tables({name: row for part in found for name, row in part.items()}))
+        return
     started, rows = time.perf_counter(), {}
     part, parts = (int(number) for number in arguments.part.split("/"))
     for place, (name, world) in enumerate({**NULL, **PLANTED}.items()):
-        if arguments.only not in name or place % parts != part - 1 or place // parts < arguments.skip:
+        if arguments.only not in name or place % parts != part - 1:
             continue
         rows[name] = studied(world, arguments.sweeps, arguments.first)
         found, cover = rows[name], rows[name]["cover"]

@@ -20,7 +20,7 @@ from scipy import optimize, special
 from scipy.special import softmax
 
 from engine.sweep.influence import influence
-from engine.sweep.metrics import metrics
+from engine.sweep.metrics import metric_of
 
 USUAL_ACCURACY = 0.85
 DISAGREEMENT = 0.1
@@ -45,8 +45,8 @@ REAL, SYNTHETIC, DUPLICATES, ELSEWHERE, DUPLICATES_ELSEWHERE = range(5)
 DRAWN = 24_000
 """Test images that are drawn, at least; and `DRAWN_OF_A_CLASS` of the rarest class where that asks for no more than
 `DRAWN_AT_MOST`."""
-DRAWN_OF_A_CLASS = 6_000
-DRAWN_AT_MOST = 60_000
+DRAWN_OF_A_CLASS = 15_000
+DRAWN_AT_MOST = 120_000
 
 
 @dataclass(frozen=True)
@@ -120,11 +120,14 @@ def expected_luck(design: Design, metric: str, accuracy: float, difference: floa
             return None
         raised = drawn.raised(metric, base + difference)
     synthetic = [drawn.moved(metric, SYNTHETIC, seed, raised) for seed in (0, 1)]
+    pairs = ((SYNTHETIC, REAL), (SYNTHETIC, DUPLICATES), (ELSEWHERE, REAL), (ELSEWHERE, DUPLICATES_ELSEWHERE))
     moved, to_duplicates, elsewhere, elsewhere_to_duplicates = (
-        [(synthetic[seed] if arm == SYNTHETIC else drawn.moved(metric, arm, seed)) - drawn.moved(metric, other, seed)
-         for seed in (0, 1)]
-        for arm, other in ((SYNTHETIC, REAL), (SYNTHETIC, DUPLICATES), (ELSEWHERE, REAL), (ELSEWHERE, DUPLICATES_ELSEWHERE))
-    )  # fmt: skip
+        [
+            (synthetic[seed] if arm == SYNTHETIC else drawn.moved(metric, arm, seed)) - drawn.moved(metric, other, seed)
+            for seed in (0, 1)
+        ]
+        for arm, other in pairs
+    )
     alike = (moved, to_duplicates)  # both are of one size: their mean is known better
     lasting = max(float(np.mean([(one * other).sum() for one, other in alike])) / drawn.copies, 0.0)
     of_one = float(np.mean([(each**2).sum() for both in alike for each in both])) / drawn.copies
@@ -172,8 +175,7 @@ def _drawn(design: Design, accuracy: float) -> _Drawn:
 
 
 class _Drawn:
-    """Two seeds of real, synthetic and duplicates, and of the latter two at another ratio, on the test set `copies` times
-    over."""
+    """Two seeds of five arms, the last two of them at another ratio, on the test set `copies` times over."""
 
     def __init__(self, design: Design, accuracy: float) -> None:
         wanted = max(DRAWN, DRAWN_OF_A_CLASS * len(design.labels) // design.smallest_class)
@@ -209,7 +211,7 @@ class _Drawn:
         return self._lasting[arm] + self._fleeting[arm][seed] + (self._margin + raised) * self._of_right
 
     def metric(self, metric: str, logits: np.ndarray) -> float:
-        return metrics(self.labels, softmax(logits, axis=1), self.design.positive)[metric]
+        return metric_of(metric, self.labels, softmax(logits, axis=1), self.design.positive)
 
     def raised(self, metric: str, wanted: float) -> float:
         """What must be added to the margin for so high a metric."""

@@ -31,8 +31,29 @@ def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, n_classes: int) 
     return np.bincount(labels * n_classes + predicted, minlength=n_classes**2).reshape(n_classes, n_classes)
 
 
+def metric_of(metric: str, labels: np.ndarray, scores: np.ndarray, positive: int) -> float:
+    """One of the metrics that a verdict may be about, without the time that the others take."""
+    if metric == "auroc":
+        return auroc(labels, scores)
+    if metric == "average_precision":
+        return average_precision(labels, scores, positive)
+    return _counting(labels, scores, positive)[metric]
+
+
 def metrics(labels: np.ndarray, scores: np.ndarray, positive: int) -> dict[str, float]:
     """Every metric of `METRICS` from class indices `[N]` and probabilities `[N, classes]`."""
+    n_classes, binary = scores.shape[1], scores.shape[1] == 2
+    return {
+        **_counting(labels, scores, positive),
+        "auroc": auroc(labels, scores),
+        "average_precision": average_precision(labels, scores, positive),
+        "brier": float(((scores - np.eye(n_classes)[labels]) ** 2).sum(1).mean() / (2 if binary else 1)),
+        "ece": calibration_error(labels, scores),
+    }
+
+
+def _counting(labels: np.ndarray, scores: np.ndarray, positive: int) -> dict[str, float]:
+    """The metrics of `COUNTING`."""
     n_classes = scores.shape[1]
     confusion = confusion_matrix(labels, scores.argmax(1), n_classes).astype(float)
     total = confusion.sum()
@@ -49,10 +70,6 @@ def metrics(labels: np.ndarray, scores: np.ndarray, positive: int) -> dict[str, 
         "sensitivity": float(recall[positive]) if binary else _mean(recall),
         "specificity": float(specificity[positive]) if binary else _mean(specificity),
         "macro_f1": _mean(f1),
-        "auroc": auroc(labels, scores),
-        "average_precision": average_precision(labels, scores, positive),
-        "brier": float(((scores - np.eye(n_classes)[labels]) ** 2).sum(1).mean() / (2 if binary else 1)),
-        "ece": calibration_error(labels, scores),
     }
 
 

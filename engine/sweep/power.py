@@ -97,6 +97,14 @@ class Detectable:
         )
 
     @property
+    def refusal(self) -> str:
+        """Why no difference can be promised, where there are seeds enough."""
+        return (
+            f"So few cannot show any difference of {NAMES[self.metric]} four times in five, not even that to a "
+            f"classifier without errors{self.reason}."
+        )
+
+    @property
     def reason(self) -> str:
         """Where that comes from, to follow a statement."""
         if self.pilot:
@@ -155,7 +163,7 @@ def foretold(limits: Detectable, seeds: int, level: str = "image") -> str:
         few = f"{seeds} seed{'s' * (seeds != 1)}"
         return f"{chance} With {few} it is a quick look that claims nothing: the protocol asks for {QUICK_LOOK_BELOW}."
     if limits.difference is None:
-        return f"{chance} So few cannot show any difference of {NAMES[limits.metric]}{limits.reason}."
+        return f"{chance} {limits.refusal}"
     return f"{chance} {limits.promise} More {limits.limited_by} would lower it most."
 
 
@@ -176,12 +184,12 @@ def _foreseen(
     luck, high = found(0.0)
     if luck is None:
         return None, None
-    if high >= luck.highest:
-        high = 0.98 * luck.highest  # near the ceiling two arms disagree less
+    limit = 0.98 * luck.highest  # near the ceiling two arms disagree less
+    high = min(high, limit)
     # The luck is that of the difference itself: where the truth is larger, two arms disagree more, or less.
     low, (luck, needed) = 0.0, found(high)
-    while needed > high and high < 0.98 * luck.highest if luck is not None else False:
-        low, high = high, min(1.3 * high, 0.98 * luck.highest)
+    while needed > high and high < limit:
+        low, high = high, min(1.3 * high, limit)
         luck, needed = found(high)
     if luck is None or needed > high:
         return luck, None

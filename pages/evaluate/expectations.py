@@ -99,10 +99,15 @@ def _count(number: int, what: str) -> str:
 def in_plain_words(config: SweepConfig, tested: Sequence[Dataset]) -> str:
     """What the smallest difference means, for somebody who never planned a study."""
     limits = foreseen(home(), tested, config)
-    if limits.difference is None:
+    if limits.difference is None and too_few(config):
         return (
             "This sweep cannot show any difference for sure; it gives a first impression, and the verdict will be "
             "**no evidence** whatever happens."
+        )
+    if limits.difference is None:
+        return (
+            f"{limits.n_test} test {'patients' if config.level == 'patient' else 'images'}: {limits.refusal} It gives "
+            "a first impression, and the verdict will most likely be **no evidence**."
         )
     points, at = 100 * limits.difference, 100 * limits.at
     step = f" (say from {at:.0f} % right to {at + points:.1f} %)" if limits.metric == "accuracy" else ""

@@ -40,7 +40,7 @@ from pages.evaluate.views import READ
 SMALL = "small-cnn"
 MAIN = ("name",)
 GROUPS = {
-    "Declared before the sweep": ("primary_ratio", "margin", "expected_accuracy"),
+    "Declared before the sweep": ("primary_ratio", "margin"),
     "Training of the classifier": (
         *("steps", "batch", "lr", "optimizer", "schedule", "weight_decay", "dropout", "weights"),
         *("validations", "select", "patience"),
@@ -55,7 +55,6 @@ LABELS = {
     "quality": "Quality run of the report",
     "primary_ratio": "The one share of the claim",
     "margin": "Difference that would not matter",
-    "expected_accuracy": "Expected to be right with the real images alone",
 }
 HEADS = {
     "linear": "Linear",
@@ -183,7 +182,7 @@ def choose_classifier(base: dict[str, Any], key: str) -> dict[str, Any]:
 def choose_shares(dataset: Dataset, base: dict[str, Any], key: str) -> dict[str, Any]:
     """How many images, of which classes, and how often it is repeated."""
     shares, counted = st.columns(2, vertical_alignment="bottom")
-    classes, seeds = st.columns(2, vertical_alignment="bottom")
+    classes, seeds, expected = st.columns([2, 1, 1], vertical_alignment="bottom")
     text = shares.text_input(
         "Shares of synthetic images",
         ", ".join(f"{ratio:g}" for ratio in base["ratios"]),
@@ -208,6 +207,14 @@ def choose_shares(dataset: Dataset, base: dict[str, Any], key: str) -> dict[str,
             base["seeds"],
             key=f"seeds-{key}",
             help=SweepConfig.model_fields["seeds"].description,
+        ),
+        "expected_accuracy": expected.number_input(
+            "Expected to be right",
+            0.51,
+            0.99,
+            min(max(base["expected_accuracy"], 0.51), 0.99),
+            key=f"expected-{key}",
+            help=SweepConfig.model_fields["expected_accuracy"].description,
         ),
     }
 

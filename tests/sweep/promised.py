@@ -14,9 +14,10 @@ from engine.sweep import expected_luck as assumed
 from engine.sweep.comparisons import Comparison
 from engine.sweep.expected_luck import Design
 from engine.sweep.foresight import accuracy_of, luck_of
+from engine.sweep.metrics import metric_of
 from engine.sweep.power import Detectable, Pilot, detectable
 from engine.sweep.summary_model import SweepSummary
-from tests.sweep.simulated_worlds import RATIOS, World, compared, score_of, simulate, verdict_of
+from tests.sweep.simulated_worlds import RATIOS, World, compared, simulate, verdict_of
 
 PROMISED: dict[str, tuple[World, float]] = {
     "accuracy, 100 images": (World(), 0.85),
@@ -99,7 +100,7 @@ def pilot_of(world: World, accuracy: float, number: int, design: Design) -> Pilo
     """What one earlier sweep of the world, without any effect, tells of the luck."""
     sweep = simulate(number, as_assumed(world, accuracy))
     positive = len(world.shares) - 1
-    balanced = float(np.mean([score_of("balanced_accuracy", sweep.labels, one, positive) for one in sweep.scores[0]]))
+    balanced = float(np.mean([metric_of("balanced_accuracy", sweep.labels, one, positive) for one in sweep.scores[0]]))
     summary = Told(
         comparisons=[each for family in compared(sweep) for each in family if not each.is_mean],
         averages=[each for family in compared(sweep) for each in family if each.is_mean],

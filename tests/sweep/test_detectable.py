@@ -119,7 +119,7 @@ def test_a_pilot_takes_the_place_of_the_assumptions() -> None:
         (design(90, 90), "auroc", 8, ("A true difference of 0.0", "of AUROC")),
         (design(30, 30, images=4), "accuracy", 8, ("half of what befalls an image befalls all images of its patient",)),
         (design(50, 50), "accuracy", 3, ("a quick look that claims nothing: the protocol asks for 6",)),
-        (design(200, 6), "sensitivity", 8, ("So few cannot show any difference of sensitivity",)),
+        (design(200, 6), "sensitivity", 8, ("So few cannot show any difference of sensitivity four times in five",)),
         (design(1, 0), "accuracy", 8, ("So few cannot show any difference of accuracy",)),
     ],
 )
