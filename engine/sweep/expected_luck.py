@@ -20,7 +20,7 @@ from scipy import optimize, special
 from scipy.special import softmax
 
 from engine.sweep.influence import influence
-from engine.sweep.metrics import metric_of
+from engine.sweep.metrics import RANKING, metric_of
 
 USUAL_ACCURACY = 0.85
 DISAGREEMENT = 0.1
@@ -47,6 +47,8 @@ DRAWN = 24_000
 `DRAWN_AT_MOST`."""
 DRAWN_OF_A_CLASS = 15_000
 DRAWN_AT_MOST = 120_000
+RANKED = 80
+"""Test sets whose ranks are looked at one by one."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,9 @@ def expected_luck(design: Design, metric: str, accuracy: float, difference: floa
         patients=design.patients,
         with_others=(_correlated(to_duplicates, elsewhere_to_duplicates), _correlated(moved, elsewhere)),
         with_both=_correlated(moved, to_duplicates),
-        skew=float(np.mean([_skewness(both, lasting, drawn.copies) for both in alike])),
+        skew=drawn.skewness_of_ranks(metric, raised, lasting)
+        if metric in RANKING and lasting > 0
+        else float(np.mean([_skewness(both, lasting, drawn.copies) for both in alike])),
         unknown=float(np.mean([(one**2 * other**2).sum() for one, other in alike])) / drawn.copies / lasting**2
         if lasting > 0
         else 0.0,
@@ -232,6 +236,28 @@ class _Drawn:
         if not raised:
             self._kept[key] = of_patients
         return of_patients
+
+    def skewness_of_ranks(self, metric: str, raised: float, lasting: float) -> float:
+        """`_skewness` of a metric of ranks, whose influences hang on other images too: from test set to test set."""
+        size, patients = len(self.design.labels), self.design.patients
+        labels, clusters = np.asarray(self.design.labels), np.asarray(self.design.clusters)
+        copies = min(self.copies, RANKED)
+        differences, variances = np.zeros(copies), np.zeros(copies)
+        arms = [
+            [softmax(self.logits(arm, seed, up)[: copies * size], axis=1) for seed in (0, 1)]
+            for arm, up in ((SYNTHETIC, raised), (REAL, 0.0))
+        ]
+        for copy in range(copies):
+            own = slice(copy * size, (copy + 1) * size)
+            moved = []
+            for seed in (0, 1):
+                scores = [arm[seed][own] for arm in arms]
+                of_images = np.subtract(*[influence(metric, labels, one, self.design.positive) for one in scores])
+                moved.append(np.bincount(clusters, weights=of_images, minlength=patients))
+                values = [metric_of(metric, labels, one, self.design.positive) for one in scores]
+                differences[copy] += (values[0] - values[1]) / 2
+            variances[copy] = moved[0] @ moved[1]
+        return float(np.cov(differences, variances)[0, 1]) / lasting**1.5
 
     def steepness(self, metric: str) -> float:
         """How much the metric moves where the accuracy of every class moves by 1."""
