@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-import pandas as pd
 import typer
 
 from engine.cli import datasets, explore, network, pools, review, sweeps
@@ -34,7 +33,6 @@ from engine.configs import (
 from engine.configs.gans import gans
 from engine.configs.pools import POOL_CONFIGS
 from engine.datasets.dataset import Dataset
-from engine.datasets.patients import with_patients
 from engine.datasets.positive_class import positive_of, sentence_on
 from engine.jobs import submit as jobs
 from engine.jobs.kinds import kind_named, parse_config, result_of
@@ -43,8 +41,8 @@ from engine.publications.presets import PRESETS, SIZES, preset, usual_size
 from engine.store.errors import ErsatzError
 from engine.store.home import Home, is_checkout
 from engine.store.runs import Run
-from engine.sweep.analysis_units import patients
 from engine.sweep.extension import extended
+from engine.sweep.foresight import foreseen
 from engine.sweep.power import foretold
 from engine.sweep.splits import named_splits
 from engine.sweep.standing import before_start, standing_of_plan
@@ -351,14 +349,12 @@ def sweep(
         config = sweeps.sweep_config(home, pools, name, preset_name, published, settings)
     run = jobs.submit(home, config)
     if not (detach or as_json):
-        datasets = [split.dataset for split in named_splits(config)]
-        tested = pd.concat([with_patients(Dataset.open(home, dataset), "test") for dataset in datasets])
+        tested = [Dataset.open(home, split.dataset) for split in named_splits(config)]
         found = positive_of(Dataset.open(home, config.dataset))
         if found is not None and found.origin == "guessed" and not config.positive_class:
             how = f"`python -m engine dataset positive {config.dataset} CLASS` says which it is, before a sweep."
             notices.print(f"{sentence_on(found)} {how}", soft_wrap=True, markup=False)
-        n_test = len(set(patients(tested))) if config.level == "patient" else len(tested)
-        notices.print(foretold(n_test, config.seeds, len(config.ratios), f"{config.level}s"), soft_wrap=True)
+        notices.print(foretold(foreseen(home, tested, config), config.seeds, config.level), soft_wrap=True)
         notices.print(before_start(standing_of_plan(home, config)), soft_wrap=True, markup=False)
     _finish([run], detach, as_json)
 

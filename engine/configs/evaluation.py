@@ -235,6 +235,9 @@ class SweepConfig(Config):
     margin: float | None = Field(default=None, gt=0, lt=1)
     """Largest difference to the real images that would not matter, in units of the metric (0.02:
     2 points); with it a sweep can find that there is no relevant difference."""
+    expected_accuracy: float = Field(default=0.85, gt=0.5, lt=1)
+    """Share of each class that the real images alone are expected to get right; only the smallest difference that the
+    sweep can find, shown before it starts, is computed from it, where no earlier sweep of this data set tells more."""
     level: Literal["image", "patient"] = "image"
     """Judge by image, or by patient (mean score of a group's images)."""
     subgroups: tuple[str, ...] = ()

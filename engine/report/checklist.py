@@ -132,10 +132,9 @@ def _disjoint(sources: Sources) -> Answer | None:
 
 def _size(sources: Sources) -> Answer:
     found = sources.summary.detectable
-    smallest = "no difference" if found.difference is None else f"{100 * found.difference:.1f} points of accuracy"
+    told = found.refusal if found.difference is None else found.promise
     return Answer(
-        f"{sources.summary.n_test} test images and {sources.config.seeds} seeds; so many find {smallest} four times in "
-        "five, as far as that could be foretold.",
+        f"{sources.summary.n_test} test images and {sources.config.seeds} seeds. {told}",
         "Limits",
         False,
     )

@@ -128,11 +128,10 @@ def _repetitions(config: SweepConfig, summary: SweepSummary) -> str:
             "a rule of its own and not a consequence of the test."
         )
     if summary.detectable.difference is None:
-        return f"With {seeds} and so few test images no difference could have been found."
+        return f"{summary.n_test} test images, {seeds}: {summary.detectable.refusal}"
     return (
-        f"With {seeds}, {len(config.ratios)} share{'s' if len(config.ratios) > 1 else ''} and this test set a true "
-        f"difference of {100 * summary.detectable.difference:.1f} points of accuracy is found four times in five, as "
-        "far as that could be foretold; smaller ones are mostly missed."
+        f"With {seeds}, {len(config.ratios)} share{'s' if len(config.ratios) > 1 else ''} and this test set: "
+        f"{summary.detectable.promise} Smaller ones are mostly missed."
     )
 
 

@@ -6,8 +6,11 @@ distribution of the largest |t| under the null is had from their estimated covar
 Westfall and Young 1993; Hothorn, Bretz and Westfall 2008).
 
 The covariance is that of a crossed design with both factors random, seeds and test patients (see
-`statistics.two_way_interval`): seeds + patients - both. Each |t| has its own degrees of freedom; a normal of the same
-tail probability stands for it, so that p and interval come from one quantile and never contradict each other.
+`statistics.two_way_interval`): seeds + patients - both. A normal of the same tail probability stands for each |t|, so
+that p and interval come from one quantile and never contradict each other. The degrees of freedom are the smallest of
+the family: from few seeds they are estimated with a wide error, and far in the tail, where the largest of several lies,
+too many of them cost more than for one difference alone (benchmarks/error_rates.py; contrasts of unequal variances:
+Hasler and Hothorn 2008).
 """
 
 from __future__ import annotations
@@ -17,14 +20,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy import special
+from scipy import optimize, special, stats
 
-from engine.sweep.statistics import ALPHA
+from engine.sweep.statistics import ALPHA, freedom_of
 
-DRAWS = 100_000
-"""Draws of the largest |z|: the standard error of a p of 0.05 is 0.0007."""
-FEWEST_BEYOND = 50
-"""Draws that must lie beyond a bound; of so small an alpha that they would be fewer, each comparison has its share."""
+DIRECTIONS = 1024
+"""Directions in which the largest |z| is looked for: a p of 0.05 is known to 0.0004."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Crossed:
     images: np.ndarray
     """Covariances `[R, R]` of the means by the luck of the seeds, and by that of the test patients."""
     freedom: np.ndarray
-    """Degrees of freedom `[R]` (Satterthwaite, as Hillis 2007)."""
+    """Degrees of freedom `[R]` (Satterthwaite)."""
 
     @property
     def errors(self) -> np.ndarray:
@@ -70,10 +71,8 @@ def crossed(values: np.ndarray, parts: np.ndarray) -> Crossed:
     patients = of_patients @ of_patients.T / (n_patients - 1) / n_patients
     both = rest @ rest.T / ((n_seeds - 1) * (n_patients - 1)) / (n_seeds * n_patients)
     images = _positive(patients - both, np.maximum(np.diag(patients - both), 0.0))
-    a, b = np.diag(seeds), np.diag(images)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        freedom = (a + b) ** 2 / (a**2 / (n_seeds - 1) + b**2 / (n_patients - 1))
-    return Crossed(means, seeds, images, np.where(a + b > 0, freedom, math.inf))
+    parts_of_variance = np.stack([np.diag(each) for each in (seeds, patients, both)])
+    return Crossed(means, seeds, images, freedom_of(parts_of_variance, n_seeds, n_patients))
 
 
 def alone(found: Crossed, alpha: float = ALPHA) -> list[Judged]:
@@ -90,35 +89,54 @@ def together(found: Crossed, alpha: float = ALPHA) -> list[Judged]:
     sound = np.isfinite(errors) & (errors > 0)
     if sound.sum() < 2:
         return alone(found, alpha)
-    if alpha * DRAWS < FEWEST_BEYOND:  # Bonferroni's share, for so far out there are too few draws
-        several = int(sound.sum())
-        return [
-            _judged(mean, error, freedom, min(1.0, several * _tail(mean, error, freedom)), alpha / 2 / several)
-            for mean, error, freedom in zip(found.means, errors, found.freedom, strict=True)
-        ]
     covariance = (found.seeds + found.images)[np.ix_(sound, sound)]
-    largest = _largest(covariance / np.outer(errors[sound], errors[sound]))
-    tail_of_all = min(float(special.ndtr(-_critical(largest, alpha))), alpha / 2)
+    largest = Largest(covariance / np.outer(errors[sound], errors[sound]))
+    tail_of_all = min(float(special.ndtr(-largest.critical(alpha))), alpha / 2)
+    freedom = float(found.freedom[sound].min())
     judged = []
-    for mean, error, freedom in zip(found.means, errors, found.freedom, strict=True):
+    for mean, error in zip(found.means, errors, strict=True):
         if not error > 0:
             judged.append(_judged(mean, error, freedom, math.nan, alpha / 2))
             continue
         tail = float(special.stdtr(freedom, -abs(mean) / error))
-        p = float((largest >= -special.ndtri(tail)).mean()) if tail > 0 else 0.0
+        p = largest.beyond(-float(special.ndtri(tail))) if tail > 0 else 0.0
         judged.append(_judged(mean, error, freedom, max(p, 2 * tail), tail_of_all))
     return judged
 
 
 def critical_value(correlation: np.ndarray, alpha: float = ALPHA) -> float:
     """The |z| that the largest of normals with this correlation `[R, R]` exceeds with the probability `alpha`."""
-    return _critical(_largest(correlation), alpha)
+    return Largest(correlation).critical(alpha)
 
 
-def _critical(largest: np.ndarray, alpha: float) -> float:
-    """The draw beyond which fewer than `alpha` lie: p is below `alpha` exactly where |z| is larger."""
-    place = len(largest) - math.ceil(alpha * len(largest) - 1e-6)
-    return float(np.partition(largest, place)[place])
+class Largest:
+    """The distribution of the largest |z| of normals with a correlation `[R, R]`.
+
+    A normal vector is a direction times a length whose square is chi-square (Deak 1980): in each of the directions the
+    length's part is exact, and only the directions, a Sobol sequence, are drawn.
+    """
+
+    def __init__(self, correlation: np.ndarray) -> None:
+        values, vectors = np.linalg.eigh(correlation)
+        kept = values > 1e-9 * values.max()
+        self.rank = int(kept.sum())
+        root = vectors[:, kept] * np.sqrt(values[kept])
+        self._stretch = np.square(np.abs(root @ _directions(self.rank)).max(0))
+
+    def beyond(self, z: float) -> float:
+        """The probability of a larger one."""
+        return float(special.chdtrc(self.rank, z * z / self._stretch).mean())
+
+    def critical(self, alpha: float = ALPHA) -> float:
+        """The |z| beyond which `alpha` lies: by secants in the scale of one normal, where the tail is straight."""
+        single = -float(special.ndtri(alpha / 2))
+        if self.rank == 1:
+            return single
+
+        def lacks(z: float) -> float:
+            return -float(special.ndtri(self.beyond(z) / 2)) - single
+
+        return float(optimize.newton(lacks, x0=single, x1=single + 0.2, tol=1e-13, rtol=1e-14))
 
 
 def _tail(mean: float, error: float, freedom: float) -> float:
@@ -136,16 +154,14 @@ def _judged(mean: float, error: float, freedom: float, p: float, tail: float) ->
     return Judged(p, float(mean - half), float(mean + half))
 
 
-def _largest(correlation: np.ndarray) -> np.ndarray:
-    """The largest |z| `[DRAWS]` of normals with this correlation, always of the same draws."""
-    values, vectors = np.linalg.eigh(correlation)
-    root = vectors * np.sqrt(np.clip(values, 0, None))
-    return np.abs(root @ _normals(len(correlation))).max(0)
-
-
-@lru_cache(maxsize=4)
-def _normals(n: int) -> np.ndarray:
-    return np.random.default_rng(0).standard_normal((n, DRAWS))
+@lru_cache(maxsize=8)
+def _directions(rank: int) -> np.ndarray:
+    """Unit vectors `[rank, DIRECTIONS]`, always the same ones."""
+    if rank == 1:
+        return np.ones((1, 1))
+    places = stats.qmc.Sobol(rank, seed=0).random(DIRECTIONS).T
+    normals = special.ndtri(places)
+    return np.asarray(normals / np.linalg.norm(normals, axis=0))
 
 
 def _positive(matrix: np.ndarray, diagonal: np.ndarray) -> np.ndarray:

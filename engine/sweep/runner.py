@@ -36,6 +36,7 @@ from engine.sweep.analysis_units import EXTERNAL_SCORES
 from engine.sweep.arms import Trial, plan, steps_of
 from engine.sweep.extension import TRIALS_FILE, take_over, with_first_verdict
 from engine.sweep.external import EXTERNAL_FILE, EXTERNAL_FOLD, external_table, open_external
+from engine.sweep.foresight import design_of_datasets, pilot_for
 from engine.sweep.inputs import load_inputs, open_cache
 from engine.sweep.leaks import refuse_unsound
 from engine.sweep.look_results import LookResult
@@ -189,8 +190,19 @@ def _read_out(
     with replacing(run.path / METRICS_FILE) as temporary:
         table.to_parquet(temporary)
     declared = standing_of(run, sweep.config, sweep.classifier.weights_sha256).where
+    tested = [split.dataset for split in splits]
+    pilot = pilot_for(run.home, tested, config, design_of_datasets(tested, config))
     return summarise(
-        config, splits, done, test_images, table, sweep.classifier, declared, external=sweep.external, earlier=looks
+        config,
+        splits,
+        done,
+        test_images,
+        table,
+        sweep.classifier,
+        declared,
+        external=sweep.external,
+        earlier=looks,
+        pilot=pilot,
     )
 
 

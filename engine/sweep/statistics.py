@@ -114,7 +114,7 @@ def two_way_interval(means: np.ndarray, parts: np.ndarray) -> TwoWayInterval:
     `means + G * parts` are pseudo-values: of a difference of accuracies with one image a patient, -1, 0 or 1. Seeds
     are to test images what readers are to cases in a reader study, and the interval is that of such studies:
     a crossed analysis of variance of the pseudo-values (Dorfman, Berbaum and Metz 1992), both factors random, with a
-    t quantile at Satterthwaite's degrees of freedom (as Hillis 2007, the patients' counted too).
+    t quantile at the degrees of freedom of `freedom_of`.
 
     Not defined (NaN) for one seed or one patient. Several at once: `max_t.py`.
     """
@@ -132,6 +132,20 @@ def two_way_interval(means: np.ndarray, parts: np.ndarray) -> TwoWayInterval:
     variance = seeds + images
     if not variance > 0:
         return TwoWayInterval(mean, mean, mean, seeds, images)
-    freedom = variance**2 / (seeds**2 / (n_seeds - 1) + images**2 / (n_patients - 1))
+    freedom = float(freedom_of(np.array((seeds, patients, both)), n_seeds, n_patients))
     half = float(special.stdtrit(freedom, 1 - ALPHA / 2)) * math.sqrt(variance)
     return TwoWayInterval(mean, mean - half, mean + half, seeds, images)
+
+
+def freedom_of(parts: np.ndarray, n_seeds: int, n_patients: int) -> np.ndarray:
+    """Satterthwaite's degrees of freedom of seeds + patients - both, the last two cut off at 0, from these `[3, ...]`.
+
+    All three mean squares count, each with its own (Satterthwaite 1946; Hillis 2007 leaves the patients' out). Infinite
+    where nothing varied.
+    """
+    seeds, patients, both = parts
+    variance = seeds + np.maximum(patients - both, 0.0)
+    images = np.where(patients > both, patients**2 / (n_patients - 1), 0.0)
+    noise = np.where(patients > both, both**2 / ((n_seeds - 1) * (n_patients - 1)), 0.0)
+    error = seeds**2 / (n_seeds - 1) + images + noise
+    return np.divide(variance**2, error, out=np.full(np.shape(variance), np.inf), where=error > 0)

@@ -20,6 +20,7 @@ from engine.sweep.arms import baseline_of, control_of, is_synthetic, primary_arm
 from engine.sweep.checks import Check, self_checks
 from engine.sweep.comparisons import Comparison, compare
 from engine.sweep.external import external_table, external_trials
+from engine.sweep.foresight import design_of
 from engine.sweep.learning_curve import LearningCurve, learning_curve, with_reading
 from engine.sweep.look_results import LookResult, boundary_of, look_in_words, look_result, standing
 from engine.sweep.looks import is_planned
@@ -27,7 +28,7 @@ from engine.sweep.metric_table import Parts, metric_table, patient_parts
 from engine.sweep.metrics import LOG_CLIP, METRICS, majority_accuracy
 from engine.sweep.pool_words import control_of_pools, said_of_pools, unknown_training
 from engine.sweep.positive import positive_index, positive_of_sweep
-from engine.sweep.power import detectable
+from engine.sweep.power import Pilot, detectable
 from engine.sweep.protocol_deviations import Deviation, deviations, dropped_runs
 from engine.sweep.splits import Split
 from engine.sweep.statistics import ALPHA, Interval, cluster_bootstraps
@@ -66,12 +67,13 @@ def summarise(
     checks: Sequence[Check] | None = None,
     external: Dataset | None = None,
     earlier: Sequence[LookResult] = (),
+    pilot: Pilot | None = None,
 ) -> SweepSummary:
     """The content of `summary.json` from the complete table of trials, their test images and `metric_table` of both.
 
     `declared`: where and when metric, share and margin were, see `standing`; `checks`: of the sweep's own results,
-    where they cannot be made again; `earlier`: the planned looks before this one. `config` is that of now
-    (`SweepConfig.at`).
+    where they cannot be made again; `earlier`: the planned looks before this one; `pilot`: the earlier sweep that
+    foretold what this one can show. `config` is that of now (`SweepConfig.at`).
     """
     dataset = splits[0].dataset
     classes, level = dataset.classes, config.level
@@ -159,7 +161,14 @@ def summarise(
         seeds=config.seeds,
         steps=config.steps,
         batch=config.batch,
-        detectable=detectable(len(units), config.seeds, len(config.ratios)),
+        detectable=detectable(
+            design_of(test_images, classes, positive, level),
+            config.metric,
+            config.seeds,
+            len(config.ratios),
+            config.expected_accuracy,
+            pilot,
+        ),
         cells=tuple(_cells(wide, config.metric, parts[config.metric], behind)),
         comparisons=tuple(comparisons),
         averages=tuple(found for found in compared if found.is_mean),

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pandas as pd
 import streamlit as st
 
 from engine.configs import SweepConfig
 from engine.datasets.dataset import Dataset
-from engine.datasets.patients import with_patients
 from engine.report.sweep_words import is_probe, trained_for
 from engine.store.runs import State, list_runs
-from engine.sweep.analysis_units import patients
 from engine.sweep.arms import arm_rule, plan
-from engine.sweep.power import Detectable, detectable
+from engine.sweep.foresight import foreseen
+from engine.sweep.metrics import LOSSES
+from engine.sweep.power import Detectable
 from engine.sweep.statistics import QUICK_LOOK_BELOW
+from engine.sweep.verdict_words import NAMES
 from pages.components.format import duration
 from pages.components.home import home
 from pages.components.run_summary import config_of, status_of, title
@@ -27,14 +27,13 @@ CARD = 250
 
 def in_numbers(tested: Sequence[Dataset], config: SweepConfig) -> None:
     """The smallest difference that this sweep finds, and what limits it; `tested` are its data sets."""
-    n_test = n_tested(tested, config)
     what = "patients" if config.level == "patient" else "images"
-    limits = detectable(n_test, config.seeds, len(config.ratios))
+    limits = foreseen(home(), tested, config)
     st.markdown("**The plan in numbers**")
     with st.container(horizontal=True):
-        _figures(config, limits, n_test, what)
+        _figures(config, limits, what)
     if limits.difference is not None and not too_few(config):
-        st.caption(f"More {limits.limited_by} would lower the smallest difference most.")
+        st.caption(f"{limits.promise} More {limits.limited_by} would lower it most.")
 
 
 def too_few(config: SweepConfig) -> str:
@@ -47,30 +46,29 @@ def too_few(config: SweepConfig) -> str:
     )
 
 
-def _figures(config: SweepConfig, limits: Detectable, n_test: int, what: str) -> None:
-    difference = limits.difference
+def _figures(config: SweepConfig, limits: Detectable, what: str) -> None:
     st.metric(
         "Smallest difference",
-        "none" if difference is None else f"{100 * difference:.1f} points",
+        limits.amount,
         "that it can find",
         delta_color="off",
         delta_arrow="off",
         border=True,
         width=CARD,
         help="A true difference of this size, to the duplicates and to the real images alone, is found four times in "
-        f"five. Assumed: two trained classifiers disagree on {100 * limits.disagreement:.0f} % of the test {what}, "
-        f"half of it with every seed, and seeds differ by {100 * limits.seed_spread:.0f} point.",
+        f"five{limits.reason}.",
     )
     st.metric(
         f"Test {what}",
-        f"{n_test}",
+        f"{limits.n_test}",
         f"± {100 * limits.half_width:.1f} points by chance",
         delta_color="off",
         delta_arrow="off",
         border=True,
         width=CARD,
-        help=f"Half the 95 % Wilson interval of an accuracy of {100 * limits.at:.0f} % on so many test {what}. More "
-        "of them make it smaller; more seeds do not.",
+        help=f"Half the 95 % Wilson interval of an accuracy of {100 * limits.at:.0f} % on so many test {what}"
+        + (f" of {limits.patients} patients or groups" if limits.patients < limits.n_test else "")
+        + ". More of them make it smaller; more seeds do not.",
     )
     st.metric(
         "Repetitions",
@@ -101,25 +99,26 @@ def _count(number: int, what: str) -> str:
 
 def in_plain_words(config: SweepConfig, tested: Sequence[Dataset]) -> str:
     """What the smallest difference means, for somebody who never planned a study."""
-    difference = detectable(n_tested(tested, config), config.seeds, len(config.ratios)).difference
-    if difference is None:
+    limits = foreseen(home(), tested, config)
+    if limits.difference is None and too_few(config):
         return (
             "This sweep cannot show any difference for sure; it gives a first impression, and the verdict will be "
             "**no evidence** whatever happens."
         )
-    points = 100 * difference
-    step = f"say from 75 % right to {75 + points:.1f} %" if points < 20 else "a very large step"
+    if limits.metric in LOSSES:
+        return limits.refusal
+    if limits.difference is None:
+        return (
+            f"{limits.n_test} test {'patients' if config.level == 'patient' else 'images'}: {limits.refusal} It gives "
+            "a first impression, and the verdict will most likely be **no evidence**."
+        )
+    points, at = 100 * limits.difference, 100 * limits.at
+    step = f" (say from {at:.0f} % right to {at + points:.1f} %)" if limits.metric == "accuracy" else ""
     return (
-        f"If synthetic images truly make the classifier better by **{points:.1f} points** or more ({step}), this "
-        "sweep finds it four times in five. A smaller effect will mostly be missed, and the verdict will say "
-        "**no evidence**, which is not the same as no effect."
+        f"If synthetic images truly make the classifier's {NAMES[limits.metric]} better by **{limits.amount}** or more"
+        f"{step}, this sweep finds it four times in five. A smaller effect will mostly be missed, and the verdict will "
+        "say **no evidence**, which is not the same as no effect."
     )
-
-
-def n_tested(tested: Sequence[Dataset], config: SweepConfig) -> int:
-    """Test images, or patients where the sweep judges by patient."""
-    rows = pd.concat([with_patients(dataset, "test") for dataset in tested])
-    return len(set(patients(rows))) if config.level == "patient" else len(rows)
 
 
 def cost(config: SweepConfig) -> str:

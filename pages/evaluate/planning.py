@@ -222,7 +222,7 @@ def usual_arms(
 def choose_shares(dataset: Dataset, base: dict[str, Any], key: str) -> dict[str, Any]:
     """How many images, of which classes, and how often it is repeated."""
     shares, counted = st.columns(2, vertical_alignment="bottom")
-    classes, seeds, looks = st.columns([2, 1, 1], vertical_alignment="bottom")
+    classes, seeds, looks, expected = st.columns([3, 2, 2, 2], vertical_alignment="bottom")
     text = shares.text_input(
         "Shares of synthetic images",
         ", ".join(f"{ratio:g}" for ratio in base["ratios"]),
@@ -259,6 +259,14 @@ def choose_shares(dataset: Dataset, base: dict[str, Any], key: str) -> dict[str,
             help=SweepConfig.model_fields["extra_classes"].description,
         ),
         "seeds": repetitions,
+        "expected_accuracy": expected.number_input(
+            "Expected to be right",
+            0.51,
+            0.99,
+            min(max(base["expected_accuracy"], 0.51), 0.99),
+            key=f"expected-{key}",
+            help=SweepConfig.model_fields["expected_accuracy"].description,
+        ),
     }
 
 

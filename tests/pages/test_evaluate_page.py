@@ -184,6 +184,10 @@ def test_a_click_on_a_point_puts_its_trial_into_the_link(
 
 def test_the_plan_shows_what_it_can_detect_before_it_starts(home: Home, pool: Run, open_page: OpenPage) -> None:
     app = open_page("evaluate")
+    assert "24 test images: So few cannot show any difference of accuracy four times in five" in texts(app)
+    box(app.number_input, "Expected to be right").set_value(0.52).run()
+    assert "finds it four times in five" in texts(app)
+    assert "if 52 % of each class are named right" in texts(app)
     metrics = {metric.label: metric.value for metric in app.metric}
     assert metrics.pop("Smallest difference").endswith(" points")
     assert metrics == {"Test images": "24", "Repetitions": "8", "Trials": "96"}
@@ -346,7 +350,6 @@ def test_a_sweep_again_starts_from_its_settings(
 
 def test_a_quick_look_says_that_it_claims_nothing(home: Home, pool: Run, open_page: OpenPage) -> None:
     app = open_page("evaluate")
-    assert "finds it four times in five" in texts(app)
     next(group for group in app.get("button_group") if "thorough" in group.key).set_value("Quick look").run()
     assert not app.exception
     metrics = {metric.label: metric.value for metric in app.metric}

@@ -30,7 +30,7 @@ from engine.report.tables import (
 )
 from engine.report.training_figures import MAX_POINTS, thinned
 from engine.sweep.comparisons import compare
-from engine.sweep.power import detectable
+from engine.sweep.power import Detectable
 from engine.sweep.summary_model import Classifier, RealNoise, SweepSummary, TestNoise
 from engine.sweep.verdict import judge
 from engine.sweep.verdict_words import Question
@@ -64,7 +64,7 @@ def summary(trials: pd.DataFrame) -> SweepSummary:
         seeds=6,
         steps=300,
         batch=32,
-        detectable=detectable(30, 6, 4),
+        detectable=Detectable(half_width=0.13, n_test=30, difference=0.2, limited_by="test images"),
         comparisons=tuple(found),
         test_noise=TestNoise(real=accuracy),
         verdict=judge(Question(), [], []),

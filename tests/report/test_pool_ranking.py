@@ -15,13 +15,12 @@ from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.runs import Run, State, create_run
 from engine.sweep.metric_table import METRICS_FILE, metric_table
-from engine.sweep.metrics import positive_class
 from engine.sweep.splits import Split
 from engine.sweep.splits import test_table as table_of_tests
 from engine.sweep.summary import summarise
 from engine.sweep.summary_model import SUMMARY_FILE, Classifier, SweepSummary
 from tests.sweep.conftest import make_dataset, make_pool
-from tests.sweep.made_up import make_trials
+from tests.sweep.made_up import POSITIVE, make_trials
 
 
 @pytest.fixture
@@ -37,7 +36,7 @@ def swept(dataset: Dataset, pool: Pool, gain: float, **changes: Any) -> Run:
     splits = [Split(0, dataset, pool)]
     images = table_of_tests(splits, config)
     trials = make_trials(config, splits, images, gain)
-    table = metric_table(trials, images, dataset.classes, positive_class(dataset.classes))
+    table = metric_table(trials, images, dataset.classes, POSITIVE)
     trials.to_parquet(run.path / "trials.parquet")
     images.to_csv(run.path / "test_images.csv", index=False)
     table.to_parquet(run.path / METRICS_FILE)

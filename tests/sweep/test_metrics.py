@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pytest
 import torch
 from sklearn import metrics as sk
 from torchmetrics.functional.classification import multiclass_calibration_error
 
+from engine.configs.evaluation import Metric
 from engine.sweep.calibration_error import ECE_BINS
-from engine.sweep.metrics import auroc, average_precision, majority_accuracy, metrics
+from engine.sweep.metrics import auroc, average_precision, majority_accuracy, metric_of, metrics
 
 
 def draw(classes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -70,6 +73,15 @@ def test_accuracy_lies_between_sensitivity_and_specificity() -> None:
         found = metrics(*draw(2, seed), positive=1)
         low, high = sorted((found["sensitivity"], found["specificity"]))
         assert low - 1e-12 <= found["accuracy"] <= high + 1e-12
+
+
+def test_one_metric_is_that_of_all() -> None:
+    rng = np.random.default_rng(0)
+    for classes in (2, 3):
+        labels, scores = rng.integers(0, classes, 60), rng.dirichlet(np.ones(classes), 60)
+        expected = metrics(labels, scores, positive=0)
+        for name in get_args(Metric):
+            assert metric_of(name, labels, scores, 0) == expected[name]
 
 
 def test_a_test_set_of_one_class_has_no_auroc() -> None:

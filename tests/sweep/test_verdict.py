@@ -11,7 +11,8 @@ import pytest
 from engine.sweep.comparisons import Comparison, compare
 from engine.sweep.verdict import PHANTOM, judge, prefixed, without_claim
 from engine.sweep.verdict_words import Question
-from tests.sweep.simulated import RATIOS, simulate, verdict_of
+from tests.sweep.simulated_worlds import RATIOS, World, simulate, verdict_of
+from tests.sweep.worlds import NULL, everywhere
 
 
 def comparison(against: str, mean: float, arm: str = "real+synthetic", ratio: float = 0.5, n: int = 8) -> Comparison:
@@ -31,7 +32,7 @@ def uncertain(
 
 
 def test_helps_names_the_ratio_and_the_evidence() -> None:
-    verdict = verdict_of(simulate(0, {0.5: 0.12}))
+    verdict = verdict_of(simulate(0, World(effect=(0.0, 0.12, 0.0, 0.0))))
     assert (verdict.verdict, verdict.ratio) == ("helps", 0.5)
     assert (verdict.arm, verdict.against) == ("real+synthetic", "real+duplicates")
     assert verdict.sentence.startswith("Synthetic images help: with 50 % synthetic images added, accuracy was ")
@@ -42,13 +43,13 @@ def test_helps_names_the_ratio_and_the_evidence() -> None:
 
 
 def test_harms_names_the_worst_ratio() -> None:
-    verdict = verdict_of(simulate(0, {0.25: 0.0, 0.5: -0.02, 0.75: -0.08, 1.0: -0.16}))
+    verdict = verdict_of(simulate(0, World(effect=(0.0, -0.02, -0.08, -0.16))))
     assert (verdict.verdict, verdict.ratio) == ("harms", 1.0)
     assert "points lower than with the real images alone" in verdict.sentence
 
 
 def test_one_ratio_may_help_while_another_harms() -> None:
-    verdict = verdict_of(simulate(1, {0.25: 0.12, 0.5: 0.0, 0.75: 0.0, 1.0: -0.2}))
+    verdict = verdict_of(simulate(1, World(effect=(0.12, 0.0, 0.0, -0.2))))
     assert (verdict.verdict, verdict.ratio) == ("helps", 0.25)
     assert "At 100 % they harm." in verdict.sentence
 
@@ -165,7 +166,7 @@ def test_a_lucky_test_set_is_no_evidence_whatever_the_seeds_say() -> None:
 
 
 def test_no_evidence_says_which_noise_hides_smaller_differences() -> None:
-    verdict = verdict_of(simulate(4, dict.fromkeys(RATIOS, 0.002), patients=1000, lasting=0.0, of_seed=0.3))
+    verdict = verdict_of(simulate(4, World(patients=1000, lasting=0.0, of_seed=0.3, effect=everywhere(0.002))))
     assert verdict.verdict == "no evidence"
     assert verdict.sentence.startswith("No evidence that synthetic images help or harm")
     assert "at any share (95 %)" in verdict.sentence
@@ -173,28 +174,25 @@ def test_no_evidence_says_which_noise_hides_smaller_differences() -> None:
 
 
 def test_identical_arms_are_no_evidence() -> None:
-    trials, parts = simulate(0)
-    trials["accuracy"] = 0.8
-    still = {cell: {seed: np.zeros(100) for seed in of_cell} for cell, of_cell in parts.items()}
-    verdict = verdict_of((trials, still))
+    verdict = verdict_of(simulate(0, NULL["nothing differs"]))
     assert verdict.verdict == "no evidence"
     assert "no higher than with as many duplicated" in verdict.sentence
 
 
 @pytest.mark.parametrize("seeds", [2, 3, 5])
 def test_few_seeds_are_a_quick_look_that_claims_nothing(seeds: int) -> None:
-    verdict = verdict_of(simulate(0, dict.fromkeys(RATIOS, 0.14), seeds=seeds))
+    verdict = verdict_of(simulate(0, World(seeds=seeds, effect=everywhere(0.14))))
     assert verdict.verdict == "no evidence"
     assert verdict.sentence.startswith(f"A quick look with {seeds} repetitions claims nothing")
 
 
 def test_one_seed_is_a_quick_look_too() -> None:
-    verdict = verdict_of(simulate(0, seeds=1))
+    verdict = verdict_of(simulate(0, World(seeds=1)))
     assert verdict.sentence.startswith("A quick look with 1 repetition claims nothing")
 
 
 def test_six_seeds_can_claim_what_is_large() -> None:
-    assert verdict_of(simulate(0, dict.fromkeys(RATIOS, 0.14), seeds=6, patients=300)).verdict == "helps"
+    assert verdict_of(simulate(0, World(seeds=6, patients=300, effect=everywhere(0.14)))).verdict == "helps"
 
 
 def test_without_duplicates_no_help_is_claimed_but_harm_is_seen() -> None:
@@ -273,7 +271,8 @@ def test_differences_are_paired_by_seed_at_the_same_ratio() -> None:
 
 
 def test_comparisons_hold_both_intervals() -> None:
-    trials, parts = simulate(0, lasting=1.5)
+    sweep = simulate(0, World(lasting=1.5))
+    trials, parts = sweep.table, sweep.parts
     found = compare(trials, "real+synthetic", "real+duplicates", "accuracy", parts)
     assert [each.ratio for each in found[:-1]] == list(RATIOS)
     assert found[-1].is_mean
@@ -288,7 +287,8 @@ def test_comparisons_hold_both_intervals() -> None:
 
 
 def test_seeds_without_one_of_the_ratios_count_for_none() -> None:
-    trials, parts = simulate(0)
+    sweep = simulate(0, World())
+    trials, parts = sweep.table, sweep.parts
     lost = (trials["arm"] == "real+synthetic") & (trials["ratio"] == 0.5) & (trials["seed"] == 3)
     found = compare(trials.assign(accuracy=trials["accuracy"].mask(lost)), "real+synthetic", "real", "accuracy", parts)
     assert [each.n for each in found] == [7] * 5
