@@ -1,7 +1,7 @@
 """How often a sweep that is read at several planned looks is wrong, and what the looks gain, by simulation.
 
-Sweeps of the last look's repetitions are simulated (`tests/sweep/simulated.py`), and the looks are those of their first
-repetitions, judged as the program judges them. Read each time at 5 % shows what planning saves from. Printed:
+Sweeps of the last look's repetitions are simulated (`tests/sweep/simulated_worlds.py`), and the looks are those of
+their first repetitions, judged as the program judges them. Read each time at 5 % shows what planning saves from. Printed:
 
     python -m benchmarks.looks --sweeps 500
 """
@@ -12,33 +12,30 @@ import argparse
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import pandas as pd
 from scipy import stats
 
 from engine.configs import SweepConfig
-from engine.sweep import max_t
 from engine.sweep.comparisons import Comparison, compare
 from engine.sweep.look_results import LookResult, boundary_of, look_result
 from engine.sweep.metric_table import Parts
 from engine.sweep.statistics import ALPHA
 from engine.sweep.verdict import judge
 from engine.sweep.verdict_words import Question
-from tests.sweep.simulated import RATIOS, simulate
+from tests.sweep.simulated_worlds import Sweep, World, simulate
+from tests.sweep.worlds import NULL, everywhere
 
 LOOKS = (8, 16, 24)
-WORLDS: dict[str, tuple[dict[str, Any], dict[float, float]]] = {
-    "null: luck of the seeds": ({"patients": 300, "lasting": 0.05, "of_seed": 0.3}, {}),
-    "+4 points at all ratios, luck of the seeds": (
-        {"patients": 300, "lasting": 0.05, "of_seed": 0.3},
-        dict.fromkeys(RATIOS, 0.04),
-    ),
-    "null: all noises": ({}, {}),
-    "null: luck of the test set": ({"lasting": 1.5}, {}),
-    "+5 points at all ratios, all noises": ({}, dict.fromkeys(RATIOS, 0.05)),
+WORLDS: dict[str, World] = {
+    "null, luck of the seeds": NULL["luck of the seeds"],
+    "null, all noises": NULL["all noises"],
+    "null, luck of the test set": NULL["luck of the test set"],
+    "+4 points at all shares, luck of the seeds": replace(NULL["luck of the seeds"], effect=everywhere(0.04)),
+    "+5 points at all shares, all noises": World(effect=everywhere(0.05)),
 }
+"""Worlds of `tests/sweep/worlds.py`, read at several numbers of repetitions."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +50,9 @@ class Look:
     information: float
 
 
-def at_looks(sweep: tuple[pd.DataFrame, Parts], config: SweepConfig) -> Iterator[Look]:
+def at_looks(sweep: Sweep, config: SweepConfig) -> Iterator[Look]:
     """The looks at a sweep, one after the other, whatever they find."""
-    trials, parts = sweep
+    trials, parts = sweep.table, sweep.parts
     question = Question()
     earlier: tuple[LookResult, ...] = ()
     for seeds in config.looks:
@@ -64,7 +61,7 @@ def at_looks(sweep: tuple[pd.DataFrame, Parts], config: SweepConfig) -> Iterator
 
         def compared(alpha: float, now: pd.DataFrame = now, known: Parts = known) -> list[list[Comparison]]:
             return [
-                compare(now, question.arm, against, "accuracy", known, alpha)
+                compare(now, question.arm, against, "accuracy", known, alpha=alpha)
                 for against in (question.baseline, str(question.control))
             ]
 
@@ -100,17 +97,15 @@ def main() -> None:
     parser.add_argument("--sweeps", type=int, default=500, help="simulated sweeps of each world")
     parser.add_argument("--first", type=int, default=200_000, help="seed of the first")
     parser.add_argument("--spending", default="obrien-fleming", help="obrien-fleming or pocock")
-    parser.add_argument("--draws", type=int, default=20_000, help="draws of max-t; the program takes 100,000")
     arguments = parser.parse_args()
-    max_t.DRAWS = arguments.draws
     started = time.perf_counter()
     config = SweepConfig.build(
         {"name": "s", "dataset": "d", "pool": "p", "looks": LOOKS} | {"spending": arguments.spending}
     )
-    for name, (world, effect) in WORLDS.items():
+    for name, world in WORLDS.items():
         count, alphas, information, repetitions = Counter[str](), [0.0] * len(LOOKS), [0.0] * len(LOOKS), 0
         for seed in range(arguments.first, arguments.first + arguments.sweeps):
-            looks = list(at_looks(simulate(seed, effect, seeds=LOOKS[-1], **world), config))
+            looks = list(at_looks(simulate(seed, replace(world, seeds=LOOKS[-1])), config))
             for place, look in enumerate(looks):
                 alphas[place] += look.alpha / arguments.sweeps
                 information[place] += look.information / arguments.sweeps

@@ -28,7 +28,7 @@ from engine.store.versioned import Number
 from engine.sweep.comparisons import Comparison, compare
 from engine.sweep.metric_table import Parts
 from engine.sweep.statistics import ALPHA, QUICK_LOOK_BELOW
-from engine.sweep.verdict import Verdict
+from engine.sweep.verdict import ABOVE_REAL, Verdict
 from engine.sweep.verdict_words import amount, capitalised, listed, percent, signed_amount
 
 BOTH_FOUND = float(special.ndtri(0.9))
@@ -144,8 +144,11 @@ def smallest_found(compared: Sequence[Comparison], primary_ratio: float | None =
 
 
 def with_reading(verdict: Verdict, curve: LearningCurve | None) -> Verdict:
-    """What the curve says before a verdict of no evidence, and after one of no relevant difference."""
-    if curve is None or not curve.sentence:
+    """What the curve says before a verdict of no evidence, and after one of no relevant difference.
+
+    Where something was shown to be above the real images, nobody asks whether anything could have been.
+    """
+    if curve is None or not curve.sentence or verdict.sentence.startswith(ABOVE_REAL):
         return verdict
     if verdict.verdict == "no evidence":
         return replace(verdict, sentence=f"{curve.sentence} {verdict.sentence}")

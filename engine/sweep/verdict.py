@@ -38,6 +38,7 @@ RULE = "two-way t, max-t over the ratios and their mean; above the duplicates an
 FORMER_RULE = "sign flip of the seeds (Holm) and intervals for seeds and images; above the duplicates"
 """What sweeps of before were judged by."""
 
+ABOVE_REAL = "Better than the real images alone"
 ONE_GENERATOR = "This is about the images of this pool; other generators, or the same trained again, were not tried."
 PHANTOM = "On the drawn phantom, which says nothing about patients: "
 EXPLORATORY = "Exploratory, for the verdict is about another arm: "
@@ -206,7 +207,7 @@ def _judged(found: _Found) -> Verdict:
         at = _best([each for each in to_baseline if _place(each) in better])
         return found.verdict(
             "no evidence",
-            "Better than the real images alone; not shown better than as many duplicated real images: ",
+            f"{ABOVE_REAL}; not shown better than as many duplicated real images: ",
             at,
             [each for each in to_control if _place(each) == _place(at)],
             needed,

@@ -178,7 +178,7 @@ def test_the_first_screen_answers_how_sure_to_what_copies_and_leaks(pair: Run) -
     sure, compared, copies, leaked = answers(sources)
     row = decisive(sources)
     assert row is not None
-    assert (row["against"], row["metric"]) == ("real+duplicates", "accuracy")
+    assert (row["against"], row["metric"]) == (sources.summary.verdict.against, "accuracy")
     assert sure.answer == f"{100 * row['mean_difference']:+.1f} points"
     assert f"{100 * row['low_total']:+.1f} to {100 * row['high_total']:+.1f} points" in sure.detail
     assert compared.answer == "As many repeated real images"
