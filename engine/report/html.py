@@ -13,7 +13,7 @@ import plotly.offline
 from markupsafe import Markup
 
 from engine.configs.gans import gan_title
-from engine.quality.quality_scores import rows_table
+from engine.quality.quality_scores import COPIES_RULE, FORMER_COPIES_RULE, rows_table
 from engine.report.data_facts import (
     DRAWN,
     changes,
@@ -380,7 +380,10 @@ def _pool(source: PoolSource) -> dict[str, Any]:
                 note for name in score_parts(quality.found) for note in score_notes(quality.found.scores, name)
             )
         ),
-        "memorisation_notes": score_notes(quality.found.memorisation),
+        "memorisation_notes": [
+            *score_notes(quality.found.memorisation),
+            *([FORMER_COPIES_RULE] if quality.found.copies_rule != COPIES_RULE else []),
+        ],
         "figure_scores": _inline(figure_scores(rows_table(quality.found.scores))) if quality.found.scores else "",
         "figure_distances": _inline(figure_neighbour_distances(quality.neighbours)),
         "figure_map": _inline(figure_neighbour_map(quality.neighbours)),
