@@ -188,8 +188,8 @@ def _quality(sources: Sources) -> str:
     return (
         f"{compared}an image is called a copy where it lies so much nearer to one training image than to the next ones "
         "as hardly any held-out real image does, nor the pool to held-out images. DCR, C_T, AuthPct and the copy ratio "
-        f"are held against {SWAPS} permutations of whole patients between training and validation part, and membership of "
-        "patients was inferred from the pool (ratio of distances as a density ratio, arXiv 2302.12580; Newcombe's "
+        f"are held against {SWAPS} permutations of whole patients between training and validation part, and membership "
+        "of patients was inferred from the pool (ratio of distances as a density ratio, arXiv 2302.12580; Newcombe's "
         "interval of the AUC)."
     )
 

@@ -20,7 +20,7 @@ from engine.store.errors import ErsatzError
 from engine.store.hashing import sha256_pixels
 from engine.store.progress import Progress
 
-CONFIG = QualityConfig(name="check", dataset="set", pool="pool")
+CONFIG = QualityConfig(name="check", dataset="set", pool="pool", pixel_shift=2)
 
 
 def pictures(n: int, seed: int, kind: float = 16.0) -> np.ndarray:
@@ -119,9 +119,7 @@ def test_smooth_pools_and_collapsed_ones_are_not_accused() -> None:
     for images in (smooth, collapsed):
         found = found_in(images)
         said = " ".join(found.sentences)
-        assert "look like copies" not in said and "looks like a copy of a training image (" not in said.replace(
-            "None", ""
-        )
+        assert "look like copies" not in said
         assert "carries a trace" not in said and "An attack tells" not in said
         assert found.flags["copy"] <= 3
     assert measure(found_in(smooth), "c_t").value < -3  # which was called copying
@@ -253,8 +251,8 @@ def test_a_stop_is_heeded_at_every_stage() -> None:
         stages.append(progress.stage)
 
     find_copies(TRAIN, part(pictures(20, 3), "pool"), HOLDOUT, CONFIG, note)
-    assert len(set(stages)) == 20  # three times features, thumbnails, pixels; own neighbours, 10 draws
-    for at in range(0, len(stages), 37):
+    assert len(set(stages)) == 16  # four times features, thumbnails, pixels; own neighbours, three for the split
+    for at in range(0, len(stages), 5):
         reached: list[str] = []
         with pytest.raises(Interrupted):
             find_copies(
