@@ -37,7 +37,6 @@ def memorisation_rows(
         rows += _copies(name, of)
         for measure in MEASURES:
             found = swapped.measures[measure, name]
-            expected = 0.5 if measure == "dcr_share" and not isnan(found.expected) else found.expected
             rows.append(
                 MemorisationMeasure(
                     class_name=name,
@@ -45,7 +44,7 @@ def memorisation_rows(
                     value=found.value,
                     low=max(0.0, found.low) if measure != "c_t" else found.low,
                     high=min(1.0, found.high) if measure in ("authpct", "dcr_share") else found.high,
-                    expected=expected,
+                    expected=found.expected,
                     n=n,
                     note=_swap_note(units, swapped.p),
                 )

@@ -88,10 +88,10 @@ class Permuted:
 
     value: float
     expected: float
-    """Median over the swaps."""
+    """What is known to be expected, else the median over the swaps."""
     low: float
     high: float
-    """`value` less the 95 % range of the swaps around what they average: it leaves out `expected` where p < 0.05."""
+    """`value` less the 95 % range of the swaps around what is expected: it leaves out `expected` where p < 0.05."""
 
     @staticmethod
     def alone(value: float) -> Permuted:
@@ -99,10 +99,10 @@ class Permuted:
         return Permuted(value, nan, nan, nan)
 
     @staticmethod
-    def of(values: np.ndarray) -> Permuted:
-        """From the values [1 + SWAPS], the first as it was."""
+    def of(values: np.ndarray, expected: float | None = None) -> Permuted:
+        """From the values [1 + SWAPS], the first as it was; `expected` where theory says it."""
         value, swapped = float(values[0]), values[1:]
-        expected = float(np.median(swapped))
+        expected = float(np.median(swapped)) if expected is None else expected
         # (1 + SWAPS) / 40 from either end: as many as leave a p of 2.5 % on that side
         ordered = np.sort(values)
         rank = len(values) // 40

@@ -191,7 +191,8 @@ def _by_thumbnails(
     for start in range(0, len(images), TOGETHER):
         report(Progress(stage, start, len(images), "images"))
         part = images[start : start + TOGETHER]
-        rows, distances = [], []
+        rows: list[np.ndarray] = []
+        distances: list[np.ndarray] = []
         for mirrored in (False, True):
             queries = _thumbnails(part, offsets, shift, mirrored)
             near = nearest(queries.reshape(-1, queries.shape[2]), middle, min(EACH, len(base)), should_stop=should_stop)

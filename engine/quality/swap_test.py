@@ -22,8 +22,9 @@ REACH = 64
 MOST = 5000
 """Synthetic images taken, drawn at random from a larger pool: more would not outweigh the luck of the patients."""
 
-LEVEL = 0.025
-"""One-sided p of DCR and C_T together up to which the split is said to show in the pool."""
+LEVEL = 0.0125
+"""One-sided p of DCR and C_T together up to which the split is said to show in the pool: half of what the attack takes,
+so that all accusations of a clean pool together stay at about 5 %."""
 
 MEASURES = ("authpct", "dcr_share", "copy_ratio", "c_t")
 
@@ -70,7 +71,7 @@ def swap_test(
         near, rows = first_of(pool, trained)
         per_image = {
             "authpct": authentic(near, rows, own),
-            "dcr_share": nearer_share(pool.rows, trained, classes),
+            "dcr_share": nearer_share(pool.rows, trained, units),
             "copy_ratio": ratio_among(pool, trained, units, k),
         }
         for name, mask in parts.items():
@@ -82,27 +83,43 @@ def swap_test(
         return SwapTest({key: Permuted.alone(of[0]) for key, of in values.items()}, np.nan)
     p_nearer, p_z = ranks_low(-np.array(values["dcr_share", ""])), ranks_low(np.array(values["c_t", ""]))
     p = ranks_low(np.minimum(p_nearer, p_z))[0]
-    return SwapTest({key: Permuted.of(np.array(of)) for key, of in values.items()}, float(p))
+    known = {"dcr_share": 0.5}
+    return SwapTest({key: Permuted.of(np.array(of), known.get(key[0])) for key, of in values.items()}, float(p))
 
 
-def nearer_share(rows: np.ndarray, trained: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Chance [N] that the nearest of the real images is a trained one, were there equally many of both in each class.
+def nearer_share(rows: np.ndarray, trained: np.ndarray, units: Units) -> np.ndarray:
+    """Chance [N] that the nearest of the real images is a trained one, were there equally many patients in both parts.
 
-    `rows` [N, r] of the real images, the nearest first. The larger part of a class is thinned to the size of the
-    smaller: an image is kept with that chance, and the expectation over what is kept is exact, without a draw. The mean
-    is the DCR share; 0.5 is clean.
+    `rows` [N, r] of the real images, the nearest first; `trained` [M]. Of the larger part of a class as many patients
+    are taken as the smaller has: a few patients with many images lie nowhere near as often as many patients do. The
+    expectation over who is taken is exact, without a draw. The mean is the DCR share; over swaps it averages 0.5.
     """
-    keep = np.ones(len(trained))
-    for name in np.unique(classes):
-        of_class = classes == name
-        seen, out = int((of_class & trained).sum()), int((of_class & ~trained).sum())
-        keep[of_class & trained] = min(1.0, out / seen) if seen else 0.0
-        keep[of_class & ~trained] = min(1.0, seen / out) if out else 0.0
-    chance = keep[rows]
+    seen = np.zeros(len(units.trained), bool)
+    seen[units.of_image[trained]] = True
+    found = units.of_image[rows]
+    first = first_of_each(found)
+    chance = np.zeros(rows.shape)  # that a patient is taken, where none before it was
+    for name in np.unique(units.classes):
+        of_class = units.classes == name
+        sides = [of_class & seen, of_class & ~seen]
+        taken = min(int(side.sum()) for side in sides)
+        for side in sides:
+            here = side[found] & first
+            left = side.sum() - np.cumsum(here, 1) + here
+            chance += here * (taken / np.maximum(1, left)).clip(max=1)
     before = np.cumprod(1 - chance, 1)
-    first = chance * np.concatenate((np.ones((len(rows), 1)), before[:, :-1]), 1)
-    total = first.sum(1)
-    return np.divide((first * trained[rows]).sum(1), total, out=np.full(len(rows), 0.5), where=total > 0)
+    nearest = chance * np.concatenate((np.ones((len(rows), 1)), before[:, :-1]), 1)
+    total = nearest.sum(1)
+    return np.divide((nearest * seen[found]).sum(1), total, out=np.full(len(rows), 0.5), where=total > 0)
+
+
+def first_of_each(found: np.ndarray) -> np.ndarray:
+    """Which of the patients [N, r] of a row did not come before in it: bool [N, r]."""
+    order = found.argsort(1, kind="stable")
+    first = np.diff(np.take_along_axis(found, order, 1), axis=1, prepend=-1) != 0
+    out = np.empty_like(first)
+    np.put_along_axis(out, order, first, 1)
+    return out
 
 
 def first_of(found: Neighbours, trained: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

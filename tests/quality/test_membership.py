@@ -23,7 +23,7 @@ def world(random: np.random.Generator, images: int = 4, patients: int = 50) -> t
     return reals, Units.of(groups, np.full(len(reals), "a", object), trained)
 
 
-def tested(pool: np.ndarray, reals: np.ndarray, units: Units, k: int = 10) -> SwapTest:
+def swapping(pool: np.ndarray, reals: np.ndarray, units: Units, k: int = 10) -> SwapTest:
     near, own = nearest(pool, reals, 32), nearest(reals, reals, 32, True)
     return swap_test(near, own, np.full(len(pool), "a", object), np.full(len(reals), "a", object), units, k)
 
@@ -34,7 +34,7 @@ def test_smooth_pools_among_clustered_patients_are_accused_as_often_as_said() ->
     for _ in range(worlds):
         reals, units = world(random)
         pool = (0.5 * random.standard_normal((60, DIM))).astype(np.float32)  # nearer to all than these to each other
-        found = tested(pool, reals, units)
+        found = swapping(pool, reals, units)
         shows += found.shows
         attacked = attack(nearest(reals, pool).distances[:, 0], nearest(reals, reals, 32, True), units)
         holds += attacked.auc.low <= 0.5 <= attacked.auc.high
@@ -47,11 +47,12 @@ def test_noisy_copies_show_in_the_split_and_to_the_attack() -> None:
     reals, units = world(random)
     trained = np.flatnonzero(units.trained[units.of_image])
     pool = (reals[random.choice(trained, 120)] + 0.1 * random.standard_normal((120, DIM))).astype(np.float32)
-    assert tested(pool, reals, units).p == pytest.approx(1 / (1 + SWAPS))
-    found = attack(nearest(reals, pool).distances[:, 0], nearest(reals, reals, 32, True), units)
-    assert found.tells and found.auc.low > 0.8
-    assert (found.members, found.non_members) == (40, 10)
-    assert np.isnan(found.true_positives.value)  # 10 held-out patients say nothing of 1 %
+    found = swapping(pool, reals, units)
+    assert found.shows, found.p
+    attacked = attack(nearest(reals, pool).distances[:, 0], nearest(reals, reals, 32, True), units)
+    assert attacked.tells and attacked.auc.low > 0.8
+    assert (attacked.members, attacked.non_members) == (40, 10)
+    assert np.isnan(attacked.true_positives.value)  # 10 held-out patients say nothing of 1 %
 
 
 def test_units_are_whole_patients_of_their_class() -> None:
@@ -66,16 +67,19 @@ def test_units_are_whole_patients_of_their_class() -> None:
     assert (choices[:, [0, 2, 3, 4]].sum(1) == 2).all() and len(np.unique(choices, axis=0)) == 6
 
 
-def test_the_share_nearer_to_training_is_the_mean_over_subsets_of_equal_size() -> None:
+def test_the_share_nearer_to_training_is_the_mean_over_as_many_patients() -> None:
     random = np.random.default_rng(2)
-    trained = np.arange(12) < 9
-    rows = np.stack([random.permutation(12) for _ in range(40)])
-    classes = np.full(12, "a", object)
+    patients = np.repeat(np.arange(12), 2)  # 9 trained and 3 held-out ones, of two images each
+    units = Units.of(patients.astype(str).astype(object), np.full(24, "a", object), patients < 9)
+    rows = np.stack([random.permutation(24) for _ in range(40)])
     drawn = np.zeros((4000, 40))
-    for draw in drawn:  # each training image is taken by itself, as the expectation is
-        kept = ~trained | (random.random(12) < 3 / 9)
-        draw[:] = trained[rows[np.arange(40), kept[rows].argmax(1)]]
-    np.testing.assert_allclose(nearer_share(rows, trained, classes), drawn.mean(0), atol=0.05)
+    for draw in drawn:
+        kept = np.isin(np.arange(12), [*random.choice(9, 3, replace=False), 9, 10, 11])
+        draw[:] = patients[rows[np.arange(40), kept[patients[rows]].argmax(1)]] < 9
+    found = nearer_share(rows, patients < 9, units)
+    np.testing.assert_allclose(found, drawn.mean(0), atol=0.05)
+    swapped = [nearer_share(rows, trained, units).mean() for trained in units.choices(0)]
+    assert np.mean(swapped) == pytest.approx(0.5, abs=0.02)
 
 
 def test_the_interval_leaves_out_what_is_expected_where_few_swaps_go_so_far() -> None:
