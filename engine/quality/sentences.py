@@ -53,8 +53,8 @@ def limits(extractor: str, skipped: Sequence[str], copies: int) -> list[str]:
     """What the numbers do not say. `skipped`: sentences on scores left out; `copies`: repeated reals left out."""
     said = [
         "These are screens and one attack, not privacy guarantees: an image may give a patient away that no score here "
-        "finds. Copies are found moved by a few pixels, turned by about 5 degrees or resized by about 8 %; beyond that "
-        "they may be missed.",
+        "finds. Copies that were moved by more than a few pixels, turned by more than some 5 degrees, resized by more "
+        "than some 8 %, or several of these at once, may be missed.",
         "No score of images predicts whether they help a classifier; FID does not either. The sweep measures that.",
         _about(extractor),
         "The real images are those of training and validation. Test images are never looked at here.",
