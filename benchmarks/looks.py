@@ -1,7 +1,7 @@
 """How often a sweep that is read at several planned looks is wrong, and what the looks gain, by simulation.
 
 Sweeps of the last look's repetitions are simulated (`tests/sweep/simulated_worlds.py`), and the looks are those of
-their first repetitions, judged as the program judges them. Read each time at 5 % shows what planning saves from. Printed:
+their first repetitions, judged as the program judges them. Read at 5 % each time shows what planning saves from.
 
     python -m benchmarks.looks --sweeps 500
 """

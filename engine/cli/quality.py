@@ -58,6 +58,11 @@ def quality(
         for row in found.scores
     ]
     console.print(table("", ["class", "score", "value (95 %)", "real against real", "n"], rows))
+    rows = [
+        [row.class_name or "all", row.measure, _interval(row.value, row.low, row.high), _number(row.expected), row.n]
+        for row in found.memorisation
+    ]
+    console.print(table("", ["class", "copies and privacy", "value (95 %)", "without copying", "n"], rows))
     for sentence in found.limits:
         console.print(sentence, style="dim", soft_wrap=True, markup=False, highlight=False)
 
@@ -160,8 +165,12 @@ def _flagged(run: Run, pool: str, flag: str) -> list[str]:
     return list(flags["path"][flags["flag"] == flag])
 
 
+def _number(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.3g}"
+
+
 def _interval(value: float, low: float, high: float) -> str:
-    return f"{value:.3g}" if math.isnan(low) else f"{value:.3g} ({low:.3g} to {high:.3g})"
+    return _number(value) if math.isnan(low) else f"{value:.3g} ({low:.3g} to {high:.3g})"
 
 
 def _floor(row: PoolScore) -> str:

@@ -37,10 +37,12 @@ class QualityConfig(Config):
     """Neighbours that span the balls of precision, recall, density and coverage."""
     copy_neighbours: int = Field(default=50, ge=2)
     """Neighbours behind the nearest that the copy ratio compares with."""
-    pixel_shift: int = Field(default=2, ge=0)
-    """Pixels by which a copy may be moved and is still found in the search by pixels; mirrored ones always are."""
+    pixel_shift: int = Field(default=4, ge=0)
+    """Pixels by which a copy may be moved and is still found in the search by pixels; mirrored ones always are, and
+    those turned or resized a little."""
     flag_quantile: float = Field(default=0.01, gt=0, lt=0.5)
-    """Share of held-out real images that may be nearer to training images than a synthetic one before it is flagged."""
+    """Share of images where there can be no copy (held-out ones among the training images, the pool among held-out
+    ones) that may come as near to one image as a synthetic one before it is flagged."""
     exclude: Literal["nothing", "copies"] = "nothing"
     """Whether flagged copies leave the pool at the end (they stay on disk and in the manifest)."""
     seed: int = Field(default=0, ge=0)

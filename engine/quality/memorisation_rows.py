@@ -1,162 +1,108 @@
-"""The measures of memorisation as rows for `scores.json`, and what they mean in words."""
+"""The measures of memorisation as rows for `scores.json`."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isnan, nan
 
 import numpy as np
 
-from engine.quality.flags import Limits
-from engine.quality.memorisation import Share, Z, copying_z, nearer_share, share
+from engine.quality.membership import FALSE_POSITIVES, Attack
+from engine.quality.memorisation import Share, share
+from engine.quality.patient_swaps import FEWEST_HELD_OUT, SWAPS, Units
 from engine.quality.quality_scores import MemorisationMeasure
+from engine.quality.swap_test import MEASURES, SwapTest
 
 FEW = 30
 """Held-out images below which a note says how rough the comparison is."""
 
 
 @dataclass(frozen=True)
-class PerImage:
-    """What is known of each of N images."""
+class CopyShares:
+    """Images flagged as copies: of the pool, of held-out images, and of the pool searched among unseen images."""
 
-    classes: np.ndarray
-    distances: np.ndarray
-    """Of features, to the nearest training image."""
-    authentic: np.ndarray
-    ratio: np.ndarray
-    copies: np.ndarray
-    """Whether the image is flagged as a copy: bool."""
-
-    def of_class(self, name: str) -> PerImage:
-        return self.some(self.classes == name)
-
-    def some(self, those: np.ndarray) -> PerImage:
-        return PerImage(*(getattr(self, field)[those] for field in self.__dataclass_fields__))
+    pool: np.ndarray
+    held_out: np.ndarray
+    unseen: np.ndarray | None
 
 
-@dataclass(frozen=True)
-class Measured:
-    """The pool, and the held-out real images that it is compared with."""
+def memorisation_rows(
+    shares: Mapping[str, CopyShares], swapped: SwapTest, attacked: Attack | None, units: Units
+) -> list[MemorisationMeasure]:
+    """Rows over all images (class '') and for each class of several, as `shares` has them; the attack over all."""
+    rows: list[MemorisationMeasure] = []
+    for name, of in shares.items():
+        n = len(of.pool)
+        rows += _copies(name, of)
+        for measure in MEASURES:
+            found = swapped.measures[measure, name]
+            rows.append(
+                MemorisationMeasure(
+                    class_name=name,
+                    measure=measure,
+                    value=found.value,
+                    low=max(0.0, found.low) if measure != "c_t" else found.low,
+                    high=min(1.0, found.high) if measure in ("authpct", "dcr_share") else found.high,
+                    expected=found.expected,
+                    n=n,
+                    note=_swap_note(units, swapped.p),
+                )
+            )
+    return [*rows, *_attack(attacked)] if attacked is not None else rows
 
-    synthetic: PerImage
-    real: PerImage
 
-    def alike(self) -> Measured:
-        """With the held-out images of the pool's classes alone, where there are any: a pool may lack classes."""
-        those = np.isin(self.real.classes, np.unique(self.synthetic.classes))
-        return Measured(self.synthetic, self.real.some(those)) if those.any() else self
-
-
-def in_all_and_by_class(measured: Measured, nearer: np.ndarray, drawn: float) -> list[MemorisationMeasure]:
-    """Rows over all images (class '') and for each class of several; `nearer` [draws, N] and `drawn` as for
-    `nearer_share`."""
-    rows = _rows("", measured.alike(), nearer, drawn)
-    classes = np.unique(measured.synthetic.classes)
-    for name in classes if len(classes) > 1 else ():
-        part = Measured(measured.synthetic.of_class(name), measured.real.of_class(name))
-        rows += _rows(str(name), part, nearer[:, measured.synthetic.classes == name], drawn)
-    return rows
-
-
-def _rows(name: str, measured: Measured, nearer: np.ndarray, drawn: float) -> list[MemorisationMeasure]:
-    ours, reals = measured.synthetic, measured.real
-    n, m = len(ours.distances), len(reals.distances)
-    against = f"Expected is what {m} held-out real images give" + (
-        "; with so few of them that is rough." if m < FEW else "."
-    )
-
-    def row(measure: str, found: Share, expected: float, note: str) -> MemorisationMeasure:
-        return MemorisationMeasure(
-            class_name=name,
-            measure=measure,
-            value=found.value,
-            low=found.low,
-            high=found.high,
-            expected=expected,
-            n=n,
-            note=note,
+def _copies(name: str, of: CopyShares) -> list[MemorisationMeasure]:
+    n, m = len(of.pool), len(of.held_out)
+    rough = "; with so few of them that is rough." if m < FEW else "."
+    found = [("copy_share", share(of.pool), float(of.held_out.mean()) if m else nan,
+              f"Expected is what {m} held-out real images give{rough}")]  # fmt: skip
+    if of.unseen is not None:
+        found.append(
+            (
+                "unseen_copy_share",
+                share(of.unseen),
+                nan,
+                "The same pool searched among the held-out images, of which it cannot hold copies: the false flags "
+                "that its own smoothness gives.",
+            )
         )
+    return [_row(name, measure, value, expected, n, note) for measure, value, expected, note in found]
 
-    of_sets = (
-        f"Against {len(nearer)} subsets of the training images, each of as many as are held out; the interval holds "
-        "the luck of these sets too."
+
+def _swap_note(units: Units, p: float) -> str:
+    if isnan(p):
+        return (
+            f"Held-out {'patients' if units.known else 'images'} are too few ({units.held_out}; at least "
+            f"{FEWEST_HELD_OUT} are needed) to tell what is expected."
+        )
+    return (
+        f"Expected and interval: {SWAPS} times, {units.words} were swapped between training and held-out part, as many "
+        f"of each class; DCR and C_T of all images together have p = {p:.3f}."
     )
-    rows = [
-        row("copy_share", share(ours.copies), float(reals.copies.mean()) if m else math.nan, against),
-        row("authpct", share(ours.authentic), float(reals.authentic.mean()) if m else math.nan, against),
-        row("dcr_share", nearer_share(nearer, drawn), 0.5, of_sets),
-        row("copy_ratio", _median(ours.ratio), float(np.median(reals.ratio)) if m else math.nan, f"Medians. {against}"),
+
+
+def _attack(attacked: Attack) -> list[MemorisationMeasure]:
+    note = f"{attacked.members} trained against {attacked.non_members} held-out patients (images where unknown)."
+    exact = f"{note} The interval is conservative: it holds the luck of the threshold too." + (
+        f" A false positive rate of {100 * FALSE_POSITIVES:g} % needs {round(1 / FALSE_POSITIVES)} held-out ones."
+        if isnan(attacked.true_positives.value)
+        else ""
+    )
+    return [
+        _row("", "attack_auc", attacked.auc, 0.5, attacked.members, note),
+        _row("", "attack_tpr", attacked.true_positives, FALSE_POSITIVES, attacked.members, exact),
     ]
-    if m:
-        z = copying_z(ours.distances, reals.distances)
-        note = (
-            "Mann-Whitney z in one cell, within 2 of 0 for a perfect generator. Far above 0 it misses the data. It "
-            "grows with the numbers of images."
-        )
-        rows.append(MemorisationMeasure(class_name=name, measure="c_t", value=z, expected=0.0, n=n, note=note))
-    return rows
 
 
-def _median(values: np.ndarray) -> Share:
-    """The median with its 95 % interval from order statistics, whatever the distribution."""
-    ordered, n = np.sort(values), len(values)
-    half = Z * np.sqrt(n) / 2
-    low, high = max(0, int(np.floor(n / 2 - half))), min(n - 1, int(np.ceil(n / 2 + half)))
-    return Share(float(np.median(values)), float(ordered[low]), float(ordered[high]))
-
-
-def in_words(
-    counts: dict[str, int], measures: list[MemorisationMeasure], limits: Limits, held_out: int, alike: int
-) -> list[str]:
-    """What was found, the worst first; `alike` of the held-out images are of the pool's classes."""
-    overall = {row.measure: row for row in measures if row.class_name == ""}
-    n = overall["copy_share"].n
-    expected = overall["copy_share"].expected
-    bad: list[str] = []
-    good: list[str] = []
-    beside = f"{_percent(expected)} of {alike} held-out real images would be called so"
-    if counts["copy"]:
-        found = _percent(overall["copy_share"].value)
-        bad.append(f"{counts['copy']} of {n} synthetic images look like copies of training images ({found}; {beside}).")
-    else:
-        good.append(f"None of {n} synthetic images looks like a copy of a training image ({beside}).")
-    if counts["near-copy"]:
-        good.append(
-            f"Flagged as near copies: {counts['near-copy']} of {n}, nearer to a training image than nearly all "
-            "held-out real images are. A few of any pool are; look at them."
-        )
-    dcr, z = overall["dcr_share"], overall["c_t"].value
-    nearer = (
-        f"{_percent(dcr.value)} of the synthetic images lie nearer to training images than to as many held-out ones "
-        f"({_percent(dcr.low)} to {_percent(dcr.high)}; 50 % is clean)"
+def _row(name: str, measure: str, found: Share, expected: float, n: int, note: str) -> MemorisationMeasure:
+    return MemorisationMeasure(
+        class_name=name,
+        measure=measure,
+        value=found.value,
+        low=found.low,
+        high=found.high,
+        expected=expected,
+        n=n,
+        note=note,
     )
-    copied = counts["copy"] or counts["near-copy"]
-    if dcr.low > 0.5 and z > 3 and not copied:
-        # Far from all real images, which of them is the nearest says nothing; alike as they are, all say it together.
-        good.append(
-            f"{nearer}. They lie farther from any training image than held-out real images do (C_T {z:.1f}), so that "
-            "this is no sign of copying."
-        )
-    elif dcr.low > 0.5:
-        bad.append(f"{nearer}: the generator remembers its training images.")
-    else:
-        good.append(f"{nearer}.")
-    if z < -3:
-        bad.append(
-            f"Synthetic images lie nearer to training images than held-out real ones do (C_T {z:.1f}; 0 is "
-            "expected, far below is copying)."
-        )
-    if counts["repeat"]:
-        bad.append(
-            f"Flagged as repeats of other images of the pool, which add little to it: {counts['repeat']} of {n}."
-        )
-    if limits.copies:
-        good.append(
-            f"{limits.copies} of {held_out} held-out real images are themselves near copies of training images: the "
-            "data set has copies across its splits, or neighbouring slices of one scan. See its audit."
-        )
-    return bad + good
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.1f} %" if 0 < value < 0.1 else f"{100 * value:.0f} %"

@@ -13,6 +13,14 @@ from engine.store.versioned import Number, Result, Versioned
 
 SCORES_FILE = "scores.json"
 
+COPIES_RULE = "swaps"
+"""How copies and memory are judged: against the pool among unseen images, and with patients swapped."""
+
+FORMER_COPIES_RULE = (
+    "This check judged copies by distances to held-out images alone. That accuses smooth pools, and those of few or "
+    "many-imaged patients, too often; check the pool again to have it judged by swaps."
+)
+
 Flag = Literal["copy", "near-copy", "repeat"]
 
 
@@ -115,6 +123,8 @@ class QualityScores(Versioned):
     """What the numbers do not say."""
     excluded: int = 0
     """Images that this check took out of the pool."""
+    copies_rule: str = ""
+    """`COPIES_RULE`; empty for checks of before, whose measures and sentences stay as they were."""
 
     def flagged(self, flag: Flag) -> int:
         """How many images have this flag."""

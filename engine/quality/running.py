@@ -22,7 +22,7 @@ from engine.features.backbones import Backbone
 from engine.features.cache import FeatureCache, Interrupted
 from engine.features.extractors import open_extractor
 from engine.quality.copies import Features, find_copies
-from engine.quality.quality_scores import SCORES_FILE, Counts, Extractor, QualityScores
+from engine.quality.quality_scores import COPIES_RULE, SCORES_FILE, Counts, Extractor, QualityScores
 from engine.quality.results import QualityResult
 from engine.quality.scores import Images, pool_scores
 from engine.quality.sentences import in_words, limits
@@ -141,6 +141,7 @@ def _check(
         sentences=(*copies.sentences, *in_words(scores)),
         limits=(*_of_the_pool(pool), *limits(extractor.name, skipped, int((~first).sum()))),
         excluded=excluded,
+        copies_rule=COPIES_RULE,
     )
     found.write_to(run.path / SCORES_FILE)
 

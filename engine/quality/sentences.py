@@ -52,7 +52,9 @@ def in_words(scores: Sequence[PoolScore]) -> list[str]:
 def limits(extractor: str, skipped: Sequence[str], copies: int) -> list[str]:
     """What the numbers do not say. `skipped`: sentences on scores left out; `copies`: repeated reals left out."""
     said = [
-        "These are screens, not privacy guarantees: an image may give a patient away that no score here finds.",
+        "These are screens and one attack, not privacy guarantees: an image may give a patient away that no score here "
+        "finds. Copies that were moved by more than a few pixels, turned by more than some 5 degrees, resized by more "
+        "than some 8 %, or several of these at once, may be missed.",
         "No score of images predicts whether they help a classifier; FID does not either. The sweep measures that.",
         _about(extractor),
         "The real images are those of training and validation. Test images are never looked at here.",

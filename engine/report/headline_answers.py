@@ -142,16 +142,25 @@ def _copies(sources: Sources) -> Answer:
     gone = f" {left} left the pool before the sweep." if left else ""
     extractors = dict.fromkeys(quality.found.extractor.name for quality in sources.qualities)
     features = "".join(f"{name} features and " for name in extractors if name != "pixels")
+    of_all = [row for q in sources.qualities for row in q.found.memorisation if row.class_name == ""]
+    unseen = [row.value for row in of_all if row.measure == "unseen_copy_share"]
+    attacks = [row for row in of_all if row.measure == "attack_auc"]
+    among = (
+        f" Searched among held-out images, where there can be no copy, {show_percent(max(unseen))} would be."
+        if unseen
+        else ""
+    )
     moved = "moved and mirrored" if all(quality.config["pixel_shift"] for quality in sources.qualities) else "mirrored"
     how = f"Each was compared with every training image by {features}pixels, {moved} too."
-    expected = [row.expected for q in sources.qualities for row in q.found.memorisation if _is_share(row)]
+    expected = [row.expected for row in of_all if row.measure == "copy_share"]
     if expected and not any(math.isnan(share) for share in expected):
         held_out = min(quality.found.counts.valid for quality in sources.qualities)
-        how += f" Of {held_out} held-out real images {show_percent(max(expected))} would be called a copy."
+        how += f" Of {held_out} held-out real images {show_percent(max(expected))} would be called a copy.{among}"
+    gone += _attack(attacks)
     if unchecked := [source.name for source in sources.pools if source.quality is None]:
         gone += f" Not checked: the pool of {', '.join(unchecked)}."
     if not copies and not near:
-        tone: Literal["good", "bad", "unknown"] = "unknown" if unchecked else "good"
+        tone: Literal["good", "bad", "unknown"] = "unknown" if unchecked or any(map(_tells, attacks)) else "good"
         return Answer(question, "None was found", f"{how} {images} synthetic images.{gone}", tone)
     words = f"{copies or 'no'} {'copy' if copies == 1 else 'copies'}, {near} near {'copy' if near == 1 else 'copies'}"
     words = words[0].upper() + words[1:]
@@ -159,8 +168,17 @@ def _copies(sources: Sources) -> Answer:
     return Answer(question, f"{words} of {images}", f"{how}{gone}", tone)
 
 
-def _is_share(row: MemorisationMeasure) -> bool:
-    return row.measure == "copy_share" and row.class_name == ""
+def _attack(attacks: list[MemorisationMeasure]) -> str:
+    """The attack that did best, in a sentence; empty where none was tried."""
+    if not attacks:
+        return ""
+    best = max(attacks, key=lambda row: row.low)
+    did = "tells who was trained on better than chance" if _tells(best) else "did not find who was trained on"
+    return f" An attack on the pool {did} (AUC {best.value:.2f}, {best.low:.2f} to {best.high:.2f}; 0.5 is chance)."
+
+
+def _tells(row: MemorisationMeasure) -> bool:
+    return row.low > row.expected
 
 
 def excluded_images(sources: Sources) -> int:

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from engine.configs.evaluation import LEARNING_CURVE
 from engine.configs.gans import gan_title
-from engine.quality.quality_scores import rows_table
+from engine.quality.quality_scores import COPIES_RULE, FORMER_COPIES_RULE, rows_table
 from engine.report.checklist import checklist, checklist_sentence
 from engine.report.data_facts import (
     DRAWN,
@@ -549,7 +549,10 @@ def _pool(source: PoolSource) -> dict[str, Any]:
                 note for name in score_parts(quality.found) for note in score_notes(quality.found.scores, name)
             )
         ),
-        "memorisation_notes": score_notes(quality.found.memorisation),
+        "memorisation_notes": [
+            *score_notes(quality.found.memorisation),
+            *([FORMER_COPIES_RULE] if quality.found.copies_rule != COPIES_RULE else []),
+        ],
         "figure_scores": _inline(figure_scores(rows_table(quality.found.scores))) if quality.found.scores else "",
         "figure_distances": _inline(figure_neighbour_distances(quality.neighbours)),
         "figure_map": _inline(figure_neighbour_map(quality.neighbours)),

@@ -35,8 +35,9 @@ UNKNOWN_START = (
 
 
 MEMORISED = (
-    "The search for copies is a screen, not a privacy guarantee: an image may give a patient away in ways that no "
-    "distance shows. Scores of image quality do not predict whether the images help a classifier."
+    "The search for copies is a screen and the attack on the patients' privacy is one of many: that they find nothing "
+    "guarantees nothing, since an image may give a patient away in ways that no distance shows. Scores of image "
+    "quality do not predict whether the images help a classifier."
 )
 NOT_MEASURED = (
     "Whether synthetic images help a classifier says nothing about their privacy: a generator may have memorised "

@@ -47,6 +47,13 @@ SCORES: dict[str, Score] = {
     ),
     "diversity": Score("Diversity", "how much the images differ; the real ones are 1", "near"),
     "copy_share": Score("Copies", "share of images that look like a copy of a training image", "lower", 2, True),
+    "unseen_copy_share": Score(
+        "Copies of unseen images",
+        "the same search among held-out images, where there can be no copy: how many flags are false",
+        "lower",
+        2,
+        True,
+    ),
     "authpct": Score(
         "Authentic (AuthPct)",
         "share of synthetic images farther from their nearest training image than that one is from its own",
@@ -61,7 +68,24 @@ SCORES: dict[str, Score] = {
         2,
         True,
     ),
-    "c_t": Score("Copying test (C_T)", "z of the distances to training images; far below 0 is copying", "higher", 1),
+    "c_t": Score(
+        "Copying test (C_T)",
+        "z of the distances to training images; below what swapped patients give, the pool lies nearer than it should",
+        "higher",
+        1,
+    ),
+    "attack_auc": Score(
+        "Attack (AUC)",
+        "how often an attack on the pool ranks a trained patient above a held-out one; 0.5 is chance",
+        "lower",
+    ),
+    "attack_tpr": Score(
+        "Attack at 1 % false accusations",
+        "share of trained patients that the attack names while it wrongly names 1 % of the held-out ones",
+        "lower",
+        2,
+        True,
+    ),
     "copy_ratio": Score(
         "Copy ratio", "distance to the nearest over that to the next training images; near 0 is a copy", "higher"
     ),

@@ -59,7 +59,8 @@ def copies(run: Run, neighbours: pd.DataFrame | None, pool: Pool | None, folder:
             pair(run, row, by, pool, folder)
     st.caption(
         "Ratio: distance to the nearest training image over the mean distance to those behind it; far below 1, one "
-        "training image is much nearer than all others. Pixel distance: after the best small shift and mirroring."
+        "training image is much nearer than all others. Pixel distance: after the best small shift, turn, zoom and "
+        "mirroring."
     )
 
 

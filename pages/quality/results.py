@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from engine.quality.quality_scores import SCORES_FILE, Flag, QualityScores
+from engine.quality.quality_scores import COPIES_RULE, FORMER_COPIES_RULE, SCORES_FILE, Flag, QualityScores
 from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run
@@ -35,10 +35,10 @@ FLAG_CARDS: tuple[tuple[str, Flag, str], ...] = (
     (
         "Copies",
         "copy",
-        "As near to a training image as hardly any held-out real image is, both by features and by pixels, even when "
-        "moved or mirrored.",
+        "So much nearer to one training image than to all others as hardly any held-out real image is, nor this pool "
+        "to images that no generator saw, even when moved, turned, resized a little or mirrored.",
     ),
-    ("Near copies", "near-copy", "As near as that in one of the two ways only, or a little less so."),
+    ("Near copies", "near-copy", "As near as that by features or by pixels only. A few of any pool are."),
     ("Repeats", "repeat", "Equal, or nearly equal, to another image of the pool."),
 )
 """Title, flag, and what it means."""
@@ -122,6 +122,8 @@ def in_words(found: QualityScores, pool: Pool | None) -> None:
     box, icon = (st.warning, ":material/content_copy:") if copied else (st.info, ":material/fact_check:")
     box(f"**{first}**", icon=icon)
     flag_cards(found, pool)
+    if found.copies_rule != COPIES_RULE:
+        st.caption(FORMER_COPIES_RULE)
     _bullets(others[:FIRST])
     if rest := others[FIRST:]:
         with st.expander(f"{len(rest)} more in words", icon=":material/notes:"):

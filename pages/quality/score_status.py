@@ -22,7 +22,8 @@ WORST = {"precision": 0.0, "recall": 0.0, "density": 0.0, "coverage": 0.0, "two_
 QUESTIONS = {
     "Do the images look real?": ("precision", "density", "kid", "fid", "two_sample"),
     "Are they as varied as real ones?": ("recall", "coverage", "diversity"),
-    "Are they copies?": ("copy_share", "authpct", "dcr_share", "copy_ratio", "c_t"),
+    "Are they copies?": ("copy_share", "unseen_copy_share", "authpct", "copy_ratio"),
+    "Do they give away who was trained on?": ("attack_auc", "attack_tpr", "dcr_share", "c_t"),
 }
 ANSWERS = {
     GOOD: "As real images",
@@ -30,6 +31,8 @@ ANSWERS = {
     FAR: "Far from real images",
 }
 COPY_ANSWERS = {GOOD: "No sign of it", WORSE: "Look at the pairs", FAR: "Look at the pairs"}
+PRIVACY_ANSWERS = {GOOD: "Not found by these tests", WORSE: "More than chance", FAR: "More than chance"}
+"""Of tests that may miss much: what is not found may be there."""
 CARD = 360
 """Pixels of a card."""
 LEGEND = (
@@ -56,26 +59,31 @@ def score_status(row: AnyScore) -> str:
 
 
 def cards(found: QualityScores, class_name: str) -> None:
-    """The three questions with their answers, and below each the scores that it is answered by."""
+    """The questions with their answers, and below each the scores that it is answered by."""
     rows: dict[str, AnyScore] = {row.name: row for row in found.memorisation if row.class_name == ""}
     rows |= found.of_class(class_name)
     with st.container(horizontal=True):
         for question, names in QUESTIONS.items():
             own = {name: rows[name] for name in names if name in rows}
             if own:
-                _card(question, own, "copy_share" in names)
+                _card(question, own, _answers(names))
     st.caption(LEGEND)
 
 
-def _card(question: str, rows: dict[str, AnyScore], copies: bool) -> None:
+def _answers(names: tuple[str, ...]) -> dict[str, str]:
+    if "attack_auc" in names:
+        return PRIVACY_ANSWERS
+    return COPY_ANSWERS if "copy_share" in names else ANSWERS
+
+
+def _card(question: str, rows: dict[str, AnyScore], answers: dict[str, str]) -> None:
     found = [score_status(row) for row in rows.values()]
     worst = next((level for level in (FAR, WORSE, GOOD) if level in found), "")
     with st.container(border=True, width=CARD, gap="small"):
         st.markdown(f"**{question}**")
         if worst:
             colour, icon = LOOKS[worst]
-            words = (COPY_ANSWERS if copies else ANSWERS)[worst]
-            st.badge(words, icon=icon, color=colour)  # type: ignore[arg-type]
+            st.badge(answers[worst], icon=icon, color=colour)  # type: ignore[arg-type]
         st.markdown("  \n".join(_lines(rows)))
 
 

@@ -132,7 +132,7 @@ def test_progress_and_stops() -> None:
     seen: list[Progress] = []
     most_alike(images, base, nothing(30), 1, report=seen.append, stage="here")
     assert {(progress.stage, progress.total, progress.unit) for progress in seen} == {
-        ("here, thumbnails", 18, "shifts"),
+        ("here, thumbnails", 30, "images"),
         ("here", 30, "images"),
     }
     with pytest.raises(Interrupted):
