@@ -34,7 +34,7 @@ SAME_AT_RATIOS = 0.5
 """Assumed part of what an arm does to an image that it does at another ratio, too."""
 TO_DUPLICATES, TO_REAL = 0.5, 0.75
 """Assumed correlations of the differences at two ratios, which share test images and half of what an arm does to them,
-and those to the real images the real arm, too; where none of them has a true difference."""
+and those to the real images the real arm, too; where none of them has a true difference, as far as luck lasts."""
 WITH_BOTH = 0.5
 """Correlation of the differences to the duplicates and to the real images, which share the synthetic arm, where it is
 not computed."""

@@ -343,6 +343,7 @@ def test_a_sweep_again_starts_from_its_settings(
     run = make_sweep(home, pool, settings={"ratios": (0.3,), "metric": "auroc", "seeds": 9})
     app = open_page("evaluate", again=run.id)
     assert "Starts from the settings of Sweep phantom-sweep" in texts(app)
+    assert "if arms differ by as much luck as in the sweep phantom-sweep" in texts(app), "the finished sweep is a pilot"
     press(app, "Start sweep")
     assert [(config.ratios, config.metric, config.seeds) for config in submitted] == [((0.3,), "auroc", 9)]
     assert "again" not in app.query_params

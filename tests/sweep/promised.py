@@ -23,6 +23,7 @@ PROMISED: dict[str, tuple[World, float]] = {
     "accuracy, 100 images": (World(), 0.85),
     "accuracy, 600 images": (World(patients=600), 0.85),
     "accuracy of 94 %, 200 images": (World(patients=200), 0.94),
+    "accuracy, 20 patients of 11 images": (World(patients=20, images=11), 0.85),
     "accuracy of 75 %, 20 patients of 11 images": (World(patients=20, images=11), 0.75),
     "accuracy, 60 patients of 4 images": (World(patients=60, images=4), 0.85),
     "accuracy, 3 classes, 150 images": (World(patients=150, shares=(1, 1, 1)), 0.85),

@@ -22,6 +22,7 @@ from engine.sweep.expected_luck import (
 )
 from engine.sweep.foresight import design_of
 from engine.sweep.power import Pilot, detectable, foretold, smallest_difference
+from tests.sweep.promised import PROMISED, design_of_world, pilot_of
 
 
 def design(*shares: int, images: int = 1) -> Design:
@@ -109,6 +110,18 @@ def test_a_pilot_takes_the_place_of_the_assumptions() -> None:
     quarter = detectable(tested, "accuracy", 8, 4, 0.85, Pilot(name="first", luck=calm, accuracy=0.85))
     assert assumed.difference is not None
     assert quarter.difference == pytest.approx(assumed.difference / 2, rel=0.15)
+
+
+def test_a_sweep_tells_the_luck_of_its_world() -> None:
+    """From what a summary keeps of the comparisons, about as much as the assumptions that the world was made by."""
+    world, accuracy = PROMISED["accuracy, 600 images"]
+    tested = design_of_world(world)
+    pilot, expected = pilot_of(world, accuracy, 7, tested), expected_luck(tested, "accuracy", accuracy)
+    assert expected is not None
+    assert pilot.accuracy == pytest.approx(accuracy, abs=0.04)
+    assert pilot.luck.lasting == pytest.approx(expected.lasting, rel=0.4)
+    assert pilot.luck.per_seed == pytest.approx(expected.per_seed, rel=0.6)
+    assert 0 < pilot.luck.between[0] < pilot.luck.between[1] < 1, "those to the real images share the real arm, too"
 
 
 @pytest.mark.parametrize(
