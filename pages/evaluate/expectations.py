@@ -109,7 +109,7 @@ def in_plain_words(config: SweepConfig, tested: Sequence[Dataset]) -> str:
         return limits.refusal
     if limits.difference is None:
         return (
-            f"{limits.n_test} test {'patients' if config.level == 'patient' else 'images'}: {limits.refusal} It gives "
+            f"{limits.n_test} test {'patients' if config.level == 'patient' else 'images'}. {limits.refusal} It gives "
             "a first impression, and the verdict will most likely be **no evidence**."
         )
     points, at = 100 * limits.difference, 100 * limits.at
