@@ -70,10 +70,6 @@ class _Found:
     declared: bool
     """Whether there were other ratios, which were declared not to count."""
 
-    def like(self, comparison: Comparison, others: list[Comparison]) -> Comparison | None:
-        """Of the others, the one at the same ratio."""
-        return next((other for other in others if _place(other) == _place(comparison)), None)
-
     def verdict(
         self,
         verdict: Literal["helps", "harms", "no relevant difference", "no evidence"],
@@ -89,14 +85,7 @@ class _Found:
         for each in then:
             change = change_in_words(each.mean_difference, self.question.metric)
             parts.append(f"{change} than {others_in_words(each.against)} ({brief_evidence(each)})")
-        classical = self.like(at, self.to_classical)
-        sentences = [f"{opening}{' and '.join(parts)}.", *more]
-        if classical is not None:
-            low, high = interval_ends(classical)
-            sentences.append(
-                f"Against classical augmentation alone: {signed_amount(classical.mean_difference, classical.metric)}, "
-                f"{low} to {high}."
-            )
+        sentences = [f"{opening}{' and '.join(parts)}.", *more, *_beside_classical(at, self.to_classical)]
         if verdict != "no evidence" and at.generators == 1:
             sentences.append(ONE_GENERATOR)
         if self.declared:
@@ -128,7 +117,12 @@ def judge(
         best = _best(to_baseline)
         return Verdict(
             "no evidence",
-            f"A quick look with {repetitions(n)} claims nothing: {compared(best, question)}.",
+            " ".join(
+                [
+                    f"A quick look with {repetitions(n)} claims nothing: {compared(best, question)}.",
+                    *_beside_classical(best, to_classical),
+                ]
+            ),
             f"At least {QUICK_LOOK_BELOW} repetitions, better 8: how much fewer of them vary is too poorly known.",
             None if best.is_mean else best.ratio,
             arm,
@@ -286,6 +280,16 @@ def _needed(best: Comparison, question: Question) -> str:
         "A new sweep with more repetitions, their number fixed before it starts: adding some to this one until it "
         "claims something would find what is not there."
     )
+
+
+def _beside_classical(at: Comparison, to_classical: Sequence[Comparison]) -> list[str]:
+    """The difference to the practical alternative at the same ratio, where that arm is there."""
+    for each in to_classical:
+        if _place(each) == _place(at):
+            low, high = interval_ends(each)
+            difference = signed_amount(each.mean_difference, each.metric)
+            return [f"Against classical augmentation alone: {difference}, {low} to {high}."]
+    return []
 
 
 def _by_itself(comparison: Comparison) -> Comparison:

@@ -184,7 +184,7 @@ def test_a_click_on_a_point_puts_its_trial_into_the_link(
 
 def test_the_plan_shows_what_it_can_detect_before_it_starts(home: Home, pool: Run, open_page: OpenPage) -> None:
     app = open_page("evaluate")
-    assert "24 test images: So few cannot show any difference of accuracy four times in five" in texts(app)
+    assert "24 test images. So few cannot show any difference of accuracy four times in five" in texts(app)
     box(app.number_input, "Expected to be right").set_value(0.52).run()
     assert "finds it four times in five" in texts(app)
     assert "if 52 % of each class are named right" in texts(app)

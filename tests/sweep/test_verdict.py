@@ -128,6 +128,10 @@ def test_classical_augmentation_is_always_in_the_sentence() -> None:
     for effect in (0.1, 0.0, -0.1):
         found = judge(Question(), [comparison("real", effect)], [comparison("real+duplicates", effect)], classical)
         assert "Against classical augmentation alone: +0.4 points, -1.0 to +1.8." in found.sentence
+    few = [replace(comparison("real", 0.1), n=3)]
+    quick = judge(Question(), few, [comparison("real+duplicates", 0.1)], classical)
+    assert quick.sentence.startswith("A quick look with 3 repetitions claims nothing")
+    assert quick.sentence.endswith("Against classical augmentation alone: +0.4 points, -1.0 to +1.8.")
 
 
 def test_differences_within_a_margin_that_was_set_do_not_matter() -> None:
