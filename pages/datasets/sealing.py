@@ -60,7 +60,13 @@ def reveal_dialog(dataset: Dataset) -> None:
     )
     reason = st.text_input("Reason", key=f"reason-{dataset.name}", placeholder="such as: the final evaluation")
     with st.container(horizontal=True):
-        pressed = st.button("Reveal the test part", type="primary", icon=":material/lock_open:", **guarded(Role.EDITOR))
+        pressed = st.button(
+            "Reveal the test part",
+            type="primary",
+            icon=":material/lock_open:",
+            key=f"reveal-now-{dataset.name}",
+            **guarded(Role.EDITOR),
+        )
         if st.button("Not yet", key="reveal-not-yet"):
             st.rerun()
     show_command(f"python -m engine dataset reveal {dataset.name} --reason {shlex.quote(reason or '...')}")

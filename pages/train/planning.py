@@ -128,8 +128,9 @@ def _choices(frozen: list[Dataset], origin: SourceRun | None) -> tuple[Dataset, 
     )
     of_each = numbers.number_input(
         "Of each",
-        1,
-        MOST_GENERATORS,
+        min_value=1,
+        max_value=MOST_GENERATORS,
+        value=1,
         key=f"of-each-{tag}",
         help="Several are trained with seeds of their own; a sweep of a pool of all can tell their luck from a result.",
     )

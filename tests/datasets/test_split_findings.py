@@ -34,7 +34,8 @@ def test_it_falls_with_more_images_and_none_is_shown_by_a_few() -> None:
 
 
 def test_the_assumptions_are_those_of_the_sweep() -> None:
-    assert (ASSUMED_ACCURACY, DISAGREEMENT, POWER) == (power.ASSUMED_ACCURACY, power.DISAGREEMENT, power.POWER)
+    assumed = power.USUAL_ACCURACY, power.disagreement_at(power.USUAL_ACCURACY), power.POWER
+    assert assumed == pytest.approx((ASSUMED_ACCURACY, DISAGREEMENT, POWER))
 
 
 def rows(splits: dict[str, int], groups: list[str] | None = None) -> pd.DataFrame:

@@ -51,7 +51,7 @@ def test_of_volumes_and_pages_the_slice_that_the_import_took(
         folder = tmp_path / "set" / "ab"[number % 2]
         folder.mkdir(parents=True, exist_ok=True)
         write(folder / f"p{number}", volume(number))
-    values = {"name": "set", "source": str(tmp_path / "set"), "size": 16, "freeze": False, **settings}
+    values = {"name": "set", "source": str(tmp_path / "set"), "size": 16, "positive": "b", "freeze": False, **settings}
     dataset = import_dataset(home, ImportConfig.build(values))
     how = preparation(home, "set", 16, "L")
     for number in range(3):

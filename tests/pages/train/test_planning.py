@@ -41,12 +41,26 @@ def test_start_submits_one_run_for_each_class_and_shows_the_first(
     submissions = Submissions(monkeypatch)
     app = open_page("train")
     assert next(box for box in app.selectbox if box.label == "Preset").value == "demo"
-    app.number_input[0].set_value(5.0)
+    of_each, length = app.number_input[:2]
+    assert (of_each.label, of_each.value) == ("Of each", 1)
+    length.set_value(5.0)
     press_start(app)
     assert [config.class_name for config in submissions.configs] == list(CLASSES)
     assert {(config.kimg, config.g_channels) for config in submissions.configs} == {(5.0, 32)}
     assert Run(home, app.query_params["run"]).config()["class_name"] == CLASSES[0]
     assert app.get("button_group")[0].value == "watch"
+
+
+def test_several_generators_of_each_class_have_seeds_of_their_own(
+    home: Home, monkeypatch: pytest.MonkeyPatch, open_page: OpenPage
+) -> None:
+    make_dataset(home)
+    submissions = Submissions(monkeypatch)
+    app = open_page("train")
+    clean(app.number_input[0].set_value(3).run())
+    press_start(app)
+    made = [(config.class_name, config.seed) for config in submissions.configs]
+    assert made == [(name, seed) for seed in range(3) for name in CLASSES]
 
 
 def test_start_one_conditional_run(home: Home, monkeypatch: pytest.MonkeyPatch, open_page: OpenPage) -> None:
