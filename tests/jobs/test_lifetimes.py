@@ -49,6 +49,7 @@ def test_a_run_outlives_the_process_that_submitted_it(scripted: Home) -> None:
 def test_a_worker_logs_its_beginning_and_its_end(scripted: Home) -> None:
     run = jobs.submit(scripted, training("quick"))
     assert ended(run) is State.FINISHED
+    until(lambda: len(run.log_path.read_text().splitlines()) == 2)  # its last line follows its last state
     first, last = run.log_path.read_text().splitlines()
     at = r"=== \d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
     assert re.fullmatch(rf"{at} train {run.id}", first)
