@@ -57,7 +57,7 @@ def refuse_unfit(config: SweepConfig, external: Dataset, splits: Sequence[Split]
     hashes = set(rows["sha256"])
     for split in splits:
         seen = {
-            f"in the data set {split.dataset.name}": set(split.dataset.manifest["sha256"]),
+            f"in the data set {split.dataset.name}": set(split.dataset.rows()["sha256"]),
             "among the images that the generators of the pool saw": split.pool.training_hashes,
             "in the pool": set(split.pool.rows()["sha256"]),
         }
