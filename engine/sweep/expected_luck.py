@@ -96,10 +96,12 @@ class Luck:
     def variance(self, seeds: int) -> float:
         return self.per_seed / seeds + self.lasting
 
-    def freedom(self, seeds: int) -> float:
-        """Satterthwaite's degrees of freedom, as the test will have them."""
+    def freedom(self, seeds: int, generators: int = 1) -> float:
+        """Satterthwaite's degrees of freedom, as the test will have them; of several generators a class, each counts
+        once, however many seeds it has."""
         own = self.per_seed / seeds
-        return self.variance(seeds) ** 2 / (own**2 / (seeds - 1) + self.variance(seeds) ** 2 / (self.patients - 1))
+        repeated = generators if generators > 1 else seeds
+        return self.variance(seeds) ** 2 / (own**2 / (repeated - 1) + self.variance(seeds) ** 2 / (self.patients - 1))
 
 
 def disagreement_at(accuracy: float) -> float:

@@ -15,6 +15,7 @@ import pandas as pd
 from engine.configs import SweepConfig
 from engine.datasets.dataset import Dataset
 from engine.datasets.patients import with_patients
+from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.runs import Run, State, list_runs
@@ -22,6 +23,7 @@ from engine.sweep.analysis_units import Level, units_of
 from engine.sweep.expected_luck import TO_DUPLICATES, TO_REAL, USUAL_ACCURACY, Design, Luck
 from engine.sweep.positive import positive_index, positive_of_sweep
 from engine.sweep.power import Detectable, Pilot, detectable
+from engine.sweep.splits import named_splits
 from engine.sweep.statistics import QUICK_LOOK_BELOW
 from engine.sweep.summary_model import SUMMARY_FILE, SweepSummary
 
@@ -35,7 +37,10 @@ def foreseen(home: Home, tested: Sequence[Dataset], config: SweepConfig) -> Dete
     """What the planned sweep can show on the test images of its data sets (the folds of one, or one)."""
     design = design_of_datasets(tested, config)
     pilot = pilot_for(home, tested, config, design)
-    return detectable(design, config.metric, config.seeds, len(config.ratios), config.expected_accuracy, pilot)
+    generators = Pool.open(Run(home, named_splits(config)[0].pool)).generators_a_class
+    return detectable(
+        design, config.metric, config.seeds, len(config.ratios), config.expected_accuracy, pilot, generators
+    )
 
 
 def design_of_datasets(tested: Sequence[Dataset], config: SweepConfig) -> Design:

@@ -83,6 +83,8 @@ class Detectable:
     """Whose noise is the larger part then."""
     pilot: str = ""
     """The sweep whose differences foretold it; empty: the assumptions did."""
+    generators: int = 1
+    """Generators of each class that take turns over the seeds."""
 
     @property
     def amount(self) -> str:
@@ -110,8 +112,13 @@ class Detectable:
     @property
     def reason(self) -> str:
         """Where that comes from, to follow a statement."""
+        alike = (
+            f"; the {self.generators} generators of a class are taken to differ no more than seeds do"
+            if self.generators > 1
+            else ""
+        )
         if self.pilot:
-            return f", if arms differ by as much luck as in the sweep {self.pilot}"
+            return f", if arms differ by as much luck as in the sweep {self.pilot}{alike}"
         parts = [
             f"{100 * self.at:.0f} % of each class are named right",
             f"two classifiers of a seed disagree on {100 * self.disagreement:.0f} % of it, half of that with every "
@@ -120,7 +127,7 @@ class Detectable:
         ]
         if 0 < self.patients < self.n_test:
             parts.append("half of what befalls an image befalls all images of its patient")
-        return f", if {', '.join(parts[:-1])} and {parts[-1]}"
+        return f", if {', '.join(parts[:-1])} and {parts[-1]}{alike}"
 
 
 def detectable(
@@ -130,6 +137,7 @@ def detectable(
     ratios: int,
     accuracy: float = USUAL_ACCURACY,
     pilot: Pilot | None = None,
+    generators: int = 1,
 ) -> Detectable:
     """What a sweep of this test set can show, before it starts.
 
@@ -147,8 +155,9 @@ def detectable(
         patients=design.patients,
         disagreement=disagreement_at(accuracy),
         pilot="" if pilot is None else pilot.name,
+        generators=generators,
     )
-    luck, difference = _foreseen(design, metric, seeds, ratios, accuracy, pilot)
+    luck, difference = _foreseen(design, metric, seeds, ratios, accuracy, pilot, generators)
     if luck is None or difference is None:
         return found
     limit: Literal["test images", "seeds"] = "test images" if luck.lasting > luck.per_seed / seeds else "seeds"
@@ -171,7 +180,13 @@ def foretold(limits: Detectable, seeds: int, level: str = "image") -> str:
 
 
 def _foreseen(
-    design: Design, metric: str, seeds: int, ratios: int, accuracy: float, pilot: Pilot | None
+    design: Design,
+    metric: str,
+    seeds: int,
+    ratios: int,
+    accuracy: float,
+    pilot: Pilot | None,
+    generators: int,
 ) -> tuple[Luck | None, float | None]:
     """The luck at the smallest difference, and that difference."""
     if seeds < QUICK_LOOK_BELOW or metric in LOSSES:
@@ -182,7 +197,9 @@ def _foreseen(
         luck = expected_luck(design, metric, accuracy, round(truth, 4))
         if luck is not None and at_none is not None and pilot is not None:
             luck = pilot.scaled(luck, at_none)
-        return luck, math.inf if luck is None else smallest_difference(luck, seeds, ratios) or math.inf
+        if luck is None:
+            return luck, math.inf
+        return luck, smallest_difference(luck, seeds, ratios, generators) or math.inf
 
     luck, high = found(0.0)
     if luck is None:
@@ -207,7 +224,7 @@ def _foreseen(
 
 
 @lru_cache(maxsize=256)
-def smallest_difference(luck: Luck, seeds: int, ratios: int) -> float | None:
+def smallest_difference(luck: Luck, seeds: int, ratios: int, generators: int = 1) -> float | None:
     """The true difference, to the duplicates and to the real images alike, that is found at one ratio with 80 % power;
     None when no difference could be.
 
@@ -217,7 +234,7 @@ def smallest_difference(luck: Luck, seeds: int, ratios: int) -> float | None:
     total = luck.variance(seeds)
     if seeds < QUICK_LOOK_BELOW or not total > 0:
         return None
-    freedom = luck.freedom(seeds)
+    freedom = luck.freedom(seeds, generators)
     limits = special.ndtr(
         [_largest_normal(ratios, round(a, 2), round(b, 2)) for a, b in zip(luck.between, luck.with_others, strict=True)]
     )

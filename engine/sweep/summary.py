@@ -168,6 +168,7 @@ def summarise(
             len(config.ratios),
             config.expected_accuracy,
             pilot,
+            generators,
         ),
         cells=tuple(_cells(wide, config.metric, parts[config.metric], behind)),
         comparisons=tuple(comparisons),
