@@ -132,10 +132,11 @@ def metric_interval(metric: str, values: np.ndarray, parts: np.ndarray, behind: 
     return share_interval(mean, half, behind.patients, few=0 if metric in RANKING else FEW)
 
 
-def mean_and_half(values: np.ndarray, parts: np.ndarray, rarest: int) -> tuple[float, float]:
+def mean_and_half(values: np.ndarray, parts: np.ndarray, rarest: int, most: float = math.inf) -> tuple[float, float]:
     """Mean over seeds `[S]` and half the width of its two-way interval, on its own scale; NaN where unknown.
 
-    As `two_way_interval`, but the patients' degrees of freedom are those of the rarest class that counts.
+    As `two_way_interval`, but the patients' degrees of freedom are those of the rarest class that counts, and there are
+    `most` degrees of freedom at most.
     """
     found = two_way_interval(values, parts)
     if not math.isfinite(found.low) or rarest < 2:
@@ -145,7 +146,7 @@ def mean_and_half(values: np.ndarray, parts: np.ndarray, rarest: int) -> tuple[f
     variance = seeds + images
     if not variance > 0:
         return found.mean, 0.0
-    freedom = variance**2 / (seeds**2 / (len(values) - 1) + images**2 / (rarest - 1))
+    freedom = min(variance**2 / (seeds**2 / (len(values) - 1) + images**2 / (rarest - 1)), most)
     return found.mean, float(special.stdtrit(freedom, 1 - ALPHA / 2)) * math.sqrt(variance)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from engine.store.versioned import Number
-from engine.sweep.max_t import alone, crossed, together
+from engine.sweep.max_t import alone, crossed, together, with_luck_of_generators
 from engine.sweep.metric_table import Parts
 from engine.sweep.metrics import gain_sign
 from engine.sweep.statistics import ALPHA, seed_interval
@@ -86,7 +86,8 @@ def compare(
 
     `turns` says of each seed which of several generators made its synthetic images. Seeds are nested in generators
     then, and the mean over the seeds of a generator takes the place of a seed in the analysis of variance: its mean
-    square holds the luck of the generators and of the seeds, at one degree of freedom less than there are generators.
+    square holds the luck of the generators and of the seeds, at one degree of freedom less than there are generators
+    (`max_t.with_luck_of_generators`).
     """
     scores, sign = _scores(trials, metric), gain_sign(metric)
     pairs = {}
@@ -112,9 +113,10 @@ def compare(
     )
     made_by = [turns[seed] for seed in seeds] if turns else []
     makers = len(set(made_by))
-    if makers > 1:
-        values, moved = (by_generator(each, made_by) for each in (values, moved))
     found = crossed(values, moved)
+    if makers > 1:
+        of_generators = crossed(by_generator(values, made_by), by_generator(moved, made_by))
+        found = with_luck_of_generators(found, of_generators, makers)
     return [
         replace(
             comparison,

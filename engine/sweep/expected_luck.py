@@ -97,11 +97,11 @@ class Luck:
         return self.per_seed / seeds + self.lasting
 
     def freedom(self, seeds: int, generators: int = 1) -> float:
-        """Satterthwaite's degrees of freedom, as the test will have them; of several generators a class, each counts
-        once, however many seeds it has."""
+        """Satterthwaite's degrees of freedom, as the test will have them; of several generators a class, one less than
+        there are of them."""
         own = self.per_seed / seeds
-        repeated = generators if generators > 1 else seeds
-        return self.variance(seeds) ** 2 / (own**2 / (repeated - 1) + self.variance(seeds) ** 2 / (self.patients - 1))
+        usual = self.variance(seeds) ** 2 / (own**2 / (seeds - 1) + self.variance(seeds) ** 2 / (self.patients - 1))
+        return min(usual, generators - 1) if generators > 1 else usual
 
 
 def disagreement_at(accuracy: float) -> float:

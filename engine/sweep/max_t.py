@@ -75,6 +75,24 @@ def crossed(values: np.ndarray, parts: np.ndarray) -> Crossed:
     return Crossed(means, seeds, images, freedom_of(parts_of_variance, n_seeds, n_patients))
 
 
+def with_luck_of_generators(of_seeds: Crossed, of_generators: Crossed, generators: int) -> Crossed:
+    """The luck of generators added to that of seeds and patients, from the same differences by seed and by generator.
+
+    The means over the seeds of a generator vary by its luck and by that of its seeds. There are few of them, so that
+    they may agree by chance alone: a difference varies no less than when the generators are taken as they are, and its
+    degrees of freedom are one less than there are generators, whatever else varies (Satterthwaite's, from so uncertain
+    a mean square, are too many). How differences at several ratios go together is taken from the seeds, which are more.
+    """
+    errors = of_seeds.errors
+    larger = np.fmax(errors, of_generators.errors)
+    scale = np.divide(larger, errors, out=np.ones_like(errors), where=errors > 0)
+    whole = (of_seeds.seeds + of_seeds.images) * np.outer(scale, scale)
+    np.fill_diagonal(whole, larger**2)
+    return Crossed(
+        of_seeds.means, whole - of_seeds.images, of_seeds.images, np.fmin(of_seeds.freedom, generators - 1.0)
+    )
+
+
 def alone(found: Crossed, alpha: float = ALPHA) -> list[Judged]:
     """Each difference by itself, as if it were the only one: for one that was declared."""
     return [

@@ -104,8 +104,9 @@ class Detectable:
         """Why no difference can be promised, where there are seeds enough."""
         if self.metric in LOSSES:
             return f"What difference of the {NAMES[self.metric]} would be found is not foretold."
+        these = f"{self.generators} generators of a class" if self.generators > 1 else "So few"
         return (
-            f"So few cannot show any difference of {NAMES[self.metric]} four times in five, not even that to a "
+            f"{these} cannot show any difference of {NAMES[self.metric]} four times in five, not even that to a "
             f"classifier without errors{self.reason}."
         )
 

@@ -158,9 +158,11 @@ def _of_column(
         difference = sign * np.array([ours[seed][0] - theirs[seed][0] for seed in order])
         influence = sign * np.stack([ours[seed][1] - theirs[seed][1] for seed in order])
         made_by = [turns.get(seed, 0) for seed in order]
-        if len(set(made_by)) > 1:
+        several = len(set(made_by)) > 1
+        most = len(set(made_by)) - 1 if several else math.inf  # as `max_t.with_luck_of_generators`
+        if several:
             difference, influence = (by_generator(of[None], made_by)[0] for of in (difference, influence))
-        mean, half = mean_and_half(difference, influence, part.rarest)
+        mean, half = mean_and_half(difference, influence, part.rarest, most)
         wide = np.zeros((len(difference), total))
         wide[:, places[value]] = influence
         values.append(difference)
@@ -174,13 +176,14 @@ def _of_column(
         )  # fmt: skip
     if len(rows) < 2:
         return rows
-    return _held_apart(rows, np.array(values), np.stack(moved), min(sizes))
+    return _held_apart(rows, np.array(values), np.stack(moved), min(sizes), most)
 
 
 def _held_apart(
-    rows: list[SubgroupDifference], values: np.ndarray, moved: np.ndarray, rarest: int
+    rows: list[SubgroupDifference], values: np.ndarray, moved: np.ndarray, rarest: int, most: float
 ) -> list[SubgroupDifference]:
-    """With each difference held against the mean of the others; degrees of freedom as of the smallest subgroup."""
+    """With each difference held against the mean of the others; degrees of freedom as of the smallest subgroup, and
+    `most` at most."""
     n, n_seeds = len(rows), values.shape[1]
     contrast = (np.eye(n) * n - 1) / (n - 1)  # 1 for its own, -1 / (n - 1) for every other
     if n == 2:
@@ -190,7 +193,7 @@ def _held_apart(
         a, b = np.diag(found.seeds), np.diag(found.images)
         with np.errstate(invalid="ignore", divide="ignore"):
             freedom = (a + b) ** 2 / (a**2 / (n_seeds - 1) + b**2 / (rarest - 1))
-        found = replace(found, freedom=np.where(a + b > 0, freedom, math.inf))
+        found = replace(found, freedom=np.fmin(np.where(a + b > 0, freedom, math.inf), most))
         p = [judged.p for judged in together(found)]
     else:
         p = [math.nan] * len(contrast)
