@@ -279,10 +279,14 @@ def _sentences(ranking: Ranking, task: Task) -> list[str]:
 
 
 def _limits(ranking: Ranking) -> list[str]:
-    unknown = [each.pool.called for each in ranking.pools if each.pool.unknown_training]
-    if not unknown:
-        return []
-    return [f"Whether the generator of {_and(unknown)} saw test images is not known; if it did, its gain is too large."]
+    limits = [
+        "It ranks the images of these pools as they are: the luck of training a generator is in no interval of it."
+    ]
+    if unknown := [each.pool.called for each in ranking.pools if each.pool.unknown_training]:
+        limits.append(
+            f"Whether the generator of {_and(unknown)} saw test images is not known; if it did, its gain is too large."
+        )
+    return limits
 
 
 def _plain(value: float, metric: str) -> str:
