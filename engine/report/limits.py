@@ -108,7 +108,7 @@ def _narrow(summary: SweepSummary) -> list[str]:
     """Where simulated intervals were found too narrow (docs/protocol.md): few patients, ranks, near the ceiling."""
     real = next((cell.mean for cell in summary.cells if (cell.arm, cell.ratio) == ("real", 0.0)), math.nan)
     why = {
-        f"{summary.n_groups} patients or groups are few": 0 < summary.n_groups <= FEW_PATIENTS,
+        f"{summary.n_groups} test images or groups of them are few": 0 < summary.n_groups <= FEW_PATIENTS,
         f"{NAMES[summary.metric]} is a metric of ranks": summary.metric in RANKING,
         "nearly all images are named right": summary.metric not in LOSSES and real >= NEAR_CEILING,
     }
