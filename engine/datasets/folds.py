@@ -6,10 +6,7 @@ of its own. Every image of the parent is a test image in exactly one fold.
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,14 +14,13 @@ import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
 
 from engine.datasets import copies, splitting
-from engine.datasets.audit import audit, blocking
-from engine.datasets.dataset import Dataset, frozen_now, list_datasets, reason_not_to_freeze, write_manifest
-from engine.datasets.image_stats import MEASURED, measured
+from engine.datasets.dataset import Dataset, list_datasets
+from engine.datasets.derived import write_derived
+from engine.datasets.image_stats import measured
 from engine.datasets.manifest import usable
 from engine.datasets.seal import refuse_sealed
 from engine.datasets.splitting import CUT
 from engine.store.errors import ErsatzError
-from engine.store.files import new_folder
 from engine.store.home import Home
 
 
@@ -143,37 +139,6 @@ def _valid_share(dataset: Dataset) -> float:
 
 
 def _write(dataset: Dataset, name: str, manifest: pd.DataFrame, fact: dict[str, Any]) -> None:
-    """Make the fold's folder, all of it or nothing."""
-    findings = audit(manifest, dataset.path)
-    accepted = dataset.info.frozen.accepted if dataset.info.frozen else ()
-    if grave := [finding for finding in blocking(findings) if finding["name"] not in accepted]:
-        raise ErsatzError(f"Fold {fact['number']} of {dataset.name} cannot be used. {reason_not_to_freeze(grave)}")
-    manifest = manifest.drop(columns=list(MEASURED))
-    info = dataset.info.model_copy(
-        update={
-            "name": name,
-            "label": f"{dataset.label}, fold {fact['number']} of {fact['folds']}",
-            "config": {**dataset.info.config, "name": name},
-            "audit": dataset.info.audit.model_copy(update={"findings": findings}),
-            "provenance": dataset.info.provenance.model_copy(update={"fold": fact}),
-            "frozen": frozen_now(manifest, dataset.info, blocking(findings)),
-        }
-    )
-    with new_folder(dataset.home.dataset(name)) as folder:
-        for path in manifest["path"]:
-            link(dataset.path / path, folder / path)
-        write_manifest(folder / "manifest.csv", manifest)
-        info.write_to(folder / "dataset.json")
-
-
-def link(source: Path, target: Path) -> None:
-    """The same file under a second name; a copy where the file system has no such links."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(source, target)
-    except FileNotFoundError:
-        raise ErsatzError(
-            f"{source} is missing; the image as imported is expected. Restore it, or import the data again."
-        ) from None
-    except OSError:
-        shutil.copy2(source, target)
+    label = f"{dataset.label}, fold {fact['number']} of {fact['folds']}"
+    refusal = f"Fold {fact['number']} of {dataset.name} cannot be used."
+    write_derived(dataset, name, manifest, label, {"fold": fact}, refusal)

@@ -13,13 +13,12 @@ import numpy as np
 import pandas as pd
 
 from engine.datasets import copies
-from engine.datasets.audit import audit, blocking
-from engine.datasets.dataset import Dataset, frozen_now, reason_not_to_freeze, write_manifest
-from engine.datasets.folds import fold_of, link
-from engine.datasets.image_stats import MEASURED, measured
+from engine.datasets.dataset import Dataset
+from engine.datasets.derived import write_derived
+from engine.datasets.folds import fold_of
+from engine.datasets.image_stats import measured
 from engine.datasets.manifest import is_usable
 from engine.store.errors import ErsatzError
-from engine.store.files import new_folder
 
 HELD_BACK = "held back for a control"
 """Why these images are excluded."""
@@ -64,31 +63,13 @@ def hold_back(dataset: Dataset, per_class: int = 0, seed: int = 0) -> Dataset:
 
 
 def _write(dataset: Dataset, name: str, fact: dict[str, Any]) -> None:
-    """All of the folder or nothing."""
     manifest = measured(dataset.manifest, dataset.path)
     train = manifest[is_usable(manifest) & (manifest["split"] == "train")]
     chosen = _drawn(train, dataset, fact["per_class"], fact["seed"])
     manifest.loc[chosen, "excluded"] = HELD_BACK
-    findings = audit(manifest, dataset.path)
-    accepted = dataset.info.frozen.accepted if dataset.info.frozen else ()
-    if grave := [finding for finding in blocking(findings) if finding["name"] not in accepted]:
-        raise ErsatzError(f"{dataset.name} cannot be used without these images. {reason_not_to_freeze(grave)}")
-    manifest = manifest.drop(columns=list(MEASURED))
-    info = dataset.info.model_copy(
-        update={
-            "name": name,
-            "label": f"{dataset.label}, without images held back for a control",
-            "config": {**dataset.info.config, "name": name},
-            "audit": dataset.info.audit.model_copy(update={"findings": findings}),
-            "provenance": dataset.info.provenance.model_copy(update={"held_back": fact}),
-            "frozen": frozen_now(manifest, dataset.info, blocking(findings)),
-        }
-    )
-    with new_folder(dataset.home.dataset(name)) as folder:
-        for path in manifest["path"]:
-            link(dataset.path / path, folder / path)
-        write_manifest(folder / "manifest.csv", manifest)
-        info.write_to(folder / "dataset.json")
+    label = f"{dataset.label}, without images held back for a control"
+    refusal = f"{dataset.name} cannot be used without these images."
+    write_derived(dataset, name, manifest, label, {"held_back": fact}, refusal)
 
 
 def _drawn(train: pd.DataFrame, dataset: Dataset, per_class: int, seed: int) -> list[Any]:

@@ -17,7 +17,7 @@ from PIL import Image
 
 from engine.configs.pools import ControlPoolConfig
 from engine.datasets.dataset import Dataset
-from engine.datasets.folds import link
+from engine.datasets.derived import link
 from engine.datasets.holding_back import held_back_rows
 from engine.sampling.pool_info import PoolInfo, PoolOrigin, PoolParent
 from engine.sampling.pools import MANIFEST_FILE, Pool, write_pool
@@ -57,13 +57,9 @@ def make_control(run: Run, config: ControlPoolConfig, report: Report, should_sto
         (run.path / row["path"]).parent.mkdir(parents=True, exist_ok=True)
         write()
         rows.append(row)
-    info = PoolInfo(
+    info = PoolInfo.made_for(
+        dataset,
         name=config.name,
-        dataset=dataset.name,
-        dataset_fingerprint=dataset.fingerprint,
-        size=dataset.size,
-        channels=dataset.channels,
-        mode=dataset.mode,
         classes=tuple(name for name in dataset.classes if any(row["class"] == name for row in rows)),
         generators=parent.info.generators if parent else (),
         origin=_origin(config, parent),

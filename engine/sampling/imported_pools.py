@@ -76,13 +76,9 @@ def import_pool(run: Run, config: ImportedPoolConfig, report: Report, should_sto
         source=config.source,
         found=(*_on_hashes(config, training, dataset), *found.sentences, *notes),
     )
-    info = PoolInfo(
+    info = PoolInfo.made_for(
+        dataset,
         name=config.name,
-        dataset=dataset.name,
-        dataset_fingerprint=dataset.fingerprint,
-        size=dataset.size,
-        channels=dataset.channels,
-        mode=dataset.mode,
         classes=tuple(name for name in dataset.classes if (rows["class"] == name).any()),
         generators=(),
         origin=origin,

@@ -14,7 +14,7 @@ import pandas as pd
 
 from engine.configs.pools import MixedPoolConfig
 from engine.datasets.dataset import Dataset
-from engine.datasets.folds import link
+from engine.datasets.derived import link
 from engine.sampling.pool_info import PoolInfo, PoolOrigin, PoolParent
 from engine.sampling.pools import MANIFEST_FILE, SOURCE, Pool, write_pool
 from engine.store.errors import ErsatzError
@@ -105,13 +105,9 @@ def mix_pools(run: Run, config: MixedPoolConfig, report: Report, should_stop: Sh
         kept = {key: row[key] for key in ("class", "seed", "generator", "generator_sha256", "sha256")}
         rows.append({"path": path, **kept, "excluded": "", SOURCE: f"{pool.run.id}/{row['path']}"})
     origins = [pool.info.origin for pool in pools]
-    info = PoolInfo(
+    info = PoolInfo.made_for(
+        dataset,
         name=config.name,
-        dataset=dataset.name,
-        dataset_fingerprint=dataset.fingerprint,
-        size=dataset.size,
-        channels=dataset.channels,
-        mode=dataset.mode,
         classes=tuple(name for name in dataset.classes if name in numbers),
         generators=tuple(dict.fromkeys(each for pool in pools for each in pool.info.generators)),
         origin=PoolOrigin(

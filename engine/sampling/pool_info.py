@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field
 
+from engine.datasets.dataset import Dataset
 from engine.store.versioned import Result, Versioned
 
 INFO_FILE = "pool.json"
@@ -69,6 +70,12 @@ class PoolInfo(Versioned):
     noise: Literal["const", "random", "none"] = "const"
     origin: PoolOrigin | None = None
     """Of images that were not sampled from generators of this home."""
+
+    @classmethod
+    def made_for(cls, dataset: Dataset, **values: Any) -> Self:
+        """Of a pool whose images have the form of the data set's, pinned to the split that it has now."""
+        form = {"size": dataset.size, "channels": dataset.channels, "mode": dataset.mode}
+        return cls(dataset=dataset.name, dataset_fingerprint=dataset.fingerprint, **form, **values)
 
     @property
     def control(self) -> str:

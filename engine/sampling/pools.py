@@ -293,13 +293,9 @@ def _check_generators(
 
 def _begin(run: Run, config: PoolConfig, samplers: list[Sampler], dataset: Dataset, wanted: list[str]) -> None:
     """Write what is known before the first image; clear what a killed attempt left half-written."""
-    info = PoolInfo(
+    info = PoolInfo.made_for(
+        dataset,
         name=config.name,
-        dataset=dataset.name,
-        dataset_fingerprint=dataset.fingerprint,
-        size=dataset.size,
-        channels=dataset.channels,
-        mode=dataset.mode,
         classes=tuple(wanted),
         generators=tuple(
             PoolGenerator(run=info.run, sha256=info.sha256, classes=info.classes)

@@ -98,12 +98,12 @@ def compare(
     seeds = sorted(set.intersection(*(set(found) for _, found in pairs.values()))) if pairs else []
     if not seeds:
         return []
-    values = sign * _and_mean(np.array([[found[seed] for seed in seeds] for _, found in pairs.values()]))
+    values = sign * and_mean(np.array([[found[seed] for seed in seeds] for _, found in pairs.values()]))
     ratios = [*pairs, math.nan][: len(values)]
     comparisons = [_comparison(arm, ratio, against, metric, row) for ratio, row in zip(ratios, values, strict=True)]
     if parts is None:
         return comparisons
-    moved = sign * _and_mean(
+    moved = sign * and_mean(
         np.stack(
             [
                 np.stack([parts[arm, ratio][seed] - parts[other][seed] for seed in seeds])
@@ -143,7 +143,7 @@ def by_generator(of_seeds: np.ndarray, made_by: Sequence[int]) -> np.ndarray:
     return np.stack([of_seeds[:, np.equal(made_by, maker)].mean(1) for maker in makers], axis=1)
 
 
-def _and_mean(rows: np.ndarray) -> np.ndarray:
+def and_mean(rows: np.ndarray) -> np.ndarray:
     """With their mean as one more row, where there are several."""
     return np.concatenate((rows, rows.mean(0, keepdims=True))) if len(rows) > 1 else rows
 

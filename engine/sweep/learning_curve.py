@@ -29,7 +29,7 @@ from engine.sweep.comparisons import Comparison, compare
 from engine.sweep.metric_table import Parts
 from engine.sweep.statistics import ALPHA, QUICK_LOOK_BELOW
 from engine.sweep.verdict import ABOVE_REAL, Verdict
-from engine.sweep.verdict_words import amount, capitalised, listed, percent, signed_amount
+from engine.sweep.verdict_words import amount, listed, percent, signed_amount
 
 BOTH_FOUND = float(special.ndtri(0.9))
 """Standard errors beyond the bound at which a difference is found nine times in ten, and two of them at least eight."""
@@ -206,14 +206,3 @@ def _sentence(curve: LearningCurve, reading: Literal["able", "unable", "unclear"
 def _end(value: float, metric: str) -> str:
     """An end of an interval, with its sign and without its unit."""
     return signed_amount(value, metric).removesuffix(" points")
-
-
-def curve_title(curve: LearningCurve) -> str:
-    """For a section of its own: what the curve says, in a few words."""
-    words = {
-        "able": "more real images do help here",
-        "unable": "nothing to gain could be seen here",
-        "unclear": "whether there was anything to gain is not known",
-        "": "too few repetitions to say",
-    }
-    return capitalised(words[curve.reading])

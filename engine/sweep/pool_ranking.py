@@ -19,6 +19,7 @@ import pandas as pd
 
 from engine.sweep.analysis_units import Level
 from engine.sweep.arms import baseline_of, control_of
+from engine.sweep.comparisons import and_mean
 from engine.sweep.max_t import Judged, crossed, together
 from engine.sweep.metric_table import Parts, patient_parts
 from engine.sweep.statistics import ALPHA, QUICK_LOOK_BELOW
@@ -201,8 +202,8 @@ def _family(
         parted = np.stack(
             [np.stack([of_pool[mine][seed] - of_pool[theirs][seed] for seed in seeds]) for mine, theirs in cells]
         )
-        values.append(_and_mean(rows))
-        moved.append(_and_mean(parted))
+        values.append(and_mean(rows))
+        moved.append(and_mean(parted))
     return _judged(np.concatenate(values), np.concatenate(moved))
 
 
@@ -222,10 +223,6 @@ def _pairs(
     two = list(combinations(range(len(pools)), 2))
     gains = _judged(np.stack([level[a] - level[b] for a, b in two]), np.stack([moved[a] - moved[b] for a, b in two]))
     return [Pair(pools[a].called, pools[b].called, gain) for (a, b), gain in zip(two, gains, strict=True)]
-
-
-def _and_mean(rows: np.ndarray) -> np.ndarray:
-    return np.concatenate((rows, rows.mean(0, keepdims=True))) if len(rows) > 1 else rows
 
 
 def _judged(values: np.ndarray, moved: np.ndarray) -> list[Gain]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 
 from engine.configs import ImportConfig
-from engine.datasets import folds as folds_module
+from engine.datasets import derived
 from engine.datasets.dataset import Dataset, list_datasets
 from engine.datasets.folds import fold_of, folds_of, make_folds, parent_of_folds
 from engine.datasets.importing import import_dataset
@@ -84,8 +85,8 @@ def test_images_are_linked_and_copied_where_links_fail(patients: Dataset, monkey
         raise OSError("no links here")
 
     for fold in make_folds(patients, 2):
-        folds_module.shutil.rmtree(fold.path)
-    monkeypatch.setattr(folds_module.os, "link", fail)
+        shutil.rmtree(fold.path)
+    monkeypatch.setattr(derived.os, "link", fail)
     copied = make_folds(patients, 2)[0]
     assert copied.fingerprint == linked.fingerprint
     assert not (copied.path / path).samefile(patients.path / path)
@@ -95,7 +96,7 @@ def test_images_are_linked_and_copied_where_links_fail(patients: Dataset, monkey
 def test_equal_folds_are_reused_and_a_lost_one_is_made_again(patients: Dataset) -> None:
     before = make_folds(patients, 3)
     times = [fold.info.frozen.time for fold in before]
-    folds_module.shutil.rmtree(before[1].path)
+    shutil.rmtree(before[1].path)
     after = make_folds(patients, 3)
     assert [fold.fingerprint for fold in after] == [fold.fingerprint for fold in before]
     again = [fold.info.frozen.time for fold in after]
@@ -142,5 +143,5 @@ def test_parent_of_folds_wants_each_fold_once(patients: Dataset) -> None:
             parent_of_folds(patients.home, wrong)
     with pytest.raises(ErsatzError, match="set is no fold"):
         parent_of_folds(patients.home, ["set", *names[1:]])
-    folds_module.shutil.rmtree(made[0].path)
+    shutil.rmtree(made[0].path)
     assert folds_of(patients) == []

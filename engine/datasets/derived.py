@@ -1,0 +1,60 @@
+"""Data sets that hold the images of another one, as hard links where the disk allows it, with a split of their own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from engine.datasets.audit import audit, blocking
+from engine.datasets.dataset import Dataset, frozen_now, reason_not_to_freeze, write_manifest
+from engine.datasets.image_stats import MEASURED
+from engine.store.errors import ErsatzError
+from engine.store.files import new_folder
+
+
+def write_derived(
+    dataset: Dataset, name: str, manifest: pd.DataFrame, label: str, provenance: dict[str, Any], refusal: str
+) -> None:
+    """Make the frozen data set `name` from `dataset` with another manifest (as `image_stats.measured` gives it), all of
+    its folder or nothing.
+
+    `provenance` is what makes it another one. An `ErsatzError` that begins with `refusal` when its split has a finding
+    that blocks and that was not accepted for `dataset`.
+    """
+    findings = audit(manifest, dataset.path)
+    accepted = dataset.info.frozen.accepted if dataset.info.frozen else ()
+    if grave := [finding for finding in blocking(findings) if finding["name"] not in accepted]:
+        raise ErsatzError(f"{refusal} {reason_not_to_freeze(grave)}")
+    manifest = manifest.drop(columns=list(MEASURED))
+    info = dataset.info.model_copy(
+        update={
+            "name": name,
+            "label": label,
+            "config": {**dataset.info.config, "name": name},
+            "audit": dataset.info.audit.model_copy(update={"findings": findings}),
+            "provenance": dataset.info.provenance.model_copy(update=provenance),
+            "frozen": frozen_now(manifest, dataset.info, blocking(findings)),
+        }
+    )
+    with new_folder(dataset.home.dataset(name)) as folder:
+        for path in manifest["path"]:
+            link(dataset.path / path, folder / path)
+        write_manifest(folder / "manifest.csv", manifest)
+        info.write_to(folder / "dataset.json")
+
+
+def link(source: Path, target: Path) -> None:
+    """The same file under a second name; a copy where the file system has no such links."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, target)
+    except FileNotFoundError:
+        raise ErsatzError(
+            f"{source} is missing; the image as imported is expected. Restore it, or import the data again."
+        ) from None
+    except OSError:
+        shutil.copy2(source, target)
