@@ -7,11 +7,9 @@ from collections.abc import Sequence
 import streamlit as st
 
 from engine.configs import SweepConfig
-from engine.datasets.dataset import Dataset
 from engine.report.sweep_words import is_probe, trained_for
 from engine.store.runs import State, list_runs
 from engine.sweep.arms import arm_rule, plan
-from engine.sweep.foresight import foreseen
 from engine.sweep.metrics import LOSSES
 from engine.sweep.power import Detectable
 from engine.sweep.statistics import QUICK_LOOK_BELOW
@@ -25,10 +23,9 @@ CARD = 250
 """Pixels of a figure on its card."""
 
 
-def in_numbers(tested: Sequence[Dataset], config: SweepConfig) -> None:
-    """The smallest difference that this sweep finds, and what limits it; `tested` are its data sets."""
+def in_numbers(limits: Detectable, config: SweepConfig) -> None:
+    """The smallest difference that this sweep finds, and what limits it."""
     what = "patients" if config.level == "patient" else "images"
-    limits = foreseen(home(), tested, config)
     st.markdown("**The plan in numbers**")
     with st.container(horizontal=True):
         _figures(config, limits, what)
@@ -97,9 +94,8 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
-def in_plain_words(config: SweepConfig, tested: Sequence[Dataset]) -> str:
+def in_plain_words(limits: Detectable, config: SweepConfig) -> str:
     """What the smallest difference means, for somebody who never planned a study."""
-    limits = foreseen(home(), tested, config)
     if limits.difference is None and too_few(config):
         return (
             "This sweep cannot show any difference for sure; it gives a first impression, and the verdict will be "

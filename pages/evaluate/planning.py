@@ -18,6 +18,7 @@ from engine.features.sources import available
 from engine.report.tables import measure_of
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run, State, list_runs
+from engine.sweep.foresight import foreseen
 from pages.components.command import command_line, show_command
 from pages.components.format import plain, plain_sentence
 from pages.components.forms import grouped_form
@@ -109,13 +110,14 @@ def new_sweep(datasets: dict[str, Dataset], pools: list[Run]) -> None:
         st.error(f"{plain_sentence(error)} Open **Change the settings** to mend it.", icon=":material/error:")
         return
     tested = [datasets[fold.dataset] for fold in config.folds] or [dataset]
+    limits = foreseen(home(), tested, config)
     with st.container(border=True):
         st.markdown("**What this can show, and what it takes**")
-        st.markdown(in_plain_words(config, tested))
+        st.markdown(in_plain_words(limits, config))
         remarks(config)
         told_before_start(config)
     submit(dataset, config, list(datasets), key)
-    in_numbers(tested, config)
+    in_numbers(limits, config)
     show_command(command_line(config))
     show_plans()
 
