@@ -85,6 +85,7 @@ def clear_leftovers(paths: Iterable[Path], of: Path | None = None) -> None:
     """Remove those of `paths` that a killed process left half-written (of `of`, if given)."""
     for path in list(paths):
         if is_leftover(path, of):
+            refuse_writing(path)
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 

@@ -202,6 +202,7 @@ class Run:
             raise RunDeleted(self.id) from error
 
     def clear_stop(self) -> None:
+        refuse_writing(self.path)
         (self.path / "stop").unlink(missing_ok=True)
 
     def append_metrics(self, row: dict[str, Any]) -> None:
@@ -231,6 +232,7 @@ class Run:
 
     def delete(self) -> None:
         """Remove the folder of a run that is not alive."""
+        refuse_writing(self.path)
         self.config()  # a run that does not exist
         lock = FileLock(self.lock_path)
         if not lock.acquire(timeout=ENDING_SECONDS if self.state().is_final else 0.5):
@@ -242,6 +244,7 @@ class Run:
 
     def remove_leftovers(self) -> None:
         """After the folder was deleted under its worker: remove what the worker wrote there since."""
+        refuse_writing(self.path)
         if not self.exists():
             shutil.rmtree(self.path, ignore_errors=True)
 

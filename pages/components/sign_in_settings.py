@@ -6,6 +6,7 @@ mistyped character, or the moment in which an editor replaces the file, would ot
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ def auth() -> dict[str, Any] | None:
     if not st.secrets.load_if_toml_exists():
         return None
     section = st.secrets.get("auth")
-    return dict(section) if hasattr(section, "keys") else None
+    return dict(section) if isinstance(section, Mapping) else None
 
 
 def are_readable() -> bool:
