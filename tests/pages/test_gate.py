@@ -21,8 +21,10 @@ from websockets.sync.client import ClientConnection, connect
 
 from benchmarks.served import Dashboard
 from engine.store.home import Home
+from engine.store.read_only import READ_ONLY
 from engine.store.roles import TEAM_FILE
-from pages.entrance.gate import HEADERS, Guest
+from pages.components import sign_in_settings
+from pages.entrance.gate import HEADERS, Guest, refusal_of
 
 EVIL = "evil.example"
 COOKIE_SECRET = secrets.token_hex(32)
@@ -192,7 +194,9 @@ def test_whoever_has_a_role_uploads_and_whoever_has_none_does_not(team: Dashboar
     with socket_of(team, anna) as hers, socket_of(team, eve) as others:
         session_id, other_id = run_script(hers), run_script(others)
         assert upload(team, session_id, anna) == 204
-        assert ask(team, "_stcore/metrics", Cookie=f"_streamlit_user={anna['_streamlit_user']}").status == 200
+        sent = {"Cookie": f"_streamlit_user={anna['_streamlit_user']}"}
+        assert ask(team, "_stcore/metrics", **sent).status == 200
+        assert ask(team, "media/none.png", **sent).status == 404
         assert upload(team, other_id, eve) == 403
         hers.send(BackMsg(rerun_script={"query_string": "a" * 2 * Guest.STRANGER.message_bytes}).SerializeToString())
         assert is_open(hers)
@@ -209,3 +213,28 @@ def test_broken_secrets_shut_everybody_out(team: Dashboard, home: Home, tmp_path
             assert upload(served, session_id, {}) == 403
     finally:
         served.kill()
+
+
+def test_a_public_demo_takes_no_files_and_shows_pictures_to_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(READ_ONLY, "1")
+
+    def status(method: str, path: str, kind: str = "http") -> int:
+        scope = {"type": kind, "method": method, "path": path, "headers": [(b"host", b"localhost:8501")]}
+        refusal = refusal_of(scope)
+        return refusal.status if refusal else 200
+
+    assert status("PUT", "/_stcore/upload_file/session/file") == 403
+    assert status("POST", "/_stcore/agent/interact") == 403
+    assert status("GET", "/_stcore/metrics") == 403
+    assert status("GET", "/media/picture.png") == status("GET", "/") == 200
+    assert status("GET", "/_stcore/stream", "websocket") == 200
+
+
+def test_who_had_to_sign_in_has_to_until_the_server_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An editor replaces a file with secrets in two steps, and between them there is none."""
+    monkeypatch.setattr(sign_in_settings, "_had", False)
+    monkeypatch.setattr(sign_in_settings, "are_readable", lambda: True)
+    for found, required in ((None, False), ({"client_id": "ersatz"}, True), (None, True)):
+        monkeypatch.setattr(sign_in_settings, "auth", lambda found=found: found)
+        sign_in_settings.remember()
+        assert sign_in_settings.is_required() is required
