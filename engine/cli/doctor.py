@@ -16,6 +16,7 @@ import psutil
 
 from engine.cli.serve import people_sign_in, port_is_free
 from engine.gpus import visible
+from engine.store import disk
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.roles import TEAM_FILE, read_team
@@ -125,7 +126,7 @@ def _sampling_device() -> Check:
 
 def _home(home: Home) -> list[Check]:
     try:
-        home.root.mkdir(parents=True, exist_ok=True)
+        disk.make_folder(home.root)
         with tempfile.TemporaryFile(dir=home.root):
             pass
     except OSError as error:

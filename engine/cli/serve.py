@@ -15,6 +15,7 @@ from contextlib import closing
 from pathlib import Path
 
 from engine.cli.output import notices
+from engine.store import disk
 from engine.store.errors import ErsatzError
 from engine.store.home import Home, dashboard_folder
 from engine.store.read_only import READ_ONLY, read_only
@@ -80,7 +81,7 @@ def serve(
     # Ctrl-C in a terminal reaches the server too, which ends by itself and, as it inherits this, is silent about it
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C: the server must not stay behind
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as server:
+    with disk.spawn(command, env=environment, stdout=subprocess.DEVNULL) as server:
         try:
             signal.signal(signal.SIGINT, signal.default_int_handler)
             while server.poll() is None and port_is_free(port, address):

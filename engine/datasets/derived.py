@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ import pandas as pd
 from engine.datasets.audit import audit, blocking
 from engine.datasets.dataset import Dataset, frozen_now, reason_not_to_freeze, write_manifest
 from engine.datasets.image_stats import MEASURED
+from engine.store import disk
 from engine.store.errors import ErsatzError
 from engine.store.files import new_folder
 
@@ -49,12 +48,12 @@ def write_derived(
 
 def link(source: Path, target: Path) -> None:
     """The same file under a second name; a copy where the file system has no such links."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    disk.make_folder(target.parent)
     try:
-        os.link(source, target)
+        disk.link(source, target)
     except FileNotFoundError:
         raise ErsatzError(
             f"{source} is missing; the image as imported is expected. Restore it, or import the data again."
         ) from None
     except OSError:
-        shutil.copy2(source, target)
+        disk.copy(source, target)

@@ -32,6 +32,7 @@ from engine.datasets.value_range import (
     levels_of,
     value_range,
 )
+from engine.store import disk
 from engine.store.errors import ErsatzError
 from engine.store.files import new_folder
 from engine.store.hashing import sha256_pixels
@@ -140,7 +141,7 @@ def _store(
 ) -> pd.DataFrame:
     """Write every image in its stored form; the manifest, with `colour` and `stored_mode` besides its columns."""
     for name in set(naming.classes.values()):
-        (folder / "images" / name).mkdir(parents=True)
+        disk.make_folder(folder / "images" / name)
 
     def store(number: int, item: Item) -> dict[str, Any]:
         decoded = item.picture.decode(config.max_pixels)
@@ -148,7 +149,8 @@ def _store(
         stored = to_stored(decoded.pixels, config.size, config.mode, config.resize, levels, decoded.inverted)
         class_name, fact = naming.classes[item.label], facts[number]
         path = f"images/{class_name}/{number:05d}.png"
-        Image.fromarray(stored).save(folder / path, compress_level=PNG_LEVEL)
+        with disk.passing("write", folder / path):
+            Image.fromarray(stored).save(folder / path, compress_level=PNG_LEVEL)
         return {
             "path": path,
             "class": class_name,
@@ -212,7 +214,8 @@ def _one_mode(
     def convert(_: int, path: str) -> str:
         with Image.open(folder / path) as image:
             stored = in_mode(np.asarray(image), mode)
-        Image.fromarray(stored).save(folder / path, compress_level=PNG_LEVEL)
+        with disk.passing("write", folder / path):
+            Image.fromarray(stored).save(folder / path, compress_level=PNG_LEVEL)
         return sha256_pixels(stored)
 
     hashes, _ = each(convert, list(manifest.loc[others, "path"]), f"convert to {mode}", report, should_stop)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from engine.datasets.reading.pictures.files import PICTURE_ENDINGS
+from engine.store import disk
 from engine.store.errors import ErsatzError
 from engine.store.files import new_folder
 from engine.store.hashing import sha256_value
@@ -61,8 +61,8 @@ def save_upload(home: Home, files: Sequence[Upload], suffixes: tuple[str, ...] =
     if not folder.exists():
         with new_folder(folder) as temporary:
             for name, file in zip(names, files, strict=True):
-                (temporary / name).parent.mkdir(parents=True, exist_ok=True)
-                (temporary / name).write_bytes(file.getbuffer())
+                disk.make_folder((temporary / name).parent)
+                disk.write(temporary / name, file.getbuffer())
     return folder / names[0] if names[0].lower().endswith(ARCHIVES) else folder
 
 
@@ -102,7 +102,7 @@ def remove_old_uploads(home: Home) -> None:
         if any(state.is_active for state in states):
             continue
         if "finished" in states or time.time() - folder.stat().st_mtime > KEPT_SECONDS:
-            shutil.rmtree(folder, ignore_errors=True)
+            disk.remove_tree(folder)
 
 
 def _check(files: Sequence[Upload], names: list[str], suffixes: tuple[str, ...]) -> None:

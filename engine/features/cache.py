@@ -20,6 +20,7 @@ import numpy as np
 
 from engine.features.backbones import BATCH, Backbone
 from engine.features.classical import view_seed
+from engine.store import disk
 from engine.store.errors import ErsatzError
 from engine.store.files import disk_errors
 from engine.store.hashing import sha256_value
@@ -94,7 +95,7 @@ class FeatureCache:
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         with disk_errors(self.path):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            disk.make_folder(self.path.parent)
             try:
                 with closing(self._connect()) as db:
                     yield db

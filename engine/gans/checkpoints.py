@@ -21,6 +21,7 @@ from engine.configs import TrainConfig
 from engine.configs.gans import gan_named
 from engine.gans.image_spec import ImageSpec
 from engine.gans.snapshots import NAMES, images_seen, list_snapshots, snapshot_path
+from engine.store import disk
 from engine.store.errors import ErsatzError
 from engine.store.files import replacing
 from engine.store.plugins import named
@@ -40,7 +41,7 @@ def save_snapshot(run_path: Path, tensors: dict[str, Tensor], metadata: dict[str
         save_file(tensors, temporary, {"ersatz": json.dumps({"format": FORMAT, **metadata})})
     for old in list_snapshots(run_path)[KEEP:]:
         _keep_generator(run_path, old)
-        old.unlink(missing_ok=True)
+        disk.remove(old)
     return path
 
 
@@ -59,7 +60,7 @@ def _keep_generator(run_path: Path, snapshot: Path) -> None:
     while len(kept) > KEEP_GENERATORS:
         seen = [images_seen(path) for path in kept]
         gaps = [after - before for before, after in zip(seen, seen[2:], strict=False)]
-        kept.pop(gaps.index(min(gaps)) + 1).unlink(missing_ok=True)
+        disk.remove(kept.pop(gaps.index(min(gaps)) + 1))
 
 
 def load_snapshot(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -113,6 +113,7 @@ def _train(
         return seeded_samples(trainer, images, seeds)
 
     def keep() -> None:
+        run.flush_metrics()
         save_snapshot(run.path, trainer.state(), {**facts, **asdict(at)})
 
     if at.images_seen == 0 and is_first():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from engine.datasets.dataset import Dataset, list_datasets
 from engine.datasets.editing import changing
 from engine.datasets.folds import fold_of
 from engine.jobs.kinds import kind_shown
+from engine.store import disk
 from engine.store.errors import ErsatzError
 from engine.store.files import disk_errors
 from engine.store.locks import FileLock
@@ -69,9 +69,10 @@ def remove(dataset: Dataset) -> None:
             )
         with disk_errors(path):
             trash = path.with_name(f".{path.name}.deleted")
-            shutil.rmtree(trash, ignore_errors=True)
-            path.rename(trash)  # one step: no process sees half of it
-            shutil.rmtree(trash)
+            disk.remove_tree(trash)
+            disk.rename(path, trash)  # one step: no process sees half of it
+            disk.flush_folder(trash.parent)
+            disk.remove_tree(trash)
 
 
 def _uses(run: Run, name: str) -> bool:

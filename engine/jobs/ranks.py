@@ -24,6 +24,7 @@ from engine.configs import TrainConfig
 from engine.devices import choose_device
 from engine.jobs.slots import too_few_gpus
 from engine.jobs.supervisor import detached
+from engine.store import disk
 from engine.store.errors import ErsatzError
 from engine.store.files import read_json
 from engine.store.processes import module_command, module_environment
@@ -67,7 +68,7 @@ def start_ranks(
         "NCCL_RAS_ENABLE": "0",  # else NCCL answers questions about its state at port 28028
     }
     return [
-        subprocess.Popen(
+        disk.spawn(
             command,
             cwd=working_folder,
             env={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},

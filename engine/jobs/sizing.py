@@ -20,6 +20,7 @@ from engine.jobs.cores import threads_environment
 from engine.jobs.slots import CPU, borrowed_gpu, cuda_slots, usable_cores
 from engine.jobs.submit import side_by_side
 from engine.publications.presets import SIZES, preset, step_settings
+from engine.store import disk
 from engine.store.errors import ErsatzError
 from engine.store.files import read_json, write_json
 from engine.store.home import Home
@@ -132,7 +133,7 @@ class _Process:
     """An `engine.jobs.pace` at the other end of two pipes; it ends when they are closed."""
 
     def __init__(self, environment: dict[str, str], settings: dict[str, Any]):
-        self._process = subprocess.Popen(
+        self._process = disk.spawn(
             module_command("engine.jobs.pace"),
             env=module_environment(environment),
             stdin=subprocess.PIPE,

@@ -21,7 +21,7 @@ from engine.jobs.prepare import prepare
 from engine.jobs.queue import ordered, waiting
 from engine.jobs.slots import CPU, slots_for
 from engine.jobs.supervisor import READY, detached
-from engine.store import index
+from engine.store import disk, index
 from engine.store.about import change_about
 from engine.store.errors import AlreadyActive, ErsatzError
 from engine.store.home import Home
@@ -234,8 +234,8 @@ def _start_supervisor(run: Run, lock: FileLock) -> None:
     else:
         inherited = (lock.descriptor,)
         command += ["--lock", str(lock.descriptor)]
-    with run.log_path.open("ab") as log:
-        supervisor = subprocess.Popen(
+    with disk.appended(run.log_path) as log:
+        supervisor = disk.spawn(
             command,
             cwd=run.home.root,
             env=module_environment({**os.environ, "ERSATZ_HOME": str(run.home.root)}),

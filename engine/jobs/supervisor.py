@@ -22,7 +22,7 @@ import psutil
 from engine.jobs.cores import threads_environment
 from engine.jobs.queue import take_slots
 from engine.jobs.slots import Slot, combined, slots_for, slots_needed
-from engine.store import index
+from engine.store import disk, index
 from engine.store.errors import ErsatzError, RunDeleted
 from engine.store.home import Home
 from engine.store.locks import FileLock
@@ -75,8 +75,8 @@ def _start_worker(run: Run, slot: Slot | None, inherited: list[int]) -> subproce
         "PYTHONFAULTHANDLER": "1",  # a segmentation fault then tells its place in the log
         **(slot.environment if slot else {}),
     }
-    with run.log_path.open("ab") as log:
-        return subprocess.Popen(
+    with disk.appended(run.log_path) as log:
+        return disk.spawn(
             module_command("engine.jobs.worker", run.id),
             cwd=run.home.root,
             env=module_environment(environment),

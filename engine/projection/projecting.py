@@ -30,6 +30,7 @@ from engine.sampling.exported import has_generator, read_info
 from engine.sampling.latents import save_w
 from engine.sampling.sampler import write_png
 from engine.sampling.video import write_video
+from engine.store import disk
 from engine.store.errors import ErsatzError
 from engine.store.files import disk_errors
 from engine.store.progress import Outcome, Progress, Report, ShouldStop, never, silent
@@ -86,6 +87,7 @@ def _project(
             run.append_metrics({"step": step, **numbers, "time": time.time()})
         stopping = should_stop() and step < config.steps
         if stopping or step % SAVE_STEPS == 0 or step == config.steps:
+            run.flush_metrics()
             search.save(run.path / STATE_FILE, step)
             write_png(run.path / "projected.png", search.picture())
         if stopping:
@@ -99,7 +101,7 @@ def _project(
     result = ProjectionResult(loss=distance.name, **search.distances(), notice=notice).plain()
     run.update(result=result)
     logger.info(", ".join(f"{name} {value}" for name, value in result.items() if value != ""))
-    (run.path / STATE_FILE).unlink()
+    disk.remove(run.path / STATE_FILE)
     return "finished"
 
 

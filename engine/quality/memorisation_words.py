@@ -149,10 +149,9 @@ def _split(overall: dict[str, MemorisationMeasure], swapped: SwapTest, units: Un
     )
     if not swapped.shows:
         return f"{nearer}: no more than when {_swapped(units)} are swapped between both (p = {swapped.p:.3f}).", False
-    unknown = "" if units.known else " Images of one patient that are not known as such would make this too sure."
     return (
         f"The pool carries a trace of what its generator was trained on: {nearer}. When {_swapped(units)} are swapped "
-        f"between both, it is seldom so (p = {swapped.p:.3f}).{unknown}",
+        f"between both, it is seldom so (p = {swapped.p:.3f}).{_too_sure(units)}",
         True,
     )
 
@@ -171,10 +170,15 @@ def _attack(attacked: Attack | None, units: Units) -> tuple[str, bool]:
         )
     if attacked.tells:
         return (
-            f"An attack tells from the pool alone which {who} were trained on, better than chance: {area}; {few}.",
+            f"An attack tells from the pool alone which {who} were trained on, better than chance: {area}; {few}."
+            f"{_too_sure(units)}",
             True,
         )
     return f"This attack did not find out which {who} were trained on: {area}; {few}. {OTHERS}", False
+
+
+def _too_sure(units: Units) -> str:
+    return "" if units.known else " Images of one patient that are not known as such would make this too sure."
 
 
 def _swapped(units: Units) -> str:

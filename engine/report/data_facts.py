@@ -145,7 +145,7 @@ def _moves(dataset: Dataset, rows: pd.DataFrame) -> list[str]:
     origin, sentences = origin_of_split(dataset), []
     if origin in (SOURCE, SOURCE_BUT_VALID) and "given" in rows and not fold_of(dataset):
         as_drawn = {"valid": "train"} if origin == SOURCE_BUT_VALID else {}
-        given, now = (rows[column].replace(as_drawn) for column in ("given", "split"))
+        given, now = (rows[column].replace(to_replace=as_drawn) for column in ("given", "split"))
         if joined := int(((given != now) & ~by_hand).sum()):
             verb = "image was" if joined == 1 else "images were"
             sentences.append(f"To join what belongs together, {joined} {verb} moved out of the source's own split.")

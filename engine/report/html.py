@@ -98,8 +98,9 @@ from engine.report.tables import (
     readable_comparisons,
     show_share,
 )
+from engine.store import disk
 from engine.store.errors import ErsatzError
-from engine.store.files import replacing, write_text
+from engine.store.files import disk_errors, replacing, write_text
 from engine.store.runs import Run
 from engine.sweep.arms import baseline_of, control_of, has_ratios
 from engine.sweep.checks import check_published
@@ -119,7 +120,8 @@ def write_report(run: Run, rejudged: bool = False) -> Path:
     """
     sources = read_sources(run, rejudged=rejudged)
     folder = run.path / "rejudged" if rejudged else run.path
-    folder.mkdir(exist_ok=True)
+    with disk_errors(folder):
+        disk.make_folder(folder)
     tables = report_tables(sources)
     for name, table in tables.items():
         write_text(folder / f"{name}.csv", table.to_csv(index=False))

@@ -35,6 +35,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import SQLAlchemyError
 
+from engine.store import disk
 from engine.store.about import plain_words
 from engine.store.errors import ErsatzError
 from engine.store.files import disk_errors
@@ -126,7 +127,7 @@ def _prepare(home: Home) -> None:
     if _version(home) == SCHEMA_VERSION:
         return
     with disk_errors(database(home)), FileLock(home.locks / "team"):
-        home.root.mkdir(parents=True, exist_ok=True)
+        disk.make_folder(home.root)
         if (found := _version(home)) == SCHEMA_VERSION:
             return
         if found > SCHEMA_VERSION:

@@ -7,7 +7,6 @@ shuffled    images of another pool whose labels were shuffled among them: right 
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -21,6 +20,7 @@ from engine.datasets.derived import link
 from engine.datasets.holding_back import held_back_rows
 from engine.sampling.pool_info import PoolInfo, PoolOrigin, PoolParent
 from engine.sampling.pools import MANIFEST_FILE, Pool, write_pool
+from engine.store import disk
 from engine.store.errors import ErsatzError
 from engine.store.hashing import sha256_pixels
 from engine.store.home import Home
@@ -45,7 +45,7 @@ def make_control(run: Run, config: ControlPoolConfig, report: Report, should_sto
     dataset = Dataset.open(run.home, config.dataset)
     dataset.require_frozen()
     dataset.require_fingerprint(config.dataset_fingerprint, "This pool")
-    shutil.rmtree(run.path / "images", ignore_errors=True)
+    disk.remove_tree(run.path / "images")
     parent = shuffled_pool(run.home, config, dataset) if config.control == "shuffled" else None
     total, made = _makers(run, config, dataset, parent)
     rows: list[Row] = []
@@ -54,8 +54,9 @@ def make_control(run: Run, config: ControlPoolConfig, report: Report, should_sto
             report(Progress("images", len(rows), total, "images"))
             if should_stop():
                 return "stopped"
-        (run.path / row["path"]).parent.mkdir(parents=True, exist_ok=True)
-        write()
+        disk.make_folder((run.path / row["path"]).parent)
+        with disk.passing("write", run.path / row["path"]):
+            write()
         rows.append(row)
     info = PoolInfo.made_for(
         dataset,

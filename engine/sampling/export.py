@@ -16,12 +16,12 @@ from engine.configs import Config, NetworkConfig, parse_training
 from engine.configs.gans import gan_named
 from engine.gans.checkpoints import load_generator
 from engine.gans.snapshots import latest_snapshot, list_generators
-from engine.sampling.exported import INFO_FILE, GeneratorInfo, combined, digests
+from engine.sampling.exported import INFO_FILE, GeneratorInfo, combined, digests, replace_generator
 from engine.sampling.graphs import Graph
 from engine.sampling.one_graph import Pairs, example_inputs
 from engine.sampling.sampler import Noise
 from engine.store.errors import ErsatzError
-from engine.store.files import write_bytes
+from engine.store.locks import FileLock
 from engine.store.plugins import named
 from engine.store.runs import Run
 
@@ -81,10 +81,10 @@ def export_generator(run: Run, snapshot: Path | None = None) -> Path:
             f"{TOLERANCE:g} is expected. Nothing was exported; choose another snapshot, or other versions of torch and "
             "onnxruntime."
         )
-    for name, content in contents.items():
-        write_bytes(run.path / name, content)
     shape = exporter.facts(generator)
-    _info(run, snapshot, shape, metadata, digests(contents), agreement).write_to(run.path / INFO_FILE)
+    info = _info(run, snapshot, shape, metadata, digests(contents), agreement)
+    with FileLock(run.home.locks / f"export-{run.id}"):
+        replace_generator(run.path, info, contents)
     return run.path / INFO_FILE
 
 

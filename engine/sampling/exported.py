@@ -10,8 +10,9 @@ from typing import Any
 from pydantic import Field
 
 from engine.datasets.dataset import Dataset
+from engine.store import disk
 from engine.store.errors import ErsatzError
-from engine.store.files import read_json
+from engine.store.files import read_json, write_bytes
 from engine.store.hashing import sha256_value
 from engine.store.versioned import Number, Versioned
 
@@ -27,7 +28,9 @@ class GeneratorInfo(Versioned):
     gan: str
     architecture: str = ""
     files: dict[str, str] = Field(default_factory=dict)
-    """SHA-256 of each graph by the name of its file."""
+    """SHA-256 of each graph by its name."""
+    stored: dict[str, str] = Field(default_factory=dict)
+    """The file of each graph whose file has not its name: that of an export that replaced another."""
     sha256: str
     """The one hash of all graphs."""
     run: str
@@ -98,11 +101,19 @@ def read_generator(run_path: Path) -> tuple[GeneratorInfo, dict[str, bytes]]:
             f"Run {run_path.name} has no exported generator; a finished training or an imported network has one. "
             f"Wait until it ends, or export its newest snapshot with `python -m engine export {run_path.name}`."
         )
+    try:
+        return _read_graphs(run_path)
+    except ErsatzError:
+        return _read_graphs(run_path)  # it may have been exported anew between the reading of two of its files
+
+
+def _read_graphs(run_path: Path) -> tuple[GeneratorInfo, dict[str, bytes]]:
     info = read_info(run_path)
     contents: dict[str, bytes] = {}
     for name in info.files:
-        path = run_path / name
-        if not re.fullmatch(r"[a-z][a-z0-9_-]*\.onnx", name) or not path.is_file():
+        file = info.stored.get(name, name)
+        path = run_path / file
+        if not re.fullmatch(r"[a-z][a-z0-9_-]*\.onnx", file) or not path.is_file():
             raise ErsatzError(
                 f"{path} is missing, and {INFO_FILE} names it as part of the generator. {_again(run_path)}"
             )
@@ -114,6 +125,30 @@ def read_generator(run_path: Path) -> tuple[GeneratorInfo, dict[str, bytes]]:
             f"{combined(found)[:12]}..., {INFO_FILE} says {info.sha256[:12]}...). {_again(run_path)}"
         )
     return info, contents
+
+
+def replace_generator(run_path: Path, info: GeneratorInfo, contents: dict[str, bytes]) -> None:
+    """Write the graphs and generator.json; one process at a time.
+
+    A graph never takes the place of one that the generator.json of before names: that is whole until the new one has
+    taken its place, in one step. Graphs that no generator.json names any more are removed then.
+    """
+    try:
+        before = read_info(run_path)
+        kept = {before.stored.get(name, name): digest for name, digest in before.files.items()}
+    except ErsatzError:  # there is none, or a damaged one
+        kept = {}
+    stored = {}
+    for name, content in contents.items():
+        file, digest = name, info.files[name]
+        if kept.get(file, digest) != digest:
+            file = f"{Path(name).stem}-{digest[:8]}.onnx"
+            stored[name] = file
+        write_bytes(run_path / file, content)
+    info.model_copy(update={"stored": stored}).write_to(run_path / INFO_FILE)
+    for path in run_path.glob("*.onnx"):
+        if path.name not in {stored.get(name, name) for name in contents}:
+            disk.remove(path)
 
 
 def _again(run_path: Path) -> str:

@@ -7,7 +7,6 @@ window, size, colour. What their makers declare is kept as a declaration.
 from __future__ import annotations
 
 import re
-import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -31,6 +30,7 @@ from engine.datasets.value_range import levels_of, value_range
 from engine.sampling.pool_copies import find_copies_of_reals
 from engine.sampling.pool_info import PoolInfo, PoolOrigin
 from engine.sampling.pools import MANIFEST_FILE, write_pool
+from engine.store import disk
 from engine.store.errors import ErsatzError
 from engine.store.files import clear_leftovers, new_folder
 from engine.store.hashing import sha256_file, sha256_pixels
@@ -58,7 +58,7 @@ def import_pool(run: Run, config: ImportedPoolConfig, report: Report, should_sto
     dataset.require_fingerprint(config.dataset_fingerprint, "This pool")
     training = declared_images(config, dataset)
     clear_leftovers(run.path.glob(".images.*"))
-    shutil.rmtree(run.path / "images", ignore_errors=True)  # of a worker that was killed before its last step
+    disk.remove_tree(run.path / "images")  # of a worker that was killed before its last step
     try:
         with new_folder(run.path / "images") as folder:
             rows, notes = _store(config, dataset, run.home, folder, report, should_stop)
@@ -228,7 +228,7 @@ def _store(
             places.append((name, numbers[name]))
             numbers[name] += 1
         for name in numbers:
-            (folder / name).mkdir(parents=True)
+            disk.make_folder(folder / name)
 
         def store(place: int, item: Item) -> dict[str, Any]:
             decoded = item.picture.decode(how.max_pixels)
@@ -237,7 +237,8 @@ def _store(
             colour = colour_of(stored)
             stored = in_mode(stored, dataset.mode)
             name, number = places[place]
-            Image.fromarray(stored).save(folder / name / f"{number:06d}.png")
+            with disk.passing("write", folder / name):
+                Image.fromarray(stored).save(folder / name / f"{number:06d}.png")
             return {
                 "path": f"images/{name}/{number:06d}.png",
                 "class": name,

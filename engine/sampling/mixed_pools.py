@@ -6,7 +6,6 @@ same way (`alternating`), whatever its seed. What the generators saw is what tho
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,6 +16,7 @@ from engine.datasets.dataset import Dataset
 from engine.datasets.derived import link
 from engine.sampling.pool_info import PoolInfo, PoolOrigin, PoolParent
 from engine.sampling.pools import MANIFEST_FILE, SOURCE, Pool, write_pool
+from engine.store import disk
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.progress import Outcome, Progress, Report, ShouldStop
@@ -90,7 +90,7 @@ def mix_pools(run: Run, config: MixedPoolConfig, report: Report, should_stop: Sh
     dataset.require_fingerprint(config.dataset_fingerprint, "This pool")
     pools = parents_of(run.home, config, dataset)
     table = mixed_rows(pools, config)
-    shutil.rmtree(run.path / "images", ignore_errors=True)
+    disk.remove_tree(run.path / "images")
     numbers: dict[str, int] = {}
     rows = []
     for done, row in enumerate(table.to_dict("records")):

@@ -30,9 +30,10 @@ from engine.datasets.manifest import left_out, usable
 from engine.sampling.makers import Makers, generators_a_class, makers_of, require_alike
 from engine.sampling.pool_info import INFO_FILE, PoolGenerator, PoolInfo
 from engine.sampling.sampler import Sampler, write_png
+from engine.store import disk
 from engine.store.about import plain_words
 from engine.store.errors import ErsatzError
-from engine.store.files import replacing, write_text
+from engine.store.files import disk_errors, replacing, write_text
 from engine.store.hashing import sha256_file, sha256_pixels, sha256_value
 from engine.store.locks import FileLock
 from engine.store.progress import Outcome, Progress, Report, ShouldStop, never, silent
@@ -76,8 +77,7 @@ def make_pool(run: Run, config: PoolConfig, report: Report = silent, should_stop
                 return "stopped"
             seeds = range(first, min(first + config.batch, last))
             rows += _make_batch(run.path, config, sampler, name, seeds, prefix)
-    with replacing(run.path / MANIFEST_FILE) as temporary:
-        pd.DataFrame(rows, columns=COLUMNS).to_csv(temporary, index=False)
+    _seal(run, pd.DataFrame(rows, columns=COLUMNS))
     report(Progress("sampling", total, total, "images"))
     return "finished"
 
@@ -243,8 +243,15 @@ def write_pool(run: Run, info: PoolInfo, training: Iterable[str], rows: Sequence
     """
     write_text(run.path / TRAINING_FILE, "".join(f"{digest}\n" for digest in sorted(set(training))))
     info.write_to(run.path / INFO_FILE)
+    _seal(run, pd.DataFrame(rows, columns=[*COLUMNS, SOURCE]))
+
+
+def _seal(run: Run, manifest: pd.DataFrame) -> None:
+    """Write the manifest, which says that the pool is whole, once its images are on the disk."""
+    with disk_errors(run.path):
+        disk.flush_tree(run.path / "images")
     with replacing(run.path / MANIFEST_FILE) as temporary:
-        pd.DataFrame(rows, columns=[*COLUMNS, SOURCE]).to_csv(temporary, index=False)
+        manifest.to_csv(temporary, index=False)
 
 
 def pool_zip(pool: Pool) -> bytes:
@@ -322,7 +329,7 @@ def _begin(run: Run, config: PoolConfig, samplers: list[Sampler], dataset: Datas
     write_text(run.path / TRAINING_FILE, "".join(f"{digest}\n" for digest in sorted(hashes)))
     info.write_to(run.path / INFO_FILE)
     for leftover in (run.path / "images").glob("*/.*"):
-        leftover.unlink()
+        disk.remove(leftover)
 
 
 def _tell_where(run: Run, samplers: list[Sampler]) -> None:
@@ -342,7 +349,7 @@ def _make_batch(
     if len(stored) < len(seeds):
         images = sampler.sample(seeds, name, config.psi, config.psi_cutoff, config.noise)
         for path, pixels in zip(paths, images, strict=True):
-            write_png(folder / path, pixels)
+            write_png(folder / path, pixels, flushed=False)
         stored = [pixels[:, :, 0] if pixels.shape[2] == 1 else pixels for pixels in images]
     return [
         {

@@ -308,9 +308,9 @@ def save_images(
     return paths
 
 
-def write_png(path: Path, pixels: np.ndarray) -> None:
-    """Write uint8 `[H, W, C]` losslessly, as 8-bit grey for one channel and RGB for three."""
-    with replacing(path) as temporary:
+def write_png(path: Path, pixels: np.ndarray, flushed: bool = True) -> None:
+    """Write uint8 `[H, W, C]` losslessly, as 8-bit grey for one channel and RGB for three; `flushed` as `replacing`."""
+    with replacing(path, flushed) as temporary:
         Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(temporary, "png")
 
 

@@ -4,49 +4,79 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import re
 import secrets
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from engine.store import disk
 from engine.store.errors import ErsatzError
 from engine.store.read_only import refuse_writing
 
 
 @contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
-    """Turn a full disk or a missing permission below `path` into one sentence; a public demo permits nothing."""
+    """Turn a full or broken disk or a missing permission below `path` into one sentence.
+
+    A public demo permits nothing. Libraries have errors of their own for a full disk, whose message then tells.
+    """
     refuse_writing(path)
     try:
         yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    except ErsatzError:
+        raise
+    except Exception as error:
+        number = _number(error)
+        if number in (errno.ENOSPC, errno.EDQUOT):
             raise ErsatzError(
                 f"The disk that holds {path} is full; nothing was half-written. "
                 "Free some space (delete old runs, or move the home with ERSATZ_HOME) and start again."
             ) from error
-        if error.errno in (errno.EACCES, errno.EROFS):
+        if number in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise ErsatzError(
-                f"{path} cannot be written ({error.strerror}); a writable folder is expected. "
+                f"{path} cannot be written ({os.strerror(number)}); a writable folder is expected. "
                 "Mend its permissions or choose another home with ERSATZ_HOME."
+            ) from error
+        if number == errno.EIO:
+            raise ErsatzError(
+                f"The disk that holds {path} reported an error of its own ({os.strerror(number)}); nothing was "
+                "half-written. Look at the disk's health, and start again on a sound one."
             ) from error
         raise
 
 
+def _number(error: Exception) -> int | None:
+    """The operating system's number of an error; safetensors and Arrow tell it in words alone."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno
+    if told := re.search(r"\(os error (\d+)\)|\[errno (\d+)\]", str(error).lower()):
+        return int(told[1] or told[2])
+    return errno.ENOSPC if os.strerror(errno.ENOSPC).lower() in str(error).lower() else None
+
+
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; rename it to `path` on success, remove it on failure."""
+def replacing(path: Path, flushed: bool = True) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; rename it to `path` on success, remove it on failure.
+
+    The new content is on the disk when this returns, unless it was not to be `flushed`: progress is no promise, and of
+    thousands of small files the folder is flushed once (`disk.flush_tree`).
+    """
     with disk_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        disk.make_folder(path.parent)
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        temporary.touch(exist_ok=False)  # readable as the umask says, where mkstemp would shut out the rest of the team
         try:
-            yield temporary
-            temporary.replace(path)
+            disk.create(temporary)
+            with disk.passing("write", temporary):
+                yield temporary
+            if flushed:
+                disk.flush(temporary)
+            disk.rename(temporary, path)
+            if flushed:
+                disk.flush_folder(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -55,22 +85,28 @@ def replacing(path: Path) -> Iterator[Path]:
 def new_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder beside `path`; it becomes `path` on success and vanishes on failure.
 
-    Raises `ErsatzError` when `path` exists already.
+    It is on the disk, with all in it, when this returns. Raises `ErsatzError` when `path` exists already.
     """
     with disk_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        disk.make_folder(path.parent)
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         try:
-            yield temporary
+            with disk.passing("make folder", temporary):
+                temporary.mkdir(mode=0o700)
+            with disk.passing("write", temporary):
+                yield temporary
             if path.exists():
                 raise _taken(path)
             temporary.chmod(0o755)
+            disk.flush_tree(temporary)
             try:
-                temporary.rename(path)
+                with disk.passing("rename", path):
+                    temporary.rename(path)  # which does not replace a folder that has something in it
             except OSError as error:  # another process was quicker
                 if path.exists():
                     raise _taken(path) from error
                 raise
+            disk.flush_folder(path.parent)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
@@ -86,24 +122,27 @@ def clear_leftovers(paths: Iterable[Path], of: Path | None = None) -> None:
     for path in list(paths):
         if is_leftover(path, of):
             refuse_writing(path)
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+            disk.remove_tree(path) if path.is_dir() else disk.remove(path)
 
 
 def _taken(path: Path) -> ErsatzError:
     return ErsatzError(f"{path} exists already; a new name is expected. Choose another, or delete that folder.")
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    with replacing(path) as temporary:
+def write_bytes(path: Path, content: bytes, flushed: bool = True) -> None:
+    """Write a file as `replacing` does."""
+    with replacing(path, flushed) as temporary:
         temporary.write_bytes(content)
 
 
-def write_text(path: Path, content: str) -> None:
-    write_bytes(path, content.encode())
+def write_text(path: Path, content: str, flushed: bool = True) -> None:
+    """Write a file in UTF-8 as `replacing` does."""
+    write_bytes(path, content.encode(), flushed)
 
 
-def write_json(path: Path, content: Any) -> None:
-    write_text(path, json.dumps(content, indent=2) + "\n")
+def write_json(path: Path, content: Any, flushed: bool = True) -> None:
+    """Write a value as JSON as `replacing` does."""
+    write_text(path, json.dumps(content, indent=2) + "\n", flushed)
 
 
 def read_json(path: Path) -> Any:

@@ -20,6 +20,7 @@ from sqlalchemy import Column, Connection, Engine, Float, MetaData, NullPool, St
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
+from engine.store import disk
 from engine.store.hashing import sha256_value
 from engine.store.home import NAME_PATTERN, Home
 from engine.store.locks import FileLock
@@ -204,7 +205,7 @@ def _is_damage(error: DatabaseError) -> bool:
 def _build(home: Home) -> None:
     """Make the file anew; the caller holds the lock of the index."""
     for suffix in ("", "-wal", "-shm"):
-        home.database.with_name(home.database.name + suffix).unlink(missing_ok=True)
+        disk.remove(home.database.with_name(home.database.name + suffix))
     engine = _engine(home.database)
     with engine.connect() as index:
         index.exec_driver_sql("PRAGMA journal_mode=WAL")

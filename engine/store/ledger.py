@@ -18,6 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from engine.store import disk
 from engine.store.errors import ErsatzError
 from engine.store.files import disk_errors, write_text
 from engine.store.hashing import sha256_value
@@ -47,14 +48,11 @@ def add(home: Home, new: Callable[[list[Event]], list[Event]]) -> list[Event]:
     """
     path = folder(home) / "events.jsonl"
     with FileLock(home.locks / "ledger"), disk_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        disk.make_folder(path.parent)
         made = [{"time": time.time(), **event} for event in new(_read(path))]
         if made:
             lines = "".join(json.dumps(event) + "\n" for event in made)
-            with path.open("ab") as file:
-                file.write((("" if _ends_whole(path) else "\n") + lines).encode())
-                file.flush()
-                os.fsync(file.fileno())
+            disk.append(path, (("" if _ends_whole(path) else "\n") + lines).encode(), flushed=True)
     return made
 
 

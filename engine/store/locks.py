@@ -9,8 +9,9 @@ from typing import IO
 
 import portalocker
 
+from engine.store import disk
 from engine.store.errors import ErsatzError
-from engine.store.read_only import refuse_writing
+from engine.store.files import disk_errors
 
 
 class FileLock:
@@ -25,9 +26,10 @@ class FileLock:
 
         `is_held` takes a shared lock for a moment, so that a timeout of 0 may fail although no process holds the lock.
         """
-        refuse_writing(self.path)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        file = self.path.open("a+")
+        with disk_errors(self.path):
+            disk.make_folder(self.path.parent)
+            with disk.passing("lock", self.path):
+                file = self.path.open("a+")
         deadline = time.monotonic() + timeout
         while True:
             try:

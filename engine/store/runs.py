@@ -17,7 +17,6 @@ from __future__ import annotations
 import json
 import re
 import secrets
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ from typing import Any, TypeVar
 
 from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
-from engine.store import index
+from engine.store import disk, index
 from engine.store.errors import ErsatzError, RunDeleted
 from engine.store.files import disk_errors, new_folder, read_json, write_json, write_text
 from engine.store.hashing import sha256_value
@@ -39,6 +38,10 @@ from engine.store.versioned import Result, Versioned
 R = TypeVar("R", bound=Result)
 
 ENDING_SECONDS = 15.0  # between a final status and the end of the process that wrote it
+
+
+PASSING = frozenset({"stage", "done", "total", "unit"})
+"""Fields of `status.json` that no power failure matters for: they are written a few times a second."""
 
 
 class State(StrEnum):
@@ -161,14 +164,12 @@ class Run:
         status = self.status().model_copy(update=changes)
         values = status.plain()
         try:
-            write_json(self.path / "status.json", values)
+            write_json(self.path / "status.json", values, flushed=bool(changes.keys() - PASSING))
         except ErsatzError:  # a full disk
             if not status.state.is_final:
                 raise
             # How a run ended must be recorded all the same. The blocks of the old content have room for it.
-            with (self.path / "status.json").open("r+") as file:
-                file.write(json.dumps(values))
-                file.truncate()
+            disk.overwrite(self.path / "status.json", json.dumps(values).encode())
         return status
 
     def raise_alarm(self, name: str, sentence: str, **details: Any) -> None:
@@ -195,19 +196,26 @@ class Run:
 
     def request_stop(self) -> None:
         """Ask the run to stop at its next safe point."""
-        refuse_writing(self.path)
         try:
-            (self.path / "stop").touch()
+            with disk_errors(self.path), disk.passing("create", self.path / "stop"):
+                (self.path / "stop").touch()
         except FileNotFoundError as error:
             raise RunDeleted(self.id) from error
 
     def clear_stop(self) -> None:
-        refuse_writing(self.path)
-        (self.path / "stop").unlink(missing_ok=True)
+        with disk_errors(self.path):
+            disk.remove(self.path / "stop")
 
     def append_metrics(self, row: dict[str, Any]) -> None:
-        with disk_errors(self.metrics_path), self.metrics_path.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+        """Add a row at the end; it is on the disk after `flush_metrics`."""
+        with disk_errors(self.metrics_path):
+            disk.append(self.metrics_path, (json.dumps(row) + "\n").encode())
+
+    def flush_metrics(self) -> None:
+        """Wait until the rows are on the disk: before a snapshot, which is resumed with those up to it."""
+        if self.metrics_path.exists():
+            with disk_errors(self.metrics_path):
+                disk.flush(self.metrics_path)
 
     def read_metrics(self, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
         """Rows appended since byte `offset`, and the offset to ask from next time.
@@ -239,14 +247,16 @@ class Run:
             raise ErsatzError(f"Run {self.id} is still alive; only an ended run can be deleted. Stop it first.")
         lock.release()
         trash = self.path.with_name(f".{self.id}.deleted")
-        self.path.rename(trash)  # one step: no process sees half of it
-        shutil.rmtree(trash)
+        with disk_errors(trash):
+            disk.rename(self.path, trash)  # one step: no process sees half of it
+            disk.flush_folder(trash.parent)
+            disk.remove_tree(trash)
 
     def remove_leftovers(self) -> None:
         """After the folder was deleted under its worker: remove what the worker wrote there since."""
         refuse_writing(self.path)
         if not self.exists():
-            shutil.rmtree(self.path, ignore_errors=True)
+            disk.remove_tree(self.path)
 
 
 def create_run(home: Home, config: dict[str, Any], label: str) -> Run:

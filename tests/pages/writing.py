@@ -27,6 +27,8 @@ TO_THE_DISK = frozenset(
     }
 )
 """Methods and functions of Python and of libraries that change files, or start a process that may."""
+SEAM = "engine.store.disk."
+"""The functions through which the store changes the disk; they ask nobody, and who calls them has to."""
 OF_TABLES = ("pd.", "columns=", "index")
 """`rename` is also a method of tables."""
 READING = frozenset({"engine.store.index.entries", "engine.store.index.queue"})
@@ -129,13 +131,16 @@ def calls_of_engine() -> dict[str, set[str]]:
 
 @cache
 def direct_writers() -> dict[str, list[str]]:
-    """The engine's functions that change files themselves, and how."""
-    return {
+    """The engine's functions that change files themselves, or by the one seam to the disk, and how."""
+    found = {
         f"{module_name(path)}.{name}": how
         for path in MODULES
         for name, node in functions(parsed(path))
         if (how := written_here(node))
     }
+    seam = {name for name in found if name.startswith(SEAM)}
+    by_seam = {name: sorted(called & seam) for name, called in calls_of_engine().items() if called & seam}
+    return by_seam | found
 
 
 @cache

@@ -108,6 +108,7 @@ def test_a_generator_that_only_remembers_is_told() -> None:
     assert measure(copies, "copy_ratio").high < measure(copies, "copy_ratio").expected
     said = " ".join(copies.sentences)
     assert "carries a trace of what its generator was trained on" in said
+    assert said.count("not known as such would make this too sure") == 2  # of the trace and of the attack
     assert "An attack tells from the pool alone which images were trained on" in said
     assert measure(copies, "attack_auc").low > 0.8
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,10 @@ from engine.gans.dcgan.networks import Generator
 from engine.gans.image_spec import ImageSpec
 from engine.sampling import one_graph
 from engine.sampling.export import TOLERANCE, export_generator
+from engine.sampling.exported import GeneratorInfo, combined, digests, read_generator, replace_generator
 from engine.sampling.latents import latents
 from engine.sampling.sampler import Sampler
+from engine.store import disk
 from engine.store.errors import ErsatzError
 from engine.store.files import read_json
 from engine.store.home import Home
@@ -113,6 +116,7 @@ def test_generator_json_says_what_the_generator_is(home):
     assert 0 < agreement <= TOLERANCE
     assert info == {
         "version": 1,
+        "stored": {},
         "w_dim": 0,
         "num_ws": 0,
         "noise": [],
@@ -218,3 +222,46 @@ def test_an_export_that_disagrees_is_not_written(home, monkeypatch, wrong):
     with pytest.raises(ErsatzError, match="differs from torch by"):
         export_generator(run)
     assert not list(run.path.glob("generator*"))
+
+
+def test_a_kill_at_any_step_of_a_second_export_leaves_one_that_is_whole(tmp_path, monkeypatch):
+    """Of one or of two graphs; with graphs that are mere bytes, since what is in them does not matter here."""
+
+    class Killed(BaseException):
+        pass
+
+    def info(contents):
+        files = digests(contents)
+        return GeneratorInfo(
+            gan="dcgan", files=files, sha256=combined(files), run="run", z_dim=2, size=32, channels=1, mode="L",
+            classes=("a",), conditional=False, dataset_fingerprint="f",
+        )  # fmt: skip
+
+    first = {"mapping.onnx": b"mapping 1", "synthesis.onnx": b"synthesis 1"}
+    second = {"mapping.onnx": b"mapping 2", "synthesis.onnx": b"synthesis 2"}
+    replace_generator(tmp_path, info(first), first)
+    seen: list[str] = []
+    monkeypatch.setattr(disk, "fault", lambda step, path, when: seen.append(step))
+    replace_generator(tmp_path, info(second), second)
+    assert read_generator(tmp_path)[1] == second
+    found = set()
+    for place in range(len(seen)):
+        monkeypatch.setattr(disk, "fault", None)
+        replace_generator(tmp_path, info(first), first)
+        steps = iter(range(len(seen)))
+
+        def fault(*_, place=place, steps=steps):
+            if next(steps, None) == place:
+                raise Killed
+
+        monkeypatch.setattr(disk, "fault", fault)
+        with suppress(Killed):
+            replace_generator(tmp_path, info(second), second)
+        monkeypatch.setattr(disk, "fault", None)
+        content = read_generator(tmp_path)[1]
+        assert content in (first, second)
+        found.add(content["mapping.onnx"])
+        replace_generator(tmp_path, info(second), second)
+        assert read_generator(tmp_path)[1] == second
+        assert len(list(tmp_path.glob("*.onnx"))) == 2
+    assert len(found) == 2

@@ -86,7 +86,7 @@ def test_a_deleted_run_is_not_made_again(run: Run) -> None:
 
 
 def test_the_end_of_a_run_is_told_on_a_full_disk(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(path: Path, _: object) -> None:
+    def full(path: Path, _: object, flushed: bool) -> None:
         with disk_errors(path):
             raise OSError(errno.ENOSPC, "No space left on device")
 
