@@ -5,5 +5,8 @@ older kind of multipage app, and tell whoever follows a link to a server just st
 """
 
 import streamlit as st
+from starlette.middleware import Middleware
 
-app = st.App("pages/entrance/entry.py")
+from pages.entrance.gate import Gate
+
+app = st.App("pages/entrance/entry.py", middleware=[Middleware(Gate)])

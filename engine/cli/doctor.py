@@ -151,7 +151,11 @@ def _port(port: int) -> Check:
 
 
 def _sign_in(home: Home) -> Check:
-    if not people_sign_in(home):
+    try:
+        signing_in = people_sign_in(home)
+    except ErsatzError as error:
+        return Check("Sign-in", "fail", str(error))
+    if not signing_in:
         return Check("Sign-in", "ok", "off: whoever reaches the dashboard is an editor, by default this machine alone")
     if find_spec("authlib") is None:
         return Check("Sign-in", "fail", 'Authlib is not installed; run `pip install "streamlit[auth]"`')

@@ -190,6 +190,13 @@ def app_(
     address: Annotated[
         str, typer.Option(help="Address to listen on; other than 127.0.0.1 lets others in.")
     ] = "127.0.0.1",
+    host: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Name by which people reach it, as ersatz.clinic.example or *.clinic.example; repeated. Other names "
+            "than this machine's own and those of the login are refused.",
+        ),
+    ] = None,
     read_only: Annotated[
         bool,
         typer.Option(
@@ -200,7 +207,7 @@ def app_(
     ] = False,
 ) -> None:
     """Serve the dashboard."""
-    serve(Home.from_environment(), port, address=address, demo=read_only)
+    serve(Home.from_environment(), port, address=address, demo=read_only, hosts=host or ())
 
 
 @app.command()

@@ -10,7 +10,8 @@ import sys
 import time
 import tomllib
 import webbrowser
-from contextlib import closing, suppress
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from engine.cli.output import notices
@@ -20,6 +21,8 @@ from engine.store.home import Home, dashboard_folder
 from engine.store.read_only import READ_ONLY, read_only
 
 ADDRESS = "127.0.0.1"
+HOSTS = "ERSATZ_HOSTS"
+"""Names by which people reach the dashboard, divided by blanks or commas; `*.clinic.example` is all below one."""
 LOCAL = (ADDRESS, "localhost", "::1")
 
 
@@ -44,19 +47,31 @@ def require_free_port(port: int, address: str = ADDRESS) -> None:
 
 
 def serve(
-    home: Home, port: int, page: str = "", address: str = ADDRESS, open_browser: bool = True, demo: bool = False
+    home: Home,
+    port: int,
+    page: str = "",
+    address: str = ADDRESS,
+    open_browser: bool = True,
+    demo: bool = False,
+    hosts: Sequence[str] = (),
 ) -> None:
-    """Run the dashboard until Ctrl-C; `page` is the path and query to open first, `demo` lets it write nothing."""
+    """Run the dashboard until Ctrl-C.
+
+    `page` is the path and query to open first, `demo` lets it write nothing, and `hosts` are names by which people
+    reach it beside this machine's own.
+    """
     require_free_port(port, address)
     url = f"http://{address}:{port}/{page}"
     command = [sys.executable, "-m", "streamlit", "run", str(dashboard_folder() / "app.py")]
     command += [f"--secrets.files={file}" for file in secrets_files(home)]
     command += [f"--server.port={port}", f"--server.address={address}", "--server.headless=true"]
     environment = {**os.environ, "ERSATZ_HOME": str(home.root)}
+    if hosts:
+        environment[HOSTS] = " ".join(hosts)
     if demo or read_only():
         environment[READ_ONLY] = "1"
         command += ["--server.maxUploadSize=0"]  # else a visitor could fill the memory
-    elif address not in LOCAL and not people_sign_in(home):
+    elif not people_sign_in(home) and address not in LOCAL:
         notices.print(
             f"Everybody who can reach {address} will be able to change and delete everything: nobody has to sign in. "
             "docs/team.md says how to change that.",
@@ -92,12 +107,20 @@ def secrets_files(home: Home) -> list[Path]:
 
 
 def people_sign_in(home: Home) -> bool:
-    """Whether a provider is configured: one of the files with secrets has a part `[auth]`."""
+    """Whether a provider is configured: one of the files with secrets has a part `[auth]`.
+
+    An `ErsatzError` says which file cannot be read; Streamlit would serve everybody, as if there were none.
+    """
+    found = False
     for file in secrets_files(home):
-        with suppress(OSError, ValueError):
-            if "auth" in tomllib.loads(file.read_text(encoding="utf-8")):
-                return True
-    return False
+        try:
+            found |= "auth" in tomllib.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ErsatzError(
+                f"{file} cannot be read as TOML ({error}), and it may say who has to sign in; mend or remove it, "
+                "then start the dashboard again."
+            ) from error
+    return found
 
 
 def _has_display() -> bool:

@@ -100,7 +100,7 @@ class StyleganConfig(TrainConfig):
     conv_clamp: float = Field(default=256.0, ge=0)
     """Largest output of a convolution in the lower precision, against overflow; 0: no limit."""
     gpus: int = Field(default=1, ge=1)
-    """Processes that share each batch, one a GPU (torchrun)."""
+    """Processes that share each batch, one a GPU."""
     metrics: tuple[Metric, ...] = ()
     """Scores computed at every snapshot: kid, fid (KID is the one to trust on small sets)."""
     metric_extractor: Literal["inception", "resnet50", "pixels"] = "inception"

@@ -15,6 +15,7 @@ from engine.store.errors import ErsatzError
 from engine.store.files import new_folder
 from engine.store.hashing import sha256_value
 from engine.store.home import Home
+from engine.store.read_only import refuse_writing
 from engine.store.runs import list_runs
 
 FOLDER = "uploads"
@@ -90,6 +91,7 @@ def safe_name(name: str) -> str:
 def remove_old_uploads(home: Home) -> None:
     """Remove uploads whose reader has finished, and those that no run is using since a day."""
     uploads = home.root / FOLDER
+    refuse_writing(uploads)
     if not uploads.is_dir():
         return
     readers = [

@@ -1,4 +1,4 @@
-"""Several processes that share every batch, one a GPU (torchrun), and what they exchange.
+"""Several processes that share every batch, one a GPU, and what they exchange.
 
 Each rank computes the gradients of its share of a batch, and ONE flat all-reduce a phase averages them before the
 optimiser's step. (A DDP wrapper would be wrong: it listens to every backward pass, and R1 and path length have two.)
@@ -9,8 +9,10 @@ A batch is cut into pieces of `batch_gpu` images, and every random draw derives 
 images seen up to the piece. So it does not matter to the numbers who computes a piece: one process that accumulates
 two pieces and two ranks with a piece each make the same step, but for the rounding of a sum.
 
-Rank 0 alone writes files, metrics and alarms, and decides when to stop. In a process without torchrun every function
+Rank 0 alone writes files, metrics and alarms, and decides when to stop. In a process that is alone every function
 here returns at once.
+
+Only tensors are exchanged, never objects: those would be pickled, and reading a pickle runs what it says.
 """
 
 from __future__ import annotations
@@ -19,13 +21,15 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
 PATIENCE = timedelta(days=1)
-"""How long a rank waits for the others: rank 0 may score or write for long, and a dead one is noticed by torchrun."""
+"""How long a rank waits for the others: rank 0 may score or write for long, and a dead one is noticed by the worker."""
 
 
 def rank() -> int:
@@ -54,20 +58,25 @@ def own_microbatches(batch: int, at_once: int) -> range:
 
 
 @contextmanager
-def joined(device_type: str) -> Iterator[None]:
-    """Meet the other ranks that torchrun started, over gloo on the CPU and nccl between GPUs; part at the end.
+def joined(device_type: str, folder: Path) -> Iterator[None]:
+    """Meet the other ranks over a file in `folder`, talk over gloo on the CPU and nccl between GPUs; part at the end.
 
-    Each rank then has "cuda" mean its own GPU. What a failed rank leaves undone is not waited for.
+    Nobody else may write to `folder`: the addresses of the ranks lie there, and torch unpickles some of what does.
+    RANK, LOCAL_RANK and WORLD_SIZE, in the environment, say which of how many this process is. Each rank then has
+    "cuda" mean its own GPU. What a failed rank leaves undone is not waited for.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    count = int(os.environ.get("WORLD_SIZE", "1"))
+    if count == 1:
         yield
         return
+    meeting: dict[str, Any] = {"store": dist.FileStore(str(folder / "meeting"), count), "rank": int(os.environ["RANK"])}
+    meeting |= {"world_size": count, "timeout": PATIENCE}
     if device_type == "cuda":
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         # Flags go over gloo, from the CPU: nccl would make every rank wait for its GPU for one bit.
-        dist.init_process_group("cpu:gloo,cuda:nccl", timeout=PATIENCE)
+        dist.init_process_group("cpu:gloo,cuda:nccl", **meeting)
     else:
-        dist.init_process_group("gloo", timeout=PATIENCE)
+        dist.init_process_group("gloo", **meeting)
     yield
     dist.destroy_process_group()
 

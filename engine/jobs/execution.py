@@ -42,7 +42,7 @@ def train(run: Run, config: TrainConfig, report: Report, should_stop: ShouldStop
     from engine.sampling.export import export_generator
 
     if config.ranks > 1:
-        from engine.jobs.torchrun import train_on_ranks
+        from engine.jobs.ranks import train_on_ranks
 
         outcome = train_on_ranks(run, config, report, should_stop)
     else:

@@ -1,7 +1,8 @@
-"""One of the processes that share a training: `python -m engine.jobs.rank RUN WORKER FOLDER`, started by torchrun.
+"""One of the processes that share a training: `python -m engine.jobs.rank RUN WORKER FOLDER`, started by the worker.
 
-torchrun puts each into a session of its own, where no signal to the worker's group arrives, so every rank watches its
-parents itself. How it ended goes to FOLDER, where `engine.jobs.torchrun` reads it.
+Each is in a session of its own, where no signal to the worker's group arrives, so every rank watches its parent itself.
+In FOLDER, which only its owner may enter, the ranks meet; how each ended goes there too, where `engine.jobs.ranks`
+reads it.
 """
 
 from __future__ import annotations
@@ -33,12 +34,12 @@ LOST_PEER = ("connection closed", "connection reset", "gloo", "nccl")
 
 
 def _be_one_rank(run: Run, folder: Path) -> bool:
-    """Train as the rank that torchrun made this process, and write how that ended; whether it ended well."""
+    """Train as the rank that the environment names, and write how that ended; whether it ended well."""
     config = parse_training(run.config())
     hooks = Hooks(run)
     answer = {"outcome": "", "error": "", "echo": False}
     try:
-        with joined(choose_device(config.device).type):
+        with joined(choose_device(config.device).type, folder):
             report, should_stop = (hooks.report, hooks.should_stop) if is_first() else (silent, never)
             answer["outcome"] = train_here(run, config, report, should_stop)
             hooks.flush()
@@ -51,15 +52,14 @@ def _be_one_rank(run: Run, folder: Path) -> bool:
     return not answer["error"]
 
 
-def _end_with(*parents: int) -> None:
-    """Leave this process at once when one of the others ends, whatever it is doing."""
-    watched = []
-    for parent in parents:
-        with suppress(psutil.NoSuchProcess):
-            watched.append(psutil.Process(parent))
+def _end_with(parent: int) -> None:
+    """Leave this process at once when its parent ends, whatever it is doing."""
+    watched = None
+    with suppress(psutil.NoSuchProcess):
+        watched = psutil.Process(parent)
 
     def watch() -> None:
-        while len(watched) == len(parents) and all(_lives(process) for process in watched):
+        while watched is not None and _lives(watched):
             time.sleep(POLL_SECONDS)
         os._exit(1)
 
@@ -76,7 +76,7 @@ def _lives(process: psutil.Process) -> bool:
 if __name__ == "__main__":
     log_to_stdout()
     run_id, worker, folder_of_answers = sys.argv[1:]
-    _end_with(os.getppid(), int(worker))
+    _end_with(int(worker))
     if not _be_one_rank(Run(Home.from_environment(), run_id), Path(folder_of_answers)):
         sys.stdout.flush()
         os._exit(1)  # parting from the others in good form could take for ever

@@ -121,6 +121,7 @@ def clear_leftovers(paths: Iterable[Path], of: Path | None = None) -> None:
     """Remove those of `paths` that a killed process left half-written (of `of`, if given)."""
     for path in list(paths):
         if is_leftover(path, of):
+            refuse_writing(path)
             disk.remove_tree(path) if path.is_dir() else disk.remove(path)
 
 

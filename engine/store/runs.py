@@ -32,6 +32,7 @@ from engine.store.files import disk_errors, new_folder, read_json, write_json, w
 from engine.store.hashing import sha256_value
 from engine.store.home import Home
 from engine.store.locks import FileLock, is_held
+from engine.store.read_only import refuse_writing
 from engine.store.versioned import Result, Versioned
 
 R = TypeVar("R", bound=Result)
@@ -239,6 +240,7 @@ class Run:
 
     def delete(self) -> None:
         """Remove the folder of a run that is not alive."""
+        refuse_writing(self.path)
         self.config()  # a run that does not exist
         lock = FileLock(self.lock_path)
         if not lock.acquire(timeout=ENDING_SECONDS if self.state().is_final else 0.5):
@@ -252,6 +254,7 @@ class Run:
 
     def remove_leftovers(self) -> None:
         """After the folder was deleted under its worker: remove what the worker wrote there since."""
+        refuse_writing(self.path)
         if not self.exists():
             disk.remove_tree(self.path)
 

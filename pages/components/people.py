@@ -16,6 +16,7 @@ from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.read_only import READ_ONLY, SENTENCE, read_only
 from engine.store.roles import TEAM_FILE, Role, Team, machine_user, read_team
+from pages.components import sign_in_settings
 from pages.components.home import home
 
 __all__ = ["READ_ONLY", "Person", "Role", "guarded", "may", "person", "read_only", "refusal", "require"]
@@ -38,8 +39,8 @@ class Person:
 
 
 def login_is_on() -> bool:
-    """Whether people sign in; only then `st.user` knows whether somebody has."""
-    return not read_only() and "is_logged_in" in st.user
+    """Whether people have to sign in."""
+    return not read_only() and ("is_logged_in" in st.user or sign_in_settings.is_required())
 
 
 def signed_in() -> bool:

@@ -8,6 +8,7 @@ is taken for the new one, unless somebody went back in the browser's history.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -72,6 +73,11 @@ def keep(page: str) -> None:
     for change in _changes():
         if st.query_params.get(change.name, "") == change.old:
             _write(change.name, change.new)
+
+
+def whole_number(text: str) -> int | None:
+    """The number that an address holds, 0 or above; None when it is none, or one that no seed or count can be."""
+    return int(text) if re.fullmatch("[0-9]{1,18}", text) else None
 
 
 def several_in_url(

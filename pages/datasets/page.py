@@ -9,7 +9,7 @@ from engine.datasets.uploads import remove_old_uploads
 from engine.store.runs import Run, State, list_runs
 from pages.components.format import plain
 from pages.components.home import home
-from pages.components.people import Role, may
+from pages.components.people import Role, may, require
 from pages.components.phantom import phantom_badge
 from pages.components.run_summary import config_of, state_of
 from pages.components.runs import choice_in_url, run_in_url, run_row
@@ -72,12 +72,18 @@ def newest_first(datasets: dict[str, Dataset]) -> list[str]:
     return sorted(datasets, key=lambda name: -(datasets[name].info.provenance.time or 0))
 
 
+def tidy_up() -> None:
+    """Remove uploads that nothing needs any more."""
+    require(Role.EDITOR)
+    remove_old_uploads(home())
+
+
 st.title("Datasets")
 st.caption(
     "Your images: imported once, checked for copies and leaks, split by patient, and frozen before any training."
 )
 if may(Role.EDITOR):
-    remove_old_uploads(home())
+    tidy_up()
 datasets = {dataset.name: dataset for dataset in list_datasets(home())}
 followed = import_in_url()
 if followed and followed.state() is State.FINISHED and (imported := config_of(followed)["name"]) in datasets:

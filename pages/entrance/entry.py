@@ -9,6 +9,7 @@ from pages.components.errors import done
 from pages.components.navigation import FOLDER, pages
 from pages.components.people import login_is_on, person
 from pages.components.query_params import keep
+from pages.entrance import known
 from pages.entrance.sign_in import banner, go_where_wanted, let_in, show_entrance
 
 # a picture of our own: Streamlit would fetch a named icon for the browser's tab from the network
@@ -17,6 +18,8 @@ st.set_page_config(page_title="Ersatz", page_icon=ICON, layout="wide")
 st.logo(ICON, size="large")
 
 allowed = let_in()
+if login_is_on():
+    known.note(st.context.cookies, allowed)
 listed = pages(account=person().name.partition("@")[0] if allowed and login_is_on() else "")
 page = st.navigation(listed, position="top" if allowed else "hidden")
 if not allowed:

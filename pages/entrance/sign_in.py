@@ -15,10 +15,16 @@ from streamlit.navigation.page import Page
 
 from engine.store.errors import ErsatzError
 from engine.store.read_only import read_only
-from pages.components import people
+from pages.components import people, sign_in_settings
 from pages.components.format import plain_sentence
 
 FORGERY_COOKIE = "_streamlit_xsrf"
+UNREADABLE = (
+    "Nobody can sign in: the settings of the sign-in cannot be read. Ask whoever runs this dashboard to mend the part "
+    "[auth] of its secrets.toml; docs/team.md says what belongs there."
+)
+MOST_REMEMBERED = 2000
+"""Characters of an address that is kept for whoever signs in; ours are shorter."""
 
 
 def let_in() -> bool:
@@ -54,6 +60,9 @@ def show_entrance(page: Page) -> None:
             st.button("Sign out", icon=":material/logout:", on_click=st.logout)
             return
         st.caption("This dashboard belongs to a team. Sign in to see its data sets, runs and results.")
+        if not sign_in_settings.auth():
+            st.error(UNREADABLE, icon=":material/error:")
+            return
         for provider in _providers():
             label = f"Sign in with {provider.capitalize()}" if provider else "Sign in"
             if st.button(label, type="primary", icon=":material/login:", width="stretch"):
@@ -96,6 +105,8 @@ def _browser() -> str:
 def _remember(page: Page) -> None:
     if browser := _browser():
         query = {name: st.query_params.get_all(name) for name in st.query_params}
+        if len(str(query)) > MOST_REMEMBERED:
+            return
         _wanted(browser).update(path=page.url_path, query=query)
 
 

@@ -20,7 +20,7 @@ from pages.components.files import read_model, stamp
 from pages.components.home import home
 from pages.components.images import picture_wall
 from pages.components.paging import part_shown
-from pages.components.query_params import put
+from pages.components.query_params import put, whole_number
 from pages.components.run_summary import config_of
 from pages.evaluate.views import TRIAL
 
@@ -42,7 +42,7 @@ def trial_in_url(trials: pd.DataFrame) -> tuple[str, float, int | None] | None:
     """Arm, ratio and seed of the point that the URL names, if these trials have it."""
     parts = st.query_params.get(TRIAL, "").split(",")
     try:
-        arm, ratio, seed = parts[0], float(parts[1]), int(parts[2]) if len(parts) > 2 else None
+        arm, ratio, seed = parts[0], float(parts[1]), whole_number(parts[2]) if len(parts) > 2 else None
     except (IndexError, ValueError):
         return None
     there = (trials["arm"] == arm) & ((trials["ratio"] - ratio).abs() < 1e-6)

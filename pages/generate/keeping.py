@@ -9,7 +9,7 @@ import streamlit as st
 from engine.sampling.exploring import SamplingOptions
 from engine.sampling.sampler import Sampler
 from engine.store.runs import Run
-from pages.components.query_params import put
+from pages.components.query_params import put, whole_number
 from pages.generate.files import label_of, zipped
 from pages.generate.opened import MOST_SEED, alt, options
 from pages.generate.painting import SMALL, painted
@@ -20,8 +20,8 @@ MOST_KEPT = 24
 
 def kept() -> list[int]:
     """The seeds in the link, in the order of keeping."""
-    numbers = [part for part in st.query_params.get(KEPT, "").split(",") if part.isdecimal()]
-    return list(dict.fromkeys(int(part) for part in numbers if int(part) <= MOST_SEED))[:MOST_KEPT]
+    numbers = [whole_number(part) for part in st.query_params.get(KEPT, "").split(",")]
+    return list(dict.fromkeys(number for number in numbers if number is not None and number <= MOST_SEED))[:MOST_KEPT]
 
 
 def keep_button(seed: int) -> None:

@@ -13,7 +13,7 @@ from engine.store.runs import Run
 from pages.components.format import amount
 from pages.components.images import enlarged, png
 from pages.components.phantom import phantom_badge
-from pages.components.query_params import put
+from pages.components.query_params import put, whole_number
 from pages.components.run_summary import config_of, state_of
 from pages.components.runs import live
 from pages.train.reading import Best
@@ -121,8 +121,8 @@ def _moment(run: Run, moments: list[int], best: Best | None) -> int:
 
 def _linked(parameter: str, moments: list[int], usual: int) -> int:
     """The moment that the URL names, if there is such a one."""
-    wanted = st.query_params.get(parameter, "")
-    return int(wanted) if wanted.isdigit() and int(wanted) in moments else usual
+    wanted = whole_number(st.query_params.get(parameter, ""))
+    return wanted if wanted is not None and wanted in moments else usual
 
 
 def _stands_at(run: Run, slider: str, moment: int) -> str:

@@ -13,7 +13,9 @@ from contextlib import closing
 
 import pytest
 
-from engine.cli.serve import port_is_free
+from engine.cli import doctor
+from engine.cli.serve import port_is_free, serve
+from engine.store.errors import ErsatzError
 from engine.store.home import REPOSITORY, Home
 
 PATIENCE_SECONDS = 60
@@ -29,7 +31,7 @@ def test_server_answers_and_ends_with_its_command(home: Home, ending: signal.Sig
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "engine", "app", "--port", str(port)]
+    command = [sys.executable, "-m", "engine", "app", "--port", str(port), "--host", "*.clinic.example"]
     with subprocess.Popen(
         command, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as serving:
@@ -38,6 +40,9 @@ def test_server_answers_and_ends_with_its_command(home: Home, ending: signal.Sig
             assert any(f"http://127.0.0.1:{port}/" in line for line in serving.stderr)
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=PATIENCE_SECONDS) as answer:
                 assert answer.read() == b"ok"
+            named = urllib.request.Request(f"http://127.0.0.1:{port}/", headers={"Host": "ersatz.clinic.example"})
+            with urllib.request.urlopen(named, timeout=PATIENCE_SECONDS) as answer:
+                assert answer.status == 200
             getattr(os, reaches)(serving.pid, ending)
             assert serving.wait(PATIENCE_SECONDS) == 0
             assert "Abort" not in serving.stderr.read()
@@ -47,3 +52,12 @@ def test_server_answers_and_ends_with_its_command(home: Home, ending: signal.Sig
     while not port_is_free(port):
         assert time.monotonic() < deadline, "the server stayed behind"
         time.sleep(0.1)
+
+
+def test_secrets_that_cannot_be_read_keep_the_dashboard_from_starting(home: Home) -> None:
+    """Streamlit would serve everybody, as if nobody had to sign in."""
+    home.root.mkdir()
+    (home.root / "secrets.toml").write_text("[auth\n")
+    with pytest.raises(ErsatzError, match="cannot be read as TOML"):
+        serve(home, 0, open_browser=False)
+    assert doctor._sign_in(home).state == "fail"

@@ -40,11 +40,16 @@ def start(run: Run) -> list[psutil.Process]:
     pids = [run.path / f"rank-{rank}.pid" for rank in range(2)]
     until(lambda: all(path.exists() for path in pids), 120)
     ranks = [psutil.Process(int(path.read_text())) for path in pids]
-    torchrun = ranks[0].parent()
-    assert torchrun is not None
-    worker = torchrun.parent()
+    worker = ranks[0].parent()
     assert worker is not None and "engine.jobs.worker" in worker.cmdline()
-    return [worker, torchrun, *ranks]
+    return [worker, *ranks]
+
+
+def listening(processes: list[psutil.Process]) -> list[str]:
+    """The addresses at which they and all that they started wait for connections."""
+    everybody = {one for process in processes for one in (process, *process.children(recursive=True))}
+    sockets = [socket for one in everybody for socket in one.net_connections("all")]
+    return [socket.laddr.ip for socket in sockets if socket.status == psutil.CONN_LISTEN]
 
 
 def all_gone(processes: list[psutil.Process]) -> None:
@@ -57,6 +62,8 @@ def test_two_ranks_stop_and_fail_as_one_process_does(scripted: Home) -> None:
     run = jobs.submit(scripted, shared_training())
     processes = start(run)
     until(lambda: run.status().done > 3)
+    addresses = listening([supervisor_of(run), *processes])
+    assert set(addresses) == {"127.0.0.1"}  # gloo's; the meeting itself is a file
     os.killpg(processes[0].pid, signal.SIGTERM)
     assert ended(run, 60) is State.STOPPED
     assert (run.status().error, run.status().done) == ("", int((run.path / "steps").read_text()))
@@ -74,9 +81,9 @@ def test_two_ranks_stop_and_fail_as_one_process_does(scripted: Home) -> None:
 def test_nobody_outlives_a_killed_process(scripted: Home) -> None:
     run = jobs.submit(scripted, shared_training())
     processes = start(run)
-    kill(processes[3])
+    kill(processes[2])
     assert ended(run, 60) is State.FAILED
-    assert "of the 2 processes of this training ended without a word" in run.status().error
+    assert "1 of the 2 processes of this training ended without a word" in run.status().error
     all_gone(processes)
 
     processes = start(run)

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from pages.components import query_params
+
 Asked = Callable[..., str]
 
 
@@ -60,3 +62,9 @@ def test_an_address_that_the_browser_has_heard_of_stays(asked: Asked) -> None:
     assert asked("first", live=True) == "first"
     assert asked("first") == "first"
     assert asked("second") == "second", "somebody went there"
+
+
+@pytest.mark.parametrize("text", ["", "-1", "1.0", "\u00b2", "9" * 5000, "0x1", " 1", "1\n"])
+def test_what_is_no_number_of_an_address_is_none(text: str) -> None:
+    assert query_params.whole_number(text) is None
+    assert query_params.whole_number("017") == 17

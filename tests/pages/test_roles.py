@@ -64,7 +64,7 @@ def tree(home: Home, but: str = "") -> dict[Path, bytes | None]:
 def test_everything_on_a_page_that_writes_asks_for_the_role_first() -> None:
     """A line with `require(...)` goes before it; the script of a page itself writes nothing."""
     methods = engine_methods()
-    writing = writers(methods) - HARMLESS
+    writing = writers() - HARMLESS
     assert {f"engine.{name}" for name in KNOWN} <= writing
     assert "engine.store.runs.list_runs" not in writing
     wrong = []

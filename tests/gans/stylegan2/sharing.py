@@ -85,7 +85,7 @@ def save_late(*arguments: Any) -> None:
 if __name__ == "__main__":
     home = Home.from_environment()
     straight, stopped = (Run(home, run_id) for run_id in sys.argv[1:3])
-    with joined("cpu"):
+    with joined("cpu", Path(sys.argv[3])):
         if is_first():  # its disk is slow, and the other rank must not go on without it
             training.save_snapshot = save_late
         torch.save(gradients(straight), Path(sys.argv[3]) / f"gradients-of-rank-{int(not is_first())}.pt")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
-import subprocess
 import sys
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from safetensors.torch import load_file
 
 from engine.gans.distributed import average, first_decides, own_microbatches, rank, take_from_first, world
 from engine.gans.snapshots import latest_snapshot
+from engine.jobs.ranks import end_ranks, start_ranks
 from engine.store.home import REPOSITORY
 from engine.store.runs import Run
 from tests.gans.stylegan2.conftest import MakeRun
@@ -27,21 +26,12 @@ PHASES = {"g_main", "g_reg", "d_main", "d_reg"}
 
 def as_two_ranks(*arguments: str) -> None:
     """Run `sharing` in two processes that meet over gloo."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "tests.gans.stylegan2.sharing", *arguments]
-    ranks = [
-        subprocess.Popen(command, cwd=REPOSITORY, env={**os.environ, **meeting, "RANK": str(i)}, stderr=subprocess.PIPE)
-        for i in range(2)
-    ]
+    ranks = start_ranks(command, 2, REPOSITORY, {**os.environ, "OMP_NUM_THREADS": "1"})
     try:
-        errors = [process.communicate(timeout=200)[1].decode() for process in ranks]
+        assert [rank.wait(timeout=200) for rank in ranks] == [0, 0]
     finally:
-        for process in ranks:
-            process.kill()
-    assert [process.returncode for process in ranks] == [0, 0], "\n".join(errors)
+        end_ranks(ranks)
 
 
 @pytest.mark.slow
