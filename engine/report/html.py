@@ -98,6 +98,7 @@ from engine.report.tables import (
     readable_comparisons,
     show_share,
 )
+from engine.store.csv_cells import table_text
 from engine.store.errors import ErsatzError
 from engine.store.files import replacing, write_text
 from engine.store.runs import Run
@@ -122,7 +123,7 @@ def write_report(run: Run, rejudged: bool = False) -> Path:
     folder.mkdir(exist_ok=True)
     tables = report_tables(sources)
     for name, table in tables.items():
-        write_text(folder / f"{name}.csv", table.to_csv(index=False))
+        write_text(folder / f"{name}.csv", table_text(table))
         if name not in KEPT or rejudged:
             with replacing(folder / f"{name}.parquet") as temporary:
                 table.to_parquet(temporary, index=False)

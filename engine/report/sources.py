@@ -21,6 +21,7 @@ from engine.report.review_source import ReviewSource, read_review
 from engine.review.study import Study
 from engine.sampling.exported import GeneratorInfo, read_info
 from engine.sampling.pools import Pool
+from engine.store.csv_cells import read_table
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.runs import Run, State, Status, list_runs
@@ -175,7 +176,7 @@ def read_sources(run: Run, beside: bool = True, rejudged: bool = False) -> Sourc
 
 
 def _table_of_images(path: Path) -> pd.DataFrame | None:
-    return pd.read_csv(path, dtype=str, keep_default_na=False) if path.is_file() else None
+    return read_table(path, dtype=str, keep_default_na=False) if path.is_file() else None
 
 
 def _or_missing(missing: list[str], read: Callable[..., T], *arguments: Any) -> T | None:

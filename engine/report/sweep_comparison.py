@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 
 from engine.report.style import ARMS, BLUE, GREEN, GREY, ORANGE, PINK, styled
 from engine.report.tables import METRICS, cell_table, measure_of, show_share
+from engine.store.csv_cells import read_table
 from engine.store.runs import Run
 from engine.sweep.analysis_units import Level
 from engine.sweep.arms import baseline_of, control_of
@@ -43,7 +44,7 @@ class Swept:
 
 def read_swept(run: Run) -> Swept:
     """A finished sweep, from its files."""
-    test_images = pd.read_csv(run.path / "test_images.csv", dtype=str, keep_default_na=False)
+    test_images = read_table(run.path / "test_images.csv", dtype=str, keep_default_na=False)
     if "fold" in test_images:
         test_images["fold"] = test_images["fold"].astype(int)
     trials = pd.read_parquet(run.path / "trials.parquet")

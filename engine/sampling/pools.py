@@ -31,6 +31,7 @@ from engine.sampling.makers import Makers, generators_a_class, makers_of, requir
 from engine.sampling.pool_info import INFO_FILE, PoolGenerator, PoolInfo
 from engine.sampling.sampler import Sampler, write_png
 from engine.store.about import plain_words
+from engine.store.csv_cells import read_table, write_table
 from engine.store.errors import ErsatzError
 from engine.store.files import replacing, write_text
 from engine.store.hashing import sha256_file, sha256_pixels, sha256_value
@@ -77,7 +78,7 @@ def make_pool(run: Run, config: PoolConfig, report: Report = silent, should_stop
             seeds = range(first, min(first + config.batch, last))
             rows += _make_batch(run.path, config, sampler, name, seeds, prefix)
     with replacing(run.path / MANIFEST_FILE) as temporary:
-        pd.DataFrame(rows, columns=COLUMNS).to_csv(temporary, index=False)
+        write_table(pd.DataFrame(rows, columns=COLUMNS), temporary)
     report(Progress("sampling", total, total, "images"))
     return "finished"
 
@@ -114,7 +115,7 @@ class Pool:
         path = self.path / MANIFEST_FILE
         try:
             # A class may be called "None" or "0": everything but the seed is text.
-            table = pd.read_csv(path, dtype=str, keep_default_na=False).astype({"seed": int})
+            table = read_table(path, dtype=str, keep_default_na=False).astype({"seed": int})
         except (ValueError, KeyError, UnicodeDecodeError) as error:
             table = pd.DataFrame()
             reason = str(error)
@@ -232,7 +233,7 @@ class Pool:
             if not after.equals(manifest["excluded"]):
                 manifest["excluded"] = after
                 with replacing(path) as temporary:
-                    manifest.to_csv(temporary, index=False)
+                    write_table(manifest, temporary)
         self.__dict__["manifest"] = manifest
 
 
@@ -244,7 +245,7 @@ def write_pool(run: Run, info: PoolInfo, training: Iterable[str], rows: Sequence
     write_text(run.path / TRAINING_FILE, "".join(f"{digest}\n" for digest in sorted(set(training))))
     info.write_to(run.path / INFO_FILE)
     with replacing(run.path / MANIFEST_FILE) as temporary:
-        pd.DataFrame(rows, columns=[*COLUMNS, SOURCE]).to_csv(temporary, index=False)
+        write_table(pd.DataFrame(rows, columns=[*COLUMNS, SOURCE]), temporary)
 
 
 def pool_zip(pool: Pool) -> bytes:

@@ -12,6 +12,7 @@ import pandas as pd
 from engine.configs import SweepConfig
 from engine.datasets.dataset import Dataset
 from engine.datasets.test_readings import TEST_FILE
+from engine.store.csv_cells import read_table
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run
 from engine.sweep.analysis_units import EXTERNAL_SCORES
@@ -98,7 +99,7 @@ def _stored(run: Run, first: SweepSummary) -> tuple[pd.DataFrame, pd.DataFrame]:
     trials = pd.read_parquet(run.path / TRIALS_FILE)
     if missing := [name for name in NEEDED if name not in trials]:
         raise _cannot(run, f"its trials have no {missing[0]}, which they did not keep at the time")
-    test_images = pd.read_csv(run.path / TEST_FILE, dtype=str, keep_default_na=False)
+    test_images = read_table(run.path / TEST_FILE, dtype=str, keep_default_na=False)
     for name in ("fold", "synthetic"):  # sweeps of before there were folds name none
         test_images[name] = test_images[name].astype(int) if name in test_images else 0
     trials = trials if "fold" in trials else trials.assign(fold=0)

@@ -29,6 +29,7 @@ from engine.datasets.seal import refuse_sealed
 from engine.datasets.test_readings import TEST_FILE, record
 from engine.devices import describe
 from engine.features.cache import FeatureCache, Interrupted
+from engine.store.csv_cells import write_table
 from engine.store.files import replacing
 from engine.store.progress import Outcome, Progress, Report, ShouldStop, never, silent
 from engine.store.runs import Run
@@ -227,7 +228,7 @@ def _plan(run: Run, config: SweepConfig) -> str:
 
 def _write_table(run: Run, name: str, table: pd.DataFrame) -> None:
     with replacing(run.path / name) as temporary:
-        table.to_csv(temporary, index=False)
+        write_table(table, temporary)
 
 
 def _row(result: Result, labels: np.ndarray, positive: int, config: SweepConfig) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from engine.report.figures import figure_reviewers
 from engine.report.review_figures import SHOWN, readable_scores
 from engine.review.quiz import Quiz
 from engine.review.study import Study, kappa_told, kappa_words, study
+from engine.store.csv_cells import table_text
 from engine.store.runs import Run
 from engine.sweep.statistics import Interval
 from pages.components.charts import chart
@@ -119,7 +120,7 @@ def what_next(found: Study) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.download_button(
             "Answers (CSV)",
-            lambda: found.table.to_csv(index=False),
+            lambda: table_text(found.table),
             f"{found.quiz.id}.csv",
             "text/csv",
             icon=":material/download:",
