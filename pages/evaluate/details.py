@@ -21,6 +21,7 @@ from engine.report.figures import figure_differences, figure_reliability, figure
 from engine.report.style import ARMS
 from engine.report.tables import METRICS, comparison_table, p_in_words, readable_cells, readable_comparisons, show_share
 from engine.store.csv_cells import read_table
+from engine.store.parquet import read_parquet
 from engine.store.runs import Run
 from engine.sweep.summary_model import SweepSummary
 from pages.components.charts import chart
@@ -127,4 +128,4 @@ def read_reliability(
     """`reliability_table` of some cells; their scores are read, and no others."""
     wanted = [[("arm", "=", arm), ("ratio", "=", ratio)] for arm, ratio in cells]
     test_images = read_table(path.with_name("test_images.csv"), dtype=str, keep_default_na=False)
-    return reliability_table(pd.read_parquet(path, filters=wanted), test_images, classes)
+    return reliability_table(read_parquet(path, filters=wanted), test_images, classes)
