@@ -51,8 +51,8 @@ class Graph:
         self.path = path
         if wrong := onnx_limits.refusal(content):
             raise ErsatzError(
-                f"{path} is not a network that ONNX Runtime can run here: it {wrong}; a file that Ersatz exported is expected. "
-                "Export the training run again."
+                f"{path} is not a network that ONNX Runtime can run here: it {wrong}; a file that Ersatz exported is "
+                "expected. Export the training run again."
             )
         self.notice = ""
         """One sentence where a GPU is there and the CPU computes; it was printed once, to stderr."""

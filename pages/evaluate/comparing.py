@@ -29,7 +29,7 @@ from engine.sweep.arms import is_synthetic, primary_arm
 from engine.sweep.summary_model import SUMMARY_FILE, SweepSummary
 from pages.components.charts import chart
 from pages.components.files import read_model, stamp
-from pages.components.format import plain
+from pages.components.format import plain, plain_sentence
 from pages.components.home import home
 from pages.components.labels import labels_of, short_names
 from pages.components.phantom import phantom_badge
@@ -119,7 +119,7 @@ def verdicts(runs: list[Run], names: list[str]) -> None:
                 st.badge(verdict.verdict.capitalize(), icon=icon, color=colour)  # type: ignore[arg-type]
                 control_badge(summary)
                 phantom_badge(summary.dataset)
-                st.markdown(verdict.sentence)
+                st.markdown(plain_sentence(verdict.sentence))
                 facts = f"{summary.n_test} test images · {summary.seeds} seeds · data set {summary.dataset}"
                 st.caption(facts)
                 if st.button("Open it", icon=":material/query_stats:", key=f"open-{run.id}"):

@@ -13,7 +13,7 @@ from engine.publications.presets import PRESETS, usual_size
 from engine.store.hashing import sha256_value
 from engine.store.runs import RESUMABLE, Run, State
 from engine.sweep.results import SweepResult
-from pages.components.format import gib, moment
+from pages.components.format import gib, moment, plain, plain_sentence
 from pages.components.home import home
 from pages.components.machine import machine
 from pages.components.navigation import script
@@ -95,7 +95,7 @@ def answer(journey: Journey) -> None:
         if found:
             shown = st.info if found.control else VERDICTS.get(found.verdict, st.info)
             what = "Control" if found.control else "Verdict"
-            shown(f"**{what}: {found.verdict}.** {found.sentence}", icon=":material/gavel:")
+            shown(f"**{what}: {plain(found.verdict)}.** {plain_sentence(found.sentence)}", icon=":material/gavel:")
             run_link(seen.run, "See the figures on Evaluate")
 
 

@@ -11,7 +11,7 @@ from engine.report.quality_tables import score_of
 from engine.store.runs import Run, list_runs
 from pages.components.charts import chart
 from pages.components.files import read_model
-from pages.components.format import moment
+from pages.components.format import moment, plain_sentence
 from pages.components.home import home
 from pages.components.labels import labels_of
 from pages.components.phantom import phantom_badge
@@ -83,7 +83,7 @@ def _card(run: Run, name: str, found: QualityScores) -> None:
     with st.container(border=True, width=420):
         st.markdown(f"**{name}**")
         phantom_badge(found.dataset)
-        st.markdown(found.sentences[0] if found.sentences else "")
+        st.markdown(plain_sentence(found.sentences[0]) if found.sentences else "")
         st.caption(
             f"{found.counts.pool} images · {found.flagged('copy')} copies · {found.flagged('near-copy')} near copies · "
             f"{found.flagged('repeat')} repeats · checked {moment(status_of(run).created)}"

@@ -14,6 +14,7 @@ from engine.store.runs import Run
 from engine.sweep.statistics import Interval
 from pages.components.charts import chart
 from pages.components.command import show_command
+from pages.components.format import plain_sentence
 from pages.components.home import home
 from pages.components.reviewer import reviewer
 from pages.components.views import way_to
@@ -43,7 +44,7 @@ def results(quizzes: list[Quiz]) -> None:
     if not found.reviewers:
         st.info("Nobody has finished this quiz yet; the results appear here.", icon=":material/hourglass_empty:")
         return
-    st.markdown(f"**{found.sentence}**")
+    st.markdown(f"**{plain_sentence(found.sentence)}**")
     headline(found)
     measure = st.segmented_control(
         "Measure", list(SHOWN), default="accuracy", required=True, format_func=lambda name: SHOWN[name], key="measure",

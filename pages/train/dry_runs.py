@@ -9,7 +9,7 @@ from engine.configs.gans import gan_title
 from engine.gans.results import DryRunResult
 from engine.store.runs import Run, State
 from pages.components.command import show_settings
-from pages.components.format import amount, duration
+from pages.components.format import amount, duration, plain_sentence
 from pages.components.people import Role, guarded, require
 from pages.components.run_summary import config_of, state_of, status_of
 from pages.components.runs import live, run_header, start
@@ -58,9 +58,9 @@ def answer(run: Run) -> None:
         st.caption(f"{cost.device}, {cost.precision}", width="content")
     numbers(cost)
     if not (cost.fits and cost.room):
-        st.warning(cost.sentence, icon=":material/warning:")
+        st.warning(plain_sentence(cost.sentence), icon=":material/warning:")
     else:
-        st.caption(cost.sentence)
+        st.caption(plain_sentence(cost.sentence))
 
 
 def numbers(cost: DryRunResult) -> None:

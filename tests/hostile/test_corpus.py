@@ -1,4 +1,4 @@
-"""Hostile files end in one sentence or a right read: a sample here, the whole corpus by `python -m benchmarks.hostile`."""
+"""Hostile files end in a sentence or a right read: a sample here, the whole by `python -m benchmarks.hostile`."""
 
 from __future__ import annotations
 
