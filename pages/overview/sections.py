@@ -199,7 +199,7 @@ def recent(seen: Sequence[RunSummary]) -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             badge(one.state, width=BADGE_WIDTH)
             run_link(one.run)
-            facts = [outcome(one) if not one.status.error else "", moment(one.status.created)]
+            facts = [plain_sentence(outcome(one)) if not one.status.error else "", moment(one.status.created)]
             st.caption(" · ".join(fact for fact in facts if fact))
     st.page_link(script("runs"), label=f"All {len(seen)} runs", icon=":material/list_alt:")
 
@@ -210,11 +210,11 @@ def machine_state(seen: Sequence[RunSummary]) -> None:
     now = machine()
     states = [one.state for one in seen]
     running, queued = sum(s in (State.RUNNING, State.STOPPING) for s in states), states.count(State.QUEUED)
-    st.markdown(f":material/developer_board: **Device**: {now.device} ({now.detail})")
+    st.markdown(f":material/developer_board: **Device**: {plain(now.device)} ({plain(now.detail)})")
     used = now.memory_used / now.memory_total
     st.progress(used, text=f":material/memory: **Memory**: {gib(now.memory_used)} of {gib(now.memory_total)} in use")
     full = 1 - now.disk_free / now.disk_total
     st.progress(full, text=f":material/hard_drive: **Disk**: {gib(now.disk_free)} of {gib(now.disk_total)} free")
     st.markdown(f":material/hourglass: **Queue**: {running} running, {queued} waiting")
     if not read_only():  # the public need not know the folders of the machine
-        st.caption(f"Everything is kept in {home().root}")
+        st.caption(f"Everything is kept in {plain(home().root)}")

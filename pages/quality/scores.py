@@ -72,7 +72,7 @@ def _class(run: Run, found: QualityScores) -> str:
         classes,
         default=classes[0],
         required=True,
-        format_func=lambda name: name or ALL,
+        format_func=lambda name: plain(name) or ALL,
         key="of",
         bind="query-params",
     )

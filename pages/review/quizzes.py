@@ -10,7 +10,7 @@ from engine.sampling.pools import Pool
 from engine.store.runs import Run
 from pages.components.command import show_command
 from pages.components.errors import done
-from pages.components.format import moment, plain_sentence
+from pages.components.format import moment, plain, plain_sentence
 from pages.components.home import home
 from pages.components.labels import labels_of
 from pages.components.people import Role, guarded, may, require
@@ -84,7 +84,7 @@ def introduce(quiz: Quiz, who: str) -> None:
             st.caption("You play for practice: your answers stay in this tab and count in no result.")
         others = {name: count for name, count in progress(home(), [quiz])[quiz.id].items() if name != who}
         if others:
-            st.caption(" · ".join(f"{name}: {count} of {len(quiz.items)}" for name, count in others.items()))
+            st.caption(" · ".join(f"{plain(name)}: {count} of {len(quiz.items)}" for name, count in others.items()))
         label = f"Go on with picture {len(own) + 1}" if len(own) else "Begin"
         nameless = may(Role.REVIEWER) and not who
         if st.button(

@@ -70,7 +70,7 @@ def _progress_of(group: list[Run], shown: Run) -> None:
                     if one.id == shown.id:
                         st.markdown(f"**{plain(name)}**", width="content")
                     else:
-                        way_to(name, ":material/arrow_forward:", f"to-{one.id}", "", "tertiary", run=one.id)
+                        way_to(plain(name), ":material/arrow_forward:", f"to-{one.id}", "", "tertiary", run=one.id)
                 total = found.status.total or config_of(one)["kimg"]
                 st.progress(found.share or 0.0, text=f"{amount(found.status.done)} of {amount(total)} kimg")
 
