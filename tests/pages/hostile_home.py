@@ -18,10 +18,13 @@ from engine.store.csv_cells import read_table, write_table
 from engine.store.home import Home
 
 ARCHIVE = Path(__file__).parents[1] / "homes" / "before-the-redesign.zip"
-HOSTILE = "![p](http://attacker.example/p.png) [l](http://attacker.example) :red[d] $m^2$ :material/delete: `c"
-"""A picture, a link, a directive, a formula, an icon, and a code span that does not end."""
+HOSTILE = (
+    "![p](http://attacker.example/p.png) [l](http://attacker.example) :red[d] $m^2$ :material/delete: "
+    "<img src=http://attacker.example/i.png onerror=alert(1)></script><a href=javascript:alert(1)>x</a> `c"
+)
+"""A picture, a link, a directive, a formula, an icon, HTML, and a code span that does not end."""
 WRITTEN = ("title", "owner", "sentence", "sentences", "limits", "note", "notes", "needed", "device", "stage", "error",
-           "label", "source", "layout", "not_frozen", "limited_by")  # fmt: skip
+           "label", "source", "layout", "not_frozen")  # fmt: skip
 """Fields of the home's JSON files that hold words."""
 NAMED = ("sweep", "quality", "pool")
 """Kinds of runs with a name that somebody chose."""

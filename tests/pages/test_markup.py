@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from html.parser import HTMLParser
 
 import pytest
 
+from engine.report.html import write_report
 from engine.store.home import Home
 from engine.store.runs import list_runs
 from tests.pages.hostile_home import HOSTILE, alive, fill, lively
@@ -39,6 +42,35 @@ def test_no_page_carries_out_what_somebody_wrote(
     fill(home)
     run = {"run": list_runs(home, kind)[0].id} if kind else {}
     assert alive(open_page(page, **run, **query)) == []
+
+
+class Tags(HTMLParser):
+    """What a browser would carry out of an HTML file."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        told = [(name, value or "") for name, value in attributes]
+        outside = [value for name, value in told if name in ("src", "href") and re.match(r"(?i)http|javascript", value)]
+        if (
+            "attacker" in str(outside)
+            or any(name.startswith("on") for name, _ in told)
+            or "javascript:" in str(outside)
+        ):
+            self.found.append(f"<{tag} {told}>")
+
+
+def test_the_report_carries_out_nothing_either(home: Home) -> None:
+    """Nor do the strings of its figures end the script that they stand in."""
+    fill(home)
+    page = write_report(list_runs(home, "sweep")[0]).read_text()
+    tags = Tags()
+    tags.feed(page)
+    assert "attacker.example" in page, "else nothing was tested"
+    assert tags.found == []
+    assert "</script><a" not in page
 
 
 def test_the_detector_sees_what_is_alive() -> None:
