@@ -195,7 +195,7 @@ def _text(content: bytes, folder: Path, home: Home) -> None:
         lambda: checked_reason(word),
         lambda: ImportConfig.build({"name": word, "source": word, "class_names": {word: word}}),
         lambda: ImportConfig.build({"name": "d", "source": "x", "csv": word, "image_column": word}),
-        lambda: preview(ImportConfig(name="d", source=word), home),
+        lambda: preview(ImportConfig.build({"name": "d", "source": word}), home),
         lambda: resolve_start(home, word),
         lambda: parse_config({"kind": word}),
         lambda: parse_config({"kind": "train", "gan": word, "dataset": word}),

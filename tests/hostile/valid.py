@@ -46,7 +46,7 @@ def dicom() -> bytes:
     scan = Dataset()
     scan.file_meta = meta
     scan.SOPClassUID, scan.SOPInstanceUID = SecondaryCaptureImageStorage, "1.2.3.4"
-    scan.PatientID, scan.Modality = "p1", "OT"
+    scan.PatientID, scan.Modality = "p1", "CT"
     scan.Rows = scan.Columns = SIZE
     scan.SamplesPerPixel, scan.PhotometricInterpretation = 1, "MONOCHROME2"
     scan.BitsAllocated = scan.BitsStored = 8
