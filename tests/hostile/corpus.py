@@ -366,7 +366,8 @@ def _pickle() -> dict[str, bytes]:
 
 
 def _weights() -> dict[str, bytes]:
-    return {"code": _pickle()["code"], "list": valid.pickled([1]), "from-fuzzing": b"s\x02=K", "safetensors": valid.snapshot(),
+    return {"code": _pickle()["code"], "list": valid.pickled([1]), "from-fuzzing": b"s\x02=K",
+            "safetensors": valid.snapshot(),
             "zip": valid.zip_of_classes()}  # fmt: skip
 
 
