@@ -6,7 +6,6 @@ import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import pandas as pd
 import typer
 
 from engine.cli.follow import follow_to_end
@@ -20,6 +19,7 @@ from engine.quality.snapshot_ranking import RANKING_FILE, Ranking, difference_of
 from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
+from engine.store.parquet import read_parquet
 from engine.store.runs import Run
 
 PoolId = Annotated[str, typer.Argument(metavar="POOL", help="The run id of a pool.")]
@@ -161,7 +161,7 @@ def _flagged(run: Run, pool: str, flag: str) -> list[str]:
     path: Path = run.path / "neighbours.parquet"
     if not path.is_file():
         raise ErsatzError(f"Run {run.id} is {run.state()} and has flagged no image yet; a finished one is expected.")
-    flags = pd.read_parquet(path, columns=["path", "flag"])
+    flags = read_parquet(path, columns=["path", "flag"])
     return list(flags["path"][flags["flag"] == flag])
 
 

@@ -14,6 +14,7 @@ from engine.cli.runs import named_run
 from engine.review import comments, decisions, quiz
 from engine.review.decisions import Rule
 from engine.sampling.pools import Pool
+from engine.store.csv_cells import write_table
 from engine.store.files import replacing
 from engine.store.home import Home
 from engine.store.roles import machine_user
@@ -138,7 +139,7 @@ def export(
     }
     for name, each in tables.items():
         with replacing(out / f"{name}.csv") as temporary:
-            each.to_csv(temporary, index=False)
+            write_table(each, temporary)
     counts = {name: len(each) for name, each in tables.items()}
     show({"folder": str(out), **counts}, as_json, f"{out}: {', '.join(f'{n} {name}' for name, n in counts.items())}.")
 

@@ -16,6 +16,7 @@ from PIL import Image
 from engine.datasets.audit import blocking
 from engine.datasets.dataset_info import DatasetInfo, Frozen, Mode
 from engine.datasets.manifest import usable
+from engine.store.csv_cells import read_table, write_table
 from engine.store.errors import ErsatzError
 from engine.store.files import replacing
 from engine.store.hashing import sha256_value
@@ -241,7 +242,7 @@ def how_to_freeze(name: str, findings: list[dict[str, Any]]) -> str:
 def read_manifest(path: Path) -> pd.DataFrame:
     """`manifest.csv` with text columns as text; an `ErsatzError` when it is missing or damaged."""
     try:
-        manifest = pd.read_csv(path, dtype=str, keep_default_na=False).astype(_NUMBERS)
+        manifest = read_table(path, dtype=str, keep_default_na=False).astype(_NUMBERS)
     except (OSError, ValueError, KeyError) as error:
         raise ErsatzError(
             f"{path} is missing or damaged ({error}); restore it from a backup or import the data set again."
@@ -255,4 +256,4 @@ def write_manifest(path: Path, manifest: pd.DataFrame) -> None:
     """Write atomically, the fixed columns first."""
     others = [name for name in manifest if name not in COLUMNS]
     with replacing(path) as temporary:
-        manifest[[*COLUMNS, *others]].to_csv(temporary, index=False)
+        write_table(manifest[[*COLUMNS, *others]], temporary)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from engine.datasets import copies
+from engine.store.csv_cells import read_table, write_table
 from engine.store.files import replacing
 
 MEASURED = (*copies.NEAR_COLUMNS, "spread")
@@ -19,7 +20,7 @@ def measured(manifest: pd.DataFrame, folder: Path) -> pd.DataFrame:
     """The manifest with the columns in `MEASURED`: as kept below `folder`, else measured now (reads every image)."""
     try:
         texts = dict.fromkeys(("path", "sha256", *copies.NEAR_COLUMNS), str)
-        kept = pd.read_csv(folder / MEASURES_FILE, dtype=texts, na_filter=False)
+        kept = read_table(folder / MEASURES_FILE, dtype=texts, na_filter=False)
     except (OSError, ValueError):
         return copies.measure(manifest, folder)
     if not set(MEASURED) <= set(kept):  # by an earlier version, which measured less
@@ -32,4 +33,4 @@ def measured(manifest: pd.DataFrame, folder: Path) -> pd.DataFrame:
 def keep_measures(folder: Path, manifest: pd.DataFrame) -> None:
     """Keep what `measured` gave; it holds as long as the pixels do, whatever becomes of groups and splits."""
     with replacing(folder / MEASURES_FILE) as temporary:
-        manifest[["path", "sha256", *MEASURED]].to_csv(temporary, index=False)
+        write_table(manifest[["path", "sha256", *MEASURED]], temporary)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from engine.features.sources import checked_digest, resolve_weights
@@ -25,7 +23,7 @@ def load_weights(path: Path) -> tuple[dict[str, torch.Tensor], str]:
         if path.suffix == ".safetensors":
             return load_file(path), digest
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError, SafetensorError) as error:
+    except Exception as error:  # torch's reader fails in any way on what is damaged
         raise ErsatzError(
             f"{path} cannot be read as PyTorch weights; a state dict saved with torch.save was expected. "
             "Fetch the file again, or name another one."

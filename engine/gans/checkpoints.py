@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from engine.configs import TrainConfig
 from engine.configs.gans import gan_named
+from engine.gans.fitting import Misfit, fitting_network
 from engine.gans.image_spec import ImageSpec
 from engine.gans.snapshots import NAMES, images_seen, list_snapshots, snapshot_path
 from engine.store import disk
@@ -76,11 +77,13 @@ def read_metadata(path: Path) -> dict[str, Any]:
 def load_generator(path: Path) -> tuple[nn.Module, dict[str, Any]]:
     """The averaged generator of a snapshot (fp32, eval mode, on the CPU) and the snapshot's metadata."""
     tensors, metadata = _read(path, "G_ema.")
-    generator = named(gan_named(metadata["gan"]).load_generator)(metadata)
+    state = {name.removeprefix("G_ema."): tensor for name, tensor in tensors.items()}
     try:
-        generator.load_state_dict({name.removeprefix("G_ema."): tensor for name, tensor in tensors.items()})
-    except RuntimeError as error:
-        raise _damaged(path, "its tensors do not fit its config") from error
+        generator = fitting_network(named(gan_named(metadata["gan"]).load_generator), metadata, state)
+    except Misfit as error:
+        raise _damaged(path, str(error)) from error
+    except (KeyError, AttributeError) as error:
+        raise _damaged(path, f"it does not say what its networks are: {error}") from error
     return generator.eval().requires_grad_(False), metadata
 
 
@@ -89,7 +92,7 @@ def _read(path: Path, prefix: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = json.loads((file.metadata() or {}).get("ersatz", "{}"))
-            if metadata.get("format") != FORMAT:
+            if not isinstance(metadata, dict) or metadata.get("format") != FORMAT:
                 raise ErsatzError(
                     f"{path} is a safetensors file, but not a snapshot of this program's training; "
                     "expected a network-*.safetensors from the snapshots folder of a training run. Choose another."
@@ -97,7 +100,7 @@ def _read(path: Path, prefix: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
             return {name: file.get_tensor(name) for name in file.keys() if name.startswith(prefix)}, metadata  # noqa: SIM118
     except FileNotFoundError as error:
         raise ErsatzError(f"{path} is missing; expected a snapshot of a training run. Choose another one.") from error
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise _damaged(path, str(error)) from error
 
 

@@ -13,6 +13,7 @@ from engine.gans.snapshots import list_snapshots
 from engine.store.errors import ErsatzError
 from engine.store.hashing import sha256_file
 from engine.store.home import NAME_PATTERN, Home
+from engine.store.named_paths import is_file_there, named_path
 from engine.store.runs import Run
 
 TRAINING_FILE = "training_images.txt"
@@ -54,8 +55,8 @@ def resolve_start(home: Home, text: str, sha256: str = "") -> Start:
     With `sha256`, the file must have that hash; of a run's snapshots the one that has it is taken, which need not be
     the newest any more. Raises `ErsatzError` when there is none.
     """
-    file = Path(text).expanduser()
-    if file.is_file():
+    file = named_path(text)
+    if is_file_there(file):
         return _from_file(file.resolve(), sha256)
     if NAME_PATTERN.fullmatch(text) and (run := Run(home, text)).exists():
         return _from_run(run, sha256)

@@ -83,6 +83,10 @@ def kind_of(config: Config) -> RunKind:
 
 def parse_config(values: Settings) -> Config:
     """The typed settings of a run's `config.json`."""
+    if not isinstance(values, dict):
+        raise ErsatzError(
+            f"The settings of the run are {values!r:.80}; names with values are expected. Restore its config.json."
+        )
     return kind_named(values.get("kind")).parsed(values)
 
 

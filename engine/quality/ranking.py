@@ -39,6 +39,7 @@ from engine.quality.snapshot_ranking import RANKING_FILE, RankedSnapshot, Rankin
 from engine.sampling.latents import latents
 from engine.store.errors import ErsatzError
 from engine.store.files import replacing
+from engine.store.parquet import read_parquet
 from engine.store.progress import Outcome, Progress, Report, ShouldStop, never, silent
 from engine.store.runs import Run
 
@@ -120,7 +121,7 @@ def _read_moved(run: Run) -> dict[str, Moved]:
     path = run.path / INFLUENCES_FILE
     if not path.is_file():
         return {}
-    table = pd.read_parquet(path)
+    table = read_parquet(path)
     reals = (table["of"] == "patient").to_numpy()
     return {
         name: Moved(table.loc[reals, name].to_numpy(), table.loc[~reals, name].to_numpy())

@@ -30,6 +30,7 @@ from engine.quality.tsne_projection import MOST, tsne_projection
 from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
 from engine.store.files import replacing
+from engine.store.parquet import read_parquet
 from engine.store.progress import Outcome, Progress, Report, ShouldStop, never, silent
 from engine.store.runs import Run
 
@@ -56,7 +57,7 @@ def check_quality(run: Run, config: QualityConfig, report: Report = silent, shou
             return "stopped"
     found = QualityScores.read(run.path / SCORES_FILE)
     if config.exclude == "copies":
-        flags = pd.read_parquet(run.path / NEIGHBOURS_FILE, columns=["path", "flag"])
+        flags = read_parquet(run.path / NEIGHBOURS_FILE, columns=["path", "flag"])
         pool.exclude(list(flags["path"][flags["flag"] == "copy"]), f"copy of a training image ({run.id})")
     run.update(
         result=QualityResult(

@@ -99,6 +99,7 @@ from engine.report.tables import (
     show_share,
 )
 from engine.store import disk
+from engine.store.csv_cells import table_text
 from engine.store.errors import ErsatzError
 from engine.store.files import disk_errors, replacing, write_text
 from engine.store.runs import Run
@@ -124,7 +125,7 @@ def write_report(run: Run, rejudged: bool = False) -> Path:
         disk.make_folder(folder)
     tables = report_tables(sources)
     for name, table in tables.items():
-        write_text(folder / f"{name}.csv", table.to_csv(index=False))
+        write_text(folder / f"{name}.csv", table_text(table))
         if name not in KEPT or rejudged:
             with replacing(folder / f"{name}.parquet") as temporary:
                 table.to_parquet(temporary, index=False)

@@ -21,8 +21,10 @@ from engine.report.review_source import ReviewSource, read_review
 from engine.review.study import Study
 from engine.sampling.exported import GeneratorInfo, read_info
 from engine.sampling.pools import Pool
+from engine.store.csv_cells import read_table
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
+from engine.store.parquet import read_parquet
 from engine.store.runs import Run, State, Status, list_runs
 from engine.sweep.rejudging import rejudged_of
 from engine.sweep.splits import named_splits
@@ -145,7 +147,7 @@ def read_sources(run: Run, beside: bool = True, rejudged: bool = False) -> Sourc
             f"`python -m engine judge {run.id}`, or take the first one."
         )
     summary = again or first
-    config, trials = config.at(summary.seeds), pd.read_parquet(run.path / "trials.parquet")  # as far as it was read
+    config, trials = config.at(summary.seeds), read_parquet(run.path / "trials.parquet")  # as far as it was read
     missing: list[str] = []
     pools = [_pool(run.home, split, config, missing) for split in named_splits(config)]
     references = list(dict.fromkeys(name for source in pools for name in _makers(source)))
@@ -160,7 +162,7 @@ def read_sources(run: Run, beside: bool = True, rejudged: bool = False) -> Sourc
         status=run.status(),
         summary=summary,
         trials=trials[trials["seed"] < config.first_seed + summary.seeds],
-        metrics=pd.read_parquet(metrics) if metrics.is_file() else None,
+        metrics=read_parquet(metrics) if metrics.is_file() else None,
         test_images=_table_of_images(run.path / "test_images.csv"),
         valid_images=_table_of_images(run.path / "valid_images.csv"),
         dataset=_or_missing(missing, Dataset.open, run.home, config.dataset),
@@ -175,7 +177,7 @@ def read_sources(run: Run, beside: bool = True, rejudged: bool = False) -> Sourc
 
 
 def _table_of_images(path: Path) -> pd.DataFrame | None:
-    return pd.read_csv(path, dtype=str, keep_default_na=False) if path.is_file() else None
+    return read_table(path, dtype=str, keep_default_na=False) if path.is_file() else None
 
 
 def _or_missing(missing: list[str], read: Callable[..., T], *arguments: Any) -> T | None:
@@ -225,8 +227,8 @@ def _quality(home: Home, pool: str, chosen: str) -> QualitySource | None:
         config=config,
         status=run.status(),
         found=QualityScores.read(run.path / SCORES_FILE),
-        neighbours=pd.read_parquet(run.path / "neighbours.parquet"),
-        embedding=pd.read_parquet(run.path / "embedding.parquet"),
+        neighbours=read_parquet(run.path / "neighbours.parquet"),
+        embedding=read_parquet(run.path / "embedding.parquet"),
     )
 
 

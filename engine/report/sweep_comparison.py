@@ -11,6 +11,8 @@ import plotly.graph_objects as go
 
 from engine.report.style import ARMS, BLUE, GREEN, GREY, ORANGE, PINK, styled
 from engine.report.tables import METRICS, cell_table, measure_of, show_share
+from engine.store.csv_cells import read_table
+from engine.store.parquet import read_parquet
 from engine.store.runs import Run
 from engine.sweep.analysis_units import Level
 from engine.sweep.arms import baseline_of, control_of
@@ -43,10 +45,10 @@ class Swept:
 
 def read_swept(run: Run) -> Swept:
     """A finished sweep, from its files."""
-    test_images = pd.read_csv(run.path / "test_images.csv", dtype=str, keep_default_na=False)
+    test_images = read_table(run.path / "test_images.csv", dtype=str, keep_default_na=False)
     if "fold" in test_images:
         test_images["fold"] = test_images["fold"].astype(int)
-    trials = pd.read_parquet(run.path / "trials.parquet")
+    trials = read_parquet(run.path / "trials.parquet")
     summary = SweepSummary.read(run.path / SUMMARY_FILE)
     classes = summary.classes
     positive = summary.positive_class or measured_with(
@@ -54,7 +56,7 @@ def read_swept(run: Run) -> Swept:
     )
     written = run.path / METRICS_FILE
     if written.is_file():
-        metrics = pd.read_parquet(written)
+        metrics = read_parquet(written)
     else:  # a sweep of an earlier version
         metrics = metric_table(trials, test_images, classes, positive_index(positive, classes))
     return Swept(trials, test_images, classes, metrics, positive, summary.dataset)

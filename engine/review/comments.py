@@ -95,7 +95,7 @@ def _own(home: Home, comment_id: str, author: str) -> Comment:
 
 
 def _checked(text: str) -> str:
-    text = text.strip()
+    text = text.encode("utf-8", "replace").decode().strip()  # halves of characters cannot be stored
     if not 0 < len(text) <= LONGEST:
         raise ErsatzError(
             f"The comment has {len(text)} letters; 1 to {LONGEST} are expected. "

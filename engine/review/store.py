@@ -116,7 +116,7 @@ def checked_name(name: str) -> str:
 
 def checked_reason(reason: str) -> str:
     """A reason in plain words on one line; an `ErsatzError` when it is too long."""
-    reason = plain_words(reason)
+    reason = plain_words(reason.encode("utf-8", "replace").decode())
     if len(reason) > LONGEST_REASON:
         raise ErsatzError(f"The reason has {len(reason)} letters; at most {LONGEST_REASON} are expected. Shorten it.")
     return reason

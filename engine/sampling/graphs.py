@@ -14,6 +14,7 @@ import numpy as np
 import onnxruntime as ort
 
 from engine.gpus import visible
+from engine.sampling import onnx_limits
 from engine.sampling.providers import CUDA, open_session, reason, without_cuda
 from engine.store.errors import ErsatzError, OutOfMemory, is_out_of_memory
 
@@ -48,6 +49,11 @@ class Graph:
         small one before a large one runs best on the caller's thread alone (1).
         """
         self.path = path
+        if wrong := onnx_limits.refusal(content):
+            raise ErsatzError(
+                f"{path} is not a network that ONNX Runtime can run here: it {wrong}; a file that Ersatz exported is "
+                "expected. Export the training run again."
+            )
         self.notice = ""
         """One sentence where a GPU is there and the CPU computes; it was printed once, to stderr."""
         refusal = "" if device == "cpu" else without_cuda()

@@ -32,6 +32,7 @@ from engine.sampling.pool_info import INFO_FILE, PoolGenerator, PoolInfo
 from engine.sampling.sampler import Sampler, write_png
 from engine.store import disk
 from engine.store.about import plain_words
+from engine.store.csv_cells import read_table, write_table
 from engine.store.errors import ErsatzError
 from engine.store.files import disk_errors, replacing, write_text
 from engine.store.hashing import sha256_file, sha256_pixels, sha256_value
@@ -114,7 +115,7 @@ class Pool:
         path = self.path / MANIFEST_FILE
         try:
             # A class may be called "None" or "0": everything but the seed is text.
-            table = pd.read_csv(path, dtype=str, keep_default_na=False).astype({"seed": int})
+            table = read_table(path, dtype=str, keep_default_na=False).astype({"seed": int})
         except (ValueError, KeyError, UnicodeDecodeError) as error:
             table = pd.DataFrame()
             reason = str(error)
@@ -232,7 +233,7 @@ class Pool:
             if not after.equals(manifest["excluded"]):
                 manifest["excluded"] = after
                 with replacing(path) as temporary:
-                    manifest.to_csv(temporary, index=False)
+                    write_table(manifest, temporary)
         self.__dict__["manifest"] = manifest
 
 
@@ -251,7 +252,7 @@ def _seal(run: Run, manifest: pd.DataFrame) -> None:
     with disk_errors(run.path):
         disk.flush_tree(run.path / "images")
     with replacing(run.path / MANIFEST_FILE) as temporary:
-        manifest.to_csv(temporary, index=False)
+        write_table(manifest, temporary)
 
 
 def pool_zip(pool: Pool) -> bytes:

@@ -38,7 +38,10 @@ def about(run: Run) -> About:
         return About()
     values = read_json(path)
     try:
-        return About(**{**values, "tags": tuple(values["tags"])})
+        said = About(**{**values, "tags": tuple(values["tags"])})
+        if not all(isinstance(text, str) for text in (said.title, said.owner, *said.tags)):
+            raise TypeError("words are expected")
+        return said
     except (KeyError, TypeError) as error:
         raise ErsatzError(
             f"{path} has other fields than title, tags, archived and owner; it was changed by hand. "

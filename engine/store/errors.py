@@ -2,14 +2,45 @@
 
 from __future__ import annotations
 
+LONGEST = 2000
+"""Characters of an error's sentence."""
+LONGEST_WORD = 400
+"""Characters in a row without a space: no path of a usual length is cut, and nobody reads 5,000 digits."""
+
 
 class ErsatzError(Exception):
     """One clear sentence for the user: what was found, what was expected, what to do.
 
-    Interfaces print `str(error)` alone; a stack trace goes to the run's log only.
+    Interfaces print `str(error)` alone; a stack trace goes to the run's log only. The sentence may quote what came from
+    outside, and is one printable line whatever that was.
     """
 
     exit_code = 1
+
+    def __init__(self, *arguments: object):
+        super().__init__(*(one_line(each) if isinstance(each, str) else each for each in arguments))
+
+
+def one_line(text: str) -> str:
+    """A text as one printable line of a bounded length.
+
+    Line breaks become spaces. Control characters (which a terminal would obey), marks that turn the direction of
+    writing, and halves of characters are written as their codes. What is too long loses its middle.
+    """
+    line = text if text.isprintable() else "".join(map(_printable, " ".join(text.splitlines())))
+    words = [_short(word, LONGEST_WORD) for word in line.split(" ")] if len(line) > LONGEST_WORD else [line]
+    return _short(" ".join(words), LONGEST)
+
+
+def _printable(sign: str) -> str:
+    if sign.isprintable():
+        return sign
+    return " " if sign.isspace() else sign.encode("unicode_escape").decode()
+
+
+def _short(text: str, longest: int) -> str:
+    half = longest // 2 - 2
+    return text if len(text) <= longest else f"{text[:half]}...{text[-half:]}"
 
 
 class AlreadyActive(ErsatzError):

@@ -151,7 +151,7 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text())
     except FileNotFoundError as error:
         raise ErsatzError(f"{path} is missing; was its folder deleted? Choose another, or make it again.") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also numbers of thousands of digits, and nesting without end
         raise ErsatzError(
             f"{path} is not readable as JSON ({error}); restore it from a backup or make it again."
         ) from error

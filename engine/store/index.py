@@ -158,7 +158,7 @@ def _read_folder(home: Home, run_id: str) -> Entry | None:
             config_digest=sha256_value(config),
             position=status["created"] if status["state"] == "queued" else None,
         )
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError):
         return None
 
 

@@ -63,7 +63,7 @@ def read_team(home: Home) -> Team:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return Team()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise _bad(f"it cannot be read as TOML ({error})") from error
     if unknown := values.keys() - {"default", "roles"}:
         raise _bad(f"it has {', '.join(sorted(unknown))}")

@@ -231,7 +231,12 @@ class Run:
                 raise ValueError("metrics.jsonl was written anew")
             content = file.read()
         complete = content[: content.rfind(b"\n") + 1]
-        return [json.loads(line) for line in complete.splitlines()], offset + len(complete)
+        try:
+            return [json.loads(line) for line in complete.splitlines()], offset + len(complete)
+        except (ValueError, RecursionError) as error:
+            raise ErsatzError(
+                f"{self.metrics_path} is damaged ({error}); a JSON object a line is expected. Restore it from a backup."
+            ) from error
 
     def keep_metrics(self, keep: Callable[[dict[str, Any]], bool]) -> None:
         """Drop rows, and a torn last line, that a resumed run will write again."""

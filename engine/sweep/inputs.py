@@ -17,6 +17,7 @@ from engine.features.backbones import open_backbone
 from engine.features.cache import FeatureCache
 from engine.features.classical import apply_maps, seeded_maps, view_seed
 from engine.features.weights import resolve_weights
+from engine.store.csv_cells import read_table, write_table
 from engine.store.files import replacing
 from engine.store.home import Home
 from engine.store.progress import Report, ShouldStop
@@ -185,8 +186,8 @@ def _write_views(run: Run, split: Split, seen: Sequence[tuple[Table, int]], conf
     ]
     found = pd.DataFrame(rows, columns=["fold", "path", "sha256", "view", "seed"])
     if (run.path / VIEWS_FILE).exists():
-        before = pd.read_csv(run.path / VIEWS_FILE, dtype={"path": str, "sha256": str})
+        before = read_table(run.path / VIEWS_FILE, dtype={"path": str, "sha256": str})
         if "fold" in before:
             found = pd.concat([before[before["fold"] < split.fold], found])
     with replacing(run.path / VIEWS_FILE) as temporary:
-        found.to_csv(temporary, index=False)
+        write_table(found, temporary)

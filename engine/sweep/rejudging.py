@@ -12,7 +12,9 @@ import pandas as pd
 from engine.configs import SweepConfig
 from engine.datasets.dataset import Dataset
 from engine.datasets.test_readings import TEST_FILE
+from engine.store.csv_cells import read_table
 from engine.store.errors import ErsatzError
+from engine.store.parquet import read_parquet
 from engine.store.runs import Run
 from engine.sweep.analysis_units import EXTERNAL_SCORES
 from engine.sweep.extension import first_of, with_first_verdict
@@ -95,10 +97,10 @@ def _stored(run: Run, first: SweepSummary) -> tuple[pd.DataFrame, pd.DataFrame]:
     for name in (TRIALS_FILE, TEST_FILE):
         if not (run.path / name).is_file():
             raise _cannot(run, f"its folder has no {name}")
-    trials = pd.read_parquet(run.path / TRIALS_FILE)
+    trials = read_parquet(run.path / TRIALS_FILE)
     if missing := [name for name in NEEDED if name not in trials]:
         raise _cannot(run, f"its trials have no {missing[0]}, which they did not keep at the time")
-    test_images = pd.read_csv(run.path / TEST_FILE, dtype=str, keep_default_na=False)
+    test_images = read_table(run.path / TEST_FILE, dtype=str, keep_default_na=False)
     for name in ("fold", "synthetic"):  # sweeps of before there were folds name none
         test_images[name] = test_images[name].astype(int) if name in test_images else 0
     trials = trials if "fold" in trials else trials.assign(fold=0)

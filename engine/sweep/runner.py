@@ -29,7 +29,9 @@ from engine.datasets.seal import refuse_sealed
 from engine.datasets.test_readings import TEST_FILE, record
 from engine.devices import describe
 from engine.features.cache import FeatureCache, Interrupted
+from engine.store.csv_cells import write_table
 from engine.store.files import replacing
+from engine.store.parquet import read_parquet
 from engine.store.progress import Outcome, Progress, Report, ShouldStop, never, silent
 from engine.store.runs import Run
 from engine.sweep.analysis_units import EXTERNAL_SCORES
@@ -227,7 +229,7 @@ def _plan(run: Run, config: SweepConfig) -> str:
 
 def _write_table(run: Run, name: str, table: pd.DataFrame) -> None:
     with replacing(run.path / name) as temporary:
-        table.to_csv(temporary, index=False)
+        write_table(table, temporary)
 
 
 def _row(result: Result, labels: np.ndarray, positive: int, config: SweepConfig) -> dict[str, Any]:
@@ -270,7 +272,7 @@ def _write_trials(run: Run, rows: list[dict[str, Any]]) -> None:
 def _read_trials(run: Run) -> dict[Trial, dict[str, Any]]:
     """Finished trials; brings metrics.jsonl, which is appended after them, to the same state."""
     path = run.path / TRIALS_FILE
-    table = pd.read_parquet(path).to_dict("records") if path.exists() else []
+    table = read_parquet(path).to_dict("records") if path.exists() else []
     rows = {_trial(row): {**{str(k): v for k, v in row.items()}, "fold": row.get("fold", 0)} for row in table}
     listed, _ = run.read_metrics()
     missing = set(rows) - {_trial(row) for row in listed}

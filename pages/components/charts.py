@@ -11,6 +11,8 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
+from engine.store.csv_cells import table_text
+
 FORMATS = {"PNG": "png", "SVG": "svg"}
 FORMAT = "picture-format"
 """What the camera of every figure saves, in the session: chosen once, it holds for all figures."""
@@ -121,7 +123,7 @@ def _take_away(
             if table is not None:
                 st.download_button(
                     "Numbers (CSV)",
-                    lambda: table().to_csv(index=False),
+                    lambda: table_text(table()),
                     f"{name}.csv",
                     "text/csv",
                     icon=":material/table:",

@@ -7,7 +7,7 @@ import streamlit as st
 from engine.review.comments import LONGEST, Comment, add_comment, change_comment, comments_on, take_back_comment
 from engine.store.runs import Run
 from pages.components.errors import done
-from pages.components.format import moment
+from pages.components.format import moment, plain
 from pages.components.home import home
 from pages.components.people import Role, guarded, may, require
 from pages.components.reviewer import author, name_field
@@ -46,7 +46,7 @@ def show_comment(comment: Comment) -> None:
     with st.container(border=True, gap="small"):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             changed = f" · changed {moment(comment.changed)}" if comment.changed else ""
-            st.caption(f"**{comment.author}** · {moment(comment.written)}{changed}", width="content")
+            st.caption(f"**{plain(comment.author)}** · {moment(comment.written)}{changed}", width="content")
             if comment.author == author() and may(Role.REVIEWER):
                 with st.container(horizontal=True, width="content"):
                     if st.button("Change", icon=":material/edit:", type="tertiary", key=f"change-{comment.id}"):

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from engine.sampling.exported import INFO_FILE, GeneratorInfo, read_info
+from engine.store.parquet import read_parquet
 from engine.store.versioned import Versioned
 
 Content = TypeVar("Content", bound=Versioned)
@@ -47,4 +48,4 @@ def _result(path: Path, written: float, size: int, name: str, _model: type[Conte
 
 @st.cache_data(max_entries=16, show_spinner=False)
 def _table(path: Path, written: float, size: int, omit: tuple[str, ...]) -> pd.DataFrame:
-    return pd.read_parquet(path).drop(columns=list(omit), errors="ignore")
+    return read_parquet(path).drop(columns=list(omit), errors="ignore")

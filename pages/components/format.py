@@ -6,8 +6,8 @@ import re
 import time
 from datetime import datetime
 
-MARKUP = re.compile(r"[\\`*\[\]<>$~|]|(?<![^\W_])_|_(?![^\W_])|(?m:^[#+-])")
-"""What a page would show as a link, a picture, a formula or the like, and not as itself."""
+MARKUP = re.compile(r"[\\`*\[\]<>$~|&]|(?<![^\W_])_|_(?![^\W_])|^[#+=-]|(?<=^\d)[.)]|(?<=^\d\d)[.)]|:(?=[A-Za-z+:_-])")
+"""What a page would show as a link, a picture, a formula, an icon, a list or the like, and not as itself."""
 CODE = re.compile(r"(?<!`)`[^`\n]+`(?!`)")
 """A command in a sentence: nothing in it means anything else, and escapes in it would be seen."""
 
@@ -45,14 +45,27 @@ def amount(value: float) -> str:
 
 
 def plain(text: object) -> str:
-    """Words from a file, a table or a link, to be shown as themselves, whatever they would mean as Markdown."""
-    return MARKUP.sub(r"\\\g<0>", str(text))
+    """Words from a file, a table or a link, to be shown as themselves, whatever they would mean as Markdown.
+
+    They become one line: an empty one would end the paragraph, and with it what was meant to stand around them.
+    """
+    return _escaped(" ".join(str(text).split()))
 
 
-def plain_sentence(error: object) -> str:
-    """An error's sentence, to be shown as it is, but for the commands in it, which stay code."""
-    text, shown, end = str(error), [], 0
+def plain_sentence(sentence: object) -> str:
+    """A sentence of the engine, which may quote what came from outside: as it is, but for the commands in it, which
+    stay code."""
+    text, shown, end = " ".join(str(sentence).split()), [], 0
     for code in CODE.finditer(text):
-        shown += [plain(text[end : code.start()]), code.group()]
+        shown += [_escaped(text[end : code.start()]), code.group()]
         end = code.end()
-    return "".join([*shown, plain(text[end:])])
+    return "".join([*shown, _escaped(text[end:])])
+
+
+def _escaped(text: str) -> str:
+    return MARKUP.sub(r"\\\g<0>", text)
+
+
+def plain_badge(text: object) -> str:
+    """As `plain`, for the words of a badge: Streamlit escapes brackets itself there, and would undo what was done."""
+    return plain(text).replace("\\[", "[").replace("\\]", "]")

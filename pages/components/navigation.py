@@ -7,6 +7,8 @@ from pathlib import Path
 import streamlit as st
 from streamlit.navigation.page import Page
 
+from pages.components.format import plain
+
 ICONS = {
     "overview": ":material/home:",
     "datasets": ":material/photo_library:",
@@ -41,7 +43,9 @@ def pages(account: str = "") -> list[Page]:
     ]
     listed.append(st.Page(_to_first, title=first.capitalize(), url_path=first, visibility="hidden"))
     if account:
-        listed.append(st.Page(script("account"), title=account, icon=":material/account_circle:", url_path="account"))
+        listed.append(
+            st.Page(script("account"), title=plain(account), icon=":material/account_circle:", url_path="account")
+        )
     return listed
 
 

@@ -13,6 +13,7 @@ from engine.sampling.pools import MANIFEST_FILE, Pool
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run, State, list_runs
 from pages.components.files import stamp
+from pages.components.format import plain
 from pages.components.home import home
 from pages.components.run_summary import about_of, config_of, state_of, title
 
@@ -59,7 +60,7 @@ def warn_of_sweeps(pool: Pool) -> None:
         pools = {config["pool"], *(fold["pool"] for fold in config.get("folds", ()))}
         if pool.run.id in pools and state_of(sweep).is_active:
             st.warning(
-                f"{title(sweep)} is on its way with this pool as it is now. If it is stopped and resumed after this "
-                "change, it will refuse to go on.",
+                f"{plain(title(sweep))} is on its way with this pool as it is now. If it is stopped and resumed after "
+                "this change, it will refuse to go on.",
                 icon=":material/warning:",
             )

@@ -16,7 +16,7 @@ from engine.jobs.submit import cancel, resume, stop, submit
 from engine.store.errors import AlreadyActive, ErsatzError
 from engine.store.runs import RESUMABLE, Run, State, Status, list_runs
 from pages.components.errors import done, show_error
-from pages.components.format import amount, duration, moment, plain
+from pages.components.format import amount, duration, moment, plain, plain_sentence
 from pages.components.home import home
 from pages.components.labels import labels_of, told_apart
 from pages.components.navigation import script
@@ -55,7 +55,9 @@ def run_row(run: Run) -> None:
 
 def run_link(run: Run, label: str | None = None) -> None:
     """A link to the page that shows this run."""
-    st.page_link(page_of(run), label=label or title(run), icon=":material/open_in_new:", query_params={"run": run.id})
+    st.page_link(
+        page_of(run), label=plain(label or title(run)), icon=":material/open_in_new:", query_params={"run": run.id}
+    )
 
 
 def page_of(run: Run) -> Path:
@@ -118,14 +120,16 @@ def start(config: Config, beside: int = 1) -> Run | None:
         try:
             run = submit(home(), config, owner=person().name, beside=beside)
         except AlreadyActive as error:
-            st.toast(str(error), icon=":material/play_circle:", duration="long")  # outlives the page's next run
+            st.toast(
+                plain_sentence(error), icon=":material/play_circle:", duration="long"
+            )  # outlives the page's next run
             put("run", error.run_id)
             return Run(home(), error.run_id)
         except ErsatzError as error:
             show_error(error)
             return None
     put("run", run.id)
-    st.toast(f"Started: {title(run)}", icon=":material/play_circle:")
+    st.toast(f"Started: {plain(title(run))}", icon=":material/play_circle:")
     return run
 
 
@@ -164,14 +168,14 @@ def run_progress(run: Run, shown: State, brief: bool = False) -> None:
         share = min(1.0, status.done / status.total)
         st.progress(share, text=progress_text(run, status, brief))
     if state is State.QUEUED and not brief:
-        before = [title(other) for other in list_runs(home()) if state_of(other) is State.RUNNING]
+        before = [plain(title(other)) for other in list_runs(home()) if state_of(other) is State.RUNNING]
         st.caption(f"It starts by itself when there is room{f' after {before[-1]}' if before else ''}.")
     for alarm in () if brief else status.alarms:
         if alarm.sentence == status.error:
             continue  # said once, below
         since = "" if alarm.kimg is None else f" (at {amount(alarm.kimg)} kimg)"
         name = alarm.name.replace("-", " ").capitalize()
-        st.warning(f"**{name}**{since}: {alarm.sentence}", icon=":material/warning:")
+        st.warning(f"**{plain(name)}**{since}: {plain_sentence(alarm.sentence)}", icon=":material/warning:")
     if status.error:
         show_error(status.error)
     if state is State.INTERRUPTED:
@@ -206,7 +210,7 @@ def _resume(run: Run) -> None:
 def stop_dialog(run: Run) -> None:
     """Ask, then stop a running or cancel a queued run."""
     queued = state_of(run) is State.QUEUED
-    st.write(f"**{title(run)}**")
+    st.write(f"**{plain(title(run))}**")
     if queued:
         st.write("It waits in the queue and has done nothing yet. It can be started again later.")
     else:
@@ -238,19 +242,19 @@ def _facts(run: Run, state: State, status: Status) -> str:
         if state is not State.INTERRUPTED:
             facts.append(f"took {duration(end - status.started)}" if state.is_final else duration(end - status.started))
     if status.device:
-        facts.append(status.device)
+        facts.append(plain(status.device))
     if not state.is_active and status.total > 1 and (state is not State.FINISHED or status.done):
-        facts.append(f"{amount(status.done)} of {amount(status.total)} {status.unit}")
+        facts.append(f"{amount(status.done)} of {amount(status.total)} {plain(status.unit)}")
     if owner := about_of(run).owner:
-        facts.append(f"by {owner}")
+        facts.append(f"by {plain(owner)}")
     return " · ".join(facts)
 
 
 def progress_text(run: Run, status: Status, brief: bool = False) -> str:
     """What it does now, how far that is, and how long it may still take."""
     if status.unit == "s":  # a journey that knows its time
-        return f"{status.stage} · about {duration(status.total - status.done)} left"
-    text = f"{status.stage or 'Working'} · {amount(status.done)} of {amount(status.total)} {status.unit}"
+        return f"{plain(status.stage)} · about {duration(status.total - status.done)} left"
+    text = f"{plain(status.stage) or 'Working'} · {amount(status.done)} of {amount(status.total)} {plain(status.unit)}"
     left = None if brief else _seconds_left(run, status)
     return text if left is None else f"{text} · about {duration(left)} left"
 

@@ -17,7 +17,7 @@ from engine.report.figures import figure_class_counts, figure_sizes
 from engine.store.errors import ErsatzError
 from pages.components.charts import chart
 from pages.components.command import command_line, show_command
-from pages.components.format import moment, plain
+from pages.components.format import moment, plain, plain_sentence
 from pages.components.people import Role, guarded, may
 from pages.components.views import way_to
 from pages.datasets.positive import positive_class
@@ -43,7 +43,7 @@ def show_facts(dataset: Dataset) -> None:
         sizes(dataset, manifest)
     with st.expander("Where it came from, and what was done to every image", icon=":material/history:"):
         for name, value in origin(dataset).items():
-            st.markdown(f"**{name}**: {value}")
+            st.markdown(f"**{plain(name)}**: {plain_sentence(value)}")
         for note in dataset.info.provenance.notes:
             st.caption(plain(note))
     st.download_button(

@@ -14,7 +14,7 @@ from engine.datasets.dataset import Dataset
 from engine.datasets.remedy_preview import Effect
 from pages.components.command import show_command
 from pages.components.errors import done
-from pages.components.format import plain
+from pages.components.format import plain, plain_sentence
 from pages.components.paging import part_shown
 from pages.components.people import Role, guarded, require
 from pages.components.views import go
@@ -87,7 +87,7 @@ def remedy(dataset: Dataset, finding: dict[str, Any]) -> None:
             **guarded(Role.EDITOR, help="Can be undone until the split is frozen."),
         )
         told = sentence_before(foreseen(dataset, written(dataset), name))
-        st.caption(f"{WHAT_THEY_DO.get(name, '')} {told}", width="stretch")
+        st.caption(f"{WHAT_THEY_DO.get(name, '')} {plain_sentence(told)}", width="stretch")
     if pressed:
         edited("Mending and looking again…", lambda: mend(dataset, name))
 

@@ -15,6 +15,7 @@ from engine.store.errors import ErsatzError
 from engine.store.runs import Run, State
 from pages.components.command import command_line, show_command
 from pages.components.errors import show_error
+from pages.components.format import plain
 from pages.components.forms import grouped_form
 from pages.components.home import home
 from pages.components.machine import machine
@@ -91,7 +92,7 @@ def followed_import(run: Run) -> None:
     """An import that is on its way or has failed."""
     state = run.state()
     with st.container(border=True):
-        st.markdown(f"**{title(run)}**")
+        st.markdown(f"**{plain(title(run))}**")
         run_header(run)
         if state.is_final and state is not State.FINISHED:
             way_to(

@@ -34,7 +34,7 @@ def show_picture(dataset: Dataset, row: Any, width: int, caption: str | None = N
         st.caption(":material/encrypted: sealed")
         return
     if not path.is_file():
-        st.caption(f"{path.name} is gone")
+        st.caption(f"{plain(path.name)} is gone")
         return
     alt = f"Image of class {row.class_name}, {split_word(row.split)} part, {Path(row.source).name}"
     st.image(stored_url(path, path.stat().st_mtime, width), caption=caption, width=width, alt=alt)

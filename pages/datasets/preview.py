@@ -12,6 +12,7 @@ import streamlit as st
 from engine.configs import ImportConfig
 from engine.datasets.previewing import Preview, preview
 from engine.datasets.reading.questions import Question
+from engine.store.csv_cells import table_text
 from pages.components.format import plain
 from pages.components.home import home
 from pages.components.images import picture_url
@@ -92,7 +93,7 @@ def show_preview(config: ImportConfig, seen: Preview, leave_out: Callable[[], No
             icon=":material/label:",
         )
     st.caption(
-        "\n".join([f":material/folder: Read as: {seen.layout}.\n", *(f"* {plain(note)}" for note in seen.notes)])
+        "\n".join([f":material/folder: Read as: {plain(seen.layout)}.\n", *(f"* {plain(note)}" for note in seen.notes)])
     )
 
 
@@ -166,7 +167,7 @@ def problems(found: dict[str, str], left_out: bool, leave_out: Callable[[], None
             st.button("Leave these files out", icon=":material/filter_alt:", on_click=leave_out)
         st.download_button(
             "List of these files (CSV)",
-            table.to_csv(index=False),
+            table_text(table),
             "files-to-mend.csv",
             "text/csv",
             icon=":material/download:",

@@ -65,7 +65,7 @@ def ask(question: Question, key: str, answer: Answer) -> None:
         question.asks,
         range(len(options)),
         index=None,
-        format_func=lambda number: sentence_case(options[number].text),
+        format_func=lambda number: plain_sentence(sentence_case(options[number].text)),
         captions=[f"`{option.flags}`" if "`" not in option.flags else plain(option.flags) for option in options],
         key=f"{key}-{question.found}",
     )

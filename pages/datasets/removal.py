@@ -8,6 +8,7 @@ from engine.datasets.dataset import Dataset
 from engine.jobs.dataset_removal import remove, uses_of
 from pages.components.command import show_command
 from pages.components.errors import done
+from pages.components.format import plain, plain_sentence
 from pages.components.people import Role, guarded, require
 from pages.components.runs import run_link
 from pages.components.views import go
@@ -24,9 +25,9 @@ def removal_dialog(dataset: Dataset) -> None:
     """List the consequences, ask, then delete."""
     uses = uses_of(dataset)
     runs = [run for kind in sorted(uses.runs) for run in uses.runs[kind]]
-    st.markdown(f"**{dataset.label}**, {uses.size / 2**20:,.1f} MiB. This cannot be undone.")
+    st.markdown(f"**{plain(dataset.label)}**, {uses.size / 2**20:,.1f} MiB. This cannot be undone.")
     for sentence in uses.sentences():
-        st.warning(sentence, icon=":material/link_off:")
+        st.warning(plain_sentence(sentence), icon=":material/link_off:")
     if not runs and not uses.folds:
         st.markdown("No run uses it.")
     st.caption("The files that it was imported from are not touched.")

@@ -14,6 +14,7 @@ from engine.datasets.previewing import Preview
 from engine.datasets.value_histogram import Histogram
 from engine.datasets.value_range import number
 from pages.components.charts import chart
+from pages.components.format import plain_sentence
 
 NONE, OWN = "none", "own"
 
@@ -42,7 +43,7 @@ def show_values(config: ImportConfig, seen: Preview, key: str, choose: Callable[
     )
     if seen.values:
         chart(figure(seen.values), f"{key}-histogram", "values", lambda: table(seen.values), alt=seen.values.text())
-        st.caption(seen.values.text())
+        st.caption(plain_sentence(seen.values.text()))
 
 
 def told(name: str, window: tuple[float, float] | None) -> str:

@@ -16,7 +16,7 @@ from streamlit.navigation.page import Page
 from engine.store.errors import ErsatzError
 from engine.store.read_only import read_only
 from pages.components import people, sign_in_settings
-from pages.components.format import plain_sentence
+from pages.components.format import plain, plain_sentence
 
 FORGERY_COOKIE = "_streamlit_xsrf"
 UNREADABLE = (
@@ -56,7 +56,7 @@ def show_entrance(page: Page) -> None:
         st.title("Ersatz")
         st.markdown("Do synthetic images help your classifier, how many should you add, and can you trust them?")
         if people.signed_in():
-            st.warning(_problem() or "", icon=":material/lock:")
+            st.warning(plain_sentence(_problem() or ""), icon=":material/lock:")
             st.button("Sign out", icon=":material/logout:", on_click=st.logout)
             return
         st.caption("This dashboard belongs to a team. Sign in to see its data sets, runs and results.")
@@ -64,13 +64,15 @@ def show_entrance(page: Page) -> None:
             st.error(UNREADABLE, icon=":material/error:")
             return
         for provider in _providers():
-            label = f"Sign in with {provider.capitalize()}" if provider else "Sign in"
+            label = f"Sign in with {plain(provider.capitalize())}" if provider else "Sign in"
             if st.button(label, type="primary", icon=":material/login:", width="stretch"):
                 _remember(page)
                 try:
                     st.login(provider or None)
                 except StreamlitAuthError as error:
-                    st.error(f"Nobody can sign in yet: {error} See docs/team.md.", icon=":material/error:")
+                    st.error(
+                        f"Nobody can sign in yet: {plain_sentence(error)} See docs/team.md.", icon=":material/error:"
+                    )
 
 
 def _providers() -> list[str]:

@@ -29,7 +29,7 @@ from engine.sweep.arms import is_synthetic, primary_arm
 from engine.sweep.summary_model import SUMMARY_FILE, SweepSummary
 from pages.components.charts import chart
 from pages.components.files import read_model, stamp
-from pages.components.format import plain
+from pages.components.format import plain, plain_sentence
 from pages.components.home import home
 from pages.components.labels import labels_of, short_names
 from pages.components.phantom import phantom_badge
@@ -115,12 +115,12 @@ def verdicts(runs: list[Run], names: list[str]) -> None:
             verdict = summary.verdict
             _, icon, colour = VERDICTS[verdict.verdict]
             with st.container(border=True, width=360):
-                st.markdown(f"**{name}**")
+                st.markdown(f"**{plain(name)}**")
                 st.badge(verdict.verdict.capitalize(), icon=icon, color=colour)  # type: ignore[arg-type]
                 control_badge(summary)
                 phantom_badge(summary.dataset)
-                st.markdown(verdict.sentence)
-                facts = f"{summary.n_test} test images · {summary.seeds} seeds · data set {summary.dataset}"
+                st.markdown(plain_sentence(verdict.sentence))
+                facts = f"{summary.n_test} test images · {summary.seeds} seeds · data set {plain(summary.dataset)}"
                 st.caption(facts)
                 if st.button("Open it", icon=":material/query_stats:", key=f"open-{run.id}"):
                     go(READ, run=run.id)
@@ -200,7 +200,7 @@ def results(runs: list[Run], configs: list[SweepConfig], sweeps: list[Swept], na
         table = _differences(
             *stamp(runs[0].path / "trials.parquet"), *stamp(run.path / "trials.parquet"), runs[0], run, metric, level
         )
-        st.markdown(f"**{name}, compared with {names[0]}**, by {level}")
+        st.markdown(f"**{plain(name)}, compared with {plain(names[0])}**, by {level}")
         if table.empty:
             st.caption("They have no arm and share in common.")
             continue

@@ -20,6 +20,8 @@ from engine.report.external_results import external_words, readable_external_cel
 from engine.report.figures import figure_differences, figure_reliability, figure_subgroups
 from engine.report.style import ARMS
 from engine.report.tables import METRICS, comparison_table, p_in_words, readable_cells, readable_comparisons, show_share
+from engine.store.csv_cells import read_table
+from engine.store.parquet import read_parquet
 from engine.store.runs import Run
 from engine.sweep.summary_model import SweepSummary
 from pages.components.charts import chart
@@ -89,7 +91,7 @@ def subgroups(run: Run, summary: SweepSummary, arms: set[str]) -> None:
     st.dataframe(rows, hide_index=True, height="content")
     subgroup_gains(run, summary, ratio)
     st.caption("Subgroups are small and were not what the sweep was planned for: reasons to look again, no results.")
-    images = pd.read_csv(run.path / "test_images.csv", dtype=str, keep_default_na=False)
+    images = read_table(run.path / "test_images.csv", dtype=str, keep_default_na=False)
     for sentence in without_value(images, list(dict.fromkeys(row.column for row in summary.subgroups))):
         st.caption(plain(sentence))
 
@@ -125,5 +127,5 @@ def read_reliability(
 ) -> pd.DataFrame:
     """`reliability_table` of some cells; their scores are read, and no others."""
     wanted = [[("arm", "=", arm), ("ratio", "=", ratio)] for arm, ratio in cells]
-    test_images = pd.read_csv(path.with_name("test_images.csv"), dtype=str, keep_default_na=False)
-    return reliability_table(pd.read_parquet(path, filters=wanted), test_images, classes)
+    test_images = read_table(path.with_name("test_images.csv"), dtype=str, keep_default_na=False)
+    return reliability_table(read_parquet(path, filters=wanted), test_images, classes)

@@ -13,6 +13,8 @@ from engine.datasets.seal import sealed_images
 from engine.report.figures import figure_confusion
 from engine.report.style import ARMS
 from engine.report.tables import METRICS, confusion_of, measure_of, mistakes, present_metrics, show_share
+from engine.store.csv_cells import read_table
+from engine.store.parquet import read_parquet
 from engine.store.runs import Run
 from engine.sweep.summary_model import SweepSummary
 from pages.components.charts import chart
@@ -145,8 +147,8 @@ def read_mistakes(
     the folder of runs.
     """
     wanted = [("arm", "=", arm), ("ratio", "=", ratio), *([] if seed is None else [("seed", "=", seed)])]
-    trials = pd.read_parquet(path, filters=wanted)
-    test_images = pd.read_csv(path.with_name("test_images.csv"), dtype=str, keep_default_na=False)
+    trials = read_parquet(path, filters=wanted)
+    test_images = read_table(path.with_name("test_images.csv"), dtype=str, keep_default_na=False)
     folds = test_images["fold"].astype(int) if "fold" in test_images else pd.Series(0, index=test_images.index)
     of_trials = trials["fold"] if "fold" in trials else pd.Series(0, index=trials.index)
     parts = [mistakes(own, test_images[folds == fold], classes) for fold, own in trials.groupby(of_trials)]

@@ -14,7 +14,7 @@ from engine.sweep.metrics import LOSSES
 from engine.sweep.power import Detectable
 from engine.sweep.statistics import QUICK_LOOK_BELOW
 from engine.sweep.verdict_words import NAMES
-from pages.components.format import duration
+from pages.components.format import duration, plain
 from pages.components.home import home
 from pages.components.run_summary import config_of, status_of, title
 from pages.quality.planning import time_before
@@ -160,7 +160,7 @@ def time_needed(config: SweepConfig) -> str:
         if config.classifier == "small-cnn" or config.training == "fine-tuned":
             more *= config.steps * config.batch / (earlier["steps"] * earlier["batch"])
         return (
-            f"About **{duration(took * more)}** on this machine if it is as busy as before: {title(run)} took "
+            f"About **{duration(took * more)}** on this machine if it is as busy as before: {plain(title(run))} took "
             f"{duration(took)} for {status.total:g} trials."
         )
     return ""

@@ -12,6 +12,7 @@ from engine.sweep.statistics import QUICK_LOOK_BELOW
 from engine.sweep.summary_model import SweepSummary
 from pages.components.charts import chart
 from pages.components.errors import made
+from pages.components.format import plain_sentence
 from pages.components.people import Role, guarded
 from pages.components.run_summary import config_of, state_of
 from pages.components.runs import start
@@ -25,7 +26,7 @@ def show_curve(run: Run, summary: SweepSummary) -> None:
     assert curve is not None
     table = readable_curve(curve)
     chart(figure_learning_curve(curve), f"curve-{run.id}", "learning-curve", lambda: table)
-    st.markdown(curve.sentence or f"With fewer than {QUICK_LOOK_BELOW} repetitions it says nothing.")
+    st.markdown(plain_sentence(curve.sentence or f"With fewer than {QUICK_LOOK_BELOW} repetitions it says nothing."))
     st.dataframe(table, hide_index=True, height="content")
     st.caption(
         "The classifier on shares of the real images, with as many optimiser steps as on all of them. At most: along "
@@ -41,7 +42,7 @@ def show_looks(summary: SweepSummary) -> None:
         "near 100 % at once, the luck of the test images dominates, and more repetitions add little."
     )
     for look in summary.looks:
-        st.markdown(f"**{look.seeds} repetitions:** {look.verdict.sentence}")
+        st.markdown(f"**{look.seeds} repetitions:** {plain_sentence(look.verdict.sentence)}")
 
 
 def more_repetitions(run: Run, seeds: int) -> None:

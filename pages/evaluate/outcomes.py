@@ -23,6 +23,8 @@ from engine.report.outcome_tables import (
 )
 from engine.report.outcomes import Scored, scored
 from engine.report.style import ARMS
+from engine.store.csv_cells import read_table
+from engine.store.parquet import read_parquet
 from engine.store.runs import Run
 from engine.sweep.analysis_units import Level
 from engine.sweep.arm_intervals import arm_intervals, counted
@@ -68,10 +70,10 @@ def _read(
 ) -> Scored | None:
     """The scores of a sweep; not copied, and not to be changed."""
     tables = [
-        pd.read_csv(each, dtype=str, keep_default_na=False) if each.is_file() else None
+        read_table(each, dtype=str, keep_default_na=False) if each.is_file() else None
         for each in (path.with_name("test_images.csv"), path.with_name("valid_images.csv"))
     ]
-    return scored(pd.read_parquet(path), tables[0], tables[1], classes, positive, _config)
+    return scored(read_parquet(path), tables[0], tables[1], classes, positive, _config)
 
 
 def _scored(run: Run, summary: SweepSummary, config: SweepConfig) -> Scored | None:

@@ -279,8 +279,8 @@ def remarks(config: SweepConfig) -> None:
     st.caption(cost(config) + ("" if time else f" {known_pace(config)}"))
     if config.classifier != SMALL and not config.weights and not available(config.classifier):
         st.caption(
-            f"The pretrained weights of {config.classifier} are not on this machine: they are downloaded once, when "
-            f"the sweep begins. Without a network, choose {SMALL} above, which needs none."
+            f"The pretrained weights of {plain(config.classifier)} are not on this machine: they are downloaded once, "
+            f"when the sweep begins. Without a network, choose {SMALL} above, which needs none."
         )
     if sentence := too_few(config):
         st.warning(sentence, icon=":material/hourglass_disabled:")

@@ -12,6 +12,7 @@ from engine.store.runs import Run
 from engine.sweep.summary_model import SUMMARY_FILE
 from pages.components.command import show_command
 from pages.components.files import stamp
+from pages.components.format import plain_sentence
 
 
 def ranked_pools(runs: Sequence[Run]) -> None:
@@ -20,10 +21,10 @@ def ranked_pools(runs: Sequence[Run]) -> None:
     try:
         found = _ranked(tuple(stamp(run.path / SUMMARY_FILE) for run in runs), list(runs))
     except ErsatzError as error:
-        st.caption(f"Pools are ranked by sweeps that differ in the pool alone. {error}")
+        st.caption(f"Pools are ranked by sweeps that differ in the pool alone. {plain_sentence(error)}")
         return
     for sentence in found.ranking.sentences:
-        st.markdown(f"- {sentence}")
+        st.markdown(f"- {plain_sentence(sentence)}")
     table = readable_ranking(found)
     if not table.empty:
         st.dataframe(table, hide_index=True, height="content")

@@ -20,7 +20,7 @@ from engine.sweep.analysis_units import SCORES
 from engine.sweep.checks import check_published
 from engine.sweep.summary_model import SUMMARY_FILE, SweepSummary
 from pages.components.files import read_model, table_of
-from pages.components.format import plain
+from pages.components.format import plain, plain_sentence
 from pages.components.home import home
 from pages.components.run_summary import config_of, title
 from pages.components.runs import run_link
@@ -39,7 +39,9 @@ def as_published(run: Run, config: SweepConfig) -> Callable[[pd.DataFrame, str, 
 
 def departures(summary: SweepSummary, trials: pd.DataFrame) -> None:
     """Where this protocol departs from the sound one, and what the published rule would have left out."""
-    st.markdown("\n".join(f"* **{_words(each.name)}**: {each.sentence}" for each in summary.departures))
+    st.markdown(
+        "\n".join(f"* **{plain(_words(each.name))}**: {plain_sentence(each.sentence)}" for each in summary.departures)
+    )
     if summary.dropped is not None:
         st.markdown("**Without the runs that were left out as published**")
         st.caption(summary.dropped.rule)
@@ -64,7 +66,7 @@ def _draw(
             _cells(trials, metric, intervals, _positive(run))
         with right:
             summary = other.path / SUMMARY_FILE
-            st.markdown(f"**{title(other)}, {config_of(other)['seeds']} seeds**")
+            st.markdown(f"**{plain(title(other))}, {config_of(other)['seeds']} seeds**")
             theirs = read_model(summary, SweepSummary) if summary.is_file() else None
             _cells(
                 table_of(other.path / "trials.parquet", omit=SCORES),
@@ -74,7 +76,7 @@ def _draw(
             )
             if theirs is not None:
                 verdict = theirs.verdict
-                st.caption(f"{verdict.verdict.capitalize()}: {verdict.sentence}")
+                st.caption(f"{verdict.verdict.capitalize()}: {plain_sentence(verdict.sentence)}")
             run_link(other, "Open it")
     if publication is not None:
         reported(publication)

@@ -15,7 +15,7 @@ from pages.components.cli_subprocess import run_cli
 from pages.components.command import show_command
 from pages.components.errors import done
 from pages.components.files import read_model, stamp
-from pages.components.format import plain
+from pages.components.format import plain, plain_sentence
 from pages.components.home import home
 from pages.components.people import Role, guarded, require
 from pages.components.run_summary import state_of
@@ -44,7 +44,7 @@ def second_judgement(run: Run, first: SweepSummary) -> None:
     if path.is_file():
         again = read_model(path, SweepSummary)
         box, icon, _ = VERDICTS[again.verdict.verdict]
-        box(f"**Judged again: {again.verdict.verdict}.** {again.verdict.sentence}", icon=icon)
+        box(f"**Judged again: {again.verdict.verdict}.** {plain_sentence(again.verdict.sentence)}", icon=icon)
         st.caption(f"{judged_sentence(again)} The first verdict, above, stands as it was given.")
         report = run.path / "rejudged" / "report.html"
         if report.is_file():

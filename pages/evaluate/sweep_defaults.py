@@ -12,6 +12,7 @@ from engine.datasets.folds import fold_of, folds_of
 from engine.features.sources import available
 from engine.publications.presets import PRESETS
 from engine.store.runs import Run
+from pages.components.format import plain
 from pages.components.home import home
 from pages.components.labels import labels_of
 from pages.components.run_summary import config_of, run_named, title
@@ -103,7 +104,7 @@ def pool_in_url() -> Run | None:
 def choose_thoroughness(dataset: Dataset, earlier: Run | None) -> str:
     """Standard, or a quick look that claims nothing."""
     if earlier is not None:
-        st.caption(f"Starts from the settings of {title(earlier)}; change what you want to be different.")
+        st.caption(f"Starts from the settings of {plain(title(earlier))}; change what you want to be different.")
         return STANDARD
     chosen = st.segmented_control(
         "How thorough?", list(THOROUGH), required=True, default=STANDARD, key=f"thorough-{dataset.name}"

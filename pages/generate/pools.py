@@ -18,7 +18,7 @@ from engine.store.home import NAME_PATTERN
 from engine.store.runs import Run, State, list_runs
 from pages.components.command import command_line, show_command
 from pages.components.files import generator_info, read_model
-from pages.components.format import duration
+from pages.components.format import duration, plain
 from pages.components.forms import config_form
 from pages.components.home import home
 from pages.components.images import png
@@ -115,8 +115,8 @@ def _form(generators: list[Run], former: dict[str, Any]) -> None:
 def without(dataset: str, missing: list[str]) -> None:
     """Say which classes have no generator yet, with the way to their trainings."""
     st.warning(
-        f"No generator is chosen for {' and '.join(missing)}. Evaluate adds pictures of every class: let each class "
-        "have its generator first, then save one pool of all.",
+        f"No generator is chosen for {' and '.join(map(plain, missing))}. Evaluate adds pictures of every class: "
+        "let each class have its generator first, then save one pool of all.",
         icon=":material/group_add:",
     )
     trainings = [run for run in list_runs(home(), "train") if config_of(run)["dataset"] == dataset]

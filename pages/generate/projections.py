@@ -17,6 +17,7 @@ from engine.sampling.sampler import Sampler
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run, State, list_runs
 from pages.components.errors import made
+from pages.components.format import plain, plain_sentence
 from pages.components.forms import config_form
 from pages.components.home import home
 from pages.components.images import stored_url
@@ -146,7 +147,7 @@ def show(run: Run) -> None:
     if state_of(run) is not State.FINISHED:
         return
     if found := status_of(run).result_as(ProjectionResult):
-        st.caption(f"Distance ({found.loss}): {found.distance:.4g}. {found.notice}")
+        st.caption(f"Distance ({plain(found.loss)}): {found.distance:.4g}. {plain_sentence(found.notice)}")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.download_button(
             "w (.npz)",

@@ -8,7 +8,7 @@ from engine.gans.snapshots import list_snapshots
 from engine.sampling.exported import has_generator
 from engine.store.runs import Run, State, list_runs
 from pages.components.errors import done
-from pages.components.format import amount
+from pages.components.format import amount, plain
 from pages.components.home import home
 from pages.components.people import Role, guarded, require
 from pages.components.query_params import put
@@ -31,7 +31,8 @@ def offer_generator(run: Run) -> None:
     newest = list_snapshots(run.path)[0].name
     with st.container(border=True):
         st.markdown(
-            f"**{title(run)}** ended after {_kimg(newest)}. A generator can be made of what it learned until then."
+            f"**{plain(title(run))}** ended after {_kimg(newest)}. A generator can be made of what it learned until "
+            "then."
         )
         if st.button(
             "Make its generator", type="primary", icon=":material/memory:", key=f"make-{run.id}", **guarded(Role.EDITOR)

@@ -6,6 +6,7 @@ import streamlit as st
 
 from engine.store.runs import State, list_runs
 from pages.components.command import show_command
+from pages.components.format import plain, plain_sentence
 from pages.components.home import home
 from pages.components.people import read_only
 from pages.components.phantom import phantom_badge
@@ -67,9 +68,10 @@ if found:
     with st.container(border=True):
         phantom_badge(journey.name)
         if journey.active():
-            st.markdown(f"**{journey.label}: {journey.active()[0].title} is under way.** Then: {step.sentence}")
+            now = f"{plain(journey.label)}: {plain(journey.active()[0].title)} is under way."
+            st.markdown(f"**{now}** Then: {plain_sentence(step.sentence)}")
         else:
-            st.markdown(f"**Next for {journey.label}:** {step.sentence}")
+            st.markdown(f"**Next for {plain(journey.label)}:** {plain_sentence(step.sentence)}")
         go(step)
     steps_row(journey)
     answer(journey)

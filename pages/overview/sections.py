@@ -13,7 +13,7 @@ from engine.publications.presets import PRESETS, usual_size
 from engine.store.hashing import sha256_value
 from engine.store.runs import RESUMABLE, Run, State
 from engine.sweep.results import SweepResult
-from pages.components.format import gib, moment
+from pages.components.format import gib, moment, plain, plain_sentence
 from pages.components.home import home
 from pages.components.machine import machine
 from pages.components.navigation import script
@@ -95,7 +95,7 @@ def answer(journey: Journey) -> None:
         if found:
             shown = st.info if found.control else VERDICTS.get(found.verdict, st.info)
             what = "Control" if found.control else "Verdict"
-            shown(f"**{what}: {found.verdict}.** {found.sentence}", icon=":material/gavel:")
+            shown(f"**{what}: {plain(found.verdict)}.** {plain_sentence(found.sentence)}", icon=":material/gavel:")
             run_link(seen.run, "See the figures on Evaluate")
 
 
@@ -199,7 +199,7 @@ def recent(seen: Sequence[RunSummary]) -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             badge(one.state, width=BADGE_WIDTH)
             run_link(one.run)
-            facts = [outcome(one) if not one.status.error else "", moment(one.status.created)]
+            facts = [plain_sentence(outcome(one)) if not one.status.error else "", moment(one.status.created)]
             st.caption(" · ".join(fact for fact in facts if fact))
     st.page_link(script("runs"), label=f"All {len(seen)} runs", icon=":material/list_alt:")
 
@@ -210,11 +210,11 @@ def machine_state(seen: Sequence[RunSummary]) -> None:
     now = machine()
     states = [one.state for one in seen]
     running, queued = sum(s in (State.RUNNING, State.STOPPING) for s in states), states.count(State.QUEUED)
-    st.markdown(f":material/developer_board: **Device**: {now.device} ({now.detail})")
+    st.markdown(f":material/developer_board: **Device**: {plain(now.device)} ({plain(now.detail)})")
     used = now.memory_used / now.memory_total
     st.progress(used, text=f":material/memory: **Memory**: {gib(now.memory_used)} of {gib(now.memory_total)} in use")
     full = 1 - now.disk_free / now.disk_total
     st.progress(full, text=f":material/hard_drive: **Disk**: {gib(now.disk_free)} of {gib(now.disk_total)} free")
     st.markdown(f":material/hourglass: **Queue**: {running} running, {queued} waiting")
     if not read_only():  # the public need not know the folders of the machine
-        st.caption(f"Everything is kept in {home().root}")
+        st.caption(f"Everything is kept in {plain(home().root)}")

@@ -11,7 +11,7 @@ from engine.report.quality_tables import score_of
 from engine.store.runs import Run, list_runs
 from pages.components.charts import chart
 from pages.components.files import read_model
-from pages.components.format import moment
+from pages.components.format import moment, plain, plain_sentence
 from pages.components.home import home
 from pages.components.labels import labels_of
 from pages.components.phantom import phantom_badge
@@ -65,7 +65,7 @@ def comparable(pair: list[QualityScores]) -> None:
     if one.dataset_fingerprint != other.dataset_fingerprint:
         unlike.append("they were held against other real images")
     if one.extractor != other.extractor:
-        unlike.append(f"they use other features ({one.extractor.name} and {other.extractor.name})")
+        unlike.append(f"they use other features ({plain(one.extractor.name)} and {plain(other.extractor.name)})")
     if unlike:
         st.warning(
             f"These scores cannot be compared with each other: {' and '.join(unlike)}. Hold each against its own floor "
@@ -81,9 +81,9 @@ def comparable(pair: list[QualityScores]) -> None:
 
 def _card(run: Run, name: str, found: QualityScores) -> None:
     with st.container(border=True, width=420):
-        st.markdown(f"**{name}**")
+        st.markdown(f"**{plain(name)}**")
         phantom_badge(found.dataset)
-        st.markdown(found.sentences[0] if found.sentences else "")
+        st.markdown(plain_sentence(found.sentences[0]) if found.sentences else "")
         st.caption(
             f"{found.counts.pool} images · {found.flagged('copy')} copies · {found.flagged('near-copy')} near copies · "
             f"{found.flagged('repeat')} repeats · checked {moment(status_of(run).created)}"
@@ -109,7 +109,7 @@ def side_by_side(first: Run, names: list[str], pair: list[QualityScores]) -> Non
             classes,
             default=classes[0],
             required=True,
-            format_func=lambda name: name or "All classes",
+            format_func=lambda name: plain(name) or "All classes",
             key=f"compared-class-{first.id}",
         )
     one, other = (rows_table(found.scores) for found in pair)

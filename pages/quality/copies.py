@@ -14,6 +14,7 @@ from engine.sampling.pools import Pool
 from engine.store.runs import Run
 from pages.components.command import show_command
 from pages.components.errors import done
+from pages.components.format import plain, plain_badge
 from pages.components.images import picture
 from pages.components.paging import part_shown
 from pages.components.people import Role, guarded, require
@@ -132,7 +133,7 @@ def pair(run: Run, row: Mapping[Hashable, Any], by: str, pool: Pool, folder: Pat
         beside, caption = pool.path / row["twin"], "Its twin in the pool"
     with st.container(border=True, width=PAIR, gap="small"):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-            st.badge(row["flag"] or "not flagged", color=COLOURS[row["flag"]])
+            st.badge(plain_badge(row["flag"]) or "not flagged", color=COLOURS[row["flag"]])
             if row["excluded"]:
                 pressed = st.button(
                     "Restore", icon=":material/undo:", key=f"back-{run.id}-{row['path']}", **guarded(Role.EDITOR)
@@ -154,12 +155,12 @@ def pair(run: Run, row: Mapping[Hashable, Any], by: str, pool: Pool, folder: Pat
 
 
 def _facts(row: Mapping[Hashable, Any], by: str) -> str:
-    facts = [f"{row['class']} {Path(row['path']).stem}", f"ratio {row['ratio']:.2f}"]
+    facts = [plain(f"{row['class']} {Path(row['path']).stem}"), f"ratio {row['ratio']:.2f}"]
     if by == PIXELS:
         moved = f", moved by {row['shift_x']}, {row['shift_y']}" if row["shift_x"] or row["shift_y"] else ""
         facts.append(f"pixel distance {row['pixel_distance']:.3f}{moved}{', mirrored' if row['mirrored'] else ''}")
     if row["excluded"]:
-        facts.append(f"**excluded**: {row['excluded']}")
+        facts.append(f"**excluded**: {plain(row['excluded'])}")
     return " · ".join(facts)
 
 

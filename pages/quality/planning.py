@@ -10,7 +10,7 @@ from engine.quality.quality_scores import SCORES_FILE, QualityScores
 from engine.store.runs import Run, State, list_runs
 from pages.components.command import command_line, show_command
 from pages.components.files import read_model
-from pages.components.format import duration
+from pages.components.format import duration, plain
 from pages.components.forms import config_form
 from pages.components.home import home
 from pages.components.labels import labels_of
@@ -53,7 +53,7 @@ def new_check(pools: list[Run], linked: Run | None) -> None:
     phantom_badge(pool["dataset"])
     own = next((preset for preset in PRESETS.values() if preset.importing.get("name") == pool["dataset"]), None)
     if earlier is not None and before:
-        st.caption(f"Starts from the settings of {title(earlier)}; change what you want to be different.")
+        st.caption(f"Starts from the settings of {plain(title(earlier))}; change what you want to be different.")
     base = {
         **(getattr(own, "quality", {}) if own else {}),
         **{name: value for name, value in before.items() if name not in CHOSEN_ABOVE},
@@ -82,5 +82,5 @@ def time_before() -> str:
         status, scores = status_of(run), run.path / SCORES_FILE
         if status.state is State.FINISHED and status.started and status.ended and scores.is_file():
             images = read_model(scores, QualityScores).counts.pool
-            return f"{title(run)} took **{duration(status.ended - status.started)}** for {images} images here."
+            return f"{plain(title(run))} took **{duration(status.ended - status.started)}** for {images} images here."
     return ""

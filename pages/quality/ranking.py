@@ -28,7 +28,7 @@ from pages.components.cli_subprocess import run_cli
 from pages.components.command import command_line, show_command
 from pages.components.errors import done
 from pages.components.files import generator_info, read_model
-from pages.components.format import amount
+from pages.components.format import amount, plain
 from pages.components.forms import config_form
 from pages.components.home import home
 from pages.components.labels import labels_of
@@ -164,7 +164,7 @@ def export(training: Run, rows: Sequence[RankedSnapshot], best: str, exported: s
 @st.dialog("Export this snapshot?")
 def export_dialog(training: Run, snapshot: str, exported: str) -> None:
     """Ask, then export in a process of its own: the dashboard itself never loads torch."""
-    st.write(f"**{snapshot}** becomes the generator of {title(training)}.")
+    st.write(f"**{snapshot}** becomes the generator of {plain(title(training))}.")
     if exported:
         st.write(f"It takes the place of {exported}. Pools that exist stay as they are; new ones are made with this.")
     with st.container(horizontal=True):

@@ -10,6 +10,7 @@ from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run
 from pages.components.files import read_model, table_of
+from pages.components.format import plain_sentence
 from pages.components.home import home
 from pages.components.navigation import script
 from pages.components.phantom import phantom_badge
@@ -72,7 +73,7 @@ def results(run: Run, ended: bool) -> None:
         MAP: lambda: feature_map(run, _table(run, "embedding.parquet"), neighbours, pool, folder),
     }
     tabs(parts, "part")
-    st.caption(" ".join(found.limits or [SCREENS]))
+    st.caption(plain_sentence(" ".join(found.limits or [SCREENS])))
 
 
 def _copies_left(neighbours: pd.DataFrame | None, pool: Pool | None) -> int:
@@ -120,7 +121,7 @@ def in_words(found: QualityScores, pool: Pool | None) -> None:
     first, *others = found.sentences or ("This check has nothing to say.",)
     copied = found.flagged("copy") + found.flagged("near-copy")
     box, icon = (st.warning, ":material/content_copy:") if copied else (st.info, ":material/fact_check:")
-    box(f"**{first}**", icon=icon)
+    box(f"**{plain_sentence(first)}**", icon=icon)
     flag_cards(found, pool)
     if found.copies_rule != COPIES_RULE:
         st.caption(FORMER_COPIES_RULE)
@@ -131,7 +132,7 @@ def in_words(found: QualityScores, pool: Pool | None) -> None:
 
 
 def _bullets(sentences: list[str]) -> None:
-    st.markdown("\n".join(f"* {sentence}" for sentence in sentences))
+    st.markdown("\n".join(f"* {plain_sentence(sentence)}" for sentence in sentences))
 
 
 def flag_cards(found: QualityScores, pool: Pool | None) -> None:

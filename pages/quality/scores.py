@@ -10,6 +10,7 @@ from engine.report.figures import figure_scores
 from engine.report.quality_tables import readable_memorisation, readable_scores, score_notes
 from engine.store.runs import Run
 from pages.components.charts import chart
+from pages.components.format import plain, plain_sentence
 from pages.quality.score_status import cards
 
 ALL = "All classes"
@@ -48,7 +49,7 @@ def compared(found: QualityScores) -> None:
     features = " · ".join(filter(None, (found.extractor.name, found.extractor.input)))
     st.caption(
         f"{counts.pool} synthetic images against {counts.train} real training images, with {counts.valid} "
-        f"validation images as holdout. Features: {features}. No test image was read."
+        f"validation images as holdout. Features: {plain(features)}. No test image was read."
     )
 
 
@@ -56,9 +57,9 @@ def _table(table: pd.DataFrame, notes: list[str]) -> None:
     """The numbers as a table, and below it in whole sentences what each of them says, and what has to be known."""
     st.dataframe(table.drop(columns=MEANING), hide_index=True, height="content")
     meanings = zip(table.iloc[:, 0], table[MEANING], strict=True)
-    st.markdown("\n".join(f"* **{name}**: {meaning}" for name, meaning in meanings if meaning))
+    st.markdown("\n".join(f"* **{plain(name)}**: {plain_sentence(meaning)}" for name, meaning in meanings if meaning))
     for note in notes:
-        st.caption(note)
+        st.caption(plain_sentence(note))
 
 
 def _class(run: Run, found: QualityScores) -> str:
@@ -71,7 +72,7 @@ def _class(run: Run, found: QualityScores) -> str:
         classes,
         default=classes[0],
         required=True,
-        format_func=lambda name: name or ALL,
+        format_func=lambda name: plain(name) or ALL,
         key="of",
         bind="query-params",
     )

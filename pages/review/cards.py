@@ -12,6 +12,7 @@ import streamlit as st
 from engine.review.decisions import ACCEPT, BY_REVIEW, REJECT, UNDECIDED, Decision, decide
 from engine.sampling.pools import Pool
 from pages.components.errors import keep
+from pages.components.format import plain, plain_badge
 from pages.components.images import stored_url
 from pages.components.people import Role, guarded, require
 from pages.review.judging import Judging
@@ -38,18 +39,18 @@ def card(judging: Judging, path: str, facts: pd.Series, own: pd.DataFrame, said:
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):
             st.caption(number, width="content")
             if near is not None and near["flag"]:
-                st.badge(near["flag"], color=COLOURS[near["flag"]])
+                st.badge(plain_badge(near["flag"]), color=COLOURS[near["flag"]])
             if mine is not None:
                 accepted = mine["decision"] == ACCEPT
                 st.badge(
-                    "accepted" if accepted else str(mine["reason"]),
+                    "accepted" if accepted else plain_badge(mine["reason"]),
                     icon=":material/check:" if accepted else ":material/block:",
                     color="green" if accepted else "red",
                 )
         for theirs in said[said["path"] == path].to_dict("records"):
-            st.caption(f"{theirs['reviewer']}: {_words(theirs)}")
+            st.caption(f"{plain(theirs['reviewer'])}: {plain(_words(theirs))}")
         if facts["excluded"]:
-            st.caption(f"Out of the pool: {facts['excluded'].removeprefix(BY_REVIEW)}")
+            st.caption(f"Out of the pool: {plain(facts['excluded'].removeprefix(BY_REVIEW))}")
         _buttons(judging, path, mine)
 
 

@@ -12,6 +12,7 @@ from engine.datasets.manifest import is_usable, left_out
 from engine.report.style import FLAGS
 from engine.review.decisions import REJECT, decisions
 from engine.sampling.pools import Pool
+from engine.store.parquet import read_parquet
 from engine.store.runs import Run, State, list_runs
 from pages.components.files import stamp
 from pages.components.home import home
@@ -85,4 +86,4 @@ def _neighbours(pool: Pool) -> Neighbours | None:
 
 @lru_cache(4)
 def _table(path: Path, written: float, size: int) -> pd.DataFrame:
-    return pd.read_parquet(path).set_index("path")
+    return read_parquet(path).set_index("path")

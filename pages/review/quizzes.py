@@ -10,7 +10,7 @@ from engine.sampling.pools import Pool
 from engine.store.runs import Run
 from pages.components.command import show_command
 from pages.components.errors import done
-from pages.components.format import moment
+from pages.components.format import moment, plain, plain_sentence
 from pages.components.home import home
 from pages.components.labels import labels_of
 from pages.components.people import Role, guarded, may, require
@@ -84,7 +84,7 @@ def introduce(quiz: Quiz, who: str) -> None:
             st.caption("You play for practice: your answers stay in this tab and count in no result.")
         others = {name: count for name, count in progress(home(), [quiz])[quiz.id].items() if name != who}
         if others:
-            st.caption(" · ".join(f"{name}: {count} of {len(quiz.items)}" for name, count in others.items()))
+            st.caption(" · ".join(f"{plain(name)}: {count} of {len(quiz.items)}" for name, count in others.items()))
         label = f"Go on with picture {len(own) + 1}" if len(own) else "Begin"
         nameless = may(Role.REVIEWER) and not who
         if st.button(
@@ -119,7 +119,7 @@ def finished(quiz: Quiz, who: str) -> None:
                 )
             st.metric("Without an answer", int(row["no_answer"]), border=True, width=170)
             st.metric("Seconds a picture", f"{row['seconds']:.1f}", help="Median.", border=True, width=170)
-        st.caption(own.sentence.replace("1 reviewer", "You", 1))
+        st.caption(plain_sentence(own.sentence.replace("1 reviewer", "You", 1)))
         if may(Role.REVIEWER):
             way_to("All reviewers' results", ":material/arrow_forward:", "to-results", RESULTS, quiz=quiz.id)
     mistakes(quiz, own.table, "What you took for the other")

@@ -7,6 +7,7 @@ import streamlit as st
 from engine.review.comments import comment_counts, recent_comments
 from engine.store.runs import Run, list_runs
 from pages.components.comments import comments, show_comment
+from pages.components.format import plain
 from pages.components.home import home
 from pages.components.labels import labels_of
 from pages.components.query_params import put
@@ -46,7 +47,7 @@ def remarks() -> None:
         if run.exists():
             run_link(run)
         else:
-            st.caption(f"The run {comment.run} was deleted.")
+            st.caption(f"The run {plain(comment.run)} was deleted.")
         show_comment(comment)
     if sum(counts.values()) > NEWEST:
         st.caption(f"The newest {NEWEST} of {sum(counts.values())}; choose a run for all of its comments.")

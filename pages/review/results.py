@@ -9,10 +9,12 @@ from engine.report.figures import figure_reviewers
 from engine.report.review_figures import SHOWN, readable_scores
 from engine.review.quiz import Quiz
 from engine.review.study import Study, kappa_told, kappa_words, study
+from engine.store.csv_cells import table_text
 from engine.store.runs import Run
 from engine.sweep.statistics import Interval
 from pages.components.charts import chart
 from pages.components.command import show_command
+from pages.components.format import plain_sentence
 from pages.components.home import home
 from pages.components.reviewer import reviewer
 from pages.components.views import way_to
@@ -42,7 +44,7 @@ def results(quizzes: list[Quiz]) -> None:
     if not found.reviewers:
         st.info("Nobody has finished this quiz yet; the results appear here.", icon=":material/hourglass_empty:")
         return
-    st.markdown(f"**{found.sentence}**")
+    st.markdown(f"**{plain_sentence(found.sentence)}**")
     headline(found)
     measure = st.segmented_control(
         "Measure", list(SHOWN), default="accuracy", required=True, format_func=lambda name: SHOWN[name], key="measure",
@@ -119,7 +121,7 @@ def what_next(found: Study) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.download_button(
             "Answers (CSV)",
-            lambda: found.table.to_csv(index=False),
+            lambda: table_text(found.table),
             f"{found.quiz.id}.csv",
             "text/csv",
             icon=":material/download:",

@@ -7,6 +7,7 @@ import streamlit as st
 from engine.review.decisions import RULES, Rule, bring_back, decisions, take_out, taken_out, tally, to_take_out
 from engine.sampling.pools import Pool
 from pages.components.errors import done
+from pages.components.format import plain
 from pages.components.home import home
 from pages.components.people import Role, guarded, require
 from pages.components.pools import warn_of_sweeps
@@ -66,7 +67,7 @@ def take_out_dialog(pool: Pool, rule: Rule) -> None:
         "is deleted: the files stay, and the pool can have them back."
     )
     for reason, count in reasons.value_counts().head(8).items():
-        st.caption(f"{count} · {reason}")
+        st.caption(f"{count} · {plain(reason)}")
     warn_of_sweeps(pool)
     with st.container(horizontal=True):
         if st.button(

@@ -8,7 +8,7 @@ from engine.jobs.deletion_impact import deletion_impact
 from engine.jobs.submit import delete
 from engine.store.runs import Run
 from pages.components.errors import done
-from pages.components.format import amount
+from pages.components.format import amount, plain, plain_sentence
 from pages.components.home import home
 from pages.components.people import Role, guarded, require
 from pages.components.run_summary import state_of, title
@@ -29,9 +29,9 @@ def delete_dialog(runs: list[Run]) -> None:
     st.markdown(f"**{_named(runs)}**")
     which = f"`{runs[0].id}` · " if len(runs) == 1 else ""
     st.caption(f"{which}{amount(meaning.size / 2**20)} MiB become free.")
-    st.markdown("**Lost for good**\n" + "".join(f"\n* {sentence}" for sentence in meaning.lost))
+    st.markdown("**Lost for good**\n" + "".join(f"\n* {plain_sentence(sentence)}" for sentence in meaning.lost))
     if meaning.stays:
-        st.markdown("**Stays**\n" + "".join(f"\n* {sentence}" for sentence in meaning.stays))
+        st.markdown("**Stays**\n" + "".join(f"\n* {plain_sentence(sentence)}" for sentence in meaning.stays))
     if meaning.users:
         st.warning(
             f"Made from it: {_named(meaning.users)}. What these have made stays, but they cannot be repeated.",
@@ -61,4 +61,4 @@ def remove(runs: list[Run]) -> None:
 
 def _named(runs: list[Run]) -> str:
     more = f" and {len(runs) - MOST_NAMED} more" if len(runs) > MOST_NAMED else ""
-    return "; ".join(title(run) for run in runs[:MOST_NAMED]) + more
+    return "; ".join(plain(title(run)) for run in runs[:MOST_NAMED]) + more

@@ -8,6 +8,7 @@ from engine.jobs.kinds import kind_shown, parse_config
 from engine.store.runs import Run
 from pages.components.command import command_of
 from pages.components.comments import comments
+from pages.components.format import plain, plain_badge
 from pages.components.people import Role, guarded, read_only
 from pages.components.run_summary import about_of, config_of, state_of, title, usual_title
 from pages.components.runs import live, page_of, run_header, run_link, start
@@ -20,13 +21,13 @@ LOG_BYTES = 20_000
 def details(run: Run) -> None:
     """Everything about the chosen run."""
     said = about_of(run)
-    st.subheader(title(run))
+    st.subheader(plain(title(run)))
     with st.container(horizontal=True, vertical_alignment="center"):
         for tag in said.tags:
-            st.badge(tag, icon=":material/label:", color="gray")
+            st.badge(plain_badge(tag), icon=":material/label:", color="gray")
         if said.archived:
             st.badge("archived", icon=":material/archive:", color="gray")
-        usual = f"{usual_title(run)} · " if said.title else ""
+        usual = f"{plain(usual_title(run))} · " if said.title else ""
         st.caption(f"{usual}`{run.id}`")
     run_header(run)
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -50,7 +51,7 @@ def details(run: Run) -> None:
         comments(run)
     with settings:
         if not read_only():
-            st.caption(f"The run's folder is {run.path}")
+            st.caption(f"The run's folder is {plain(run.path)}")
         st.json(config_of(run))
     with command:
         st.code(commands(run), "bash", wrap_lines=True)

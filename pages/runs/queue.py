@@ -10,7 +10,7 @@ from engine.jobs.submit import move
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run, State, list_runs
 from pages.components.command import show_command
-from pages.components.format import plain_sentence
+from pages.components.format import plain, plain_sentence
 from pages.components.home import home
 from pages.components.people import Role, guarded, require
 from pages.components.run_summary import config_of, summaries_of, title
@@ -70,4 +70,4 @@ def waits_for(run: Run, running: list[Run]) -> str:
     device = "the processor" if CPU in slots else " or ".join(slot.name.replace("cuda:", "GPU ") for slot in slots)
     if not holders:
         return f"waits for {device or 'its start'}"
-    return f"waits for {device}, which has: {', '.join(title(other) for other in holders)}"
+    return f"waits for {device}, which has: {', '.join(plain(title(other)) for other in holders)}"

@@ -9,7 +9,7 @@ import streamlit as st
 
 from engine.gans.snapshots import list_generators
 from engine.store.runs import Run
-from pages.components.format import amount
+from pages.components.format import amount, plain, plain_sentence
 from pages.components.navigation import script
 from pages.components.run_summary import config_of, state_of, status_of
 from pages.components.views import way_to
@@ -40,9 +40,9 @@ def alarm_cards(run: Run) -> None:
                     st.badge("Notice", icon=":material/info:", color="blue")
                 else:
                     st.badge("Alarm", icon=":material/warning:", color="orange")
-                st.markdown(f"**{words}**{since}")
+                st.markdown(f"**{plain(words)}**{since}")
             if alarm.sentence != status.error:  # which the header says
-                st.write(alarm.sentence)
+                st.write(plain_sentence(alarm.sentence))
             _remedies(run, alarm.name)
 
 

@@ -9,7 +9,7 @@ from engine.configs.gans import gan_title
 from engine.gans.results import DryRunResult
 from engine.store.runs import Run, State
 from pages.components.command import show_settings
-from pages.components.format import amount, duration
+from pages.components.format import amount, duration, plain, plain_sentence
 from pages.components.people import Role, guarded, require
 from pages.components.run_summary import config_of, state_of, status_of
 from pages.components.runs import live, run_header, start
@@ -23,12 +23,12 @@ def show_dry_run(run: Run) -> None:
     with st.container(border=True):
         st.subheader("Dry run")
         who = training.class_name or "all classes"
-        st.caption(f"{gan_title(training.gan)} on {training.dataset}, {who}; batch {training.batch}")
+        st.caption(f"{gan_title(training.gan)} on {plain(training.dataset)}, {plain(who)}; batch {training.batch}")
         run_header(run)
         live(answer, state_of(run).is_active)(run)
         if state_of(run) is State.FINISHED:
             with st.container(horizontal=True, vertical_alignment="center"):
-                alone = f" ({who} alone)" if training.class_name else ""
+                alone = f" ({plain(who)} alone)" if training.class_name else ""
                 pressed = st.button(
                     f"Start this training{alone}",
                     icon=":material/play_arrow:",
@@ -55,12 +55,12 @@ def answer(run: Run) -> None:
             st.badge("The disk is too full", icon=":material/error:", color="red")
         else:
             st.badge("Does not fit this machine", icon=":material/error:", color="red")
-        st.caption(f"{cost.device}, {cost.precision}", width="content")
+        st.caption(f"{plain(cost.device)}, {cost.precision}", width="content")
     numbers(cost)
     if not (cost.fits and cost.room):
-        st.warning(cost.sentence, icon=":material/warning:")
+        st.warning(plain_sentence(cost.sentence), icon=":material/warning:")
     else:
-        st.caption(cost.sentence)
+        st.caption(plain_sentence(cost.sentence))
 
 
 def numbers(cost: DryRunResult) -> None:

@@ -15,7 +15,7 @@ from engine.publications.presets import PRESETS
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run, State, list_runs
 from pages.components.files import stamp
-from pages.components.format import amount, duration
+from pages.components.format import amount, duration, plain
 from pages.components.home import home
 from pages.components.machine import machine
 from pages.components.run_summary import config_of, state_of, status_of, title
@@ -128,7 +128,7 @@ def _measured(run: Run) -> float:
 
 
 def _who(run: Run) -> str:
-    return "the last dry run" if config_of(run)["kind"] == "dry-run" else title(run)
+    return "the last dry run" if config_of(run)["kind"] == "dry-run" else plain(title(run))
 
 
 def _work(config: dict[str, Any], dataset: Dataset) -> dict[str, Any]:

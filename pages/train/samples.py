@@ -10,7 +10,7 @@ import streamlit as st
 from PIL import Image
 
 from engine.store.runs import Run
-from pages.components.format import amount
+from pages.components.format import amount, plain_sentence
 from pages.components.images import enlarged, png
 from pages.components.phantom import phantom_badge
 from pages.components.query_params import put, whole_number
@@ -100,7 +100,7 @@ def _moment(run: Run, moments: list[int], best: Best | None) -> int:
             st.button(
                 "Best",
                 icon=":material/star:",
-                help=best.sentence,
+                help=plain_sentence(best.sentence),
                 key=f"to-best-{run.id}",
                 on_click=_remember,
                 args=(moments, round(1000 * best.kimg)),

@@ -9,6 +9,7 @@ import streamlit as st
 
 from engine.configs.gans import gan_named
 from engine.store.runs import Run
+from pages.components.format import plain
 from pages.components.home import home
 from pages.components.run_summary import config_of, run_named, title
 from pages.components.views import way_to
@@ -58,8 +59,8 @@ def show_source(origin: SourceRun) -> None:
     changes = ", ".join(f"{name} {value}" for name, value in origin.changes.items())
     with st.container(horizontal=True, vertical_alignment="center"):
         if origin.tune:
-            st.markdown(f":material/fork_right: Fine-tune from **{title(origin.run)}**", width="content")
+            st.markdown(f":material/fork_right: Fine-tune from **{plain(title(origin.run))}**", width="content")
         else:
             but = f", but with **{changes}**" if changes else ""
-            st.markdown(f":material/replay: As **{title(origin.run)}**{but}", width="content")
+            st.markdown(f":material/replay: As **{plain(title(origin.run))}**{but}", width="content")
         way_to("Begin without it", ":material/close:", "no-origin", "new", "tertiary")

@@ -11,7 +11,7 @@ from engine.jobs.queue import waiting
 from engine.sampling.exported import has_generator
 from engine.store.runs import Run, State
 from pages.components.command import show_settings
-from pages.components.format import amount, duration
+from pages.components.format import amount, duration, plain, plain_sentence
 from pages.components.home import home
 from pages.components.navigation import script
 from pages.components.people import Role, guarded
@@ -68,9 +68,9 @@ def _progress_of(group: list[Run], shown: Run) -> None:
                 with st.container(horizontal=True, vertical_alignment="center"):
                     badge(found.state)
                     if one.id == shown.id:
-                        st.markdown(f"**{name}**", width="content")
+                        st.markdown(f"**{plain(name)}**", width="content")
                     else:
-                        way_to(name, ":material/arrow_forward:", f"to-{one.id}", "", "tertiary", run=one.id)
+                        way_to(plain(name), ":material/arrow_forward:", f"to-{one.id}", "", "tertiary", run=one.id)
                 total = found.status.total or config_of(one)["kimg"]
                 st.progress(found.share or 0.0, text=f"{amount(found.status.done)} of {amount(total)} kimg")
 
@@ -223,7 +223,7 @@ def best_snapshot(run: Run) -> None:
         if best is None:
             st.caption("The last snapshot of a training is not always its best.", width="content")
         else:
-            st.caption(best.sentence, width="content")
+            st.caption(plain_sentence(best.sentence), width="content")
             _take(run, best, exported)
         st.page_link(
             script("quality"),

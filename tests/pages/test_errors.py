@@ -42,4 +42,5 @@ def test_a_reader_of_markdown_finds_text_and_code_alone(around: str, name: str) 
     assert {block.type for block in blocks} <= {"paragraph_open", "inline", "paragraph_close"}
     parts = [part for block in blocks for part in block.children or ()]
     assert {part.type for part in parts} <= {"text", "text_special", "code_inline"}
-    assert "".join(part.content for part in parts).replace("`", "") == said.replace("`", "").replace("\n", "")
+    read = "".join(part.content for part in parts)
+    assert read.replace("`", "").split() == said.replace("`", "").split()

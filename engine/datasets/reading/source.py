@@ -28,6 +28,7 @@ from engine.datasets.reading.tables.npz import PREFIX, fetch, read_npz
 from engine.datasets.reading.tables.table import read_csv
 from engine.datasets.reading.tree import FolderTree, SourceTree, ZipTree
 from engine.store.errors import ErsatzError
+from engine.store.named_paths import is_there, named_path
 from engine.store.progress import Report, silent
 
 EXPECTED = "a folder, a CSV, a ZIP, an .npz file or medmnist:NAME"
@@ -45,8 +46,8 @@ def open_source(config: ImportConfig, cache: Path, report: Report = silent) -> I
     if config.source.lower().startswith(PREFIX):
         yield read_npz(fetch(config.source[len(PREFIX) :], cache, report), config)
         return
-    path = Path(config.source).expanduser()
-    if not path.exists():
+    path = named_path(config.source)
+    if not is_there(path):
         raise ErsatzError(f"There is no {path}; {EXPECTED} is expected. Correct the path.")
     suffix = path.suffix.lower()
     if config.layout == "npz" or (config.layout == "auto" and suffix == ".npz"):
@@ -78,8 +79,8 @@ def read_phantom(seed: int) -> Reading:
 @contextmanager
 def open_pictures(config: ImportConfig, label: str) -> Iterator[Reading]:
     """All pictures of a folder or ZIP under one label, as `open_source` gives them."""
-    path = Path(config.source).expanduser()
-    if not path.exists():
+    path = named_path(config.source)
+    if not is_there(path):
         raise ErsatzError(f"There is no {path}; a folder or a ZIP with images is expected. Correct the path.")
     tree, config = _tree(path, config)
     try:

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from math import log2
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from engine.configs import StyleganConfig
 from engine.configs.stylegan2 import SIZES
 from engine.gans.image_spec import ImageSpec
 
 Form = Literal["skip", "orig", "resnet"]
+LIMITS = {
+    "size": (8, 4096),
+    "channels": (1, 4),
+    "classes": (0, 100_000),
+    "z_dim": (0, 65_536),
+    "w_dim": (1, 65_536),
+    "mapping_layers": (0, 64),
+    "channel_base": (1, 2**24),
+    "channel_max": (1, 65_536),
+    "d_mapping_layers": (0, 64),
+}
+"""Least and most of the sizes: wide of every network there is, and far from what no machine can build."""
 MAPPING_LR = 0.01
 """As published (arXiv 1812.04948, appendix C)."""
 
@@ -57,7 +69,14 @@ class Architecture:
     """Learning rate of those layers relative to the others'."""
 
     def __post_init__(self) -> None:
-        if self.size < 8 or self.size & (self.size - 1):
+        for name, (least, most) in LIMITS.items():
+            value = getattr(self, name)
+            if type(value) is not int or not least <= value <= most:
+                raise ValueError(f"{name} is {value!r}; a whole number from {least} to {most} is expected")
+        for name in ("g_architecture", "d_architecture"):
+            if getattr(self, name) not in get_args(Form):
+                raise ValueError(f"{name} is {getattr(self, name)!r}; one of {', '.join(get_args(Form))} is expected")
+        if self.size & (self.size - 1):
             raise ValueError(f"size {self.size} is not a power of two of at least 8")
 
     @classmethod

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import re
+import struct
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -29,6 +30,10 @@ REDUCED, MASK = 1, 4
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it finds amiss is found, or does no harm
 
 
+MOST_ENTRIES = 2**16
+"""Of a directory; what claims more is no TIFF that anything reads."""
+
+
 @dataclass(frozen=True)
 class Pages:
     """Pages of a TIFF that are pictures of their own."""
@@ -40,6 +45,8 @@ class Pages:
 
 def tiff_pages(file: BinaryIO) -> Pages:
     """The pages of a TIFF; leaves the file at its start. What tifffile cannot follow is a file of one page."""
+    if _in_a_circle(file):
+        raise BadPicture("is damaged (its pages follow each other in a circle)")
     file.seek(0)
     try:
         with TiffFile(file, _multifile=False) as tiff:
@@ -52,6 +59,34 @@ def tiff_pages(file: BinaryIO) -> Pages:
         return Pages((0,))
     finally:
         file.seek(0)
+
+
+def _in_a_circle(file: BinaryIO) -> bool:
+    """Whether the chain of a TIFF's directories leads back to one that it passed: tifffile would follow it for ever."""
+    file.seek(0)
+    head = file.read(16)
+    order = {b"II": "<", b"MM": ">"}.get(head[:2])
+    if order is None or len(head) < 16:
+        return False
+    big = head[2:4] in (b"\x2b\x00", b"\x00\x2b")
+    counts, offsets, entry = (f"{order}Q", f"{order}Q", 20) if big else (f"{order}H", f"{order}I", 12)
+    (offset,) = struct.unpack(offsets, head[8:16] if big else head[4:8])
+    seen: set[int] = set()
+    while offset and offset not in seen:
+        seen.add(offset)
+        file.seek(offset)
+        written = file.read(struct.calcsize(counts))
+        if len(written) < struct.calcsize(counts):
+            return False
+        (entries,) = struct.unpack(counts, written)
+        if entries > MOST_ENTRIES:
+            return False
+        file.seek(entries * entry, 1)
+        following = file.read(struct.calcsize(offsets))
+        if len(following) < struct.calcsize(offsets):
+            return False
+        (offset,) = struct.unpack(offsets, following)
+    return offset != 0
 
 
 def count(image: Image.Image) -> int:
