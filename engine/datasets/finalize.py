@@ -11,7 +11,7 @@ from engine.configs import ImportConfig
 from engine.datasets import remedies, splitting
 from engine.datasets.audit import audit, blocking
 from engine.datasets.copies import GIVEN_GROUP
-from engine.datasets.dataset import frozen_now, reason_not_to_freeze, write_manifest
+from engine.datasets.dataset import frozen_now, reason_not_to_freeze, write_both
 from engine.datasets.dataset_info import Audit, DatasetInfo
 from engine.datasets.findings import Finding
 from engine.datasets.image_stats import MEASURED, keep_measures, measured
@@ -75,5 +75,4 @@ def write_settled(folder: Path, manifest: pd.DataFrame, info: DatasetInfo, confi
     else:
         reason = "Its split was left open for changes."
     state = {"config": config.plain(), "settled": time.time(), "frozen": frozen, "not_frozen": reason}
-    write_manifest(folder / "manifest.csv", manifest)
-    info.model_copy(update=state).write_to(folder / "dataset.json")
+    write_both(folder, manifest, info.model_copy(update=state))
