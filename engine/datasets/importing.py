@@ -33,6 +33,7 @@ from engine.datasets.value_range import (
     levels_of,
     value_range,
 )
+from engine.datasets.watched import Watched
 from engine.store.files import new_folder
 from engine.store.hashing import sha256_pixels
 from engine.store.home import Home
@@ -60,7 +61,7 @@ def import_dataset(
     Raises `ErsatzError` for any bad input, and `ImportStopped` when `should_stop` asked to stop; the home is then as
     it was before.
     """
-    began = time.time()
+    began, watched = time.time(), Watched(report, should_stop)
     with making(home, config.name), open_source(config, home.cache, report) as reading:
         unusable = Unusable(config.skip_unreadable)
         matched = named(reading, config)
@@ -76,10 +77,9 @@ def import_dataset(
             manifest = _store(naming, facts, names, depth, config, folder, unusable, report, should_stop)
             window_notes = _on_levels(manifest)
             mode, colour_notes = _one_mode(manifest, config.mode, folder, report, should_stop)
-            report(Progress("audit and split", 0, 1, "steps"))
             provenance = _provenance(reading, naming, facts, config, mode, depth)
             colour_images = int(manifest["colour"].isin(["tint", "full"]).sum())
-            manifest, audit = settle(manifest.drop(columns=list(PASSING)), config, folder)
+            manifest, audit = settle(manifest.drop(columns=list(PASSING)), config, folder, watched)
             known = {"colour_images": colour_images, "left_out": unusable.found}
             notes = (
                 *provenance.notes,

@@ -17,7 +17,7 @@ from engine.configs import ImportConfig
 from engine.datasets import importing
 from engine.datasets.dataset import Dataset
 from engine.datasets.importing import import_dataset
-from engine.datasets.parallel_map import ImportStopped
+from engine.datasets.watched import ImportStopped
 from engine.store import versioned
 from engine.store.errors import ErsatzError
 from engine.store.hashing import sha256_pixels

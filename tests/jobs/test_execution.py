@@ -11,7 +11,7 @@ from PIL import Image
 from engine.configs import ImportConfig
 from engine.datasets import importing
 from engine.datasets.dataset import Dataset
-from engine.datasets.parallel_map import ImportStopped
+from engine.datasets.watched import ImportStopped
 from engine.jobs import submit as jobs
 from engine.jobs.worker import work
 from engine.store.errors import ErsatzError
