@@ -64,7 +64,7 @@ def parse_seeds(text: str) -> list[int]:
     """Seeds of a list with ranges, such as `0-15` or `1,5,7-9`, in the order given."""
     seeds: list[int] = []
     for part in text.split(","):
-        match = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", part)
+        match = re.fullmatch(r"\s*(\d{1,20})\s*(?:-\s*(\d{1,20})\s*)?", part)
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
         if not first <= last < 2**32 or len(seeds) + last - first >= MOST_SEEDS:
             raise ErsatzError(
