@@ -92,6 +92,8 @@ SINGLE: tuple[dict[str, Meaning], ...] = tuple(
     {without: Meaning.WITHOUT, found: Meaning.FOUND} for without, found in ("np", "ny", "ft", "nt")
 )
 """Letters that mean something as a pair alone: N and P, N and Y, F and T, N and T (tumour)."""
+LONGEST = 1000
+"""Letters of a name that is looked at; a longer one means nothing."""
 LEVELS = re.compile(r"(class|label|grade|kl|stage|severity|level|target|category|cat)?")
 """What may stand before numbers that count how bad it is."""
 NUMBERED = _words(
@@ -120,7 +122,7 @@ class Told:
 
 def told_by_names(classes: Sequence[str]) -> Told | None:
     """The positive one of two classes where their names make it plain, in whichever order they stand; else None."""
-    if len(classes) != 2:
+    if len(classes) != 2 or max(map(len, classes)) > LONGEST:
         return None
     one, other = (_plain(name) for name in classes)
     found = _by_number(one, other) or _by_mark(one, other)

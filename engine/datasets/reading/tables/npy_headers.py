@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import zipfile
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 
@@ -27,7 +28,14 @@ def claimed_shapes(path: Path) -> dict[str, str]:
                     version = np.lib.format.read_magic(file)
                     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else _later
                     shape, _, dtype = read(file)
-                except (RecursionError, MemoryError, OverflowError, TypeError) as error:  # a header that is no header
+                except (
+                    RecursionError,
+                    MemoryError,
+                    OverflowError,
+                    TypeError,
+                    SyntaxError,
+                    TokenError,
+                ) as error:  # a header that is no header
                     raise ValueError(f"{entry.filename} has no readable header") from error
             name = entry.filename.removesuffix(".npy")
             shapes[name] = "of Python objects" if dtype.hasobject else str(list(shape))
