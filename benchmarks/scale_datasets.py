@@ -2,8 +2,8 @@
 
     python -m benchmarks.scale_datasets --images 5000 10000 20000 --json scale.json
 
-`different` are pictures of 64 px that differ, `alike` the same picture with noise: the worst case of the search for near
-copies. The exponent is the slope between the smallest and the largest set on logarithmic axes; 1 is linear.
+`different` are pictures of 64 px that differ, `alike` the same picture with noise: the worst case of the search for
+near copies. The exponent is the slope between the smallest and the largest set on logarithmic axes; 1 is linear.
 """
 
 from __future__ import annotations

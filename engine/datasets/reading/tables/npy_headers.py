@@ -11,6 +11,9 @@ import numpy as np
 
 from engine.store.errors import ErsatzError
 
+_NO_HEADER = (RecursionError, MemoryError, OverflowError, TypeError, SyntaxError, TokenError)
+"""What NumPy raises, beside ValueError, for a header that is none."""
+
 
 def claimed_shapes(path: Path) -> dict[str, str]:
     """The shape of each array of a file by its name, as text such as `[120, 28, 28]`.
