@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
+import string
 from collections.abc import Iterable, Iterator
-from itertools import combinations
 from pathlib import Path
 
 import pandas as pd
@@ -21,10 +20,11 @@ __all__ = ["affected", "audit", "blocking", "perceptual_hash"]
 TINY_CLASS = 20
 """A class with fewer images than this leaves too few for any test set."""
 
+LONGEST_NUMBER = 40
+"""Digits of a number at the end of a file's name that counts images of a patient."""
+
 IMBALANCE = 3.0
 """Ratio of the largest to the smallest class from which imbalance is worth a warning."""
-
-_PATIENT = re.compile(r"^(.*?[A-Za-z]*\d+)[-_ .](?:[A-Za-z]*[-_ ]?)\d+$")
 
 
 def audit(manifest: pd.DataFrame, path: Path, wanted: tuple[float, float, float] | None = None) -> list[Finding]:
@@ -186,10 +186,9 @@ def _pairs(rows: pd.DataFrame, key: str, differ: str) -> list[list[str]]:
     """One pair of paths for each set, of two members that differ in column `differ`."""
     pairs = []
     for _, members in rows.groupby(key, sort=False):
-        for (_, first), (_, second) in combinations(members.iterrows(), 2):
-            if first[differ] != second[differ]:
-                pairs.append([first["path"], second["path"]])
-                break
+        other = members[members[differ] != members[differ].iloc[0]]
+        if len(other):
+            pairs.append([members["path"].iloc[0], other["path"].iloc[0]])
         if len(pairs) == EXAMPLES:
             break
     return pairs
@@ -232,7 +231,21 @@ def _groups(rows: pd.DataFrame) -> Iterator[Finding]:
 def name_prefixes(rows: pd.DataFrame) -> pd.Series:
     """The part before the last number of each source's file name (`P012_slice3.png` -> `P012`), '' if nothing."""
     stems = rows["source"].map(lambda source: Path(source).stem)
-    return stems.str.extract(_PATIENT, expand=False).fillna("")
+    return stems.map(_before_number)
+
+
+def _before_number(stem: str) -> str:
+    """What ends with a digit, before a separator, letters (`slice`), another separator and the last number."""
+    rest = stem
+    while rest and rest[-1].isdecimal():
+        rest = rest[:-1] if len(stem) - len(rest) < LONGEST_NUMBER else ""
+    if not rest or rest == stem:
+        return ""
+    for between in ([rest[:-1]] if rest[-1] in "-_ " else []) + [rest]:
+        before = between.rstrip(string.ascii_letters)
+        if before[-1:] in ("-", "_", " ", ".") and before[-2:-1].isdecimal():
+            return before[:-1]
+    return ""
 
 
 def _patients_in_names(rows: pd.DataFrame) -> Iterator[Finding]:

@@ -92,6 +92,8 @@ SINGLE: tuple[dict[str, Meaning], ...] = tuple(
     {without: Meaning.WITHOUT, found: Meaning.FOUND} for without, found in ("np", "ny", "ft", "nt")
 )
 """Letters that mean something as a pair alone: N and P, N and Y, F and T, N and T (tumour)."""
+LONGEST = 1000
+"""Letters of a name that is looked at; a longer one means nothing."""
 LEVELS = re.compile(r"(class|label|grade|kl|stage|severity|level|target|category|cat)?")
 """What may stand before numbers that count how bad it is."""
 NUMBERED = _words(
@@ -120,7 +122,7 @@ class Told:
 
 def told_by_names(classes: Sequence[str]) -> Told | None:
     """The positive one of two classes where their names make it plain, in whichever order they stand; else None."""
-    if len(classes) != 2:
+    if len(classes) != 2 or max(map(len, classes)) > LONGEST:
         return None
     one, other = (_plain(name) for name in classes)
     found = _by_number(one, other) or _by_mark(one, other)
@@ -162,11 +164,11 @@ def _by_number(one: str, other: str) -> tuple[int, int] | None:
     """Of 0 and 1, and of a grade 0 and a higher one: the higher; -1 counts as 0."""
     numbers, stems = [], []
     for name in (one, other):
-        found = re.fullmatch(r"(?P<stem>.*?)[\W_]*(?P<sign>minus)?(?P<number>\d+)(\.0+)?", name.lower())
+        found = _stem_and_number(name.lower())
         if found is None:
             return None
-        stems.append(re.sub(r"[\W_]+", "", found["stem"]))
-        numbers.append(-1 if found["sign"] else int(found["number"]))
+        stems.append(re.sub(r"[\W_]+", "", found[0]))
+        numbers.append(found[1])
     low, high = sorted(numbers)
     if stems[0] != stems[1] or low > 0 or low == high:
         return None
@@ -175,6 +177,22 @@ def _by_number(one: str, other: str) -> tuple[int, int] | None:
     if {low, high} != {0, 1} and not (low == -1 and high == 1) and not LEVELS.fullmatch(stems[0]):
         return None
     return numbers.index(high), numbers.index(low)
+
+
+def _stem_and_number(name: str) -> tuple[str, int] | None:
+    """`grade 3.0` -> `grade `, 3; `erminus1` -> `er`, -1; None without a number at the end."""
+    whole = name.rstrip("0")
+    if whole != name and whole.endswith(".") and whole[-2:-1].isdecimal():
+        name = whole[:-1]
+    start = len(name)
+    while start and name[start - 1].isdecimal():
+        start -= 1
+    stem, digits = name[:start], name[start:]
+    if not 0 < len(digits) <= 18:  # longer ones count nothing
+        return None
+    if stem.endswith("minus"):
+        return stem.removesuffix("minus"), -1
+    return stem, int(digits)
 
 
 def _by_mark(one: str, other: str) -> tuple[int, int] | None:

@@ -13,6 +13,7 @@ from scipy.sparse.csgraph import connected_components
 
 from engine.datasets.near_copies import connected, near_pairs, way_turned
 from engine.datasets.picture_content import Contents, read_contents
+from engine.datasets.watched import UNWATCHED, Watched
 
 BLANK_SPREAD = 10.0
 """Grey levels (of 255) between the 1st and 99th percentile of a thumbnail below which an image is near-blank."""
@@ -29,7 +30,7 @@ def perceptual_hash(pixels: np.ndarray) -> str:
     return str(imagehash.phash(Image.fromarray(pixels)))
 
 
-def measure(manifest: pd.DataFrame, path: Path) -> pd.DataFrame:
+def measure(manifest: pd.DataFrame, path: Path, watched: Watched = UNWATCHED) -> pd.DataFrame:
     """The manifest with four more columns, measured on the pixels below `path`.
 
     `spread`: grey levels between the 1st and 99th percentile of the image's thumbnail (near 0: blank).
@@ -40,9 +41,9 @@ def measure(manifest: pd.DataFrame, path: Path) -> pd.DataFrame:
     near copies of each other. Reads every image once.
     """
     manifest = manifest.copy()
-    contents = read_contents(manifest["path"], path)
+    contents = read_contents(manifest["path"], path, watched)
     manifest["spread"] = contents.spread
-    sets = _near_sets(manifest, contents)
+    sets = _near_sets(manifest, contents, watched)
     for name in NEAR_COLUMNS:
         manifest[name] = [sets[name].get(picture, "") for picture in manifest["sha256"]]
     return manifest
@@ -66,11 +67,11 @@ def joined(size: int, *keys: pd.Series) -> np.ndarray:
     return labels
 
 
-def _near_sets(manifest: pd.DataFrame, contents: Contents) -> dict[str, dict[str, str]]:
+def _near_sets(manifest: pd.DataFrame, contents: Contents, watched: Watched) -> dict[str, dict[str, str]]:
     """For each of `NEAR_COLUMNS` its value by picture (hash of the pixels), where it has one."""
     # One row stands for all its exact copies, so that a thousand copies are not half a million pairs.
     single = (~manifest["sha256"].duplicated() & (manifest["spread"] >= BLANK_SPREAD)).to_numpy()
-    found = near_pairs(contents.of(single))
+    found = near_pairs(contents if single.all() else contents.of(single), watched)
     group = manifest["group"].to_numpy(dtype=object)[single]
     first, second = group[found.pairs[:, 0]], group[found.pairs[:, 1]]
     apart = (first != second) | (first == "")  # neighbouring slices of one known patient are no defect

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,8 +16,10 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from engine.datasets.audit import blocking
+from engine.datasets import agreement
+from engine.datasets.audit import audit, blocking
 from engine.datasets.dataset_info import DatasetInfo, Frozen, Mode
+from engine.datasets.leaking_parts import leak_between_parts
 from engine.datasets.manifest import usable
 from engine.store.csv_cells import read_table, write_table
 from engine.store.errors import ErsatzError
@@ -38,6 +43,8 @@ COLUMNS = (
     "excluded",
 )
 _NUMBERS = {"width": int, "height": int, "bits": int}
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -105,8 +112,20 @@ class Dataset:
 
     @cached_property
     def manifest(self) -> pd.DataFrame:
-        """All rows, the excluded ones too."""
-        return read_manifest(self.path / "manifest.csv")
+        """All rows, the excluded ones too; a warning where an open split's were changed by hand, or half of a change
+        is lost."""
+        manifest, agrees = agreeing_manifest(self.path, self.info.manifest_sha256)
+        if not agrees and not self.frozen and self._still_disagrees():
+            logger.warning(
+                f"The manifest.csv of data set {self.name} is not the one that its dataset.json is about; its findings "
+                "may be out of date. Changing or freezing the split audits it anew."
+            )
+        return manifest
+
+    def _still_disagrees(self) -> bool:
+        """Whether the files disagree, and not only with this handle, which may be older than they are."""
+        now = DatasetInfo.read(self.path / "dataset.json").manifest_sha256
+        return now == self.info.manifest_sha256 or not agreement.manifest_bytes(self.path, now)[1]
 
     def rows(self, split: str | None = None, class_name: str | None = None) -> pd.DataFrame:
         """Rows that no remedy excluded, of one split and one class if these are given."""
@@ -145,7 +164,8 @@ class Dataset:
         return rows["class"].map({name: number for number, name in enumerate(self.classes)}).to_numpy(np.int64)
 
     def require_frozen(self) -> None:
-        """Raise `ErsatzError` unless the split is frozen and the manifest is still the one that was frozen."""
+        """Raise `ErsatzError` unless the split is frozen, the manifest still the one that was frozen, and no picture
+        or patient in two parts of it that nobody accepted when it was frozen."""
         if not self.frozen:
             reason = self.info.not_frozen or "The split can still change."
             raise ErsatzError(
@@ -156,6 +176,12 @@ class Dataset:
             raise ErsatzError(
                 f"The manifest of data set {self.name} was changed after its split was frozen; results could not be "
                 "trusted. Restore manifest.csv, or import the data again under another name."
+            )
+        if found := leak_between_parts(self.rows(), self.info.frozen.accepted if self.info.frozen else ()):
+            raise ErsatzError(
+                f"The frozen split of data set {self.name} has {found}, and nobody accepted that when it was frozen; "
+                "parts that share nothing are expected, else a test finds again what was trained on. Import the data "
+                "again under another name."
             )
 
     def has_fingerprint(self, made_for: str) -> bool:
@@ -171,21 +197,53 @@ class Dataset:
                 "the same is expected. Make a new one for the split of now."
             )
 
-    def freeze(self, accept_findings: bool = False) -> str:
-        """Freeze the split and return its fingerprint; a frozen one stays as it is.
+    def freeze(self, accept_findings: bool = False, sealed: bool = False) -> str:
+        """Freeze the split and return its fingerprint; a frozen one stays as it is, but may be marked as `sealed`.
 
         Leaks between splits and conflicts of label forbid it unless `accept_findings`; those accepted are recorded.
+        A manifest that `dataset.json` is not about is audited anew, and what is found then cannot have been accepted.
         """
-        if self.frozen:
+        if self.frozen and not sealed:
             return self.fingerprint
-        findings = blocking(self.info.audit.findings)
-        if findings and not accept_findings:
-            raise ErsatzError(f"Data set {self.name} cannot be frozen. {reason_not_to_freeze(findings)}")
-        frozen = frozen_now(self.manifest, self.info, findings)
-        info = self.info.model_copy(update={"frozen": frozen, "not_frozen": ""})
+        info, frozen = self.info, self.info.frozen
+        if frozen is None:
+            info = self._audited_anew()
+            findings = blocking(info.audit.findings)
+            if findings and not accept_findings:
+                raise ErsatzError(f"Data set {self.name} cannot be frozen. {reason_not_to_freeze(findings)}")
+            frozen = frozen_now(self.manifest, info, findings)
+        frozen = frozen.model_copy(update={"sealed": frozen.sealed or sealed})
+        self._write(info.model_copy(update={"frozen": frozen, "not_frozen": ""}))
+        return self.fingerprint
+
+    def _audited_anew(self) -> DatasetInfo:
+        """The content of `dataset.json` for the manifest that is there, audited anew if that is not its own.
+
+        Raises `ErsatzError`, and records the findings, when there is a leak or conflict that was not known: nobody can
+        have accepted it.
+        """
+        content, _ = agreement.manifest_bytes(self.path, self.info.manifest_sha256)
+        sha256 = hashlib.sha256(content).hexdigest()
+        if sha256 == self.info.manifest_sha256:
+            return self.info
+        findings = audit(self.manifest, self.path)
+        known = {finding["name"] for finding in self.info.audit.findings}
+        new = [finding for finding in blocking(findings) if finding["name"] not in known]
+        if not new and not self.info.manifest_sha256:  # of before there was a hash: what was found then holds
+            return self.info.model_copy(update={"manifest_sha256": sha256})
+        record = self.info.audit.model_copy(update={"findings": findings})
+        info = self.info.model_copy(update={"audit": record, "manifest_sha256": sha256})
+        if new:
+            self._write(info.model_copy(update={"not_frozen": reason_not_to_freeze(new)}))
+            raise ErsatzError(
+                f"The manifest.csv of data set {self.name} was not the one that had been audited, and was audited "
+                f"anew; {reason_not_to_freeze(new)} Look at it again before it is frozen."
+            )
+        return info
+
+    def _write(self, info: DatasetInfo) -> None:
         info.write_to(self.path / "dataset.json")
         self.__dict__["info"] = info  # the handle shows what it has just written
-        return self.fingerprint
 
 
 def list_datasets(home: Home) -> list[Dataset]:
@@ -239,17 +297,41 @@ def how_to_freeze(name: str, findings: list[dict[str, Any]]) -> str:
     return f"Mend it on the Datasets page or with `python -m engine dataset audit {name} {fixes}`, then {freeze}."
 
 
+def agreeing_manifest(folder: Path, sha256: str) -> tuple[pd.DataFrame, bool]:
+    """The manifest that `dataset.json` is about (`sha256`), and whether it was found; see `agreement.manifest_bytes`.
+
+    Raises `ErsatzError` when it is missing or damaged.
+    """
+    path = folder / agreement.MANIFEST
+    try:
+        content, agrees = agreement.manifest_bytes(folder, sha256)
+    except OSError as error:
+        raise _damaged(path, error) from error
+    return _parsed(content, path), agrees
+
+
 def read_manifest(path: Path) -> pd.DataFrame:
     """`manifest.csv` with text columns as text; an `ErsatzError` when it is missing or damaged."""
     try:
-        manifest = read_table(path, dtype=str, keep_default_na=False).astype(_NUMBERS)
-    except (OSError, ValueError, KeyError) as error:
-        raise ErsatzError(
-            f"{path} is missing or damaged ({error}); restore it from a backup or import the data set again."
-        ) from error
+        return _parsed(path.read_bytes(), path)
+    except OSError as error:
+        raise _damaged(path, error) from error
+
+
+def _parsed(content: bytes, path: Path) -> pd.DataFrame:
+    try:
+        manifest = read_table(io.BytesIO(content), dtype=str, keep_default_na=False).astype(_NUMBERS)
+    except (ValueError, KeyError) as error:
+        raise _damaged(path, error) from error
     if missing := [name for name in COLUMNS if name not in manifest]:
         raise ErsatzError(f"{path} lacks the column {missing[0]}; it was changed by hand. Import the data set again.")
     return manifest
+
+
+def _damaged(path: Path, error: Exception) -> ErsatzError:
+    return ErsatzError(
+        f"{path} is missing or damaged ({error}); restore it from a backup or import the data set again."
+    )
 
 
 def write_manifest(path: Path, manifest: pd.DataFrame) -> None:
@@ -257,3 +339,12 @@ def write_manifest(path: Path, manifest: pd.DataFrame) -> None:
     others = [name for name in manifest if name not in COLUMNS]
     with replacing(path) as temporary:
         write_table(manifest[[*COLUMNS, *others]], temporary)
+
+
+def write_both(folder: Path, manifest: pd.DataFrame, info: DatasetInfo) -> None:
+    """Write manifest.csv and dataset.json, so that a kill leaves both as before or both as afterwards."""
+    agreement.commit(
+        folder,
+        lambda path: write_manifest(path, manifest),
+        lambda sha256: info.model_copy(update={"manifest_sha256": sha256}).write_to(folder / "dataset.json"),
+    )

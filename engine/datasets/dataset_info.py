@@ -104,3 +104,5 @@ class DatasetInfo(Versioned):
     phantom: bool = False
     settled: float | None = None
     """When remedies, split and moves were last applied."""
+    manifest_sha256: str = ""
+    """Hash of the manifest.csv that this file is about, see `agreement`; '' of before it was kept."""

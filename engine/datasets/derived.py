@@ -8,11 +8,11 @@ from typing import Any
 import pandas as pd
 
 from engine.datasets.audit import audit, blocking
-from engine.datasets.dataset import Dataset, frozen_now, reason_not_to_freeze, write_manifest
-from engine.datasets.image_stats import MEASURED
+from engine.datasets.dataset import Dataset, frozen_now, reason_not_to_freeze, write_both
+from engine.datasets.image_stats import MEASURED, keep_measures
+from engine.datasets.making import new_dataset
 from engine.store import disk
 from engine.store.errors import ErsatzError
-from engine.store.files import new_folder
 
 
 def write_derived(
@@ -28,7 +28,7 @@ def write_derived(
     accepted = dataset.info.frozen.accepted if dataset.info.frozen else ()
     if grave := [finding for finding in blocking(findings) if finding["name"] not in accepted]:
         raise ErsatzError(f"{refusal} {reason_not_to_freeze(grave)}")
-    manifest = manifest.drop(columns=list(MEASURED))
+    looked, manifest = manifest, manifest.drop(columns=list(MEASURED))
     info = dataset.info.model_copy(
         update={
             "name": name,
@@ -39,11 +39,11 @@ def write_derived(
             "frozen": frozen_now(manifest, dataset.info, blocking(findings)),
         }
     )
-    with new_folder(dataset.home.dataset(name)) as folder:
+    with new_dataset(dataset.home, name) as folder:
         for path in manifest["path"]:
             link(dataset.path / path, folder / path)
-        write_manifest(folder / "manifest.csv", manifest)
-        info.write_to(folder / "dataset.json")
+        keep_measures(folder, looked)
+        write_both(folder, manifest, info)
 
 
 def link(source: Path, target: Path) -> None:

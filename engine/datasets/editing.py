@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import pandas as pd
 
 from engine.configs import ImportConfig
-from engine.datasets import seal, split_units
-from engine.datasets.dataset import SPLITS, Dataset, list_datasets
+from engine.datasets import agreement, seal, split_units
+from engine.datasets.dataset import SPLITS, Dataset, list_datasets, write_both
 from engine.datasets.dataset_info import Positive
 from engine.datasets.finalize import MOVED, audited, settle, write_settled
-from engine.datasets.folds import fold_of
+from engine.datasets.fold_parent import parent_of
 from engine.datasets.image_stats import measured
 from engine.datasets.positive_class import positive_of, require_class
 from engine.store.errors import ErsatzError
@@ -107,13 +108,9 @@ def freeze(dataset: Dataset, accept_findings: bool = False, sealed: bool = False
             )
         if sealed:
             seal.refuse_readers(now)
-        fingerprint = now.freeze(accept_findings)
+        fingerprint = now.freeze(accept_findings, sealed)
         if sealed:
-            frozen = now.info.frozen
-            assert frozen is not None
-            marked = frozen.model_copy(update={"sealed": True})
-            now.info.model_copy(update={"frozen": marked}).write_to(now.path / "dataset.json")
-            seal.lay(Dataset.open(now.home, now.name), by)
+            seal.lay(now, by)
         return fingerprint
 
 
@@ -123,7 +120,7 @@ def reaudit(dataset: Dataset) -> list[dict[str, Any]]:
         dataset = Dataset.open(dataset.home, dataset.name)
         findings = audited(dataset.manifest, ImportConfig.build(dataset.info.config), dataset.path)
         record = dataset.info.audit.model_copy(update={"findings": findings})
-        dataset.info.model_copy(update={"audit": record}).write_to(dataset.path / "dataset.json")
+        write_both(dataset.path, dataset.manifest, dataset.info.model_copy(update={"audit": record}))
     return findings
 
 
@@ -136,34 +133,35 @@ def set_positive(dataset: Dataset, name: str) -> Dataset:
     with changing(dataset):
         dataset = Dataset.open(dataset.home, dataset.name)
         require_class(name, dataset.classes, f"the data set {dataset.name}")
-        if (parent := followed(dataset)) is not None:
+        if (parent := parent_of(dataset)) is not None:
             raise ErsatzError(
                 f"The data set {dataset.name} is a fold of {parent.name}, and has its positive class; {parent.name} "
                 "itself is expected. Change it there, and its folds follow."
             )
         positive = Positive(name=name, origin="changed", time=time.time())
-        folds = [other for other in list_datasets(dataset.home) if _is_fold(other, dataset)]
-        for each in [dataset, *folds]:
-            config = {**each.info.config, "positive": name}
-            info = each.info.model_copy(update={"positive": positive, "config": config})
-            info.write_to(each.path / "dataset.json")
+        folds = [other for other in list_datasets(dataset.home) if (of := parent_of(other)) and of.name == dataset.name]
+        _make_positive(dataset, positive)
+        for fold in folds:
+            with changing(fold):
+                _make_positive(Dataset.open(fold.home, fold.name), positive)
     return Dataset.open(dataset.home, dataset.name)
 
 
-def followed(dataset: Dataset) -> Dataset | None:
-    """The data set whose positive class a fold has; None of other data sets, and where that one is gone or another."""
-    return next((other for other in list_datasets(dataset.home) if _is_fold(dataset, other)), None)
+def _make_positive(dataset: Dataset, positive: Positive) -> None:
+    info = dataset.info.model_copy(
+        update={"positive": positive, "config": {**dataset.info.config, "positive": positive.name}}
+    )
+    info.write_to(dataset.path / "dataset.json")
 
 
-def _is_fold(dataset: Dataset, parent: Dataset) -> bool:
-    """Whether a data set is a fold of another one as that is now."""
-    fold = fold_of(dataset)
-    return bool(fold) and (fold["parent"], fold["parent_fingerprint"]) == (parent.name, parent.fingerprint)
-
-
-def changing(dataset: Dataset) -> FileLock:
-    """Guards every change, so that of two people who press a button at once the second finds the first one's work."""
-    return FileLock(dataset.home.locks / f"dataset-{dataset.name}")
+@contextmanager
+def changing(dataset: Dataset) -> Iterator[None]:
+    """Guards every change, so that of two people who press a button at once the second finds the first one's work, and
+    nobody what a killed process left half-done."""
+    with FileLock(dataset.home.locks / f"dataset-{dataset.name}"):
+        if (dataset.path / "dataset.json").is_file():
+            agreement.tidy(dataset.path, Dataset.open(dataset.home, dataset.name).info.manifest_sha256)
+        yield
 
 
 def _open_split(dataset: Dataset) -> Dataset:

@@ -11,22 +11,25 @@ from engine.configs import ImportConfig
 from engine.datasets import remedies, splitting
 from engine.datasets.audit import audit, blocking
 from engine.datasets.copies import GIVEN_GROUP
-from engine.datasets.dataset import frozen_now, reason_not_to_freeze, write_manifest
+from engine.datasets.dataset import frozen_now, reason_not_to_freeze, write_both
 from engine.datasets.dataset_info import Audit, DatasetInfo
 from engine.datasets.findings import Finding
 from engine.datasets.image_stats import MEASURED, keep_measures, measured
 from engine.datasets.manifest import is_usable, usable
+from engine.datasets.watched import UNWATCHED, Watched
 
 MOVED = "moved"
 """Column of the split to which an image was moved by hand; '' for all others."""
 
 
-def settle(manifest: pd.DataFrame, config: ImportConfig, folder: Path) -> tuple[pd.DataFrame, Audit]:
+def settle(
+    manifest: pd.DataFrame, config: ImportConfig, folder: Path, watched: Watched = UNWATCHED
+) -> tuple[pd.DataFrame, Audit]:
     """The manifest after remedies, split and moves, and the audit: findings before (`found`) and after (`findings`).
 
     `folder` holds the images. A manifest that was settled before starts again from the source's own splits and groups.
     """
-    looked = measured(as_given(manifest), folder)
+    looked = measured(as_given(manifest), folder, watched)
     keep_measures(folder, looked)
     found = audit(looked, folder)
     settled = moved_by_hand(splitting.assign(remedies.apply(looked, config.remedies), config))
@@ -75,5 +78,4 @@ def write_settled(folder: Path, manifest: pd.DataFrame, info: DatasetInfo, confi
     else:
         reason = "Its split was left open for changes."
     state = {"config": config.plain(), "settled": time.time(), "frozen": frozen, "not_frozen": reason}
-    write_manifest(folder / "manifest.csv", manifest)
-    info.model_copy(update=state).write_to(folder / "dataset.json")
+    write_both(folder, manifest, info.model_copy(update=state))

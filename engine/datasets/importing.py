@@ -21,6 +21,7 @@ from engine.datasets.dataset_info import DatasetInfo, Mode, Provenance
 from engine.datasets.finalize import settle, write_settled
 from engine.datasets.header_groups import groups_of
 from engine.datasets.looking import deep_items, depth_notes, frequent, look, measured_values, named, notes_on
+from engine.datasets.making import making
 from engine.datasets.parallel_map import each
 from engine.datasets.positive_class import positive_at_import
 from engine.datasets.preprocess import Colour, colour_of, in_mode, to_stored
@@ -32,8 +33,8 @@ from engine.datasets.value_range import (
     levels_of,
     value_range,
 )
+from engine.datasets.watched import Watched
 from engine.store import disk
-from engine.store.errors import ErsatzError
 from engine.store.files import new_folder
 from engine.store.hashing import sha256_pixels
 from engine.store.home import Home
@@ -61,14 +62,8 @@ def import_dataset(
     Raises `ErsatzError` for any bad input, and `ImportStopped` when `should_stop` asked to stop; the home is then as
     it was before.
     """
-    path = home.dataset(config.name)
-    if path.exists():
-        raise ErsatzError(
-            f"There is a data set {config.name} already ({path}); a new name is expected. "
-            "Choose another name, or delete that data set first."
-        )
-    began = time.time()
-    with open_source(config, home.cache, report) as reading:
+    began, watched = time.time(), Watched(report, should_stop)
+    with making(home, config.name), open_source(config, home.cache, report) as reading:
         unusable = Unusable(config.skip_unreadable)
         matched = named(reading, config)
         naming, facts, problems = look(matched, config, report, should_stop)
@@ -79,14 +74,13 @@ def import_dataset(
         names = groups.names(None if config.keep_ids or not groups.hashes else salt_of(home))
         naming = replace(naming, notes=[*naming.notes, *groups.notes])
         depth = _depth(naming.items, facts, config, unusable, report, should_stop)
-        with new_folder(path) as folder:
+        with new_folder(home.dataset(config.name)) as folder:
             manifest = _store(naming, facts, names, depth, config, folder, unusable, report, should_stop)
             window_notes = _on_levels(manifest)
             mode, colour_notes = _one_mode(manifest, config.mode, folder, report, should_stop)
-            report(Progress("audit and split", 0, 1, "steps"))
             provenance = _provenance(reading, naming, facts, config, mode, depth)
             colour_images = int(manifest["colour"].isin(["tint", "full"]).sum())
-            manifest, audit = settle(manifest.drop(columns=list(PASSING)), config, folder)
+            manifest, audit = settle(manifest.drop(columns=list(PASSING)), config, folder, watched)
             known = {"colour_images": colour_images, "left_out": unusable.found}
             notes = (
                 *provenance.notes,

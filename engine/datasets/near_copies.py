@@ -1,8 +1,7 @@
 """Near copies among many pictures: alike in outline, then brought to cover each other, then compared in detail.
 
 1. Candidates: for each picture its nearest ones by the coarse pattern of its content (16 x 16), turned and mirrored in
-   all eight ways. Distances of all to all are one matrix product a block, and the number of candidates grows with the
-   number of pictures only, however alike they are.
+   all eight ways (`nearest_patterns`). Their number grows with the number of pictures only, however alike they are.
 2. Small differences of framing (a crop, a slight turn) are taken out by an affine fit (Lucas and Kanade, 1981).
 3. What remains is compared where both have content, by the direction and strength of its edges.
 """
@@ -20,7 +19,16 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from engine.datasets.alignment import aligned, covering
+from engine.datasets.nearest_patterns import (
+    EXHAUSTIVE,
+    Nearest,
+    blocks,
+    comparisons,
+    scores,
+    unchanged_by_turning,
+)
 from engine.datasets.picture_content import SIZE, Contents
+from engine.datasets.watched import UNWATCHED, Watched
 
 NEAREST = 12
 """Candidates of each picture."""
@@ -55,6 +63,11 @@ ROUNDS = 3
 WORTH_MORE = 0.7
 """Smallest correlation of the detail at half size of a picture's second and third candidate."""
 BLOCK = 512
+PAIRS = 2**16
+"""Pairs that are looked at together, so that memory does not grow with their number."""
+STAGE = "look for near copies"
+COMPARED = "compare pictures that are alike"
+"""Stages of the progress."""
 
 SURROUNDINGS = 4
 COARSE = 16
@@ -84,16 +97,16 @@ def way_turned(variant: int) -> str:
     return " and ".join(["mirrored"] * mirrored + ["rotated"] * (turns % 2 if mirrored else turns > 0))
 
 
-def near_pairs(contents: Contents) -> NearPairs:
+def near_pairs(contents: Contents, watched: Watched = UNWATCHED) -> NearPairs:
     """The near copies among the contents of N pictures; of a large set of them enough pairs to hold it together."""
-    pairs, variant = candidates(contents)
-    rough = rough_likeness(contents, pairs, variant)
+    pairs, variant = candidates(contents, watched)
+    rough = rough_likeness(contents, pairs, variant, watched)
     count = len(contents.thumbnails)
     near = np.arange(count)  # the set of each picture so far
     kept = [(np.zeros((0, 2), np.int64), np.zeros(0, np.int64), np.zeros(0, bool))]
     for now in _rounds(pairs, rough, count):
         now = now[near[pairs[now, 0]] != near[pairs[now, 1]]]
-        detail, grey = likeness(contents, pairs[now], variant[now])
+        detail, grey = likeness(contents, pairs[now], variant[now], watched)
         same = detail >= np.where(contents.fine[pairs[now]].all(axis=1), SAME_PICTURE, SAME_SMALL_PICTURE)
         certain = same & (detail >= BEYOND_DOUBT) & (grey >= BEYOND_DOUBT)
         kept.append((pairs[now][same], variant[now][same], certain[same]))
@@ -127,39 +140,61 @@ def _rounds(pairs: np.ndarray, rough: np.ndarray, count: int) -> list[np.ndarray
     return [np.flatnonzero((rank == turn) & (rough >= worth)) for turn, worth in enumerate(least)]
 
 
-def candidates(contents: Contents) -> tuple[np.ndarray, np.ndarray]:
+def candidates(contents: Contents, watched: Watched = UNWATCHED) -> tuple[np.ndarray, np.ndarray]:
     """Pairs `[M, 2]` of the `NEAREST` pictures of each, and the variants `[M]` in which they are alike: as they are,
-    and the best other one. Costs 16 N^2 F^2 floating-point operations and memory for 512 x N scores.
+    and the best other one.
     """
-    patterns = [_patterns(turned(coarse, variant)) for coarse in [_coarse(contents)] for variant in range(8)]
-    count = len(patterns[0])
-    found = [np.zeros((0, 2), np.int64)]
-    for start in range(0, count, BLOCK):
-        rows = patterns[0][start : start + BLOCK]
-        best = rows @ patterns[0].T
-        scores = np.empty_like(best)
-        for others in patterns[1:]:
-            np.maximum(best, np.matmul(rows, others.T, out=scores), out=best)
-        best[np.arange(len(rows)), start + np.arange(len(rows))] = -1
-        nearest = np.argpartition(best, -min(NEAREST, count), axis=1)[:, -min(NEAREST, count) :]
-        row, rank = np.nonzero(np.take_along_axis(best, nearest, axis=1) >= ALIKE)
-        found.append(np.sort(np.stack([row + start, nearest[row, rank]], axis=1), axis=1))
-    pairs = np.unique(np.concatenate(found), axis=0)
-    ways = np.stack([np.einsum("nd,nd->n", patterns[0][pairs[:, 0]], others[pairs[:, 1]]) for others in patterns])
-    plain, best = np.flatnonzero(ways[0] >= ALIKE), ways.argmax(axis=0) if len(pairs) else np.zeros(0, np.int64)
-    changed = np.flatnonzero(best > 0)
-    variant = np.concatenate([np.zeros(len(plain), np.int64), best[changed]])
-    return np.concatenate([pairs[plain], pairs[changed]]), variant
+    coarse = _coarse(contents)
+    patterns = [_patterns(turned(coarse, variant)) for variant in range(len(VARIANTS))]
+    pairs = _nearest(coarse, patterns, watched).pairs()
+    variant, plain = np.zeros(len(pairs), np.int64), np.zeros(len(pairs), bool)
+    for start in range(0, len(pairs), PAIRS):
+        first, second = pairs[start : start + PAIRS].T
+        rows = patterns[0][first]
+        ways = np.stack([np.einsum("nd,nd->n", rows, others[second]) for others in patterns])
+        plain[start : start + PAIRS] = ways[0] >= ALIKE
+        variant[start : start + PAIRS] = ways.argmax(axis=0)
+    unturned, changed = np.flatnonzero(plain), np.flatnonzero(variant > 0)
+    return (
+        np.concatenate([pairs[unturned], pairs[changed]]),
+        np.concatenate([np.zeros(len(unturned), np.int64), variant[changed]]),
+    )
 
 
-def rough_likeness(contents: Contents, pairs: np.ndarray, variant: np.ndarray) -> np.ndarray:
+def _nearest(coarse: np.ndarray, patterns: list[np.ndarray], watched: Watched) -> Nearest:
+    """The `NEAREST` of each picture by its pattern in any variant, `patterns` `[8][N, D]`."""
+    count = len(coarse)
+    nearest = Nearest(count, NEAREST, ALIKE)
+    everything = np.arange(count)
+    if count <= EXHAUSTIVE:
+        for start in range(0, count, BLOCK):
+            rows = everything[start : start + BLOCK]
+            found = scores(patterns[0][rows], patterns)
+            found[np.arange(len(rows)), rows] = -1
+            nearest.take(rows, everything, found)
+            watched.at(STAGE, start + len(rows), count)
+        return nearest
+    done, total = 0, comparisons(count)
+    for block, in_all in blocks(patterns[0], unchanged_by_turning(_low(coarse)).reshape(count, -1)):
+        found = scores(patterns[0][block], [others[block] for others in (patterns if in_all else patterns[:1])])
+        np.fill_diagonal(found, -1)
+        nearest.take(block, block, found)
+        done += len(block)
+        watched.at(STAGE, count * done / total, count)
+    return nearest
+
+
+def rough_likeness(
+    contents: Contents, pairs: np.ndarray, variant: np.ndarray, watched: Watched = UNWATCHED
+) -> np.ndarray:
     """Correlation `[P]` of the detail of pairs at half size, each picture by its own mask: cheap, and enough to tell
     what is not worth a comparison.
     """
 
     def details(rows: np.ndarray, number: int) -> np.ndarray:
-        values = np.empty((len(rows), 2 * (SIZE // 2 - 1) ** 2), np.float32)
+        values = np.empty((len(rows), 2 * (SIZE // 2 - 1) ** 2), kept)
         for start in range(0, len(rows), BLOCK):
+            watched.at(STAGE, len(contents.thumbnails), len(contents.thumbnails))
             part = rows[start : start + BLOCK]
             small = _halved(turned(contents.thumbnails[part].astype(np.float32), number))
             weight = _inner(_halved(turned(contents.masks[part].astype(np.float32), number)) > 0.99)
@@ -167,6 +202,7 @@ def rough_likeness(contents: Contents, pairs: np.ndarray, variant: np.ndarray) -
             values[start : start + BLOCK] = detail / np.maximum(np.linalg.norm(detail, axis=1, keepdims=True), 1e-6)
         return values
 
+    kept = np.float32 if len(contents.thumbnails) <= EXHAUSTIVE else np.float16  # a large set's would fill the memory
     result = np.zeros(len(pairs), np.float32)
     plain = details(np.arange(len(contents.thumbnails)), 0)
     for number in np.unique(variant):
@@ -175,21 +211,33 @@ def rough_likeness(contents: Contents, pairs: np.ndarray, variant: np.ndarray) -
         others = plain[seconds] if number == 0 else details(seconds, number)
         for start in range(0, len(rows), BLOCK):
             part = rows[start : start + BLOCK]
-            result[part] = np.einsum("nd,nd->n", plain[pairs[part, 0]], others[place[start : start + BLOCK]])
+            one, other = plain[pairs[part, 0]], others[place[start : start + BLOCK]]
+            result[part] = np.einsum(
+                "nd,nd->n", one.astype(np.float32, copy=False), other.astype(np.float32, copy=False)
+            )
     return result
 
 
-def likeness(contents: Contents, pairs: np.ndarray, variant: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def likeness(
+    contents: Contents, pairs: np.ndarray, variant: np.ndarray, watched: Watched = UNWATCHED
+) -> tuple[np.ndarray, np.ndarray]:
     """Correlation `[P]` of the detail of pairs, and of their grey values, where both have content, after alignment."""
     detail, grey = np.zeros(len(pairs), np.float32), np.zeros(len(pairs), np.float32)
     fine = contents.fine[pairs].all(axis=1)
+    done = 0
     for blur, rows in ((BLUR, np.flatnonzero(fine)), (SMALL_BLUR, np.flatnonzero(~fine))):
         parts = [rows[start : start + BLOCK // 8] for start in range(0, len(rows), BLOCK // 8)]
         compare = partial(_compared, contents, blur=blur)
         with ThreadPoolExecutor() as pool:  # NumPy and SciPy work outside the interpreter lock
             found = pool.map(compare, [pairs[part] for part in parts], [variant[part] for part in parts])
-            for part, values in zip(parts, found, strict=True):
-                detail[part], grey[part] = values
+            try:
+                for part, values in zip(parts, found, strict=True):
+                    detail[part], grey[part] = values
+                    done += len(part)
+                    watched.at(COMPARED, done, len(pairs), "pairs")
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
     return detail, grey
 
 
@@ -279,6 +327,12 @@ def _coarse(contents: Contents) -> np.ndarray:
 
 def _patterns(coarse: np.ndarray) -> np.ndarray:
     """Unit vectors `[N, F * F]` of the lowest frequencies (DCT-II) of coarse pictures."""
-    low = dctn(coarse, axes=(1, 2), norm="ortho")[:, :FREQUENCIES, :FREQUENCIES].reshape(len(coarse), FREQUENCIES**2)
-    low[:, 0] = 0
+    low = _low(coarse).reshape(len(coarse), FREQUENCIES**2)
     return low / np.maximum(np.linalg.norm(low, axis=1, keepdims=True), 1e-6)
+
+
+def _low(coarse: np.ndarray) -> np.ndarray:
+    """The lowest frequencies `[N, F, F]` (DCT-II) without the mean."""
+    low: np.ndarray = dctn(coarse, axes=(1, 2), norm="ortho")[:, :FREQUENCIES, :FREQUENCIES].copy()
+    low[:, 0, 0] = 0
+    return low

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from engine.datasets.reading.items import BadPicture
-from engine.store.errors import ErsatzError
-from engine.store.progress import Progress, Report, ShouldStop
+from engine.datasets.watched import Watched
+from engine.store.progress import Report, ShouldStop
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-REPORT_SECONDS = 0.25
-"""Progress is reported this often at most, since a report may write a file."""
-
-
-class ImportStopped(ErsatzError):
-    """The import was asked to stop; nothing was written."""
 
 
 def each(
@@ -32,22 +24,16 @@ def each(
     """
     results: list[R] = []
     problems: dict[str, str] = {}
-    reported = 0.0
+    watched = Watched(report, should_stop)
     with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
         futures = [pool.submit(function, number, thing) for number, thing in enumerate(things)]
         try:
             for done, (thing, future) in enumerate(zip(things, futures, strict=True)):
-                if should_stop():
-                    raise ImportStopped(
-                        "The import was stopped as asked; nothing was written. Start it again any time."
-                    )
                 try:
                     results.append(future.result())
                 except BadPicture as error:
                     problems[getattr(thing, "source", str(thing))] = str(error)
-                if time.monotonic() - reported > REPORT_SECONDS or done + 1 == len(things):
-                    reported = time.monotonic()
-                    report(Progress(stage, done + 1, len(things), "images"))
+                watched.at(stage, done + 1, len(things))
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise

@@ -15,6 +15,8 @@ import pandas as pd
 from PIL import Image
 from scipy.ndimage import binary_erosion, label
 
+from engine.datasets.watched import UNWATCHED, Watched
+
 SIZE = 64
 """Width and height of the thumbnails of the content."""
 WHOLE = 32
@@ -32,6 +34,9 @@ BAR = 0.9
 RIM = 2
 """Pixels of the thumbnail inside the rim that count as rim: there the content's outline fades into it."""
 
+
+READ = 256
+"""Images that are read together."""
 
 Content = tuple[np.ndarray, np.ndarray, bool, np.ndarray]
 """Of one image: thumbnail `[64, 64]`, mask `[64, 64]`, fine, and the whole image's thumbnail `[32, 32]`."""
@@ -54,25 +59,39 @@ class Contents:
         return Contents(self.thumbnails[rows], self.masks[rows], self.fine[rows], self.spread[rows])
 
 
-def read_contents(paths: pd.Series, folder: Path) -> Contents:
+def read_contents(paths: pd.Series, folder: Path, watched: Watched = UNWATCHED) -> Contents:
     """The contents of the stored images `folder / path`, in order; reads every image once."""
 
     def read(path: str) -> Content:
         with Image.open(folder / path) as image:
             return content_of(image.convert("L"))
 
+    found = _empty(len(paths))
     with ThreadPoolExecutor() as pool:  # Pillow decodes outside the interpreter lock
-        return stacked(list(pool.map(read, paths)))
+        for start in range(0, len(paths), READ):
+            for number, content in enumerate(pool.map(read, paths.iloc[start : start + READ]), start):
+                _put(found, number, content)
+            watched.at("look at pictures", min(start + READ, len(paths)), len(paths))
+    return found
 
 
 def stacked(contents: list[Content]) -> Contents:
     """What `content_of` gave for each image, as one."""
-    if not contents:
-        none = np.zeros((0, SIZE, SIZE), np.uint8)
-        return Contents(none, none.astype(bool), np.zeros(0, bool), np.zeros(0))
-    thumbnails, masks, fine, whole = (np.stack(parts) for parts in zip(*contents, strict=True))
-    low, high = np.percentile(whole.reshape(len(whole), -1), (1, 99), axis=1)
-    return Contents(thumbnails, masks, fine, high - low)
+    found = _empty(len(contents))
+    for number, content in enumerate(contents):
+        _put(found, number, content)
+    return found
+
+
+def _empty(count: int) -> Contents:
+    shape = (count, SIZE, SIZE)
+    return Contents(np.zeros(shape, np.uint8), np.zeros(shape, bool), np.zeros(count, bool), np.zeros(count))
+
+
+def _put(contents: Contents, number: int, content: Content) -> None:
+    contents.thumbnails[number], contents.masks[number], contents.fine[number], whole = content
+    low, high = np.percentile(whole, (1, 99))
+    contents.spread[number] = high - low
 
 
 def content_of(image: Image.Image) -> Content:

@@ -13,6 +13,7 @@ from engine.datasets.class_mapping import safe_name
 from engine.datasets.class_name_meanings import told_by_names
 from engine.datasets.dataset import Dataset
 from engine.datasets.dataset_info import Positive
+from engine.datasets.fold_parent import parent_of
 from engine.datasets.reading.questions import Option, Question
 from engine.store.errors import ErsatzError
 
@@ -49,9 +50,14 @@ def positive_at_import(
 
 
 def positive_of(dataset: Dataset) -> Positive | None:
-    """The positive class of a data set; guessed where it was imported before it was asked, None unless it has two."""
+    """The positive class of a data set; guessed where it was imported before it was asked, None unless it has two.
+
+    A fold has that of its parent, as long as that is there unchanged.
+    """
     if len(dataset.classes) != 2:
         return None
+    if (parent := parent_of(dataset)) is not None:
+        dataset = parent
     recorded = dataset.info.positive
     if recorded is not None and recorded.name in dataset.classes:
         return recorded

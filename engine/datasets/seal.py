@@ -24,8 +24,8 @@ def images_to_test(dataset: Dataset) -> set[str]:
 
 
 def sealed_images(home: Home, dataset: Dataset | None = None) -> set[str]:
-    """The hashes of all sealed images; also those that `dataset` itself says it was sealed with, should the ledger be
-    gone."""
+    """The hashes of all sealed images; also those that a data set itself says it was sealed with, should the ledger be
+    gone (of `dataset`), or the process have been killed before it wrote there (of any)."""
     sealed: set[str] = set()
     revealed: set[str] = set()
     for event in ledger.events(home):
@@ -33,8 +33,12 @@ def sealed_images(home: Home, dataset: Dataset | None = None) -> set[str]:
             images = ledger.images_of(home, event["test_set"])
             sealed = sealed | images if event["event"] == "seal" else sealed - images
             revealed |= images if event["event"] == "reveal" else set()
-    if dataset is not None and dataset.info.frozen is not None and dataset.info.frozen.sealed:
-        sealed |= images_to_test(dataset) - revealed
+    laid = {event["dataset"] for event in ledger.events(home) if event["event"] == "seal"}
+    own = dataset.name if dataset is not None else ""
+    others = [other for other in list_datasets(home) if other.name != own and other.name not in laid]
+    for marked in [*([dataset] if dataset is not None else []), *others]:
+        if marked.info.frozen is not None and marked.info.frozen.sealed:
+            sealed |= images_to_test(marked) - revealed
     return sealed
 
 
@@ -141,4 +145,10 @@ def history(dataset: Dataset) -> Sequence[ledger.Event]:
 def _owner(home: Home, images: set[str]) -> str:
     """A data set that these images were sealed with."""
     seals = (event for event in ledger.events(home) if event["event"] == "seal")
-    return next(event["dataset"] for event in seals if ledger.images_of(home, event["test_set"]) & images)
+    laid = (event["dataset"] for event in seals if ledger.images_of(home, event["test_set"]) & images)
+    marked = (
+        dataset.name
+        for dataset in list_datasets(home)
+        if dataset.info.frozen is not None and dataset.info.frozen.sealed and images_to_test(dataset) & images
+    )
+    return next(laid, None) or next(marked)

@@ -14,11 +14,10 @@ import pandas as pd
 from engine.configs.importing import ImportConfig
 from engine.datasets.copies import BLANK_SPREAD, joined
 from engine.datasets.manifest import is_usable
+from engine.datasets.split_moves import LEAST, improve
 from engine.store.errors import ErsatzError
 
 SPLITS = ("train", "valid", "test")
-LEAST = (2, 1, 1)
-"""Fewest images of a class that make a split of any use."""
 OVERSIZED = 2.0
 """A unit with more than so many times the images that validation and test should have, in all or of a class, is not
 drawn by lot but put into training."""
@@ -72,8 +71,9 @@ def cut_training(manifest: pd.DataFrame, per_class: int, seed: int) -> pd.DataFr
         return manifest
     manifest = manifest.copy()
     training = manifest[(manifest["split"] == "train") & is_usable(manifest)]
-    for number, name in enumerate(sorted(training["class"].unique())):
-        rows = training.index[training["class"] == name]
+    rows_of = training.groupby("class", sort=True).groups
+    for number, name in enumerate(sorted(map(str, rows_of))):
+        rows = rows_of[name]
         drawn = np.random.default_rng([seed, number]).permutation(rows)
         manifest.loc[drawn[per_class:], "excluded"] = CUT
     return manifest
@@ -147,7 +147,7 @@ def drawn(rows: pd.DataFrame, totals: tuple[int, int, int], seed: int, exact: bo
         apart = _oversized(counts[order], targets) & (attempt < ATTEMPTS // 2)
         dealt = _deal(counts[order], targets, apart)
         chosen = np.empty(len(counts), np.int64)
-        chosen[order] = _improve(counts[order], dealt, targets)
+        chosen[order] = improve(counts[order], dealt, targets)
         table = np.stack([counts[chosen == split].sum(axis=0) for split in range(3)], axis=1)
         best = min(best, (float(_cost(table, targets)), chosen), key=lambda found: found[0])
         sizes = table.sum(axis=0)
@@ -263,34 +263,6 @@ def _deal(counts: np.ndarray, targets: np.ndarray, for_training: np.ndarray) -> 
         chosen[number] = np.argmax(np.where(targets.any(axis=0), unit @ (missing * weights), -np.inf))
         missing[:, chosen[number]] -= unit
     return chosen
-
-
-def _improve(counts: np.ndarray, chosen: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Move units, or swap two, for as long as that brings the counts `[classes, 3]` nearer to `targets`."""
-    chosen = chosen.copy()
-    kinds, kind = np.unique(counts, axis=0, return_inverse=True)  # units of equal content are interchangeable
-    parcels = np.vstack([kinds, np.zeros((1, kinds.shape[1]), np.int64)])  # the last: swap with nothing, that is move
-    splits = np.flatnonzero(targets.any(axis=0))
-    while True:
-        reached = np.stack([counts[chosen == split].sum(axis=0) for split in range(3)], axis=1)
-        best, step = _cost(reached, targets), None
-        for a, b in ((a, b) for a in splits for b in splits if a < b):
-            there = [np.append(np.bincount(kind[chosen == split], minlength=len(kinds)), 1) > 0 for split in (a, b)]
-            for mine in np.flatnonzero(there[0]):
-                theirs = np.flatnonzero(there[1])
-                gain = parcels[theirs] - parcels[mine]  # [K, classes]: what a gains and b loses
-                after = np.repeat(reached[None], len(theirs), axis=0)
-                after[:, :, a] += gain
-                after[:, :, b] -= gain
-                costs = _cost(after, targets)
-                if costs.min() < best:
-                    best, step = costs.min(), (a, b, mine, theirs[costs.argmin()])
-        if step is None:
-            return chosen
-        a, b, mine, theirs = step
-        leaving = np.flatnonzero((chosen == a) & (kind == mine))[:1]
-        coming = np.flatnonzero((chosen == b) & (kind == theirs))[:1]
-        chosen[leaving], chosen[coming] = b, a
 
 
 def _cost(reached: np.ndarray, targets: np.ndarray) -> np.ndarray:

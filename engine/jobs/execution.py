@@ -11,12 +11,10 @@ def import_dataset(run: Run, config: ImportConfig, report: Report, should_stop: 
     """Import the data set, unless a former worker has; returns how it ended."""
     from engine.datasets import importing
     from engine.datasets.dataset_info import DatasetInfo
-    from engine.datasets.parallel_map import ImportStopped
-    from engine.store.files import clear_leftovers
+    from engine.datasets.watched import ImportStopped
 
     folder = run.home.dataset(config.name)
-    # The former worker may have been killed half-way, or between the last step of the import and its record of it.
-    clear_leftovers(folder.parent.glob(".*"), of=folder)
+    # The former worker may have been killed between the last step of the import and its record of it.
     if folder.exists() and ImportConfig.build(DatasetInfo.read(folder / "dataset.json").config) == config:
         return "finished"
     try:

@@ -10,6 +10,7 @@ import pandas as pd
 from engine.datasets.dataset import Dataset
 from engine.datasets.finalize import MOVED
 from engine.datasets.folds import CUT, fold_of
+from engine.datasets.leaking_parts import leak_between_parts
 from engine.datasets.manifest import left_out
 from engine.datasets.patients import Known, known_of
 from engine.report.sources import Sources
@@ -38,6 +39,12 @@ def known_patients(sources: Sources) -> Known | None:
         return known
     # A fold alone lacks the images that were cut from its training part; another fold tests them.
     return replace(known_of(datasets, "test"), torn=known.torn)
+
+
+def shared_by_parts(sources: Sources) -> str:
+    """Pictures, and patients or groups, that are in more than one part of a split, in words; '' where none is."""
+    found = dict.fromkeys(leak_between_parts(dataset.rows()) for dataset in datasets_of(sources))
+    return next(filter(None, found), "")
 
 
 def origin_of_split(dataset: Dataset) -> str:

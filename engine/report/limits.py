@@ -54,11 +54,13 @@ def limits(
     unknown_start: bool = False,
     checked: int = 0,
     known: Known | None = None,
+    shared: str = "",
 ) -> list[str]:
     """One sentence a limit, the most important first.
 
     `checked`: how many of the pools (one, or one a fold) were searched for copies; `known`: what is known of the
-    patients, None where the data set is gone.
+    patients, None where the data set is gone; `shared`: what the parts of the split have in common
+    (`leaking_parts`).
     """
     found = (
         (CONTROL, bool(summary.control)),
@@ -68,6 +70,11 @@ def limits(
         (UNKNOWN_START, unknown_start),
     )
     sentences = [sentence for sentence, holds in found if holds]
+    if shared:
+        sentences.append(
+            f"The split has {shared}: a classifier may recognise test images that are like those it was trained on, "
+            "and every measure of the test part is too favourable."
+        )
     split, pool = ("these folds", "these pools") if config.folds else ("split", "this pool")
     sentences.append(
         f"It holds for this data set and {split}, this classifier ({config.classifier}), {pool} and these settings. "

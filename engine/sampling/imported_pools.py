@@ -21,12 +21,13 @@ from engine.configs.pools import LEFT_OUT, ImportedPoolConfig
 from engine.datasets.class_mapping import Naming, safe_name
 from engine.datasets.dataset import Dataset
 from engine.datasets.looking import deep_items, look, measured_values
-from engine.datasets.parallel_map import ImportStopped, each
+from engine.datasets.parallel_map import each
 from engine.datasets.preprocess import colour_of, in_mode, to_stored
 from engine.datasets.reading.items import Facts, Item, Reading
 from engine.datasets.reading.source import open_pictures, open_source
 from engine.datasets.unusable import Unusable
 from engine.datasets.value_range import levels_of, value_range
+from engine.datasets.watched import ImportStopped
 from engine.sampling.pool_copies import find_copies_of_reals
 from engine.sampling.pool_info import PoolInfo, PoolOrigin
 from engine.sampling.pools import MANIFEST_FILE, write_pool

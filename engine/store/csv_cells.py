@@ -46,7 +46,7 @@ def table_text(table: pd.DataFrame) -> str:
     return safe.to_csv(index=False, quoting=_quoting(safe))
 
 
-def read_table(source: str | Path | IO[str], **options: Any) -> pd.DataFrame:
+def read_table(source: str | Path | IO[Any], **options: Any) -> pd.DataFrame:
     """A table that `write_table` wrote; `options` are those of `pandas.read_csv`."""
     return _each_text(pd.read_csv(source, **options), as_it_was)
 

@@ -81,6 +81,13 @@ def replacing(path: Path, flushed: bool = True) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def move_into_place(source: Path, target: Path) -> None:
+    """Rename a file that is written whole over another one of the same folder, in one step."""
+    with disk_errors(target):
+        disk.rename(source, target)
+        disk.flush_folder(target.parent)
+
+
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder beside `path`; it becomes `path` on success and vanishes on failure.
@@ -111,16 +118,15 @@ def new_folder(path: Path) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def is_leftover(path: Path, of: Path | None = None) -> bool:
-    """Whether `path` is what a killed process left of something half-written (of `of`, if given)."""
-    name = r".+" if of is None else re.escape(of.name)
-    return re.fullmatch(rf"\.{name}\.[a-z0-9_]{{8}}", path.name) is not None
+def is_leftover(path: Path) -> bool:
+    """Whether `path` is what a killed process left of something half-written."""
+    return re.fullmatch(r"\..+\.[a-z0-9_]{8}", path.name) is not None
 
 
-def clear_leftovers(paths: Iterable[Path], of: Path | None = None) -> None:
-    """Remove those of `paths` that a killed process left half-written (of `of`, if given)."""
+def clear_leftovers(paths: Iterable[Path]) -> None:
+    """Remove those of `paths` that a killed process left half-written; only for paths that nobody else writes now."""
     for path in list(paths):
-        if is_leftover(path, of):
+        if is_leftover(path):
             refuse_writing(path)
             disk.remove_tree(path) if path.is_dir() else disk.remove(path)
 

@@ -134,4 +134,4 @@ def _take_away(
 
 def _plain(text: str) -> str:
     """A title without its small print and its tags."""
-    return re.sub(r"<[^>]+>", "", text.split("<br>")[0])
+    return re.sub(r"<[^<>]+>", "", text.split("<br>")[0])

@@ -8,6 +8,7 @@ import streamlit as st
 
 from engine.datasets import editing
 from engine.datasets.dataset import Dataset
+from engine.datasets.fold_parent import parent_of
 from engine.datasets.positive_class import positive_of, sentence_on
 from pages.components.command import show_command
 from pages.components.errors import done
@@ -28,7 +29,7 @@ def positive_class(dataset: Dataset) -> None:
         )
         if not may(Role.EDITOR):
             return
-        if (parent := editing.followed(dataset)) is not None:
+        if (parent := parent_of(dataset)) is not None:
             st.caption(f"It is that of {plain(parent.name)}, of which this is a fold, and is changed there.")
             return
         with st.container(horizontal=True, vertical_alignment="bottom"):

@@ -10,7 +10,8 @@ import pandas as pd
 import streamlit as st
 
 from engine.datasets.audit import affected
-from engine.datasets.dataset import Dataset, read_manifest
+from engine.datasets.dataset import Dataset, agreeing_manifest
+from engine.datasets.dataset_info import DatasetInfo
 from engine.datasets.folds import fold_of
 from engine.datasets.manifest import is_usable
 from engine.datasets.remedy_preview import Effect, effect_of
@@ -36,7 +37,8 @@ def written(dataset: Dataset) -> Written:
 @st.cache_data(max_entries=8, show_spinner=False)
 def manifest_of(written: Written) -> pd.DataFrame:
     """All rows of the manifest, the excluded ones too."""
-    return read_manifest(written.path / "manifest.csv")
+    sha256 = DatasetInfo.read(written.path / "dataset.json").manifest_sha256
+    return agreeing_manifest(written.path, sha256)[0]
 
 
 @st.cache_data(max_entries=256, show_spinner=False)

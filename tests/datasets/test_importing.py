@@ -17,7 +17,7 @@ from engine.configs import ImportConfig
 from engine.datasets import importing
 from engine.datasets.dataset import Dataset
 from engine.datasets.importing import import_dataset
-from engine.datasets.parallel_map import ImportStopped
+from engine.datasets.watched import ImportStopped
 from engine.store import versioned
 from engine.store.errors import ErsatzError
 from engine.store.hashing import sha256_pixels
@@ -228,7 +228,8 @@ def test_progress_counts_images(home: Home, source: Path, config: Config):
     import_dataset(home, config(source), seen.append)
     last = {progress.stage: progress for progress in seen}
     assert last["import"] == Progress("import", 16, 16, "images")
-    assert list(last) == ["look at files", "import", "audit and split"]
+    searched = ["look at pictures", "look for near copies"]
+    assert list(last) == ["look at files", "import", *searched, "audit and split"]
 
 
 def test_leak_leaves_the_split_open_and_says_why(home: Home, make_tree: Make, config: Config):

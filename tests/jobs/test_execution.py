@@ -11,7 +11,7 @@ from PIL import Image
 from engine.configs import ImportConfig
 from engine.datasets import importing
 from engine.datasets.dataset import Dataset
-from engine.datasets.parallel_map import ImportStopped
+from engine.datasets.watched import ImportStopped
 from engine.jobs import submit as jobs
 from engine.jobs.worker import work
 from engine.store.errors import ErsatzError
@@ -38,14 +38,15 @@ def test_an_import_killed_anywhere_completes_when_resumed(home: Home, tmp_path: 
         jobs.submit(home, config.model_copy(update={"seed": 1}))
 
     # Its worker was killed while it wrote.
-    half, other = home.datasets / ".ph.abcd1234", home.datasets / ".ph.2.abcd1234"
-    for folder in (half, other):  # the second one of another import, which may be alive
+    half, alive, dead = (home.datasets / f".{name}.abcd1234" for name in ("ph", "ph.2", "ph.3"))
+    for folder in (half, alive, dead):  # the others of other imports
         (folder / "images").mkdir(parents=True)
     assert run.state() is State.INTERRUPTED
-    assert jobs.ensure(home, config) == run
-    assert ended(run) is State.FINISHED, run.status().error
+    with FileLock(home.locks / "making-ph.2"):
+        assert jobs.ensure(home, config) == run
+        assert ended(run) is State.FINISHED, run.status().error
     assert len(Dataset.open(home, "ph").rows()) == 24
-    assert sorted(path.name for path in home.datasets.iterdir()) == [other.name, "ph"]
+    assert sorted(path.name for path in home.datasets.iterdir()) == [alive.name, "ph"]
 
     # Its worker was killed between the last step of the import and its record of it.
     until(lambda: not is_held(run.lock_path))

@@ -130,7 +130,8 @@ def test_folds_that_test_an_image_twice(new_sweep: NewSweep, folds: list[dict[st
 def test_folds_that_test_a_patient_twice(new_sweep: NewSweep, folds: list[dict[str, str]], home: Home) -> None:
     for fold in folds[:2]:
         dataset = Dataset.open(home, fold["dataset"])
-        dataset.manifest.assign(group=["P1"] * len(dataset.manifest)).to_csv(dataset.path / "manifest.csv", index=False)
+        group = dataset.manifest["split"].map({"test": "P1"}).fillna("")
+        dataset.manifest.assign(group=group).to_csv(dataset.path / "manifest.csv", index=False)
         (dataset.path / "dataset.json").write_text(json.dumps({**dataset.info.plain(), "frozen": None}))
         Dataset.open(home, dataset.name).freeze()
         fold["pool"] = make_pool(Dataset.open(home, dataset.name)).run.id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections import Counter, defaultdict
@@ -9,6 +10,7 @@ from collections.abc import Collection, Sequence
 
 from engine.configs import ImportConfig
 from engine.datasets.reading.questions import Option, Question
+from engine.datasets.reading.whole_numbers import without_zeros
 from engine.store.errors import ErsatzError
 
 _MISSING = (
@@ -110,11 +112,13 @@ def _number(cell: str) -> str | None:
     """`1.0`, `1.`, `1,0`, `01` and `+1` -> `1`; `0,50` -> `0.5`; None if it is no number."""
     if not re.fullmatch(r"[+-]?([0-9]+([.,][0-9]*)?|[.,][0-9]+)([eE][+-]?[0-9]{1,2})?", cell):
         return None
+    if re.fullmatch(r"[+-]?[0-9]+", cell):  # keeps all its digits, which a float has not
+        digits = without_zeros(cell.lstrip("+-"))
+        return f"-{digits}" if cell.startswith("-") and digits != "0" else digits
     value = float(cell.replace(",", "."))
-    if value == int(value):
-        # Whole numbers keep all their digits, which a float has not.
-        return str(int(cell)) if re.fullmatch(r"[+-]?[0-9]+", cell) else str(int(value))
-    return repr(value)
+    if not math.isfinite(value):  # more than a float can hold
+        return None
+    return str(int(value)) if value == int(value) else repr(value)
 
 
 def _without_missing(

@@ -8,16 +8,20 @@ import re
 import stat
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
 
 from engine.datasets.reading.items import BadPicture
+from engine.datasets.reading.whole_numbers import by_size
 from engine.datasets.reading.zip_names import zip_names
 from engine.store.errors import ErsatzError
 
 BOMB_RATIO = 100
 BOMB_BYTES = 32 * 2**20
+LONGEST_NAME, DEEPEST = 4096, 64
+"""Characters of a name and folders in each other that a ZIP may have; file systems allow no longer path."""
 """A ZIP entry, or a whole ZIP, that unpacks to more than this and to `BOMB_RATIO` times its size is refused."""
 
 
@@ -138,6 +142,12 @@ def _check(archive: zipfile.ZipFile, path: Path) -> None:
                 f"{path} holds the entry {name!r}, which points outside the archive; relative names without "
                 "'..' are expected. Pack the images again, and do not trust where it came from."
             )
+        if len(name) > LONGEST_NAME or name.count("/") > DEEPEST:
+            raise ErsatzError(
+                f"{path} holds an entry with a name of {len(name)} characters and {name.count('/')} folders "
+                f"({name[:40]!r}...); at most {LONGEST_NAME} and {DEEPEST} are expected. Pack the images again under "
+                "shorter names."
+            )
         if stat.S_ISLNK(info.external_attr >> 16):
             raise ErsatzError(
                 f"{path} holds the symbolic link {info.filename!r}; only files are expected. "
@@ -148,7 +158,7 @@ def _check(archive: zipfile.ZipFile, path: Path) -> None:
         _check_ratio(f"{path}, entry {info.filename!r},", info.file_size, info.compress_size)
     _check_ratio(str(path), sum(info.file_size for info in entries), sum(info.compress_size for info in entries))
     if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
+        twice = next(name for name, count in Counter(names).items() if count > 1)
         raise ErsatzError(f"{path} holds {twice!r} twice; names that differ are expected. Pack the images again.")
 
 
@@ -171,6 +181,7 @@ def is_visible(name: str) -> bool:
     )
 
 
-def natural(name: str) -> list[tuple[int, int | str]]:
+def natural(name: str) -> list[tuple[int, int, str]]:
     """Sort key that puts 2.png before 10.png."""
-    return [(0, int(part)) if part.isdecimal() else (1, part) for part in re.split(r"(\d+)", name) if part]
+    parts = filter(None, re.split(r"(\d+)", name))
+    return [(0, *by_size(part)) if part.isdecimal() else (1, 0, part) for part in parts]

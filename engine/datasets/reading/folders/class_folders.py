@@ -195,7 +195,7 @@ def is_stylegan_index(tree: Tree, name: str) -> bool:
     try:
         with tree.open(name) as file:
             content = json.load(file)
-    except (BadPicture, ValueError):
+    except (BadPicture, ValueError, RecursionError):
         return True
     return isinstance(content, dict) and "labels" in content and not isinstance(content["labels"], dict)
 
@@ -207,7 +207,7 @@ def read_stylegan(tree: Tree, config: ImportConfig, index: str) -> Reading:
         with tree.open(index) as file:
             rows = json.load(file)["labels"]
         labels = {str(name): label for name, label in rows} if rows else {}
-    except (BadPicture, ValueError, KeyError, TypeError) as error:
+    except (BadPicture, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ErsatzError(
             f"{what} does not hold labels as StyleGAN writes them ({error}); "
             '{"labels": [["00000/img.png", 0], ...]} is expected. Make it again, or remove it to use the folders.'

@@ -170,7 +170,7 @@ def _of_numbers(names: list[str], shared: list[str], counts: Mapping[str, int]) 
 
 def _like_grades(names: list[str], counts: Mapping[str, int]) -> bool:
     """0 and 1, or 1 to 5: numbers of classes rather than of patients, as they are few or hold many images each."""
-    if any(not name.isdecimal() or str(int(name)) != name for name in names):
+    if any(len(name) > 9 or not name.isdecimal() or str(int(name)) != name for name in names):
         return False
     numbers = sorted(map(int, names))
     if numbers != list(range(numbers[0], numbers[0] + len(numbers))) or numbers[0] > 1:

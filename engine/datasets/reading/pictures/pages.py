@@ -157,7 +157,7 @@ def _of_stack(tiff: TiffFile) -> Pages:
 def _described(tiff: TiffFile, pages: int) -> None:
     """Refuse what ImageJ and tifffile write above 4 GiB: a single page that stands for many."""
     described = tiff.pages.first.description or ""
-    found = re.search(r"^images=(\d+)", described, re.MULTILINE) if tiff.is_imagej else None
+    found = re.search(r"^images=(\d{1,18})", described, re.MULTILINE) if tiff.is_imagej else None
     told = int(found[1]) if found else 1
     if tiff.is_shaped and tiff.shaped_metadata and tiff.series[0].dataoffset is not None and pages == 1:
         told = tiff.series[0].size // max(1, tiff.pages.first.size)

@@ -22,6 +22,9 @@ SEPARATORS = (",", ";", "\t", "|")
 SAMPLE = 500
 """Rows by which the separator is chosen."""
 
+MOST_COLUMNS = 1000
+"""Each column is looked at for what it may mean; tables of pixels or of measurements have more."""
+
 ENCODINGS = (
     "cp1252",
     "cp1250",
@@ -105,6 +108,11 @@ def parsed(text: str, what: str, fit: Callable[[Sequence[str]], float]) -> Sheet
     except csv.Error as error:
         raise _unreadable(what, str(error)) from error
     found = found[1:] if told else found
+    if (width := max((len(cells) for _, cells in found), default=0)) > MOST_COLUMNS:
+        raise ErsatzError(
+            f"{what} has {width} columns; at most {MOST_COLUMNS} are expected. Keep those that name the images, their "
+            "classes, patients, splits and what subgroups need, and leave the others out."
+        )
     found, notes = _without_remarks(found)
     if not found:
         raise _unreadable(what, "it is empty")

@@ -20,6 +20,7 @@ from engine.configs import ImportConfig
 from engine.datasets.reading.items import Item, Reading
 from engine.datasets.reading.labels import read_labels
 from engine.datasets.reading.pictures.files import ArrayPicture
+from engine.datasets.reading.tables.npy_headers import claimed_shapes
 from engine.datasets.reading.tables.npz_arrays import as_images, as_text, eight_bits, roles
 from engine.datasets.reading.tree import open_zip
 from engine.store.errors import ErsatzError
@@ -37,6 +38,7 @@ def read_npz(path: Path, config: ImportConfig) -> Reading:
     """
     open_zip(path).close()  # guards against bombs before anything is unpacked
     try:
+        shapes = claimed_shapes(path)
         with np.load(path, allow_pickle=False) as file:
             found = roles(file.files, path)
             arrays = {
@@ -46,10 +48,10 @@ def read_npz(path: Path, config: ImportConfig) -> Reading:
                 if name
             }
             names = _loaded(file, found.class_names, path) if found.class_names else None
-            shapes = {name: _shape(file, name) for name in found.others}
+            others = {name: shapes.get(name, "of another kind") for name in found.others}
             # Images first: they are missed the most.
-            left_out = [f"{name} {shapes[name]}" for name in sorted(shapes, key=lambda name: -shapes[name].count(","))]
-    except (ValueError, OSError, EOFError, KeyError, zlib.error, zipfile.BadZipFile) as error:
+            left_out = [f"{name} {others[name]}" for name in sorted(others, key=lambda name: -others[name].count(","))]
+    except (ValueError, OSError, EOFError, KeyError, NotImplementedError, zlib.error, zipfile.BadZipFile) as error:
         raise ErsatzError(
             f"{path} cannot be read ({error}); an .npz of plain arrays is expected. Download it again."
         ) from error
@@ -96,13 +98,6 @@ def _loaded(file: Any, name: str, path: Path) -> np.ndarray:
             f"{path} cannot be read: its array {name!r} holds Python objects, which could run any code; plain numbers "
             "or text are expected. Save it again with a plain type, such as labels.astype(str)."
         ) from error
-
-
-def _shape(file: Any, name: str) -> str:
-    try:
-        return str(list(file[name].shape))
-    except ValueError:
-        return "of Python objects"
 
 
 def _own_names(names: np.ndarray | None, labels: set[str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from engine.datasets.reading.pictures.files import is_picture, stem
+from engine.datasets.reading.whole_numbers import without_zeros
 
 SAMPLE = 2000
 """Cells of a column by which it is judged."""
@@ -98,7 +99,7 @@ def _ungarbled(name: str) -> str:
 def _number(text: str) -> str:
     """`007` and `7.0` -> `7`; '' if it is no whole number."""
     match = re.fullmatch(r"([0-9]+)(\.0+)?", text)
-    return str(int(match[1])) if match else ""
+    return without_zeros(match[1]) if match else ""
 
 
 def _nearest(files: list[str], path: str) -> list[str]:
