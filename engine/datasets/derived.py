@@ -13,6 +13,7 @@ from engine.datasets.image_stats import MEASURED, keep_measures
 from engine.datasets.making import new_dataset
 from engine.store import disk
 from engine.store.errors import ErsatzError
+from engine.store.read_only import refuse_writing
 
 
 def write_derived(
@@ -48,6 +49,7 @@ def write_derived(
 
 def link(source: Path, target: Path) -> None:
     """The same file under a second name; a copy where the file system has no such links."""
+    refuse_writing(target)
     disk.make_folder(target.parent)
     try:
         disk.link(source, target)
