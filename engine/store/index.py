@@ -82,6 +82,13 @@ def queue(home: Home) -> list[str]:
 
     A run whose supervisor was killed is still in it: ask the run's lock.
     """
+    if not home.runs.is_dir():  # reading makes no file
+        return []
+    if not read_only():
+        with suppress(SQLAlchemyError):  # a full disk, say: as in `entries`
+            # The rows alone, without a look at the folders of all runs: who enters the queue is in the index.
+            in_order = select(_runs.c.id).where(_runs.c.position.is_not(None)).order_by(_runs.c.position, _runs.c.id)
+            return list(_on_index(home, lambda index: index.execute(in_order).scalars().all()))
     waiting = [entry for entry in entries(home) if entry.position is not None]
     return [entry.id for entry in sorted(waiting, key=lambda entry: (entry.position, entry.id))]
 
