@@ -1,8 +1,8 @@
 """Homes of any size in seconds: one of everything as the tests draw it, without training, and copies under other names.
 
-A home has so many runs of every kind and state, one pool of so many images, one training of so many rows of metrics, and
-data sets of so many classes. What is large is large as the engine would leave it, but drawn: a picture that many images of
-a pool share is one file under many names.
+A home has so many runs of every kind and state, one pool of so many images, one training of so many rows of metrics,
+and data sets of so many classes. What is large is large as the engine would leave it, but drawn: a picture that many
+images of a pool share is one file under many names.
 """
 
 from __future__ import annotations

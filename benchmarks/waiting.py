@@ -32,7 +32,9 @@ def measure(home: Home, waiting: int, seconds: float) -> dict[str, float]:
     with ExitStack() as slots:
         for slot in cpu_slots():
             slots.enter_context(slot.lock(home))
-        runs = [submit(home, DcganConfig(dataset=NAME, class_name="bleed", kimg=1.0, seed=7 + n)) for n in range(waiting)]
+        runs = [
+            submit(home, DcganConfig(dataset=NAME, class_name="bleed", kimg=1.0, seed=7 + n)) for n in range(waiting)
+        ]
         supervisors = [_supervisor(run) for run in runs]
         time.sleep(2.0)  # their start is over
         before, began = _cpu(supervisors), time.monotonic()

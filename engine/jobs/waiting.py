@@ -1,8 +1,8 @@
 """How a queued run waits for its slots: cheaply, since a hundred of them may wait for days.
 
 A look costs a few calls of the operating system: is there a request to stop, and is a slot's lock free? The queue, and
-with it the other runs, is read only when enough slots are free, and again only once others are free or a second has gone
-by: then a run before this one waits for them too, and may have been cancelled, moved, or killed.
+with it the other runs, is read only when enough slots are free, and again only once others are free or a second has
+gone by: then a run before this one waits for them too, and may have been cancelled, moved, or killed.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 MAX_POINTS = 1000
@@ -19,7 +21,7 @@ def kept_places(heights: np.ndarray, limit: int = MAX_POINTS) -> np.ndarray:
         return np.arange(count)
     edges = np.linspace(1, count - 1, limit // 2, dtype=np.int64)  # limit / 2 - 1 parts of two places or more
     kept = [0, count - 1]
-    for begin, end in zip(edges[:-1], edges[1:], strict=True):
+    for begin, end in pairwise(edges.tolist()):
         part = heights[begin:end]
         gaps = np.isnan(part)
         low = int(np.argmax(gaps)) if gaps.any() else int(np.argmin(part))

@@ -11,7 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from engine.report.style import BLUE, GREEN, GREY, LINE, ORANGE, PINK, RED, SKY, styled, translucent
-from engine.report.thinning import MAX_POINTS, kept_places
+from engine.report.thinning import kept_places
 from engine.report.training_rows import Rows as Columns
 
 Rows = Sequence[dict[str, Any]]

@@ -21,10 +21,10 @@ MANY_BYTES = 100_000
 
 
 class Rows(Sequence[dict[str, Any]]):
-    """Rows of numbers by columns; each row is a dictionary of the fields that it has, made when somebody asks for it."""
+    """Rows of numbers by columns; a row is a dictionary of the fields that it has, made when asked for."""
 
     def __init__(self, columns: Mapping[str, np.ndarray], known: Mapping[str, np.ndarray], count: int):
-        """`columns` are float64 `[count]`; `known` tells, as bool `[count]`, which rows have a field that not all have."""
+        """`columns` are float64 `[count]`; `known`, bool `[count]`, the rows that have a field not all have."""
         self._columns, self._known, self._count = dict(columns), dict(known), count
 
     @staticmethod
@@ -85,7 +85,7 @@ class Rows(Sequence[dict[str, Any]]):
         return list(self._columns)
 
     def column(self, field: str) -> np.ndarray:
-        """The values of a field, float64 `[len(self)]`, nan where a row does not have it; look, but do not change it."""
+        """The values of a field, float64 `[len(self)]`, nan where a row has none; look, but do not change it."""
         found = self._columns.get(field)
         return np.full(self._count, np.nan) if found is None else found
 

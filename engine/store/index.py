@@ -8,6 +8,7 @@ Connections last for one operation, so that every process notices a new file at 
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
@@ -142,11 +143,10 @@ def _bring_into_line(index: Connection, gone: set[str], found: list[Entry]) -> N
 
 
 def _run_folders(home: Home) -> set[str]:
-    return {
-        path.name
-        for path in home.runs.iterdir()
-        if NAME_PATTERN.fullmatch(path.name) and (path / "config.json").is_file()
-    }
+    runs = str(home.runs)
+    with os.scandir(runs) as found:
+        names = [entry.name for entry in found if NAME_PATTERN.fullmatch(entry.name)]
+    return {name for name in names if os.path.isfile(f"{runs}/{name}/config.json")}  # noqa: PTH113  (thousands: no Path is made)
 
 
 def _read_folder(home: Home, run_id: str) -> Entry | None:

@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -119,7 +120,7 @@ class Run:
     home: Home
     id: str
 
-    @property
+    @cached_property
     def path(self) -> Path:
         return self.home.run(self.id)
 

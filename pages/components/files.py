@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import pandas as pd
 import streamlit as st
+from pyarrow.parquet import read_schema
 
 from engine.sampling.exported import INFO_FILE, GeneratorInfo, read_info
 from engine.store.versioned import Versioned
@@ -47,4 +48,5 @@ def _result(path: Path, written: float, size: int, name: str, _model: type[Conte
 
 @st.cache_data(max_entries=16, show_spinner=False)
 def _table(path: Path, written: float, size: int, omit: tuple[str, ...]) -> pd.DataFrame:
-    return pd.read_parquet(path).drop(columns=list(omit), errors="ignore")
+    # not read and then dropped: scores of every image by every trial are most of a file
+    return pd.read_parquet(path, columns=[name for name in read_schema(path).names if name not in omit])
