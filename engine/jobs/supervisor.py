@@ -20,8 +20,8 @@ from typing import Any
 import psutil
 
 from engine.jobs.cores import threads_environment
-from engine.jobs.queue import take_slots
 from engine.jobs.slots import Slot, combined, slots_for, slots_needed
+from engine.jobs.waiting import wait_for_slots
 from engine.store import disk, index
 from engine.store.errors import ErsatzError, RunDeleted
 from engine.store.home import Home
@@ -41,15 +41,9 @@ def supervise(run: Run, lock: FileLock) -> None:
     slots = slots_for(config)
     slot: Slot | None = None
     locks = [lock]
-    if slots:
-        while not run.stop_requested():
-            if not run.exists():
-                raise RunDeleted(run.id)
-            if taken := take_slots(run, slots, slots_needed(config, slots, beside)):
-                slot = combined(taken[0])
-                locks += taken[1]
-                break
-            time.sleep(POLL_SECONDS)
+    if slots and (taken := wait_for_slots(run, slots, slots_needed(config, slots, beside))):
+        slot = combined(taken[0])
+        locks += taken[1]
     if run.stop_requested():
         run.update(state=State.CANCELLED, ended=time.time())
         return

@@ -5,19 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import numpy as np
 import plotly.graph_objects as go
 
 from engine.report.style import BLUE, GREEN, GREY, LINE, ORANGE, PINK, RED, SKY, styled, translucent
+from engine.report.thinning import kept_places
+from engine.report.training_rows import Rows as Columns
 
 Rows = Sequence[dict[str, Any]]
-Item = TypeVar("Item")
 
 AXES = {"kimg": "Real images shown, kimg", "hours": "Time trained, hours"}
 SHOWN = AXES["kimg"]
-MAX_POINTS = 1000
 RUN_COLORS = (BLUE, ORANGE, GREEN, PINK, RED, SKY)
 """Of overlaid runs, in the order in which they were chosen: the same in every figure."""
 
@@ -34,20 +34,14 @@ class View:
     best: float | None = None
     """Kimg of the best checkpoint, marked in every figure."""
 
-    def place(self, row: dict[str, Any]) -> float:
-        """Where a row lies on the x axis."""
-        return row["kimg"] if self.x == "kimg" else row.get("seconds", 0.0) / 3600
+    def places(self, rows: Columns) -> np.ndarray:
+        """Where rows lie on the x axis, `[len(rows)]`."""
+        if self.x == "kimg":
+            return rows.column("kimg")
+        return np.nan_to_num(rows.column("seconds")) / 3600
 
 
 PLAIN = View()
-
-
-def thinned(rows: Sequence[Item], limit: int = MAX_POINTS) -> list[Item]:
-    """At most `limit` of the rows, evenly spaced, the last one always among them."""
-    if len(rows) <= limit:
-        return list(rows)
-    last = len(rows) - 1
-    return [rows[round(i * last / (limit - 1))] for i in range(limit)]
 
 
 def smoothed(values: Sequence[float | None], weight: float) -> list[float | None]:
@@ -109,11 +103,12 @@ def figure_kid(rows: Rows, view: View = PLAIN) -> go.Figure:
     """KID of the snapshots, with its 95 % interval; 0 is no difference, and less can only be chance."""
     figure = _scores(rows, "kid", "KID", BLUE, view)
     both = _known(_known(rows, "kid_low"), "kid_high")
-    if both:
-        there, back = thinned(both), thinned(both)[::-1]
+    if len(both):
+        both = both.taken(kept_places(both.column("kid_high")))
+        there = view.places(both)
         band = go.Scatter(
-            x=[view.place(row) for row in (*there, *back)],
-            y=[*(row["kid_high"] for row in there), *(row["kid_low"] for row in back)],
+            x=np.concatenate([there, there[::-1]]),
+            y=np.concatenate([both.column("kid_high"), both.column("kid_low")[::-1]]),
             fill="toself",
             fillcolor=translucent(BLUE, 0.18),
             line={"width": 0},
@@ -222,10 +217,11 @@ def _finished(
 
     A zoom is kept for as long as the axes mean the same.
     """
-    if view.best is not None and rows:
-        row = min(rows, key=lambda row: abs(row["kimg"] - view.best))
+    if view.best is not None and len(rows):
+        columns = Columns.of(rows)
+        nearest = int(np.nanargmin(np.abs(columns.column("kimg") - view.best)))
         figure.add_vline(
-            x=view.place(row),
+            x=float(view.places(columns)[nearest]),
             line={"dash": "dot", "color": LINE, "width": 1.5},
             annotation={"text": "best", "font": {"size": 11}, "yanchor": "bottom", "showarrow": False},
             annotation_position="top",
@@ -250,24 +246,25 @@ def _scores(rows: Rows, field: str, name: str, color: str, view: View) -> go.Fig
     return go.Figure(_curve(_known(rows, field), field, name, color, view, markers=True))
 
 
-def _known(rows: Rows, field: str) -> list[dict[str, Any]]:
+def _known(rows: Rows, field: str) -> Columns:
     """The rows that have the field: not every tick has every number, and a line would break at those without."""
-    return [row for row in rows if row.get(field) is not None]
+    return Columns.of(rows).with_field(field)
 
 
 def _curve(rows: Rows, field: str, name: str, color: str, view: View, markers: bool = False) -> list[go.Scatter]:
     """The curve; when it is to be smoothed, the numbers themselves faintly behind it. Snapshots are never smoothed."""
-    values = [row.get(field) for row in rows]
+    columns = Columns.of(rows)
+    values, places, kimg = columns.column(field), view.places(columns), columns.column("kimg")
     marked = markers or len(rows) == 1
     unit = "kimg" if view.x == "kimg" else "h"
 
-    def trace(heights: Sequence[float | None], **changes: Any) -> go.Scatter:
-        kept = thinned(list(zip(rows, heights, strict=True)))
+    def trace(heights: np.ndarray, **changes: Any) -> go.Scatter:
+        kept = kept_places(heights)
         return go.Scatter(
             # arrays: Plotly looks at every number of a list, several times
-            x=np.array([view.place(row) for row, _ in kept], float),
-            y=np.array([height for _, height in kept], float),
-            customdata=np.array([[row["kimg"]] for row, _ in kept], float),
+            x=places[kept],
+            y=heights[kept],
+            customdata=kimg[kept][:, None],
             name=name,
             mode="lines+markers" if marked else "lines",
             line={"color": color, "width": 2},
@@ -278,4 +275,4 @@ def _curve(rows: Rows, field: str, name: str, color: str, view: View, markers: b
     if marked or not view.smoothing:
         return [trace(values)]
     behind = trace(values, opacity=0.25, showlegend=False, legendgroup=name)
-    return [behind, trace(smoothed(values, view.smoothing), legendgroup=name)]
+    return [behind, trace(np.array(smoothed(values.tolist(), view.smoothing), float), legendgroup=name)]

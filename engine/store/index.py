@@ -8,6 +8,7 @@ Connections last for one operation, so that every process notices a new file at 
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
@@ -83,6 +84,13 @@ def queue(home: Home) -> list[str]:
 
     A run whose supervisor was killed is still in it: ask the run's lock.
     """
+    if not home.runs.is_dir():  # reading makes no file
+        return []
+    if not read_only():
+        with suppress(SQLAlchemyError):  # a full disk, say: as in `entries`
+            # The rows alone, without a look at the folders of all runs: who enters the queue is in the index.
+            in_order = select(_runs.c.id).where(_runs.c.position.is_not(None)).order_by(_runs.c.position, _runs.c.id)
+            return list(_on_index(home, lambda index: index.execute(in_order).scalars().all()))
     waiting = [entry for entry in entries(home) if entry.position is not None]
     return [entry.id for entry in sorted(waiting, key=lambda entry: (entry.position, entry.id))]
 
@@ -136,11 +144,10 @@ def _bring_into_line(index: Connection, gone: set[str], found: list[Entry]) -> N
 
 
 def _run_folders(home: Home) -> set[str]:
-    return {
-        path.name
-        for path in home.runs.iterdir()
-        if NAME_PATTERN.fullmatch(path.name) and (path / "config.json").is_file()
-    }
+    runs = str(home.runs)
+    with os.scandir(runs) as found:
+        names = [entry.name for entry in found if NAME_PATTERN.fullmatch(entry.name)]
+    return {name for name in names if os.path.isfile(f"{runs}/{name}/config.json")}  # noqa: PTH113  (thousands: no Path is made)
 
 
 def _read_folder(home: Home, run_id: str) -> Entry | None:

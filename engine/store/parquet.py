@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ MOST_CELLS = 100_000_000
 MOST_BYTES = 4 * 2**30
 
 
-def read_parquet(path: Path, **options: Any) -> pd.DataFrame:
-    """The content of a Parquet file; `options` are those of `pandas.read_parquet`.
+def read_parquet(path: Path, omit: Collection[str] = (), **options: Any) -> pd.DataFrame:
+    """The content of a Parquet file without some columns; `options` are those of `pandas.read_parquet`.
 
     Raises `ErsatzError` where it is damaged or would be larger than any table of this program.
     """
@@ -29,6 +30,8 @@ def read_parquet(path: Path, **options: Any) -> pd.DataFrame:
                 f"{path} claims {told.num_rows:,} rows and {size:,} bytes; at most {MOST_CELLS:,} cells and "
                 f"{MOST_BYTES:,} bytes are expected. Restore it from a backup or make it again."
             )
+        if omit:
+            options["columns"] = [name for name in told.schema.to_arrow_schema().names if name not in omit]
         return pd.read_parquet(path, **options)
     except FileNotFoundError as error:
         raise ErsatzError(f"{path} is missing; was its folder deleted? Choose another, or make it again.") from error

@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -122,7 +123,7 @@ class Run:
     home: Home
     id: str
 
-    @property
+    @cached_property
     def path(self) -> Path:
         return self.home.run(self.id)
 
@@ -223,20 +224,25 @@ class Run:
         A line still being written is left for the next call. When the file was written anew (a resumed run
         dropped rows past its snapshot) a ValueError asks the caller to begin again at 0.
         """
-        if not self.metrics_path.exists():
-            return [], 0
-        with self.metrics_path.open("rb") as file:
-            file.seek(max(offset - 1, 0))
-            if offset and file.read(1) != b"\n":  # past the end, or in the middle of another line
-                raise ValueError("metrics.jsonl was written anew")
-            content = file.read()
-        complete = content[: content.rfind(b"\n") + 1]
+        complete, offset = self.read_metrics_lines(offset)
         try:
-            return [json.loads(line) for line in complete.splitlines()], offset + len(complete)
+            return [json.loads(line) for line in complete.splitlines()], offset
         except (ValueError, RecursionError) as error:
             raise ErsatzError(
                 f"{self.metrics_path} is damaged ({error}); a JSON object a line is expected. Restore it from a backup."
             ) from error
+
+    def read_metrics_lines(self, offset: int = 0, most: int = -1) -> tuple[bytes, int]:
+        """As `read_metrics`, not parsed yet, and at most so many bytes of it (a line is shorter than that)."""
+        if not self.metrics_path.exists():
+            return b"", 0
+        with self.metrics_path.open("rb") as file:
+            file.seek(max(offset - 1, 0))
+            if offset and file.read(1) != b"\n":  # past the end, or in the middle of another line
+                raise ValueError("metrics.jsonl was written anew")
+            content = file.read(most)
+        complete = content[: content.rfind(b"\n") + 1]
+        return complete, offset + len(complete)
 
     def keep_metrics(self, keep: Callable[[dict[str, Any]], bool]) -> None:
         """Drop rows, and a torn last line, that a resumed run will write again."""

@@ -47,6 +47,9 @@ DRAWN = 24_000
 `DRAWN_AT_MOST`."""
 DRAWN_OF_A_CLASS = 15_000
 DRAWN_AT_MOST = 120_000
+LOGITS_AT_MOST = 10 * DRAWN_AT_MOST
+"""Of one seed of an arm: of more than ten classes fewer images are drawn, as fifteen such arrays are held at once. With
+five hundred classes they would take seven gigabytes else."""
 RANKED = 80
 """Test sets whose ranks are looked at one by one."""
 
@@ -185,7 +188,8 @@ class _Drawn:
 
     def __init__(self, design: Design, accuracy: float) -> None:
         wanted = max(DRAWN, DRAWN_OF_A_CLASS * len(design.labels) // design.smallest_class)
-        self.copies = math.ceil(min(wanted, DRAWN_AT_MOST) / len(design.labels))
+        most = min(DRAWN_AT_MOST, LOGITS_AT_MOST // design.n_classes)
+        self.copies = math.ceil(min(wanted, most) / len(design.labels))
         self.design = design
         self.labels = np.tile(design.labels, self.copies)
         at = np.arange(self.copies)[:, None] * design.patients

@@ -48,14 +48,14 @@ def positive_of_sweep(
 
 def measured_with(trials: Iterable[Mapping[Any, Any]], classes: list[str]) -> str:
     """The class of two whose share found is the sensitivity of these trials; '' where no trial tells."""
-    for row in trials:
+    for row in trials if len(classes) == 2 else ():
         if not {"confusion", "sensitivity"} <= row.keys():
             continue
         matrix = np.asarray(json.loads(row["confusion"]), float)
         with np.errstate(invalid="ignore", divide="ignore"):
             recall = np.diag(matrix) / matrix.sum(1)
         same = np.isclose(recall, row["sensitivity"], rtol=0, atol=1e-9)
-        if len(classes) == 2 and same.sum() == 1:
+        if same.sum() == 1:
             return classes[int(same.argmax())]
     return ""
 

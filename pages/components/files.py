@@ -48,4 +48,5 @@ def _result(path: Path, written: float, size: int, name: str, _model: type[Conte
 
 @st.cache_data(max_entries=16, show_spinner=False)
 def _table(path: Path, written: float, size: int, omit: tuple[str, ...]) -> pd.DataFrame:
-    return read_parquet(path).drop(columns=list(omit), errors="ignore")
+    # not read and then dropped: scores of every image by every trial are most of a file
+    return read_parquet(path, omit=omit)

@@ -90,12 +90,12 @@ def curves(seen: list[RunSummary], names: list[str]) -> None:
         st.caption(f"Mark at most {len(RUN_COLORS)} trainings to see their curves over each other.")
         return
     rows = {name: read_rows(one.run) for name, one in zip(names, seen, strict=True)}
-    fields = {name for of_run in rows.values() for row in of_run for name in row}
+    fields = {name for of_run in rows.values() for name in of_run.fields}
     known = [field for field in CURVES if field in fields]
     if not known:
         st.caption("None of them has a curve yet.")
         return
-    shared = [field for field in known if all(any(field in row for row in of_run) for of_run in rows.values())]
+    shared = [field for field in known if all(of_run.knows(field) for of_run in rows.values())]
     first = "kid" if "kid" in shared else (shared or known)[0]
     field = st.selectbox(
         "Curve",
@@ -109,12 +109,10 @@ def curves(seen: list[RunSummary], names: list[str]) -> None:
         figure_overlay(rows, field),
         f"compared-{field}",
         f"trainings-{field}",
-        lambda: pd.DataFrame(
+        lambda: pd.concat(
             [
-                {"run": name, "kimg": row["kimg"], field: row[field]}
+                of_run.with_field(field).frame(["kimg", field]).assign(run=name)[["run", "kimg", field]]
                 for name, of_run in rows.items()
-                for row in of_run
-                if row.get(field) is not None
             ]
         ),
     )
@@ -178,5 +176,5 @@ def _last_scores(one: RunSummary) -> dict[str, str]:
     if one.kind != "train":
         return {}
     rows = read_rows(one.run)
-    last = {field: next((row[field] for row in reversed(rows) if row.get(field) is not None), None) for field in SCORES}
-    return {f"Last {SCORES[field]}": f"{value:.4g}" for field, value in last.items() if value is not None}
+    last = {field: scored[-1][field] for field in SCORES if len(scored := rows.with_field(field))}
+    return {f"Last {SCORES[field]}": f"{value:.4g}" for field, value in last.items()}

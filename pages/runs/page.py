@@ -15,7 +15,7 @@ from pages.runs.comparing import compare
 from pages.runs.details import details
 from pages.runs.filters import chosen_filter
 from pages.runs.queue import queue
-from pages.runs.table import active_runs, live_table
+from pages.runs.table import active_of, live_table
 
 st.title("Runs")
 st.caption("Everything that was started here: how far it is, what came out, and what to do with it.")
@@ -29,8 +29,9 @@ if not all_runs:
     )
     st.stop()
 
-wanted = chosen_filter(summaries_of(all_runs))
-active = active_runs()
+seen = summaries_of(all_runs)
+wanted = chosen_filter(seen)
+active = active_of(seen)
 live(live_table, bool(active))(wanted, active, chosen_ids())
 
 chosen = chosen_runs()

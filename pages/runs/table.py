@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +15,7 @@ from engine.store.hashing import sha256_value
 from engine.store.runs import ACTIVE, Run, State, list_runs
 from pages.components.format import duration
 from pages.components.home import home
-from pages.components.run_summary import RunSummary, curve, outcome, state_of, summary_of
+from pages.components.run_summary import RunSummary, curve, outcome, summary_of
 from pages.runs.chosen import choose, chosen_ids
 from pages.runs.filters import Filter
 
@@ -43,6 +44,7 @@ COLUMNS = (
     "owner",
     "run",
 )
+Look = tuple[Run, RunSummary | ErsatzError]
 ROW = 35
 """Pixels of a row."""
 TALLEST = 12
@@ -51,20 +53,20 @@ TALLEST = 12
 
 def live_table(chosen: Filter, active: frozenset[str], ids: list[str]) -> None:
     """The table; the page is drawn again once a run begins or ends, or another one is chosen."""
-    if active != active_runs() or ids != chosen_ids():
+    looks = [_look(run) for run in list_runs(home())]
+    if active != active_of([seen for _, seen in looks if isinstance(seen, RunSummary)]) or ids != chosen_ids():
         st.rerun()
-    table(chosen)
+    table(looks, chosen)
 
 
-def active_runs() -> frozenset[str]:
+def active_of(seen: Iterable[RunSummary]) -> frozenset[str]:
     """Ids and states of the runs that are queued, running or stopping."""
-    states = {run.id: _state(run) for run in list_runs(home())}
-    return frozenset(f"{run_id} {state}" for run_id, state in states.items() if state in ACTIVE)
+    return frozenset(f"{one.run.id} {one.state}" for one in seen if one.state in ACTIVE)
 
 
-def table(chosen: Filter) -> None:
+def table(looks: list[Look], chosen: Filter) -> None:
     """Every run that passes the filter; those that are marked are in the link."""
-    rows = [row for run in list_runs(home()) if (row := _row(run, chosen))]
+    rows = [row for look in looks if (row := _row(look, chosen))]
     if not rows:
         st.caption("No run passes this filter.")
         return
@@ -115,10 +117,20 @@ def table(chosen: Filter) -> None:
     )
 
 
-def _row(run: Run, chosen: Filter) -> dict[str, Any] | None:
-    """One line of the table, if it passes; a run whose folder is damaged is listed with what is wrong."""
+def _look(run: Run) -> Look:
+    """What is to be known of a run, or what is wrong with its folder."""
     try:
-        seen = summary_of(run)
+        return run, summary_of(run)
+    except ErsatzError as error:
+        return run, error
+
+
+def _row(look: Look, chosen: Filter) -> dict[str, Any] | None:
+    """One line of the table, if it passes; a run whose folder is damaged is listed with what is wrong."""
+    run, seen = look
+    try:
+        if isinstance(seen, ErsatzError):
+            raise seen
         return _line(seen) if chosen.passes(seen) else None
     except ErsatzError as error:
         empty: dict[str, Any] = {
@@ -141,7 +153,7 @@ def _line(seen: RunSummary) -> dict[str, Any]:
         "state": [state.value],
         "what": seen.title,
         "progress": None if seen.share is None else 100 * seen.share,
-        "curve": curve(seen.run),
+        "curve": curve(seen.run, seen.kind),
         "outcome": outcome(seen),
         "dataset": seen.dataset,
         "tags": list(seen.about.tags),
@@ -151,10 +163,3 @@ def _line(seen: RunSummary) -> dict[str, Any]:
         "owner": seen.about.owner,
         "run": seen.run.id,
     }
-
-
-def _state(run: Run) -> State | None:
-    try:
-        return state_of(run)
-    except ErsatzError:
-        return None

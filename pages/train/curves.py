@@ -25,6 +25,7 @@ from engine.report.figures import (
     figure_throughput,
 )
 from engine.report.training_figures import CURVES, RUN_COLORS, View
+from engine.report.training_rows import Rows
 from engine.store.runs import Run, list_runs
 from pages.components.charts import chart
 from pages.components.format import amount
@@ -86,7 +87,7 @@ def curves(run: Run) -> None:
     rows = read_rows(run)
     best = best_checkpoint(run, rows)
     view = View(view.x, view.smoothing, view.log, best.kimg if best else None)
-    fields = {name for row in rows for name in row}
+    fields = {*rows.fields}
     known = {build: of for build, of in FIGURES.items() if of[1][0] in fields}
     live = state_of(run).is_active
 
@@ -102,7 +103,7 @@ def _overlaid(runs: list[Run], view: View) -> None:
     """One figure for each number, with a curve for each run; under them, where the runs' settings differ."""
     named = dict(zip(short_names(runs), runs, strict=True))
     rows = {name: read_rows(run) for name, run in named.items()}
-    fields = {name for of_run in rows.values() for row in of_run for name in row}
+    fields = {name for of_run in rows.values() for name in of_run.fields}
     known = [field for field in CURVES if field in fields]
     live = any(state_of(run).is_active for run in runs)
     together = "-".join(run.id for run in runs)
@@ -195,7 +196,7 @@ def _differences(named: dict[str, Run]) -> None:
     settings = list(dict.fromkeys(field for config in configs.values() for field in config))
     rows = [read_rows(run) for run in named.values()]
     found = [best_checkpoint(run, of_run) for run, of_run in zip(named.values(), rows, strict=True)]
-    facts = {"Shown, kimg": [amount(of_run[-1]["kimg"]) if of_run else "–" for of_run in rows]}
+    facts = {"Shown, kimg": [amount(of_run[-1]["kimg"]) if len(of_run) else "–" for of_run in rows]}
     if any(found):
         facts["Checkpoint with the lowest score"] = [f"{amount(best.kimg)} kimg" if best else "–" for best in found]
     words = {field: word for family in gans().values() for field, word in family.layout.labels.items()}
@@ -213,12 +214,12 @@ def _plain(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _table(runs: dict[str, list[dict[str, Any]]], fields: tuple[str, ...]) -> Callable[[], pd.DataFrame]:
+def _table(runs: dict[str, Rows], fields: tuple[str, ...]) -> Callable[[], pd.DataFrame]:
     """The numbers behind a figure: all of them, not only those that are drawn."""
 
     def table() -> pd.DataFrame:
         columns = ["kimg", "seconds", *fields]
-        parts = [pd.DataFrame(rows).reindex(columns=columns).assign(run=name) for name, rows in runs.items() if rows]
+        parts = [rows.frame(columns).assign(run=name) for name, rows in runs.items() if len(rows)]
         whole = pd.concat(parts, ignore_index=True).dropna(subset=list(fields), how="all").dropna(axis=1, how="all")
         return whole.drop(columns="run") if list(runs) == [""] else whole[["run", *whole.columns.drop("run")]]
 

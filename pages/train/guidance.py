@@ -124,7 +124,7 @@ def _measured(run: Run) -> float:
         cost = status_of(run).result_as(DryRunResult) if state_of(run) is State.FINISHED else None
         return cost.seconds_per_kimg if cost else 0.0
     rows = read_rows(run)
-    return rows[-1]["seconds"] / rows[-1]["kimg"] if rows else 0.0
+    return rows[-1]["seconds"] / rows[-1]["kimg"] if len(rows) else 0.0
 
 
 def _who(run: Run) -> str:

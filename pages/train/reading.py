@@ -7,9 +7,11 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
 from engine.gans.snapshots import list_generators
+from engine.report.training_rows import EMPTY, Rows
 from engine.store.runs import Run, list_runs
 from pages.components.format import amount
 from pages.components.home import home
@@ -19,33 +21,46 @@ from pages.quality.ranking import rankings_of, read_ranking
 SCORES = ("kid", "fid")
 
 
+BLOCK = 8_000_000
+"""Bytes of a file that are read and parsed at a time."""
+
+
 @dataclass
 class Tail:
     """The rows of one `metrics.jsonl`, of which every look reads only what is new."""
 
     run: Run
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    rows: Rows = EMPTY
     offset: int = 0
     file: int = 0
     """Which file was read: a resumed run, which drops rows past its snapshot, writes another."""
     lock: Lock = field(default_factory=Lock)
 
-    def read(self) -> list[dict[str, Any]]:
+    def read(self) -> Rows:
         """All rows so far; what was returned before is left as it is."""
         with self.lock:
             try:
                 file = self.run.metrics_path.stat().st_ino
             except FileNotFoundError:
-                return []
+                return EMPTY
             if file != self.file:
-                self.rows, self.offset, self.file = [], 0, file
+                self.rows, self.offset, self.file = EMPTY, 0, file
             try:
-                new, self.offset = self.run.read_metrics(self.offset)
-            except ValueError:
-                self.rows, (new, self.offset) = [], self.run.read_metrics()
-            if new:
-                self.rows = [*self.rows, *new]
+                self._read_on()
+            except ValueError:  # written anew, or damaged: the run itself says what of it can be read
+                rows, self.offset = self.run.read_metrics()
+                self.rows = Rows.of(rows)
             return self.rows
+
+    def _read_on(self) -> None:
+        parts, offset = [self.rows], self.offset
+        while True:
+            lines, offset = self.run.read_metrics_lines(offset, BLOCK)
+            if not lines:
+                break
+            parts.append(Rows.parse(lines))
+        if len(parts) > 1:
+            self.rows, self.offset = Rows.joined(parts), offset
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -53,7 +68,7 @@ def _tail(path: Path) -> Tail:
     return Tail(Run(home(), path.name))
 
 
-def read_rows(run: Run) -> list[dict[str, Any]]:
+def read_rows(run: Run) -> Rows:
     """All rows of a training's `metrics.jsonl`; they are kept once for all who look at them."""
     return _tail(run.path).read()
 
@@ -68,7 +83,7 @@ class Best:
     """Its file's name; empty when it was not kept."""
 
 
-def best_checkpoint(run: Run, rows: list[dict[str, Any]]) -> Best | None:
+def best_checkpoint(run: Run, rows: Rows) -> Best | None:
     """By the newest ranking of the snapshots; without one, by the scores of the training itself."""
     ranking = next((found for made in rankings_of(run) if (found := read_ranking(made))), None)
     if ranking is not None:
@@ -77,13 +92,18 @@ def best_checkpoint(run: Run, rows: list[dict[str, Any]]) -> Best | None:
         by = f"KID {ranking.best.kid:.4f} to validation images, the lowest of {len(ranking.snapshots)} ranked{open_}"
         return _kept(run, ranking.best.kimg, by)
     for name in SCORES:
-        scored = [row for row in rows if row.get(name) is not None]
-        if scored:
-            best = min(scored, key=lambda row: row[name])
+        scored = rows.with_field(name)
+        if len(scored):
+            best = lowest(scored, name)
             by = f"{name.upper()} {best[name]:.4g} to the training images, the lowest of {len(scored)} scored"
             by += ", not tested against the others" if len(scored) > 1 else ""
             return _kept(run, best["kimg"], by)
     return None
+
+
+def lowest(rows: Rows, field: str) -> dict[str, Any]:
+    """The row with the lowest number; the first one of several, and of rows without any."""
+    return rows[int(np.argmin(np.nan_to_num(rows.column(field), nan=np.inf)))]
 
 
 def _kept(run: Run, kimg: float, by: str) -> Best:

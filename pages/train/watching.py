@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
 
 from engine.gans.snapshots import list_generators, list_snapshots
 from engine.jobs.queue import waiting
+from engine.report.training_rows import Rows
 from engine.sampling.exported import has_generator
 from engine.store.runs import Run, State
 from pages.components.command import show_settings
@@ -21,7 +23,7 @@ from pages.components.views import way_to
 from pages.quality.ranking import export_dialog, exported_snapshot, rankings_of, read_ranking
 from pages.train.alarms import alarm_cards, way_again
 from pages.train.curves import curves
-from pages.train.reading import SCORES, Best, best_checkpoint, read_rows, siblings
+from pages.train.reading import SCORES, Best, best_checkpoint, lowest, read_rows, siblings
 from pages.train.samples import sample_wall
 from pages.train.starts import newest_snapshot
 
@@ -84,14 +86,14 @@ def told(run: Run) -> None:
 def numbers(run: Run) -> None:
     """Progress, speed, time left and memory; of StyleGAN2-ADA also its augmentation and scores."""
     rows = read_rows(run)
-    if not rows:
+    if len(rows) == 0:
         _before_the_first(run)
         return
     last, status = rows[-1], status_of(run)
     speed = recent_speed(rows)
     # While scores are computed the status counts pictures, not kimg.
     total = status.total if status.unit == "kimg" else config_of(run)["kimg"]
-    left = seconds_left([row for row in rows if row["time"] >= (status.started or 0)], total)
+    left = seconds_left([row for row in rows[-PACE_TICKS:] if row["time"] >= (status.started or 0)], total)
     with st.container(horizontal=True):
         _metric(
             "Shown", f"{amount(last['kimg'])} of {amount(total)} kimg", f"{amount(1000 * last['kimg'])} real images"
@@ -107,7 +109,7 @@ def numbers(run: Run) -> None:
             _stylegan_numbers(run, rows)
 
 
-def _stylegan_numbers(run: Run, rows: list[dict[str, Any]]) -> None:
+def _stylegan_numbers(run: Run, rows: Rows) -> None:
     last, config = rows[-1], config_of(run)
     _metric(
         "r_t (overfitting)",
@@ -121,8 +123,8 @@ def _stylegan_numbers(run: Run, rows: list[dict[str, Any]]) -> None:
         f"{100 * last['augment_p']:.0f} % chance of each change",
         help="Probability of each augmentation.",
     )
-    judged = [row for row in rows if "valid_logits" in row]
-    if judged:
+    judged = rows.with_field("valid_logits")
+    if len(judged):
         gap_now = judged[-1]["valid_logits"] - judged[-1]["train_logits"]
         _metric(
             "D on held-out images",
@@ -131,9 +133,9 @@ def _stylegan_numbers(run: Run, rows: list[dict[str, Any]]) -> None:
             help="Mean logit on validation images. Far below that of training images, D knows these by heart.",
         )
     for name in SCORES:
-        scored = [row for row in rows if name in row]
-        if scored:
-            best = min(scored, key=lambda row: row[name])
+        scored = rows.with_field(name)
+        if len(scored):
+            best = lowest(scored, name)
             _metric(
                 name.upper(),
                 f"{scored[-1][name]:.4g}",
@@ -169,7 +171,7 @@ def _before_the_first(run: Run) -> None:
         st.info("It ended before its first numbers.", icon=":material/timer_off:")
 
 
-def recent_speed(rows: list[dict[str, Any]]) -> float:
+def recent_speed(rows: Sequence[dict[str, Any]]) -> float:
     """Images a second over the last ticks; one tick alone would make the time left jump about."""
     recent = rows[-RECENT_TICKS:]
     return sum(row["images_per_second"] for row in recent) / len(recent)
@@ -186,7 +188,7 @@ def seconds_left(rows: list[dict[str, Any]], total: float) -> float | None:
 
 def charts(run: Run) -> None:
     """The curves, once there are any."""
-    if read_rows(run):
+    if len(read_rows(run)):
         st.subheader("Curves")
         curves(run)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,14 @@ FLAGS = {0: "copy", 3: "copy", 5: "near-copy", 9: "repeat", 11: "repeat"}
 """By place in the pool: the first of these lie in the first class."""
 
 
-def make_quality(home: Home, pool: Run, state: State = State.FINISHED, flags: bool = True, **changes: Any) -> Run:
+def make_quality(
+    home: Home,
+    pool: Run,
+    state: State = State.FINISHED,
+    flags: bool = True,
+    classes: Sequence[str] = CLASSES,
+    **changes: Any,
+) -> Run:
     """A quality run of a pool: once finished its scores, neighbours and feature map, with a few flagged images.
 
     The files are written as `engine.quality.running` leaves them. The pictures behind the flags are as fabricated as
@@ -57,8 +65,8 @@ def make_quality(home: Home, pool: Run, state: State = State.FINISHED, flags: bo
     if state is State.FINISHED:
         neighbours = _neighbours(home, pool, flags)
         neighbours.to_parquet(run.path / "neighbours.parquet")
-        _embedding(home, neighbours).to_parquet(run.path / "embedding.parquet")
-        found = _quality_scores(config, neighbours)
+        _embedding(home, neighbours, classes).to_parquet(run.path / "embedding.parquet")
+        found = _quality_scores(config, neighbours, classes)
         found.write_to(run.path / "scores.json")
         result = {"sentence": found.sentences[0], "flags": found.flags}
     changes = {"result": result, **changes}
@@ -68,10 +76,11 @@ def make_quality(home: Home, pool: Run, state: State = State.FINISHED, flags: bo
 def _neighbours(home: Home, pool: Run, flags: bool) -> pd.DataFrame:
     train = Dataset.open(home, "phantom").rows("train")
     images = pd.read_csv(pool.path / "manifest.csv", dtype=str, keep_default_na=False)
+    reals = {name: of_class.to_dict("records") for name, of_class in train.groupby("class")}
     rng = np.random.default_rng(4)
     rows = []
-    for place, (_, image) in enumerate(images[images["excluded"] == ""].iterrows()):
-        real = train[train["class"] == image["class"]].iloc[place % 20]
+    for place, image in enumerate(images[images["excluded"] == ""].to_dict("records")):
+        real = reals[image["class"]][place % len(reals[image["class"]])]
         flag = FLAGS.get(place, "") if flags else ""
         near = {"copy": 0.12, "near-copy": 0.35}.get(flag, 1.0)
         distance = near * rng.uniform(2.0, 4.5)
@@ -84,21 +93,21 @@ def _neighbours(home: Home, pool: Run, flags: bool) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _embedding(home: Home, neighbours: pd.DataFrame) -> pd.DataFrame:
+def _embedding(home: Home, neighbours: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
     """Every training and pool image as a point in the plane."""
     train = Dataset.open(home, "phantom").rows("train")
     parts = [train[["path", "class"]].assign(split="train", flag="")]
     parts.append(neighbours[["path", "class", "flag"]].assign(split="synthetic"))
     points = pd.concat(parts, ignore_index=True)
     rng = np.random.default_rng(5)
-    centre = points["class"].map({name: 6.0 * index for index, name in enumerate(CLASSES)}).to_numpy(float)
+    centre = points["class"].map({name: 6.0 * index for index, name in enumerate(classes)}).to_numpy(float)
     aside = np.where(points["split"] == "synthetic", 1.0, 0.0)
     return points.assign(x=centre + aside + rng.normal(0, 1, len(points)), y=rng.normal(0, 1.5, len(points)))
 
 
-def _quality_scores(config: QualityConfig, neighbours: pd.DataFrame) -> QualityScores:
+def _quality_scores(config: QualityConfig, neighbours: pd.DataFrame, classes: Sequence[str]) -> QualityScores:
     scores = []
-    for class_name in ("", *CLASSES):
+    for class_name in ("", *classes):
         for place, (metric, (value, floor, half)) in enumerate(SCORES.items()):
             shown = value * (1 + 0.02 * len(class_name) * (-1) ** place)
             row = PoolScore(
@@ -127,7 +136,7 @@ def _quality_scores(config: QualityConfig, neighbours: pd.DataFrame) -> QualityS
             expected=expected,
             n=16,
         )
-        for class_name in ("", *CLASSES)
+        for class_name in ("", *classes)
         for measure, (value, expected, half) in MEMORISATION.items()
     ]
     counts = {flag: int((neighbours["flag"] == flag).sum()) for flag in ("copy", "near-copy", "repeat")}

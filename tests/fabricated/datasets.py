@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import pandas as pd
 from PIL import Image
@@ -27,13 +29,20 @@ def picture(seed: int, class_name: str) -> np.ndarray:
     return image.clip(0, 255).astype(np.uint8)
 
 
-def make_dataset(home: Home, name: str = "phantom", frozen: bool = True, sexes: bool = False) -> Dataset:
+def make_dataset(
+    home: Home,
+    name: str = "phantom",
+    frozen: bool = True,
+    sexes: bool = False,
+    classes: Sequence[str] = CLASSES,
+    counts: Mapping[str, int] = COUNTS,
+) -> Dataset:
     """A phantom data set with one finding of its audit, and with `sexes` a metadata column."""
     folder = home.dataset(name)
     rows, seed = [], 0
-    for class_name in CLASSES:
+    for class_name in classes:
         (folder / "images" / class_name).mkdir(parents=True)
-        for split, count in COUNTS.items():
+        for split, count in counts.items():
             for _ in range(count):
                 image = picture(seed, class_name)
                 path = f"images/{class_name}/{seed:05d}.png"
@@ -51,7 +60,7 @@ def make_dataset(home: Home, name: str = "phantom", frozen: bool = True, sexes: 
     info = DatasetInfo(
         name=name,
         config=config.plain(),
-        classes=list(CLASSES),
+        classes=list(classes),
         size=SIZE,
         mode="L",
         frozen=None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -70,7 +71,13 @@ def make_training(
     return set_state(run, state, stage="Training", done=done, total=kimg, unit="kimg", **changes)
 
 
-def make_stylegan(home: Home, state: State = State.FINISHED, done: float = 12.0, **changes: Any) -> Run:
+def make_stylegan(
+    home: Home,
+    state: State = State.FINISHED,
+    done: float = 12.0,
+    classes: Sequence[str] = CLASSES,
+    **changes: Any,
+) -> Run:
     """A conditional StyleGAN2-ADA training with its curves, its sample grids and, once finished, its generator."""
     config = StyleganConfig(dataset="phantom", dataset_fingerprint=fingerprint(home), conditional=True, kimg=12.0)
     run = create_run(home, config.completed(SIZE).plain(), "train phantom stylegan2")
@@ -100,14 +107,14 @@ def make_stylegan(home: Home, state: State = State.FINISHED, done: float = 12.0,
             row |= {"kid": kid, "kid_low": kid - 0.01, "kid_high": kid + 0.01, "fid": 900 * kid}
             row |= {"train_logits": 0.7, "valid_logits": 0.7 - 0.02 * float(tick)}
         run.append_metrics(row)
-    _write_samples(run, CLASSES[0], done)
+    _write_samples(run, classes[0], done)
     if state is State.FINISHED:
         contents = {"mapping.onnx": mapping(), "synthesis.onnx": synthesis()}
         for name, content in contents.items():
             (run.path / name).write_bytes(content)
         files = digests(contents)
         inside = {"files": files, "sha256": combined(files), "w_dim": 100, "num_ws": 4, "noise": [SIZE]}
-        _describe(run, done, gan="stylegan2-ada", architecture="auto", classes=list(CLASSES), **inside)
+        _describe(run, done, gan="stylegan2-ada", architecture="auto", classes=list(classes), **inside)
     return set_state(run, state, stage="Training", done=done, total=12.0, unit="kimg", **changes)
 
 
@@ -122,7 +129,7 @@ def _describe(run: Run, done: float, **facts: Any) -> None:
         "size": SIZE,
         "channels": 1,
         "mode": "L",
-        "dataset_classes": list(CLASSES),
+        "dataset_classes": facts["classes"] if config["conditional"] else list(CLASSES),
         "agreement": 1e-6,
     }
     same = {name: config[name] for name in ("conditional", "class_name", "dataset", "dataset_fingerprint")}

@@ -28,7 +28,7 @@ from engine.report.tables import (
     readable_cells,
     readable_comparisons,
 )
-from engine.report.training_figures import MAX_POINTS, thinned
+from engine.report.thinning import MAX_POINTS
 from engine.sweep.comparisons import compare
 from engine.sweep.power import Detectable
 from engine.sweep.summary_model import Classifier, RealNoise, SweepSummary, TestNoise
@@ -169,11 +169,9 @@ def test_confusion_shares_are_of_the_true_class() -> None:
 
 def test_curves_are_thinned_but_keep_their_ends() -> None:
     rows = [{"kimg": tick / 10, "g_loss": 1.0, "d_loss": 2.0, "d_real": 0.6, "d_fake": 0.4} for tick in range(25_000)]
-    kept = thinned(rows)
-    assert len(kept) == MAX_POINTS
-    assert (kept[0], kept[-1]) == (rows[0], rows[-1])
     for figure in (figure_losses(rows), figure_d_outputs(rows)):
         assert all(len(trace.x) == MAX_POINTS for trace in figure.data)
+        assert all((trace.x[0], trace.x[-1]) == (0, 2499.9) for trace in figure.data)
         assert figure.layout.uirevision  # a zoom survives new data
 
 

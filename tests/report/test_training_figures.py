@@ -19,7 +19,8 @@ from engine.report.figures import (
     figure_overlay,
     figure_penalties,
 )
-from engine.report.training_figures import CURVES, MAX_POINTS, View, smoothed
+from engine.report.thinning import MAX_POINTS
+from engine.report.training_figures import CURVES, View, smoothed
 
 Rows = list[dict[str, Any]]
 Figure = Callable[[Rows], go.Figure]
