@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -54,10 +55,19 @@ def supervise(run: Run, lock: FileLock) -> None:
         run.update(state=State.CANCELLED, ended=time.time())
         return
     index.leave_queue(run.home, run.id)
-    run.update(state=State.RUNNING, started=time.time(), stage="starting", device=slot.name if slot else "")
+    run.update(state=State.RUNNING, started=time.time(), stage="starting", device=_device(run, slot))
     worker = _start_worker(run, slot, [held.descriptor for held in locks])
     forced = _watch(worker, run)
     _record_end(run, worker.returncode, forced)
+
+
+def _device(run: Run, slot: Slot | None) -> str:
+    """The name of the slot, until the worker says what it is, or what a former worker said.
+
+    A resumed run may have all but its last step done, and then nothing asks again on what that was.
+    """
+    said = run.status().device
+    return said if said and not re.match(r"(cpu|cuda:)", said) else slot.name if slot else ""
 
 
 def _supervise_to_the_end(run: Run, lock: FileLock) -> None:

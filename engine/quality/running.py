@@ -44,12 +44,12 @@ def check_quality(run: Run, config: QualityConfig, report: Report = silent, shou
     not belong to the data set, when its generators saw validation images, or when there are too few images.
     """
     pool = Pool.open(Run(run.home, config.pool))
-    device = choose_device(config.device)
-    run.update(device=describe(device))
     if not (run.path / SCORES_FILE).is_file():  # else all but the last step was done before
         dataset = Dataset.open(run.home, config.dataset)
         _refuse_unsound(config, dataset, pool)
+        device = choose_device(config.device)
         extractor = open_extractor(config.extractor, device, config.weights)
+        run.update(device=describe(device))
         try:
             _check(run, config, dataset, pool, extractor, report, should_stop)
         except Interrupted:

@@ -151,9 +151,6 @@ def _train(
     """Train the trials of the plan that are not yet among `rows`, and add them; False when it was stopped before."""
     run, trials = sweep.run, plan(config)
     classes = sweep.splits[0].dataset.classes
-    whole = devices_for_trials(config, len(groups(config, trials, ())), workers)
-    # Also where every trial is there already: the report says on what they ran, and a new start forgot it.
-    run.update(device=describe(whole[0]) + (f" x {len(whole)}" if whole[0].type == "cuda" and whole[1:] else ""))
     report(Progress("trials", len(rows.keys() & set(trials)), len(trials), "trials"))
     for split in sweep.splits:
         of_fold = [trial for trial in trials if trial.fold == split.fold]
@@ -166,6 +163,7 @@ def _train(
         except Interrupted:
             return False
         where = devices_for_trials(config, len(todo), workers)
+        run.update(device=describe(where[0]) + (f" x {len(where)}" if where[0].type == "cuda" and where[1:] else ""))
         of_test = sweep.test_images[sweep.test_images["fold"] == split.fold]
         labels = of_test["class"].map(classes.index).to_numpy()
         for results in train_groups(todo, inputs, config, should_stop, where):

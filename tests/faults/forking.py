@@ -19,7 +19,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TextIO
 
 from engine.store import disk
 from tests.faults import plugin
@@ -105,7 +105,7 @@ def _become(
         kept = sorted({0, 1, 2, *pass_fds})
         for low, high in zip(kept, [*kept[1:], 65_536], strict=True):
             os.closerange(low + 1, high)
-        sys.stdout, sys.stderr = (open(number, "w", 1, closefd=False) for number in (1, 2))
+        sys.stdout, sys.stderr = _stream(1), _stream(2)
         os.environ.clear()
         os.environ.update(env)
         sys.argv = [module, *arguments]
@@ -122,6 +122,10 @@ def _become(
     finally:
         sys.stdout.flush()
         os._exit(status)
+
+
+def _stream(number: int) -> TextIO:
+    return open(number, "w", 1, closefd=False)
 
 
 def _be_called(name: str) -> None:

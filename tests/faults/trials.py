@@ -8,7 +8,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ import engine.quality.running
 import engine.report.html
 import engine.sampling.export
 import engine.sampling.pool_making
-import engine.sweep.runner  # noqa: F401
+import engine.sweep.runner
 from engine.gans.dcgan import networks, trainer  # noqa: F401
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
