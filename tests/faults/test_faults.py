@@ -33,7 +33,7 @@ def torture(*arguments: str) -> dict:
 @linux
 @pytest.mark.timeout(300)
 def test_a_journey_that_is_disturbed_ends_in_the_same_numbers() -> None:
-    told = torture("--faults", "--sample", "2", "--steps", "import,edit,pool,annotate,register")
+    told = torture("--faults", "--limit", "14", "--steps", "import,edit,annotate")
     faults = told["faults"]
     assert faults["problems"] == []
     assert faults["reached"] >= 0.8 * faults["trials"] >= 8
@@ -41,7 +41,7 @@ def test_a_journey_that_is_disturbed_ends_in_the_same_numbers() -> None:
 
 @pytest.mark.parametrize(
     ("place", "sentence"),
-    [("supervisor:4:EACCES", "cannot be written"), ("worker:2:ENOSPC", "is full"), ("worker:1:KILL", "SIGKILL")],
+    [("supervisor:4:EACCES", "cannot be written"), ("worker:1:KILL", "SIGKILL")],
 )
 def test_a_fault_in_real_processes_is_told_and_the_run_goes_on(
     place: str, sentence: str, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

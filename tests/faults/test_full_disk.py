@@ -1,4 +1,4 @@
-"""A disk that is full in truth: every library that writes into the home ends in the one sentence, and leaves nothing."""
+"""A disk that is full in truth: every library that writes to the home ends in one sentence, and leaves nothing."""
 
 from __future__ import annotations
 
