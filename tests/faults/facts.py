@@ -18,19 +18,23 @@ from safetensors import safe_open
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 PLAN_ID = re.compile(r"\d{8}-plan-[0-9a-f]{8}")
 RUN_ID = re.compile(r"\d{8}-\d{6}-([a-z0-9-]*?)-[0-9a-f]{8}(?![0-9a-f])")
-PASSING = {
-    "created",
-    "started",
-    "ended",
-    "time",
-    "seconds",
-    "images_per_second",
-    "memory_gib",
-    "stage",
-    "settled",
-    "submitted",
-}
-"""Fields that say how long something took, or when it was; and a hash over the ids of a pool's generators."""
+PASSING = set(
+    [
+        "created",
+        "started",
+        "ended",
+        "time",
+        "seconds",
+        "images_per_second",
+        "memory_gib",
+        "stage",
+        "settled",
+        "submitted",
+    ]
+)
+"""Fields that say how long something took, or when it was."""
+OF_IDS = {"pool_sha256", "config_sha256"}
+"""Hashes over the ids of parents, which are new in every journey."""
 PASSED_OVER = re.compile(r"(^|/)(log\.txt|lock|locks/.*|events/.*|ersatz\.db.*|team\.db-.*|cache/.*|salt)$")
 """Files that are compared by nothing, or in another way."""
 
@@ -112,7 +116,7 @@ def _tensors(path: Path, home: Path) -> str:
 
 def _timeless(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _timeless(item) for key, item in value.items() if key not in PASSING}
+        return {key: _timeless(item) for key, item in value.items() if key not in PASSING | OF_IDS}
     return [_timeless(item) for item in value] if isinstance(value, list) else value
 
 

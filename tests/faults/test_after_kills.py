@@ -9,16 +9,19 @@ from pathlib import Path
 import pytest
 import torch
 
+from engine.configs import GeneratorReference, PoolConfig
 from engine.gans.checkpoints import FORMAT, KEEP, save_snapshot, thin_out
 from engine.gans.snapshots import list_snapshots
 from engine.jobs import submit as jobs
 from engine.jobs.slots import CPU, Slot
 from engine.jobs.supervisor import _device
+from engine.sampling.pool_making import make
 from engine.sampling.pools import COLUMNS, Pool
 from engine.store import disk
 from engine.store.about import about, change_tags
 from engine.store.errors import RunDeleted
 from engine.store.home import Home
+from engine.store.progress import Progress
 from engine.store.runs import Run, create_run, list_runs
 from tests.jobs.scene import make_dataset, training
 
@@ -96,3 +99,13 @@ def test_what_a_run_was_made_on_outlives_a_new_start(said: str, shown: str, home
     assert _device(run, Slot("cuda:1")) == shown
     assert _device(run, None) == ("CPU, 1 thread" if said.startswith("CPU") else "")
     assert CPU.name == "cpu"
+
+
+def test_a_pool_that_was_whole_says_how_many_images_it_has(home: Home) -> None:
+    """Its worker was killed between the manifest and its last word."""
+    run = create_run(home, {"kind": "pool", "name": "p", "dataset": "d"}, "pool")
+    (run.path / "manifest.csv").write_text(",".join(COLUMNS) + "\nimages/a/1.png,a,1,,,,\nimages/a/2.png,a,2,,,,\n")
+    told: list[Progress] = []
+    config = PoolConfig(name="p", dataset="d", generators=(GeneratorReference(run="g"),))
+    assert make(run, config, told.append) == "finished"
+    assert [(progress.done, progress.total, progress.unit) for progress in told] == [(2, 2, "images")]
