@@ -137,7 +137,10 @@ def _full(bench: Bench, arguments: argparse.Namespace, number: int) -> Iterator[
     todo = [(step, room) for step in steps for room in ROOM]
     random.Random(arguments.seed).shuffle(todo)
     todo = todo[: arguments.limit or None]
+    end = time.monotonic() + 60 * arguments.minutes
     for step, room in todo[number :: arguments.side_by_side]:
+        if time.monotonic() > end:
+            return
         yield on_full_disk(bench, step, room).plain()
 
 
