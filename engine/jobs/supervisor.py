@@ -187,7 +187,8 @@ def main() -> None:
         lock = FileLock(run.lock_path)
         if not lock.acquire(timeout=ENDING_SECONDS):
             raise SystemExit(f"Run {run.id} is held by another process.")
-    print(READY, flush=True)
+    with suppress(BrokenPipeError):  # the run outlives who started it, also when that was killed just now
+        print(READY, flush=True)
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the pipe has no reader from here on
     try:
         with suppress(RunDeleted):

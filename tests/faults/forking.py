@@ -18,6 +18,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, TextIO
 
@@ -118,9 +119,18 @@ def _become(
     except SystemExit as ended:
         status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except BaseException:
-        traceback.print_exc()
+        with suppress(OSError):
+            traceback.print_exc()
     finally:
+        _leave(status)
+
+
+def _leave(status: int) -> None:
+    """End at once: what the parent is in the midst of must not be tidied up here too."""
+    try:
         sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
         os._exit(status)
 
 
@@ -158,11 +168,10 @@ def forked(action: Callable[[], Any], settings: Mapping[str, str], process: str 
         action()
         status = 0
     except BaseException:
-        traceback.print_exc()
+        with suppress(OSError):
+            traceback.print_exc()
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
+        _leave(status)
 
 
 def all_ended(seconds: float) -> bool:
