@@ -40,10 +40,15 @@ def save_snapshot(run_path: Path, tensors: dict[str, Tensor], metadata: dict[str
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with replacing(path) as temporary:
         save_file(tensors, temporary, {"ersatz": json.dumps({"format": FORMAT, **metadata})})
+    thin_out(run_path)
+    return path
+
+
+def thin_out(run_path: Path) -> None:
+    """Leave the newest `KEEP` snapshots whole, and of those before them the averaged generator."""
     for old in list_snapshots(run_path)[KEEP:]:
         _keep_generator(run_path, old)
         disk.remove(old)
-    return path
 
 
 def _keep_generator(run_path: Path, snapshot: Path) -> None:

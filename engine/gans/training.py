@@ -19,7 +19,7 @@ import torch
 from engine.configs import TrainConfig
 from engine.configs.gans import gan_named
 from engine.devices import choose_device, describe, memory_errors, memory_gib, set_arithmetic
-from engine.gans.checkpoints import describe_snapshot, save_snapshot
+from engine.gans.checkpoints import describe_snapshot, save_snapshot, thin_out
 from engine.gans.data import TrainingImages, open_training_set, read_training_images, rows_shown, seed_draws
 from engine.gans.distributed import first_decides, is_first, take_from_first, world
 from engine.gans.grids import fixed_latents, save_grid, to_bytes
@@ -93,6 +93,7 @@ def _train(
     total, tick_images = length(config, len(images))
     if is_first():
         run.update(device=describe(device) + (f" x {world()}" if world() > 1 else ""))  # until now its slot's name
+        thin_out(run.path)  # it may have been killed between a snapshot and the removal of older ones
         known = dict.fromkeys([*images.sha256, *(origin.training_images if origin else [])])
         write_text(run.path / TRAINING_FILE, "".join(f"{digest}\n" for digest in known))
         logger.info(

@@ -16,6 +16,7 @@ def import_dataset(run: Run, config: ImportConfig, report: Report, should_stop: 
     folder = run.home.dataset(config.name)
     # The former worker may have been killed between the last step of the import and its record of it.
     if folder.exists() and ImportConfig.build(DatasetInfo.read(folder / "dataset.json").config) == config:
+        report(Progress("audit and split", 1, 1, "steps"))
         return "finished"
     try:
         importing.import_dataset(run.home, config, report, should_stop)

@@ -32,16 +32,16 @@ from engine.datasets.finalize import MOVED
 from engine.datasets.folds import make_folds
 from engine.features.sources import resolve_weights
 from engine.jobs.pool_size import images_per_class, needed_classes
-from engine.jobs.prepare import prepare_sweep
+from engine.jobs.prepare import prepare, prepare_sweep
 from engine.jobs.results import PipelineResult
 from engine.jobs.sizing import size_of
-from engine.jobs.submit import ensure, stop, trainings_by_class
+from engine.jobs.submit import ensure, resume, stop, trainings_by_class
 from engine.publications.presets import STEPS, step_settings
 from engine.store.about import about
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.progress import Outcome, Progress, Report, ShouldStop
-from engine.store.runs import RESUMABLE, Run, State
+from engine.store.runs import RESUMABLE, Run, State, find_runs
 from engine.sweep.plans import register
 from engine.sweep.results import SweepResult
 from engine.sweep.standing import standing_of_plan
@@ -208,6 +208,7 @@ def _import(pipeline: _Pipeline, settings: dict[str, Any]) -> Dataset:
     if pipeline.home.dataset(config.name).is_dir():
         pipeline.done += 1
         dataset = Dataset.open(pipeline.home, config.name)
+        _note_import(pipeline, config, dataset)
         pipeline.note(mended=_as_it_is(dataset, config))
     else:
         child = pipeline.start(config)
@@ -223,6 +224,17 @@ def _import(pipeline: _Pipeline, settings: dict[str, Any]) -> Dataset:
         raise ErsatzError(f"{error} After that, the same journey goes on from there.") from None
     pipeline.note(dataset=dataset.name)
     return dataset
+
+
+def _note_import(pipeline: _Pipeline, config: ImportConfig, dataset: Dataset) -> None:
+    """Of a journey that is resumed, the import that it made; one that was killed at its last word says it now."""
+    made = find_runs(pipeline.home, prepare(pipeline.home, config).plain())
+    if not made:
+        return
+    pipeline.note(imported=made[0].id)
+    if made[0].state() in BROKEN and not import_changes(dataset, config):
+        with suppress(ErsatzError):  # somebody else was quicker
+            resume(made[0])
 
 
 def _as_it_is(dataset: Dataset, config: ImportConfig) -> str:

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from engine.configs import Config, TrainConfig, parse_training
@@ -22,7 +23,7 @@ from engine.jobs.queue import ordered, waiting
 from engine.jobs.slots import CPU, slots_for
 from engine.jobs.supervisor import READY, detached
 from engine.store import disk, index
-from engine.store.about import change_about
+from engine.store.about import ABOUT_FILE, About
 from engine.store.errors import AlreadyActive, ErsatzError
 from engine.store.home import Home
 from engine.store.locks import FileLock
@@ -185,9 +186,8 @@ def _start_new(home: Home, config: Config, label: str | None, owner: str, beside
     before_start = kind_of(config).before_start
     if before_start is not None:
         before_start(home, config)
-    run = create_run(home, config.plain(), label or default_label(config))
-    change_about(run, owner=owner or machine_user())
-    run.update(beside=beside)
+    notes = {ABOUT_FILE: asdict(About(owner=owner or machine_user()))}
+    run = create_run(home, config.plain(), label or default_label(config), beside=beside, notes=notes)
     _start(run)
     return run
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -48,10 +49,19 @@ def supervise(run: Run, lock: FileLock) -> None:
         run.update(state=State.CANCELLED, ended=time.time())
         return
     index.leave_queue(run.home, run.id)
-    run.update(state=State.RUNNING, started=time.time(), stage="starting", device=slot.name if slot else "")
+    run.update(state=State.RUNNING, started=time.time(), stage="starting", device=_device(run, slot))
     worker = _start_worker(run, slot, [held.descriptor for held in locks])
     forced = _watch(worker, run)
     _record_end(run, worker.returncode, forced)
+
+
+def _device(run: Run, slot: Slot | None) -> str:
+    """The name of the slot, until the worker says what it is, or what a former worker said.
+
+    A resumed run may have all but its last step done, and then nothing asks again on what that was.
+    """
+    said = run.status().device
+    return said if said and not re.match(r"(cpu|cuda:)", said) else slot.name if slot else ""
 
 
 def _supervise_to_the_end(run: Run, lock: FileLock) -> None:
@@ -171,7 +181,8 @@ def main() -> None:
         lock = FileLock(run.lock_path)
         if not lock.acquire(timeout=ENDING_SECONDS):
             raise SystemExit(f"Run {run.id} is held by another process.")
-    print(READY, flush=True)
+    with suppress(BrokenPipeError):  # the run outlives who started it, also when that was killed just now
+        print(READY, flush=True)
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the pipe has no reader from here on
     try:
         with suppress(RunDeleted):

@@ -56,6 +56,7 @@ def check_quality(run: Run, config: QualityConfig, report: Report = silent, shou
         except Interrupted:
             return "stopped"
     found = QualityScores.read(run.path / SCORES_FILE)
+    report(Progress("map", 1, 1, "steps"))
     if config.exclude == "copies":
         flags = read_parquet(run.path / NEIGHBOURS_FILE, columns=["path", "flag"])
         pool.exclude(list(flags["path"][flags["flag"] == "copy"]), f"copy of a training image ({run.id})")

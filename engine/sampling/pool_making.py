@@ -8,13 +8,17 @@ from engine.configs.sampling import PoolConfig
 from engine.sampling.control_pools import make_control
 from engine.sampling.imported_pools import import_pool
 from engine.sampling.mixed_pools import mix_pools
-from engine.sampling.pools import make_pool
-from engine.store.progress import Outcome, Report, ShouldStop, never, silent
+from engine.sampling.pools import MANIFEST_FILE, Pool, make_pool
+from engine.store.progress import Outcome, Progress, Report, ShouldStop, never, silent
 from engine.store.runs import Run
 
 
 def make(run: Run, config: Config, report: Report = silent, should_stop: ShouldStop = never) -> Outcome:
     """What the worker of a pool does; how it ended."""
+    if (run.path / MANIFEST_FILE).is_file():  # never made twice: reviewers may have excluded images since
+        count = len(Pool(run).manifest)
+        report(Progress("finished", count, count, "images"))
+        return "finished"
     if isinstance(config, ImportedPoolConfig):
         return import_pool(run, config, report, should_stop)
     if isinstance(config, ControlPoolConfig):

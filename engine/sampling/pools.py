@@ -38,7 +38,7 @@ from engine.store.files import disk_errors, replacing, write_text
 from engine.store.hashing import sha256_file, sha256_pixels, sha256_value
 from engine.store.locks import FileLock
 from engine.store.progress import Outcome, Progress, Report, ShouldStop, never, silent
-from engine.store.runs import Run
+from engine.store.runs import Run, still_there
 
 COLUMNS = ["path", "class", "seed", "generator", "generator_sha256", "sha256", "excluded"]
 SOURCE = "source"
@@ -219,7 +219,7 @@ class Pool:
     def _mark(self, paths: Sequence[str], change: Callable[[str], str]) -> None:
         """Change the column `excluded` of these images, after whatever another process changed meanwhile."""
         path = self.path / MANIFEST_FILE
-        with FileLock(self.run.home.locks / f"pool-{self.run.id}"):
+        with FileLock(self.run.home.locks / f"pool-{self.run.id}"), still_there(self.run):
             manifest = Pool(self.run).manifest.copy()
             unknown = sorted(set(paths) - set(manifest["path"]))
             if unknown:

@@ -13,7 +13,7 @@ from typing import Any
 from engine.store.errors import ErsatzError, RunDeleted
 from engine.store.files import read_json, write_json
 from engine.store.locks import FileLock
-from engine.store.runs import Run
+from engine.store.runs import Run, still_there
 
 ABOUT_FILE = "about.json"
 TAG_LENGTH = 40
@@ -71,8 +71,9 @@ def _changed(run: Run, change: Callable[[About], About]) -> About:
     with FileLock(run.home.locks / "about"):
         if not run.exists():
             raise RunDeleted(run.id)
-        changed = change(about(run))
-        write_json(run.path / ABOUT_FILE, asdict(changed))
+        with still_there(run):
+            changed = change(about(run))
+            write_json(run.path / ABOUT_FILE, asdict(changed))
     return changed
 
 

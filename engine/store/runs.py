@@ -18,7 +18,8 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -270,13 +271,31 @@ class Run:
             disk.remove_tree(self.path)
 
 
-def create_run(home: Home, config: dict[str, Any], label: str) -> Run:
-    """Make a run folder for a complete config; `label` becomes part of the id."""
+@contextmanager
+def still_there(run: Run) -> Iterator[None]:
+    """For a change of a run by another process: a folder that is deleted meanwhile is told in a sentence."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        if run.exists():
+            raise
+        raise RunDeleted(run.id) from error
+
+
+def create_run(
+    home: Home, config: dict[str, Any], label: str, *, beside: int = 1, notes: Mapping[str, Any] | None = None
+) -> Run:
+    """Make a run folder for a complete config; `label` becomes part of the id.
+
+    `notes` are further JSON files by name. All is there at once: whoever is killed after it has lost nothing.
+    """
     slug = re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")[:40]
     run = Run(home, f"{time.strftime('%Y%m%d-%H%M%S')}-{slug}-{secrets.token_hex(4)}")
     with new_folder(run.path) as folder:
         write_json(folder / "config.json", config)
-        Status(label=label, created=time.time()).write_to(folder / "status.json")
+        Status(label=label, created=time.time(), beside=beside).write_to(folder / "status.json")
+        for name, content in (notes or {}).items():
+            write_json(folder / name, content)
         (folder / "log.txt").touch()
         (folder / "lock").touch()
     return run

@@ -21,6 +21,7 @@ import torch
 from engine.configs import SweepConfig
 from engine.devices import choose_device
 from engine.store.errors import ErsatzError
+from engine.store.plugins import import_plugins
 from engine.store.progress import ShouldStop
 from engine.sweep.arms import Trial
 from engine.sweep.dense_head import head_layers
@@ -109,6 +110,7 @@ _worker: tuple[Inputs, SweepConfig]
 def _begin_worker(inputs: Inputs, config: SweepConfig, free: SimpleQueue[str]) -> None:
     """Take a device and keep what every trial reads on it; leave when the parent is gone, however it went."""
     global _worker
+    import_plugins()
     torch.set_num_threads(1)  # before the first product, so that no idle threads are started
     _worker = inputs.to(torch.device(free.get())), config
     parent = multiprocessing.parent_process()

@@ -252,3 +252,10 @@ def test_a_journey_keeps_the_notes_of_its_import(folder: Path, started: list[Con
     (folder / "000.png").write_bytes(b"no picture")
     result = go(overrides={"import": {"size": 16, "split_counts": None, "skip_unreadable": True}})
     assert any("000.png" in note and "left out" in note for note in result["notes"])
+
+
+@pytest.mark.usefixtures("started")
+def test_a_journey_that_is_taken_up_again_knows_its_import(go: Callable) -> None:
+    first = go()
+    assert first["import"]
+    assert go()["import"] == first["import"]
