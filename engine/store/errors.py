@@ -12,6 +12,10 @@ class ErsatzError(Exception):
     exit_code = 1
 
 
+class Missing(ErsatzError):
+    """A file or folder of the home is not there; most often somebody has just deleted its run."""
+
+
 class AlreadyActive(ErsatzError):
     """The same run is already queued or running (two people pressed the button at once)."""
 
