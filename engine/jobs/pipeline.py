@@ -32,7 +32,7 @@ from engine.datasets.finalize import MOVED
 from engine.datasets.folds import make_folds
 from engine.features.sources import resolve_weights
 from engine.jobs.pool_size import images_per_class, needed_classes
-from engine.jobs.prepare import prepare_sweep
+from engine.jobs.prepare import prepare_import, prepare_sweep
 from engine.jobs.results import PipelineResult
 from engine.jobs.sizing import size_of
 from engine.jobs.submit import ensure, stop, trainings_by_class
@@ -41,7 +41,7 @@ from engine.store.about import about
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.progress import Outcome, Progress, Report, ShouldStop
-from engine.store.runs import RESUMABLE, Run, State
+from engine.store.runs import RESUMABLE, Run, State, find_runs
 from engine.sweep.plans import register
 from engine.sweep.results import SweepResult
 from engine.sweep.standing import standing_of_plan
@@ -208,7 +208,10 @@ def _import(pipeline: _Pipeline, settings: dict[str, Any]) -> Dataset:
     if pipeline.home.dataset(config.name).is_dir():
         pipeline.done += 1
         dataset = Dataset.open(pipeline.home, config.name)
-        pipeline.note(mended=_as_it_is(dataset, config))
+        if imported := _own_import(pipeline, config):
+            pipeline.note(imported=imported)
+        if mended := _as_it_is(dataset, config):
+            pipeline.note(mended=mended)
     else:
         child = pipeline.start(config)
         pipeline.note(imported=child.id)
@@ -223,6 +226,16 @@ def _import(pipeline: _Pipeline, settings: dict[str, Any]) -> Dataset:
         raise ErsatzError(f"{error} After that, the same journey goes on from there.") from None
     pipeline.note(dataset=dataset.name)
     return dataset
+
+
+def _own_import(pipeline: _Pipeline, config: ImportConfig) -> str:
+    """The id of the run by which this journey imported the data set before it was interrupted; empty without one."""
+    began = pipeline.run.status().created
+    for run in find_runs(pipeline.home, prepare_import(pipeline.home, config).plain()):
+        with suppress(ErsatzError):  # deleted meanwhile, or damaged
+            if run.status().created >= began:
+                return run.id
+    return ""
 
 
 def _as_it_is(dataset: Dataset, config: ImportConfig) -> str:
