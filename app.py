@@ -6,4 +6,6 @@ older kind of multipage app, and tell whoever follows a link to a server just st
 
 import streamlit as st
 
-app = st.App("pages/entrance/entry.py")
+from pages.components.unknown_errors import on_script_error
+
+app = st.App("pages/entrance/entry.py", on_script_error=on_script_error)

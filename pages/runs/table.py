@@ -11,7 +11,7 @@ import streamlit as st
 
 from engine.store.errors import ErsatzError
 from engine.store.hashing import sha256_value
-from engine.store.runs import ACTIVE, Run, State, list_runs
+from engine.store.runs import ACTIVE, Run, State, damaged_runs, list_runs
 from pages.components.format import duration
 from pages.components.home import home
 from pages.components.run_summary import RunSummary, curve, outcome, state_of, summary_of
@@ -27,7 +27,7 @@ STATE_COLOURS = {
     State.STOPPED.value: "orange",
     State.CANCELLED.value: "gray",
     State.INTERRUPTED.value: "violet",
-    "damaged": "red",
+    State.DAMAGED.value: "red",
 }
 COLUMNS = (
     "state",
@@ -65,6 +65,8 @@ def active_runs() -> frozenset[str]:
 def table(chosen: Filter) -> None:
     """Every run that passes the filter; those that are marked are in the link."""
     rows = [row for run in list_runs(home()) if (row := _row(run, chosen))]
+    if chosen in (Filter(), Filter(archived=True)):
+        rows += [_damaged(run_id, sentence) for run_id, sentence in damaged_runs(home()).items()]
     if not rows:
         st.caption("No run passes this filter.")
         return
@@ -116,22 +118,26 @@ def table(chosen: Filter) -> None:
 
 
 def _row(run: Run, chosen: Filter) -> dict[str, Any] | None:
-    """One line of the table, if it passes; a run whose folder is damaged is listed with what is wrong."""
+    """One line of the table, if it passes; none of a run that was just deleted or damaged."""
     try:
         seen = summary_of(run)
         return _line(seen) if chosen.passes(seen) else None
-    except ErsatzError as error:
-        empty: dict[str, Any] = {
-            "progress": None,
-            "curve": [],
-            "outcome": "",
-            "dataset": "",
-            "tags": [],
-            "archived": False,
-            "started": None,
-        }
-        damaged = {"state": ["damaged"], "what": str(error), **empty, "duration": "", "owner": "", "run": run.id}
-        return damaged if chosen in (Filter(), Filter(archived=True)) else None
+    except ErsatzError:
+        return None
+
+
+def _damaged(run_id: str, sentence: str) -> dict[str, Any]:
+    """The line of a damaged run: what is wrong with it."""
+    empty: dict[str, Any] = {
+        "progress": None,
+        "curve": [],
+        "outcome": "",
+        "dataset": "",
+        "tags": [],
+        "archived": False,
+        "started": None,
+    }
+    return {"state": [State.DAMAGED.value], "what": sentence, **empty, "duration": "", "owner": "", "run": run_id}
 
 
 def _line(seen: RunSummary) -> dict[str, Any]:

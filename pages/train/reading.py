@@ -19,6 +19,10 @@ from pages.quality.ranking import rankings_of, read_ranking
 SCORES = ("kid", "fid")
 
 
+TICK = frozenset({"kimg", "seconds", "images_per_second"})
+"""What every row of a training has."""
+
+
 @dataclass
 class Tail:
     """The rows of one `metrics.jsonl`, of which every look reads only what is new."""
@@ -35,7 +39,7 @@ class Tail:
         with self.lock:
             try:
                 file = self.run.metrics_path.stat().st_ino
-            except FileNotFoundError:
+            except OSError:
                 return []
             if file != self.file:
                 self.rows, self.offset, self.file = [], 0, file
@@ -43,6 +47,7 @@ class Tail:
                 new, self.offset = self.run.read_metrics(self.offset)
             except ValueError:
                 self.rows, (new, self.offset) = [], self.run.read_metrics()
+            new = [row for row in new if row.keys() >= TICK]  # a row without them is damaged
             if new:
                 self.rows = [*self.rows, *new]
             return self.rows
