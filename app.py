@@ -7,6 +7,7 @@ older kind of multipage app, and tell whoever follows a link to a server just st
 import streamlit as st
 from starlette.middleware import Middleware
 
+from pages.components.unknown_errors import on_script_error
 from pages.entrance.gate import Gate
 
-app = st.App("pages/entrance/entry.py", middleware=[Middleware(Gate)])
+app = st.App("pages/entrance/entry.py", middleware=[Middleware(Gate)], on_script_error=on_script_error)

@@ -355,13 +355,16 @@ class Workspace:
             kind: Only those of a kind: "train", "pool", "quality", "sweep" and so on.
 
         Returns:
-            The runs, started from wherever.
+            The runs, started from wherever. Those that are damaged come last: their state is `State.DAMAGED`, and
+            `damage()` says in a sentence what is wrong.
 
         Example:
             >>> [run.state() for run in work.runs("train")]
             [<State.FINISHED: 'finished'>, <State.FINISHED: 'finished'>]
         """
-        return [Run(self.home, run.id) for run in store.list_runs(self.home, kind)]
+        found = [Run(self.home, run.id) for run in store.list_runs(self.home, kind)]
+        damaged = [Run(self.home, run_id) for run_id in store.damaged_runs(self.home)]
+        return found + [run for run in damaged if kind is None or _kind(run) == kind]
 
     def _submit(self, config: Config, beside: int = 1) -> Run:
         return Run(self.home, jobs.submit(self.home, config, beside=beside).id)
@@ -372,6 +375,14 @@ class Workspace:
         if own.state() is not store.State.FINISHED:
             own.result()
         return own
+
+
+def _kind(run: store.Run) -> str:
+    """The kind of a run; empty where its folder is too damaged to tell."""
+    try:
+        return run.kind
+    except ErsatzError:
+        return ""
 
 
 def _name_of(dataset: Dataset | str) -> str:

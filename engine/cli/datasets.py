@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from engine.cli.follow import follow_to_end
 from engine.cli.options import with_options
-from engine.cli.output import Detach, Json, console, show, table
+from engine.cli.output import Detach, Json, console, notices, show, table
 from engine.configs import ImportConfig
 from engine.datasets import editing, seal
-from engine.datasets.dataset import SPLITS, Dataset, how_to_freeze, list_datasets
+from engine.datasets.dataset import SPLITS, Dataset, damaged_datasets, how_to_freeze, list_datasets
 from engine.datasets.folds import make_folds
 from engine.datasets.positive_class import positive_of, sentence_on
 from engine.datasets.previewing import preview
-from engine.jobs.dataset_removal import remove, uses_of
+from engine.jobs.dataset_removal import remove, remove_damaged, uses_of
 from engine.jobs.submit import submit
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
@@ -208,7 +209,15 @@ def delete(
     as_json: Json = False,
 ) -> None:
     """Delete a data set that no run works on, after saying who uses it."""
-    dataset = Dataset.open(Home.from_environment(), name)
+    home = Home.from_environment()
+    if damage := damaged_datasets(home).get(name):
+        notices.print(damage, soft_wrap=True, markup=False)
+        if not yes:
+            typer.confirm(f"Delete the damaged data set {name}?", abort=True)
+        remove_damaged(home, name)
+        show({"deleted": name}, as_json, f"Data set {name} is deleted.")
+        return
+    dataset = Dataset.open(home, name)
     uses = uses_of(dataset)
     if not as_json:
         for sentence in uses.sentences():
@@ -222,14 +231,23 @@ def delete(
 @app.command("list")
 def list_(as_json: Json = False) -> None:
     """List the data sets of the home."""
-    datasets = list_datasets(Home.from_environment())
-    rows = [
-        [d.name, len(d.rows()), ", ".join(d.classes), f"{d.size}x{d.size} {d.mode}", "frozen" if d.frozen else "open"]
-        for d in datasets
-    ]
+    home = Home.from_environment()
+    values, rows, damaged = [], [], damaged_datasets(home)
+    for d in list_datasets(home):
+        try:
+            form = [len(d.rows()), ", ".join(d.classes), f"{d.size}x{d.size} {d.mode}"]
+            values.append(_values(d))
+        except ErsatzError as error:  # in the middle of its manifest, say
+            if d.path.is_dir():  # else it was just deleted
+                damaged[d.name] = str(error)
+            continue
+        rows.append([d.name, *form, "frozen" if d.frozen else "open"])
+    for name, sentence in damaged.items():
+        values.append({"name": name, "path": str(home.dataset(name)), "damaged": sentence})
+        rows.append([name, "", "", "", f"damaged: {escape(sentence)}"])
     empty = "There is no data set yet; `python -m engine dataset import PATH --name NAME` makes one."
     listing = table("", ["name", "images", "classes", "form", "split"], rows) if rows else empty
-    show([_values(dataset) for dataset in datasets], as_json, listing)
+    show(values, as_json, listing)
 
 
 def _values(dataset: Dataset) -> dict[str, Any]:

@@ -10,14 +10,20 @@ import tempfile
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Literal
 
 import psutil
+from rich.markup import escape
 
+from engine.cli.output import show, table
 from engine.cli.serve import people_sign_in, port_is_free
 from engine.gpus import visible
+from engine.jobs.error_report import report
+from engine.jobs.home_repair import repair_home
 from engine.store import disk
 from engine.store.errors import ErsatzError
+from engine.store.files import write_bytes
 from engine.store.home import Home
 from engine.store.roles import TEAM_FILE, read_team
 
@@ -44,6 +50,23 @@ def examine(home: Home, port: int) -> list[Check]:
         _port(port),
         _sign_in(home),
     ]
+
+
+def mend_home(home: Home, dry_run: bool, as_json: bool) -> bool:
+    """Say what crashes left and what was done about it; whether all is as it should be now."""
+    found = repair_home(home, dry_run)
+    rows = [[("would mend" if dry_run else "mended") if each.mended else "left", each.what] for each in found]
+    cells = [[*row, escape(each.sentence)] for row, each in zip(rows, found, strict=True)]
+    show(
+        [asdict(each) for each in found], as_json, table("", ["", "what", "found"], cells) if cells else "All is well."
+    )
+    return all(each.mended for each in found) and not (dry_run and found)
+
+
+def pack_report(home: Home, path: Path, as_json: bool) -> None:
+    """Write a report on what went wrong to a file outside of the home."""
+    write_bytes(path, report(home))
+    show({"path": str(path)}, as_json, f"{escape(str(path))}: look through it before you send it.")
 
 
 def as_values(checks: list[Check]) -> list[dict[str, Any]]:

@@ -41,6 +41,7 @@ from engine.publications.presets import PRESETS, SIZES, preset, usual_size
 from engine.store.errors import ErsatzError
 from engine.store.home import Home, is_checkout
 from engine.store.runs import Run
+from engine.store.unknown_errors import of_the_disk, recorded
 from engine.sweep.extension import extended
 from engine.sweep.foresight import foreseen
 from engine.sweep.power import foretold
@@ -67,6 +68,9 @@ app.add_typer(explore.app, name="explore")
 app.add_typer(review.app, name="review")
 app.add_typer(sweeps.plan_app, name="plan")
 
+EXIT_UNKNOWN = 70
+"""For an error that Ersatz does not know, as BSD's sysexits.h has it."""
+
 Port = Annotated[int, typer.Option(help="Port of the dashboard.")]
 PresetName = Annotated[str, typer.Option("--preset", help=f"Start from the settings of {', '.join(PRESETS)}.")]
 
@@ -77,10 +81,23 @@ def main() -> None:
         _say_new_home()
         app(prog_name=_own_name())
     except ErsatzError as error:
-        if "--json" in sys.argv:
-            print(json.dumps({"error": str(error)}))
-        notices.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        _say_error(error)
         sys.exit(error.exit_code)
+    except Exception as error:
+        if known := of_the_disk(error):
+            _say_error(known)
+            sys.exit(known.exit_code)
+        sentence, path = recorded(Home.from_environment(), error, f"On the command line: {' '.join(sys.argv[1:])}")
+        where = f"The stack trace is in {path}" if path else "Its stack trace could not be kept"
+        _say_error(f"{sentence} {where}; `{_own_name()} doctor --report FILE.zip` packs a report, without names.")
+        sys.exit(EXIT_UNKNOWN)
+
+
+def _say_error(error: object) -> None:
+    """One sentence on stderr, and for scripts as JSON on stdout."""
+    if "--json" in sys.argv:
+        print(json.dumps({"error": str(error)}))
+    notices.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
 
 
 def _own_name() -> str:
@@ -99,9 +116,28 @@ def _say_new_home() -> None:
 
 
 @app.command()
-def doctor(port: Port = 8501, as_json: Json = False) -> None:
-    """Check this machine: Python, packages, devices, home, disk, port."""
-    from engine.cli.doctor import as_values, examine
+def doctor(
+    port: Port = 8501,
+    home: Annotated[
+        bool, typer.Option("--home", help="Find what crashes left in the home, mend it, and name what cannot be.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="With --home: only say what would be done.")] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.zip", help="Pack versions, stack traces and settings, without images and names."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Check this machine: Python, packages, devices, home, disk, port; or, with --home, what is in the home."""
+    from engine.cli.doctor import as_values, examine, mend_home, pack_report
+
+    if report is not None:
+        pack_report(Home.from_environment(), report, as_json)
+        return
+    if home or dry_run:
+        if not mend_home(Home.from_environment(), dry_run, as_json):
+            raise typer.Exit(1)
+        return
 
     checks = examine(Home.from_environment(), port)
     rows = [[check.state, check.name, check.found] for check in checks]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from engine.cli.output import Json, notices, show, table
 from engine.configs import SweepConfig
@@ -12,12 +15,15 @@ from engine.jobs import submit as jobs
 from engine.jobs.deletion_impact import deletion_impact
 from engine.jobs.kinds import parse_config
 from engine.jobs.queue import waiting
+from engine.store.about import About, change_about, change_tags
 from engine.store.about import about as said_of
-from engine.store.about import change_about, change_tags
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
-from engine.store.runs import Run, State, list_runs
+from engine.store.runs import Run, State, Status, damaged_runs, each, list_runs
 from engine.sweep.standing import standing_of
+
+SHOWN = ("stage", "done", "total", "unit", "device", "error", "alarms", "result")
+LOG_LINES, LOG_BYTES = 15, 20_000
 
 RunId = Annotated[str, typer.Argument(metavar="RUN")]
 
@@ -32,23 +38,33 @@ def runs(
     """List the runs, or show one with the end of its log."""
     home = Home.from_environment()
     if run_id:
-        run = named_run(run_id)
+        run = Run(home, run_id)
+        if damage := run.damage():
+            values = damaged_values(run, damage)
+            text = "\n".join(f"{key}: {value}" for key, value in values.items())
+            advice = f"Delete it with `python -m engine delete {run_id}`, or restore the file from a backup."
+            show({**values, "log": log_end(run)}, as_json, escape(f"{text}\n\n{advice}"))
+            return
         values = run_values(run)
-        log = "\n".join(run.log_path.read_text().splitlines()[-15:])
+        log = log_end(run)
         lines = "\n".join(f"{key}: {value}" for key, value in values.items())
         told = {"test_set": standing} if (standing := history(run)) else {}
         lines += "".join(f"\n{sentence}" for sentence in standing)
-        show({**values, **told, "log": log}, as_json, f"{lines}\n\n{log}")
+        show({**values, **told, "log": log}, as_json, escape(f"{lines}\n\n{log}"))
         return
     listed = [
         values
-        for values in map(run_values, list_runs(home, kind or None))
+        for _, values in each(list_runs(home, kind or None), run_values)
         if (archived or not values["archived"]) and (not tag or tag in values["tags"])
     ]
+    if not tag:
+        damaged = (damaged_values(Run(home, name), sentence) for name, sentence in damaged_runs(home).items())
+        listed += [values for values in damaged if kind in ("", values["kind"])]
     titled = any(values["title"] for values in listed)
     columns = ["run", *(["title"] if titled else []), "kind", "state", "progress", ""]
     rows = [
-        [v["run"], *([v["title"]] if titled else []), v["kind"], v["state"], _progress(v), v["error"]] for v in listed
+        [v["run"], *([v["title"]] if titled else []), v["kind"], v["state"], _progress(v), escape(v["error"])]
+        for v in listed
     ]
     empty = "No run passes this filter." if kind or tag else "There is no run yet; `python -m engine demo` makes some."
     show(listed, as_json, table("", columns, rows) if rows else empty)
@@ -105,7 +121,9 @@ def delete(
     as_json: Json = False,
 ) -> None:
     """Delete a run's folder with everything in it, after saying what that means."""
-    run = named_run(run_id)
+    run = Run(Home.from_environment(), run_id)
+    if damage := run.damage():
+        notices.print(damage, soft_wrap=True, markup=False)
     if not yes:
         meaning = deletion_impact(run.home, [run])
         for sentence in meaning.lost:
@@ -131,17 +149,39 @@ def named_run(run_id: str, *kinds: str) -> Run:
     return run
 
 
+def damaged_values(run: Run, sentence: str) -> dict[str, Any]:
+    """The same of a run that is damaged, as far as it can be told; the error says what is wrong."""
+    values: dict[str, Any] = {"run": run.id, "kind": "", "state": str(State.DAMAGED), "path": str(run.path)}
+    with suppress(ErsatzError):
+        values["kind"] = run.kind
+    plain = Status(error=sentence).plain()
+    said = {"title": "", "tags": [], "archived": False, "owner": ""}
+    return values | said | {name: plain[name] for name in SHOWN}
+
+
+def log_end(run: Run) -> str:
+    """The last lines of the log; empty when there is none."""
+    try:
+        with run.log_path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - LOG_BYTES))
+            return "\n".join(file.read().decode(errors="replace").splitlines()[-LOG_LINES:])
+    except OSError:
+        return ""
+
+
 def run_values(run: Run) -> dict[str, Any]:
     """What a run is and how it stands, as plain values."""
     status = run.status()
     values = {"run": run.id, "kind": run.kind, "state": str(run.state_of(status)), "path": str(run.path)}
-    shown = ("stage", "done", "total", "unit", "device", "error", "alarms", "result")
     plain = status.plain()
-    return values | _said(run) | {name: plain[name] for name in shown}
+    return values | _said(run) | {name: plain[name] for name in SHOWN}
 
 
 def _said(run: Run) -> dict[str, Any]:
-    said = said_of(run)
+    try:
+        said = said_of(run)
+    except ErsatzError:  # it never changes a result, and `about` says what is wrong with it
+        said = About()
     return {"title": said.title, "tags": list(said.tags), "archived": said.archived, "owner": said.owner}
 
 

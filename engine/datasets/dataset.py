@@ -7,6 +7,7 @@ import io
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,10 +23,11 @@ from engine.datasets.dataset_info import DatasetInfo, Frozen, Mode
 from engine.datasets.leaking_parts import leak_between_parts
 from engine.datasets.manifest import usable
 from engine.store.csv_cells import read_table, write_table
+from engine.store.deleting import listed
 from engine.store.errors import ErsatzError
 from engine.store.files import replacing
 from engine.store.hashing import sha256_value
-from engine.store.home import Home
+from engine.store.home import NAME_PATTERN, Home
 
 SPLITS = ("train", "valid", "test")
 COLUMNS = (
@@ -59,7 +61,7 @@ class Dataset:
     def open(home: Home, name: str) -> Dataset:
         """The data set of that name; an `ErsatzError` when it is absent or damaged."""
         path = home.dataset(name)
-        if not (path / "dataset.json").is_file():
+        if not _is_there(path):
             known = ", ".join(dataset.name for dataset in list_datasets(home))
             raise ErsatzError(
                 f"There is no data set {name} in {home.datasets}; "
@@ -247,17 +249,57 @@ class Dataset:
 
 
 def list_datasets(home: Home) -> list[Dataset]:
-    """All data sets of the home by name; folders that are none, or damaged, are passed over."""
-    if not home.datasets.is_dir():
-        return []
+    """All data sets of the home that are whole, by name; `damaged_datasets` has the others."""
     found = []
-    for path in sorted(home.datasets.iterdir()):
-        if not path.name.startswith(".") and (path / "dataset.json").is_file():
-            try:
-                found.append(Dataset.open(home, path.name))
-            except ErsatzError:
-                continue
+    for path in _folders(home):
+        with suppress(ErsatzError):
+            _require_header(path)
+            found.append(Dataset.open(home, path.name))
     return found
+
+
+def damaged_datasets(home: Home) -> dict[str, str]:
+    """What is wrong with each data set that cannot be opened, in a sentence, by name.
+
+    Of a manifest its first line alone is looked at, since lists are made often.
+    """
+    found = {}
+    for path in _folders(home):
+        try:
+            _require_header(path)
+            DatasetInfo.read(path / "dataset.json")
+        except ErsatzError as error:
+            if path.is_dir():  # else it was just deleted
+                found[path.name] = str(error)
+    return found
+
+
+def _folders(home: Home) -> list[Path]:
+    """Every folder that is, or was, a data set."""
+    return [path for path in listed(home.datasets) if NAME_PATTERN.fullmatch(path.name) and path.is_dir()]
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return (path / "dataset.json").exists() or (path.is_dir() and any(path.iterdir()))
+    except OSError:  # it must not be looked into, which opening it says
+        return True
+
+
+def _require_header(path: Path) -> None:
+    """Raise `ErsatzError` unless the manifest in a folder begins as one does."""
+    manifest = path / "manifest.csv"
+    try:
+        with manifest.open(encoding="utf-8") as file:
+            names = file.readline(100_000).rstrip("\n").split(",")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise ErsatzError(f"{manifest} cannot be read ({reason}); {_ADVICE}") from error
+    if missing := [name for name in COLUMNS if name not in names]:
+        raise ErsatzError(f"{manifest} lacks the column {missing[0]}; {_ADVICE}")
+
+
+_ADVICE = "restore it from a backup, or delete the data set and import it again."
 
 
 def fingerprint_of(manifest: pd.DataFrame, info: DatasetInfo) -> str:

@@ -16,7 +16,7 @@ from engine.store import ledger
 from engine.store.hashing import sha256_value
 from engine.store.home import Home
 from engine.store.ledger import Event
-from engine.store.runs import Run, list_runs
+from engine.store.runs import Run, each, list_runs
 
 TEST_FILE = "test_images.csv"
 """Of a sweep's folder: the images it tests on. Written after the reading is in the ledger, so that one without a line
@@ -92,8 +92,11 @@ def own_images(run: Run) -> frozenset[str]:
     path = run.path / TEST_FILE
     if not path.is_file():
         return frozenset()
-    with path.open(newline="") as file:
-        return frozenset(row["sha256"] for row in csv.DictReader(file) if row.get("synthetic", "0") in ("0", ""))
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return frozenset(row["sha256"] for row in csv.DictReader(file) if row.get("synthetic", "0") in ("0", ""))
+    except (OSError, ValueError, KeyError, csv.Error):  # damaged: the ledger knows of every sweep of today by itself
+        return frozenset()
 
 
 def _by_run(events: list[Event]) -> dict[str, list[Event]]:
@@ -107,12 +110,15 @@ def _by_run(events: list[Event]) -> dict[str, list[Event]]:
 def _found(home: Home, known: set[str]) -> list[tuple[Event, frozenset[str]]]:
     """Readings of sweeps whose folder has test images and that are not `known`, as events without their test set."""
     missing = [run for run in list_runs(home, "sweep") if run.id not in known]
-    pairs = [(run, images) for run in missing if (images := own_images(run))]
+    pairs = [(facts, images) for run, facts in each(missing, _facts_of) if (images := own_images(run))]
     return [
-        ({"event": "reading", "time": run.status().created, **_facts(run, run.config())}
-         | {"fold": None, "plan": "", "found": True}, images)
-        for run, images in pairs
-    ]  # fmt: skip
+        ({"event": "reading", "time": facts["submitted"], **facts} | {"fold": None, "plan": "", "found": True}, images)
+        for facts, images in pairs
+    ]
+
+
+def _facts_of(run: Run) -> dict[str, Any]:
+    return _facts(run, run.config())
 
 
 def _facts(run: Run, config: dict[str, Any]) -> dict[str, Any]:

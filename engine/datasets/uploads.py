@@ -6,17 +6,19 @@ import hashlib
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
 from engine.datasets.reading.pictures.files import PICTURE_ENDINGS
 from engine.store import disk
+from engine.store.deleting import listed
 from engine.store.errors import ErsatzError
 from engine.store.files import new_folder
 from engine.store.hashing import sha256_value
 from engine.store.home import Home
 from engine.store.read_only import refuse_writing
-from engine.store.runs import list_runs
+from engine.store.runs import Run, each, list_runs
 
 FOLDER = "uploads"
 ARCHIVES = (".zip", ".npz")
@@ -88,21 +90,33 @@ def safe_name(name: str) -> str:
     return last
 
 
-def remove_old_uploads(home: Home) -> None:
-    """Remove uploads whose reader has finished, and those that no run is using since a day."""
+def remove_old_uploads(home: Home, dry_run: bool = False) -> list[Path]:
+    """Remove uploads whose reader has finished, and those that no run is using since a day; returns them.
+
+    A `dry_run` only says which these are.
+    """
     uploads = home.root / FOLDER
-    refuse_writing(uploads)
+    if not dry_run:
+        refuse_writing(uploads)
+    gone: list[Path] = []
     if not uploads.is_dir():
-        return
+        return gone
     readers = [
-        (run, str(run.config().get(field, ""))) for kind, field in READERS.items() for run in list_runs(home, kind)
+        (run, str(config.get(field, "")))
+        for kind, field in READERS.items()
+        for run, config in each(list_runs(home, kind), Run.config)
     ]
-    for folder in uploads.iterdir():
-        states = [run.state() for run, source in readers if Path(source).is_relative_to(folder)]
+    for folder in listed(uploads):
+        of_folder = [run for run, source in readers if Path(source).is_relative_to(folder)]
+        states = [state for _, state in each(of_folder, Run.state)]
         if any(state.is_active for state in states):
             continue
-        if "finished" in states or time.time() - folder.stat().st_mtime > KEPT_SECONDS:
-            disk.remove_tree(folder)
+        with suppress(OSError):  # another server has just removed it
+            if "finished" in states or time.time() - folder.stat().st_mtime > KEPT_SECONDS:
+                gone.append(folder)
+    for folder in () if dry_run else gone:
+        disk.remove_tree(folder)
+    return gone
 
 
 def _check(files: Sequence[Upload], names: list[str], suffixes: tuple[str, ...]) -> None:

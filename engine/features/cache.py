@@ -10,9 +10,10 @@ The file is safe to delete.
 from __future__ import annotations
 
 import errno
+import logging
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,17 +23,26 @@ from engine.features.backbones import BATCH, Backbone
 from engine.features.classical import view_seed
 from engine.store import disk
 from engine.store.errors import ErsatzError
-from engine.store.files import disk_errors
+from engine.store.files import disk_errors, set_aside
 from engine.store.hashing import sha256_value
 from engine.store.home import Home
+from engine.store.locks import FileLock
 from engine.store.progress import Progress, Report, ShouldStop, never, silent
 
 STEP = 4 * BATCH
 WAIT_S = 60.0
+DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
+"""Of a file that is no cache: half of one, something else, or one with other tables."""
+
+logger = logging.getLogger(__name__)
 
 
 class Interrupted(Exception):
     """The run was asked to stop while features were computed; what was computed stays in the cache."""
+
+
+class _Damaged(ErsatzError):
+    """The file is no cache, or half of one."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +72,21 @@ class FeatureCache:
         `policy` of classical augmentation says, when `views` is above 0.
         Raises `Interrupted` when `should_stop` says so; `report` counts images (or views).
         """
+        try:
+            return self._features(images, hashes, views, report, should_stop, policy)
+        except _Damaged:
+            self._set_aside()
+            return self._features(images, hashes, views, report, should_stop, policy)
+
+    def _features(
+        self,
+        images: np.ndarray,
+        hashes: Sequence[str],
+        views: int,
+        report: Report,
+        should_stop: ShouldStop,
+        policy: str,
+    ) -> np.ndarray:
         seeds = [view_seed(sha, view, policy) for sha in hashes for view in range(views)]
         per_image = max(1, views)
         keys = (
@@ -85,12 +110,23 @@ class FeatureCache:
                 fresh = {keys[row]: value for row, value in zip(rows, values, strict=True)}
                 with db:  # one transaction
                     db.executemany(
-                        "INSERT OR IGNORE INTO features VALUES (?, ?)", [(k, v.tobytes()) for k, v in fresh.items()]
+                        "INSERT OR REPLACE INTO features VALUES (?, ?)", [(k, v.tobytes()) for k, v in fresh.items()]
                     )
                 known.update(fresh)
         for row, key in enumerate(keys):
             out[row] = known[key]
         return out.reshape(len(images), views, -1) if views else out
+
+    def _set_aside(self) -> None:
+        """Give a damaged file another name, unless another process has just done so; what was in it is made again."""
+        with FileLock(self.home.locks / f"features-{self.path.stem}"):
+            with suppress(_Damaged), self._open() as db:
+                if db.execute("PRAGMA quick_check(1)").fetchone() == ("ok",):
+                    return
+            aside = set_aside(self.path)
+            for suffix in ("-wal", "-shm"):
+                disk.remove(self.path.with_name(self.path.name + suffix))
+            logger.warning(f"The feature cache {self.path} was damaged and is kept as {aside.name}; it is made again.")
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
@@ -99,14 +135,17 @@ class FeatureCache:
             try:
                 with closing(self._connect()) as db:
                     yield db
-            except sqlite3.OperationalError as error:
-                if "full" not in str(error):
-                    raise
-                raise OSError(errno.ENOSPC, "disk full") from error
             except sqlite3.DatabaseError as error:
+                if "full" in str(error):
+                    raise OSError(errno.ENOSPC, "disk full") from error
+                if self.path.is_dir() or getattr(error, "sqlite_errorcode", None) in DAMAGED:
+                    raise _Damaged(
+                        f"The feature cache {self.path} is damaged ({error}); a SQLite file was expected. "
+                        "Delete it and start again: it is computed anew."
+                    ) from error
                 raise ErsatzError(
-                    f"The feature cache {self.path} is damaged ({error}); a SQLite file was expected. "
-                    "Delete it and start again: it is computed anew."
+                    f"The feature cache {self.path} cannot be used ({error}); a file that can be written is expected. "
+                    "Mend its permissions, or end the program that holds it, and start again."
                 ) from error
 
     def _connect(self) -> sqlite3.Connection:
@@ -121,5 +160,6 @@ class FeatureCache:
             part = keys[start : start + 500]
             marks = ",".join("?" * len(part))
             for key, value in db.execute(f"SELECT key, value FROM features WHERE key IN ({marks})", part):
-                known[key] = np.frombuffer(value, np.float32)
+                if isinstance(value, bytes) and len(value) == 4 * self.backbone.dim:
+                    known[key] = np.frombuffer(value, np.float32)
         return known

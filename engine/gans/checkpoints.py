@@ -9,6 +9,7 @@ images seen.
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 
 from engine.configs import TrainConfig
 from engine.configs.gans import gan_named
+from engine.gans.checksums import differing, summed
 from engine.gans.fitting import Misfit, fitting_network
 from engine.gans.image_spec import ImageSpec
 from engine.gans.snapshots import NAMES, images_seen, list_snapshots, snapshot_path
@@ -35,20 +37,47 @@ KEEP_GENERATORS = 16
 
 
 def save_snapshot(run_path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> Path:
-    """Write a snapshot for `metadata["images_seen"]`; of all but the newest `KEEP` only G_ema stays."""
+    """Write a snapshot for `metadata["images_seen"]`; of those before the newest `KEEP` whole ones only G_ema stays.
+
+    Nothing is removed before the new one is on the disk and was read back.
+    """
     path = snapshot_path(run_path, metadata["images_seen"])
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with replacing(path) as temporary:
-        save_file(tensors, temporary, {"ersatz": json.dumps({"format": FORMAT, **metadata})})
+        save_file(tensors, temporary, {"ersatz": json.dumps(summed({"format": FORMAT, **metadata}, tensors))})
+    if not is_whole(path):
+        raise _damaged(path, "it is not what was just written; look at the health of the disk")
     thin_out(run_path)
     return path
 
 
 def thin_out(run_path: Path) -> None:
-    """Leave the newest `KEEP` snapshots whole, and of those before them the averaged generator."""
-    for old in list_snapshots(run_path)[KEEP:]:
-        _keep_generator(run_path, old)
-        disk.remove(old)
+    """Leave the newest `KEEP` snapshots that can be resumed from, and of those before them the averaged generator."""
+    whole = 0
+    for path in list_snapshots(run_path):
+        if whole >= KEEP:
+            _keep_generator(run_path, path)
+            disk.remove(path)
+        elif is_whole(path):
+            whole += 1
+
+
+def is_whole(path: Path) -> bool:
+    """Whether all of a snapshot can be read; read once, and again when the file has changed."""
+    try:
+        facts = path.stat()
+        return _is_whole(path, facts.st_mtime_ns, facts.st_size, facts.st_ino)
+    except OSError:
+        return False
+
+
+@lru_cache(64)
+def _is_whole(path: Path, *stamp: int) -> bool:
+    try:
+        load_snapshot(path)
+    except ErsatzError:
+        return False
+    return True
 
 
 def _keep_generator(run_path: Path, snapshot: Path) -> None:
@@ -61,7 +90,7 @@ def _keep_generator(run_path: Path, snapshot: Path) -> None:
     except ErsatzError:  # damaged, and to be dropped anyway
         return
     with replacing(run_path / "generators" / snapshot.name) as temporary:
-        save_file(tensors, temporary, {"ersatz": json.dumps(metadata)})
+        save_file(tensors, temporary, {"ersatz": json.dumps(summed(metadata, tensors))})
     kept = sorted((run_path / "generators").glob(NAMES))
     while len(kept) > KEEP_GENERATORS:
         seen = [images_seen(path) for path in kept]
@@ -102,10 +131,13 @@ def _read(path: Path, prefix: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
                     f"{path} is a safetensors file, but not a snapshot of this program's training; "
                     "expected a network-*.safetensors from the snapshots folder of a training run. Choose another."
                 )
-            return {name: file.get_tensor(name) for name in file.keys() if name.startswith(prefix)}, metadata  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in file.keys() if name.startswith(prefix)}  # noqa: SIM118
+        if wrong := differing(metadata, tensors):
+            raise _damaged(path, f"the checksum of {wrong} is another")
+        return tensors, metadata
     except FileNotFoundError as error:
         raise ErsatzError(f"{path} is missing; expected a snapshot of a training run. Choose another one.") from error
-    except (SafetensorError, OSError, ValueError, RecursionError) as error:
+    except (SafetensorError, OSError, ValueError, RecursionError, AttributeError) as error:
         raise _damaged(path, str(error)) from error
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from torch.utils.tensorboard import SummaryWriter
 
 from engine.gans.distributed import is_first
+from engine.store.repair import tell
 from engine.store.runs import Run
 
 
@@ -26,7 +27,8 @@ class Recording:
 
     def _begin(self, images_seen: int) -> None:
         if is_first():
-            self.run.keep_metrics(lambda row: round(row["kimg"] * 1000) <= images_seen)
+            if damage := self.run.keep_metrics(lambda row: round(row["kimg"] * 1000) <= images_seen):
+                tell(self.run, self.run.metrics_path.name, damage)
             self.rows, _ = self.run.read_metrics()
             self.events = SummaryWriter(str(self.run.path / "events"), purge_step=images_seen + 1)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from dataclasses import dataclass
 
 import torch
@@ -11,14 +12,16 @@ import torch
 from engine.configs import TrainConfig
 from engine.gans.checkpoints import load_snapshot, save_snapshot
 from engine.gans.distributed import first_decides, is_first
-from engine.gans.snapshots import latest_snapshot, list_snapshots
+from engine.gans.snapshots import images_seen, latest_snapshot, list_snapshots
 from engine.gans.trainers import Trainer
 from engine.store.errors import ErsatzError
-from engine.store.runs import Run
+from engine.store.repair import tell
+from engine.store.runs import Alarm, Run
 
 logger = logging.getLogger(__name__)
 
 LEARNING_RATES = ("G.optimizer.lr", "D.optimizer.lr")
+RETURN = re.compile(r"return-(\d+)-after-explosion")
 MOST_RETURNS = 3
 """Returns to a snapshot before a training that keeps exploding is given up."""
 
@@ -36,13 +39,16 @@ class Position:
 def resume(run: Run, trainer: Trainer, digest: str) -> Position | None:
     """Load the newest snapshot that can be read; None without any.
 
-    A damaged snapshot is passed over with a line in the log; one of other settings is an `ErsatzError`.
+    A damaged snapshot is passed over with an alarm; one of other settings is an `ErsatzError`. So is, while there is an
+    older one, a snapshot whose rows of metrics were lost: from the older one on they are made again.
     """
-    for path in list_snapshots(run.path):
+    recorded = images_recorded(run)
+    for path in sorted(list_snapshots(run.path), key=lambda path: images_seen(path) > recorded):  # which is stable
         try:
             tensors, metadata = load_snapshot(path)
         except ErsatzError as error:
-            logger.warning(f"Passing over a snapshot: {error}")
+            if is_first():
+                tell(run, path.name, f"Passing over a snapshot: {error}")
             continue
         if metadata["config_sha256"] != digest:
             raise ErsatzError(
@@ -58,6 +64,15 @@ def resume(run: Run, trainer: Trainer, digest: str) -> Position | None:
             ) from error
         return Position(metadata["images_seen"], metadata["seconds"], metadata.get("returns", 0))
     return None
+
+
+def images_recorded(run: Run) -> int:
+    """Up to how many images the rows of metrics are whole. They are on the disk before a snapshot is."""
+    rows, _ = run.read_metrics()
+    try:
+        return round(rows[-1]["kimg"] * 1000) if rows else 0
+    except (KeyError, TypeError):
+        return 0
 
 
 def exploded(meters: dict[str, float], trainer: Trainer) -> list[str]:
@@ -81,7 +96,23 @@ def go_back(run: Run, config: TrainConfig, trainer: Trainer, digest: str, broken
     first_decides(True)  # the other ranks wait until the snapshot is written
     found = resume(run, trainer, digest)
     assert found is not None, "it was just written"
+    if is_first():
+        keep_alarms(run, found)
     return found
+
+
+def keep_alarms(run: Run, at: Position) -> None:
+    """Keep the alarms of what a training that goes on from `at` keeps; it raises the later ones again.
+
+    A return belongs to the snapshot that counts it, and was noticed further on.
+    """
+
+    def holds(alarm: Alarm) -> bool:
+        if found := RETURN.fullmatch(alarm.name):
+            return int(found[1]) <= at.returns
+        return alarm.kimg is None or round(alarm.kimg * 1000) <= at.images_seen
+
+    run.keep_alarms(holds)
 
 
 def _slow_down(run: Run, config: TrainConfig, broken: list[str], at: Position) -> None:
@@ -93,12 +124,13 @@ def _slow_down(run: Run, config: TrainConfig, broken: list[str], at: Position) -
         tensors, metadata = load_snapshot(snapshot)
         for name in LEARNING_RATES:
             tensors[name] = tensors[name] / 2
-        save_snapshot(run.path, tensors, {**metadata, "seconds": at.seconds, "returns": at.returns + 1})
         sentence = (
             f"{happened} It went on from {snapshot.name} with half the learning rates, for the {at.returns + 1}. of at "
             f"most {MOST_RETURNS} times; if this repeats, train with a larger gamma or batch."
         )
+        # First the alarm: killed between the two, the training drops it and explodes again.
         run.raise_alarm(f"return-{at.returns + 1}-after-explosion", sentence, kimg=kimg)
+        save_snapshot(run.path, tensors, {**metadata, "seconds": at.seconds, "returns": at.returns + 1})
         logger.warning(sentence)
         return
     kept = f"The last good snapshot is {snapshot.name}" if snapshot else "There is no snapshot yet"

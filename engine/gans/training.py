@@ -26,7 +26,7 @@ from engine.gans.grids import fixed_latents, save_grid, to_bytes
 from engine.gans.image_spec import ImageSpec
 from engine.gans.init_source import TRAINING_FILE, Started
 from engine.gans.metrics_log import Recording
-from engine.gans.resuming import Position, exploded, go_back, resume
+from engine.gans.resuming import Position, exploded, go_back, keep_alarms, resume
 from engine.gans.trainers import Trainer, make_trainer
 from engine.gans.validation_logits import HeldOut
 from engine.gans.watch import Watch
@@ -92,6 +92,7 @@ def _train(
     take_from_first(trainer.state().values())
     total, tick_images = length(config, len(images))
     if is_first():
+        keep_alarms(run, at)
         run.update(device=describe(device) + (f" x {world()}" if world() > 1 else ""))  # until now its slot's name
         thin_out(run.path)  # it may have been killed between a snapshot and the removal of older ones
         known = dict.fromkeys([*images.sha256, *(origin.training_images if origin else [])])

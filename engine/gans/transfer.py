@@ -11,6 +11,7 @@ Without a discriminator in the file D begins untrained, and without G the averag
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from engine.gans.nvidia_pkl.nvidia import read_networks
 from engine.gans.stylegan2.architecture import Architecture
 from engine.store.errors import ErsatzError
 from engine.store.files import read_json, write_json
+from engine.store.repair import whole
 from engine.store.runs import Run
 
 logger = logging.getLogger(__name__)
@@ -54,7 +56,9 @@ def begin(run: Run, config: StyleganConfig, networks: Mapping[str, nn.Module], f
     if not config.start_from:
         return None
     if not fresh:
-        return Started(**read_json(run.path / START_FILE))
+        if kept := whole(run, run.path / START_FILE, lambda path: Started(**read_json(path))):
+            return kept
+        networks = {name: copy.deepcopy(network) for name, network in networks.items()}  # these have trained since
     started = start_players(networks, resolve_start(run.home, config.start_from, config.start_sha256))
     if is_first():
         write_json(run.path / START_FILE, vars(started))

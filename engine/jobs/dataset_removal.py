@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.datasets.dataset import Dataset, list_datasets
+from engine.datasets.dataset import Dataset, damaged_datasets, list_datasets
 from engine.datasets.editing import changing
 from engine.datasets.folds import fold_of
 from engine.jobs.kinds import kind_shown
-from engine.store import disk
+from engine.store.deleting import delete_folder
 from engine.store.errors import ErsatzError
-from engine.store.files import disk_errors
+from engine.store.home import Home
 from engine.store.locks import FileLock
-from engine.store.runs import Run, list_runs
+from engine.store.runs import Run, each, list_runs
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,8 @@ class Uses:
 def uses_of(dataset: Dataset) -> Uses:
     """All runs and folds that go back to this data set."""
     runs: dict[str, list[Run]] = {}
-    for run in list_runs(dataset.home):
-        if _uses(run, dataset.name):
+    for run, used in each(list_runs(dataset.home), lambda run: _uses(run, dataset.name)):
+        if used:
             runs.setdefault(run.kind, []).append(run)
     folds = [other.name for other in list_datasets(dataset.home) if fold_of(other).get("parent") == dataset.name]
     return Uses(runs, folds, _freed(dataset.path))
@@ -67,12 +68,19 @@ def remove(dataset: Dataset) -> None:
                 f"queued or running ({active[0].id}); only a data set that no run works on can be deleted. "
                 "Stop them first, or wait for their end."
             )
-        with disk_errors(path):
-            trash = path.with_name(f".{path.name}.deleted")
-            disk.remove_tree(trash)
-            disk.rename(path, trash)  # one step: no process sees half of it
-            disk.flush_folder(trash.parent)
-            disk.remove_tree(trash)
+        delete_folder(path)
+
+
+def remove_damaged(home: Home, name: str) -> None:
+    """Delete the folder of a data set that cannot be opened, unless a queued or running run names it."""
+    path = home.dataset(name)
+    with FileLock(home.locks / "submit"), FileLock(home.locks / f"dataset-{name}"):
+        if name not in damaged_datasets(home):
+            raise ErsatzError(f"The data set {name} is not damaged, or not there any more. Look at the list again.")
+        named = (run for run, used in each(list_runs(home), lambda run: _uses(run, name)) if used)
+        if active := next((run for run in named if run.state().is_active), None):
+            raise ErsatzError(f"Run {active.id} on data set {name} is still queued or running. Stop it first.")
+        delete_folder(path)
 
 
 def _uses(run: Run, name: str) -> bool:
@@ -86,8 +94,13 @@ def _uses(run: Run, name: str) -> bool:
 
 def _freed(path: Path) -> int:
     """Bytes below `path`; images that a fold shares with it stay on the disk."""
-    stats = ((Path(folder) / name).stat() for folder, _, names in os.walk(path) for name in names)
-    return sum(stat.st_size for stat in stats if stat.st_nlink == 1)
+    size = 0
+    for folder, _, names in os.walk(path):
+        for name in names:
+            with suppress(OSError):  # it went meanwhile
+                stat = (Path(folder) / name).lstat()
+                size += stat.st_size if stat.st_nlink == 1 else 0
+    return size
 
 
 def _named(count: int, what: str) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from engine.jobs.kinds import kind_shown
+from engine.store.errors import ErsatzError
 from engine.store.home import Home
-from engine.store.runs import Run, list_runs
+from engine.store.runs import Run, each, list_runs
 
 
 @dataclass(frozen=True)
@@ -24,9 +28,9 @@ class DeletionImpact:
 
 def deletion_impact(home: Home, runs: Collection[Run]) -> DeletionImpact:
     """What deleting `runs` would mean; `size` walks their folders."""
-    texts = [kind_shown(name).deletion_impact for name in dict.fromkeys(run.kind for run in runs)]
+    texts = [kind_shown(name).deletion_impact for name in dict.fromkeys(map(_kind, runs))]
     return DeletionImpact(
-        size=sum(file.lstat().st_size for run in runs for file in run.path.rglob("*") if file.is_file()),
+        size=sum(size_of(run.path) for run in runs),
         users=users_of(home, runs),
         lost=[of_kind.lost for of_kind in texts if of_kind.lost],
         stays=[of_kind.stays for of_kind in texts if of_kind.stays],
@@ -36,9 +40,23 @@ def deletion_impact(home: Home, runs: Collection[Run]) -> DeletionImpact:
 def users_of(home: Home, runs: Collection[Run]) -> list[Run]:
     """Runs outside of `runs` whose settings name one of them, newest first."""
     ids = {run.id for run in runs}
-    return [other for other in list_runs(home) if other.id not in ids and _names(other, ids)]
+    others = each((other for other in list_runs(home) if other.id not in ids), Run.config)
+    return [other for other, settings in others if any(run_id in str(settings) for run_id in ids)]
 
 
-def _names(run: Run, ids: Collection[str]) -> bool:
-    settings = str(run.config())
-    return any(run_id in settings for run_id in ids)
+def size_of(path: Path) -> int:
+    """Bytes of the files below `path`, but for what goes or must not be looked into meanwhile."""
+    size = 0
+    for folder, _, names in os.walk(path):
+        for name in names:
+            with suppress(OSError):
+                size += (Path(folder) / name).lstat().st_size
+    return size
+
+
+def _kind(run: Run) -> str:
+    """The kind of a run; empty where its folder is too damaged to tell."""
+    try:
+        return run.kind
+    except ErsatzError:
+        return ""

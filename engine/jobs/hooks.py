@@ -22,6 +22,7 @@ class Hooks:
         self._stage = ""
         self._reported = self._looked = 0.0
         self.stopping = False
+        self.orphaned = False
 
     def report(self, progress: Progress) -> None:
         """Write progress to `status.json`, a few times a second at most, and a new stage at once."""
@@ -48,6 +49,10 @@ class Hooks:
     def on_signal(self, *_: Any) -> None:
         """SIGTERM and SIGINT are requests to stop too: a machine that shuts down loses nothing."""
         self.stopping = True
+
+    def on_orphaned(self) -> None:
+        """The supervisor has died: as if a stop was requested."""
+        self.orphaned = self.stopping = True
 
 
 def sentence(error: Exception, run: Run) -> str:

@@ -41,13 +41,15 @@ from engine.jobs.commands import (
 )
 from engine.jobs.results import PipelineResult
 from engine.jobs.run_kind import ImpactTexts, RunKind, Settings
+from engine.jobs.settings_check import check_by
 from engine.projection.results import ProjectionResult
 from engine.publications.presets import step_settings
 from engine.quality.results import QualityResult, RankingResult, TrainingResult
+from engine.store.damage import CHECKS
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.plugins import import_plugins
-from engine.store.runs import Run, Status, list_runs
+from engine.store.runs import Run, Status, each, list_runs
 from engine.sweep.results import SweepResult
 
 USUAL_GAN = "dcgan"
@@ -111,8 +113,8 @@ def _refuse_taken_name(home: Home, config: ImportConfig) -> None:
             f"There is a data set {config.name} already; a new name is expected. "
             f"Choose another, or delete {home.dataset(config.name)}."
         )
-    for run in list_runs(home, "import"):
-        if run.config()["name"] == config.name and run.state().is_active:
+    for run, settings in each(list_runs(home, "import"), Run.config):
+        if settings["name"] == config.name and run.state().is_active:
             raise ErsatzError(
                 f"Run {run.id} is importing a data set {config.name} right now; a new name is expected. "
                 "Choose another, or wait for it."
@@ -356,3 +358,11 @@ _ALL = (
     ),
 )
 _TABLE = {kind.name: kind for kind in _ALL}
+
+
+def _known(name: str) -> RunKind | None:
+    import_plugins()
+    return _TABLE.get(name)
+
+
+CHECKS.append(check_by(_known))

@@ -32,7 +32,7 @@ from engine.datasets.finalize import MOVED
 from engine.datasets.folds import make_folds
 from engine.features.sources import resolve_weights
 from engine.jobs.pool_size import images_per_class, needed_classes
-from engine.jobs.prepare import prepare, prepare_sweep
+from engine.jobs.prepare import prepare_import, prepare_sweep
 from engine.jobs.results import PipelineResult
 from engine.jobs.sizing import size_of
 from engine.jobs.submit import ensure, resume, stop, trainings_by_class
@@ -209,7 +209,8 @@ def _import(pipeline: _Pipeline, settings: dict[str, Any]) -> Dataset:
         pipeline.done += 1
         dataset = Dataset.open(pipeline.home, config.name)
         _note_import(pipeline, config, dataset)
-        pipeline.note(mended=_as_it_is(dataset, config))
+        if mended := _as_it_is(dataset, config):
+            pipeline.note(mended=mended)
     else:
         child = pipeline.start(config)
         pipeline.note(imported=child.id)
@@ -228,13 +229,15 @@ def _import(pipeline: _Pipeline, settings: dict[str, Any]) -> Dataset:
 
 def _note_import(pipeline: _Pipeline, config: ImportConfig, dataset: Dataset) -> None:
     """Of a journey that is resumed, the import that it made; one that was killed at its last word says it now."""
-    made = find_runs(pipeline.home, prepare(pipeline.home, config).plain())
-    if not made:
-        return
-    pipeline.note(imported=made[0].id)
-    if made[0].state() in BROKEN and not import_changes(dataset, config):
-        with suppress(ErsatzError):  # somebody else was quicker
-            resume(made[0])
+    began = pipeline.run.status().created
+    for run in find_runs(pipeline.home, prepare_import(pipeline.home, config).plain()):
+        with suppress(ErsatzError):  # deleted meanwhile, or damaged, or somebody else was quicker to resume it
+            if run.status().created < began:
+                continue
+            pipeline.note(imported=run.id)
+            if run.state() in BROKEN and not import_changes(dataset, config):
+                resume(run)
+            return
 
 
 def _as_it_is(dataset: Dataset, config: ImportConfig) -> str:

@@ -13,6 +13,7 @@ import subprocess
 import time
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from engine.configs import PipelineConfig, SweepConfig, parse_training
@@ -25,6 +26,7 @@ from engine.store.errors import ErsatzError
 from engine.store.files import read_json, write_json
 from engine.store.home import Home
 from engine.store.processes import module_command, module_environment
+from engine.store.repair import whole
 from engine.store.runs import Run
 from engine.sweep.arms import plan
 
@@ -66,14 +68,18 @@ class Sized:
 def size_of(run: Run, config: PipelineConfig) -> Sized:
     """The size of a journey that has one (`config.size`): what was chosen before, else measured and chosen now."""
     path = run.path / FILE
-    if path.exists():
-        kept = read_json(path)
-        return Sized(kept["size"], kept["seconds"], kept["sentence"])
+    if kept := whole(run, path, _kept, "the machine is measured again"):
+        return kept
     began = time.monotonic()
     pace = measure(run.home, step_settings(config))
     sized = choose(config, pace, time.monotonic() - began)
     write_json(path, {**asdict(sized), "pace": asdict(pace)})
     return sized
+
+
+def _kept(path: Path) -> Sized:
+    kept = read_json(path)
+    return Sized(str(kept["size"]), {step: float(taken) for step, taken in kept["seconds"].items()}, kept["sentence"])
 
 
 def choose(config: PipelineConfig, pace: Pace, spent: float = 0.0) -> Sized:

@@ -112,6 +112,8 @@ def ensure(home: Home, config: Config, *, owner: str = "", beside: int = 1) -> R
 
 def resume(run: Run) -> None:
     """Go on with a stopped, cancelled, failed or interrupted run from what it had saved."""
+    if damage := run.damage():
+        raise ErsatzError(f"Run {run.id} cannot be resumed: {damage}")
     config = parse_config(run.config())
     with _starting(run.home):
         _refuse_twin(run.home, config)
@@ -153,7 +155,7 @@ def move(run: Run, position: int) -> None:
 def delete(run: Run) -> None:
     """Remove the folder of a run that is not alive."""
     with _starting(run.home):
-        if before_delete := kind_shown(run.kind).before_delete:
+        if not run.damage() and (before_delete := kind_shown(run.kind).before_delete):
             named(before_delete)(run)
         run.delete()
 
@@ -212,9 +214,9 @@ def _start(run: Run) -> None:
         raise AlreadyActive(run.id)
     try:
         run.clear_stop()
-        run.update(
-            state=State.QUEUED, started=None, ended=None, stage="", done=0.0, total=0.0, error="", alarms=(), result={}
-        )
+        # What was found out so far stays: the work itself drops what it will do again (a training its alarms past the
+        # snapshot), or writes it anew.
+        run.update(state=State.QUEUED, started=None, ended=None, stage="", done=0.0, total=0.0, error="")
         index.enqueue(run.home, run.id)
         try:
             _start_supervisor(run, lock)

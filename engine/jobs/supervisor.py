@@ -1,8 +1,9 @@
 """The small process beside every run: waits for a device, starts the worker, and records how it ended.
 
 `python -m engine.jobs.supervisor RUN [--lock DESCRIPTOR]`, started by `engine.jobs.submit` in a session of its own.
-It holds the lock of the run, and its worker inherits it: the run counts as alive until both have ended, and a worker
-whose supervisor was killed finishes on its own. It imports no torch, so that a hundred queued runs cost little.
+It holds the lock of the run, and its worker inherits it: the run counts as alive until both have ended. A worker whose
+supervisor was killed notices it and stops (see `engine.jobs.lifeline`). It imports no torch, so that a hundred queued
+runs cost little.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ def _start_worker(run: Run, slot: Slot | None, inherited: list[int]) -> subproce
             module_command("engine.jobs.worker", run.id),
             cwd=run.home.root,
             env=module_environment(environment),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,  # never written to: its end tells the worker that this process has ended
             stdout=log,
             stderr=log,
             pass_fds=() if sys.platform == "win32" else inherited,

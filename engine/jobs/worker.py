@@ -13,6 +13,7 @@ import time
 import traceback
 
 from engine.configs import Config
+from engine.jobs import lifeline
 from engine.jobs.hooks import Hooks, sentence
 from engine.jobs.kinds import kind_of, parse_config
 from engine.store.errors import ErsatzError, RunDeleted
@@ -27,8 +28,11 @@ from engine.store.runs import Run, State
 logger = logging.getLogger("engine.jobs.worker")  # not __name__: this module runs as __main__
 
 
-def work(home: Home, run_id: str) -> None:
-    """Do a run that its supervisor holds the lock of, and record how it ended."""
+def work(home: Home, run_id: str, watched: bool = False) -> None:
+    """Do a run that its supervisor holds the lock of, and record how it ended.
+
+    One that is `watched` has its supervisor at the other end of its standard input, and stops when that dies.
+    """
     run = Run(home, run_id)
     config = parse_config(run.config())
     if not is_held(run.lock_path):
@@ -39,6 +43,8 @@ def work(home: Home, run_id: str) -> None:
     hooks = Hooks(run)
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, hooks.on_signal)
+    if watched:
+        lifeline.watch(hooks.on_orphaned)
     logger.info(f"=== {time.strftime('%Y-%m-%d %H:%M:%S')} {config.plain()['kind']} {run_id}")
     clear_leftovers(run.path.rglob(".*"))
     try:
@@ -56,6 +62,9 @@ def work(home: Home, run_id: str) -> None:
             # What breaks while everything is being ended, such as the helpers of a sweep, is no failure of the run.
             state = State.STOPPED if hooks.stopping else State.FAILED
             error = sentence(failure, run)
+        if hooks.orphaned and state is State.STOPPED:
+            state, error = State.INTERRUPTED, lifeline.SENTENCE
+            lifeline.end_children()
         run.update(state=state, ended=time.time(), error=error)
         logger.info(f"=== {time.strftime('%Y-%m-%d %H:%M:%S')} {state} {error}".rstrip())
     except RunDeleted:
@@ -69,4 +78,4 @@ def do(run: Run, config: Config, report: Report, should_stop: ShouldStop) -> Out
 
 if __name__ == "__main__":
     log_to_stdout()
-    work(Home.from_environment(), sys.argv[1])
+    work(Home.from_environment(), sys.argv[1], watched=True)

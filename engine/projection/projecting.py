@@ -34,6 +34,7 @@ from engine.store import disk
 from engine.store.errors import ErsatzError
 from engine.store.files import disk_errors
 from engine.store.progress import Outcome, Progress, Report, ShouldStop, never, silent
+from engine.store.repair import tell
 from engine.store.runs import Run
 
 logger = logging.getLogger(__name__)
@@ -73,7 +74,11 @@ def _project(
     run.update(device=describe(device))
     search = Search(generator, distance, device, pixels, label, config)
     step = search.resume(run.path / STATE_FILE)
-    run.keep_metrics(lambda row: row["step"] <= step)
+    if damage := run.keep_metrics(lambda row: row["step"] <= step):
+        tell(run, run.metrics_path.name, f"{damage} The search begins again.")
+        disk.remove(run.path / STATE_FILE)
+        search, step = Search(generator, distance, device, pixels, label, config), 0
+        run.keep_metrics(lambda row: False)
     write_png(run.path / "target.png", pixels)
     logger.info(f"{distance.name} distance, {describe(device)}, from step {step} to {config.steps}")
 

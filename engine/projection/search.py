@@ -169,11 +169,16 @@ class Search:
             with safe_open(path, framework="pt") as file:
                 facts = json.loads((file.metadata() or {}).get("ersatz", "{}"))
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (SafetensorError, OSError, ValueError) as error:
+        except (SafetensorError, OSError, ValueError, RecursionError) as error:
             logger.warning(f"Begins again: {path.name} is damaged ({error}).")
             return 0
         if facts.get("config_sha256") != self.digest:
             logger.warning(f"Begins again: {path.name} was written with other settings.")
+            return 0
+        moments = [f"adam.{i}.{name}" for i in range(1 + len(self.noise)) for name in ("step", "exp_avg", "exp_avg_sq")]
+        wanted = {"w", "passed", *(f"noise.{i}" for i in range(len(self.noise))), *moments}
+        if lost := wanted - tensors.keys():
+            logger.warning(f"Begins again: {path.name} is damaged (it lacks {min(lost)}).")
             return 0
         with torch.no_grad():
             for name, variable in [("w", self.w)] + [(f"noise.{i}", plane) for i, plane in enumerate(self.noise)]:

@@ -41,6 +41,7 @@ from engine.store.errors import ErsatzError
 from engine.store.files import replacing
 from engine.store.parquet import read_parquet
 from engine.store.progress import Outcome, Progress, Report, ShouldStop, never, silent
+from engine.store.repair import whole
 from engine.store.runs import Run
 
 INFLUENCES_FILE = "influences.parquet"
@@ -119,8 +120,10 @@ def _ranking(rows: Iterable[RankedSnapshot], moved: dict[str, Moved]) -> Ranking
 def _read_moved(run: Run) -> dict[str, Moved]:
     """By snapshot; none before the first, and in rankings of earlier versions, whose snapshots are scored again."""
     path = run.path / INFLUENCES_FILE
-    if not path.is_file():
-        return {}
+    return whole(run, path, _moved_of) or {}
+
+
+def _moved_of(path: Path) -> dict[str, Moved]:
     table = read_parquet(path)
     reals = (table["of"] == "patient").to_numpy()
     return {
@@ -139,8 +142,8 @@ def _write_moved(run: Run, moved: dict[str, Moved]) -> None:
 
 
 def _read(run: Run) -> tuple[RankedSnapshot, ...]:
-    path = run.path / RANKING_FILE
-    return Ranking.read(path).snapshots if path.is_file() else ()
+    found = whole(run, run.path / RANKING_FILE, Ranking.read)
+    return found.snapshots if found else ()
 
 
 def _validation(

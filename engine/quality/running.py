@@ -32,6 +32,7 @@ from engine.store.errors import ErsatzError
 from engine.store.files import replacing
 from engine.store.parquet import read_parquet
 from engine.store.progress import Outcome, Progress, Report, ShouldStop, never, silent
+from engine.store.repair import whole
 from engine.store.runs import Run
 
 NEIGHBOURS_FILE = "neighbours.parquet"
@@ -45,7 +46,9 @@ def check_quality(run: Run, config: QualityConfig, report: Report = silent, shou
     not belong to the data set, when its generators saw validation images, or when there are too few images.
     """
     pool = Pool.open(Run(run.home, config.pool))
-    if not (run.path / SCORES_FILE).is_file():  # else all but the last step was done before
+    found = whole(run, run.path / SCORES_FILE, QualityScores.read)
+    tables = [whole(run, run.path / name, read_parquet) for name in (NEIGHBOURS_FILE, EMBEDDING_FILE)]
+    if found is None or any(table is None for table in tables):  # else all but the last step was done before
         dataset = Dataset.open(run.home, config.dataset)
         _refuse_unsound(config, dataset, pool)
         device = choose_device(config.device)

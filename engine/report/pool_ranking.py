@@ -19,7 +19,7 @@ from engine.report.sweep_comparison import read_swept, same_test
 from engine.report.tables import METRICS, Measure, show_p, show_share
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
-from engine.store.runs import Run, State, list_runs
+from engine.store.runs import Run, State, each, list_runs
 from engine.sweep.pool_ranking import Gain, PoolResult, Ranking, Task, rank_pools
 from engine.sweep.splits import named_splits
 from engine.sweep.summary_model import SUMMARY_FILE, SweepSummary
@@ -183,7 +183,7 @@ def _names(runs: Sequence[Run], configs: Sequence[SweepConfig]) -> list[str]:
 
 def _check(home: Home, pool: str) -> QualityScores | None:
     """The newest finished check of a pool."""
-    for run in list_runs(home, "quality"):
-        if run.config()["pool"] == pool and run.state() is State.FINISHED and (run.path / SCORES_FILE).is_file():
+    for run, config in each(list_runs(home, "quality"), Run.config):
+        if config["pool"] == pool and run.state() is State.FINISHED and (run.path / SCORES_FILE).is_file():
             return QualityScores.read(run.path / SCORES_FILE)
     return None

@@ -25,7 +25,7 @@ from engine.store.csv_cells import read_table
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.parquet import read_parquet
-from engine.store.runs import Run, State, Status, list_runs
+from engine.store.runs import Run, State, Status, each, list_runs
 from engine.sweep.rejudging import rejudged_of
 from engine.sweep.splits import named_splits
 from engine.sweep.standing import Standing, standing_of
@@ -234,8 +234,9 @@ def _quality(home: Home, pool: str, chosen: str) -> QualitySource | None:
 
 def _newest(home: Home, kind: str, of: str) -> dict[str, Run]:
     """The newest finished run of a kind for each value of a field of its config."""
-    finished = [run for run in list_runs(home, kind) if run.state() is State.FINISHED]
-    return {run.config()[of]: run for run in sorted(finished, key=lambda run: run.status().created)}
+    known = each(list_runs(home, kind), lambda run: (run.status(), run.config()))
+    finished = [(run, *found) for run, found in known if found[0].state is State.FINISHED]
+    return {config[of]: run for run, _, config in sorted(finished, key=lambda one: one[1].created)}
 
 
 def _generator(home: Home, run_id: str, rankings: dict[str, Run]) -> GeneratorSource:

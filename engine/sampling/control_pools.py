@@ -19,7 +19,7 @@ from engine.datasets.dataset import Dataset
 from engine.datasets.derived import link
 from engine.datasets.holding_back import held_back_rows
 from engine.sampling.pool_info import PoolInfo, PoolOrigin, PoolParent
-from engine.sampling.pools import MANIFEST_FILE, Pool, write_pool
+from engine.sampling.pools import Pool, already_made, write_pool
 from engine.store import disk
 from engine.store.errors import ErsatzError
 from engine.store.hashing import sha256_pixels
@@ -40,7 +40,7 @@ def make_control(run: Run, config: ControlPoolConfig, report: Report, should_sto
 
     Raises `ErsatzError` when there are too few images, or when the data set or the other pool has changed.
     """
-    if (run.path / MANIFEST_FILE).is_file():
+    if already_made(run):
         return "finished"
     dataset = Dataset.open(run.home, config.dataset)
     dataset.require_frozen()

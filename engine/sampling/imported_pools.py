@@ -30,7 +30,7 @@ from engine.datasets.value_range import levels_of, value_range
 from engine.datasets.watched import ImportStopped
 from engine.sampling.pool_copies import find_copies_of_reals
 from engine.sampling.pool_info import PoolInfo, PoolOrigin
-from engine.sampling.pools import MANIFEST_FILE, write_pool
+from engine.sampling.pools import already_made, write_pool
 from engine.store import disk
 from engine.store.errors import ErsatzError
 from engine.store.files import clear_leftovers, new_folder
@@ -52,7 +52,7 @@ def import_pool(run: Run, config: ImportedPoolConfig, report: Report, should_sto
     Raises `ErsatzError` for what cannot be read, for labels that are no classes, and for declared training images that
     are test or validation images.
     """
-    if (run.path / MANIFEST_FILE).is_file():  # reviewers may have excluded images since
+    if already_made(run):  # reviewers may have excluded images since
         return "finished"
     dataset = Dataset.open(run.home, config.dataset)
     dataset.require_frozen()

@@ -15,7 +15,7 @@ from engine.configs.pools import MixedPoolConfig
 from engine.datasets.dataset import Dataset
 from engine.datasets.derived import link
 from engine.sampling.pool_info import PoolInfo, PoolOrigin, PoolParent
-from engine.sampling.pools import MANIFEST_FILE, SOURCE, Pool, write_pool
+from engine.sampling.pools import SOURCE, Pool, already_made, write_pool
 from engine.store import disk
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
@@ -83,7 +83,7 @@ def mixed_rows(pools: Sequence[Pool], config: MixedPoolConfig) -> pd.DataFrame:
 
 def mix_pools(run: Run, config: MixedPoolConfig, report: Report, should_stop: ShouldStop) -> Outcome:
     """Write the mixture; a stopped run begins again and gives the same."""
-    if (run.path / MANIFEST_FILE).is_file():
+    if already_made(run):
         return "finished"
     dataset = Dataset.open(run.home, config.dataset)
     dataset.require_frozen()

@@ -34,10 +34,11 @@ from engine.store import disk
 from engine.store.about import plain_words
 from engine.store.csv_cells import read_table, write_table
 from engine.store.errors import ErsatzError
-from engine.store.files import disk_errors, replacing, write_text
+from engine.store.files import clear_leftovers, disk_errors, read_text, replacing, set_aside, write_text
 from engine.store.hashing import sha256_file, sha256_pixels, sha256_value
 from engine.store.locks import FileLock
 from engine.store.progress import Outcome, Progress, Report, ShouldStop, never, silent
+from engine.store.repair import whole
 from engine.store.runs import Run, still_there
 
 COLUMNS = ["path", "class", "seed", "generator", "generator_sha256", "sha256", "excluded"]
@@ -54,7 +55,7 @@ def make_pool(run: Run, config: PoolConfig, report: Report = silent, should_stop
     one made in one go, bit for bit (on the same device). Raises `ErsatzError` when the generators cannot make one pool
     together.
     """
-    if (run.path / MANIFEST_FILE).is_file():  # never made twice: reviewers may have excluded images since
+    if already_made(run):  # never made twice: reviewers may have excluded images since
         return "finished"
     samplers = [Sampler.open(run.home.run(reference.run)) for reference in config.generators]
     dataset = Dataset.open(run.home, config.dataset)
@@ -83,6 +84,19 @@ def make_pool(run: Run, config: PoolConfig, report: Report = silent, should_stop
     return "finished"
 
 
+def already_made(run: Run) -> bool:
+    """Whether a former worker has made the pool; one whose manifest or description was damaged since is made again."""
+    manifest = whole(
+        run, run.path / MANIFEST_FILE, read_manifest, "the pool is made again, without what was excluded from it"
+    )
+    if manifest is None:
+        return False
+    if whole(run, run.path / INFO_FILE, PoolInfo.read) is None or not (run.path / TRAINING_FILE).is_file():
+        set_aside(run.path / MANIFEST_FILE)  # it says that all is there
+        return False
+    return True
+
+
 def wanted_classes(only_classes: Sequence[str], dataset: Dataset) -> list[str]:
     """The classes that a pool is to hold, in the data set's order; an `ErsatzError` for one that this does not have."""
     if unknown := [name for name in only_classes if name not in dataset.classes]:
@@ -91,6 +105,25 @@ def wanted_classes(only_classes: Sequence[str], dataset: Dataset) -> list[str]:
             "Name some of these, or none for all."
         )
     return [name for name in dataset.classes if name in (only_classes or dataset.classes)]
+
+
+def read_manifest(path: Path) -> pd.DataFrame:
+    """The table of a pool's images; an `ErsatzError` when the file is none."""
+    try:
+        # A class may be called "None" or "0": everything but the seed is text.
+        table = read_table(path, dtype=str, keep_default_na=False).astype({"seed": int})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        table = pd.DataFrame()
+        reason = str(error)
+    else:
+        reason = f"columns {', '.join(table.columns)}"
+    if list(table.columns) not in (COLUMNS, [*COLUMNS, SOURCE]):
+        raise ErsatzError(
+            f"{path} is not the manifest of a pool ({reason}); expected {', '.join(COLUMNS)}. Make the pool again."
+        )
+    if table.isna().any(axis=None) or not path.read_bytes().endswith(b"\n"):
+        raise ErsatzError(f"{path} ends in the middle of a row; a whole file is expected. Make the pool again.")
+    return table
 
 
 class Pool:
@@ -112,20 +145,7 @@ class Pool:
     @cached_property
     def manifest(self) -> pd.DataFrame:
         """All rows, the excluded ones too."""
-        path = self.path / MANIFEST_FILE
-        try:
-            # A class may be called "None" or "0": everything but the seed is text.
-            table = read_table(path, dtype=str, keep_default_na=False).astype({"seed": int})
-        except (ValueError, KeyError, UnicodeDecodeError) as error:
-            table = pd.DataFrame()
-            reason = str(error)
-        else:
-            reason = f"columns {', '.join(table.columns)}"
-        if list(table.columns) not in (COLUMNS, [*COLUMNS, SOURCE]):
-            raise ErsatzError(
-                f"{path} is not the manifest of a pool ({reason}); expected {', '.join(COLUMNS)}. Make the pool again."
-            )
-        return table
+        return read_manifest(self.path / MANIFEST_FILE)
 
     @cached_property
     def info(self) -> PoolInfo:
@@ -167,7 +187,7 @@ class Pool:
     @cached_property
     def training_hashes(self) -> set[str]:
         """SHA-256 of every real image that the generators saw."""
-        return set((self.path / TRAINING_FILE).read_text().split())
+        return set(read_text(self.path / TRAINING_FILE).split())
 
     def rows(self, class_name: str | None = None) -> pd.DataFrame:
         """Rows that are not excluded, of one class or of all."""
@@ -313,7 +333,8 @@ def _begin(run: Run, config: PoolConfig, samplers: list[Sampler], dataset: Datas
         psi_cutoff=config.psi_cutoff,
         noise=config.noise,
     )
-    if (run.path / INFO_FILE).exists() and PoolInfo.read(run.path / INFO_FILE) != info:
+    begun = whole(run, run.path / INFO_FILE, PoolInfo.read)
+    if begun is not None and begun != info:
         raise ErsatzError(
             f"Pool {run.id} was begun with other generators than are there now (one was exported again since). "
             "Make a new pool."
@@ -329,8 +350,7 @@ def _begin(run: Run, config: PoolConfig, samplers: list[Sampler], dataset: Datas
         hashes.update(path.read_text().split())
     write_text(run.path / TRAINING_FILE, "".join(f"{digest}\n" for digest in sorted(hashes)))
     info.write_to(run.path / INFO_FILE)
-    for leftover in (run.path / "images").glob("*/.*"):
-        disk.remove(leftover)
+    clear_leftovers((run.path / "images").glob("*/.*"))
 
 
 def _tell_where(run: Run, samplers: list[Sampler]) -> None:

@@ -38,10 +38,11 @@ def about(run: Run) -> About:
         return About()
     values = read_json(path)
     try:
-        said = About(**{**values, "tags": tuple(values["tags"])})
-        if not all(isinstance(text, str) for text in (said.title, said.owner, *said.tags)):
-            raise TypeError("words are expected")
-        return said
+        found = About(**{**values, "tags": tuple(values["tags"])})
+        texts = (found.title, found.owner, *found.tags)
+        if not all(isinstance(text, str) for text in texts) or not isinstance(found.archived, bool):
+            raise TypeError
+        return found
     except (KeyError, TypeError) as error:
         raise ErsatzError(
             f"{path} has other fields than title, tags, archived and owner; it was changed by hand. "

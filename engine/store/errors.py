@@ -43,6 +43,10 @@ def _short(text: str, longest: int) -> str:
     return text if len(text) <= longest else f"{text[:half]}...{text[-half:]}"
 
 
+class Missing(ErsatzError):
+    """A file or folder of the home is not there; most often somebody has just deleted its run."""
+
+
 class AlreadyActive(ErsatzError):
     """The same run is already queued or running (two people pressed the button at once)."""
 

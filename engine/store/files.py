@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.store import disk
-from engine.store.errors import ErsatzError
+from engine.store.errors import ErsatzError, Missing
 from engine.store.read_only import refuse_writing
 
 
@@ -118,6 +118,14 @@ def new_folder(path: Path) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
+def set_aside(path: Path) -> Path:
+    """Give something damaged another name beside its own, `NAME.<hash>.damaged`, so that it can be made again."""
+    aside = path.with_name(f"{path.name}.{secrets.token_hex(4)}.damaged")
+    with disk_errors(path):
+        disk.rename(path, aside)
+    return aside
+
+
 def is_leftover(path: Path) -> bool:
     """Whether `path` is what a killed process left of something half-written."""
     return re.fullmatch(r"\..+\.[a-z0-9_]{8}", path.name) is not None
@@ -151,12 +159,25 @@ def write_json(path: Path, content: Any, flushed: bool = True) -> None:
     write_text(path, json.dumps(content, indent=2) + "\n", flushed)
 
 
+def read_text(path: Path) -> str:
+    """The content of a text file of the home; an `ErsatzError` when it is missing, damaged or must not be read."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise Missing(f"{path} is missing; was its folder deleted? Choose another, or make it again.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ErsatzError(
+            f"{path} cannot be read ({reason}); a readable text file is expected. Mend its permissions, restore it "
+            "from a backup, or make it again."
+        ) from error
+
+
 def read_json(path: Path) -> Any:
     """The content of a JSON file of the home; an `ErsatzError` when it is missing or damaged."""
+    content = read_text(path)
     try:
-        return json.loads(path.read_text())
-    except FileNotFoundError as error:
-        raise ErsatzError(f"{path} is missing; was its folder deleted? Choose another, or make it again.") from error
+        return json.loads(content)
     except (ValueError, RecursionError) as error:  # also numbers of thousands of digits, and nesting without end
         raise ErsatzError(
             f"{path} is not readable as JSON ({error}); restore it from a backup or make it again."

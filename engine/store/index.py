@@ -7,21 +7,36 @@ Connections last for one operation, so that every process notices a new file at 
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from sqlalchemy import Column, Connection, Engine, Float, MetaData, NullPool, String, Table, create_engine, select
+from sqlalchemy import (
+    URL,
+    Column,
+    Connection,
+    Engine,
+    Float,
+    MetaData,
+    NullPool,
+    String,
+    Table,
+    create_engine,
+    func,
+    select,
+)
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
 from engine.store import disk
+from engine.store.damage import CONFIG_FILE, STATUS_FILE, read_config
+from engine.store.deleting import listed
+from engine.store.errors import ErsatzError
+from engine.store.files import read_json
 from engine.store.hashing import sha256_value
 from engine.store.home import NAME_PATTERN, Home
 from engine.store.locks import FileLock
@@ -29,6 +44,9 @@ from engine.store.read_only import read_only, refuse_writing
 
 SCHEMA_VERSION = 1
 BUSY_SECONDS = 10.0
+
+UNUSABLE = (SQLAlchemyError, ErsatzError, OSError)
+"""What opening the index, or its lock, raises where it can be neither read nor made."""
 
 _metadata = MetaData()
 _runs = Table(
@@ -60,21 +78,19 @@ class Entry(NamedTuple):
 
 def entries(home: Home) -> list[Entry]:
     """All runs of the home, newest first."""
-    if not home.runs.is_dir():
-        return []
     if read_only():
         read = [_read_folder(home, run_id) for run_id in _run_folders(home)]
         return _newest_first([entry for entry in read if entry])
     try:
         known = {row.id: Entry(*row) for row in _on_index(home, lambda index: index.execute(select(_runs)).all())}
-    except SQLAlchemyError:  # the disk is full, say: the folders hold the same, only slower to read
+    except UNUSABLE:  # the disk is full or must not be written, say: the folders hold the same, only slower to read
         known = {}
     # The folders are read after the rows, so that a row without a folder was deleted and is not just being made.
     folders = _run_folders(home)
     gone = known.keys() - folders
     found = [entry for run_id in folders - known.keys() if (entry := _read_folder(home, run_id))]
     if gone or found:
-        with suppress(SQLAlchemyError):
+        with suppress(*UNUSABLE):
             _on_index(home, lambda index: _bring_into_line(index, gone, found))
     return _newest_first([entry for run_id, entry in known.items() if run_id in folders] + found)
 
@@ -96,9 +112,16 @@ def queue(home: Home) -> list[str]:
 
 
 def enqueue(home: Home, run_id: str) -> None:
-    """Put a run at the end of the queue."""
+    """Put a run at the end of the queue: behind the last one there, whatever a clock says."""
     entries(home)  # indexes its folder
-    _set_positions(home, {run_id: time.time()})
+    refuse_writing(home.database)
+    last = select(func.coalesce(func.max(_runs.c.position), 0.0) + 1).scalar_subquery()
+
+    def write(index: Connection) -> None:
+        index.execute(_runs.update().where(_runs.c.id == run_id).values(position=last))
+
+    with suppress(*UNUSABLE):
+        _on_index(home, write)
 
 
 def leave_queue(home: Home, run_id: str) -> None:
@@ -121,6 +144,30 @@ def reindex(home: Home) -> list[Entry]:
     return entries(home)
 
 
+def differences(home: Home) -> str:
+    """What the index has that the folders do not, or the reverse, as a clause; empty when they agree or there is none.
+
+    Their place in the queue is known to the index alone, and left as it is.
+    """
+    if not home.database.exists():
+        return ""
+    try:
+        with _engine(home.database).connect() as connection:
+            known = {row.id: Entry(*row)._replace(position=None) for row in connection.execute(select(_runs)).all()}
+            damaged = connection.exec_driver_sql("PRAGMA integrity_check").scalar() != "ok"
+    except UNUSABLE as error:
+        return f"cannot be read ({getattr(error, 'orig', None) or error})"
+    if damaged:
+        return "is damaged"
+    read = (_read_folder(home, run_id) for run_id in _run_folders(home))
+    there = {entry.id: entry._replace(position=None) for entry in read if entry}
+    folders = _run_folders(home)
+    gone = len(known.keys() - folders)
+    other = sum(run_id in known and known[run_id] != entry for run_id, entry in there.items())
+    parts = [f"has {gone} that are gone"] * bool(gone) + [f"says something else of {other} runs"] * bool(other)
+    return " and ".join(parts)
+
+
 def _newest_first(listed: list[Entry]) -> list[Entry]:
     return sorted(listed, key=lambda entry: (entry.created, entry.id), reverse=True)
 
@@ -133,7 +180,7 @@ def _set_positions(home: Home, positions: dict[str, float | None]) -> None:
             index.execute(_runs.update().where(_runs.c.id == run_id).values(position=position))
 
     # Without the index (a full disk) the queue still works, ordered by age.
-    with suppress(SQLAlchemyError):
+    with suppress(*UNUSABLE):
         _on_index(home, write)
 
 
@@ -144,29 +191,33 @@ def _bring_into_line(index: Connection, gone: set[str], found: list[Entry]) -> N
 
 
 def _run_folders(home: Home) -> set[str]:
-    runs = str(home.runs)
-    with os.scandir(runs) as found:
-        names = [entry.name for entry in found if NAME_PATTERN.fullmatch(entry.name)]
-    return {name for name in names if os.path.isfile(f"{runs}/{name}/config.json")}  # noqa: PTH113  (thousands: no Path is made)
+    runs, names = str(home.runs), [path.name for path in listed(home.runs)]
+    return {name for name in names if NAME_PATTERN.fullmatch(name) and _has_config(f"{runs}/{name}")}
+
+
+def _has_config(folder: str) -> bool:
+    """No Path is made: there may be thousands."""
+    return os.path.isfile(f"{folder}/{CONFIG_FILE}")  # noqa: PTH113  (False where it must not be looked into)
 
 
 def _read_folder(home: Home, run_id: str) -> Entry | None:
     """The entry of a run, read from its folder; None when that was deleted or damaged meanwhile."""
     folder = home.run(run_id)
     try:
-        config = json.loads((folder / "config.json").read_text())
-        status = json.loads((folder / "status.json").read_text())
-        return Entry(
+        config = read_config(folder)
+        status = read_json(folder / STATUS_FILE)
+        entry = Entry(
             id=run_id,
             kind=config["kind"],
             label=status.get("label", ""),
             dataset=config.get("dataset") or (config["name"] if config["kind"] == "import" else ""),
-            created=status["created"],
+            created=float(status["created"]),
             config_digest=sha256_value(config),
-            position=status["created"] if status["state"] == "queued" else None,
+            position=float(status["created"]) if status["state"] == "queued" else None,
         )
-    except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError):
+    except (ErsatzError, ValueError, KeyError, AttributeError, TypeError, OverflowError, RecursionError):
         return None
+    return entry if isinstance(entry.label, str) and isinstance(entry.dataset, str) else None
 
 
 def _on_index(home: Home, operation: Callable[[Connection], T]) -> T:
@@ -226,4 +277,5 @@ def _build(home: Home) -> None:
 
 @cache
 def _engine(database: Path) -> Engine:
-    return create_engine(f"sqlite:///{database}", poolclass=NullPool, connect_args={"timeout": BUSY_SECONDS})
+    address = URL.create("sqlite", database=str(database))  # which takes a path with ? or % as it is
+    return create_engine(address, poolclass=NullPool, connect_args={"timeout": BUSY_SECONDS})

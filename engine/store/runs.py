@@ -18,26 +18,29 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from engine.store import disk, index
-from engine.store.errors import ErsatzError, RunDeleted
-from engine.store.files import disk_errors, new_folder, read_json, write_json, write_text
+from engine.store.damage import damage_of, read_config, require_folder
+from engine.store.deleting import delete_folder, listed
+from engine.store.errors import ErsatzError, Missing, RunDeleted
+from engine.store.files import disk_errors, new_folder, set_aside, write_json, write_text
 from engine.store.hashing import sha256_value
-from engine.store.home import Home
+from engine.store.home import NAME_PATTERN, Home
 from engine.store.locks import FileLock, is_held
 from engine.store.read_only import refuse_writing
 from engine.store.versioned import Result, Versioned
 
 R = TypeVar("R", bound=Result)
+T = TypeVar("T")
 
 ENDING_SECONDS = 15.0  # between a final status and the end of the process that wrote it
 
@@ -57,6 +60,8 @@ class State(StrEnum):
     STOPPED = "stopped"
     CANCELLED = "cancelled"
     INTERRUPTED = "interrupted"
+    DAMAGED = "damaged"
+    """Its `status.json` cannot be read."""
 
     @property
     def is_final(self) -> bool:
@@ -72,6 +77,10 @@ ACTIVE = frozenset({State.QUEUED, State.RUNNING, State.STOPPING})
 RESUMABLE = frozenset({State.FAILED, State.STOPPED, State.CANCELLED, State.INTERRUPTED})
 
 
+Time = Annotated[float, Field(ge=0, lt=2.5e11)]
+"""Seconds since the epoch; a calendar has years up to 9999."""
+
+
 class Alarm(Result):
     """Something that is wrong with a run while it goes on; a kind of run may add details of its own."""
 
@@ -81,8 +90,7 @@ class Alarm(Result):
     """Once in a run."""
     sentence: str
     """What is wrong and what to do."""
-    time: float
-    """Seconds since the epoch."""
+    time: Time
     kimg: float | None = None
     """Of a training: how far it was."""
 
@@ -97,12 +105,12 @@ class Status(Versioned):
 
     label: str = ""
     state: State = State.QUEUED
-    created: float = 0.0
-    started: float | None = None
-    ended: float | None = None
+    created: Time = 0.0
+    started: Time | None = None
+    ended: Time | None = None
     stage: str = ""
-    done: float = 0.0
-    total: float = 0.0
+    done: float = Field(default=0.0, allow_inf_nan=False)
+    total: float = Field(default=0.0, allow_inf_nan=False)
     unit: str = ""
     device: str = ""
     beside: int = 1
@@ -141,15 +149,18 @@ class Run:
         return self.path / "metrics.jsonl"
 
     def exists(self) -> bool:
-        return (self.path / "config.json").is_file()
+        try:
+            return (self.path / "config.json").is_file()
+        except OSError:  # it must not be looked into
+            return False
 
     def config(self) -> dict[str, Any]:
         """The run's complete config as plain values; `engine.jobs.kinds.parse_config` makes it typed."""
-        if not self.exists():
-            raise ErsatzError(
-                f"There is no run {self.id} in {self.home.runs}; `python -m engine runs` lists those there are."
-            )
-        return read_json(self.path / "config.json")
+        return read_config(self.path)
+
+    def damage(self) -> str:
+        """Why the run cannot be shown, in a sentence; empty for a whole one. `Missing` when there is none."""
+        return damage_of(self.path, Status)
 
     @property
     def kind(self) -> str:
@@ -180,9 +191,22 @@ class Run:
         if all(alarm.name != name for alarm in status.alarms):
             self.update(alarms=(*status.alarms, Alarm(name=name, sentence=sentence, time=time.time(), **details)))
 
+    def keep_alarms(self, keep: Callable[[Alarm], bool]) -> None:
+        """Drop alarms that a resumed run will raise again where they still hold."""
+        alarms = self.status().alarms
+        kept = tuple(alarm for alarm in alarms if keep(alarm))
+        if len(kept) < len(alarms):
+            self.update(alarms=kept)
+
     def state(self) -> State:
         """The state by `status.json` and the lock; the lock is the truth about being alive."""
-        return self.state_of(self.status())
+        try:
+            return self.state_of(self.status())
+        except Missing:
+            require_folder(self.path)
+        except ErsatzError:
+            pass
+        return State.DAMAGED
 
     def state_of(self, status: Status) -> State:
         """The state of the run whose status was just read; the lock is asked only while that is not final."""
@@ -226,16 +250,11 @@ class Run:
         dropped rows past its snapshot) a ValueError asks the caller to begin again at 0.
         """
         complete, offset = self.read_metrics_lines(offset)
-        try:
-            return [json.loads(line) for line in complete.splitlines()], offset
-        except (ValueError, RecursionError) as error:
-            raise ErsatzError(
-                f"{self.metrics_path} is damaged ({error}); a JSON object a line is expected. Restore it from a backup."
-            ) from error
+        return whole_rows(complete)[0], offset
 
     def read_metrics_lines(self, offset: int = 0, most: int = -1) -> tuple[bytes, int]:
         """As `read_metrics`, not parsed yet, and at most so many bytes of it (a line is shorter than that)."""
-        if not self.metrics_path.exists():
+        if not self.metrics_path.is_file():
             return b"", 0
         with self.metrics_path.open("rb") as file:
             file.seek(max(offset - 1, 0))
@@ -245,30 +264,64 @@ class Run:
         complete = content[: content.rfind(b"\n") + 1]
         return complete, offset + len(complete)
 
-    def keep_metrics(self, keep: Callable[[dict[str, Any]], bool]) -> None:
-        """Drop rows, and a torn last line, that a resumed run will write again."""
-        rows, _ = self.read_metrics()
-        write_text(self.metrics_path, "".join(json.dumps(row) + "\n" for row in rows if keep(row)))
+    def keep_metrics(self, keep: Callable[[dict[str, Any]], bool]) -> str:
+        """Drop rows, and a torn last line, that a resumed run will write again.
+
+        From a damaged line on nothing can be relied on, and all of that is dropped too; the sentence on it, else "".
+        """
+        if not self.metrics_path.is_file():
+            if self.metrics_path.exists():  # a folder in its place
+                set_aside(self.metrics_path)
+                return f"{self.metrics_path} was no file; it was set aside, and the rows are written anew."
+            return ""
+        content = self.metrics_path.read_bytes()
+        rows, damaged = whole_rows(content[: content.rfind(b"\n") + 1])
+        lines = []
+        for number, row in enumerate(rows, start=1):
+            try:
+                if keep(row):
+                    lines.append(json.dumps(row) + "\n")
+            except (KeyError, TypeError, ValueError):  # not a row of this kind of run
+                damaged = damaged or number
+                break
+        write_text(self.metrics_path, "".join(lines))
+        if not damaged:
+            return ""
+        return f"{self.metrics_path} was damaged from line {damaged} on; what follows was dropped and is written anew."
 
     def delete(self) -> None:
         """Remove the folder of a run that is not alive."""
         refuse_writing(self.path)
-        self.config()  # a run that does not exist
+        require_folder(self.path)
         lock = FileLock(self.lock_path)
-        if not lock.acquire(timeout=ENDING_SECONDS if self.state().is_final else 0.5):
+        try:
+            free = lock.acquire(timeout=ENDING_SECONDS if self.state().is_final else 0.5)
+        except (ErsatzError, OSError):  # a folder in its place, say: nobody can hold that
+            free = True
+        if not free:
             raise ErsatzError(f"Run {self.id} is still alive; only an ended run can be deleted. Stop it first.")
         lock.release()
-        trash = self.path.with_name(f".{self.id}.deleted")
-        with disk_errors(trash):
-            disk.rename(self.path, trash)  # one step: no process sees half of it
-            disk.flush_folder(trash.parent)
-            disk.remove_tree(trash)
+        delete_folder(self.path)
 
     def remove_leftovers(self) -> None:
         """After the folder was deleted under its worker: remove what the worker wrote there since."""
         refuse_writing(self.path)
         if not self.exists():
             disk.remove_tree(self.path)
+
+
+def whole_rows(content: bytes) -> tuple[list[dict[str, Any]], int]:
+    """The rows of whole lines up to the first that is damaged, and the number of that one, 0 for none."""
+    rows: list[dict[str, Any]] = []
+    for number, line in enumerate(content.splitlines(), start=1):
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            return rows, number
+        if not isinstance(row, dict):
+            return rows, number
+        rows.append(row)
+    return rows, 0
 
 
 @contextmanager
@@ -302,11 +355,46 @@ def create_run(
 
 
 def list_runs(home: Home, kind: str | None = None) -> list[Run]:
-    """All runs of the home, newest first; folders without a readable config are passed over."""
-    return [Run(home, entry.id) for entry in index.entries(home) if kind in (None, entry.kind)]
+    """All runs of the home that are whole, newest first; `damaged_runs` has the others."""
+    return _whole(Run(home, entry.id) for entry in index.entries(home) if kind in (None, entry.kind))
 
 
 def find_runs(home: Home, config: dict[str, Any]) -> list[Run]:
     """Runs made from exactly this config, newest first."""
     digest = sha256_value(config)
-    return [Run(home, entry.id) for entry in index.entries(home) if entry.config_digest == digest]
+    return _whole(Run(home, entry.id) for entry in index.entries(home) if entry.config_digest == digest)
+
+
+def damaged_runs(home: Home) -> dict[str, str]:
+    """What is wrong with each run that is damaged, in a sentence, by id; the newest id first."""
+    found = {run.id: said for run in _folders(home) if (said := _damage(run))}
+    return dict(sorted(found.items(), reverse=True))
+
+
+def each(runs: Iterable[Run], read: Callable[[Run], T]) -> Iterator[tuple[Run, T]]:
+    """Each run with what `read` finds of it; those that were deleted or damaged since they were listed are left out."""
+    for run in runs:
+        try:
+            found = read(run)
+        except ErsatzError:
+            continue
+        yield run, found
+
+
+def _whole(runs: Iterable[Run]) -> list[Run]:
+    return [run for run in runs if _damage(run) == ""]
+
+
+def _damage(run: Run) -> str | None:
+    """What is wrong with it; None when it was just deleted."""
+    try:
+        return run.damage()
+    except Missing:
+        return None
+
+
+def _folders(home: Home) -> Iterator[Run]:
+    """A run for each folder that can be one."""
+    for path in listed(home.runs):
+        if NAME_PATTERN.fullmatch(path.name) and path.is_dir():
+            yield Run(home, path.name)

@@ -20,6 +20,10 @@ Number = Annotated[float, BeforeValidator(_to_nan)]
 """A float that may be unknown: nan in Python, null in JSON, which has no nan."""
 
 
+class LaterVersion(ErsatzError):
+    """A file that a later version of this program has written; it is not damaged."""
+
+
 class Result(BaseModel):
     """A result or a part of one. Fields that a later version has added are passed over."""
 
@@ -62,7 +66,7 @@ class Versioned(Result):
         """As `Result.parse`; an `ErsatzError` also where the version is a later one than is known."""
         found = values.get("version", 1) if isinstance(values, dict) else 1
         if isinstance(found, int) and found > cls.LATEST:
-            raise ErsatzError(
+            raise LaterVersion(
                 f"{origin} is of version {found}, and this program knows up to {cls.LATEST}. Open it with the program "
                 "that wrote it, or a newer one."
             )

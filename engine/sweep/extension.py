@@ -14,6 +14,8 @@ from engine.configs import SweepConfig
 from engine.store.errors import ErsatzError
 from engine.store.files import replacing
 from engine.store.home import Home
+from engine.store.parquet import read_parquet
+from engine.store.repair import whole
 from engine.store.runs import Run, State
 from engine.sweep.look_results import LookResult
 from engine.sweep.looks import is_planned
@@ -67,10 +69,13 @@ def take_over(run: Run, config: SweepConfig) -> SweepSummary | None:
     """Copy the trials and the summary of the sweep that is extended, once; its summary, None where none is extended."""
     if not config.extends:
         return None
-    if not (run.path / FIRST_FILE).is_file():
+    if whole(run, run.path / FIRST_FILE, SweepSummary.read) is None:
         first = Run(run.home, config.extends)
         _finished(first)
+        trials = whole(run, run.path / TRIALS_FILE, read_parquet)
         for source, target in ((TRIALS_FILE, TRIALS_FILE), (SUMMARY_FILE, FIRST_FILE)):  # the summary last: then all
+            if target == TRIALS_FILE and trials is not None:
+                continue  # these are among them, and those added since
             with replacing(run.path / target) as temporary:
                 shutil.copyfile(first.path / source, temporary)
     return first_of(run)

@@ -18,7 +18,7 @@ from engine.datasets.patients import with_patients
 from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
-from engine.store.runs import Run, State, list_runs
+from engine.store.runs import Run, State, each, list_runs
 from engine.sweep.analysis_units import Level, units_of
 from engine.sweep.expected_luck import TO_DUPLICATES, TO_REAL, USUAL_ACCURACY, Design, Luck
 from engine.sweep.positive import positive_index, positive_of_sweep
@@ -60,8 +60,8 @@ def design_of(test_images: pd.DataFrame, classes: list[str], positive: int, leve
 
 def pilot_for(home: Home, tested: Sequence[Dataset], config: SweepConfig, design: Design) -> Pilot | None:
     """The newest finished sweep of the same classifier on the same test images; None where there is none."""
-    for run in list_runs(home, "sweep"):
-        if run.status().state is State.FINISHED and (pilot := _pilot(run, tested, config, design)) is not None:
+    for run, status in each(list_runs(home, "sweep"), Run.status):
+        if status.state is State.FINISHED and (pilot := _pilot(run, tested, config, design)) is not None:
             return pilot
     return None
 

@@ -21,6 +21,7 @@ from engine.store.csv_cells import read_table, write_table
 from engine.store.files import replacing
 from engine.store.home import Home
 from engine.store.progress import Report, ShouldStop
+from engine.store.repair import whole
 from engine.store.runs import Run
 from engine.sweep.arms import Drawing, Trial, arm_rule, is_synthetic, training_set
 from engine.sweep.classifiers import to_network_size
@@ -185,9 +186,8 @@ def _write_views(run: Run, split: Split, seen: Sequence[tuple[Table, int]], conf
         for view in range(views)
     ]
     found = pd.DataFrame(rows, columns=["fold", "path", "sha256", "view", "seed"])
-    if (run.path / VIEWS_FILE).exists():
-        before = read_table(run.path / VIEWS_FILE, dtype={"path": str, "sha256": str})
-        if "fold" in before:
-            found = pd.concat([before[before["fold"] < split.fold], found])
+    before = whole(run, run.path / VIEWS_FILE, lambda path: read_table(path, dtype={"path": str, "sha256": str}))
+    if before is not None and "fold" in before:
+        found = pd.concat([before[before["fold"] < split.fold], found])
     with replacing(run.path / VIEWS_FILE) as temporary:
         write_table(found, temporary)

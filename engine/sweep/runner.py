@@ -18,6 +18,7 @@ import json
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ from engine.store.csv_cells import write_table
 from engine.store.files import replacing
 from engine.store.parquet import read_parquet
 from engine.store.progress import Outcome, Progress, Report, ShouldStop, never, silent
+from engine.store.repair import tell, whole
 from engine.store.runs import Run
 from engine.sweep.analysis_units import EXTERNAL_SCORES
 from engine.sweep.arms import Trial, plan, steps_of
@@ -271,15 +273,19 @@ def _write_trials(run: Run, rows: list[dict[str, Any]]) -> None:
 
 def _read_trials(run: Run) -> dict[Trial, dict[str, Any]]:
     """Finished trials; brings metrics.jsonl, which is appended after them, to the same state."""
-    path = run.path / TRIALS_FILE
-    table = read_parquet(path).to_dict("records") if path.exists() else []
-    rows = {_trial(row): {**{str(k): v for k, v in row.items()}, "fold": row.get("fold", 0)} for row in table}
+    rows = whole(run, run.path / TRIALS_FILE, _trials_of, "its trials are trained again") or {}
+    if damage := run.keep_metrics(lambda row: _trial(row) in rows):
+        tell(run, run.metrics_path.name, damage)
     listed, _ = run.read_metrics()
     missing = set(rows) - {_trial(row) for row in listed}
-    run.keep_metrics(lambda row: _trial(row) in rows)
     for trial in sorted(missing):
         run.append_metrics(_live_row(rows[trial]))
     return rows
+
+
+def _trials_of(path: Path) -> dict[Trial, dict[str, Any]]:
+    table = read_parquet(path).to_dict("records")
+    return {_trial(row): {**{str(k): v for k, v in row.items()}, "fold": row.get("fold", 0)} for row in table}
 
 
 def _trial(row: Mapping[Any, Any]) -> Trial:

@@ -17,7 +17,7 @@ from typing import Any
 
 from engine.jobs.kinds import kind_shown
 from engine.store.about import ABOUT_FILE, About, about
-from engine.store.errors import ErsatzError
+from engine.store.errors import ErsatzError, Missing
 from engine.store.files import read_json
 from engine.store.home import NAME_PATTERN, Home
 from engine.store.runs import Run, State, Status
@@ -82,29 +82,35 @@ def config_of(run: Run) -> dict[str, Any]:
     """The run's config."""
     file = f"{run.path}/config.json"
     try:
-        return dict(_json(file, _stamp(file)))
-    except FileNotFoundError:
-        return run.config()
+        values = _json(file, _stamp(file))
+    except (OSError, ErsatzError):
+        return run.config()  # which says what is wrong
+    return dict(values) if isinstance(values, dict) and isinstance(values.get("kind"), str) else run.config()
 
 
 def status_of(run: Run) -> Status:
     """The run's `status.json`; look, but do not change what is in it."""
     try:
         return _status(run, _stamp(f"{run.path}/status.json"))
-    except FileNotFoundError:
+    except OSError:
         return run.status()
 
 
 def state_of(run: Run) -> State:
     """The state of a run."""
-    return run.state_of(status_of(run))
+    try:
+        return run.state_of(status_of(run))
+    except Missing:
+        raise
+    except ErsatzError:
+        return State.DAMAGED
 
 
 def about_of(run: Run) -> About:
     """What people said of a run; nothing when what they said is damaged."""
     try:
         return _about(run, _stamp(f"{run.path}/{ABOUT_FILE}"))
-    except (FileNotFoundError, ErsatzError):
+    except (OSError, ErsatzError):
         return About()
 
 
@@ -135,8 +141,13 @@ def dataset_of(run: Run, config: dict[str, Any] | None = None, status: Status | 
 
 
 def run_named(at: Home, run_id: str) -> Run | None:
-    """The run of that id, if there is one."""
-    return Run(at, run_id) if NAME_PATTERN.fullmatch(run_id) and Run(at, run_id).exists() else None
+    """The run of that id, if there is one and it is whole."""
+    if not NAME_PATTERN.fullmatch(run_id):
+        return None
+    try:
+        return None if Run(at, run_id).damage() else Run(at, run_id)
+    except Missing:
+        return None
 
 
 def runs_named(run_ids: list[str]) -> list[Run]:
@@ -151,7 +162,7 @@ def curve(run: Run, kind_name: str = "") -> list[float]:
         if kind.curve_of is not None:
             return _drawn(run, _stamp(run.metrics_path), kind.curve_of)
         return _curve(run.metrics_path, _stamp(run.metrics_path), kind.curve) if kind.curve else []
-    except FileNotFoundError:
+    except (OSError, ErsatzError, LookupError, TypeError, ValueError, ArithmeticError):  # none yet, or damaged
         return []
 
 

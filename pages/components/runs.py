@@ -36,6 +36,7 @@ LOOKS: dict[State, tuple[Any, str]] = {
     State.STOPPED: ("orange", ":material/stop_circle:"),
     State.CANCELLED: ("gray", ":material/cancel:"),
     State.INTERRUPTED: ("violet", ":material/power_off:"),
+    State.DAMAGED: ("red", ":material/broken_image:"),
 }
 
 

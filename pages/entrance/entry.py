@@ -5,11 +5,12 @@ Streamlit runs this script, and no other by itself, for every look at a page.
 
 import streamlit as st
 
-from pages.components.errors import done
+from pages.components.damaged import damage_notice
 from pages.components.navigation import FOLDER, pages
 from pages.components.people import login_is_on, person
 from pages.components.query_params import keep
 from pages.entrance import known
+from pages.entrance.drawing import draw
 from pages.entrance.sign_in import banner, go_where_wanted, let_in, show_entrance
 
 # a picture of our own: Streamlit would fetch a named icon for the browser's tab from the network
@@ -28,4 +29,7 @@ if not allowed:
 go_where_wanted(page, listed)
 keep(page.url_path)
 banner()
-done(page.run)
+try:
+    draw(page.run)
+finally:  # a page may stop early
+    damage_notice()

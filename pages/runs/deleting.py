@@ -61,4 +61,4 @@ def remove(runs: list[Run]) -> None:
 
 def _named(runs: list[Run]) -> str:
     more = f" and {len(runs) - MOST_NAMED} more" if len(runs) > MOST_NAMED else ""
-    return "; ".join(plain(title(run)) for run in runs[:MOST_NAMED]) + more
+    return "; ".join(run.id if run.damage() else plain(title(run)) for run in runs[:MOST_NAMED]) + more

@@ -5,13 +5,15 @@ from __future__ import annotations
 import streamlit as st
 
 from engine.jobs.kinds import kind_shown, parse_config
-from engine.store.runs import Run
+from engine.store.runs import Run, State
 from pages.components.command import command_of
 from pages.components.comments import comments
+from pages.components.errors import show_error
 from pages.components.format import plain, plain_badge
+from pages.components.home import home
 from pages.components.people import Role, guarded, read_only
 from pages.components.run_summary import about_of, config_of, state_of, title, usual_title
-from pages.components.runs import live, page_of, run_header, run_link, start
+from pages.components.runs import badge, live, page_of, run_header, run_link, start
 from pages.runs.annotate import archive, rename
 from pages.runs.deleting import delete_dialog
 
@@ -55,6 +57,16 @@ def details(run: Run) -> None:
         st.json(config_of(run))
     with command:
         st.code(commands(run), "bash", wrap_lines=True)
+
+
+def damaged_details(run_id: str, sentence: str) -> None:
+    """What is wrong with a damaged run, and the way to be rid of it."""
+    run = Run(home(), run_id)
+    st.subheader(f"Run {run_id}")
+    badge(State.DAMAGED)
+    show_error(sentence)
+    if st.button("Delete", icon=":material/delete:", key=f"delete-{run_id}", **guarded(Role.EDITOR)):
+        delete_dialog([run])
 
 
 def again(run: Run) -> None:

@@ -12,7 +12,7 @@ import streamlit as st
 
 from engine.store.errors import ErsatzError
 from engine.store.hashing import sha256_value
-from engine.store.runs import ACTIVE, Run, State, list_runs
+from engine.store.runs import ACTIVE, Run, State, damaged_runs, list_runs
 from pages.components.format import duration
 from pages.components.home import home
 from pages.components.run_summary import RunSummary, curve, outcome, summary_of
@@ -28,7 +28,7 @@ STATE_COLOURS = {
     State.STOPPED.value: "orange",
     State.CANCELLED.value: "gray",
     State.INTERRUPTED.value: "violet",
-    "damaged": "red",
+    State.DAMAGED.value: "red",
 }
 COLUMNS = (
     "state",
@@ -67,6 +67,8 @@ def active_of(seen: Iterable[RunSummary]) -> frozenset[str]:
 def table(looks: list[Look], chosen: Filter) -> None:
     """Every run that passes the filter; those that are marked are in the link."""
     rows = [row for look in looks if (row := _row(look, chosen))]
+    if chosen in (Filter(), Filter(archived=True)):
+        rows += [_damaged(run_id, sentence) for run_id, sentence in damaged_runs(home()).items()]
     if not rows:
         st.caption("No run passes this filter.")
         return
@@ -126,24 +128,28 @@ def _look(run: Run) -> Look:
 
 
 def _row(look: Look, chosen: Filter) -> dict[str, Any] | None:
-    """One line of the table, if it passes; a run whose folder is damaged is listed with what is wrong."""
-    run, seen = look
+    """One line of the table, if it passes; none of a run that was just deleted or damaged."""
+    _, seen = look
     try:
         if isinstance(seen, ErsatzError):
-            raise seen
+            return None
         return _line(seen) if chosen.passes(seen) else None
-    except ErsatzError as error:
-        empty: dict[str, Any] = {
-            "progress": None,
-            "curve": [],
-            "outcome": "",
-            "dataset": "",
-            "tags": [],
-            "archived": False,
-            "started": None,
-        }
-        damaged = {"state": ["damaged"], "what": str(error), **empty, "duration": "", "owner": "", "run": run.id}
-        return damaged if chosen in (Filter(), Filter(archived=True)) else None
+    except ErsatzError:
+        return None
+
+
+def _damaged(run_id: str, sentence: str) -> dict[str, Any]:
+    """The line of a damaged run: what is wrong with it."""
+    empty: dict[str, Any] = {
+        "progress": None,
+        "curve": [],
+        "outcome": "",
+        "dataset": "",
+        "tags": [],
+        "archived": False,
+        "started": None,
+    }
+    return {"state": [State.DAMAGED.value], "what": sentence, **empty, "duration": "", "owner": "", "run": run_id}
 
 
 def _line(seen: RunSummary) -> dict[str, Any]:

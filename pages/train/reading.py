@@ -23,6 +23,8 @@ SCORES = ("kid", "fid")
 
 BLOCK = 8_000_000
 """Bytes of a file that are read and parsed at a time."""
+TICK = frozenset({"kimg", "seconds", "images_per_second"})
+"""What every row of a training has; one without them is damaged."""
 
 
 @dataclass
@@ -41,7 +43,7 @@ class Tail:
         with self.lock:
             try:
                 file = self.run.metrics_path.stat().st_ino
-            except FileNotFoundError:
+            except OSError:
                 return EMPTY
             if file != self.file:
                 self.rows, self.offset, self.file = EMPTY, 0, file
@@ -49,7 +51,7 @@ class Tail:
                 self._read_on()
             except ValueError:  # written anew, or damaged: the run itself says what of it can be read
                 rows, self.offset = self.run.read_metrics()
-                self.rows = Rows.of(rows)
+                self.rows = Rows.of([row for row in rows if row.keys() >= TICK])
             return self.rows
 
     def _read_on(self) -> None:

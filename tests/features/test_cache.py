@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,7 +13,6 @@ import torch
 
 from engine.features.cache import STEP, FeatureCache, Interrupted
 from engine.features.classical import view_seed
-from engine.store.errors import ErsatzError
 from engine.store.hashing import sha256_pixels
 from engine.store.home import Home
 
@@ -105,10 +106,29 @@ def test_a_stop_keeps_what_was_computed(home: Home) -> None:
     assert asked(again) == STEP + 1
 
 
-def test_a_damaged_cache_is_one_sentence(home: Home) -> None:
+@pytest.mark.parametrize("damage", ["other", "empty", "half", "folder", "values"])
+def test_a_damaged_cache_is_made_again(home: Home, damage: str) -> None:
     images, hashes = draw(2)
     features = cache(home)
-    features.path.parent.mkdir(parents=True)
-    features.path.write_bytes(b"not a database" * 500)
-    with pytest.raises(ErsatzError, match=r"is damaged .*Delete it"):
-        features.features(images, hashes)
+    expected = features.features(images, hashes)
+    content = features.path.read_bytes()
+    if damage == "values":
+        with closing(sqlite3.connect(features.path)) as db, db:
+            db.execute("UPDATE features SET value = 'x'")
+    else:
+        features.path.unlink()
+        for suffix in ("-wal", "-shm"):
+            features.path.with_name(features.path.name + suffix).unlink(missing_ok=True)
+        match damage:
+            case "other":
+                features.path.write_bytes(b"not a database" * 500)
+            case "empty":
+                features.path.touch()
+            case "half":
+                features.path.write_bytes(content[: len(content) // 2])
+            case "folder":
+                features.path.mkdir()
+    again = cache(home)
+    assert np.array_equal(again.features(images, hashes), expected)
+    assert asked(again) == len(images)
+    assert np.array_equal(cache(home).features(images, hashes), expected)

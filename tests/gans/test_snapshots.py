@@ -93,3 +93,17 @@ def test_older_snapshots_leave_their_generator_spread_over_the_training(
     assert metadata["images_seen"] == 100
     latents, labels = torch.ones(1, 16), torch.tensor([0])
     assert torch.equal(generator(latents, labels), load_generator(snapshot)[0](latents, labels))
+
+
+def test_a_changed_bit_is_found_and_costs_no_whole_snapshot(snapshot: Path, tmp_path: Path) -> None:
+    tensors, facts = load_snapshot(snapshot)
+    paths = [save_snapshot(tmp_path, tensors, {**facts, "images_seen": images}) for images in (100, 200, 300)]
+    content = bytearray(paths[-1].read_bytes())
+    content[-7] ^= 1
+    paths[-1].write_bytes(content)
+    with pytest.raises(ErsatzError, match=r"the checksum of .* is another"):
+        load_snapshot(paths[-1])
+    save_snapshot(tmp_path, tensors, {**facts, "images_seen": 400})
+    assert [images_seen(path) for path in list_snapshots(tmp_path) if checkpoints.is_whole(path)] == [400, 200, 100]
+    save_snapshot(tmp_path, tensors, {**facts, "images_seen": 500})
+    assert [images_seen(path) for path in list_snapshots(tmp_path) if checkpoints.is_whole(path)] == [500, 400, 200]

@@ -323,3 +323,21 @@ def test_cuda_graph_trains_as_eager_iterations_do(make_run: MakeRun) -> None:
     train(eager, config)
     for row, other in zip(comparable(graphed), comparable(eager), strict=True):
         assert list(row.values()) == pytest.approx(list(other.values()), rel=0.02)
+
+
+def test_lost_rows_and_alarms_come_back_with_a_resume(make_run: MakeRun) -> None:
+    """Killed after its last tick with a damaged row in the middle: the same rows and alarms as never disturbed."""
+    straight, config = make_run()
+    train(straight, config)
+    killed, _ = make_run()
+    train(killed, config)
+    alarms = [(alarm.name, alarm.kimg) for alarm in straight.status().alarms]
+    assert alarms and [(alarm.name, alarm.kimg) for alarm in killed.status().alarms] == alarms
+    train(killed, config)  # as a worker does that was killed while it exported
+    assert [(alarm.name, alarm.kimg) for alarm in killed.status().alarms] == alarms
+    lines = killed.metrics_path.read_text().splitlines(keepends=True)
+    killed.metrics_path.write_text("".join([*lines[:4], lines[4][:20] + "\n", *lines[5:]]))
+    assert train(killed, config) == "finished"
+    assert_same_end(killed, straight)
+    found = [(alarm.name, alarm.kimg) for alarm in killed.status().alarms]
+    assert found == [("repaired metrics.jsonl", None), *alarms]

@@ -70,6 +70,13 @@ def kill(process: psutil.Process) -> None:
         process.wait(10)
 
 
+def lives(process: psutil.Process) -> bool:
+    """Whether it has not ended; one that nobody has waited for is no longer alive."""
+    with suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
 def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():

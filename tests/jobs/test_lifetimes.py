@@ -18,7 +18,7 @@ from engine.store.files import write_text
 from engine.store.home import REPOSITORY, Home
 from engine.store.locks import is_held
 from engine.store.runs import Run, State
-from tests.jobs.scene import ended, finish, kill, processes_of, supervisor_of, training, until, worker_of
+from tests.jobs.scene import ended, finish, kill, lives, supervisor_of, training, until, worker_of
 
 SUBMIT_AND_WAIT = """
 import sys, time
@@ -56,23 +56,37 @@ def test_a_worker_logs_its_beginning_and_its_end(scripted: Home) -> None:
     assert re.fullmatch(rf"{at} finished", last)
 
 
-def test_a_worker_goes_on_when_its_supervisor_is_killed(scripted: Home) -> None:
+def test_a_worker_stops_when_its_supervisor_is_killed(scripted: Home) -> None:
     run = jobs.submit(scripted, training("patient"))
     worker = worker_of(run)
+    other = jobs.submit(scripted, training("quick"))  # waits for the same device
     kill(supervisor_of(run))
-    assert is_held(run.lock_path)
-    assert run.state() is State.RUNNING
-    with pytest.raises(ErsatzError, match="already in progress"):
-        jobs.resume(run)
-    assert jobs.ensure(scripted, training("patient")) == run
-    assert [p.pid for p in processes_of(scripted)] == [worker.pid]
-    other = jobs.submit(scripted, training("quick"))  # the orphan keeps its device
-    before = run.status().done
-    until(lambda: run.status().done > before + 5)
-    assert other.state() is State.QUEUED
-    jobs.stop(run)
-    assert ended(run) is State.STOPPED
-    assert ended(other) is State.FINISHED
+    assert jobs.wait(run) is State.INTERRUPTED
+    until(lambda: not is_held(run.lock_path))
+    assert not lives(worker)
+    status = run.status()
+    assert "ended from outside" in status.error and status.ended
+    assert ended(other) is State.FINISHED  # the device is free again
+    done = int((run.path / "steps").read_text())
+    assert status.done == done  # it stopped at its next safe point, with all that it had done
+    jobs.resume(run)
+    until(lambda: int((run.path / "steps").read_text()) > done)
+    finish(scripted)
+    assert ended(run) is State.FINISHED
+    assert run.status().error == ""
+
+
+def test_an_orphan_that_reaches_no_safe_point_is_ended_with_what_it_started(
+    scripted: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ERSATZ_STOP_GRACE", "0.3")
+    run = jobs.submit(scripted, training("deaf"))
+    worker = worker_of(run)
+    child = psutil.Process(int((run.path / "child.pid").read_text()))
+    kill(supervisor_of(run))
+    assert jobs.wait(run) is State.INTERRUPTED
+    until(lambda: not lives(worker) and not lives(child))
+    assert not is_held(run.lock_path)
 
 
 def test_a_killed_worker_is_a_failed_run_that_says_so(scripted: Home) -> None:
@@ -137,7 +151,7 @@ def test_a_worker_that_does_not_heed_is_ended_by_force(scripted: Home, monkeypat
     assert run.state() is State.STOPPING
     assert ended(run) is State.STOPPED
     assert "ended by force" in run.status().error
-    until(lambda: not worker.is_running() and not child.is_running())
+    until(lambda: not lives(worker) and not lives(child))
 
 
 @pytest.mark.parametrize("behaviour", ["patient", "deaf"])

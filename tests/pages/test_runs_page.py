@@ -69,7 +69,8 @@ def test_a_damaged_run_does_not_hide_the_others(open_page: OpenPage, home: Home)
     sweep = make_chain(home)
     (sweep.path / "status.json").write_text("{torn")
     app = open_page("runs")
-    assert len(listed(app)) == 3
+    states = dict(zip(listed(app), app.dataframe[0].value["state"], strict=True))
+    assert len(states) == 4 and [name for name, state in states.items() if list(state) == ["damaged"]] == [sweep.id]
 
 
 def test_a_failed_run_shows_sentence_alarm_log_and_settings(open_page: OpenPage, home: Home) -> None:

@@ -14,21 +14,21 @@ from engine.store.home import REPOSITORY, Home
 from engine.store.runs import State, create_run, find_runs, list_runs
 
 
-def config(number: int, kind: str = "train") -> dict:
+def config(number: int, kind: str = "attempt") -> dict:
     return {"kind": kind, "dataset": "d", "seed": number}
 
 
 def test_lists_follow_the_folders(home: Home) -> None:
     assert list_runs(home) == []
     runs = [create_run(home, config(number), f"run {number}") for number in range(3)]
-    pool = create_run(home, config(9, "pool"), "pool")
+    pool = create_run(home, config(9, "heap"), "heap")
     assert list_runs(home) == [pool, *reversed(runs)]
-    assert list_runs(home, "pool") == [pool]
+    assert list_runs(home, "heap") == [pool]
     assert find_runs(home, config(1)) == [runs[1]]
     shutil.rmtree(runs[1].path)
-    assert list_runs(home, "train") == [runs[2], runs[0]]
+    assert list_runs(home, "attempt") == [runs[2], runs[0]]
     assert find_runs(home, config(1)) == []
-    assert index.entries(home)[0].label == "pool"
+    assert index.entries(home)[0].label == "heap"
 
 
 def test_folders_that_are_no_runs_are_passed_over(home: Home) -> None:

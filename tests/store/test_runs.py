@@ -180,3 +180,12 @@ def test_a_result_is_the_model_that_is_asked_for(run: Run) -> None:
     run.update(result={"number": "many"})
     with pytest.raises(ErsatzError, match="The result of Tiny run!"):
         run.status().result_as(Counted)
+
+
+@pytest.mark.parametrize("damage", ["{torn", "[]", "null", "\x00\x00", "9" * 5000])
+def test_metrics_count_up_to_the_first_damaged_row(run: Run, damage: str) -> None:
+    run.metrics_path.write_text(f'{{"kimg": 1}}\n{{"kimg": 2}}\n{damage}\n{{"kimg": 4}}\n')
+    assert run.read_metrics()[0] == [{"kimg": 1}, {"kimg": 2}]
+    assert "line 3" in run.keep_metrics(lambda row: True)
+    assert run.metrics_path.read_text() == '{"kimg": 1}\n{"kimg": 2}\n'
+    assert run.keep_metrics(lambda row: row["kimg"] < 2) == ""
