@@ -209,8 +209,7 @@ def _import(pipeline: _Pipeline, settings: dict[str, Any]) -> Dataset:
         pipeline.done += 1
         dataset = Dataset.open(pipeline.home, config.name)
         _note_import(pipeline, config, dataset)
-        if mended := _as_it_is(dataset, config):
-            pipeline.note(mended=mended)
+        pipeline.note(mended=_as_it_is(dataset, config))
     else:
         child = pipeline.start(config)
         pipeline.note(imported=child.id)
@@ -228,12 +227,9 @@ def _import(pipeline: _Pipeline, settings: dict[str, Any]) -> Dataset:
 
 
 def _note_import(pipeline: _Pipeline, config: ImportConfig, dataset: Dataset) -> None:
-    """Of a journey that is resumed, the import that it made; one that was killed at its last word says it now."""
-    began = pipeline.run.status().created
+    """The import that a journey which is taken up again has made; one that was killed at its last word says it now."""
     for run in find_runs(pipeline.home, prepare_import(pipeline.home, config).plain()):
         with suppress(ErsatzError):  # deleted meanwhile, or damaged, or somebody else was quicker to resume it
-            if run.status().created < began:
-                continue
             pipeline.note(imported=run.id)
             if run.state() in BROKEN and not import_changes(dataset, config):
                 resume(run)

@@ -51,7 +51,13 @@ class Rows(Sequence[dict[str, Any]]):
                 return Rows._of_table(arrow_json.read_json(io.BytesIO(lines)))
             except (pa.ArrowException, ValueError):  # Arrow knows no NaN, nor a field that is now a number, now a text
                 pass
-        return Rows.of([json.loads(line) for line in lines.splitlines()])
+        try:
+            rows = [json.loads(line) for line in lines.splitlines()]
+        except RecursionError as error:
+            raise ValueError("a line is nested too deeply") from error
+        if not all(isinstance(row, dict) for row in rows):
+            raise ValueError("a line is no JSON object")
+        return Rows.of(rows)
 
     @staticmethod
     def _of_table(table: pa.Table) -> Rows:

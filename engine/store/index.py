@@ -103,7 +103,7 @@ def queue(home: Home) -> list[str]:
     if not home.runs.is_dir():  # reading makes no file
         return []
     if not read_only():
-        with suppress(SQLAlchemyError):  # a full disk, say: as in `entries`
+        with suppress(*UNUSABLE):  # a full disk, say: as in `entries`
             # The rows alone, without a look at the folders of all runs: who enters the queue is in the index.
             in_order = select(_runs.c.id).where(_runs.c.position.is_not(None)).order_by(_runs.c.position, _runs.c.id)
             return list(_on_index(home, lambda index: index.execute(in_order).scalars().all()))

@@ -112,7 +112,7 @@ def test_measures_are_kept_and_do_not_outlive_their_pixels(open_set: Dataset, mo
     kept = pd.read_csv(open_set.path / MEASURES_FILE, na_filter=False)
     assert kept["near"].tolist() == fresh["near"].tolist()
     asked = []
-    monkeypatch.setattr(copies, "measure", lambda manifest, path: asked.append(1) or fresh)
+    monkeypatch.setattr(copies, "measure", lambda *_: asked.append(1) or fresh)
     assert measured(open_set.manifest, open_set.path)["spread"].tolist() == pytest.approx(fresh["spread"].tolist())
     assert not asked
     measured(open_set.manifest.assign(sha256="other"), open_set.path)

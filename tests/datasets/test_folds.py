@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from engine.configs import ImportConfig
-from engine.datasets import derived
 from engine.datasets.dataset import Dataset, list_datasets
 from engine.datasets.folds import fold_of, folds_of, make_folds, parent_of_folds
 from engine.datasets.importing import import_dataset
+from engine.store import disk
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
 
@@ -86,7 +86,7 @@ def test_images_are_linked_and_copied_where_links_fail(patients: Dataset, monkey
 
     for fold in make_folds(patients, 2):
         shutil.rmtree(fold.path)
-    monkeypatch.setattr(derived.os, "link", fail)
+    monkeypatch.setattr(disk, "link", fail)
     copied = make_folds(patients, 2)[0]
     assert copied.fingerprint == linked.fingerprint
     assert not (copied.path / path).samefile(patients.path / path)

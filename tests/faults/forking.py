@@ -45,14 +45,16 @@ class Forked:
         pass_fds: Sequence[int] = (),
         start_new_session: bool = False,
     ) -> None:
-        assert stdin == subprocess.DEVNULL
         assert start_new_session
         module, arguments = command[command.index("-m") + 1], command[command.index("-m") + 2 :]
         reader, writer = os.pipe() if stdout == subprocess.PIPE else (-1, _descriptor(stdout))
+        lifeline, held = os.pipe() if stdin == subprocess.PIPE else (os.open(os.devnull, os.O_RDONLY), -1)
         self.args, self.returncode = command, None
         self.pid = os.fork()
         if self.pid == 0:
-            _become(module, arguments, cwd, env, writer, _descriptor(stderr), pass_fds)
+            _become(module, arguments, cwd, env, lifeline, writer, _descriptor(stderr), pass_fds)
+        os.close(lifeline)
+        self.stdin = os.fdopen(held, "wb") if held >= 0 else None
         self.stdout = None
         if stdout == subprocess.PIPE:
             os.close(writer)
@@ -91,6 +93,7 @@ def _become(
     arguments: Sequence[str],
     cwd: Path,
     env: Mapping[str, str],
+    given: int,
     out: int,
     error: int,
     pass_fds: Sequence[int],
@@ -100,8 +103,7 @@ def _become(
     try:
         os.setsid()
         os.chdir(cwd)
-        nothing = os.open(os.devnull, os.O_RDONLY)
-        for source, target in ((nothing, 0), (out, 1), (error, 2)):
+        for source, target in ((given, 0), (out, 1), (error, 2)):
             os.dup2(source, target)
         kept = sorted({0, 1, 2, *pass_fds})
         for low, high in zip(kept, [*kept[1:], 65_536], strict=True):

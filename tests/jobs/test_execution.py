@@ -69,7 +69,7 @@ def test_an_import_is_reused_only_while_its_data_set_is_there(home: Home, monkey
 
 def test_a_stopped_import_is_stopped_and_not_failed(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     def import_dataset(*_: object) -> None:
-        raise ImportStopped("The import was stopped as asked.")
+        raise ImportStopped
 
     monkeypatch.setattr(importing, "import_dataset", import_dataset)
     config = ImportConfig(name="ph", layout="phantom")

@@ -16,6 +16,7 @@ from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.runs import Run, State, create_run
 from pages.components import runs as parts
+from pages.components.format import plain
 from tests import fabricated
 from tests.pages.conftest import OpenPage, press, said_in_order, texts
 
@@ -254,7 +255,7 @@ def test_the_wall_shows_the_chosen_class_split_and_finding(open_page: OpenPage, 
     assert len(app.image) == 4
     app.selectbox(key="class").set_value("bleed").run()
     assert len(app.image) == 2
-    press(app, "00.png")
+    press(app, plain("00.png"))
     assert "**SHA-256 of its pixels**" in texts(app)
 
 

@@ -66,10 +66,11 @@ def make_dataset(home: Home, size: int = 16, mode: str = "L") -> Dataset:
     """A frozen data set without its images, which sampling never reads."""
     info = {"name": "tiny", "config": {}, "classes": ["bleed", "normal"], "size": size, "mode": mode, "frozen": None}
     info |= {"audit": {"findings": []}, "provenance": {"preprocessing": {"size": size, "mode": mode}}}
+    manifest = home.dataset("tiny") / "manifest.csv"
     row = dict.fromkeys(COLUMNS, "") | {"split": "train", "width": size, "height": size, "bits": 8}
     rows = [row | {"path": f"images/{name}/00000.png", "class": name, "sha256": name} for name in info["classes"]]
-    write_json(home.dataset("tiny") / "dataset.json", info)
-    write_manifest(home.dataset("tiny") / "manifest.csv", pd.DataFrame(rows))
+    write_manifest(manifest, pd.DataFrame(rows))
+    write_json(home.dataset("tiny") / "dataset.json", info | {"manifest_sha256": sha256_file(manifest)})
     Dataset.open(home, "tiny").freeze()
     return Dataset.open(home, "tiny")
 

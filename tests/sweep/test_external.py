@@ -32,7 +32,7 @@ NewSweep = Callable[..., tuple[Run, SweepConfig]]
 
 @pytest.fixture
 def elsewhere(home: Home) -> Dataset:
-    return make_dataset(home, {"train": 3, "valid": 3, "test": 6}, "elsewhere", first=5_000)
+    return make_dataset(home, {"train": 4, "valid": 2, "test": 6}, "elsewhere", first=5_000)
 
 
 @pytest.mark.slow
@@ -97,7 +97,7 @@ def test_images_that_were_seen_are_refused(new_sweep: NewSweep, home: Home, pool
 
 
 def test_the_data_set_itself_is_refused(new_sweep: NewSweep, home: Home) -> None:
-    make_dataset(home, {"train": 24, "valid": 10, "test": 16}, "elsewhere", turn=7)
+    make_dataset(home, {"train": 24, "valid": 10, "test": 16}, "elsewhere", turn=8)
     assert "are in the data set spots too; none is allowed" in refused(new_sweep, home)
 
 
