@@ -126,8 +126,9 @@ def unlike_one_sentence(found: list[Ending]) -> list[tuple[object, ...]]:
 def test_a_home_of_somebody_else(home: Home, tmp_path: Path) -> None:
     sweep = make_everything(home, quality=True)
     ids = {run.name.split("-")[2]: run.name for run in sorted(home.runs.iterdir())} | {"sweep": sweep.id}
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)  # pytest's are for their owner alone
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.stat().st_mode & 0o777 == 0o700:
+            folder.chmod(0o755)  # pytest's are for their owner alone
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o000)
     before = {path: path.stat().st_mtime_ns for path in home.root.rglob("*")}

@@ -263,7 +263,7 @@ def _alone(home: Home) -> list[str]:
     runs = list_runs(home)
     if len(runs) != 1:
         return [f"{len(runs)} runs"]
-    until((runs[0].path / "worker.pid").exists)
+    until((runs[0].path / "steps").exists)
     before = int((runs[0].path / "steps").read_text())
     until(lambda: int((runs[0].path / "steps").read_text()) > before)
     finish(home)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -260,7 +261,7 @@ def test_a_data_set_thawed_or_deleted_is_a_sentence(home, pair):
     write_json(home.dataset("tiny") / "dataset.json", {**info, "frozen": None})
     with pytest.raises(ErsatzError, match="frozen"):
         make_pool(*begin(home, *pair))
-    (home.dataset("tiny") / "dataset.json").unlink()
+    shutil.rmtree(home.dataset("tiny"))
     with pytest.raises(ErsatzError, match="There is no data set tiny"):
         make_pool(*begin(home, *pair))
 
