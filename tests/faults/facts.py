@@ -110,6 +110,7 @@ def _tensors(path: Path, home: Path) -> str:
     """Every tensor as a digest, and the metadata."""
     with safe_open(path, framework="np") as file:
         metadata = _timeless(json.loads((file.metadata() or {}).get("ersatz", "{}")))
+        metadata.get("crc32", {}).pop("", None)  # the sum of the metadata, its times among them
         digests = {name: hashlib.sha256(file.get_tensor(name).tobytes()).hexdigest() for name in sorted(file.keys())}
     return plain(json.dumps([metadata, digests], sort_keys=True, indent=1), home)
 
