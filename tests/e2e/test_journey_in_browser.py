@@ -106,6 +106,8 @@ def test_from_a_folder_of_images_to_a_report(
         page.get_by_role("button", name="Start import").click()
         page.get_by_role("button", name="Freeze", exact=True).click()
         page.get_by_role("button", name="Freeze the split").click()
+        page.get_by_role("button", name="Train on it").wait_for()
+        tab.settle()  # nobody presses a button in the moment in which it appears
         page.get_by_role("button", name="Train on it").click()
 
         page.get_by_role("button", name="Start training").wait_for()
@@ -148,8 +150,11 @@ def test_from_a_folder_of_images_to_a_report(
         page.get_by_text("Training of the classifier").click()
         page.get_by_role("spinbutton", name="Steps", exact=True).fill("20")
         page.get_by_role("button", name="Start sweep").click()
-        with page.expect_download(timeout=LONG_MS) as download:
-            page.get_by_role("button", name="Report (HTML)").click(timeout=LONG_MS)
+        page.get_by_role("button", name="Report (HTML)").wait_for(timeout=LONG_MS)
+        tab.settle()
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Report (HTML)").click()
+        shown = download.value.path()
         sweep = list_runs(home, "sweep")[0]
         expect(page.get_by_text(sweep.status().result["sentence"]).first).to_be_visible()
     except BaseException:
@@ -157,7 +162,7 @@ def test_from_a_folder_of_images_to_a_report(
         raise
     finally:
         stop_all(home)
-    report = tab.open_file(download.value.path())
+    report = tab.open_file(shown)
     expect(report.get_by_text(sweep.status().result["sentence"]).first).to_be_visible()
     expect(report.locator(".main-svg").first).to_be_visible()
     tab.close()
