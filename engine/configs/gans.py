@@ -83,7 +83,7 @@ def gans() -> dict[str, GanFamily]:
 def gan_named(name: str) -> GanFamily:
     """The GAN of that name; an `ErsatzError` says which there are."""
     known = gans()
-    if name not in known:
+    if not isinstance(name, str) or name not in known:
         raise ErsatzError(f"gan is {name!r}; expected one of {', '.join(known)}. Correct it and start again.")
     return known[name]
 
@@ -91,7 +91,7 @@ def gan_named(name: str) -> GanFamily:
 def gan_title(name: str) -> str:
     """The name for people, also of a GAN that is not known here."""
     known = gans()
-    return known[name].title if name in known else name
+    return known[name].title if isinstance(name, str) and name in known else str(name)
 
 
 def parse_training(values: dict[str, Any]) -> TrainConfig:

@@ -23,6 +23,7 @@ from engine.store.errors import ErsatzError
 from engine.store.home import Home
 
 TEAM_FILE = "team.toml"
+MOST_DOTS = 50
 NOBODY = "none"
 
 
@@ -60,7 +61,10 @@ def read_team(home: Home) -> Team:
     """The team of this home; an `ErsatzError` says what is wrong with its file."""
     path = home.root / TEAM_FILE
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = path.read_text(encoding="utf-8")
+        if any(line.split("=")[0].count(".") > MOST_DOTS for line in content.splitlines() if "@" not in line):
+            raise _bad(f"a name in it has more than {MOST_DOTS} dots")  # each takes a table of its own
+        values = tomllib.loads(content)
     except FileNotFoundError:
         return Team()
     except (OSError, ValueError, RecursionError) as error:

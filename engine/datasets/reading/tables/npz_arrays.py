@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -133,11 +134,21 @@ def as_text(array: np.ndarray, name: str, images: int, path: Path) -> tuple[list
             "expected. Choose one label of a multi-label set."
         )
     flat = array.reshape(-1)
+    if flat.dtype.kind == "U" and (_code_points(flat) > sys.maxunicode).any():
+        raise ErsatzError(
+            f"{path}: {name} has text with signs that are none; labels in Unicode are expected. The file is damaged: "
+            "save it again."
+        )
     if flat.dtype.kind == "f":
         return ["" if value is None else value for value in map(_whole, flat.tolist())], ""
     if flat.dtype.kind == "S":
         return [_decoded(value) for value in flat.tolist()], ""
     return [str(value).strip() for value in flat.tolist()], ""
+
+
+def _code_points(texts: np.ndarray) -> np.ndarray:
+    """The signs of an array of text as numbers, uint32, whatever its byte order."""
+    return np.ascontiguousarray(texts).view(np.dtype(np.uint32).newbyteorder(texts.dtype.byteorder))
 
 
 def eight_bits(arrays: dict[str, np.ndarray], names: Sequence[str]) -> None:
