@@ -331,7 +331,8 @@ def _jsonl() -> dict[str, bytes]:
 
 def _toml() -> dict[str, bytes]:
     return {"deep": b"x = " + b"[" * 100_000, "digits": b"default = " + DIGITS.encode(),
-            "dots": b"a." * 20_000 + b"b = 1", "dots-at": b"a." * 20_000 + b'b = "@"', "types": b"default = []", "roles": b"roles = 3",
+            "dots": b"a." * 20_000 + b"b = 1", "dots-at": b"a." * 20_000 + b'b = "@"',
+            "types": b"default = []", "roles": b"roles = 3",
             "object": b"[default]\nx = 1", "time": b"default = 07:32:00",
             "names": b'[roles]\neditor = [["a@b"]]', "control": b'default = "\\u0000\\u001b[31m"',
             "surrogate": b'default = "\\ud800"'}  # fmt: skip
