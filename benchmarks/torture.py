@@ -2,7 +2,8 @@
 
 `python -m benchmarks.torture --faults` lets every place at which the store writes, flushes, renames, locks or starts a
 process fail in every way, takes the step again and compares everything with an undisturbed journey. `--kills N` kills
-processes at random N times. `--concurrent` lets many do the same thing at once. Prints JSON; problems are lost, doubled
+processes at random N times. `--damage` damages the results of finished runs, which are asked for again then.
+`--concurrent` lets many do the same thing at once. Prints JSON; problems are lost, doubled
 or differing files and rows, errors that are no sentence, and runs that do not go on. Linux alone: it forks.
 """
 
@@ -23,6 +24,7 @@ from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is loaded
 
+from tests.faults.damages import damage, every_damage
 from tests.faults.forking import fork_instead, forked
 from tests.faults.full_disk import HOME_MIB, ROOM, mount_small_disk, on_full_disk
 from tests.faults.kills import killed_journey
@@ -41,6 +43,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=0, help="so many of them, drawn by the seed")
     parser.add_argument("--steps", default="", help="of these steps alone, by commas")
     parser.add_argument("--full", action="store_true", help="a disk that is full in truth, with more and more room")
+    parser.add_argument("--damage", action="store_true", help="each file of finished results, damaged in each manner")
     parser.add_argument("--kills", type=int, default=0, help="so many kills at random")
     parser.add_argument("--mean", type=float, default=1.5, help="seconds between two kills, on average")
     parser.add_argument("--concurrent", action="store_true", help="many do the same at once")
@@ -49,13 +52,15 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     told: dict[str, Any] = {"command": " ".join(["python -m benchmarks.torture", *sys.argv[1:]])}
-    if arguments.faults or arguments.full or arguments.kills:
+    if arguments.faults or arguments.full or arguments.damage or arguments.kills:
         ready()
         with tempfile.TemporaryDirectory(dir=_quick_folder()) as folder:
             if arguments.faults:
                 told["faults"] = _gathered(Path(folder), arguments, _faults, _told_of_faults)
             if arguments.full:
                 told["full"] = _gathered(Path(folder), arguments, _full, _told_of_full)
+            if arguments.damage:
+                told["damage"] = _gathered(Path(folder), arguments, _damage, _told_of_damage)
             if arguments.kills:
                 told["kills"] = _gathered(Path(folder), arguments, _kills, _told_of_kills)
     if arguments.concurrent:
@@ -148,6 +153,25 @@ def _told_of_full(found: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "trials": len(found),
         "did_not_fit": sum(trial["reached"] for trial in found),
+        "problems": [trial for trial in found if trial["problems"]],
+    }
+
+
+def _damage(bench: Bench, arguments: argparse.Namespace, number: int) -> Iterator[dict[str, Any]]:
+    todo = [trial for trial in every_damage() if not arguments.steps or trial[0] in arguments.steps.split(",")]
+    random.Random(arguments.seed).shuffle(todo)
+    todo = todo[: arguments.limit or None]
+    end = time.monotonic() + 60 * arguments.minutes
+    for trial in todo[number :: arguments.side_by_side]:
+        if time.monotonic() > end:
+            return
+        yield damage(bench, *trial).plain()
+
+
+def _told_of_damage(found: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "trials": len(found),
+        "made_again": sum(trial["reached"] for trial in found),
         "problems": [trial for trial in found if trial["problems"]],
     }
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from engine.gans.snapshots import list_snapshots
 from engine.store.errors import ErsatzError
+from engine.store.files import read_text
 from engine.store.hashing import sha256_file
 from engine.store.home import NAME_PATTERN, Home
 from engine.store.named_paths import is_file_there, named_path
@@ -18,6 +19,18 @@ from engine.store.runs import Run
 
 TRAINING_FILE = "training_images.txt"
 EXPECTED = "the id of a StyleGAN2-ADA training or of an imported network, or the path of a .pkl or of a snapshot"
+
+
+def seen_in_training(run_path: Path) -> list[str]:
+    """SHA-256 of every real image that a run's networks saw; an `ErsatzError` unless its list of them is whole."""
+    path = run_path / TRAINING_FILE
+    listed = read_text(path) if path.is_file() else ""
+    if not listed.endswith("\n"):
+        raise ErsatzError(
+            f"{path} is {'damaged' if path.is_file() else 'missing'}; without the list of images that the generator "
+            "saw, leaks into the test set cannot be ruled out. Train the generator again."
+        )
+    return listed.split()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from engine.configs import StyleganConfig
 from engine.gans.checkpoints import load_snapshot
 from engine.gans.distributed import is_first
-from engine.gans.init_source import TRAINING_FILE, Start, Started, resolve_start
+from engine.gans.init_source import TRAINING_FILE, Start, Started, resolve_start, seen_in_training
 from engine.gans.nvidia_pkl.nvidia import read_networks
 from engine.gans.stylegan2.architecture import Architecture
 from engine.store.errors import ErsatzError
@@ -144,8 +144,10 @@ def _read(start: Start) -> Source:
 
 def _seen_by_run_of(snapshot: Path) -> list[str] | None:
     """The images that the networks of a run's snapshot were trained on; None where there is no list of them."""
-    listed = snapshot.parent.parent / TRAINING_FILE
-    return listed.read_text().split() if snapshot.parent.name == "snapshots" and listed.is_file() else None
+    folder = snapshot.parent.parent
+    if snapshot.parent.name != "snapshots" or not (folder / TRAINING_FILE).is_file():
+        return None
+    return seen_in_training(folder)
 
 
 def _refuse_misfit(start: Start, name: str, theirs: Architecture, ours: Architecture) -> None:

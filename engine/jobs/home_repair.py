@@ -18,6 +18,7 @@ import psutil
 from engine.datasets.dataset import Dataset, damaged_datasets, list_datasets
 from engine.datasets.uploads import FOLDER as UPLOADS
 from engine.datasets.uploads import remove_old_uploads
+from engine.jobs.submit import damaged_result
 from engine.sampling.pools import MANIFEST_FILE, Pool
 from engine.store import index
 from engine.store.deleting import is_deleted, listed, remove
@@ -58,6 +59,7 @@ def repair_home(home: Home, dry_run: bool = False) -> list[Finding]:
             *_states(home, dry_run),
             *_uploads(home, dry_run),
             *_damaged(home),
+            *_results(home),
             *_images(home),
         ]
     finally:
@@ -215,12 +217,20 @@ def _damaged(home: Home) -> Iterator[Finding]:
         yield Finding("data set", f"Data set {name} is damaged: {sentence} {advice}", False)
 
 
+def _results(home: Home) -> Iterator[Finding]:
+    """Finished runs that can make a part of their result again."""
+    for run in list_runs(home):
+        if sentence := damaged_result(run, thorough=True):
+            advice = f"`python -m engine resume {run.id}` makes it again."
+            yield Finding("result", f"The result of run {run.id} is damaged: {sentence} {advice}", False)
+
+
 def _images(home: Home) -> Iterator[Finding]:
-    """Images that a manifest names and that are not there."""
+    """Images that a manifest names, that are not there, and that no run makes again."""
     for dataset in list_datasets(home):
         yield from _missing(f"Data set {dataset.name}", dataset)
     for run in list_runs(home, "pool"):
-        if (run.path / MANIFEST_FILE).exists():
+        if (run.path / MANIFEST_FILE).exists() and not damaged_result(run):
             yield from _missing(f"Pool {run.id}", Pool(run))
 
 

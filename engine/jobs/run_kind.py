@@ -81,6 +81,9 @@ class RunKind:
     """Called with the settings when no other run can start; raises `ErsatzError` when a new run must not."""
     before_delete: str = ""
     """Called when a run of the kind is about to be deleted, to keep what must outlive it: `(run) -> None`."""
+    damaged_result: str = ""
+    """What of a finished run's result cannot be read and is made again when it is resumed: `(run, thorough) ->
+    str`, a sentence; empty: nothing. The dashboard asks too, not `thorough`: it is quick then, and imports no torch."""
     result_exists: Callable[[Home, Any], bool] | None = None
     """Whether what a finished run wrote outside of its folder is still there; one without is made again."""
     needs_device: bool = True

@@ -99,6 +99,8 @@ def ensure(home: Home, config: Config, *, owner: str = "", beside: int = 1) -> R
         runs = [(run, run.state()) for run in find_runs(home, config.plain())]
         for run, state in runs:
             if state is State.FINISHED and _result_exists(home, config):
+                if damaged_result(run):
+                    _start(run)
                 return run
         for run, state in runs:
             if state.is_active:
@@ -110,16 +112,31 @@ def ensure(home: Home, config: Config, *, owner: str = "", beside: int = 1) -> R
         return _start_new(home, config, None, owner, beside)
 
 
+def damaged_result(run: Run, thorough: bool = False) -> str:
+    """What of a finished run's result is damaged and made again when it is resumed, in a sentence; empty: nothing.
+
+    `thorough` reads all images of a pool.
+    """
+    of_kind = kind_shown(run.kind).damaged_result
+    return str(named(of_kind)(run, thorough)) if of_kind and run.state() is State.FINISHED else ""
+
+
 def resume(run: Run) -> None:
-    """Go on with a stopped, cancelled, failed or interrupted run from what it had saved."""
+    """Go on with a stopped, cancelled, failed or interrupted run from what it had saved, or mend a finished one.
+
+    A finished run makes again what of its result is damaged; one that is whole is refused, with `ErsatzError`.
+    """
     if damage := run.damage():
         raise ErsatzError(f"Run {run.id} cannot be resumed: {damage}")
     config = parse_config(run.config())
     with _starting(run.home):
         _refuse_twin(run.home, config)
         state = run.state()
-        if state not in RESUMABLE:
-            raise ErsatzError(f"Run {run.id} is {state}; only a stopped, failed or interrupted run can be resumed.")
+        if state not in RESUMABLE and not damaged_result(run, thorough=True):
+            raise ErsatzError(
+                f"Run {run.id} is {state}; only a stopped, failed or interrupted run can be resumed, or a finished one "
+                "whose result is damaged."
+            )
         _start(run)
 
 

@@ -70,6 +70,8 @@ class PoolInfo(Versioned):
     noise: Literal["const", "random", "none"] = "const"
     origin: PoolOrigin | None = None
     """Of images that were not sampled from generators of this home."""
+    training_sha256: str = ""
+    """Of the pool's list of real images that the generators saw; empty in pools of before."""
 
     @classmethod
     def made_for(cls, dataset: Dataset, **values: Any) -> Self:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,7 @@ from PIL import Image, UnidentifiedImageError
 from engine.configs.sampling import PoolConfig
 from engine.datasets.dataset import Dataset
 from engine.datasets.manifest import left_out, usable
+from engine.gans.init_source import TRAINING_FILE, seen_in_training
 from engine.sampling.makers import Makers, generators_a_class, makers_of, require_alike
 from engine.sampling.pool_info import INFO_FILE, PoolGenerator, PoolInfo
 from engine.sampling.sampler import Sampler, write_png
@@ -38,14 +40,13 @@ from engine.store.files import clear_leftovers, disk_errors, read_text, replacin
 from engine.store.hashing import sha256_file, sha256_pixels, sha256_value
 from engine.store.locks import FileLock
 from engine.store.progress import Outcome, Progress, Report, ShouldStop, never, silent
-from engine.store.repair import whole
+from engine.store.repair import tell, whole
 from engine.store.runs import Run, still_there
 
 COLUMNS = ["path", "class", "seed", "generator", "generator_sha256", "sha256", "excluded"]
 SOURCE = "source"
 """A further column, of images that were not sampled here."""
 MANIFEST_FILE = "manifest.csv"
-TRAINING_FILE = "training_images.txt"
 
 
 def make_pool(run: Run, config: PoolConfig, report: Report = silent, should_stop: ShouldStop = never) -> Outcome:
@@ -55,8 +56,15 @@ def make_pool(run: Run, config: PoolConfig, report: Report = silent, should_stop
     one made in one go, bit for bit (on the same device). Raises `ErsatzError` when the generators cannot make one pool
     together.
     """
-    if already_made(run):  # never made twice: reviewers may have excluded images since
-        return "finished"
+    before = Pool(run) if already_made(run) else None
+    if before:  # never made twice: reviewers may have excluded images since
+        lost = before.lost_images()
+        if not lost:
+            count = len(before.manifest)
+            report(Progress("finished", count, count, "images"))
+            return "finished"
+        for path in lost:
+            disk.remove(run.path / path)
     samplers = [Sampler.open(run.home.run(reference.run)) for reference in config.generators]
     dataset = Dataset.open(run.home, config.dataset)
     wanted = wanted_classes(config.only_classes, dataset)
@@ -79,9 +87,27 @@ def make_pool(run: Run, config: PoolConfig, report: Report = silent, should_stop
                 return "stopped"
             seeds = range(first, min(first + config.batch, last))
             rows += _make_batch(run.path, config, sampler, name, seeds, prefix)
-    _seal(run, pd.DataFrame(rows, columns=COLUMNS))
+    made = pd.DataFrame(rows, columns=COLUMNS)
+    if before:
+        _require_same_images(before, made)
+        tell(
+            run, "images", f"{len(lost):,} images were missing or damaged; they were sampled again, the same as before."
+        )
+    else:
+        _seal(run, made)
     report(Progress("sampling", total, total, "images"))
     return "finished"
+
+
+def _require_same_images(before: Pool, made: pd.DataFrame) -> None:
+    """Raise `ErsatzError` unless the images sampled again are those of the manifest, which knows what was excluded."""
+    kept = before.manifest
+    if made[["path", "sha256"]].to_numpy().tolist() != kept[["path", "sha256"]].to_numpy().tolist():
+        raise ErsatzError(
+            f"The missing images of pool {before.run.id} came out differently when they were sampled again (another "
+            "device, another version of ONNX Runtime, or other files); the same pixels are expected. Restore them from "
+            "a backup, or make a new pool."
+        )
 
 
 def already_made(run: Run) -> bool:
@@ -91,7 +117,8 @@ def already_made(run: Run) -> bool:
     )
     if manifest is None:
         return False
-    if whole(run, run.path / INFO_FILE, PoolInfo.read) is None or not (run.path / TRAINING_FILE).is_file():
+    described = whole(run, run.path / INFO_FILE, PoolInfo.read)
+    if described is None or whole(run, run.path / TRAINING_FILE, lambda _: Pool(run).training_hashes) is None:
         set_aside(run.path / MANIFEST_FILE)  # it says that all is there
         return False
     return True
@@ -186,8 +213,15 @@ class Pool:
 
     @cached_property
     def training_hashes(self) -> set[str]:
-        """SHA-256 of every real image that the generators saw."""
-        return set(read_text(self.path / TRAINING_FILE).split())
+        """SHA-256 of every real image that the generators saw; an `ErsatzError` when the list of them is damaged."""
+        path = self.path / TRAINING_FILE
+        listed = read_text(path)
+        if self.info.training_sha256 not in ("", sha256_file(path)):
+            raise ErsatzError(
+                f"{path} is not the list that {INFO_FILE} describes; without the images that the generators saw, leaks "
+                f"cannot be ruled out. `python -m engine resume {self.run.id}` makes it again."
+            )
+        return set(listed.split())
 
     def rows(self, class_name: str | None = None) -> pd.DataFrame:
         """Rows that are not excluded, of one class or of all."""
@@ -216,6 +250,26 @@ class Pool:
         with ThreadPoolExecutor(4) as threads:
             list(threads.map(read, range(len(rows)), rows["path"], rows["sha256"]))
         return images
+
+    def missing_images(self) -> list[str]:
+        """Paths of images whose file is not there."""
+        there = {
+            Path(at, name).relative_to(self.path).as_posix()
+            for at, _, names in os.walk(self.path / "images")
+            for name in names
+        }
+        return [path for path in self.manifest["path"] if path not in there]
+
+    def lost_images(self) -> list[str]:
+        """Paths of images whose file is missing, damaged or another one than the manifest says; reads all of them."""
+
+        def is_lost(path: str, sha256: str) -> bool:
+            pixels = _read(self.path / path)
+            return pixels is None or sha256_pixels(pixels) != sha256
+
+        with ThreadPoolExecutor(4) as threads:
+            lost = list(threads.map(is_lost, self.manifest["path"], self.manifest["sha256"]))
+        return list(self.manifest["path"][lost])
 
     def exclude(self, paths: Sequence[str], reason: str) -> None:
         """Take images out of what sweeps and downloads use; their files stay, and `restore` brings them back.
@@ -262,8 +316,7 @@ def write_pool(run: Run, info: PoolInfo, training: Iterable[str], rows: Sequence
 
     `training`: SHA-256 of the real images that the generators saw; `rows` are those of the manifest, with a source.
     """
-    write_text(run.path / TRAINING_FILE, "".join(f"{digest}\n" for digest in sorted(set(training))))
-    info.write_to(run.path / INFO_FILE)
+    _describe(run, info, training)
     _seal(run, pd.DataFrame(rows, columns=[*COLUMNS, SOURCE]))
 
 
@@ -334,23 +387,21 @@ def _begin(run: Run, config: PoolConfig, samplers: list[Sampler], dataset: Datas
         noise=config.noise,
     )
     begun = whole(run, run.path / INFO_FILE, PoolInfo.read)
-    if begun is not None and begun != info:
+    if begun is not None and begun.model_copy(update={"training_sha256": ""}) != info:
         raise ErsatzError(
             f"Pool {run.id} was begun with other generators than are there now (one was exported again since). "
             "Make a new pool."
         )
-    hashes: set[str] = set()
-    for reference in config.generators:
-        path = run.home.run(reference.run) / TRAINING_FILE
-        if not path.is_file():
-            raise ErsatzError(
-                f"{path} is missing; without the list of images that the generator saw, leaks into the test set cannot "
-                "be ruled out. Train the generator again."
-            )
-        hashes.update(path.read_text().split())
-    write_text(run.path / TRAINING_FILE, "".join(f"{digest}\n" for digest in sorted(hashes)))
-    info.write_to(run.path / INFO_FILE)
+    seen = set().union(*(seen_in_training(run.home.run(reference.run)) for reference in config.generators))
+    _describe(run, info, seen)
     clear_leftovers((run.path / "images").glob("*/.*"))
+
+
+def _describe(run: Run, info: PoolInfo, training: Iterable[str]) -> None:
+    """Write the list of real images that the generators saw, and the description of the pool with its hash."""
+    path = run.path / TRAINING_FILE
+    write_text(path, "".join(f"{digest}\n" for digest in sorted(set(training))))
+    info.model_copy(update={"training_sha256": sha256_file(path)}).write_to(run.path / INFO_FILE)
 
 
 def _tell_where(run: Run, samplers: list[Sampler]) -> None:

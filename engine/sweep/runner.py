@@ -82,6 +82,7 @@ def run_sweep(
         refuse_sealed(dataset, "This sweep")
     first = take_over(run, config)
     rows = _read_trials(run)
+    whole(run, run.path / SUMMARY_FILE, SweepSummary.read, "it is read out of the trials again")
     cache, classifier = open_cache(run.home, config)
     sweep = _Sweep(
         run=run,

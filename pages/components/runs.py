@@ -15,6 +15,7 @@ from engine.jobs.kinds import kind_shown
 from engine.jobs.submit import cancel, resume, stop, submit
 from engine.store.errors import AlreadyActive, ErsatzError
 from engine.store.runs import RESUMABLE, Run, State, Status, list_runs
+from pages.components.damaged import damage_of_result
 from pages.components.errors import done, show_error
 from pages.components.format import amount, duration, moment, plain, plain_sentence
 from pages.components.home import home
@@ -188,14 +189,20 @@ def run_progress(run: Run, shown: State, brief: bool = False) -> None:
 
 
 def run_actions(run: Run, state: State) -> None:
-    """Stop (asks first) or Resume, whichever the state allows."""
+    """Stop (asks first), Resume, or making a damaged result again, whichever the state allows."""
     if state.is_active:
         stopping = state is State.STOPPING
         if st.button("Stop", icon=":material/stop:", key=f"stop-{run.id}", **guarded(Role.EDITOR, disabled=stopping)):
             stop_dialog(run)
-    elif state in RESUMABLE and st.button(
-        "Resume", icon=":material/resume:", key=f"resume-{run.id}", **guarded(Role.EDITOR)
-    ):
+    elif state in RESUMABLE:
+        _resume_button(run, "Resume", ":material/resume:")
+    elif state is State.FINISHED and (damage := damage_of_result(run)):
+        st.warning(plain_sentence(f"A part of the result is damaged. {damage}"), icon=":material/warning:")
+        _resume_button(run, "Make it again", ":material/build:")
+
+
+def _resume_button(run: Run, label: str, icon: str) -> None:
+    if st.button(label, icon=icon, key=f"resume-{run.id}", **guarded(Role.EDITOR)):
         with st.spinner("Starting…"):
             resumed = done(_resume, run)
         if resumed:

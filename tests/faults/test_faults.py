@@ -39,6 +39,13 @@ def test_a_journey_that_is_disturbed_ends_in_the_same_numbers() -> None:
     assert faults["reached"] >= 0.8 * faults["trials"] >= 8
 
 
+@linux
+@pytest.mark.timeout(300)
+def test_a_damaged_result_is_made_again_as_it_was() -> None:
+    damage = torture("--damage", "--limit", "12", "--seed", "1")["damage"]
+    assert (damage["problems"], damage["trials"], damage["made_again"]) == ([], 12, 12)
+
+
 def test_faults_in_real_processes_are_told_and_the_run_goes_on(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -100,8 +100,11 @@ class Bench:
             if step == last:
                 break
 
-    def take(self, step: str, place: Place | None = None) -> str:
-        """Take a step in processes of its own, disturbed or not, and wait for the last of them; what it said."""
+    def take(self, step: str, place: Place | None = None, instead: Callable[[Home], None] | None = None) -> str:
+        """Take a step in processes of its own, disturbed or not, and wait for the last of them; what it said.
+
+        `instead` is done in the place of the step.
+        """
         shutil.rmtree(self.marks, ignore_errors=True)
         self.marks.mkdir()
         self.said.unlink(missing_ok=True)
@@ -112,7 +115,7 @@ class Bench:
             os.dup2(os.open(self.said.with_suffix(".trace"), os.O_CREAT | os.O_WRONLY | os.O_TRUNC), 2)
             sys.stderr = open(2, "w", 1, closefd=False)  # noqa: SIM115
             try:
-                STEPS[step](self.home)
+                (instead or STEPS[step])(self.home)
             except ErsatzError as error:
                 self.said.write_text(str(error))
 

@@ -97,6 +97,7 @@ def test_pool_json_says_what_made_it_and_is_read_from_before_there_was_truncatio
         "psi_cutoff": 0,
         "noise": "const",
         "origin": None,
+        "training_sha256": sha256_file(run.path / "training_images.txt"),
     }
     later = ("version", "psi", "psi_cutoff", "noise", "origin")
     write_json(run.path / "pool.json", {key: value for key, value in found.items() if key not in later})
@@ -104,6 +105,19 @@ def test_pool_json_says_what_made_it_and_is_read_from_before_there_was_truncatio
     write_json(run.path / "pool.json", {**found, "dataset_fingerprint": ""})
     with pytest.raises(ErsatzError, match=r"pool\.json is not as this program writes it \(dataset_fingerprint"):
         Pool.open(run).require_made_for(Dataset.open(home, "tiny"))
+
+
+def test_a_list_of_training_images_that_was_changed_hides_no_leak(home, pair):
+    run, config = begin(home, *pair)
+    make_pool(run, config)
+    (run.path / "training_images.txt").write_text("bleed-1\nbleed-2\nnormal-1\n")
+    with pytest.raises(ErsatzError, match="not the list that pool.json describes"):
+        _ = Pool.open(run).training_hashes
+    write_json(run.path / "pool.json", read_json(run.path / "pool.json") | {"training_sha256": ""})
+    assert Pool.open(run).training_hashes == {"bleed-1", "bleed-2", "normal-1"}  # a pool of before has no hash
+    (pair[0].path / "training_images.txt").write_text("bleed-1\nble")
+    with pytest.raises(ErsatzError, match="damaged; without the list"):
+        make_pool(begin(home, *pair)[0], config)
 
 
 def test_a_pool_of_one_class_needs_and_makes_only_that(home, make_generator):
