@@ -60,7 +60,7 @@ def test_what_crashes_left_is_mended_and_the_rest_is_named(home: Home) -> None:
     assert counted(home) == expected
     assert stale.status().state is State.INTERRUPTED and alive.state() is State.RUNNING
     assert (alive.path / ".status.json.01ab23cd").exists() and (home.datasets / ".young.01ab23cd").exists()
-    assert counted(home) == Counter({("run", False): 1, ("images", False): 1, ("result", False): 1})
+    assert counted(home) == Counter(unmended)
     lock.release()
 
 

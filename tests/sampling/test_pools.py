@@ -111,7 +111,7 @@ def test_a_list_of_training_images_that_was_changed_hides_no_leak(home, pair):
     run, config = begin(home, *pair)
     make_pool(run, config)
     (run.path / "training_images.txt").write_text("bleed-1\nbleed-2\nnormal-1\n")
-    with pytest.raises(ErsatzError, match="not the list that pool.json describes"):
+    with pytest.raises(ErsatzError, match="not the list that"):
         _ = Pool.open(run).training_hashes
     write_json(run.path / "pool.json", read_json(run.path / "pool.json") | {"training_sha256": ""})
     assert Pool.open(run).training_hashes == {"bleed-1", "bleed-2", "normal-1"}  # a pool of before has no hash
