@@ -211,7 +211,12 @@ def _resume_button(run: Run, label: str, icon: str) -> None:
 
 def _resume(run: Run) -> None:
     require(Role.EDITOR)
-    resume(run)
+    try:
+        resume(run)
+    except ErsatzError:
+        if not run.state().is_active:
+            raise
+        st.toast("It goes on already: somebody else has resumed it.", icon=":material/play_circle:")
 
 
 @st.dialog("Stop this run?", icon=":material/stop:")

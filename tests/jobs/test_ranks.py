@@ -93,6 +93,12 @@ def test_nobody_outlives_a_killed_process(scripted: Home) -> None:
     all_gone(processes)
 
     processes = start(run)
+    kill(supervisor_of(run))  # alone: the worker notices, and its ranks stop with it
+    assert jobs.wait(run) is State.INTERRUPTED
+    all_gone(processes)
+    assert run.status().done == int((run.path / "steps").read_text())
+
+    processes = start(run)
     kill(supervisor_of(run))
     kill(processes[0])
     all_gone(processes)
