@@ -14,7 +14,7 @@ from engine.gans.init_source import TRAINING_FILE
 from engine.quality.quality_scores import SCORES_FILE, QualityScores
 from engine.quality.snapshot_ranking import RANKING_FILE, Ranking
 from engine.sampling.pool_info import INFO_FILE, PoolInfo
-from engine.sampling.pools import MANIFEST_FILE, Pool, read_manifest
+from engine.sampling.pools import MANIFEST_FILE, Pool
 from engine.store.parquet import read_parquet
 from engine.store.repair import UNREADABLE
 from engine.store.runs import Run
@@ -48,7 +48,7 @@ def of_pool(run: Run, thorough: bool = False) -> str:
     """
     pool = Pool(run)
     described: dict[str, Read] = {INFO_FILE: PoolInfo.read, TRAINING_FILE: lambda _: pool.training_hashes}
-    if found := unreadable(run, {MANIFEST_FILE: read_manifest, **described}):
+    if found := unreadable(run, {MANIFEST_FILE: lambda _: pool.manifest, **described}):
         return found
     if run.config().get("origin"):
         return ""

@@ -78,7 +78,7 @@ def test_a_run_that_goes_while_a_page_is_drawn_is_left_out(
     assert not app.error and not app.exception
 
 
-@pytest.mark.parametrize("page", [page for page in ICONS if page != "generate"])
+@pytest.mark.parametrize("page", ICONS)
 def test_an_unknown_error_is_a_sentence_with_a_report(
     open_page: OpenPage, home: Home, monkeypatch: pytest.MonkeyPatch, page: str
 ) -> None:
@@ -93,7 +93,8 @@ def test_an_unknown_error_is_a_sentence_with_a_report(
         begin(runner, *arguments, **named | {"on_script_error": on_script_error})
 
     monkeypatch.setattr(ScriptRunner, "__init__", with_handler)
-    for place in ("engine.store.runs.list_runs", "engine.datasets.dataset.list_datasets"):
+    lists = ("engine.store.runs.list_runs", "engine.datasets.dataset.list_datasets", "pages.generate.opened.list_runs")
+    for place in lists:
         monkeypatch.setattr(place, broken)
     app = open_page(page)
     (error,) = app.error
