@@ -253,11 +253,10 @@ class Pool:
 
     def missing_images(self) -> list[str]:
         """Paths of images whose file is not there."""
-        there = {
-            Path(at, name).relative_to(self.path).as_posix()
-            for at, _, names in os.walk(self.path / "images")
-            for name in names
-        }
+        there: set[str] = set()
+        for at, _, names in os.walk(self.path / "images"):
+            folder = Path(at).relative_to(self.path).as_posix()
+            there.update(f"{folder}/{name}" for name in names)
         return [path for path in self.manifest["path"] if path not in there]
 
     def lost_images(self) -> list[str]:
