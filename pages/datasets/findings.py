@@ -96,7 +96,7 @@ def mend(dataset: Dataset, name: str) -> None:
     """Apply a remedy; the split stays open for a look at the result."""
     require(Role.EDITOR)
     editing.apply_remedies(dataset, [name])
-    st.toast(f"{REMEDIES.get(name, name)}: done.", icon=":material/build:")
+    st.toast(f"{plain(REMEDIES.get(name, name))}: done.", icon=":material/build:")
 
 
 def undo(dataset: Dataset, name: str) -> None:

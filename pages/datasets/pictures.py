@@ -77,9 +77,9 @@ def facts(row: pd.Series) -> dict[str, str]:
     if row.get("moved"):
         told["Split"] += ", moved there by hand"
     if row["excluded"]:
-        told["Left out"] = LEFT_OUT.get(row["excluded"], row["excluded"])
+        told["Left out"] = LEFT_OUT.get(row["excluded"]) or plain(row["excluded"])
     told["Original"] = f"{row['width']}×{row['height']} pixels, {row['mode']}, {row['bits']} bits"
-    told["Stored as"] = f"`{row['path']}`"
+    told["Stored as"] = plain(row["path"])
     told["SHA-256 of its pixels"] = f"`{row['sha256'][:16]}…`"
     others = {name: value for name, value in row.items() if name not in (*KNOWN, *OWN) and str(value)}
     return told | {_words(name): plain(value) for name, value in others.items()}

@@ -56,5 +56,5 @@ def delete(dataset: Dataset) -> None:
     """Delete, and show the data sets that are left."""
     require(Role.EDITOR)
     if done(remove, dataset):
-        st.toast(f"{dataset.name} is deleted.", icon=":material/delete:")
+        st.toast(f"{plain(dataset.name)} is deleted.", icon=":material/delete:")
         go(ALL)

@@ -10,7 +10,7 @@ import streamlit as st
 from engine.report.pool_facts import origin_in_words
 from engine.sampling.pools import MANIFEST_FILE, SOURCE, Pool, pool_zip
 from engine.store.runs import Run
-from pages.components.format import amount
+from pages.components.format import amount, plain, plain_sentence
 from pages.components.home import home
 from pages.components.images import stored_url
 from pages.components.navigation import script
@@ -116,7 +116,7 @@ def _tile(pool: Pool, row: dict[Hashable, Any]) -> None:
     with st.container(width=WIDTH, gap=None, horizontal_alignment="center"):
         if path.is_file():
             st.image(stored_url(path, path.stat().st_mtime, WIDTH), width=WIDTH, alt=_alt(row))
-        if st.button(_called(row), key=f"look-{row['path']}", type="tertiary", help=row["excluded"] or None):
+        if st.button(_called(row), key=f"look-{row['path']}", type="tertiary", help=plain(row["excluded"]) or None):
             closer(pool, row)
 
 
@@ -125,15 +125,17 @@ def closer(pool: Pool, row: dict[Hashable, Any]) -> None:
     """The picture large, beside what the manifest says of it."""
     path = pool.path / row["path"]
     if not path.is_file():
-        st.error(f"{path.name} is missing; the manifest says that the pool has it. Make the pool again.")
+        st.error(
+            plain_sentence(f"{path.name} is missing; the manifest says that the pool has it. Make the pool again.")
+        )
         return
     st.image(stored_url(path, path.stat().st_mtime, LARGE), width=LARGE, alt=_alt(row))
     if row["excluded"]:
-        st.warning(f"Left out: {row['excluded']}", icon=":material/block:")
-    st.markdown(f"**{row['class']}**, {_called(row).lower()}")
+        st.warning(f"Left out: {plain(row['excluded'])}", icon=":material/block:")
+    st.markdown(f"**{plain(row['class'])}**, {_called(row).lower()}")
     if row.get(SOURCE):
-        st.caption(f"From {row[SOURCE]}")
-    st.caption(f"`{row['path']}` · SHA-256 of its pixels `{row['sha256']}`")
+        st.caption(f"From {plain(row[SOURCE])}")
+    st.caption(f"{plain(row['path'])} · SHA-256 of its pixels `{row['sha256']}`")
     generator = run_named(home(), row["generator"])
     with st.container(horizontal=True, vertical_alignment="center"):
         if generator is not None:

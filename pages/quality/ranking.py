@@ -164,9 +164,11 @@ def export(training: Run, rows: Sequence[RankedSnapshot], best: str, exported: s
 @st.dialog("Export this snapshot?")
 def export_dialog(training: Run, snapshot: str, exported: str) -> None:
     """Ask, then export in a process of its own: the dashboard itself never loads torch."""
-    st.write(f"**{snapshot}** becomes the generator of {plain(title(training))}.")
+    st.write(f"**{plain(snapshot)}** becomes the generator of {plain(title(training))}.")
     if exported:
-        st.write(f"It takes the place of {exported}. Pools that exist stay as they are; new ones are made with this.")
+        st.write(
+            f"It takes the place of {plain(exported)}. Pools that exist stay as they are; new ones are made with this."
+        )
     with st.container(horizontal=True):
         if st.button(
             "Export",
@@ -179,7 +181,7 @@ def export_dialog(training: Run, snapshot: str, exported: str) -> None:
             with st.spinner("Exporting, and holding it against torch…"):
                 taken = done(run_export, training, snapshot)
             if taken:
-                st.toast(f"{snapshot} is the generator now", icon=":material/check:")
+                st.toast(f"{plain(snapshot)} is the generator now", icon=":material/check:")
                 st.rerun()
         if st.button("Leave it", key="export-not"):
             st.rerun()
