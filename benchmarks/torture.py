@@ -85,6 +85,8 @@ def _gathered(
     """What the homes side by side found, together."""
     begun = time.monotonic()
     last = [step for step in STEPS if not arguments.steps or step in arguments.steps.split(",")][-1]
+    if work is _damage:  # it begins with what is there before the following step
+        last = list(STEPS)[-1]
 
     def one(number: int) -> None:
         fork_instead()  # orphans come to this process

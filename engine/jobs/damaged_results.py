@@ -1,7 +1,7 @@
 """What of a finished run's result can no longer be read, and is made again when the run is resumed.
 
 The functions of the kinds (`RunKind.damaged_result`) return a sentence, empty when all is whole. The dashboard asks
-them too, not `thorough`: nothing here imports torch.
+them too, which must be quick: only if `thorough` they read large files whole. Nothing here imports torch.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Read = Callable[[Path], Any]
 
 def of_quality(run: Run, thorough: bool = False) -> str:
     """Of a quality check."""
-    tables = {"neighbours.parquet": read_parquet, "embedding.parquet": read_parquet}
+    tables = dict.fromkeys(("neighbours.parquet", "embedding.parquet"), _table(thorough))
     return unreadable(run, {SCORES_FILE: QualityScores.read, **tables})
 
 
@@ -38,7 +38,7 @@ def of_ranking(run: Run, thorough: bool = False) -> str:
 
 def of_sweep(run: Run, thorough: bool = False) -> str:
     """Of a sweep; its figures and its report are made from these."""
-    return unreadable(run, {TRIALS_FILE: read_parquet, SUMMARY_FILE: SweepSummary.read})
+    return unreadable(run, {TRIALS_FILE: _table(thorough), SUMMARY_FILE: SweepSummary.read})
 
 
 def of_pool(run: Run, thorough: bool = False) -> str:
@@ -55,6 +55,11 @@ def of_pool(run: Run, thorough: bool = False) -> str:
     lost = pool.lost_images() if thorough else pool.missing_images()
     what = "missing or damaged" if thorough else "missing"
     return f"{len(lost):,} of {len(pool.manifest):,} images are {what}, such as {lost[0]}." if lost else ""
+
+
+def _table(thorough: bool) -> Read:
+    """Reads a whole Parquet file, or its end alone, which tells what is in it and is missing where it was cut off."""
+    return read_parquet if thorough else lambda path: read_parquet(path, columns=[])
 
 
 def unreadable(run: Run, files: Mapping[str, Read]) -> str:

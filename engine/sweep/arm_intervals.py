@@ -20,7 +20,7 @@ import pandas as pd
 from scipy import special
 
 from engine.sweep.analysis_units import Level, Units, seed_scores, units_of
-from engine.sweep.metric_table import unit_influence, unit_metrics
+from engine.sweep.metric_table import unit_influence, unit_metric
 from engine.sweep.metrics import COUNTING, LOSSES, RANKING
 from engine.sweep.statistics import ALPHA, Interval, two_way_interval, wilson_interval
 
@@ -73,12 +73,12 @@ def arm_intervals(what: Counted, metrics: Iterable[str]) -> pd.DataFrame:
     values: dict[tuple[str, float], dict[str, list[tuple[float, np.ndarray]]]] = {}
     for arm, ratio, _, scores in seed_scores(what.trials, what.test_images, what.classes):
         of_units = what.units.scores(scores)
-        found = unit_metrics(what.units, of_units, what.positive)
         for name in wanted:
-            if not math.isfinite(found[name]):
+            value = unit_metric(name, what.units, of_units, what.positive)
+            if not math.isfinite(value):
                 continue
             moved = by_patient(what.units, unit_influence(name, what.units, of_units, what.positive))
-            values.setdefault((arm, ratio), {}).setdefault(name, []).append((found[name], moved))
+            values.setdefault((arm, ratio), {}).setdefault(name, []).append((value, moved))
     rows = []
     for (arm, ratio), by_metric in values.items():
         for name, seeds in by_metric.items():

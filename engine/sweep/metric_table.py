@@ -10,7 +10,7 @@ import pandas as pd
 
 from engine.sweep.analysis_units import Level, Units, knows_patients, seed_scores, units_of
 from engine.sweep.influence import influence
-from engine.sweep.metrics import METRICS, RANKING, metrics
+from engine.sweep.metrics import METRICS, RANKING, metric_of, metrics
 
 METRICS_FILE = "metrics.parquet"
 COLUMNS = ["arm", "ratio", "seed", "level", "subgroup", "value", "metric", "score", "n"]
@@ -61,6 +61,18 @@ def unit_metrics(units: Units, scores: np.ndarray, positive: int) -> dict[str, f
             values = [of_fold[name] for of_fold in by_fold if np.isfinite(of_fold[name])]
             found[name] = float(np.mean(values)) if values else float("nan")
     return found
+
+
+def unit_metric(metric: str, units: Units, scores: np.ndarray, positive: int) -> float:
+    """One of `unit_metrics`, of those that have an interval, without the time that the others take."""
+    folds = np.unique(units.folds)
+    if metric not in RANKING or len(folds) < 2:
+        return metric_of(metric, units.labels, scores, positive)
+    of_folds = [
+        metric_of(metric, units.labels[own], scores[own], positive) for own in (units.folds == f for f in folds)
+    ]
+    values = [value for value in of_folds if np.isfinite(value)]
+    return float(np.mean(values)) if values else float("nan")
 
 
 def patient_parts(

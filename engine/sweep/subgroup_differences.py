@@ -22,7 +22,7 @@ from engine.sweep.analysis_units import Level, seed_scores
 from engine.sweep.arm_intervals import Counted, by_patient, counted, mean_and_half, patients_behind
 from engine.sweep.comparisons import Comparison, by_generator
 from engine.sweep.max_t import crossed, together
-from engine.sweep.metric_table import unit_influence, unit_metrics
+from engine.sweep.metric_table import unit_influence, unit_metric
 from engine.sweep.metrics import gain_sign
 
 
@@ -109,7 +109,7 @@ class _Part:
         self.found: dict[tuple[str, float], dict[int, tuple[float, np.ndarray]]] = {}
         for arm, ratio, seed, scores in seed_scores(what.trials, what.test_images, what.classes):
             of_units = what.units.scores(scores)
-            value = unit_metrics(what.units, of_units, what.positive)[metric]
+            value = unit_metric(metric, what.units, of_units, what.positive)
             if math.isfinite(value):
                 moved = by_patient(what.units, unit_influence(metric, what.units, of_units, what.positive))
                 self.found.setdefault((arm, ratio), {})[seed] = value, moved

@@ -8,7 +8,8 @@ import pytest
 from sklearn import metrics as sk
 
 from engine.sweep.analysis_units import units_of
-from engine.sweep.metric_table import metric_table, patient_parts
+from engine.sweep.arm_intervals import WITH_INTERVALS
+from engine.sweep.metric_table import metric_table, patient_parts, unit_metric, unit_metrics
 from engine.sweep.metrics import METRICS, metrics
 
 CLASSES = ["bleed", "normal"]
@@ -119,3 +120,13 @@ def test_the_parts_of_the_patients_are_the_jackknifes(folds: int, metric: str, l
         left = metric_table(trials.assign(scores=cut), images[kept], CLASSES, 0)
         moved = whole - score(left, metric, level=level)
         assert moved == pytest.approx(parts[patient], rel=0.05, abs=3e-5)
+
+
+@pytest.mark.parametrize("folds", [1, 3])
+def test_one_metric_alone_is_that_of_all(folds: int) -> None:
+    units = units_of(table_of_images(folds=folds), CLASSES, 0, "image")
+    scores = np.random.default_rng(0).dirichlet(np.ones(2), len(units))
+    every = unit_metrics(units, scores, 0)
+    assert {name: unit_metric(name, units, scores, 0) for name in WITH_INTERVALS} == {
+        name: every[name] for name in WITH_INTERVALS
+    }
