@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
+from engine.store.archives import ZIP_ERRORS
 from engine.store.errors import ErsatzError
 from engine.store.files import write_bytes
 
@@ -117,7 +117,7 @@ def load_w(source: Path | IO[bytes], num_ws: int, w_dim: int) -> np.ndarray:
         found = "is no .npz file"
     except KeyError:
         found = "has no readable array 'w'"
-    except (ValueError, OSError, EOFError, RuntimeError, NotImplementedError, zlib.error) as error:
+    except ZIP_ERRORS as error:
         found = f"is damaged ({error})"
     if found:
         raise ErsatzError(f"{name} {found}; {expected}. Choose another file, or the generator that it was made with.")

@@ -7,7 +7,6 @@ import os
 import re
 import stat
 import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -16,6 +15,7 @@ from typing import BinaryIO, Protocol
 from engine.datasets.reading.items import BadPicture
 from engine.datasets.reading.whole_numbers import by_size
 from engine.datasets.reading.zip_names import zip_names
+from engine.store.archives import ZIP_ERRORS
 from engine.store.errors import ErsatzError
 
 BOMB_RATIO = 100
@@ -110,7 +110,7 @@ class ZipTree:
     def open(self, name: str) -> BinaryIO:
         try:
             return io.BytesIO(self._zip.read(self._entries[name]))
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
+        except ZIP_ERRORS as error:
             raise BadPicture(f"is damaged inside the ZIP ({error})") from error
 
     def close(self) -> None:
@@ -121,7 +121,7 @@ def open_zip(path: Path) -> zipfile.ZipFile:
     """A ZIP (or .npz, which is one) without unsafe names, links, passwords and bombs; else an `ErsatzError`."""
     try:
         archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError) as error:
+    except ZIP_ERRORS as error:
         raise ErsatzError(
             f"{path} cannot be read as a ZIP ({error}); a complete archive is expected. Download or pack it again."
         ) from error

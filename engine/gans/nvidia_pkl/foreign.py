@@ -13,6 +13,7 @@ from engine.gans.nvidia_pkl.outlines import outline_of_archive, outline_of_old_c
 from engine.gans.nvidia_pkl.pickle_vm import MAX_INSTRUCTIONS, Source
 from engine.gans.nvidia_pkl.refusal import GET_ANOTHER, Refusal
 from engine.gans.nvidia_pkl.state_dicts import StateDicts, of_contents, of_state_dicts, state_dicts
+from engine.store.archives import ZIP_ERRORS
 
 TORCH_LEGACY = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19"
 """The pickled magic number with which torch.save began before it wrote ZIP files."""
@@ -54,7 +55,7 @@ def _archive(file: BinaryIO) -> Refusal:
                 return Refusal("is a TorchScript program (a ZIP archive)", GET_ANOTHER)
             if any(name.endswith("/data.pkl") for name in names):
                 return of_contents(outline_of_archive(archive), "is a checkpoint that torch.save wrote (a ZIP archive)")
-    except zipfile.BadZipFile:
+    except ZIP_ERRORS:
         return Refusal("is a damaged ZIP archive", "Download or copy the file again.")
     return Refusal("is a ZIP archive", "If the network file is in it, unpack it first; else choose another file.")
 

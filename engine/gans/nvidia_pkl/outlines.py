@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import io
 import zipfile
-import zlib
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from engine.gans.nvidia_pkl.pickle_vm import Allowance, Machine, Source
 from engine.gans.nvidia_pkl.refusal import Refusal
+from engine.store.archives import ZIP_ERRORS
 
 LARGEST_OUTLINE = 32 * 2**20
 """Bytes of a checkpoint's pickle; its tensors lie beside it, so that it is small."""
@@ -95,7 +95,7 @@ def outline_of_archive(archive: zipfile.ZipFile) -> Any:
     try:
         with archive.open(names[0]) as entry:
             body = entry.read(LARGEST_OUTLINE)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError):  # damaged, encrypted, of another method
+    except ZIP_ERRORS:  # damaged, encrypted, of another method
         return None
     found = _outline(Source(io.BytesIO(body), len(body)), Allowance(len(body)))
     return found[0] if found else None

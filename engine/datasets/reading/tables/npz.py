@@ -7,8 +7,6 @@ import importlib.util
 import re
 import urllib.error
 import urllib.request
-import zipfile
-import zlib
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -23,6 +21,7 @@ from engine.datasets.reading.pictures.files import ArrayPicture
 from engine.datasets.reading.tables.npy_headers import claimed_shapes
 from engine.datasets.reading.tables.npz_arrays import as_images, as_text, eight_bits, roles
 from engine.datasets.reading.tree import open_zip
+from engine.store.archives import ZIP_ERRORS
 from engine.store.errors import ErsatzError
 from engine.store.files import replacing
 from engine.store.progress import Progress, Report
@@ -51,7 +50,7 @@ def read_npz(path: Path, config: ImportConfig) -> Reading:
             others = {name: shapes.get(name, "of another kind") for name in found.others}
             # Images first: they are missed the most.
             left_out = [f"{name} {others[name]}" for name in sorted(others, key=lambda name: -others[name].count(","))]
-    except (ValueError, OSError, EOFError, KeyError, NotImplementedError, zlib.error, zipfile.BadZipFile) as error:
+    except (*ZIP_ERRORS, KeyError) as error:
         raise ErsatzError(
             f"{path} cannot be read ({error}); an .npz of plain arrays is expected. Download it again."
         ) from error
