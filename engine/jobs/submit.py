@@ -253,7 +253,7 @@ def _start_supervisor(run: Run, lock: FileLock) -> None:
     else:
         inherited = (lock.descriptor,)
         command += ["--lock", str(lock.descriptor)]
-    with disk.appended(run.log_path) as log:
+    with run.open_log() as log:
         supervisor = disk.spawn(
             command,
             cwd=run.home.root,

@@ -80,7 +80,7 @@ def _start_worker(run: Run, slot: Slot | None, inherited: list[int]) -> subproce
         "PYTHONFAULTHANDLER": "1",  # a segmentation fault then tells its place in the log
         **(slot.environment if slot else {}),
     }
-    with disk.appended(run.log_path) as log:
+    with run.open_log() as log:
         return disk.spawn(
             module_command("engine.jobs.worker", run.id),
             cwd=run.home.root,

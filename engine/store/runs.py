@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import IO, Annotated, Any, TypeVar
 
 from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
@@ -231,6 +231,11 @@ class Run:
     def clear_stop(self) -> None:
         with disk_errors(self.path):
             disk.remove(self.path / "stop")
+
+    def open_log(self) -> IO[bytes]:
+        """Its log, opened for processes that append to it; an `ErsatzError` when the disk is full or forbids it."""
+        with disk_errors(self.log_path):
+            return disk.appended(self.log_path)
 
     def append_metrics(self, row: dict[str, Any]) -> None:
         """Add a row at the end; it is on the disk after `flush_metrics`."""

@@ -81,7 +81,7 @@ def run_sweep(
     for dataset in (*(split.dataset for split in splits), *([external] if external is not None else [])):
         refuse_sealed(dataset, "This sweep")
     first = take_over(run, config)
-    rows = _read_trials(run)
+    rows = _read_trials(run, config)
     whole(run, run.path / SUMMARY_FILE, SweepSummary.read, "it is read out of the trials again")
     cache, classifier = open_cache(run.home, config)
     sweep = _Sweep(
@@ -272,14 +272,15 @@ def _write_trials(run: Run, rows: list[dict[str, Any]]) -> None:
         pd.DataFrame(rows).to_parquet(temporary, index=False)
 
 
-def _read_trials(run: Run) -> dict[Trial, dict[str, Any]]:
-    """Finished trials; brings metrics.jsonl, which is appended after them, to the same state."""
+def _read_trials(run: Run, config: SweepConfig) -> dict[Trial, dict[str, Any]]:
+    """Finished trials; brings metrics.jsonl, which is appended after them, to the same state in the same order."""
     rows = whole(run, run.path / TRIALS_FILE, _trials_of, "its trials are trained again") or {}
     if damage := run.keep_metrics(lambda row: _trial(row) in rows):
         tell(run, run.metrics_path.name, damage)
     listed, _ = run.read_metrics()
     missing = set(rows) - {_trial(row) for row in listed}
-    for trial in sorted(missing):
+    in_order = [trial for group in groups(config, plan(config), ()) for trial in group if trial in missing]
+    for trial in (*in_order, *sorted(missing - set(in_order))):
         run.append_metrics(_live_row(rows[trial]))
     return rows
 
