@@ -17,6 +17,7 @@ from PIL import Image
 from engine.configs import ImportConfig
 from engine.datasets.importing import import_dataset
 from engine.datasets.previewing import preview
+from engine.datasets.reading import tree
 from engine.store.home import Home
 
 Make = Callable[..., Path]
@@ -299,3 +300,17 @@ def test_preview_counts_and_writes_nothing(home: Home, make_tree: Make, config: 
     assert "train/a/bad.png is empty" in seen.text()
     assert json.dumps(seen.as_values())
     assert left_behind(home) == []
+
+
+def test_a_disk_in_the_place_of_a_folder_of_images_is_not_read_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", ".hidden", "b"):
+        (tmp_path / name).mkdir()
+        for number in range(2):
+            (tmp_path / name / f"{number}.png").touch()
+    monkeypatch.setattr(tree, "MOST_FILES", 4)
+    assert tree.FolderTree(tmp_path).names == ["a/0.png", "a/1.png", "b/0.png", "b/1.png"]
+    monkeypatch.setattr(tree, "MOST_FILES", 3)
+    with pytest.raises(ErsatzError, match="more than 3 files; a folder of images is expected"):
+        tree.FolderTree(tmp_path)

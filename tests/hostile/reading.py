@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -180,6 +181,7 @@ def _sqlite(content: bytes, folder: Path, home: Home) -> None:
 def _text(content: bytes, folder: Path, home: Home) -> None:
     """Whatever somebody may write into a field, an address or the name of a file."""
     word, run = content.decode("utf-8", "surrogatepass"), a_run(home)
+    os.environ["HOME"] = str(folder)  # what "~" holds is no matter of the word
     refused: ErsatzError | None = None
     uses: list[Callable[[], object]] = [
         lambda: change_about(run, title=word),

@@ -20,9 +20,12 @@ from engine.store.errors import ErsatzError
 
 BOMB_RATIO = 100
 BOMB_BYTES = 32 * 2**20
+"""A ZIP entry, or a whole ZIP, that unpacks to more than this and to `BOMB_RATIO` times its size is refused."""
 LONGEST_NAME, DEEPEST = 4096, 64
 """Characters of a name and folders in each other that a ZIP may have; file systems allow no longer path."""
-"""A ZIP entry, or a whole ZIP, that unpacks to more than this and to `BOMB_RATIO` times its size is refused."""
+MOST_FILES = 1_000_000
+"""Of a folder: one with more is a disk rather than a set of images, and would be read through for minutes."""
+LEFT_BEHIND = frozenset({"Thumbs.db", "desktop.ini"})
 
 
 class Tree(Protocol):
@@ -54,10 +57,16 @@ class FolderTree:
         self.folders: list[str] = []
         self.notes: list[str] = []
         for folder, files in _walk(path):
-            inside = folder.relative_to(path)
-            if is_visible(inside.as_posix()):
-                self.folders.append(inside.as_posix())
-            self.names += (name for file in files if is_visible(name := (inside / file).as_posix()))
+            inside = folder.relative_to(path).as_posix()
+            if inside != ".":
+                self.folders.append(inside)
+            before = "" if inside == "." else f"{inside}/"
+            self.names += [before + name for name in files if _is_own(name) and name not in LEFT_BEHIND]
+            if len(self.names) > MOST_FILES:
+                raise ErsatzError(
+                    f"{path} holds more than {MOST_FILES:,} files; a folder of images is expected. Name the folder in "
+                    "which the images are."
+                )
         self.names.sort(key=natural)
 
     def open(self, name: str) -> BinaryIO:
@@ -73,8 +82,8 @@ class FolderTree:
 
 
 def _walk(path: Path) -> Iterator[tuple[Path, list[str]]]:
-    """All folders below `path` with their files, those in linked folders too, and dangling links, which are reported
-    as unreadable."""
+    """All visible folders below `path` with their files, those in linked folders too, and dangling links, which are
+    reported as unreadable."""
 
     def refuse(error: OSError) -> None:
         raise ErsatzError(
@@ -85,7 +94,7 @@ def _walk(path: Path) -> Iterator[tuple[Path, list[str]]]:
     for folder, below, names in os.walk(path, onerror=refuse, followlinks=True):
         yield Path(folder), names
         seen.add(Path(folder).resolve())
-        below[:] = [name for name in below if (Path(folder) / name).resolve() not in seen]
+        below[:] = [name for name in below if _is_own(name) and (Path(folder) / name).resolve() not in seen]
 
 
 class ZipTree:
@@ -174,11 +183,12 @@ def _check_ratio(what: str, unpacked: int, packed: int) -> None:
 def is_visible(name: str) -> bool:
     """Not hidden, and not what operating systems leave behind."""
     parts = PurePosixPath(name).parts
-    return (
-        bool(parts)
-        and not any(part.startswith(".") or part == "__MACOSX" for part in parts)
-        and parts[-1] not in ("Thumbs.db", "desktop.ini")
-    )
+    return bool(parts) and all(map(_is_own, parts)) and parts[-1] not in LEFT_BEHIND
+
+
+def _is_own(part: str) -> bool:
+    """Whether a file or folder of this name is the user's."""
+    return not part.startswith(".") and part != "__MACOSX"
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:
