@@ -18,6 +18,7 @@ from engine.configs import ImportConfig
 from engine.datasets.importing import import_dataset
 from engine.datasets.previewing import preview
 from engine.datasets.reading import tree
+from engine.store.errors import ErsatzError
 from engine.store.home import Home
 
 Make = Callable[..., Path]
