@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from engine.configs import Config
 from engine.jobs.kinds import kind_shown
@@ -18,6 +19,7 @@ from engine.store.runs import RESUMABLE, Run, State, Status, list_runs
 from pages.components.damaged import damage_of_result
 from pages.components.errors import done, show_error
 from pages.components.format import amount, duration, moment, plain, plain_sentence
+from pages.components.header import CHOICE_WIDTH
 from pages.components.home import home
 from pages.components.labels import labels_of, told_apart
 from pages.components.navigation import script
@@ -72,8 +74,12 @@ def run_in_url() -> Run | None:
     return run_named(home(), st.query_params.get("run", ""))
 
 
-def run_picker(kind: str, key: str, *, label: str = "Run", runs: list[Run] | None = None) -> Run | None:
+def run_picker(
+    kind: str, key: str, *, label: str = "Run", runs: list[Run] | None = None, row: DeltaGenerator | None = None
+) -> Run | None:
     """A choice among the runs of a kind (or among `runs`), bound to `?run=`; None when there is none.
+
+    It stands in the `row` of the page's header, if one is given.
 
     Archived runs are left out, except for one that the URL names.
     """
@@ -87,15 +93,22 @@ def run_picker(kind: str, key: str, *, label: str = "Run", runs: list[Run] | Non
     wanted = st.query_params.get("run")
     if wanted and run_in_url() is None:
         st.warning(f"There is no run {plain(wanted)} here; this is the newest instead.", icon=":material/link_off:")
-    return among[choice_in_url(label, list(among), "run", key, labels_of(among.values()).__getitem__)]
+    return among[choice_in_url(label, list(among), "run", key, labels_of(among.values()).__getitem__, row=row)]
 
 
 def choice_in_url(
-    label: str, options: Sequence[str], parameter: str, key: str, format_func: Callable[[str], str] = str
+    label: str,
+    options: Sequence[str],
+    parameter: str,
+    key: str,
+    format_func: Callable[[str], str] = str,
+    *,
+    row: DeltaGenerator | None = None,
 ) -> str:
     """A choice that the URL holds: a link sets it, a choice changes the link; the first option when it says neither.
 
-    Options whose labels are the same are told apart by their own names.
+    Options whose labels are the same are told apart by their own names. In the `row` of a page's header the label is
+    heard by a screen reader alone.
     """
     shown_as = told_apart({option: format_func(option) for option in options})
     wanted = st.query_params.get(parameter)
@@ -105,7 +118,8 @@ def choice_in_url(
     def choose() -> None:
         put(parameter, st.session_state[key])
 
-    chosen = st.selectbox(label, options, format_func=shown_as.__getitem__, key=key, on_change=choose)
+    slim: dict[str, Any] = {"label_visibility": "collapsed", "width": CHOICE_WIDTH} if row is not None else {}
+    chosen = (row or st).selectbox(label, options, format_func=shown_as.__getitem__, key=key, on_change=choose, **slim)
     if chosen != wanted:
         put(parameter, chosen)
     return chosen
@@ -146,15 +160,23 @@ def live(part: Callable[..., None], active: bool, every: float = LIVE_SECONDS) -
     return st.fragment(drawn, run_every=every if active else None)
 
 
-def run_header(run: Run, brief: bool = False) -> None:
-    """State, progress, time left, alarms and error of a run, live while it is active; then Stop or Resume.
+def run_header(run: Run, brief: bool = False, more: Callable[[Run], None] | None = None) -> None:
+    """State, progress, time left, alarms and error of a run, live while it is active; beside them Stop or Resume.
 
-    A `brief` one leaves time left and alarms to the page, which knows more of them.
+    A `brief` one leaves time left and alarms to the page, which knows more of them; `more` draws further buttons.
     """
     state = state_of(run)
-    live(run_progress, state.is_active)(run, state, brief)
-    # outside of the live part: a dialog would close at its next turn
-    run_actions(run, state)
+    with st.container(horizontal=True):
+        with st.container(width="stretch"):
+            live(run_progress, state.is_active)(run, state, brief)
+        # outside of the live part: a dialog would close at its next turn
+        with st.container(horizontal=True, width="content"):
+            run_actions(run, state)
+            if more is not None:
+                more(run)
+    if state is State.FINISHED and (damage := damage_of_result(run)):
+        st.warning(plain_sentence(f"A part of the result is damaged. {damage}"), icon=":material/warning:")
+        _resume_button(run, "Make it again", ":material/build:")
 
 
 def run_progress(run: Run, shown: State, brief: bool = False) -> None:
@@ -189,16 +211,13 @@ def run_progress(run: Run, shown: State, brief: bool = False) -> None:
 
 
 def run_actions(run: Run, state: State) -> None:
-    """Stop (asks first), Resume, or making a damaged result again, whichever the state allows."""
+    """Stop (asks first) or Resume, whichever the state allows."""
     if state.is_active:
         stopping = state is State.STOPPING
         if st.button("Stop", icon=":material/stop:", key=f"stop-{run.id}", **guarded(Role.EDITOR, disabled=stopping)):
             stop_dialog(run)
     elif state in RESUMABLE:
         _resume_button(run, "Resume", ":material/resume:")
-    elif state is State.FINISHED and (damage := damage_of_result(run)):
-        st.warning(plain_sentence(f"A part of the result is damaged. {damage}"), icon=":material/warning:")
-        _resume_button(run, "Make it again", ":material/build:")
 
 
 def _resume_button(run: Run, label: str, icon: str) -> None:

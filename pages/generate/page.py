@@ -6,6 +6,7 @@ import streamlit as st
 
 from engine.store.runs import Run, State, list_runs
 from pages.components.empty import empty_state
+from pages.components.header import page_header
 from pages.components.home import home
 from pages.components.run_summary import config_of, run_named, state_of
 from pages.components.runs import live, run_in_url, run_picker
@@ -63,8 +64,10 @@ def picked(name: str, kind: str, among: list[Run]) -> Run | None:
     return run
 
 
-st.title("Generate")
-st.caption("Draw new pictures from a trained generator, look around in what it has learned, and save pools of them.")
+top = page_header(
+    "Generate",
+    "Draw new pictures from a trained generator, look around in what it has learned, and save pools of them.",
+)
 ready = generators()
 if (linked := run_in_url()) is not None and stopped(linked):
     offer_generator(linked)
