@@ -16,6 +16,7 @@ from engine.jobs.kinds import kind_shown
 from engine.jobs.submit import cancel, resume, stop, submit
 from engine.store.errors import AlreadyActive, ErsatzError
 from engine.store.runs import RESUMABLE, Run, State, Status, list_runs
+from pages.components import quiet_address
 from pages.components.damaged import damage_of_result
 from pages.components.errors import done, show_error
 from pages.components.format import amount, duration, moment, plain, plain_sentence
@@ -105,23 +106,23 @@ def choice_in_url(
     *,
     row: DeltaGenerator | None = None,
 ) -> str:
-    """A choice that the URL holds: a link sets it, a choice changes the link; the first option when it says neither.
+    """A choice that the URL holds: a link sets it, a choice changes the link; the first option when it says nothing.
+
+    That one stays when others come before it.
 
     Options whose labels are the same are told apart by their own names. In the `row` of a page's header the label is
     heard by a screen reader alone.
     """
     shown_as = told_apart({option: format_func(option) for option in options})
-    wanted = st.query_params.get(parameter)
-    shown = wanted if wanted in options else options[0]
-    st.session_state[key] = shown
+    asked = (st.query_params.get(parameter), quiet_address.last_shown(key), options[0])
+    st.session_state[key] = next(one for one in asked if one in options)
 
     def choose() -> None:
         put(parameter, st.session_state[key])
 
     slim: dict[str, Any] = {"label_visibility": "collapsed", "width": CHOICE_WIDTH} if row is not None else {}
     chosen = (row or st).selectbox(label, options, format_func=shown_as.__getitem__, key=key, on_change=choose, **slim)
-    if chosen != wanted:
-        put(parameter, chosen)
+    quiet_address.shown(key, parameter, chosen)
     return chosen
 
 

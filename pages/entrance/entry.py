@@ -5,6 +5,7 @@ Streamlit runs this script, and no other by itself, for every look at a page.
 
 import streamlit as st
 
+from pages.components import quiet_address
 from pages.components.damaged import damage_notice
 from pages.components.navigation import FOLDER, pages
 from pages.components.people import login_is_on, person
@@ -33,3 +34,4 @@ try:
     draw(page.run)
 finally:  # a page may stop early
     damage_notice()
+    quiet_address.write(page.url_path)

@@ -167,8 +167,11 @@ def test_a_dcgan_morphs_and_says_that_it_has_no_w(open_page: OpenPage, trainings
     view(app, "Morph")
     assert len(app.image) == 11 + 1, "the way, and where it stands"
     assert "--space z" in app.code[0].value
-    view(app, "Style mixing")
-    assert "has no intermediate latent w" in texts(app)
+    offered = app.segmented_control(key="view").options
+    assert not {"Style mixing", "Projection"} & {*offered}, "a view that could show nothing"
+    app = open_page("generate", run=trainings[0].id, view="Style mixing")
+    assert "needs a generator with an intermediate latent w" in texts(app)
+    assert len(app.image) > 1, "and the usual view"
 
 
 @pytest.fixture
