@@ -189,9 +189,8 @@ def run_progress(run: Run, shown: State, brief: bool = False) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         badge(state)
         st.caption(_facts(run, state, status))
-    if state.is_active and status.total:
-        share = min(1.0, status.done / status.total)
-        st.progress(share, text=progress_text(run, status, brief))
+    if state.is_active and (status.total or status.stage):
+        st.progress(status.share or 0.0, text=progress_text(run, status, brief))
     if state is State.QUEUED and not brief:
         before = [plain(title(other)) for other in list_runs(home()) if state_of(other) is State.RUNNING]
         st.caption(f"It starts by itself when there is room{f' after {before[-1]}' if before else ''}.")
@@ -284,18 +283,22 @@ def _facts(run: Run, state: State, status: Status) -> str:
 
 
 def progress_text(run: Run, status: Status, brief: bool = False) -> str:
-    """What it does now, how far that is, and how long it may still take."""
+    """What it does now, which step of the run that is and how far, and how long it may still take."""
     if status.unit == "s":  # a journey that knows its time
         return f"{plain(status.stage)} · about {duration(status.total - status.done)} left"
-    text = f"{plain(status.stage) or 'Working'} · {amount(status.done)} of {amount(status.total)} {plain(status.unit)}"
+    text = plain(status.stage) or "Working"
+    if status.total:
+        text += f" · {amount(status.done)} of {amount(status.total)} {plain(status.unit)}"
+    if status.steps > 1:  # of which nobody knows how long the next ones take
+        return f"Step {status.step} of {status.steps} · {text}"
     left = None if brief else _seconds_left(run, status)
     return text if left is None else f"{text} · about {duration(left)} left"
 
 
 def _seconds_left(run: Run, status: Status) -> float | None:
-    """Time left in this stage at the speed seen since this browser first looked at it; None until that is known."""
+    """Time left in what is counted, at the speed seen since this browser first looked; None until that is known."""
     # a resumed run starts anew: the pause must not count
-    first = st.session_state.setdefault(f"seen-{run.id}-{status.started}-{status.stage}", (time.time(), status.done))
+    first = st.session_state.setdefault(f"seen-{run.id}-{status.started}-{status.unit}", (time.time(), status.done))
     elapsed, gained = time.time() - first[0], status.done - first[1]
     if elapsed < 4 or gained <= 0:
         return None
