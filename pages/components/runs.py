@@ -91,9 +91,6 @@ def run_picker(
         if offered:
             st.caption(f"All {len(offered)} are archived; the Runs page shows them.")
         return None
-    wanted = st.query_params.get("run")
-    if wanted and run_in_url() is None:
-        st.warning(f"There is no run {plain(wanted)} here; this is the newest instead.", icon=":material/link_off:")
     return among[choice_in_url(label, list(among), "run", key, labels_of(among.values()).__getitem__, row=row)]
 
 

@@ -83,6 +83,7 @@ def tidy_up() -> None:
 top = page_header(
     "Datasets",
     "Your images: imported once, checked for copies and leaks, split by patient, and frozen before any training.",
+    links=("run",),
 )
 if may(Role.EDITOR):
     tidy_up()

@@ -7,6 +7,7 @@ import streamlit as st
 from engine.datasets.dataset import list_datasets
 from engine.store.runs import list_runs
 from pages.components.command import show_settings
+from pages.components.dead_links import say_other_kind
 from pages.components.empty import empty_state
 from pages.components.header import page_header
 from pages.components.home import home
@@ -24,7 +25,9 @@ top = page_header(
     "Evaluate",
     "Do synthetic images help? A sweep trains the same classifier with and without them, again and again, and tests it "
     "on real images that nothing was trained on.",
+    links=("run", "pool", "again", "compare"),
 )
+say_other_kind(("sweep", "pool"), "sweep")
 runs = list_runs(home(), "sweep")
 datasets = {dataset.name: dataset for dataset in list_datasets(home()) if dataset.frozen}
 pools = usable_pools(datasets)

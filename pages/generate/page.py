@@ -66,6 +66,7 @@ def tools_for(ready: list[Run]) -> list[str]:
 top = page_header(
     "Generate",
     "Draw new pictures from a trained generator, look around in what it has learned, and save pools of them.",
+    links=("run", "again"),
 )
 ready = generators()
 if (linked := run_in_url()) is not None and stopped(linked):

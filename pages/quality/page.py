@@ -24,6 +24,7 @@ top = page_header(
     "Quality",
     "Do the synthetic images look real, are they as varied as real ones, and are some of them copies? Everything is "
     "held against what real images score against each other.",
+    links=("run", "again", "compare"),
 )
 linked = run_in_url()
 checks = list_runs(home(), "quality")

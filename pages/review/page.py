@@ -20,7 +20,9 @@ from pages.review.results import results
 from pages.review.views import COMMENTS, DECIDE, QUIZ, RESULTS
 
 top = page_header(
-    "Review", "Can an expert tell the synthetic images from real ones, and which of them should nobody train on?"
+    "Review",
+    "Can an expert tell the synthetic images from real ones, and which of them should nobody train on?",
+    links=("run",),
 )
 made = list_runs(home(), "pool")
 pools = [run for run in made if state_of(run) is State.FINISHED]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from engine.datasets.dataset import list_datasets
-from engine.store.runs import list_runs
+from engine.store.runs import Run, State, list_runs
 from pages.components.empty import empty_state
 from pages.components.header import page_header
 from pages.components.home import home
-from pages.components.run_summary import config_of
+from pages.components.run_summary import config_of, state_of
 from pages.components.runs import run_in_url, run_picker
 from pages.components.views import choose_view
 from pages.train.planning import plan
@@ -18,7 +18,16 @@ from pages.train.watching import watch
 VIEWS = {"watch": "Watch", "new": "New training"}
 
 
-top = page_header("Train", "Teach a generator on the training images alone, and watch it learn.")
+def waits(run: Run) -> int:
+    """Trainings that run come first and those that wait last: of two classes the one that runs is what is watched."""
+    return {State.RUNNING: 0, State.STOPPING: 0, State.QUEUED: 2}.get(state_of(run), 1)
+
+
+top = page_header(
+    "Train",
+    "Teach a generator on the training images alone, and watch it learn.",
+    links=("run", "again", "from", "with"),
+)
 linked = run_in_url()
 measured = linked if linked is not None and config_of(linked)["kind"] == "dry-run" else None
 runs = list_runs(home(), "train")
@@ -49,5 +58,5 @@ if view == "new":
     plan(ready, measured)
 elif not runs:
     st.info("No generator has been trained yet: set one up under New training.", icon=":material/model_training:")
-elif (run := run_picker("train", "train", runs=runs, row=top)) is not None:
+elif (run := run_picker("train", "train", runs=sorted(runs, key=waits), row=top)) is not None:
     watch(run)
