@@ -12,12 +12,14 @@ from pages.components.people import login_is_on, person
 from pages.components.query_params import keep
 from pages.entrance import known
 from pages.entrance.drawing import draw
+from pages.entrance.focus_ring import focus_ring
 from pages.entrance.sign_in import banner, go_where_wanted, let_in, show_entrance
 
 # a picture of our own: Streamlit would fetch a named icon for the browser's tab from the network
 ICON = FOLDER / "icon.svg"
 st.set_page_config(page_title="Ersatz", page_icon=ICON, layout="wide")
 st.logo(ICON, size="large")
+focus_ring()
 
 allowed = let_in()
 if login_is_on():
