@@ -113,6 +113,7 @@ def numbers(run: Run) -> None:
     speed = recent_speed(rows)
     # While scores are computed the status counts pictures, not kimg.
     total = status.total if status.unit == "kimg" else config_of(run)["kimg"]
+    memory = f"{last['memory_gib']:.1f} GiB of memory"
     left = seconds_left([row for row in rows[-PACE_TICKS:] if row["time"] >= (status.started or 0)], total)
     with st.container(horizontal=True, border=True, gap="medium"):
         _metric(
@@ -120,10 +121,9 @@ def numbers(run: Run) -> None:
         )
         _metric("Speed", f"{speed / 1000:.2g} kimg/s", f"{speed:.3g} images a second")
         if state_of(run) is State.RUNNING and left is not None:
-            _metric("Time left", f"about {duration(left)}")
+            _metric("Time left", f"about {duration(left)}", memory)
         else:
-            _metric("Trained for", duration(last["seconds"]))
-        _metric("Memory", f"{last['memory_gib']:.1f} GiB")
+            _metric("Trained for", duration(last["seconds"]), memory)
         if "augment_p" in last:
             _stylegan_numbers(run, rows)
 
