@@ -48,7 +48,7 @@ def test_every_first_screen_holds_its_picture_and_back_takes_one_press(tab_of_al
         for width, height in WINDOWS:
             page.set_viewport_size({"width": width, "height": height})
             try:
-                page.wait_for_function(f"args => ({SHARE_SEEN})(args) >= {LEAST}", arg=[what, SMALLEST], timeout=3000)
+                page.wait_for_function(f"args => ({SHARE_SEEN})(args) >= {LEAST}", arg=[what, SMALLEST], timeout=8000)
             except PlaywrightTimeout:
                 unseen[path or "overview", width] = round(page.evaluate(SHARE_SEEN, [what, SMALLEST]), 2)
     names = ("Datasets", "Train", "Generate", "Evaluate")
