@@ -94,8 +94,8 @@ class _Bars:
         self.progress.update(
             self.tasks[run.id],
             description=f"{title}: {stage}" if stage else title,
-            total=1 if finished else status.total or None,
-            completed=1 if finished else status.done,
+            total=1 if finished or status.total else None,
+            completed=1 if finished else status.share or 0,
             told="" if finished else self._told(run, status),
         )
         if not state.is_active:
@@ -121,6 +121,8 @@ class _Bars:
             return f"about {duration(status.total - status.done)} left"
         if kind_shown(run.kind).made_of_runs:
             return f"step {int(status.done) + 1} of {status.total:.0f}"
+        if status.steps > 1:
+            return f"step {status.step} of {status.steps}, {status.done:.4g} of {status.total:.4g} {status.unit}"
         left = self._left(run, status)
         text = f"{status.done:.4g} of {status.total:.4g} {status.unit}"
         return text if left is None else f"{text}, about {duration(left)} left"

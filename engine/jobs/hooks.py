@@ -16,8 +16,10 @@ LOOK_SECONDS = 0.2
 class Hooks:
     """`report` and `should_stop` of one run, both cheap enough for an inner loop."""
 
-    def __init__(self, run: Run):
+    def __init__(self, run: Run, stages: tuple[str, ...] = ()):
         self._run = run
+        self._stages = stages
+        self._unit = ""
         self._pending: Progress | None = None
         self._stage = ""
         self._reported = self._looked = 0.0
@@ -34,8 +36,24 @@ class Hooks:
         """Write the progress that is still waiting."""
         if self._pending is not None:
             progress, self._pending = self._pending, None
-            self._run.update(stage=progress.stage, done=progress.done, total=progress.total, unit=progress.unit)
+            self._run.update(**self._placed(progress))
             self._stage, self._reported = progress.stage, time.monotonic()
+
+    def _placed(self, progress: Progress) -> dict[str, Any]:
+        """The fields of `status.json`: which step of the run this is.
+
+        What is none of its steps is named, with its own count, and leaves the count of the run as it was.
+        """
+        counted = {"done": progress.done, "total": progress.total, "unit": progress.unit}
+        if not self._stages:
+            return {"stage": progress.stage, **counted, "step": 0, "steps": 0}
+        if progress.stage in self._stages:
+            self._unit, steps = progress.unit, len(self._stages)
+            step = self._stages.index(progress.stage) + 1 if steps > 1 else 0
+            return {"stage": progress.stage, **counted, "step": step, "steps": steps if step else 0}
+        if progress.total <= 1 or progress.unit == self._unit:
+            return {"stage": progress.stage}
+        return {"stage": f"{progress.stage}, {progress.done:,.0f} of {progress.total:,.0f} {progress.unit}"}
 
     def should_stop(self) -> bool:
         """Whether a stop was requested; looks at the disk a few times a second at most."""

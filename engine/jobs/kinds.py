@@ -42,6 +42,7 @@ from engine.jobs.commands import (
 from engine.jobs.results import PipelineResult
 from engine.jobs.run_kind import ImpactTexts, RunKind, Settings
 from engine.jobs.settings_check import check_by
+from engine.jobs.stages import CHECK, IMPORT, RANKING, SWEEP, TRAINING
 from engine.projection.results import ProjectionResult
 from engine.publications.presets import step_settings
 from engine.quality.results import QualityResult, RankingResult, TrainingResult
@@ -201,6 +202,7 @@ _ALL = (
         label="Import",
         prepare="engine.jobs.prepare:prepare_import",
         execute="engine.jobs.execution:import_dataset",
+        stages=IMPORT,
         before_start=_refuse_taken_name,
         result_exists=lambda home, config: home.dataset(config.name).exists(),
         needs_device=False,
@@ -236,6 +238,7 @@ _ALL = (
         label="Training",
         prepare="engine.jobs.prepare:prepare_training",
         execute="engine.jobs.execution:train",
+        stages=TRAINING,
         training=lambda config: config,
         deletion_impact=ImpactTexts(
             lost="The generator with all its snapshots, curves and samples: nobody can make images with it any more, "
@@ -310,6 +313,7 @@ _ALL = (
         label="Quality check",
         prepare="engine.jobs.prepare:prepare_quality",
         execute="engine.quality.running:check_quality",
+        stages=CHECK,
         damaged_result="engine.jobs.damaged_results:of_quality",
         deletion_impact=ImpactTexts(
             lost="The scores, the feature map, and which images were flagged as copies.",
@@ -329,6 +333,7 @@ _ALL = (
         label="Ranking",
         prepare="engine.jobs.prepare:prepare_ranking",
         execute="engine.quality.ranking:rank_snapshots",
+        stages=RANKING,
         damaged_result="engine.jobs.damaged_results:of_ranking",
         about_run="run",
         deletion_impact=ImpactTexts(lost="The order of the snapshots by quality."),
@@ -345,6 +350,7 @@ _ALL = (
         noun="evaluation",
         prepare="engine.jobs.prepare:prepare_sweep",
         execute="engine.jobs.execution:sweep",
+        stages=SWEEP,
         damaged_result="engine.jobs.damaged_results:of_sweep",
         before_delete="engine.jobs.execution:keep_reading",
         deletion_impact=ImpactTexts(

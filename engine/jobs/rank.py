@@ -22,6 +22,7 @@ from engine.devices import choose_device
 from engine.gans.distributed import is_first, joined
 from engine.jobs.execution import train_here
 from engine.jobs.hooks import Hooks, sentence
+from engine.jobs.stages import TRAINING
 from engine.store.files import write_json
 from engine.store.home import Home
 from engine.store.log import log_to_stdout
@@ -36,7 +37,7 @@ LOST_PEER = ("connection closed", "connection reset", "gloo", "nccl")
 def _be_one_rank(run: Run, folder: Path) -> bool:
     """Train as the rank that the environment names, and write how that ended; whether it ended well."""
     config = parse_training(run.config())
-    hooks = Hooks(run)
+    hooks = Hooks(run, TRAINING)
     answer = {"outcome": "", "error": "", "echo": False}
     try:
         with joined(choose_device(config.device).type, folder):

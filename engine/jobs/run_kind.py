@@ -90,6 +90,9 @@ class RunKind:
     """Whether it waits for a GPU or the processor, as its settings `device` and `gpus` say."""
     training: Callable[[Settings], Settings | None] = lambda config: None
     """The settings of the GAN's training in the settings of the run; None where it trains none."""
+    stages: tuple[str, ...] = ()
+    """The stages that it reports, in their order: each is a step of the run, whose progress is that of the whole. What
+    else it reports in between moves it no further. Empty: it has but one step, whatever it is called."""
     small_steps: bool = False
     """Whether its threads meet so often that it leaves a core to its neighbours (see `engine.jobs.cores`)."""
     made_of_runs: bool = False

@@ -40,7 +40,7 @@ def work(home: Home, run_id: str, watched: bool = False) -> None:
             f"Run {run_id} has no supervisor; workers are started by it alone. "
             f"Start the run with `python -m engine resume {run_id}`."
         )
-    hooks = Hooks(run)
+    hooks = Hooks(run, kind_of(config).stages)
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, hooks.on_signal)
     if watched:

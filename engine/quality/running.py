@@ -10,6 +10,7 @@ Images of the test part are never read.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -102,8 +103,11 @@ def _check(
     """Everything up to `scores.json`."""
     cache = FeatureCache(run.home, extractor)
 
-    def part(rows: pd.DataFrame, pixels: np.ndarray) -> Features:
-        found = cache.features(pixels, list(rows["sha256"]), report=report, should_stop=should_stop)
+    def part(name: str, rows: pd.DataFrame, pixels: np.ndarray) -> Features:
+        def named(progress: Progress) -> None:
+            report(replace(progress, stage=f"{progress.stage} of the {name} images"))
+
+        found = cache.features(pixels, list(rows["sha256"]), report=named, should_stop=should_stop)
         return Features(found, pixels, rows.reset_index(drop=True))
 
     def step(done: int, total: int) -> None:
@@ -111,9 +115,12 @@ def _check(
             raise Interrupted
         report(Progress("scores", done, total, "steps"))
 
-    train, valid = (part(rows, dataset.pixels(rows)) for rows in (dataset.rows("train"), dataset.rows("valid")))
+    train, valid = (
+        part(name, rows, dataset.pixels(rows))
+        for name, rows in (("training", dataset.rows("train")), ("validation", dataset.rows("valid")))
+    )
     pool_rows = pool.rows()
-    fakes = part(pool_rows, pool.pixels(pool_rows))
+    fakes = part("synthetic", pool_rows, pool.pixels(pool_rows))
 
     # Copies first: they matter most.
     copies = find_copies(train, fakes, valid, config, report, should_stop)

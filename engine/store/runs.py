@@ -45,7 +45,7 @@ T = TypeVar("T")
 ENDING_SECONDS = 15.0  # between a final status and the end of the process that wrote it
 
 
-PASSING = frozenset({"stage", "done", "total", "unit"})
+PASSING = frozenset({"stage", "done", "total", "unit", "step", "steps"})
 """Fields of `status.json` that no power failure matters for: they are written a few times a second."""
 
 
@@ -112,6 +112,10 @@ class Status(Versioned):
     done: float = Field(default=0.0, allow_inf_nan=False)
     total: float = Field(default=0.0, allow_inf_nan=False)
     unit: str = ""
+    """`done` of `total` of these, of the present step."""
+    step: int = 0
+    steps: int = 0
+    """Of so many steps this is the one that goes on, from 1; 0 where a run has but one."""
     device: str = ""
     beside: int = 1
     """Of how many runs that share the processor this is one; it stays so, because sums depend on the threads."""
@@ -119,6 +123,14 @@ class Status(Versioned):
     alarms: tuple[Alarm, ...] = ()
     result: dict[str, Any] = Field(default_factory=dict)
     """Plain values: what they are is known to the kind of run alone (`RunKind.result`)."""
+
+    @property
+    def share(self) -> float | None:
+        """How much of the whole run is done, from 0 to 1, every step being as long as the others; None: not known."""
+        if not self.total:
+            return None
+        of_step = min(1.0, self.done / self.total)
+        return (self.step - 1 + of_step) / self.steps if self.step and self.steps else of_step
 
     def result_as(self, model: type[R]) -> R | None:
         """The result as the model of its kind; None before there is one."""

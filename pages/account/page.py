@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from pages.components.header import page_header
 from pages.components.people import Role, person
 
 MAY = {
@@ -12,8 +13,7 @@ MAY = {
     Role.EDITOR: "import data, start, stop and delete runs, and take images out of pools",
 }
 
-st.title("Account")
-st.caption("Who you are here, and what you may do.")
+page_header("Account", "Who you are here, and what you may do.")
 you = person()
 with st.container(border=True, width=720):
     with st.container(horizontal=True, vertical_alignment="center"):

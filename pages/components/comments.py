@@ -6,6 +6,7 @@ import streamlit as st
 
 from engine.review.comments import LONGEST, Comment, add_comment, change_comment, comments_on, take_back_comment
 from engine.store.runs import Run
+from pages.components.deleting import delete_button
 from pages.components.errors import done
 from pages.components.format import moment, plain
 from pages.components.home import home
@@ -51,7 +52,7 @@ def show_comment(comment: Comment) -> None:
                 with st.container(horizontal=True, width="content"):
                     if st.button("Change", icon=":material/edit:", type="tertiary", key=f"change-{comment.id}"):
                         change_dialog(comment)
-                    if st.button("Take back", icon=":material/delete:", type="tertiary", key=f"back-{comment.id}"):
+                    if delete_button("Take back", f"back-{comment.id}", role=Role.REVIEWER, kind="tertiary"):
                         take_back_dialog(comment)
         st.text(comment.text)
 
@@ -73,7 +74,7 @@ def take_back_dialog(comment: Comment) -> None:
     require(Role.REVIEWER)
     st.write("Nobody will see it any more.")
     with st.container(horizontal=True):
-        if st.button("Take back", type="primary", icon=":material/delete:", key=f"take-back-{comment.id}") and done(
+        if delete_button("Take back", f"take-back-{comment.id}", role=Role.REVIEWER) and done(
             take_back_comment, home(), comment.id, author()
         ):
             st.rerun()

@@ -13,7 +13,24 @@ import psutil
 import streamlit as st
 
 from engine import gpus
+from pages.components.format import gib
 from pages.components.home import home
+
+
+@dataclass(frozen=True)
+class Use:
+    """Bytes in use of those there are; the bar and its words say the same."""
+
+    used: int
+    total: int
+
+    @property
+    def share(self) -> float:
+        return min(1.0, self.used / self.total) if self.total else 0.0
+
+    @property
+    def words(self) -> str:
+        return f"{gib(self.used)} of {gib(self.total)} in use"
 
 
 @dataclass(frozen=True)
@@ -26,6 +43,15 @@ class Machine:
     memory_total: int
     disk_free: int
     disk_total: int
+
+    @property
+    def memory(self) -> Use:
+        return Use(self.memory_used, self.memory_total)
+
+    @property
+    def disk(self) -> Use:
+        """What cannot be written on counts as used, whether files fill it or it is kept for the system."""
+        return Use(self.disk_total - self.disk_free, self.disk_total)
 
 
 @st.cache_data(ttl=10, max_entries=1, show_spinner=False)

@@ -17,6 +17,8 @@ import streamlit as st
 from streamlit.errors import StreamlitAPIException
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from pages.components import quiet_address
+
 MEMORY_SECONDS = 30.0
 """No message takes longer to arrive; after that the old address is somebody's wish."""
 CHANGES = "address-changes"
@@ -66,6 +68,8 @@ def put_all(values: Mapping[str, str], without: Collection[str] = ()) -> None:
 def keep(page: str) -> None:
     """At the start of a page: put what was written lately in the place of what the browser had not yet heard of."""
     context = get_script_run_ctx()
+    if st.session_state.get(PAGE) != page:
+        quiet_address.forget()
     if st.session_state.get(PAGE) != page or (context is not None and context.is_history_navigation):
         st.session_state[CHANGES] = []
     st.session_state[PAGE] = page

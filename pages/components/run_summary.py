@@ -58,7 +58,7 @@ class RunSummary:
         """How much of it is done, from 0 to 1; None when nobody knows. A finished run has done all."""
         if self.state is State.FINISHED:
             return 1.0
-        return min(1.0, self.status.done / self.status.total) if self.status.total else None
+        return self.status.share
 
 
 def summary_of(run: Run) -> RunSummary:

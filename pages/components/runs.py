@@ -9,15 +9,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from engine.configs import Config
 from engine.jobs.kinds import kind_shown
 from engine.jobs.submit import cancel, resume, stop, submit
 from engine.store.errors import AlreadyActive, ErsatzError
 from engine.store.runs import RESUMABLE, Run, State, Status, list_runs
+from pages.components import quiet_address
 from pages.components.damaged import damage_of_result
 from pages.components.errors import done, show_error
 from pages.components.format import amount, duration, moment, plain, plain_sentence
+from pages.components.header import CHOICE_WIDTH
 from pages.components.home import home
 from pages.components.labels import labels_of, told_apart
 from pages.components.navigation import script
@@ -72,8 +75,12 @@ def run_in_url() -> Run | None:
     return run_named(home(), st.query_params.get("run", ""))
 
 
-def run_picker(kind: str, key: str, *, label: str = "Run", runs: list[Run] | None = None) -> Run | None:
+def run_picker(
+    kind: str, key: str, *, label: str = "Run", runs: list[Run] | None = None, row: DeltaGenerator | None = None
+) -> Run | None:
     """A choice among the runs of a kind (or among `runs`), bound to `?run=`; None when there is none.
+
+    It stands in the `row` of the page's header, if one is given.
 
     Archived runs are left out, except for one that the URL names.
     """
@@ -84,30 +91,35 @@ def run_picker(kind: str, key: str, *, label: str = "Run", runs: list[Run] | Non
         if offered:
             st.caption(f"All {len(offered)} are archived; the Runs page shows them.")
         return None
-    wanted = st.query_params.get("run")
-    if wanted and run_in_url() is None:
-        st.warning(f"There is no run {plain(wanted)} here; this is the newest instead.", icon=":material/link_off:")
-    return among[choice_in_url(label, list(among), "run", key, labels_of(among.values()).__getitem__)]
+    return among[choice_in_url(label, list(among), "run", key, labels_of(among.values()).__getitem__, row=row)]
 
 
 def choice_in_url(
-    label: str, options: Sequence[str], parameter: str, key: str, format_func: Callable[[str], str] = str
+    label: str,
+    options: Sequence[str],
+    parameter: str,
+    key: str,
+    format_func: Callable[[str], str] = str,
+    *,
+    row: DeltaGenerator | None = None,
 ) -> str:
-    """A choice that the URL holds: a link sets it, a choice changes the link; the first option when it says neither.
+    """A choice that the URL holds: a link sets it, a choice changes the link; the first option when it says nothing.
 
-    Options whose labels are the same are told apart by their own names.
+    That one stays when others come before it.
+
+    Options whose labels are the same are told apart by their own names. In the `row` of a page's header the label is
+    heard by a screen reader alone.
     """
     shown_as = told_apart({option: format_func(option) for option in options})
-    wanted = st.query_params.get(parameter)
-    shown = wanted if wanted in options else options[0]
-    st.session_state[key] = shown
+    asked = (st.query_params.get(parameter), quiet_address.last_shown(key), options[0])
+    st.session_state[key] = next(one for one in asked if one in options)
 
     def choose() -> None:
         put(parameter, st.session_state[key])
 
-    chosen = st.selectbox(label, options, format_func=shown_as.__getitem__, key=key, on_change=choose)
-    if chosen != wanted:
-        put(parameter, chosen)
+    slim: dict[str, Any] = {"label_visibility": "collapsed", "width": CHOICE_WIDTH} if row is not None else {}
+    chosen = (row or st).selectbox(label, options, format_func=shown_as.__getitem__, key=key, on_change=choose, **slim)
+    quiet_address.shown(key, parameter, chosen)
     return chosen
 
 
@@ -146,15 +158,23 @@ def live(part: Callable[..., None], active: bool, every: float = LIVE_SECONDS) -
     return st.fragment(drawn, run_every=every if active else None)
 
 
-def run_header(run: Run, brief: bool = False) -> None:
-    """State, progress, time left, alarms and error of a run, live while it is active; then Stop or Resume.
+def run_header(run: Run, brief: bool = False, more: Callable[[Run], None] | None = None) -> None:
+    """State, progress, time left, alarms and error of a run, live while it is active; beside them Stop or Resume.
 
-    A `brief` one leaves time left and alarms to the page, which knows more of them.
+    A `brief` one leaves time left and alarms to the page, which knows more of them; `more` draws further buttons.
     """
     state = state_of(run)
-    live(run_progress, state.is_active)(run, state, brief)
-    # outside of the live part: a dialog would close at its next turn
-    run_actions(run, state)
+    with st.container(horizontal=True):
+        with st.container(width="stretch"):
+            live(run_progress, state.is_active)(run, state, brief)
+        # outside of the live part: a dialog would close at its next turn
+        with st.container(horizontal=True, width="content"):
+            run_actions(run, state)
+            if more is not None:
+                more(run)
+    if state is State.FINISHED and (damage := damage_of_result(run)):
+        st.warning(plain_sentence(f"A part of the result is damaged. {damage}"), icon=":material/warning:")
+        _resume_button(run, "Make it again", ":material/build:")
 
 
 def run_progress(run: Run, shown: State, brief: bool = False) -> None:
@@ -166,9 +186,8 @@ def run_progress(run: Run, shown: State, brief: bool = False) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         badge(state)
         st.caption(_facts(run, state, status))
-    if state.is_active and status.total:
-        share = min(1.0, status.done / status.total)
-        st.progress(share, text=progress_text(run, status, brief))
+    if state.is_active and (status.total or status.stage):
+        st.progress(status.share or 0.0, text=progress_text(run, status, brief))
     if state is State.QUEUED and not brief:
         before = [plain(title(other)) for other in list_runs(home()) if state_of(other) is State.RUNNING]
         st.caption(f"It starts by itself when there is room{f' after {before[-1]}' if before else ''}.")
@@ -189,16 +208,13 @@ def run_progress(run: Run, shown: State, brief: bool = False) -> None:
 
 
 def run_actions(run: Run, state: State) -> None:
-    """Stop (asks first), Resume, or making a damaged result again, whichever the state allows."""
+    """Stop (asks first) or Resume, whichever the state allows."""
     if state.is_active:
         stopping = state is State.STOPPING
         if st.button("Stop", icon=":material/stop:", key=f"stop-{run.id}", **guarded(Role.EDITOR, disabled=stopping)):
             stop_dialog(run)
     elif state in RESUMABLE:
         _resume_button(run, "Resume", ":material/resume:")
-    elif state is State.FINISHED and (damage := damage_of_result(run)):
-        st.warning(plain_sentence(f"A part of the result is damaged. {damage}"), icon=":material/warning:")
-        _resume_button(run, "Make it again", ":material/build:")
 
 
 def _resume_button(run: Run, label: str, icon: str) -> None:
@@ -264,18 +280,22 @@ def _facts(run: Run, state: State, status: Status) -> str:
 
 
 def progress_text(run: Run, status: Status, brief: bool = False) -> str:
-    """What it does now, how far that is, and how long it may still take."""
+    """What it does now, which step of the run that is and how far, and how long it may still take."""
     if status.unit == "s":  # a journey that knows its time
         return f"{plain(status.stage)} · about {duration(status.total - status.done)} left"
-    text = f"{plain(status.stage) or 'Working'} · {amount(status.done)} of {amount(status.total)} {plain(status.unit)}"
+    text = plain(status.stage) or "Working"
+    if status.total:
+        text += f" · {amount(status.done)} of {amount(status.total)} {plain(status.unit)}"
+    if status.steps > 1:  # of which nobody knows how long the next ones take
+        return f"Step {status.step} of {status.steps} · {text}"
     left = None if brief else _seconds_left(run, status)
     return text if left is None else f"{text} · about {duration(left)} left"
 
 
 def _seconds_left(run: Run, status: Status) -> float | None:
-    """Time left in this stage at the speed seen since this browser first looked at it; None until that is known."""
+    """Time left in what is counted, at the speed seen since this browser first looked; None until that is known."""
     # a resumed run starts anew: the pause must not count
-    first = st.session_state.setdefault(f"seen-{run.id}-{status.started}-{status.stage}", (time.time(), status.done))
+    first = st.session_state.setdefault(f"seen-{run.id}-{status.started}-{status.unit}", (time.time(), status.done))
     elapsed, gained = time.time() - first[0], status.done - first[1]
     if elapsed < 4 or gained <= 0:
         return None

@@ -17,8 +17,9 @@ from engine.report.figures import figure_class_counts, figure_sizes
 from engine.store.errors import ErsatzError
 from pages.components.charts import chart
 from pages.components.command import command_line, show_command
+from pages.components.deleting import delete_button
 from pages.components.format import moment, plain, plain_sentence
-from pages.components.people import Role, guarded, may
+from pages.components.people import Role, may
 from pages.components.views import way_to
 from pages.datasets.positive import positive_class
 from pages.datasets.reading import manifest_of, written
@@ -59,13 +60,7 @@ def show_facts(dataset: Dataset) -> None:
         command(dataset)
     with st.container(horizontal=True, vertical_alignment="center"):
         way_to("Import again with changes", ":material/restart_alt:", "import-again", IMPORT, **{"from": dataset.name})
-        if st.button(
-            "Delete this data set…",
-            icon=":material/delete:",
-            type="tertiary",
-            key=f"delete-{dataset.name}",
-            **guarded(Role.EDITOR),
-        ):
+        if delete_button("Delete this data set…", f"delete-{dataset.name}", kind="tertiary"):
             removal_dialog(dataset)
 
 

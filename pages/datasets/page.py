@@ -8,6 +8,7 @@ from engine.datasets.dataset import Dataset, list_datasets
 from engine.datasets.uploads import remove_old_uploads
 from engine.store.runs import Run, State, list_runs
 from pages.components.format import plain
+from pages.components.header import page_header
 from pages.components.home import home
 from pages.components.people import Role, may, require
 from pages.components.phantom import phantom_badge
@@ -57,7 +58,8 @@ def one(datasets: dict[str, Dataset], view: str) -> None:
     wanted = st.query_params.get("dataset")
     if wanted and wanted not in datasets:
         st.warning(f"There is no data set {plain(wanted)} here; this is another one.", icon=":material/link_off:")
-    name = choice_in_url("Data set", newest_first(datasets), "dataset", "dataset", lambda name: datasets[name].label)
+    labels = {name: dataset.label for name, dataset in datasets.items()}
+    name = choice_in_url("Data set", newest_first(datasets), "dataset", "dataset", labels.__getitem__, row=top)
     dataset = datasets[name]
     phantom_badge(name)
     freezing(dataset)
@@ -78,9 +80,10 @@ def tidy_up() -> None:
     remove_old_uploads(home())
 
 
-st.title("Datasets")
-st.caption(
-    "Your images: imported once, checked for copies and leaks, split by patient, and frozen before any training."
+top = page_header(
+    "Datasets",
+    "Your images: imported once, checked for copies and leaks, split by patient, and frozen before any training.",
+    links=("run",),
 )
 if may(Role.EDITOR):
     tidy_up()
@@ -92,9 +95,10 @@ if followed and followed.state() is State.FINISHED and (imported := config_of(fo
 
 usual = IMPORT if followed is not None or not datasets else ONE
 view = view_in_url((*PARTS, ALL, IMPORT) if datasets else (), usual)
-top = {ONE: "One data set", ALL: f"All data sets ({len(datasets)})", IMPORT: "Import"}
+words = {ONE: "One data set", ALL: f"All data sets ({len(datasets)})", IMPORT: "Import"}
 if datasets:
-    choose_view(list(top), ONE if view in PARTS else view, top.__getitem__)
+    with top:
+        choose_view(list(words), ONE if view in PARTS else view, words.__getitem__)
 if view == IMPORT:
     importing(datasets, followed)
 elif view == ALL:

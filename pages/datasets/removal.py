@@ -7,9 +7,10 @@ import streamlit as st
 from engine.datasets.dataset import Dataset
 from engine.jobs.dataset_removal import remove, uses_of
 from pages.components.command import show_command
+from pages.components.deleting import delete_button
 from pages.components.errors import done
 from pages.components.format import plain, plain_sentence
-from pages.components.people import Role, guarded, require
+from pages.components.people import Role, require
 from pages.components.runs import run_link
 from pages.components.views import go
 from pages.components.widget_keys import widget_key
@@ -39,13 +40,8 @@ def removal_dialog(dataset: Dataset) -> None:
         st.error("Some of them are queued or running: stop them first.", icon=":material/error:")
     sure = not runs or st.checkbox("Delete it all the same.", disabled=bool(uses.active))
     with st.container(horizontal=True):
-        if st.button(
-            "Delete the data set",
-            type="primary",
-            icon=":material/delete:",
-            key=widget_key("delete-now", written(dataset), uses.sentences()),
-            **guarded(Role.EDITOR, disabled=not sure or bool(uses.active)),
-        ):
+        key = widget_key("delete-now", written(dataset), uses.sentences())
+        if delete_button("Delete the data set", key, disabled=not sure or bool(uses.active)):
             delete(dataset)
         if st.button("Keep it"):
             st.rerun()

@@ -5,18 +5,21 @@ Streamlit runs this script, and no other by itself, for every look at a page.
 
 import streamlit as st
 
+from pages.components import quiet_address
 from pages.components.damaged import damage_notice
 from pages.components.navigation import FOLDER, pages
 from pages.components.people import login_is_on, person
 from pages.components.query_params import keep
 from pages.entrance import known
 from pages.entrance.drawing import draw
+from pages.entrance.focus_ring import focus_ring
 from pages.entrance.sign_in import banner, go_where_wanted, let_in, show_entrance
 
 # a picture of our own: Streamlit would fetch a named icon for the browser's tab from the network
 ICON = FOLDER / "icon.svg"
 st.set_page_config(page_title="Ersatz", page_icon=ICON, layout="wide")
 st.logo(ICON, size="large")
+focus_ring()
 
 allowed = let_in()
 if login_is_on():
@@ -33,3 +36,4 @@ try:
     draw(page.run)
 finally:  # a page may stop early
     damage_notice()
+    quiet_address.write(page.url_path)

@@ -7,7 +7,9 @@ import streamlit as st
 from engine.datasets.dataset import list_datasets
 from engine.store.runs import list_runs
 from pages.components.command import show_settings
+from pages.components.dead_links import say_other_kind
 from pages.components.empty import empty_state
+from pages.components.header import page_header
 from pages.components.home import home
 from pages.components.pools import usable_pools
 from pages.components.run_summary import state_of
@@ -19,11 +21,13 @@ from pages.evaluate.results import results
 from pages.evaluate.sweep_defaults import pool_in_url
 from pages.evaluate.views import AGAIN, BESIDE, COMPARE, NEW, READ
 
-st.title("Evaluate")
-st.caption(
+top = page_header(
+    "Evaluate",
     "Do synthetic images help? A sweep trains the same classifier with and without them, again and again, and tests it "
-    "on real images that nothing was trained on."
+    "on real images that nothing was trained on.",
+    links=("run", "pool", "again", "compare"),
 )
+say_other_kind(("sweep", "pool"), "sweep")
 runs = list_runs(home(), "sweep")
 datasets = {dataset.name: dataset for dataset in list_datasets(home()) if dataset.frozen}
 pools = usable_pools(datasets)
@@ -47,7 +51,8 @@ if not runs and not pools:
 
 views = [*([READ, COMPARE] if runs else []), NEW]
 first = NEW if AGAIN in st.query_params or pool_in_url() else COMPARE if BESIDE in st.query_params else READ
-view = choose_view(views, first if first in views else NEW)
+with top:
+    view = choose_view(views, first if first in views else NEW)
 if view == NEW:
     if pools:
         live(new_sweep, active=False)(datasets, pools)
@@ -60,7 +65,7 @@ if view == NEW:
         )
 elif view == COMPARE:
     live(compare, active=False)()
-elif (run := run_picker("sweep", "sweep")) is not None:
+elif (run := run_picker("sweep", "sweep", row=top)) is not None:
     run_header(run)
     active = state_of(run).is_active
     live(results, active)(run, not active)

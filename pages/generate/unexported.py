@@ -10,6 +10,7 @@ from engine.store.runs import Run, State, list_runs
 from pages.components.errors import done
 from pages.components.format import amount, plain
 from pages.components.home import home
+from pages.components.navigation import script
 from pages.components.people import Role, guarded, require
 from pages.components.query_params import put
 from pages.components.run_summary import about_of, config_of, state_of, title
@@ -17,6 +18,7 @@ from pages.components.runs import badge, run_link
 from pages.quality.ranking import exported_snapshot, run_export
 
 MOST_SHOWN = 5
+MAKING = "its generator is made of the newest snapshot first, which takes up to a minute or two."
 
 
 def stopped(run: Run) -> bool:
@@ -38,6 +40,33 @@ def offer_generator(run: Run) -> None:
             "Make its generator", type="primary", icon=":material/memory:", key=f"make-{run.id}", **guarded(Role.EDITOR)
         ):
             look(run, newest)
+
+
+def generate_with(run: Run) -> None:
+    """One press from a training to its pictures, which makes its generator first where nobody has."""
+    if not has_generator(run.path) and (state_of(run).is_active or not list_snapshots(run.path)):
+        return
+    made = has_generator(run.path)
+    words = None if made else f"It ended early: {MAKING}"
+    pressed = st.button(
+        "Generate with it",
+        type="primary",
+        icon=":material/auto_awesome:",
+        key=f"use-{run.id}",
+        **({} if made else guarded(Role.EDITOR, help=words)),
+    )
+    if pressed and (made or export_newest(run)):
+        st.switch_page(script("generate"), query_params={"run": run.id})
+
+
+def export_newest(run: Run) -> bool:
+    """Make a generator of the newest snapshot, and say so meanwhile; False, with a sentence, where that fails."""
+    require(Role.EDITOR)
+    if has_generator(run.path):  # a second press had to wait for the first
+        return True
+    snapshot = list_snapshots(run.path)[0].name
+    with st.spinner(f"Making its generator of what it learned in {_kimg(snapshot)}…", show_time=True):
+        return done(run_export, run, snapshot)
 
 
 def unexported() -> None:

@@ -13,7 +13,7 @@ from engine.publications.presets import PRESETS, usual_size
 from engine.store.hashing import sha256_value
 from engine.store.runs import RESUMABLE, Run, State
 from engine.sweep.results import SweepResult
-from pages.components.format import gib, moment, plain, plain_sentence
+from pages.components.format import moment, plain, plain_sentence
 from pages.components.home import home
 from pages.components.machine import machine
 from pages.components.navigation import script
@@ -211,10 +211,8 @@ def machine_state(seen: Sequence[RunSummary]) -> None:
     states = [one.state for one in seen]
     running, queued = sum(s in (State.RUNNING, State.STOPPING) for s in states), states.count(State.QUEUED)
     st.markdown(f":material/developer_board: **Device**: {plain(now.device)} ({plain(now.detail)})")
-    used = now.memory_used / now.memory_total
-    st.progress(used, text=f":material/memory: **Memory**: {gib(now.memory_used)} of {gib(now.memory_total)} in use")
-    full = 1 - now.disk_free / now.disk_total
-    st.progress(full, text=f":material/hard_drive: **Disk**: {gib(now.disk_free)} of {gib(now.disk_total)} free")
+    st.progress(now.memory.share, text=f":material/memory: **Memory**: {now.memory.words}")
+    st.progress(now.disk.share, text=f":material/hard_drive: **Disk**: {now.disk.words}")
     st.markdown(f":material/hourglass: **Queue**: {running} running, {queued} waiting")
     if not read_only():  # the public need not know the folders of the machine
         st.caption(f"Everything is kept in {plain(home().root)}")

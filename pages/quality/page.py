@@ -8,6 +8,7 @@ from engine.datasets.dataset import list_datasets
 from engine.store.runs import list_runs
 from pages.components.command import show_settings
 from pages.components.empty import empty_state
+from pages.components.header import page_header
 from pages.components.home import home
 from pages.components.pools import usable_pools
 from pages.components.run_summary import config_of, run_named, state_of
@@ -19,10 +20,11 @@ from pages.quality.ranking import snapshots, with_snapshots
 from pages.quality.results import results
 from pages.quality.views import AGAIN, BESIDE, COMPARE, NEW, RANK, READ, VIEW_OF
 
-st.title("Quality")
-st.caption(
+top = page_header(
+    "Quality",
     "Do the synthetic images look real, are they as varied as real ones, and are some of them copies? Everything is "
-    "held against what real images score against each other."
+    "held against what real images score against each other.",
+    links=("run", "again", "compare"),
 )
 linked = run_in_url()
 checks = list_runs(home(), "quality")
@@ -45,14 +47,15 @@ if again := run_named(home(), st.query_params.get(AGAIN, "")):
     first = RANK if config_of(again)["kind"] == "ranking" else NEW
 elif BESIDE in st.query_params:
     first = COMPARE
-view = choose_view(views, first if first in views else views[0])
+with top:
+    view = choose_view(views, first if first in views else views[0])
 if view == NEW:
     new_check(pools, linked)
 elif view == RANK:
     snapshots(trainings, again or linked)
 elif view == COMPARE:
     live(compare, active=False)()
-elif (run := run_picker("quality", "quality", label="Check")) is not None:
+elif (run := run_picker("quality", "quality", label="Check", row=top)) is not None:
     run_header(run)
     active = state_of(run).is_active
     live(results, active)(run, not active)

@@ -8,6 +8,7 @@ from engine.review.comments import recent_comments
 from engine.review.quiz import list_quizzes
 from engine.store.runs import State, list_runs
 from pages.components.empty import empty_state
+from pages.components.header import page_header
 from pages.components.home import home
 from pages.components.run_summary import state_of
 from pages.components.runs import run_header
@@ -18,8 +19,11 @@ from pages.review.remarks import remarks
 from pages.review.results import results
 from pages.review.views import COMMENTS, DECIDE, QUIZ, RESULTS
 
-st.title("Review")
-st.caption("Can an expert tell the synthetic images from real ones, and which of them should nobody train on?")
+top = page_header(
+    "Review",
+    "Can an expert tell the synthetic images from real ones, and which of them should nobody train on?",
+    links=("run",),
+)
 made = list_runs(home(), "pool")
 pools = [run for run in made if state_of(run) is State.FINISHED]
 quizzes = list_quizzes(home())
@@ -42,7 +46,8 @@ if not views:
         )
     st.stop()
 
-view = choose_view(views, views[0])
+with top:
+    view = choose_view(views, views[0])
 if view == QUIZ:
     real_or_fake(pools)
 elif view == RESULTS:

@@ -12,6 +12,7 @@ from engine.report.training_figures import CURVES, RUN_COLORS, figure_overlay
 from engine.store.runs import Run, State
 from pages.components.charts import chart
 from pages.components.command import show_command
+from pages.components.deleting import delete_button
 from pages.components.format import amount, duration, moment
 from pages.components.labels import short_names
 from pages.components.navigation import script
@@ -75,12 +76,8 @@ def together(seen: list[RunSummary]) -> None:
             **guarded(Role.EDITOR, disabled=not active),
         ):
             stop_all_dialog(active)
-        if st.button(
-            f"Delete {len(runs)}",
-            icon=":material/delete:",
-            key=widget_key("delete", *[run.id for run in runs]),
-            **guarded(Role.EDITOR, disabled=any(one.state.is_active for one in seen)),
-        ):
+        key = widget_key("delete", *[run.id for run in runs])
+        if delete_button(f"Delete {len(runs)}", key, disabled=any(one.state.is_active for one in seen)):
             delete_dialog(runs)
 
 

@@ -7,10 +7,11 @@ import streamlit as st
 from engine.jobs.deletion_impact import deletion_impact
 from engine.jobs.submit import delete
 from engine.store.runs import Run
+from pages.components.deleting import delete_button
 from pages.components.errors import done
 from pages.components.format import amount, plain, plain_sentence
 from pages.components.home import home
-from pages.components.people import Role, guarded, require
+from pages.components.people import Role, require
 from pages.components.run_summary import state_of, title
 from pages.components.widget_keys import widget_key
 from pages.runs.chosen import choose
@@ -39,12 +40,9 @@ def delete_dialog(runs: list[Run]) -> None:
         )
     st.caption("To keep it out of sight only, archive it instead.")
     with st.container(horizontal=True):
-        if st.button(
+        if delete_button(
             "Delete it" if len(runs) == 1 else f"Delete these {len(runs)}",
-            type="primary",
-            icon=":material/delete:",
-            key=widget_key("delete-now", *[run.id for run in runs], meaning.lost, meaning.stays, meaning.users),
-            **guarded(Role.EDITOR),
+            widget_key("delete-now", *[run.id for run in runs], meaning.lost, meaning.stays, meaning.users),
         ) and done(remove, runs):
             choose([])
             st.rerun()

@@ -8,6 +8,7 @@ from engine.jobs.kinds import kind_shown, parse_config
 from engine.store.runs import Run, State
 from pages.components.command import command_of
 from pages.components.comments import comments
+from pages.components.deleting import delete_button
 from pages.components.errors import show_error
 from pages.components.format import plain, plain_badge
 from pages.components.home import home
@@ -37,12 +38,7 @@ def details(run: Run) -> None:
         again(run)
         rename(run)
         archive([run])
-        if st.button(
-            "Delete",
-            icon=":material/delete:",
-            key=f"delete-{run.id}",
-            **guarded(Role.EDITOR, disabled=state_of(run).is_active),
-        ):
+        if delete_button("Delete", f"delete-{run.id}", disabled=state_of(run).is_active):
             delete_dialog([run])
     log, spoken, settings, command = st.tabs(
         ["Log", "Comments", "Settings", "Command line"], key="part", bind="query-params"
@@ -65,7 +61,7 @@ def damaged_details(run_id: str, sentence: str) -> None:
     st.subheader(f"Run {run_id}")
     badge(State.DAMAGED)
     show_error(sentence)
-    if st.button("Delete", icon=":material/delete:", key=f"delete-{run_id}", **guarded(Role.EDITOR)):
+    if delete_button("Delete", f"delete-{run_id}"):
         delete_dialog([run])
 
 

@@ -7,6 +7,7 @@ import streamlit as st
 from engine.store.runs import damaged_runs, list_runs
 from pages.components.empty import empty_state
 from pages.components.format import plain
+from pages.components.header import page_header
 from pages.components.home import home
 from pages.components.run_summary import summaries_of
 from pages.components.runs import live
@@ -17,8 +18,7 @@ from pages.runs.filters import chosen_filter
 from pages.runs.queue import queue
 from pages.runs.table import active_of, live_table
 
-st.title("Runs")
-st.caption("Everything that was started here: how far it is, what came out, and what to do with it.")
+page_header("Runs", "Everything that was started here: how far it is, what came out, and what to do with it.")
 all_runs = list_runs(home())
 damaged = damaged_runs(home())
 if not all_runs and not damaged:

@@ -24,6 +24,8 @@ NAMES = {
 }
 MILD = {"ada-off"}
 """Worth knowing, but often nothing is wrong."""
+CARD = 555
+"""Pixels: two of them stand side by side in a window of 1280."""
 
 Changes = dict[str, Any]
 
@@ -31,10 +33,11 @@ Changes = dict[str, Any]
 def alarm_cards(run: Run) -> None:
     """Every alarm of the run with what can be done at once; a run goes on in spite of them."""
     status = status_of(run)
+    row = st.container(horizontal=True)
     for alarm in status.alarms:
         words = NAMES.get(alarm.name, alarm.name.replace("-", " ").capitalize())
         since = "" if alarm.kimg is None else f" · at {amount(alarm.kimg)} kimg"
-        with st.container(border=True):
+        with row.container(border=True, width=CARD, height="stretch"):
             with st.container(horizontal=True, vertical_alignment="center"):
                 if alarm.name in MILD:
                     st.badge("Notice", icon=":material/info:", color="blue")

@@ -55,27 +55,31 @@ TAB_OF = {field: tab for tab, fields in FIGURES.values() for field in fields}
 TAB_OF |= dict.fromkeys(("d_real", "d_fake"), OUTPUTS)
 """Of the fields when each has a figure of its own."""
 FEW = 4
-"""So many figures stand side by side without tabs."""
+"""So many figures stand below each other without tabs."""
+HEIGHT = 270
+"""Pixels of a figure: two of them are as high as the samples beside them."""
 MOST_RUNS = len(RUN_COLORS)
 X = {"kimg": "Images shown", "hours": "Time"}
-HOW_TO_READ = """
-**Losses** move against each other; good trainings wander without end, and a loss says nothing of how good images look.
+HOW_TO_READ = {
+    "g_loss": "**Losses** move against each other; good trainings wander without end, and a loss says nothing of how "
+    "good images look.",
+    "d_real": "**D outputs** are what the discriminator believes of images. Near 0.5 on both it cannot tell them "
+    "apart; when the two curves run to 1 and 0, it has won, and the generator learns nothing more.",
+    "kid": "**KID and FID** measure the distance to the training images: lower is better, and the lowest is marked. "
+    "Whether it is better than its neighbours, only a ranking of the snapshots tests.",
+    "diversity": "**Diversity** compares how much the samples differ from each other with how much real images do: "
+    "near 0 they are all the same image (collapse).",
+    "valid_logits": "**D on images it never saw**: the curve of held-out images belongs near that of training images. "
+    "Where it drops towards the generated ones, the discriminator knows the training images by heart.",
+    "augment_p": "**Augmentation**: p is how often images are changed before the discriminator sees them; it rises "
+    "when the discriminator is too sure (r_t above its target).",
+}
+"""By the field whose figure it explains."""
 
-**D outputs** are what the discriminator believes of images. Near 0.5 on both it cannot tell them apart; when the two
-curves run to 1 and 0, it has won, and the generator learns nothing more.
 
-**KID and FID** measure the distance to the training images: lower is better, and the lowest is marked.
-Whether it is better than its neighbours, only a ranking of the snapshots tests.
-
-**Diversity** compares how much the samples differ from each other with how much real images do: near 0 they are all
-the same image (collapse).
-
-**D on images it never saw**: the curve of held-out images belongs near that of training images. Where it drops towards
-the generated ones, the discriminator knows the training images by heart.
-
-**Augmentation**: p is how often images are changed before the discriminator sees them; it rises when the discriminator
-is too sure (r_t above its target).
-"""
+def how_to_read(fields: set[str]) -> list[str]:
+    """What explains the figures of these fields, and nothing that this GAN does not measure."""
+    return [words for field, words in HOW_TO_READ.items() if field in fields]
 
 
 def curves(run: Run) -> None:
@@ -94,7 +98,8 @@ def curves(run: Run) -> None:
     def draw(build: Callable[..., go.Figure]) -> None:
         name = build.__name__.removeprefix("figure_")
         table = _table({"": rows}, known[build][1])
-        chart(build(rows, view), _key(name, run.id, view), f"{run.id}-{name}", table, live=live)
+        figure = build(rows, view).update_layout(height=HEIGHT)
+        chart(figure, _key(name, run.id, view), f"{run.id}-{name}", table, live=live)
 
     _laid_out({build: tab for build, (tab, _) in known.items()}, draw)
 
@@ -110,7 +115,8 @@ def _overlaid(runs: list[Run], view: View) -> None:
 
     def draw(field: str) -> None:
         table = _table(rows, (field,))
-        chart(figure_overlay(rows, field, view), _key(field, together, view), f"trainings-{field}", table, live=live)
+        figure = figure_overlay(rows, field, view).update_layout(height=HEIGHT)
+        chart(figure, _key(field, together, view), f"trainings-{field}", table, live=live)
 
     _laid_out({field: TAB_OF[field] for field in known}, draw)
     _differences(named)
@@ -119,17 +125,15 @@ def _overlaid(runs: list[Run], view: View) -> None:
 def _laid_out(tab_of: dict[Any, str], draw: Callable[[Any], None]) -> None:
     """All figures where there are few; else those of the open tab, as each costs time at every look."""
     if len(tab_of) <= FEW:
-        _pairs(list(tab_of), draw)
+        _stack(list(tab_of), draw)
         return
     ones_of = {name: [one for one, its in tab_of.items() if its == name] for name in tab_of.values()}
-    tabs({name: partial(_pairs, ones, draw) for name, ones in ones_of.items()}, "curves")
+    tabs({name: partial(_stack, ones, draw) for name, ones in ones_of.items()}, "curves")
 
 
-def _pairs(ones: list[Any], draw: Callable[[Any], None]) -> None:
-    for start in range(0, len(ones), 2):
-        for column, one in zip(st.columns(2, gap="medium"), ones[start : start + 2], strict=False):
-            with column:
-                draw(one)
+def _stack(ones: list[Any], draw: Callable[[Any], None]) -> None:
+    for one in ones:
+        draw(one)
 
 
 def _key(name: str, runs: str, view: View) -> str:
@@ -150,19 +154,20 @@ def _controls(run: Run) -> tuple[list[Run], View]:
     def choose() -> None:
         put("with", ",".join(st.session_state[key]))
 
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        with st.container(width=330):
-            chosen = st.multiselect(
-                "Compare with",
-                offered,
-                key=key,
-                format_func=words.__getitem__,
-                max_selections=MOST_RUNS - 1,
-                on_change=choose,
-                placeholder="Other trainings",
-                disabled=not offered,
-                help="Their curves are drawn over these, a colour for each run.",
-            )
+    row = st.container(horizontal=True, vertical_alignment="center", gap="small")
+    with row.container(width=250):
+        chosen = st.multiselect(
+            "Compare with",
+            offered,
+            key=key,
+            format_func=words.__getitem__,
+            max_selections=MOST_RUNS - 1,
+            on_change=choose,
+            placeholder="Compare with others",
+            disabled=not offered,
+            label_visibility="collapsed",
+        )
+    with row.popover("Axes", icon=":material/tune:"):
         x = st.segmented_control(
             "Against",
             list(X),
@@ -185,8 +190,8 @@ def _controls(run: Run) -> tuple[list[Run], View]:
             "are never smoothed.",
         )
         log = st.toggle("Log scale", key="log", bind="query-params", help="For losses and FID.")
-        with st.popover("How to read them", icon=":material/help:", type="tertiary"):
-            st.markdown(HOW_TO_READ)
+    with row.popover("How to read them", icon=":material/help:", type="tertiary"):
+        st.markdown("\n\n".join(how_to_read({*read_rows(run).fields})))
     return [others[run_id] for run_id in chosen], View("hours" if x == "hours" else "kimg", smoothing, log)
 
 

@@ -1,4 +1,4 @@
-"""What a generator makes of the same latents as it learns, beside real images or another moment."""
+"""What a generator makes of the same latents as it learns, and real images or another moment to hold it beside."""
 
 from __future__ import annotations
 
@@ -36,28 +36,37 @@ def _wall(run: Run, best: Best | None) -> None:
     grids = _grids(run)
     if not grids:
         return
-    st.subheader("Samples")
-    phantom_badge(config_of(run)["dataset"])
     moments = list(grids)
-    chosen, other = moments[-1], None
-    if len(moments) > 1:
-        chosen = _moment(run, moments, best)
-        other = _other(run, moments)
-    left, right = st.columns(2, gap="medium")
-    with left:
-        if other is None:
-            _grid(run.path / "samples" / "reals.png", "Real training images")
-        else:
-            _grid(grids[other], f"Generated after {_shown(other)}")
-    with right:
-        _grid(grids[chosen], f"Generated after {_shown(chosen)}")
+    chosen = _moment(run, moments, best) if len(moments) > 1 else moments[-1]
+    _grid(grids[chosen], f"Generated after {_shown(chosen)}")
+    phantom_badge(config_of(run)["dataset"])
+
+
+def beside_them(run: Run) -> None:
+    """What the samples are held beside: real images, or another moment; live, as new moments come."""
+    live(_beside, state_of(run).is_active)(run)
+
+
+def _beside(run: Run) -> None:
+    grids = _grids(run)
+    other = _other(run, list(grids)) if len(grids) > 1 else None
+    if other is not None:
+        _grid(grids[other], f"Generated after {_shown(other)}")
+    elif grids:
+        _grid(run.path / "samples" / "reals.png", "Real training images")
 
 
 def _other(run: Run, moments: list[int]) -> int | None:
     """The moment to show beside the chosen one; None for real images."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         beside = st.segmented_control(
-            "Beside them", [REAL, MOMENT], default=REAL, required=True, key="beside", bind="query-params"
+            "Beside the samples",
+            [REAL, MOMENT],
+            default=REAL,
+            required=True,
+            key="beside",
+            bind="query-params",
+            label_visibility="collapsed",
         )
         if beside == REAL:
             return None
@@ -89,7 +98,7 @@ def _moment(run: Run, moments: list[int], best: Best | None) -> int:
 
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         chosen = st.select_slider(
-            "After",
+            "Samples after",
             moments,
             key=key,
             format_func=_kimg,

@@ -1,4 +1,7 @@
-"""Watch one training: numbers, alarms, curves and pictures, and what to do next with it."""
+"""Watch one training as in a cockpit: how it stands in one strip, below it what it makes beside how it learns.
+
+The parts below the strip are as wide as `COLUMN`: side by side where the window has room, else one below the other.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,11 @@ from typing import Any
 
 import streamlit as st
 
-from engine.gans.snapshots import list_generators, list_snapshots
+from engine.gans.snapshots import list_generators
 from engine.jobs.queue import waiting
 from engine.report.training_rows import Rows
 from engine.sampling.exported import has_generator
-from engine.store.runs import Run, State
+from engine.store.runs import Run, State, Status
 from pages.components.command import show_settings
 from pages.components.format import amount, duration, plain, plain_sentence
 from pages.components.home import home
@@ -20,36 +23,42 @@ from pages.components.people import Role, guarded
 from pages.components.run_summary import config_of, state_of, status_of, summary_of
 from pages.components.runs import badge, live, run_header
 from pages.components.views import way_to
+from pages.generate.unexported import generate_with
 from pages.quality.ranking import export_dialog, exported_snapshot, rankings_of, read_ranking
 from pages.train.alarms import alarm_cards, way_again
 from pages.train.curves import curves
 from pages.train.reading import SCORES, Best, best_checkpoint, lowest, read_rows, siblings
-from pages.train.samples import sample_wall
+from pages.train.samples import beside_them, sample_wall
 from pages.train.starts import newest_snapshot
 
 RECENT_TICKS, PACE_TICKS = 5, 50
+COLUMN = 555
+"""Pixels: two stand side by side in a window of 1280, three in one of 1920, and a narrower one shrinks them."""
 CURVES_SECONDS = 6.0
 """Between two looks at the curves: Streamlit draws them from scratch, which interrupts a reader who marks a part."""
 
 
 def watch(run: Run) -> None:
     """Everything about one training, live while it is active."""
-    together(run)
-    run_header(run, brief=True)
     active = state_of(run).is_active
-    if active:
-        st.caption(
-            "It goes on when this tab is closed. Stop it whenever the samples look good enough: what was learned is "
-            "kept, and it can be resumed."
-        )
-    best = best_checkpoint(run, read_rows(run))
+    together(run)
+    run_header(run, brief=True, more=onward)
     live(told, active)(run)
-    if not active:
-        onward(run)
-    sample_wall(run, best)
-    live(charts, active, CURVES_SECONDS)(run)
-    if active:
-        onward(run)
+    best = best_checkpoint(run, read_rows(run))
+    with st.container(horizontal=True):
+        with st.container(width=COLUMN):
+            sample_wall(run, best)
+            if active:
+                st.caption(
+                    "It goes on when this tab is closed. Stop it whenever the samples look good enough: what was "
+                    "learned is kept, and it can be resumed."
+                )
+            else:
+                best_snapshot(run)
+        with st.container(width=COLUMN):
+            live(charts, active, CURVES_SECONDS)(run)
+        with st.container(width=COLUMN):
+            beside_them(run)
     show_settings(run)
 
 
@@ -58,23 +67,34 @@ def together(run: Run) -> None:
     group = siblings(run)
     if len(group) < 2:
         return
-    st.caption(f"One generator for each class: these {len(group)} trainings belong together; the bold one is shown.")
     live(_progress_of, any(state_of(one).is_active for one in group))(group, run)
 
 
 def _progress_of(group: list[Run], shown: Run) -> None:
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        words = f"One generator for each class: these {len(group)} trainings belong together; the bold one is shown."
+        st.caption(words, width="content")
         for one in group:
             found, name = summary_of(one), config_of(one)["class_name"]
-            with st.container(border=True, gap="xsmall", width=280, height="stretch"):
-                with st.container(horizontal=True, vertical_alignment="center"):
-                    badge(found.state)
-                    if one.id == shown.id:
-                        st.markdown(f"**{plain(name)}**", width="content")
-                    else:
-                        way_to(plain(name), ":material/arrow_forward:", f"to-{one.id}", "", "tertiary", run=one.id)
-                total = found.status.total or config_of(one)["kimg"]
-                st.progress(found.share or 0.0, text=f"{amount(found.status.done)} of {amount(total)} kimg")
+            with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", width="content"):
+                badge(found.state)
+                if one.id == shown.id:
+                    st.markdown(f"**{plain(name)}**", width="content")
+                else:
+                    way_to(plain(name), ":material/arrow_forward:", f"to-{one.id}", "", "tertiary", run=one.id)
+                st.caption(f"{amount(_shown_kimg(one, found.status))} of {amount(_budget(one))} kimg", width="content")
+
+
+def _budget(run: Run) -> float:
+    """In kimg; the status counts images while scores are computed."""
+    return config_of(run)["kimg"]
+
+
+def _shown_kimg(run: Run, status: Status) -> float:
+    if status.unit == "kimg":
+        return status.done
+    rows = read_rows(run)
+    return rows[-1]["kimg"] if len(rows) else 0.0
 
 
 def told(run: Run) -> None:
@@ -93,19 +113,18 @@ def numbers(run: Run) -> None:
     speed = recent_speed(rows)
     # While scores are computed the status counts pictures, not kimg.
     total = status.total if status.unit == "kimg" else config_of(run)["kimg"]
+    memory = f"{last['memory_gib']:.1f} GiB of memory"
     left = seconds_left([row for row in rows[-PACE_TICKS:] if row["time"] >= (status.started or 0)], total)
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, border=True, gap="medium"):
         _metric(
             "Shown", f"{amount(last['kimg'])} of {amount(total)} kimg", f"{amount(1000 * last['kimg'])} real images"
         )
         _metric("Speed", f"{speed / 1000:.2g} kimg/s", f"{speed:.3g} images a second")
         if state_of(run) is State.RUNNING and left is not None:
-            _metric("Time left", f"about {duration(left)}")
+            _metric("Time left", f"about {duration(left)}", memory)
         else:
-            _metric("Trained for", duration(last["seconds"]))
-        _metric("Memory", f"{last['memory_gib']:.1f} GiB")
-    if "augment_p" in last:
-        with st.container(horizontal=True):
+            _metric("Trained for", duration(last["seconds"]), memory)
+        if "augment_p" in last:
             _stylegan_numbers(run, rows)
 
 
@@ -146,7 +165,7 @@ def _stylegan_numbers(run: Run, rows: Rows) -> None:
 
 
 def _metric(label: str, value: str, remark: str | None = None, help: str | None = None) -> None:
-    st.metric(label, value, remark, delta_color="off", delta_arrow="off", help=help, border=True, height="stretch")
+    st.metric(label, value, remark, delta_color="off", delta_arrow="off", help=help, width="content")
 
 
 def _before_the_first(run: Run) -> None:
@@ -189,29 +208,17 @@ def seconds_left(rows: list[dict[str, Any]], total: float) -> float | None:
 def charts(run: Run) -> None:
     """The curves, once there are any."""
     if len(read_rows(run)):
-        st.subheader("Curves")
         curves(run)
 
 
 def onward(run: Run) -> None:
-    """What can be done with this training: sample its generator, rank its snapshots, fine-tune, train again."""
-    active = state_of(run).is_active
-    if active and not has_generator(run.path) and not newest_snapshot(run):
+    """What can be done with this training: sample its generator, fine-tune, train again."""
+    if state_of(run).is_active and not has_generator(run.path) and not newest_snapshot(run):
         return
-    with st.container(border=True):
-        st.markdown("**What next**")
-        with st.container(horizontal=True, vertical_alignment="center"):
-            if has_generator(run.path) or (not active and list_snapshots(run.path)):
-                pressed = st.button(
-                    "Generate with it", type="primary", icon=":material/auto_awesome:", key=f"use-{run.id}"
-                )
-                if pressed:
-                    st.switch_page(script("generate"), query_params={"run": run.id})
-            if newest_snapshot(run):
-                way_to("Fine-tune from this", ":material/fork_right:", f"tune-{run.id}", "new", **{"from": run.id})
-            way_again(run, "Train again with changes", icon=":material/edit:")
-        if not active:
-            best_snapshot(run)
+    generate_with(run)
+    if newest_snapshot(run):
+        way_to("Fine-tune from this", ":material/fork_right:", f"tune-{run.id}", "new", **{"from": run.id})
+    way_again(run, "Train again with changes", icon=":material/edit:")
 
 
 def best_snapshot(run: Run) -> None:

@@ -152,6 +152,22 @@ def test_a_training_that_was_stopped_can_be_looked_at(
     assert asked == 2 * ["network-000003000.safetensors"]
 
 
+def test_one_press_leads_from_a_stopped_training_to_its_pictures(
+    open_page: OpenPage, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fabricated.make_dataset(home)
+    stopped = fabricated.make_training(home, "bleed", State.STOPPED, done=3)
+    (stopped.path / "snapshots").mkdir(exist_ok=True)
+    (stopped.path / "snapshots" / "network-000003000.safetensors").write_bytes(b"")
+    asked: list[tuple[str, str]] = []
+    led: list[dict[str, str]] = []
+    monkeypatch.setattr(unexported, "run_export", lambda run, snapshot: asked.append((run.id, snapshot)))
+    monkeypatch.setattr(unexported.st, "switch_page", lambda page, query_params: led.append(query_params))
+    press(open_page("train", run=stopped.id), "Generate with it")
+    assert asked == [(stopped.id, "network-000003000.safetensors")]
+    assert led == [{"run": stopped.id}]
+
+
 def test_a_pool_without_one_of_the_classes_is_warned_of(open_page: OpenPage, home: Home) -> None:
     fabricated.make_dataset(home)
     fabricated.make_training(home, "bleed", State.FINISHED)
@@ -167,8 +183,11 @@ def test_a_dcgan_morphs_and_says_that_it_has_no_w(open_page: OpenPage, trainings
     view(app, "Morph")
     assert len(app.image) == 11 + 1, "the way, and where it stands"
     assert "--space z" in app.code[0].value
-    view(app, "Style mixing")
-    assert "has no intermediate latent w" in texts(app)
+    offered = app.segmented_control(key="view").options
+    assert not {"Style mixing", "Projection"} & {*offered}, "a view that could show nothing"
+    app = open_page("generate", run=trainings[0].id, view="Style mixing")
+    assert "needs a generator with an intermediate latent w" in texts(app)
+    assert len(app.image) > 1, "and the usual view"
 
 
 @pytest.fixture

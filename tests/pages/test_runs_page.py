@@ -15,7 +15,7 @@ from engine.store.runs import Alarm, Run, State, list_runs
 from pages.components import query_params
 from pages.components import runs as parts
 from tests import fabricated
-from tests.pages.conftest import OpenPage, press, texts
+from tests.pages.conftest import OpenPage, press, texts, words
 
 
 @pytest.fixture(autouse=True)
@@ -85,7 +85,7 @@ def test_a_failed_run_shows_sentence_alarm_log_and_settings(open_page: OpenPage,
     assert "The loss became NaN at 3 kimg." in said
     assert "last line" in app.code[0].value
     assert '"class_name": "bleed"' in app.json[0].value or "'class_name': 'bleed'" in app.json[0].value
-    assert {"Resume", "Delete"} <= {button.label for button in app.button}
+    assert {"Resume", "Delete"} <= {words(button.label) for button in app.button}
 
 
 def test_an_unknown_run_in_the_link_is_said(open_page: OpenPage, home: Home) -> None:
