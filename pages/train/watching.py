@@ -12,6 +12,7 @@ from engine.jobs.queue import waiting
 from engine.report.training_rows import Rows
 from engine.sampling.exported import has_generator
 from engine.store.runs import Run, State
+from pages.components.alarms import alarms_of
 from pages.components.command import show_settings
 from pages.components.format import amount, duration, plain, plain_sentence
 from pages.components.home import home
@@ -68,7 +69,7 @@ def _progress_of(group: list[Run], shown: Run) -> None:
             found, name = summary_of(one), config_of(one)["class_name"]
             with st.container(border=True, gap="xsmall", width=280, height="stretch"):
                 with st.container(horizontal=True, vertical_alignment="center"):
-                    badge(found.state)
+                    badge(found.state, alarmed=bool(alarms_of(found.status)))
                     if one.id == shown.id:
                         st.markdown(f"**{plain(name)}**", width="content")
                     else:
@@ -202,8 +203,12 @@ def onward(run: Run) -> None:
         st.markdown("**What next**")
         with st.container(horizontal=True, vertical_alignment="center"):
             if has_generator(run.path) or (not active and list_snapshots(run.path)):
+                alarmed = bool(alarms_of(status_of(run)))  # then its remedies come first
                 pressed = st.button(
-                    "Generate with it", type="primary", icon=":material/auto_awesome:", key=f"use-{run.id}"
+                    "Generate with it",
+                    type="secondary" if alarmed else "primary",
+                    icon=":material/auto_awesome:",
+                    key=f"use-{run.id}",
                 )
                 if pressed:
                     st.switch_page(script("generate"), query_params={"run": run.id})

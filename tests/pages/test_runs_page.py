@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -48,7 +50,9 @@ def test_every_run_is_listed_with_its_state(open_page: OpenPage, home: Home, hol
     table = open_page("runs").dataframe[0].value
     assert sorted(state[0] for state in table["state"]) == ["failed", *["finished"] * 4, "interrupted", "running"]
     running = table[table["run"] == alive.id].iloc[0]
-    assert (running["what"], running["progress"], running["dataset"]) == ("Train phantom · bleed", 25.0, "phantom")
+    page, _, shown = unquote(running["what"]).partition("#")
+    assert (page, shown) == (f"train?run={alive.id}", "Train phantom · bleed")
+    assert (running["progress"], running["dataset"]) == (25.0, "phantom")
 
 
 def test_filters_narrow_the_table(open_page: OpenPage, home: Home) -> None:
