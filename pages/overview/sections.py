@@ -23,6 +23,7 @@ from pages.components.runs import BADGE_WIDTH, badge, live, run_header, run_link
 from pages.overview.journeys import BROKEN, Journey
 from pages.overview.next_steps import Next
 from pages.overview.steps import STEPS
+from pages.overview.thumbnails import phantom_pictures
 
 MOST_ACTIVE = 4
 RECENT = 8
@@ -47,6 +48,8 @@ def show_next(journey: Journey, step: Next) -> None:
 def offer_demo(primary: bool) -> None:
     """One button from nothing to a verdict."""
     st.subheader("Try the demo")
+    url, words = phantom_pictures()
+    st.image(url, caption=words, alt=words)
     st.write(PRESETS["demo"].story)
     st.caption(
         "It measures this machine, and chooses lengths that end within about five minutes. It goes on when you close "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image
 
 from engine.datasets.dataset import Dataset
 from engine.datasets.manifest import usable
+from engine.datasets.phantom import slices_of
 from engine.report.difference_sketch import sketch
 from engine.store.errors import ErsatzError
 from pages.components.files import stamp, table_of
@@ -111,6 +113,16 @@ def latest_sweep(journey: Journey) -> RunSummary | None:
     """The newest finished sweep that is no control; a control where there is no other."""
     done = journey.done("sweep")
     return min(done, key=lambda seen: bool(seen.status.result.get("control")), default=None)
+
+
+@lru_cache(1)
+def phantom_pictures() -> tuple[str, str]:
+    """Two slices of each class of the demo's phantom side by side, and words for them."""
+    by_class: dict[str, list[np.ndarray]] = {}
+    for one in islice(slices_of(), 8):
+        by_class.setdefault(one.class_name, []).append(one.pixels)
+    tiles = [pixels for name in sorted(by_class) for pixels in by_class[name][:2]]
+    return picture_url(np.hstack(tiles), TILE * len(tiles)), "Slices of the demo: drawn by the program, of no patient"
 
 
 def _beside(paths: Sequence[Path], words: str) -> tuple[str, str] | None:
