@@ -332,3 +332,14 @@ def test_a_view_of_what_is_gone_shows_the_rest(open_page: OpenPage, home: Home) 
     assert list(run_views(home)) == ["old"]
     app = open_page("runs", saved="old")
     assert not app.exception and len(listed(app)) == 4
+
+
+def test_a_run_is_taken_away_with_what_it_rests_on(open_page: OpenPage, home: Home) -> None:
+    sweep = make_chain(home)
+    app = open_page("runs", run=sweep.id)
+    assert not app.get("download_button")[1:], "nothing is looked for before the popover is open"
+    app.session_state[f"take-{sweep.id}"] = True
+    app.run()
+    assert not app.exception
+    assert "with the 3 others that it rests on" in texts(app)
+    assert {"ZIP", "Notebook that repeats it"} <= {button.proto.label for button in app.get("download_button")}
