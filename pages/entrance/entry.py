@@ -7,6 +7,7 @@ import streamlit as st
 
 from pages.components.damaged import damage_notice
 from pages.components.navigation import FOLDER, pages
+from pages.components.notices import browser_notices, notices
 from pages.components.people import login_is_on, person
 from pages.components.query_params import keep
 from pages.entrance import known
@@ -29,7 +30,9 @@ if not allowed:
 go_where_wanted(page, listed)
 keep(page.url_path)
 banner()
+notices()
 try:
     draw(page.run)
 finally:  # a page may stop early
     damage_notice()
+    browser_notices()
