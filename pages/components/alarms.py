@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from engine.store.runs import Alarm, Status
-from pages.components.format import plain_badge
+from pages.components.format import plain_badge, plain_sentence
 
 WORDS = {
     "collapse": "collapsed",
@@ -39,4 +39,6 @@ def alarm_words(status: Status) -> str:
 def alarm_badges(status: Status) -> None:
     """A badge for each alarm, with its sentence on pointing at it."""
     for alarm in alarms_of(status):
-        st.badge(plain_badge(in_words(alarm)), icon=":material/warning:", color="orange", help=alarm.sentence)
+        st.badge(
+            plain_badge(in_words(alarm)), icon=":material/warning:", color="orange", help=plain_sentence(alarm.sentence)
+        )

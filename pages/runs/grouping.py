@@ -32,11 +32,11 @@ def groups(seen: Sequence[RunSummary]) -> dict[str, Group]:
     order: dict[str, int] = {}
     found = {}
     for number, one in enumerate(seen):
-        journey, step = made_by.get(one.run.id, (None, number))
-        name = journey.run.id if journey else f"of {one.dataset}"
-        title = f"{journey.title} · {moment(journey.status.created)}" if journey else one.dataset
+        whole, step = made_by.get(one.run.id, (None, number))
+        name = whole.run.id if whole else f"of {one.dataset}"
+        title = f"{whole.title} · {moment(whole.status.created)}" if whole else one.dataset
         place = order.setdefault(name, len(order))
-        found[one.run.id] = Group(title, journey is not None and journey.run.id != one.run.id, (place, step))
+        found[one.run.id] = Group(title, whole is not None and whole.run.id != one.run.id, (place, step))
     return found
 
 
