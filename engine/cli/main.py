@@ -17,6 +17,7 @@ from engine.cli.dry_run import dry_run_command
 from engine.cli.follow import follow_to_end
 from engine.cli.options import assignments, fields, with_options
 from engine.cli.output import Detach, Json, console, notices, show, table
+from engine.cli.packing import notebook, pack
 from engine.cli.projection import project
 from engine.cli.quality import exclude, quality, rank, restore
 from engine.cli.runs import about, delete, history, named_run, queue, run_values, runs, stop
@@ -436,6 +437,8 @@ app.command()(about)
 app.command()(queue)
 app.command()(stop)
 app.command()(delete)
+app.command()(pack)
+app.command()(notebook)
 
 
 @app.command()

@@ -9,6 +9,7 @@ images (75 to 92 % over sets and seeds).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,15 +46,18 @@ def phantom(seed: int = 0) -> list[PhantomImage]:
 
     A patient with a bleed also has slices above or below it, which are `normal`: the class is the slice's.
     """
+    return list(slices_of(seed))
+
+
+def slices_of(seed: int = 0) -> Iterator[PhantomImage]:
+    """The same one after the other, each drawn when it is asked for."""
     rng = np.random.Generator(np.random.PCG64(seed))
     slices = rng.permutation(_SLICES_PER_PATIENT)
     bleeding = rng.permutation(len(slices)) < _BLEED_PATIENTS
-    images = []
     for number, (count, bleeds) in enumerate(zip(slices, bleeding, strict=True), start=1):
         patient = _draw_patient(rng, bool(bleeds))
         for index, level in enumerate(_levels(rng, int(count), patient.bleed), start=1):
-            images.append(_slice(rng, patient, level, f"P{number:03d}", index))
-    return images
+            yield _slice(rng, patient, level, f"P{number:03d}", index)
 
 
 def _draw_patient(rng: np.random.Generator, bleeds: bool) -> Patient:

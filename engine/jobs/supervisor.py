@@ -24,6 +24,7 @@ import psutil
 from engine.jobs.cores import threads_environment
 from engine.jobs.slots import Slot, combined, slots_for, slots_needed
 from engine.jobs.waiting import wait_for_slots
+from engine.jobs.webhook import tell_end
 from engine.store import disk, index
 from engine.store.errors import ErsatzError, RunDeleted
 from engine.store.home import Home
@@ -188,6 +189,8 @@ def main() -> None:
     try:
         with suppress(RunDeleted):
             _supervise_to_the_end(run, lock)
+            if run.exists():
+                tell_end(run)
     finally:
         index.leave_queue(run.home, run.id)
         run.remove_leftovers()

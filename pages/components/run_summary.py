@@ -166,6 +166,15 @@ def curve(run: Run, kind_name: str = "") -> list[float]:
         return []
 
 
+def last_number(run: Run, field: str) -> float | None:
+    """The newest value of a field in a run's `metrics.jsonl`; None when there is none yet."""
+    try:
+        found = _curve(run.metrics_path, _stamp(run.metrics_path), (field,))
+    except (OSError, ValueError):
+        return None
+    return found[-1] if found else None
+
+
 def outcome(seen: RunSummary) -> str:
     """What came out of a run, in a few words."""
     if seen.status.error:

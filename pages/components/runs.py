@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +17,7 @@ from engine.jobs.submit import cancel, resume, stop, submit
 from engine.store.errors import AlreadyActive, ErsatzError
 from engine.store.runs import RESUMABLE, Run, State, Status, list_runs
 from pages.components import quiet_address
+from pages.components.alarms import alarm_badges, alarms_of
 from pages.components.damaged import damage_of_result
 from pages.components.errors import done, show_error
 from pages.components.format import amount, duration, moment, plain, plain_sentence
@@ -42,20 +43,26 @@ LOOKS: dict[State, tuple[Any, str]] = {
     State.INTERRUPTED: ("violet", ":material/power_off:"),
     State.DAMAGED: ("red", ":material/broken_image:"),
 }
+ALARMED: tuple[Any, str] = ("orange", ":material/warning:")
 
 
-def badge(state: State, width: Literal["content"] | int = "content") -> None:
-    """The state of a run as a coloured badge; a `width` in pixels lines up a list of them."""
-    colour, icon = LOOKS[state]
+def badge(state: State, width: Literal["content"] | int = "content", alarmed: bool = False) -> None:
+    """The state of a run as a coloured badge; a `width` in pixels lines up a list of them.
+
+    What has finished or was stopped with an alarm (`alarmed`) is no plain success.
+    """
+    colour, icon = ALARMED if alarmed and state in (State.FINISHED, State.STOPPED) else LOOKS[state]
     st.badge(state.value, icon=icon, color=colour, width=width)
 
 
 def run_row(run: Run) -> None:
     """State, link and time of a run in one line."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        badge(state_of(run), width=BADGE_WIDTH)
+        status = status_of(run)
+        badge(state_of(run), BADGE_WIDTH, bool(alarms_of(status)))
         run_link(run)
-        st.caption(moment(status_of(run).created))
+        alarm_badges(status)
+        st.caption(moment(status.created))
 
 
 def run_link(run: Run, label: str | None = None) -> None:
@@ -80,18 +87,22 @@ def run_picker(
 ) -> Run | None:
     """A choice among the runs of a kind (or among `runs`), bound to `?run=`; None when there is none.
 
-    It stands in the `row` of the page's header, if one is given.
-
-    Archived runs are left out, except for one that the URL names.
+    It stands in the `row` of the page's header, if one is given. Without one in the URL it is the one that runs, else
+    the newest. Archived runs are left out, except for one that the URL names.
     """
     linked = st.query_params.get("run")
     offered = list_runs(home(), kind) if runs is None else runs
-    among = {run.id: run for run in offered if run.id == linked or not about_of(run).archived}
+    among = {run.id: run for run in running_first(offered) if run.id == linked or not about_of(run).archived}
     if not among:
         if offered:
             st.caption(f"All {len(offered)} are archived; the Runs page shows them.")
         return None
     return among[choice_in_url(label, list(among), "run", key, labels_of(among.values()).__getitem__, row=row)]
+
+
+def running_first(runs: Iterable[Run]) -> list[Run]:
+    """Those that run now before the others, which keep their order: what waits for its turn shows nothing yet."""
+    return sorted(runs, key=lambda run: state_of(run) not in (State.RUNNING, State.STOPPING))
 
 
 def choice_in_url(
@@ -184,7 +195,8 @@ def run_progress(run: Run, shown: State, brief: bool = False) -> None:
     if state is not shown:
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center"):
-        badge(state)
+        badge(state, alarmed=bool(alarms_of(status)))
+        alarm_badges(status)
         st.caption(_facts(run, state, status))
     if state.is_active and (status.total or status.stage):
         st.progress(status.share or 0.0, text=progress_text(run, status, brief))

@@ -8,6 +8,7 @@ import streamlit as st
 from pages.components import quiet_address
 from pages.components.damaged import damage_notice
 from pages.components.navigation import FOLDER, pages
+from pages.components.notices import browser_notices, notices
 from pages.components.people import login_is_on, person
 from pages.components.query_params import keep
 from pages.entrance import known
@@ -32,8 +33,10 @@ if not allowed:
 go_where_wanted(page, listed)
 keep(page.url_path)
 banner()
+notices()
 try:
     draw(page.run)
 finally:  # a page may stop early
     damage_notice()
     quiet_address.write(page.url_path)
+    browser_notices()

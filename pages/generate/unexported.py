@@ -7,13 +7,14 @@ import streamlit as st
 from engine.gans.snapshots import list_snapshots
 from engine.sampling.exported import has_generator
 from engine.store.runs import Run, State, list_runs
+from pages.components.alarms import alarms_of
 from pages.components.errors import done
 from pages.components.format import amount, plain
 from pages.components.home import home
 from pages.components.navigation import script
 from pages.components.people import Role, guarded, require
 from pages.components.query_params import put
-from pages.components.run_summary import about_of, config_of, state_of, title
+from pages.components.run_summary import about_of, config_of, state_of, status_of, title
 from pages.components.runs import badge, run_link
 from pages.quality.ranking import exported_snapshot, run_export
 
@@ -50,7 +51,7 @@ def generate_with(run: Run) -> None:
     words = None if made else f"It ended early: {MAKING}"
     pressed = st.button(
         "Generate with it",
-        type="primary",
+        type="secondary" if alarms_of(status_of(run)) else "primary",  # the remedies of an alarm come first
         icon=":material/auto_awesome:",
         key=f"use-{run.id}",
         **({} if made else guarded(Role.EDITOR, help=words)),

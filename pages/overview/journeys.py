@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from engine.datasets.dataset_info import DatasetInfo
 from engine.review.quiz import list_quizzes, progress
@@ -12,42 +11,15 @@ from engine.sampling.exported import has_generator
 from engine.store.errors import ErsatzError
 from engine.store.runs import State
 from engine.sweep.results import SweepResult
+from pages.components.alarms import alarms_of, in_words
 from pages.components.files import read_model
 from pages.components.home import home
 from pages.components.run_summary import RunSummary
-from pages.evaluate.views import NEW as NEW_SWEEP
+from pages.overview.checks import check_warning
+from pages.overview.steps import Look, Step, StepState
 
-
-class Step(NamedTuple):
-    """A step of the way: its kind of run, its page, and what it leaves."""
-
-    kind: str
-    name: str
-    page: str
-    icon: str
-    what: str
-    noun: str
-
-
-STEPS = (
-    Step("import", "Import", "datasets", ":material/photo_library:", "Bring in images, freeze the split", ""),
-    Step(
-        "train", "Train", "train", ":material/model_training:", "Teach a generator on the training images", "generator"
-    ),
-    Step("pool", "Generate", "generate", ":material/auto_awesome:", "Save a pool of synthetic images", "pool"),
-    Step("quality", "Quality", "quality", ":material/fact_check:", "Hold it beside real images", "check"),
-    Step("sweep", "Evaluate", "evaluate", ":material/query_stats:", "Does the classifier get better?", "sweep"),
-    Step("review", "Review", "review", ":material/rate_review:", "Let people say real or fake", "reviewer"),
-)
-
-
-class Next(NamedTuple):
-    """The one next step: a sentence, and the button that leads there."""
-
-    sentence: str
-    label: str
-    page: str
-    query: dict[str, str]
+BROKEN: dict[State, Look] = {State.FAILED: "failed", State.INTERRUPTED: "failed", State.STOPPED: "alarm"}
+"""Ends without what was to be made, and how they are to be looked at; taking a run out of the queue is none."""
 
 
 @dataclass(frozen=True)
@@ -77,13 +49,47 @@ class Journey:
         return self.reviewers if kind == "review" else len(self.done(kind))
 
     def active(self, kind: str = "") -> list[RunSummary]:
-        """What is under way in a step, or in any."""
+        """What is under way in a step, or in any: what runs before what waits."""
         kinds = [kind] if kind else list(self.runs)
-        return [seen for each in kinds for seen in self.runs.get(each, []) if seen.state.is_active]
+        found = [seen for each in kinds for seen in self.runs.get(each, []) if seen.state.is_active]
+        return sorted(found, key=lambda seen: seen.state is State.QUEUED)
+
+    def newest(self, kind: str) -> list[RunSummary]:
+        """The newest run of a step; of trainings that of each class and fold."""
+        runs = self.runs.get(kind, [])
+        if kind != "train":
+            return runs[:1]
+        found: dict[str, dict[str, RunSummary]] = {}
+        for seen in runs:
+            those, name = found.setdefault(seen.dataset, {}), seen.config.get("class_name") or ""
+            if "" not in those and not (name == "" and those.keys() >= set(self.classes)):  # one for all of them is one
+                those.setdefault(name, seen)
+        return [seen for those in found.values() for seen in those.values()]
+
+    def broken(self, kind: str) -> list[RunSummary]:
+        """Newest runs of a step that ended without what they were to make, failed ones first."""
+        found = [
+            seen
+            for seen in self.newest(kind)
+            if seen.state in BROKEN and not (kind == "train" and has_generator(seen.run.path))
+        ]
+        return sorted(found, key=lambda seen: list(BROKEN).index(seen.state))
+
+    def alarmed(self, kind: str) -> list[RunSummary]:
+        """Newest runs of a step that left something, with an alarm."""
+        done = {seen.run.id for seen in self.done(kind)}
+        return [seen for seen in self.newest(kind) if seen.run.id in done and alarms_of(seen.status)]
 
     def without_generator(self) -> list[str]:
         """Classes that no generator makes yet."""
-        made = {name for seen in self.done("train") for name in [seen.config.get("class_name") or ""]}
+        return self._not_among(self.done("train"))
+
+    def not_in_training(self) -> list[str]:
+        """Classes that no generator makes, and none is being trained for or waits to be."""
+        return self._not_among([*self.done("train"), *self.active("train")])
+
+    def _not_among(self, trainings: Sequence[RunSummary]) -> list[str]:
+        made = {seen.config.get("class_name") or "" for seen in trainings}
         return [] if "" in made else [name for name in self.classes if name not in made]
 
     @property
@@ -92,24 +98,44 @@ class Journey:
         return max([self.imported, *(seen.status.created for runs in self.runs.values() for seen in runs)])
 
     def link(self, step: Step) -> dict[str, str]:
-        """What the page of a step should show."""
+        """What the page of a step should show: what runs, else the newest."""
         if step.kind == "import":
             return {"dataset": self.name}
-        runs = self.runs.get("pool" if step.kind == "review" else step.kind, [])
-        return {"run": runs[0].run.id} if runs else {"dataset": self.name}
+        kind = "pool" if step.kind == "review" else step.kind
+        runs = [*self.active(kind), *self.runs.get(kind, [])]
+        shown = next((seen for seen in runs if seen.state is not State.QUEUED), runs[0] if runs else None)
+        return {"run": shown.run.id} if shown else {"dataset": self.name}
 
-    def state(self, step: Step) -> str:
-        """How a step stands, in a word or two; empty when nothing was done."""
-        if self.active(step.kind):
-            return "under way"
+    def state(self, step: Step) -> StepState:
+        """How a step stands: what goes on first, then what went wrong, then what it has left."""
+        if active := self.active(step.kind):
+            waiting = sum(seen.state is State.QUEUED for seen in active)
+            running = len(active) - waiting
+            several = len(active) > 1
+            words = [f"{running} running" if several else "running"] if running else []
+            words += [f"{waiting} waiting" if several else "waiting"] if waiting else []
+            return StepState(", ".join(words), "running" if running else "waiting")
+        if broken := self.broken(step.kind):
+            word, alike = broken[0].state.value, sum(seen.state is broken[0].state for seen in broken)
+            return StepState(f"{alike} {word}" if alike > 1 else word, BROKEN[broken[0].state])
+        if alarmed := self.alarmed(step.kind):
+            names = list(dict.fromkeys(in_words(alarm) for seen in alarmed for alarm in alarms_of(seen.status)))
+            return StepState(names[0] if len(names) == 1 else f"{len(names)} alarms", "alarm")
+        return self._left(step)
+
+    def _left(self, step: Step) -> StepState:
+        """What a step has left that nothing is wrong with; empty when nothing was done."""
         count = self.count(step.kind)
         if step.kind == "import":
-            return "frozen" if count else "not frozen"
+            return StepState("frozen", "done") if count else StepState("not frozen", "")
+        if step.kind == "quality" and count and (warning := check_warning(self.done("quality")[0])):
+            return warning
         if step.kind == "sweep" and count:
             results = [seen.status.result_as(SweepResult) for seen in self.done("sweep")]
             found = min(results, key=lambda each: bool(each and each.control))  # the newest that is no control
-            return f"{'control: ' if found.control else ''}{found.verdict}" if found else "done"
-        return f"{count} {step.noun}{'' if count == 1 else 's'}" if count else ""
+            words = f"{'control: ' if found.control else ''}{found.verdict}" if found else "done"
+            return StepState(words, "done")
+        return StepState(f"{count} {step.noun}{'' if count == 1 else 's'}", "done") if count else StepState("", "")
 
 
 def journeys(seen: Sequence[RunSummary]) -> list[Journey]:
@@ -139,36 +165,6 @@ def journeys(seen: Sequence[RunSummary]) -> list[Journey]:
         if parents[name] == name
     ]
     return sorted(found, key=lambda journey: journey.latest, reverse=True)
-
-
-def next_step(journey: Journey) -> Next:
-    """What to do next with a data set."""
-    name, label = journey.name, journey.label
-    if not journey.frozen:
-        sentence = f"Look at what was found in {label}, mend it, and freeze the split into training and test images."
-        return Next(sentence, "Look at the findings", "datasets", {"dataset": name, "view": "findings"})
-    lacking = journey.without_generator()
-    pools = journey.done("pool")
-    if lacking and not pools:
-        classes = " and ".join(lacking) if len(lacking) < len(journey.classes) else "its classes"
-        sentence = f"Train a generator for {classes} on the training images of {label}."
-        return Next(sentence, "Train a generator", "train", {"view": "new", "dataset": name})
-    if not pools:
-        generator = journey.done("train")[0].run.id
-        sentence = "Look at what the generators make, and save a pool of synthetic images."
-        return Next(sentence, "Look at its images", "generate", {"run": generator})
-    pool = pools[0].run.id
-    if not journey.done("quality"):
-        sentence = "Hold the synthetic images beside real ones, and search them for copies of training images."
-        return Next(sentence, "Check the pool", "quality", {"run": pool})
-    sweeps = journey.done("sweep")
-    if not sweeps:
-        sentence = "Train the classifier with and without synthetic images, and see whether it gets better."
-        return Next(sentence, "Plan the sweep", "evaluate", {"view": NEW_SWEEP, "pool": pool})
-    sentence = "Read the verdict and take the report with you."
-    if not journey.reviewers:
-        sentence += " Then let people who know such images say which are real and which are fake (Review)."
-    return Next(sentence, "Read the verdict", "evaluate", {"run": sweeps[0].run.id})
 
 
 def _infos() -> dict[str, DatasetInfo]:

@@ -1,4 +1,4 @@
-"""Overview: what is here, how far each data set is, and the one next step; the demo, recent runs and the machine."""
+"""Overview: the latest verdict, the one next step, and how far each data set is; the demo, recent runs, the machine."""
 
 from __future__ import annotations
 
@@ -6,30 +6,31 @@ import streamlit as st
 
 from engine.store.runs import State, list_runs
 from pages.components.command import show_command
-from pages.components.format import plain, plain_sentence
 from pages.components.home import home
 from pages.components.people import read_only
 from pages.components.phantom import phantom_badge
 from pages.components.run_summary import config_of, dataset_of, summaries_of
 from pages.components.runs import choice_in_url, run_in_url
-from pages.overview.journeys import journeys, next_step
+from pages.overview.journeys import journeys
+from pages.overview.next_steps import next_step
 from pages.overview.sections import (
+    MOST_ACTIVE,
     all_datasets,
-    answer,
     card,
-    go,
     machine_state,
     offer_demo,
     offer_import,
     recent,
+    show_next,
     show_under_way,
-    steps_row,
     trouble,
     under_way,
 )
+from pages.overview.step_cards import steps_row
+from pages.overview.thumbnails import latest_sweep
+from pages.overview.verdict import show_verdict
 
-st.title("Do synthetic images help your classifier?")
-st.caption(
+WHAT = (
     "Ersatz trains a generator on a small medical image set, adds its images to the training set in growing shares, "
     "and says whether the classifier gets better, worse, or whether there is no evidence either way."
 )
@@ -41,6 +42,8 @@ if linked is not None and config_of(linked)["kind"] != "journey":
     linked = None
 
 if not seen and not found:
+    st.title("Do synthetic images help your classifier?")
+    st.caption(WHAT)
     left, right = st.columns(2)
     with left.container(border=True, height="stretch"):
         offer_demo(primary=True)
@@ -53,33 +56,32 @@ if not seen and not found:
     st.stop()
 
 journey = None
-if found:
-    names = [one.name for one in found]
+names = [one.name for one in found]
+with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+    st.title("Do synthetic images help your classifier?", width="content", anchor=False, help=WHAT)
     if len(found) > 1:
         labels = {one.name: one.label for one in found}
         if linked is not None and dataset_of(linked) in names:
             st.query_params.setdefault("dataset", dataset_of(linked))
-        with st.container(width=420):
+        with st.container(width=360):
             name = choice_in_url("Data set", names, "dataset", "overview-dataset", labels.__getitem__)
     else:
-        name = names[0]
+        name = names[0] if names else ""
+if found:
     journey = found[names.index(name)]
-    step = next_step(journey)
-    with st.container(border=True):
+    sweep = latest_sweep(journey)
+    if sweep is not None:
+        show_verdict(sweep, journey.name)
+    else:
         phantom_badge(journey.name)
-        if journey.active():
-            now = f"{plain(journey.label)}: {plain(journey.active()[0].title)} is under way."
-            st.markdown(f"**{now}** Then: {plain_sentence(step.sentence)}")
-        else:
-            st.markdown(f"**Next for {plain(journey.label)}:** {plain_sentence(step.sentence)}")
-        go(step)
+    show_next(journey, next_step(journey))
     steps_row(journey)
-    answer(journey)
 
-in_trouble = trouble(seen, journey, linked)
-if in_trouble is not None and in_trouble.id not in {run.id for run in active}:
+in_trouble = [run for run in trouble(seen, journey, linked) if run.id not in {one.id for one in active}]
+if in_trouble:
     st.subheader("The journey" if linked else "Needs a look")
-    card(in_trouble)
+    for run in in_trouble[:MOST_ACTIVE]:
+        card(run)
 show_under_way(active, sum(one.state is State.QUEUED for one in seen))
 
 if len(found) > 1 and journey is not None:

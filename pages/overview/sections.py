@@ -11,8 +11,8 @@ from engine.configs import PipelineConfig
 from engine.jobs.results import PipelineResult
 from engine.publications.presets import PRESETS, usual_size
 from engine.store.hashing import sha256_value
-from engine.store.runs import RESUMABLE, Run, State
-from engine.sweep.results import SweepResult
+from engine.store.runs import Run, State
+from pages.components.alarms import alarm_badges, alarms_of
 from pages.components.format import moment, plain, plain_sentence
 from pages.components.home import home
 from pages.components.machine import machine
@@ -20,22 +20,36 @@ from pages.components.navigation import script
 from pages.components.people import Role, guarded, read_only
 from pages.components.run_summary import RunSummary, config_of, outcome, runs_named, state_of, status_of
 from pages.components.runs import BADGE_WIDTH, badge, live, run_header, run_link, run_row, start
-from pages.overview.journeys import STEPS, Journey, Next
+from pages.overview.journeys import BROKEN, Journey
+from pages.overview.next_steps import Next
+from pages.overview.steps import STEPS
+from pages.overview.thumbnails import phantom_pictures
 
-VERDICTS = {"helps": st.success, "harms": st.error}
 MOST_ACTIVE = 4
 RECENT = 8
 
 
-def go(step: Next) -> None:
-    """The one primary button: it opens the right page with the right thing chosen."""
-    if st.button(step.label, type="primary", icon=":material/arrow_forward:"):
-        st.switch_page(script(step.page), query_params=step.query)
+def show_next(journey: Journey, step: Next) -> None:
+    """What comes next, in a line with the one primary button: it opens the right page with the right thing chosen."""
+    with st.container(border=True):
+        words, ways = st.columns([4, 1], vertical_alignment="center")
+        words.markdown(f"**Next for {plain(journey.label)}:** {plain_sentence(step.sentence)}")
+        with ways:
+            pressed = st.button(
+                step.label, type="primary", icon=":material/arrow_forward:", key="next", width="stretch"
+            )
+            if step.other is not None:
+                label, page, query = step.other
+                st.page_link(script(page), label=label, query_params=query)
+        if pressed:
+            st.switch_page(script(step.page), query_params=step.query)
 
 
 def offer_demo(primary: bool) -> None:
     """One button from nothing to a verdict."""
     st.subheader("Try the demo")
+    url, words = phantom_pictures()
+    st.image(url, caption=words, alt=words)
     st.write(PRESETS["demo"].story)
     st.caption(
         "It measures this machine, and chooses lengths that end within about five minutes. It goes on when you close "
@@ -64,50 +78,21 @@ def offer_import() -> None:
         st.switch_page(script("datasets"))
 
 
-def steps_row(journey: Journey | None) -> None:
-    """The way as two rows of cards: what is done, what is under way and what is next."""
-    following = None if journey is None else next((step.kind for step in STEPS if not journey.count(step.kind)), None)
-    # two rows: in a single one that wraps, the last card would stand alone
-    rows = [st.container(horizontal=True, gap="small") for _ in range(2)]
-    for number, step in enumerate(STEPS, start=1):
-        with rows[number > len(STEPS) // 2].container(border=True, height="stretch", gap="small"):
-            query = journey.link(step) if journey else None
-            st.page_link(script(step.page), label=f"**{number}. {step.name}**", icon=step.icon, query_params=query)
-            st.caption(step.what)
-            if journey is None:
-                continue
-            state = journey.state(step)
-            if journey.active(step.kind):
-                st.badge(state, icon=":material/play_circle:", color="blue")
-            elif journey.count(step.kind):
-                st.badge(state, icon=":material/check_circle:", color="green")
-            elif step.kind == following:
-                st.badge("next", icon=":material/arrow_forward:", color="primary")
-            else:
-                st.badge("not yet", icon=":material/radio_button_unchecked:", color="gray")
-
-
-def answer(journey: Journey) -> None:
-    """The verdict of the newest sweep in its own words, with the way to its figures; a control's where there is no
-    other, which is no verdict on synthetic images and said to be none."""
-    done = [(seen, seen.status.result_as(SweepResult)) for seen in journey.done("sweep")]
-    for seen, found in sorted(done, key=lambda each: bool(each[1] and each[1].control))[:1]:
-        if found:
-            shown = st.info if found.control else VERDICTS.get(found.verdict, st.info)
-            what = "Control" if found.control else "Verdict"
-            shown(f"**{what}: {plain(found.verdict)}.** {plain_sentence(found.sentence)}", icon=":material/gavel:")
-            run_link(seen.run, "See the figures on Evaluate")
-
-
-def trouble(seen: Sequence[RunSummary], journey: Journey | None, linked: Run | None) -> Run | None:
-    """The run that needs a look: the linked journey, else the newest one of this data set if it did not finish."""
+def trouble(seen: Sequence[RunSummary], journey: Journey | None, linked: Run | None) -> list[Run]:
+    """The runs that need a look: the linked journey, else what broke and nothing has made since, newest first."""
     if linked is not None:
-        return linked
-    mine = [one for runs in journey.runs.values() for one in runs] if journey else list(seen)
-    mine += [one for one in seen if one.kind == "journey" and not one.dataset]
-    latest = max(mine, key=lambda one: one.status.created, default=None)
-    unfinished = latest is not None and latest.state in RESUMABLE and latest.state is not State.CANCELLED
-    return latest.run if latest and unfinished and not latest.about.archived else None
+        return [linked]
+    broken = [one for step in STEPS for one in journey.broken(step.kind)] if journey else []
+    wholes = [one for one in seen if one.kind == "journey" and one.dataset in ("", journey.name if journey else "")]
+    others = [one for one in seen if not journey or one.dataset in ("", journey.name)]
+    last = max(others, key=lambda one: one.status.created, default=None)
+    inside = {run.id for one in wholes for run in children_of(one.run)}
+    for one in [*wholes[:1], *([last] if last else [])]:
+        since = [other for other in others if other.status.created > one.status.created and other.run.id not in inside]
+        if not since or one is last:
+            broken.append(one)
+    found = {one.run.id: one for one in broken if one.state in BROKEN and not one.about.archived}
+    return [one.run for one in sorted(found.values(), key=lambda one: one.status.created, reverse=True)]
 
 
 def card(run: Run) -> None:
@@ -171,7 +156,7 @@ def all_datasets(found: list[Journey], chosen: str) -> None:
     st.dataframe(
         pd.DataFrame(
             [
-                {"Data set": journey.label, **{step.name: journey.state(step) for step in STEPS}}
+                {"Data set": journey.label, **{step.name: journey.state(step).words for step in STEPS}}
                 | {"Last change": moment(journey.latest)}
                 for journey in found
             ]
@@ -197,8 +182,9 @@ def recent(seen: Sequence[RunSummary]) -> None:
         return
     for one in shown:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            badge(one.state, width=BADGE_WIDTH)
+            badge(one.state, BADGE_WIDTH, bool(alarms_of(one.status)))
             run_link(one.run)
+            alarm_badges(one.status)
             facts = [plain_sentence(outcome(one)) if not one.status.error else "", moment(one.status.created)]
             st.caption(" · ".join(fact for fact in facts if fact))
     st.page_link(script("runs"), label=f"All {len(seen)} runs", icon=":material/list_alt:")

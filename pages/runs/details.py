@@ -17,6 +17,7 @@ from pages.components.run_summary import about_of, config_of, state_of, title, u
 from pages.components.runs import badge, live, page_of, run_header, run_link, start
 from pages.runs.annotate import archive, rename
 from pages.runs.deleting import delete_dialog
+from pages.runs.taking_away import take_away
 
 LOG_BYTES = 20_000
 
@@ -38,6 +39,7 @@ def details(run: Run) -> None:
         again(run)
         rename(run)
         archive([run])
+        take_away(run)
         if delete_button("Delete", f"delete-{run.id}", disabled=state_of(run).is_active):
             delete_dialog([run])
     log, spoken, settings, command = st.tabs(

@@ -8,9 +8,12 @@ import streamlit as st
 
 from engine.jobs.kinds import kinds
 from engine.store.runs import State
+from pages.components.alarms import alarms_of
 from pages.components.run_summary import RunSummary
 
 WIDTH = 190
+ALARM = "alarm"
+"""Among the states: whatever has one, in whichever state it is."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,9 @@ class Filter:
         said = f"{seen.title} {seen.run.id} {seen.dataset} {seen.about.owner} {' '.join(seen.about.tags)}".lower()
         return (
             (self.archived or not seen.about.archived)
-            and (not self.states or seen.state in self.states)
+            and (
+                not self.states or seen.state in self.states or (ALARM in self.states and bool(alarms_of(seen.status)))
+            )
             and (not self.kinds or seen.kind in self.kinds)
             and (not self.datasets or seen.dataset in self.datasets)
             and (not self.tags or not set(self.tags).isdisjoint(seen.about.tags))
@@ -45,6 +50,8 @@ def chosen_filter(seen: list[RunSummary]) -> Filter:
     def choice(label: str, key: str, options: list[str], words: dict[str, str] | None = None) -> tuple[str, ...]:
         if len(options) < (1 if key == "tag" else 2):
             return ()
+        if key in st.session_state:  # a saved view may name what is not here any more
+            st.session_state[key] = [value for value in st.session_state[key] if value in options]
         picked = st.multiselect(
             label,
             options,
@@ -67,7 +74,8 @@ def chosen_filter(seen: list[RunSummary]) -> Filter:
             live=True,
             width=WIDTH + 40,
         )
-        states = choice("State", "state", [state.value for state in State if state.value in present])
+        alarmed = [ALARM] if any(alarms_of(one.status) for one in seen) else []
+        states = choice("State", "state", [*(state.value for state in State if state.value in present), *alarmed])
         there = {one.kind for one in seen}
         labels = {kind.name: kind.label for kind in kinds() if kind.name in there}
         of_kinds = choice("Kind", "kind", list(labels), labels)

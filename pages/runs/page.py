@@ -16,9 +16,10 @@ from pages.runs.comparing import compare
 from pages.runs.details import damaged_details, details
 from pages.runs.filters import chosen_filter
 from pages.runs.queue import queue
+from pages.runs.saved_views import chosen_columns, recall_linked_view
 from pages.runs.table import active_of, live_table
 
-page_header("Runs", "Everything that was started here: how far it is, what came out, and what to do with it.")
+heading = page_header("Runs", "Everything that was started here: how far it is, what it found, and what to do with it.")
 all_runs = list_runs(home())
 damaged = damaged_runs(home())
 if not all_runs and not damaged:
@@ -31,9 +32,12 @@ if not all_runs and not damaged:
     st.stop()
 
 seen = summaries_of(all_runs)
+recall_linked_view()
 wanted = chosen_filter(seen)
+with heading:
+    columns, by_journey = chosen_columns()
 active = active_of(seen)
-live(live_table, bool(active))(wanted, active, chosen_ids())
+live(live_table, bool(active))(wanted, columns, by_journey, active, chosen_ids())
 
 chosen = chosen_runs()
 missing = [run_id for run_id in chosen_ids() if run_id not in {run.id for run in chosen} and run_id not in damaged]

@@ -15,6 +15,7 @@ from engine.jobs.queue import waiting
 from engine.report.training_rows import Rows
 from engine.sampling.exported import has_generator
 from engine.store.runs import Run, State, Status
+from pages.components.alarms import alarms_of
 from pages.components.command import show_settings
 from pages.components.format import amount, duration, plain, plain_sentence
 from pages.components.home import home
@@ -77,7 +78,7 @@ def _progress_of(group: list[Run], shown: Run) -> None:
         for one in group:
             found, name = summary_of(one), config_of(one)["class_name"]
             with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", width="content"):
-                badge(found.state)
+                badge(found.state, alarmed=bool(alarms_of(found.status)))
                 if one.id == shown.id:
                     st.markdown(f"**{plain(name)}**", width="content")
                 else:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from engine import gpus
 from engine.configs import PipelineConfig
 from engine.store.errors import AlreadyActive
 from engine.store.home import Home
-from engine.store.runs import Run, State, create_run
+from engine.store.runs import Alarm, Run, State, create_run, list_runs
 from pages.components import machine as parts_machine
 from pages.components import runs as parts
 from pages.components.machine import gpus_in_words
@@ -56,7 +58,6 @@ def test_a_finished_journey_says_the_verdict(open_page: OpenPage, home: Home) ->
     app = open_page("overview")
     said = texts(app)
     result = sweep.status().result
-    assert f"Verdict: {result['verdict']}" in said
     assert result["sentence"] in said
     assert "Phantom" in said
     links = [link.proto for link in app.get("page_link")]
@@ -97,7 +98,7 @@ def test_each_data_set_says_its_next_step(open_page: OpenPage, home: Home, hold)
     pool = fabricated.make_pool_run(home, trainings)
     assert next_of() == ("phantom", "Check the pool")
     fabricated.make_quality(home, pool)
-    assert next_of() == ("phantom", "Plan the sweep")
+    assert next_of() == ("phantom", "Look at the check"), "it found copies"
     fabricated.make_sweep(home, pool)
     assert next_of() == ("phantom", "Read the verdict")
     assert next_of("open") == ("open", "Look at the findings")
@@ -163,3 +164,43 @@ def test_a_gpu_is_told_where_the_driver_alone_knows_it(monkeypatch: pytest.Monke
     assert parts_machine._gpu() == ("NVIDIA T4, NVIDIA GPU", "15.0 GiB; memory not told")
     monkeypatch.setattr(gpus, "installed", lambda: ())
     assert parts_machine._gpu() is None
+
+
+def test_train_opens_on_what_runs_and_overview_leads_there(open_page: OpenPage, home: Home, hold) -> None:
+    """The waiting training is the newer one."""
+    fabricated.make_dataset(home)
+    running = hold(fabricated.make_training(home, "bleed", State.RUNNING, done=3))
+    hold(fabricated.make_training(home, "normal", State.QUEUED, done=0))
+    assert open_page("train").selectbox(key="train").value == running.id
+    app = open_page("overview")
+    assert [button.label for button in app.button if button.proto.type == "primary"] == ["Watch the training"]
+
+
+def test_an_alarm_is_seen_wherever_the_run_is_listed(open_page: OpenPage, home: Home) -> None:
+    fabricated.make_dataset(home)
+    alarm = Alarm(name="collapse", sentence="All images look alike.", time=1.0)
+    bad = fabricated.make_training(home, "bleed", alarms=(alarm,))
+    fabricated.make_training(home, "normal")
+    app = open_page("overview")
+    badges = [mark.value for mark in app.markdown if "-badge[" in mark.value]
+    assert sum("orange-badge" in mark and "collapsed" in mark for mark in badges) == 2, "its step and its line"
+    assert sum("orange-badge" in mark and "finished" in mark for mark in badges) == 1
+    assert sum("green-badge" in mark and "finished" in mark for mark in badges) == 1, "the other one"
+    shown = open_page("train", run=bad.id)
+    assert next(button for button in shown.button if button.label == "Generate with it").proto.type == "secondary"
+
+
+def test_the_latest_verdict_is_told_by_what_decides(open_page: OpenPage, home: Home) -> None:
+    """Over all shares, against as many repeated real images; a quick look is called one, whatever its numbers."""
+    sweep = fabricated.make_everything(home)
+    rows = [
+        row
+        for row in json.loads((sweep.path / "summary.json").read_text())["comparisons"]
+        if (row["arm"], row["against"], row["metric"]) == ("real+synthetic", "real+duplicates", "accuracy")
+    ]
+    values = [100 * row["mean_difference"] for row in rows]
+    said = texts(open_page("overview"))
+    assert f"{min(values):+.1f} to {max(values):+.1f} points compared with as many duplicated real images" in said
+    assert f"worse at {sum(value < 0 for value in values)} of {len(values)} shares" in said
+    quick = fabricated.make_sweep(home, list_runs(home, "pool")[0], seeds=3)
+    assert "Quick look, no verdict" in texts(open_page("overview")), quick.id

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from urllib.parse import unquote
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from engine.configs import Config
+from engine.configs import Config, PipelineConfig
 from engine.jobs.kinds import parse_config
 from engine.store import index
 from engine.store.about import About, about, change_about
 from engine.store.home import Home
 from engine.store.roles import machine_user
-from engine.store.runs import Alarm, Run, State, list_runs
+from engine.store.run_views import run_views, save_view
+from engine.store.runs import Alarm, Run, State, create_run, list_runs
 from pages.components import query_params
 from pages.components import runs as parts
 from tests import fabricated
@@ -48,7 +52,9 @@ def test_every_run_is_listed_with_its_state(open_page: OpenPage, home: Home, hol
     table = open_page("runs").dataframe[0].value
     assert sorted(state[0] for state in table["state"]) == ["failed", *["finished"] * 4, "interrupted", "running"]
     running = table[table["run"] == alive.id].iloc[0]
-    assert (running["what"], running["progress"], running["dataset"]) == ("Train phantom · bleed", 25.0, "phantom")
+    page, _, shown = unquote(running["what"]).partition("#")
+    assert (page, shown) == (f"train?run={alive.id}", "Train phantom · bleed")
+    assert (running["progress"], running["dataset"]) == (25.0, "phantom")
 
 
 def test_filters_narrow_the_table(open_page: OpenPage, home: Home) -> None:
@@ -257,3 +263,83 @@ def test_what_a_browser_asks_with_an_old_address_does_not_bring_the_old_run_back
     monkeypatch.setattr(query_params, "MEMORY_SECONDS", 0.0)
     app.query_params["run"] = old.id
     assert old.id in texts(app.run())
+
+
+COLLAPSE = Alarm(name="collapse", sentence="All images look alike.", time=1.0)
+
+
+def shown_names(app: AppTest) -> list[str]:
+    return [unquote(link).partition("#")[2] for link in app.dataframe[0].value["what"]]
+
+
+def test_results_stand_in_columns(open_page: OpenPage, home: Home) -> None:
+    """The difference is that on which the verdict rests, with the verdict's own interval."""
+    sweep = make_chain(home)
+    fabricated.make_training(home, "bleed", alarms=(COLLAPSE,))
+    table = open_page("runs").dataframe[0].value.set_index("run")
+    summary = json.loads((sweep.path / "summary.json").read_text())
+    mean = next(
+        row
+        for row in summary["averages"]
+        if (row["arm"], row["against"], row["metric"]) == ("real+synthetic", "real+duplicates", "accuracy")
+    )
+    assert table.loc[sweep.id, "difference"] == pytest.approx(100 * mean["mean_difference"])
+    low, high = 100 * mean["low_total"], 100 * mean["high_total"]
+    assert table.loc[sweep.id, "interval"] == f"{low:+.1f} to {high:+.1f} points"
+    alarmed = table[table["alarm"] != ""].iloc[0]
+    assert (alarmed["alarm"], list(alarmed["state"])) == ("collapsed", ["finished", "alarm"])
+    app = open_page("runs", state="alarm")
+    assert len(listed(app)) == 1
+
+
+def test_runs_stand_with_their_journey(open_page: OpenPage, home: Home) -> None:
+    sweep = make_chain(home)
+    trainings = [run.id for run in reversed(list_runs(home, "train"))]
+    journey = create_run(home, PipelineConfig().plain(), "journey demo")
+    made = {"dataset": "phantom", "train": trainings, "sweep": sweep.id}
+    fabricated.set_state(journey, State.FINISHED, result=made)
+    other = fabricated.make_training(home, "bleed")
+    app = open_page("runs", grouped="true")
+    pool = list_runs(home, "pool")[0].id
+    assert listed(app) == [other.id, pool, journey.id, *trainings, sweep.id]
+    assert shown_names(app)[2:4] == ["Journey demo", "↳ Train phantom · bleed"]
+
+
+def test_a_view_is_kept_recalled_and_in_the_link(open_page: OpenPage, home: Home) -> None:
+    sweep = make_chain(home)
+    app = open_page("runs", kind="Sweep", columns=["Run", "Difference"])
+    app.text_input(key="view-name").set_value("Only <b>sweeps</b>")
+    next(button for button in app.button if button.label == "Keep what is shown").click().run()
+    assert run_views(home) == {"Only b sweeps /b": {"kind": ["sweep"], "columns": ["what", "difference"]}}
+    linked = open_page("runs", saved="Only b sweeps /b")
+    assert listed(linked) == [sweep.id]
+    assert list(linked.dataframe[0].proto.column_order) == ["what", "difference"]
+    fresh = open_page("runs")
+    assert len(listed(fresh)) == 4
+    press(fresh, "Only b sweeps /b")
+    assert listed(fresh) == [sweep.id]
+    assert fresh.query_params["saved"] in ("Only b sweeps /b", ["Only b sweeps /b"])
+    press(fresh, "Delete")
+    assert run_views(home) == {}
+
+
+def test_a_view_of_what_is_gone_shows_the_rest(open_page: OpenPage, home: Home) -> None:
+    make_chain(home)
+    save_view(home, "old", {"kind": ["ranking"], "tag": ["gone"], "columns": ["what", "nothing"], "grouped": True})
+    (home.root / "views.json").write_text(
+        (home.root / "views.json").read_text().replace('"views": {', '"views": {"bad": 3, "worse": {"kind": [1]}, ')
+    )
+    assert list(run_views(home)) == ["old"]
+    app = open_page("runs", saved="old")
+    assert not app.exception and len(listed(app)) == 4
+
+
+def test_a_run_is_taken_away_with_what_it_rests_on(open_page: OpenPage, home: Home) -> None:
+    sweep = make_chain(home)
+    app = open_page("runs", run=sweep.id)
+    assert not app.get("download_button")[1:], "nothing is looked for before the popover is open"
+    app.session_state[f"take-{sweep.id}"] = True
+    app.run()
+    assert not app.exception
+    assert "with the 3 others that it rests on" in texts(app)
+    assert {"ZIP", "Notebook that repeats it"} <= {button.proto.label for button in app.get("download_button")}
