@@ -35,6 +35,8 @@ def import_changes(dataset: Dataset, config: ImportConfig) -> dict[str, tuple[An
     there, wanted = ImportConfig.build({**known, "name": dataset.name}).plain(), config.plain()
     if (positive := positive_of(dataset)) is not None and wanted["positive"] in ("", positive.name):
         there["positive"] = wanted["positive"]  # what it is counts, not how it came to be
+    if wanted["mode"] == "auto":
+        there["mode"] = "auto"  # either mode will do: presets once named one for pictures that are grey
     return {name: (there[name], wanted[name]) for name in wanted if there[name] != wanted[name]}
 
 
