@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from engine.configs import ImportConfig
-from engine.datasets.class_mapping import Naming
+from engine.datasets.class_mapping import Naming, names_of_labels, safe_name
 from engine.datasets.dataset import SPLITS
 from engine.datasets.dataset_info import Mode
 from engine.datasets.header_groups import groups_of
@@ -60,6 +60,8 @@ class Preview:
     """Some images of each class in their stored form, uint8 `[S, S]` or `[S, S, 3]`, as far as they were asked for."""
     positive: str = ""
     """The positive one of two classes, named or proposed by the names; empty with more classes."""
+    every_class: tuple[str, ...] = ()
+    """All classes of the source, those too that `only_classes` leaves out."""
     mode: Mode = "L"
     """Grey (L) or colour (RGB), in which all would be stored, as far as the images that were looked at tell."""
 
@@ -136,6 +138,7 @@ def preview(config: ImportConfig, home: Home | None = None, examples: int = 0) -
         values=values,
         examples=pictures,
         positive=positive.name if positive else "",
+        every_class=tuple(sorted({safe_name(name) for name in names_of_labels(reading, config).values()})),
         mode=mode.mode,
     )
 
