@@ -127,7 +127,10 @@ def says(dataset: Dataset, found: Mapped, points: pd.DataFrame) -> None:
     told = found.run.status().result_as(FeatureMapResult)
     if told is not None:
         part = f"{told.images:,}" if told.images == told.of else f"{told.images:,} of {told.of:,}, drawn by lot,"
-        st.caption(f"{part} images by the features of {plain(told.extractor)}.")
+        features = f"the features of {plain(told.extractor)}"
+        if told.extractor == "pixels":
+            features = "their shrunk pixels, as the weights of no pretrained network were on this machine"
+        st.caption(f"{part} images by {features}.")
     rows = usable(manifest_of(written(dataset)))
     rows = rows[~rows["sha256"].isin(sealed_of(dataset))]
     if told is not None and told.images == told.of and drawn_of(rows) != drawn_of(points):

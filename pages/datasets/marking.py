@@ -14,7 +14,7 @@ from pages.components.format import plain
 from pages.components.people import Role, guarded, require
 from pages.components.widget_keys import widget_key
 from pages.datasets.audit_texts import split_word
-from pages.datasets.findings import edited
+from pages.datasets.editing import edited
 from pages.datasets.reading import tags_now, written
 
 

@@ -18,7 +18,7 @@ from pages.components.people import Role, guarded
 from pages.components.query_params import put
 from pages.components.widget_keys import widget_key
 from pages.datasets.audit_texts import LEFT_OUT, OF_THE_WHOLE, finding_title, split_word
-from pages.datasets.findings import edited
+from pages.datasets.editing import edited
 from pages.datasets.marking import bring_back
 from pages.datasets.pictures import wall
 from pages.datasets.reading import affected_by, manifest_of, map_of, sealed_of, tags_now, written
