@@ -30,6 +30,7 @@ from engine.configs.pools import parse_pool
 from engine.gans.results import DryRunResult, NetworkResult
 from engine.jobs.commands import (
     dry_run_command,
+    feature_map_command,
     import_command,
     network_command,
     pipeline_command,
@@ -353,6 +354,7 @@ _ALL = (
         result=FeatureMapResult,
         outcome=_amount,
         page="datasets",
+        command=feature_map_command,
     ),
     RunKind(
         name="sweep",

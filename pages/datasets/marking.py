@@ -63,8 +63,7 @@ def splitting(dataset: Dataset, rows: pd.DataFrame) -> None:
             f"Leave {len(rows):,} out",
             icon=":material/block:",
             key=f"{key}-out",
-            help="They stay on disk, and come back under Images, Left out.",
-            **guarded(Role.EDITOR),
+            **guarded(Role.EDITOR, help="They stay on disk, and come back under Images, Left out."),
         ):
             edited("Leaving them out…", lambda: leave_out(dataset, rows))
 
