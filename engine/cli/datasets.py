@@ -16,6 +16,7 @@ from engine.datasets.dataset import SPLITS, Dataset, damaged_datasets, how_to_fr
 from engine.datasets.folds import make_folds
 from engine.datasets.positive_class import positive_of, sentence_on
 from engine.datasets.previewing import preview
+from engine.jobs import submit as jobs
 from engine.jobs.dataset_removal import remove, remove_damaged, uses_of
 from engine.jobs.submit import submit
 from engine.quality.results import FeatureMapResult
@@ -88,7 +89,7 @@ def audit(
 @with_options(FeatureMapConfig, omit=("dataset", "images_sha256"))
 def map_(name: str, detach: Detach = False, as_json: Json = False, *, settings: dict[str, Any]) -> None:
     """Draw a map of a data set by features, in which images that look alike lie near each other; Datasets shows it."""
-    run = submit(Home.from_environment(), FeatureMapConfig.build({**settings, "dataset": name}))
+    run = jobs.submit(Home.from_environment(), FeatureMapConfig.build({**settings, "dataset": name}))
     if detach:
         show({"run": run.id}, as_json, f"On its way in the background as {run.id}.")
         return
