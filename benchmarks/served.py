@@ -45,7 +45,7 @@ class Dashboard:
         command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={self.port}"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*command, "--server.headless=true", "--server.fileWatcherType=none", *self.options],
+                [*command, "--server.headless=true", *self.options],
                 cwd=REPOSITORY,
                 env={**os.environ, "ERSATZ_HOME": str(self.home.root), **self.environment},
                 stdout=log,

@@ -1,4 +1,4 @@
-"""`dataset import | audit | split | move | freeze | positive | delete | list`."""
+"""`dataset import | audit | map | split | move | freeze | positive | delete | list`."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ from rich.markup import escape
 from engine.cli.follow import follow_to_end
 from engine.cli.options import with_options
 from engine.cli.output import Detach, Json, console, notices, show, table
-from engine.configs import ImportConfig
+from engine.configs import FeatureMapConfig, ImportConfig
 from engine.datasets import editing, seal
 from engine.datasets.dataset import SPLITS, Dataset, damaged_datasets, how_to_freeze, list_datasets
 from engine.datasets.folds import make_folds
 from engine.datasets.positive_class import positive_of, sentence_on
 from engine.datasets.previewing import preview
+from engine.jobs import submit as jobs
 from engine.jobs.dataset_removal import remove, remove_damaged, uses_of
 from engine.jobs.submit import submit
+from engine.quality.results import FeatureMapResult
+from engine.quality.stored_map import MAP_FILE
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.roles import machine_user
@@ -80,6 +83,21 @@ def audit(
     if not undo and not fix:
         editing.reaudit(dataset)
     _show_dataset(Dataset.open(dataset.home, name), as_json)
+
+
+@app.command("map")
+@with_options(FeatureMapConfig, omit=("dataset", "images_sha256"))
+def map_(name: str, detach: Detach = False, as_json: Json = False, *, settings: dict[str, Any]) -> None:
+    """Draw a map of a data set by features, in which images that look alike lie near each other; Datasets shows it."""
+    run = jobs.submit(Home.from_environment(), FeatureMapConfig.build({**settings, "dataset": name}))
+    if detach:
+        show({"run": run.id}, as_json, f"On its way in the background as {run.id}.")
+        return
+    follow_to_end([run], [f"map {name}"])
+    found = run.status().result_as(FeatureMapResult)
+    assert found is not None
+    sentence = f"{found.images} of {found.of} images are on the map, by {found.extractor}; {run.path / MAP_FILE}"
+    show({"run": run.id, **found.plain()}, as_json, sentence)
 
 
 @app.command("split")

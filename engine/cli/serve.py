@@ -65,6 +65,8 @@ def serve(
     command = [sys.executable, "-m", "streamlit", "run", str(dashboard_folder() / "app.py")]
     command += [f"--secrets.files={file}" for file in secrets_files(home)]
     command += [f"--server.port={port}", f"--server.address={address}", "--server.headless=true"]
+    # said here too: a variable of the environment goes before the config.toml beside app.py
+    command += ["--server.fileWatcherType=none"]
     environment = {**os.environ, "ERSATZ_HOME": str(home.root)}
     if hosts:
         environment[HOSTS] = " ".join(hosts)

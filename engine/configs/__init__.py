@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.configs.base import Config
-from engine.configs.evaluation import Fold, QualityConfig, RankingConfig, SweepConfig
+from engine.configs.evaluation import FeatureMapConfig, Fold, QualityConfig, RankingConfig, SweepConfig
 from engine.configs.gans import parse_training
 from engine.configs.importing import ImportConfig
 from engine.configs.pipeline import DryRunConfig, PipelineConfig
@@ -15,6 +15,7 @@ __all__ = [
     "Config",
     "DcganConfig",
     "DryRunConfig",
+    "FeatureMapConfig",
     "Fold",
     "GeneratorReference",
     "ImportConfig",

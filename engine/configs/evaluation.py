@@ -74,6 +74,26 @@ class RankingConfig(Config):
     """Where to sample and compute features."""
 
 
+class FeatureMapConfig(Config):
+    """A map of a data set by features, and who is like whom in it."""
+
+    kind: Literal["feature-map"] = "feature-map"
+    dataset: str
+    """Data set to draw, frozen or not; sealed test images are left out."""
+    images_sha256: str = ""
+    """Hash of the images that it is drawn of; filled in when the run is submitted."""
+    images: int = Field(default=3000, ge=10, le=20_000)
+    """Images drawn at most, chosen by the seed where there are more."""
+    extractor: Extractor = "auto"
+    """Network whose features say what is alike, as for a quality run."""
+    weights: str = ""
+    """File with the extractor's weights; empty: looked for as for a sweep."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of the choice of images and of the map."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to compute features."""
+
+
 Arm = Literal[
     "real",
     "real-subset",

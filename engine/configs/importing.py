@@ -53,7 +53,8 @@ class ImportConfig(Config):
     size: Literal[16, 32, 64, 128, 256, 512, 1024] = 64
     """Width and height of the stored images in pixels."""
     mode: Literal["auto", "L", "RGB"] = "auto"
-    """Grey (L) or colour (RGB); auto keeps colour only if some image has any."""
+    """Grey (L) or colour (RGB); auto looks at the pixels: colour if any image is in full colour or at least half are
+    tinted, else grey, also of files with three equal channels."""
     resize: Literal["pad", "crop", "stretch"] = "pad"
     """How images become square: zero-pad, centre crop or stretch; the same for all images."""
     window: tuple[float, float] | None = None

@@ -49,7 +49,7 @@ def name_classes(reading: Reading, config: ImportConfig) -> Naming:
             f"class_names renames {unused[0]!r}, but {config.source or 'the phantom'} has only "
             f"{_listed(labels)}. Correct the name."
         )
-    names = {label: renames.get(label) or reading.label_names.get(label, label) for label in labels}
+    names = names_of_labels(reading, config)
     safe = {label: safe_name(name) for label, name in names.items()}
     wanted = {safe_name(name) for name in config.only_classes}
     splits = _labels_by_split(reading.items) if config.split != "random" else {}
@@ -73,6 +73,13 @@ def name_classes(reading: Reading, config: ImportConfig) -> Naming:
     if dropped := len(reading.items) - len(items):
         notes.append(f"{dropped} images of other classes were left out, as only_classes asks.")
     return Naming(items, classes, notes)
+
+
+def names_of_labels(reading: Reading, config: ImportConfig) -> dict[str, str]:
+    """The name that the config or the source gives to each label, else the label itself; of all labels there are."""
+    renames = {label.strip(): name.strip() for label, name in config.class_names.items()}
+    labels = dict.fromkeys(item.label for item in reading.items)
+    return {label: renames.get(label) or reading.label_names.get(label, label) for label in labels}
 
 
 def safe_name(name: str) -> str:

@@ -13,7 +13,7 @@ from engine.configs import ImportConfig
 from engine.datasets import agreement, seal, split_units
 from engine.datasets.dataset import SPLITS, Dataset, list_datasets, write_both
 from engine.datasets.dataset_info import Positive
-from engine.datasets.finalize import MOVED, audited, settle, write_settled
+from engine.datasets.finalize import BY_HAND, MOVED, OUT_BY_HAND, audited, settle, write_settled
 from engine.datasets.fold_parent import parent_of
 from engine.datasets.image_stats import measured
 from engine.datasets.positive_class import positive_of, require_class
@@ -35,6 +35,8 @@ def import_changes(dataset: Dataset, config: ImportConfig) -> dict[str, tuple[An
     there, wanted = ImportConfig.build({**known, "name": dataset.name}).plain(), config.plain()
     if (positive := positive_of(dataset)) is not None and wanted["positive"] in ("", positive.name):
         there["positive"] = wanted["positive"]  # what it is counts, not how it came to be
+    if wanted["mode"] == "auto":
+        there["mode"] = "auto"  # either mode will do: presets once named one for pictures that are grey
     return {name: (there[name], wanted[name]) for name in wanted if there[name] != wanted[name]}
 
 
@@ -81,17 +83,42 @@ def move(dataset: Dataset, paths: Sequence[str], split: str) -> Dataset:
     with changing(dataset):
         dataset = _open_split(dataset)
         manifest = dataset.manifest.copy()
-        if unknown := set(paths) - set(manifest["path"]):
-            raise ErsatzError(
-                f"Data set {dataset.name} has no image {sorted(unknown)[0]}; the paths in its manifest.csv are "
-                "expected. Choose the images again."
-            )
+        _require_images(dataset, manifest, paths)
         together = split_units.numbers(measured(manifest, dataset.path))
         chosen = together.isin(together[manifest["path"].isin(set(paths))])
         if MOVED not in manifest:
             manifest[MOVED] = ""
         manifest.loc[chosen, MOVED] = split
         return _settle_again(dataset, {}, manifest)
+
+
+def leave_out(dataset: Dataset, paths: Sequence[str]) -> Dataset:
+    """Leave images out by hand, split again by the same settings and audit; `bring_back` undoes it."""
+    return _set_by_hand(dataset, paths, BY_HAND)
+
+
+def bring_back(dataset: Dataset, paths: Sequence[str]) -> Dataset:
+    """Take images back in that were left out by hand; a remedy may still leave them out."""
+    return _set_by_hand(dataset, paths, "")
+
+
+def _set_by_hand(dataset: Dataset, paths: Sequence[str], why: str) -> Dataset:
+    with changing(dataset):
+        dataset = _open_split(dataset)
+        manifest = dataset.manifest.copy()
+        _require_images(dataset, manifest, paths)
+        if OUT_BY_HAND not in manifest:
+            manifest[OUT_BY_HAND] = ""
+        manifest.loc[manifest["path"].isin(set(paths)), OUT_BY_HAND] = why
+        return _settle_again(dataset, {}, manifest)
+
+
+def _require_images(dataset: Dataset, manifest: pd.DataFrame, paths: Sequence[str]) -> None:
+    if unknown := set(paths) - set(manifest["path"]):
+        raise ErsatzError(
+            f"Data set {dataset.name} has no image {sorted(unknown)[0]}; the paths in its manifest.csv are "
+            "expected. Choose the images again."
+        )
 
 
 def freeze(dataset: Dataset, accept_findings: bool = False, sealed: bool = False, by: str = "") -> str:

@@ -21,6 +21,9 @@ from engine.datasets.watched import UNWATCHED, Watched
 MOVED = "moved"
 """Column of the split to which an image was moved by hand; '' for all others."""
 
+OUT_BY_HAND, BY_HAND = "out_by_hand", "by-hand"
+"""Column of the images that a person left out, and why they are, in `excluded`."""
+
 
 def settle(
     manifest: pd.DataFrame, config: ImportConfig, folder: Path, watched: Watched = UNWATCHED
@@ -45,12 +48,14 @@ def audited(manifest: pd.DataFrame, config: ImportConfig, folder: Path) -> list[
 
 
 def as_given(manifest: pd.DataFrame) -> pd.DataFrame:
-    """The manifest as the source gave it: its own splits and groups, nothing left out."""
+    """The manifest as the source gave it: its own splits and groups, nothing left out but by a person."""
     manifest = manifest.copy()
     for column, given in (("split", "given"), ("group", GIVEN_GROUP)):
         if given in manifest:
             manifest[column] = manifest[given]
     manifest["excluded"] = ""
+    if OUT_BY_HAND in manifest:
+        manifest.loc[manifest[OUT_BY_HAND] != "", "excluded"] = BY_HAND
     return manifest
 
 

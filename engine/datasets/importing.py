@@ -24,9 +24,10 @@ from engine.datasets.looking import deep_items, depth_notes, frequent, look, mea
 from engine.datasets.making import making
 from engine.datasets.parallel_map import each
 from engine.datasets.positive_class import positive_at_import
-from engine.datasets.preprocess import Colour, colour_of, in_mode, to_stored
+from engine.datasets.preprocess import colour_of, in_mode, to_stored
 from engine.datasets.reading.items import Decoded, Facts, Item, Reading
 from engine.datasets.reading.source import open_source
+from engine.datasets.stored_mode import mode_of
 from engine.datasets.unusable import Unusable
 from engine.datasets.value_range import (
     ValueRange,
@@ -215,33 +216,6 @@ def _one_mode(
     hashes, _ = each(convert, list(manifest.loc[others, "path"]), f"convert to {mode}", report, should_stop)
     manifest.loc[others, "sha256"] = hashes
     return mode, notes
-
-
-def mode_of(
-    colours: Sequence[Colour], sources: Sequence[str], wanted: Mode | Literal["auto"]
-) -> tuple[Mode, list[str]]:
-    """The mode of all images, and a sentence on the colour that some of them show.
-
-    By itself it is colour if any image is in full colour, or if at least half of them are tinted: among grey images,
-    a tint would tell only where a few came from.
-    """
-    found: dict[Colour, list[str]] = {}
-    for colour, source in zip(colours, sources, strict=True):
-        found.setdefault(colour, []).append(source)
-    full, tint, marks = found.get("full", []), found.get("tint", []), found.get("marks", [])
-    auto: Mode = "RGB" if full or (tint and 2 * len(tint) >= len(colours)) else "L"
-    mode = auto if wanted == "auto" else wanted
-    shown, total = [*full, *tint], len(colours)
-    if mode == "RGB":
-        if not shown or len(shown) == total:
-            return mode, []
-        return mode, [f"{len(shown)} of {total} images show colour (such as {shown[0]}); all are stored in colour."]
-    told = [
-        f"{len(names)} {what} (such as {names[0]})"
-        for names, what in ((full, "in colour"), (tint, "in one tint"), (marks, "grey with coloured marks"))
-        if names
-    ]
-    return mode, [f"Of {total} images, {', '.join(told)}; all are stored in grey."] if told else []
 
 
 def _provenance(

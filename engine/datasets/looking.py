@@ -13,7 +13,7 @@ from engine.configs import ImportConfig
 from engine.datasets.class_mapping import Naming, name_classes
 from engine.datasets.copies import GIVEN_GROUP
 from engine.datasets.dataset import COLUMNS
-from engine.datasets.finalize import MOVED
+from engine.datasets.finalize import MOVED, OUT_BY_HAND
 from engine.datasets.frames import cut, expand
 from engine.datasets.image_stats import MEASURED
 from engine.datasets.metadata import keep_metadata
@@ -30,6 +30,7 @@ OWN_COLUMNS = (
     "given",
     GIVEN_GROUP,
     MOVED,
+    OUT_BY_HAND,
     *MEASURED,
     "colour",
     "stored_mode",

@@ -34,6 +34,9 @@ COLOUR_TOLERANCE = 8
 """Channels that differ by no more than this are the noise of JPEG compression, not colour."""
 COLOUR_SHARE = 0.05
 """Fewer coloured pixels than this are marks on a grey image."""
+STRONG_SPREAD, STRONG_SATURATION = 64, 0.5
+"""Channels that differ by more than this, and by more than this share of the highest one, are no tint of a film:
+the tints of scanned films reach a third of that (the head CT that are tinted: 53 levels at most)."""
 
 Resize = Literal["pad", "crop", "stretch"]
 
@@ -125,8 +128,9 @@ def colour_of(stored: np.ndarray) -> Colour:
     """How much colour a stored image `[S, S]` or `[S, S, 3]` shows.
 
     A pixel is coloured if its channels differ by more than `COLOUR_TOLERANCE`. `marks`: fewer than `COLOUR_SHARE` of
-    the pixels are, such as letters or arrows on a grey image. `tint`: grey through one tint, so that each channel
-    follows from the luma in all but that share of the pixels, and nothing is lost without colour. `full`: all other.
+    the pixels are, such as letters or arrows on a grey image. `tint`: grey through one faint tint, so that each channel
+    follows from the luma in all but that share of the pixels, and nothing is lost without colour. `full`: all other,
+    also pictures in one strong colour.
     """
     if stored.ndim == 2:
         return "none"
@@ -138,6 +142,8 @@ def colour_of(stored: np.ndarray) -> Colour:
         return "marks" if step > 1 and full.max() > COLOUR_TOLERANCE else "none"
     if (spread > COLOUR_TOLERANCE).mean() < COLOUR_SHARE:
         return "marks"
+    if (spread > np.maximum(STRONG_SPREAD, STRONG_SATURATION * pixels.max(axis=1))).mean() >= COLOUR_SHARE:
+        return "full"
     pixels = pixels[:: 1 + (len(pixels) >= 4096)]
     luma = pixels @ np.array([0.299, 0.587, 0.114], np.float32)
     bins = (luma / 16).astype(np.int64)

@@ -10,17 +10,19 @@ from typing import Any
 import numpy as np
 
 from engine.configs import ImportConfig
-from engine.datasets.class_mapping import Naming
+from engine.datasets.class_mapping import Naming, names_of_labels, safe_name
 from engine.datasets.dataset import SPLITS
+from engine.datasets.dataset_info import Mode
 from engine.datasets.header_groups import groups_of
 from engine.datasets.looking import deep_items, depth_notes, frequent, look, measured_values, named, notes_on
 from engine.datasets.metadata import metadata_counts
 from engine.datasets.parallel_map import each
 from engine.datasets.positive_class import positive_at_import
-from engine.datasets.preprocess import to_stored
+from engine.datasets.preprocess import in_mode, to_stored
 from engine.datasets.reading.items import Facts, Item
 from engine.datasets.reading.questions import Option
 from engine.datasets.reading.source import open_source
+from engine.datasets.stored_mode import foretold
 from engine.datasets.value_histogram import Histogram, histogram
 from engine.datasets.value_range import ValueRange, levels_of, value_range
 from engine.store.home import Home
@@ -58,6 +60,10 @@ class Preview:
     """Some images of each class in their stored form, uint8 `[S, S]` or `[S, S, 3]`, as far as they were asked for."""
     positive: str = ""
     """The positive one of two classes, named or proposed by the names; empty with more classes."""
+    every_class: tuple[str, ...] = ()
+    """All classes of the source, those too that `only_classes` leaves out."""
+    mode: Mode = "L"
+    """Grey (L) or colour (RGB), in which all would be stored, as far as the images that were looked at tell."""
 
     def as_values(self) -> dict[str, Any]:
         """Everything but the pictures."""
@@ -104,7 +110,8 @@ def preview(config: ImportConfig, home: Home | None = None, examples: int = 0) -
         classes = Counter(naming.classes[item.label] for item in matched.items)
         positive, on_positive = positive_at_import(classes, naming.classes, config)
         values, depth = _values(naming, facts, config)
-        pictures = _examples(naming, found, config, examples, depth)
+        mode = foretold(naming.items, facts, config.mode, depth, config.max_pixels, config.size)
+        pictures = _examples(naming, found, config, examples, depth, mode.mode)
     counts: dict[str, Counter[str]] = {name: Counter() for name in sorted(set(naming.classes.values()))}
     for item in [*naming.items, *(item for item in matched.items if item.source in problems)]:
         counts[naming.classes[item.label]][item.split] += 1
@@ -124,12 +131,15 @@ def preview(config: ImportConfig, home: Home | None = None, examples: int = 0) -
             *on_positive,
             *depth_notes(facts, depth, config.window),
             *_on_sample(values),
+            *mode.notes,
         ],
         offers=reading.offers,
         problems=problems,
         values=values,
         examples=pictures,
         positive=positive.name if positive else "",
+        every_class=tuple(sorted({safe_name(name) for name in names_of_labels(reading, config).values()})),
+        mode=mode.mode,
     )
 
 
@@ -162,6 +172,7 @@ def _examples(
     config: ImportConfig,
     each_class: int,
     depth: ValueRange | None,
+    mode: Mode,
 ) -> dict[str, list[np.ndarray]]:
     """Images of each class in their stored form, evenly from all over it; what cannot be decoded is left out."""
     by_class: dict[str, list[tuple[Item, Facts]]] = {}
@@ -180,5 +191,5 @@ def _examples(
     for name, _, _, shown in decoded:
         levels = levels_of(shown, config.window, depth.levels if depth else None)
         stored = to_stored(shown.pixels, config.size, config.mode, config.resize, levels, shown.inverted)
-        pictures.setdefault(name, []).append(stored)
+        pictures.setdefault(name, []).append(in_mode(stored, mode))
     return pictures

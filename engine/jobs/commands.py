@@ -8,6 +8,7 @@ from dataclasses import replace
 from engine.configs import (
     Config,
     DryRunConfig,
+    FeatureMapConfig,
     ImportConfig,
     NetworkConfig,
     PipelineConfig,
@@ -114,6 +115,11 @@ def quality_command(config: QualityConfig, _: int) -> Command:
 def ranking_command(config: RankingConfig, _: int) -> Command:
     """`rank RUN`"""
     return Command(words=("rank", config.run), settings=config, named=frozenset({"run"}))
+
+
+def feature_map_command(config: FeatureMapConfig, _: int) -> Command:
+    """`dataset map NAME`"""
+    return Command(words=("dataset", "map", config.dataset), settings=config, named=frozenset({"dataset"}))
 
 
 def general_command(config: Config) -> Command:

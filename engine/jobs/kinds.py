@@ -13,6 +13,7 @@ from typing import Any
 from engine.configs import (
     Config,
     DryRunConfig,
+    FeatureMapConfig,
     ImportConfig,
     NetworkConfig,
     PipelineConfig,
@@ -29,6 +30,7 @@ from engine.configs.pools import parse_pool
 from engine.gans.results import DryRunResult, NetworkResult
 from engine.jobs.commands import (
     dry_run_command,
+    feature_map_command,
     import_command,
     network_command,
     pipeline_command,
@@ -45,7 +47,7 @@ from engine.jobs.settings_check import check_by
 from engine.jobs.stages import CHECK, IMPORT, RANKING, SWEEP, TRAINING
 from engine.projection.results import ProjectionResult
 from engine.publications.presets import step_settings
-from engine.quality.results import QualityResult, RankingResult, TrainingResult
+from engine.quality.results import FeatureMapResult, QualityResult, RankingResult, TrainingResult
 from engine.store.damage import CHECKS
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
@@ -342,6 +344,22 @@ _ALL = (
         page="quality",
         form={},
         command=ranking_command,
+    ),
+    RunKind(
+        name="feature-map",
+        config=FeatureMapConfig,
+        label="Feature map",
+        prepare="engine.jobs.prepare:prepare_feature_map",
+        execute="engine.quality.dataset_map:draw_map",
+        deletion_impact=ImpactTexts(
+            lost="The map of the data set, and the order of its images by likeness.",
+            stays="The images, their tags, and whatever was moved or left out by the map.",
+        ),
+        title=lambda config, _: f"Map of {config['dataset']}",
+        result=FeatureMapResult,
+        outcome=_amount,
+        page="datasets",
+        command=feature_map_command,
     ),
     RunKind(
         name="sweep",

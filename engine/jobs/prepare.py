@@ -8,6 +8,7 @@ from typing import Any
 from engine.configs import (
     Config,
     DryRunConfig,
+    FeatureMapConfig,
     GeneratorReference,
     ImportConfig,
     NetworkConfig,
@@ -33,6 +34,7 @@ from engine.jobs.kinds import kind_of
 from engine.jobs.prepare_pools import prepare_other_pool
 from engine.projection.target import preparation, read_target
 from engine.publications.presets import step_settings
+from engine.quality.stored_map import drawn_of, rows_to_draw
 from engine.sampling.exported import GeneratorInfo, has_generator, read_generator, read_info
 from engine.sampling.makers import require_alike
 from engine.sampling.pools import Pool, wanted_classes
@@ -239,6 +241,12 @@ def prepare_ranking(home: Home, config: RankingConfig) -> RankingConfig:
             f"Run {run.id} is {run.state()} and has no snapshot yet; at least one is expected. Wait for its first."
         )
     return config.model_copy(update={"weights": _absolute(config.weights)})
+
+
+def prepare_feature_map(home: Home, config: FeatureMapConfig) -> FeatureMapConfig:
+    """With the hash of the images that are there now."""
+    rows = rows_to_draw(Dataset.open(home, config.dataset))
+    return config.model_copy(update={"images_sha256": drawn_of(rows), "weights": _absolute(config.weights)})
 
 
 def _finished_pool(home: Home, run_id: str) -> Pool:

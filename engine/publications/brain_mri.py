@@ -7,15 +7,14 @@ from engine.publications.publication import COPIES_IN_POOL, Difference, Preset, 
 PRESET = Preset(
     title="Brain MRI (DCGAN 64x64)",
     story=(
-        "PyTorch's DCGAN recipe at 64x64 RGB, one generator a class, published to balance a minority class. "
+        "PyTorch's DCGAN recipe at 64x64, one generator a class, published to balance a minority class. "
         "The published batch of 128 would give one step an epoch on classes this small, so the batch is 16. Pictures "
-        "that occur twice are dropped first."
+        "that occur twice are dropped first. Grey pictures, published in three equal channels, are stored in one."
     ),
     importing={
         "name": "brain-mri",
         "layout": "folder",
         "size": 64,
-        "mode": "RGB",
         "resize": "crop",
         "remedies": ("drop-copies",),
     },

@@ -18,7 +18,8 @@ PRESET = Preset(
     title="Chest CT carcinoma (StyleGAN2-ADA 256x256)",
     story=(
         "The published chest-CT system: one unconditional StyleGAN2-ADA a class at 256x256, 80 kimg, then a frozen "
-        "ResNet-50. Pictures that occur twice are dropped first: some stood in both the training and the test set."
+        "ResNet-50. Pictures that occur twice are dropped first: some stood in both the training and the test set. "
+        "Grey pictures, published in three equal channels, are stored in one."
     ),
     importing={
         "name": "chest-ct",
@@ -31,7 +32,6 @@ PRESET = Preset(
         "only_classes": ("normal", "squamous-cell-carcinoma"),
         "positive": "squamous-cell-carcinoma",
         "size": 256,
-        "mode": "RGB",
         "resize": "stretch",
         "remedies": ("drop-copies",),
     },

@@ -31,6 +31,16 @@ class RankingResult(Result):
     n_synthetic: int = 0
 
 
+class FeatureMapResult(Result):
+    """What a map of a data set shows; its places and directions are in files beside it."""
+
+    images: int
+    """Images on it,"""
+    of: int
+    """of so many that there were."""
+    extractor: str = ""
+
+
 class ScoreFacts(Result):
     """What the scores of a training depend on, the same at every snapshot."""
 

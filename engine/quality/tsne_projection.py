@@ -19,7 +19,12 @@ def tsne_projection(features: np.ndarray, seed: int) -> np.ndarray:
     """
     if len(features) < 4:
         return np.stack((np.arange(len(features), dtype=np.float64), np.zeros(len(features))), axis=1)
-    directions = min(DIRECTIONS, *features.shape)
-    main = PCA(directions, random_state=seed).fit_transform(features.astype(np.float64))
+    main = main_directions(features, seed)
     perplexity = min(30.0, (len(features) - 1) / 3)
     return TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(main).astype(np.float64)
+
+
+def main_directions(features: np.ndarray, seed: int) -> np.ndarray:
+    """Features [N, D] on their main directions, [N, `DIRECTIONS` at most]: distances between images are nearly kept."""
+    directions = min(DIRECTIONS, *features.shape)
+    return PCA(directions, random_state=seed).fit_transform(features.astype(np.float64))

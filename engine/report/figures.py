@@ -7,6 +7,7 @@ from engine.report.comparison_figures import (
     figure_subgroups,
 )
 from engine.report.dataset_figures import figure_class_counts, figure_sizes
+from engine.report.map_figures import figure_dataset_map
 from engine.report.quality_figures import (
     figure_embedding,
     figure_neighbour_distances,
@@ -35,6 +36,7 @@ __all__ = [
     "figure_class_counts",
     "figure_confusion",
     "figure_d_outputs",
+    "figure_dataset_map",
     "figure_differences",
     "figure_diversity",
     "figure_embedding",

@@ -32,12 +32,14 @@ def chart(
     *,
     alt: str = "",
     live: bool = False,
+    several: bool = False,
 ) -> Any:
     """Show a figure; `name` is the file name of what is downloaded, `table` makes the numbers behind it.
 
     `alt` describes the figure to who cannot see it; without it, the figure's title and axes do. `table` is called when
     somebody asks for the CSV. `live` says that its data grow while it is looked at: the part that a reader marks stays
-    in view then. Returns what `st.plotly_chart` returns.
+    in view then. With `several`, a lasso or a box chooses points beside a click on one. Returns what
+    `st.plotly_chart` returns.
     """
     picture = st.session_state.get(FORMAT, "PNG")
     config: dict[str, Any] = {
@@ -52,7 +54,7 @@ def chart(
         key=key,
         config=config,
         on_select=(lambda: _remember_zoom(key)) if live else on_select,
-        selection_mode="box" if live else "points",
+        selection_mode="box" if live else ("points", "box", "lasso") if several else "points",
         alt=alt or description(figure),
     )
     _take_away(key, name, picture, table, zoomed=live and _zoom_of(key) in st.session_state)

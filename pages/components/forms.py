@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import types
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, get_args, get_origin
 
 import streamlit as st
 from pydantic.fields import FieldInfo
+from streamlit.delta_generator import DeltaGenerator
 
 from engine.configs import Config
 from pages.components.errors import done
@@ -72,9 +73,14 @@ def grouped_form(
     disabled: bool = False,
     columns: int = 3,
     primary: bool = True,
+    below: Callable[[DeltaGenerator], None] | None = None,
+    words: Mapping[str, Mapping[Any, str]] | None = None,
 ) -> tuple[str, dict[str, Any]] | None:
     """As `config_form`, with further fields in `groups` (title of an expander -> fields), and with several `buttons`
     (label -> icon, the first the main one); the label that was pressed, and the values.
+
+    `words` says for people what a field's options mean, as far as they do not say it themselves;
+    `below` gets the place under the buttons, for what is to be said once one was pressed: it is where one looks.
 
     With `given`, an entered value that is still the default counts as not entered, and the values are `given` and
     what was changed: for a config that completes what is left unset.
@@ -96,7 +102,7 @@ def grouped_form(
                     field = config_class.model_fields[name]
                     options = (choices or {}).get(name)
                     default = None if name in just_set else default_of(name)
-                    entered[name] = _input(field, label, default, f"{key}-{name}", options)
+                    entered[name] = _input(field, label, default, f"{key}-{name}", options, (words or {}).get(name, {}))
 
     with st.form(key):
         inputs(fields)
@@ -112,6 +118,8 @@ def grouped_form(
                     **guarded(Role.EDITOR, disabled=disabled),
                 )
             ]
+        if below is not None:
+            below(st.container())
         for title, names in groups.items():
             if names:
                 with st.expander(title, icon=":material/tune:"):
@@ -163,7 +171,14 @@ def _as_text(kind: Any, value: Any) -> str:
     return str(value or "")
 
 
-def _input(field: FieldInfo, label: str, default: Any, key: str, choices: Sequence[Any] | None) -> Any:
+def _input(
+    field: FieldInfo,
+    label: str,
+    default: Any,
+    key: str,
+    choices: Sequence[Any] | None,
+    words: Mapping[Any, str],
+) -> Any:
     """The widget that suits a field's type; what it returns is validated by the config.
 
     `default` None: nothing is entered, or the session's state has what is.
@@ -177,14 +192,21 @@ def _input(field: FieldInfo, label: str, default: Any, key: str, choices: Sequen
             label,
             choices,
             index=_index(choices, default),
-            format_func=lambda choice: choice if choice != "" else "–",
+            format_func=lambda choice: words.get(choice, str(choice)) or "–",
             key=key,
             help=help_text,
         )
     kind, optional = _without_none(field.annotation)
     if get_origin(kind) is Literal:
         options = get_args(kind)
-        return st.selectbox(label, options, index=_index(options, default), key=key, help=help_text)
+        return st.selectbox(
+            label,
+            options,
+            index=_index(options, default),
+            format_func=lambda option: words.get(option, str(option)),
+            key=key,
+            help=help_text,
+        )
     if kind is bool:
         return st.toggle(label, value=bool(default), key=key, help=help_text)
     if kind in (int, float):

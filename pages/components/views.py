@@ -15,7 +15,7 @@ from pages.components.query_params import put, put_all
 
 LEADING = (
     *("view", "dataset", "from", "again", "new", "change"),
-    *("pool", "compare", "trial", "image", "with", "at", "other"),
+    *("pool", "compare", "trial", "image", "with", "at", "other", "like"),
 )
 """Parameters that say what a view shows, and mean nothing in the next one. `run` stays from view to view, as does what
 widgets keep in the URL themselves."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from engine.datasets.finalize import BY_HAND
+
 SEVERITIES: dict[str, tuple[Any, str, str]] = {
     "conflict": ("red", ":material/error:", "label conflict"),
     "leak": ("red", ":material/water_drop:", "leak"),
@@ -55,7 +57,11 @@ OF_THE_WHOLE = frozenset(
 )
 """Findings about the set, and not about some images in particular."""
 
-LEFT_OUT = {**REMEDIES, "train-per-class": "Beyond the number of training images asked for"}
+LEFT_OUT = {
+    **REMEDIES,
+    "train-per-class": "Beyond the number of training images asked for",
+    BY_HAND: "Left out by hand",
+}
 """Why an image is left out."""
 
 PROBLEMS = (

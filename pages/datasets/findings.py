@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -13,12 +13,12 @@ from engine.datasets import editing
 from engine.datasets.dataset import Dataset
 from engine.datasets.remedy_preview import Effect
 from pages.components.command import show_command
-from pages.components.errors import done
 from pages.components.format import plain, plain_sentence
 from pages.components.paging import part_shown
 from pages.components.people import Role, guarded, require
 from pages.components.views import go
 from pages.datasets.audit_texts import OF_THE_WHOLE, REMEDIES, SEVERITIES, WHAT_THEY_DO, finding_title, split_word
+from pages.datasets.editing import edited
 from pages.datasets.pictures import enlarge, named, show_picture
 from pages.datasets.reading import foreseen, manifest_of, written
 from pages.datasets.wall import choose_finding
@@ -104,14 +104,6 @@ def undo(dataset: Dataset, name: str) -> None:
     require(Role.EDITOR)
     editing.undo_remedies(dataset, [name])
     st.toast(f"{REMEDIES[name]}: taken back.", icon=":material/undo:")
-
-
-def edited(working: str, edit: Callable[[], None]) -> None:
-    """Do one change, then draw the page again; a change that is refused is one sentence."""
-    with st.spinner(working):
-        changed = done(edit)
-    if changed:
-        st.rerun()
 
 
 def sentence_before(effect: Effect) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from engine.configs import ImportConfig
 from engine.datasets.dataset import Dataset
+from engine.datasets.previewing import Preview
+from engine.datasets.reading.header import SETTINGS, Header
 from engine.datasets.reading.questions import Question
 from engine.datasets.uploads import FOLDER as UPLOADS
 from engine.publications.presets import PRESETS
@@ -24,7 +28,9 @@ from pages.components.run_summary import config_of, run_named, title
 from pages.components.runs import run_header, start
 from pages.components.views import go, way_to
 from pages.datasets.browsing import FIELD
-from pages.datasets.preview import look_at, matched_by, show_details, show_preview
+from pages.datasets.class_names import named_here, show_classes
+from pages.datasets.columns import show_columns
+from pages.datasets.preview import header_seen, look_at, matched_by, show_details, show_preview
 from pages.datasets.questions import Answers, ask, show_answers, show_offers
 from pages.datasets.sources import PATH, PHANTOM, free_name, source_of, way_of_arrival
 from pages.datasets.values import show_values
@@ -32,7 +38,9 @@ from pages.datasets.views import IMPORT
 
 OWN = "No preset"
 START, LOOK = "Start import", "Preview"
-FIELDS = ["name", "size", "class_names", "positive"]
+FIELDS = ["name", "size", "positive", "class_names"]
+LISTED = ("only_classes", "metadata_columns")
+"""Fields of the form that are lists to choose from where the source says what may be chosen."""
 MORE = {
     "How the images are stored": ["mode", "resize", "window"],
     "Volumes and files with several frames": ["frames", "every", "axis", "slice_values", "mask_suffix"],
@@ -84,6 +92,16 @@ LABELS = {
     "skip_unreadable": "Leave out unusable files",
     "freeze": "Freeze at once",
 }
+WORDS = {
+    "mode": {"auto": "as the pictures are", "L": "grey", "RGB": "colour"},
+    "resize": {"pad": "black borders", "crop": "cutting the longer side", "stretch": "stretching"},
+    "frames": {"ask": "asked about", "first": "the first", "middle": "the middle one", "all": "all"},
+    "csv_header": {"auto": "found out", "yes": "yes", "no": "no"},
+    "layout": {"auto": "found out", "folder": "folders", "csv": "CSV", "zip": "ZIP", "npz": "NumPy file"}
+    | {"dicom": "DICOM", "phantom": "phantom"},
+    "split": {"auto": "as the source says, else drawn", "given": "as the source says", "random": "drawn"},
+}
+"""What the options of a setting are called on the page."""
 CPU_SIZE, GPU_SIZE = 64, 256
 """Largest size suggested: what a generator learns within an hour or so on such a machine."""
 
@@ -119,79 +137,130 @@ def new_import(datasets: dict[str, Dataset], defaults: dict[str, Any]) -> None:
     st.subheader("2 · What was found")
     found = st.container()
     st.subheader("3 · How to store and split them")
-    form, said = st.container(), st.container()
+    form = st.container()
     preset = preset_of(base, again)
     below = st.container()
     settings = {"freeze": False, **base, **preset, **again, "source": base["source"]}
     settings["name"] = free_name(settings["name"], datasets)
     key = f"import-{base['source']}-{preset.get('name')}-{len(datasets)}-{bool(again)}"
     shown_key = f"shown-{key}"
-    answers = Answers(key, shown_key)
-    unanswered, settings = settings, {**settings, **answers.settings}
+    answers, chosen = Answers(key, shown_key), Answers(key, shown_key, "chosen")
+    unanswered, settings = settings, {**settings, **answers.settings, **chosen.settings}
     reason = ""
     if "size" not in {**preset, **again}:
         settings["size"], reason = suggested(settings)
         answers.follow_size(settings["size"])
     before = st.session_state.get(shown_key, settings)
-    asked = asked_about(before)
+    seen, asked = first_look(before)
+    header = header_of_source(before)
+    # where the last settings find nothing, such as a single class chosen, what may be chosen is as it was before
+    choices = {**st.session_state.get(f"choices-{key}", {}), **known_choices(seen, header, before)}
+    st.session_state[f"choices-{key}"] = choices
+    answers.listed = chosen.listed = [name for name in LISTED if name in choices]
+    said: list[DeltaGenerator] = []
     with form:
         told = f"These settings suit most images: nothing has to be changed. {reason}"
         st.caption("The question above comes first; its answer can be changed here later." if asked else told)
         pressed = grouped_form(
             ImportConfig,
-            FIELDS,
+            [name for name in FIELDS if name not in asked_above(seen, header)],
             settings,
             key=key,
-            groups=MORE,
+            groups={title: [n for n in names if n not in asked_above(seen, header)] for title, names in MORE.items()},
+            choices=choices,
             labels=LABELS,
             buttons={START: ":material/play_arrow:", LOOK: ":material/visibility:"},
             disabled=guarded(Role.EDITOR)["disabled"],
             primary=not asked,
+            below=said.append,
+            words=WORDS | ({"positive": {"": f"{seen.positive} (proposed)"}} if seen and seen.positive else {}),
         )
     if pressed:
         st.session_state[shown_key] = pressed[1]
+    starting = pressed is not None and pressed[0] == START
     try:
+        with found:
+            if header is not None:
+                by_folders = seen is not None and not seen.layout.startswith("CSV")
+                show_columns(header, st.session_state.get(shown_key, settings), by_folders, key, chosen.add)
         config = ImportConfig.build(st.session_state.get(shown_key, settings))
         with found:
             show_answers(answers, unanswered)
             usable = shown(config, f"{key}-skip_unreadable", shown_key, answers)
-        with below:
+            show_classes(look_at(config), config, header, key, chosen.add)
             show_values(
                 config, look_at(config), f"{key}-values", lambda name: choose_window(config, name, key, shown_key)
             )
-            show_details(config, look_at(config))
+        with below:
+            show_details(look_at(config))
     except Question as question:
         with found:
             ask(question, f"question-{key}", answers.add)
+        if starting:
+            said[0].info("Not started: the question above comes first.", icon=":material/help:")
         return
     except ErsatzError as error:
         with found:
             show_error(error)
+        if starting:
+            said[0].error("Not started: what stands in the way is said above.", icon=":material/error:")
         return
     show_command(command_line(config))
-    if not pressed or pressed[0] != START:
+    if not starting:
         return
     if not usable:
-        said.error("Some files cannot be used: see above. Mend them, or leave them out.", icon=":material/error:")
+        said[0].error("Some files cannot be used: see above. Mend them, or leave them out.", icon=":material/error:")
     elif matched_by(config) != matched_by(ImportConfig.build(before)):
-        said.warning(
+        said[0].warning(
             f"These settings change what is matched. Look at what was found now, then press {START} again.",
             icon=":material/visibility:",
         )
     else:
-        with said:
+        with said[0]:
             begin(config)
 
 
-def asked_about(settings: dict[str, Any]) -> bool:
-    """Whether the next step is to answer a question about the source."""
+def first_look(settings: dict[str, Any]) -> tuple[Preview | None, bool]:
+    """What these settings find, None where nothing is clear; and whether the next step is to answer a question."""
     try:
-        look_at(ImportConfig.build(settings))
+        return look_at(ImportConfig.build(settings)), False
     except Question:
-        return True
+        return None, True
+    except ErsatzError:  # it is said where the rest of what was found is
+        return None, False
+
+
+def header_of_source(settings: dict[str, Any]) -> Header | None:
+    """The columns of the source's CSV, whatever else is wrong with these settings."""
+    try:
+        return header_seen(ImportConfig.build(settings))
     except ErsatzError:
-        return False
-    return False
+        return None
+
+
+def asked_above(seen: Preview | None, header: Header | None) -> set[str]:
+    """Settings that have a field beside what was found, and none in the form."""
+    known: set[str] = set(SETTINGS) if header is not None else set()
+    if named_here(seen):
+        known.add("class_names")
+    if seen is not None and seen.labels and len(set(seen.labels.values())) != 2:
+        known.add("positive")  # of more classes none is
+    return known
+
+
+def known_choices(seen: Preview | None, header: Header | None, settings: Mapping[str, Any]) -> dict[str, Sequence[Any]]:
+    """What may be entered where the source itself says it: its classes, its columns, its CSVs."""
+    choices: dict[str, list[str]] = {}
+    if seen is not None and seen.labels:
+        choices["positive"] = ["", *sorted(set(seen.labels.values()))]
+        choices["only_classes"] = list(seen.every_class)
+    if header is not None:
+        choices["metadata_columns"] = list(header.columns)
+        choices["csv"] = ["", *header.tables]
+    for name, options in choices.items():
+        now = settings.get(name) or ()
+        options += [value for value in ([now] if isinstance(now, str) else now) if value not in options]
+    return {name: options for name, options in choices.items()}
 
 
 def shown(config: ImportConfig, toggle: str, remembered_as: str, answers: Answers) -> bool:
@@ -232,7 +301,7 @@ def suggested(settings: dict[str, Any]) -> tuple[int, str]:
     size = min(natural, limit)
     told = f"Suggested size: {size} pixels. "
     if natural > limit:
-        told += f"The originals would bear {natural}, but without a GPU a generator of that size would take days."
+        told += f"The originals show more, about {natural}, but without a GPU a generator of that size takes days."
     else:
         told += "That is about what the originals have."
     return size, told

@@ -22,18 +22,32 @@ from pages.datasets.findings import show_findings
 from pages.datasets.folds import show_folds
 from pages.datasets.freezing import freezing
 from pages.datasets.importing import followed_import, new_import, settings_again
+from pages.datasets.map import show_map
 from pages.datasets.split import show_split
 from pages.datasets.views import ALL, IMPORT, PARTS
 from pages.datasets.wall import image_wall
 
 ONE = "facts"
-SHOW = {"facts": show_facts, "findings": show_findings, "images": image_wall, "split": show_split, "folds": show_folds}
+SHOW = {
+    "facts": show_facts,
+    "findings": show_findings,
+    "images": image_wall,
+    "map": show_map,
+    "split": show_split,
+    "folds": show_folds,
+}
 
 
 def import_in_url() -> Run | None:
     """The import that the URL names, if it is one."""
     run = run_in_url()
     return run if run is not None and config_of(run)["kind"] == "import" else None
+
+
+def map_in_url() -> str:
+    """The data set of the map that the URL names as a run; '' if it names none."""
+    run = run_in_url()
+    return str(config_of(run)["dataset"]) if run is not None and config_of(run)["kind"] == "feature-map" else ""
 
 
 def importing(datasets: dict[str, Dataset], followed: Run | None) -> None:
@@ -92,6 +106,9 @@ followed = import_in_url()
 if followed and followed.state() is State.FINISHED and (imported := config_of(followed)["name"]) in datasets:
     lead_to("facts" if datasets[imported].frozen else "findings", dataset=str(imported), run="")
     followed = None
+
+if (drawn := map_in_url()) and drawn in datasets:
+    lead_to("map", dataset=drawn, run="")
 
 usual = IMPORT if followed is not None or not datasets else ONE
 view = view_in_url((*PARTS, ALL, IMPORT) if datasets else (), usual)

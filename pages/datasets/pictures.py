@@ -12,10 +12,13 @@ import streamlit as st
 from engine.datasets.dataset import Dataset
 from pages.components.format import plain
 from pages.components.images import stored_url
+from pages.components.views import go
 from pages.datasets.audit_texts import LEFT_OUT, split_word
-from pages.datasets.reading import sealed_of
+from pages.datasets.reading import map_of, sealed_of, tags_now
 
 LARGE = 480
+FILTERS = ("class", "split", "finding", "tag")
+"""What the filters of the wall keep in the URL."""
 KNOWN = {
     "class": "Class",
     "split": "Split",
@@ -24,7 +27,7 @@ KNOWN = {
     "excluded": "Left out",
     "near": "Set of near copies",
 }
-OWN = ("path", "sha256", "phash", "width", "height", "mode", "bits", "given", "given_group", "moved")
+OWN = ("path", "sha256", "phash", "width", "height", "mode", "bits", "given", "given_group", "moved", "out_by_hand")
 
 
 def show_picture(dataset: Dataset, row: Any, width: int, caption: str | None = None) -> None:
@@ -68,6 +71,18 @@ def enlarge(dataset: Dataset, path: str) -> None:
         with st.container(width=300):
             for name, value in facts(chosen.iloc[0]).items():
                 st.markdown(f"**{name}**  \n{value}")
+            if tags := tags_now(dataset).get(row.sha256):
+                st.markdown(f"**Tags**  \n{plain(', '.join(tags))}")
+            found = map_of(dataset)
+            if found is not None and (found.places["sha256"] == row.sha256).any():
+                alike = st.button(
+                    "Most alike first",
+                    icon=":material/sort:",
+                    key="most-alike",
+                    help="Sorts the images by how alike they are to this one, by the features of the map.",
+                )
+                if alike:
+                    go("images", without=FILTERS, dataset=dataset.name, like=path)
 
 
 def facts(row: pd.Series) -> dict[str, str]:

@@ -11,18 +11,17 @@ import streamlit as st
 
 from engine.configs import ImportConfig
 from engine.datasets.previewing import Preview, preview
+from engine.datasets.reading.header import Header, header_of
 from engine.datasets.reading.questions import Question
 from engine.store.csv_cells import table_text
+from engine.store.errors import ErsatzError
 from pages.components.format import plain
 from pages.components.home import home
-from pages.components.images import picture_url
 from pages.components.people import Role, require
 from pages.datasets.audit_texts import split_word, what_to_do
 
 EXAMPLES = 6
 """Images of each class shown."""
-CLASSES = 8
-"""Classes shown with images; more are counted only."""
 WITHOUT_EFFECT = (
     *("name", "freeze", "remedies", "train_share", "valid_share", "split_counts", "train_per_class"),
     "skip_unreadable",
@@ -40,13 +39,33 @@ def matched_by(config: ImportConfig) -> dict[str, Any]:
 def look_at(config: ImportConfig) -> Preview:
     """What would be imported; an `ErsatzError` when the layout is not understood, a `Question` when it is unclear."""
     require(Role.EDITOR)  # it reads any path of this machine
-    path = Path(config.source)
-    changed = path.stat().st_mtime if config.source and path.exists() else 0.0
-    values = {name: value for name, value in config.plain().items() if name not in WITHOUT_EFFECT}
-    seen = _looked(values, changed)
+    seen = _looked(*_looked_up(config))
     if isinstance(seen, Question):
         raise seen
     return seen
+
+
+def header_seen(config: ImportConfig) -> Header | None:
+    """The columns of the source's CSV; None where it has none, or cannot be opened."""
+    require(Role.EDITOR)
+    values, changed = _looked_up(config)
+    return _header({name: value for name, value in values.items() if name not in FORM}, changed)
+
+
+def _looked_up(config: ImportConfig) -> tuple[dict[str, Any], float]:
+    """The settings that change what is seen, and when the source was changed last."""
+    path = Path(config.source)
+    changed = path.stat().st_mtime if config.source and path.exists() else 0.0
+    return {name: value for name, value in config.plain().items() if name not in WITHOUT_EFFECT}, changed
+
+
+@st.cache_data(max_entries=8, ttl=600, show_spinner="Looking at the files…")
+def _header(values: dict[str, Any], changed: float) -> Header | None:
+    require(Role.EDITOR)
+    try:
+        return header_of(ImportConfig.build({**values, "name": "preview"}))
+    except ErsatzError:  # the preview says it
+        return None
 
 
 @st.cache_data(max_entries=8, ttl=600, show_spinner="Looking at the files…")
@@ -74,7 +93,7 @@ def show_preview(config: ImportConfig, seen: Preview, leave_out: Callable[[], No
             "Patients",
             f"{seen.groups:,}" if seen.groups else "not named",
             help="Patients, or other groups whose images must stay together. Without their names, each image counts as "
-            "its own, and near copies are kept together. If a CSV has a column for them, name it as “Patient column”.",
+            "its own, and near copies are kept together. If a CSV has a column for them, choose it as patient column.",
             border=True,
         )
         if seen.positive:
@@ -88,8 +107,7 @@ def show_preview(config: ImportConfig, seen: Preview, leave_out: Callable[[], No
         problems(seen.problems, config.skip_unreadable, leave_out)
     if all(name.isdigit() for name in seen.counts):
         st.info(
-            f"The classes are called {', '.join(seen.counts)}. Look at the pictures below and give them names under "
-            f"“Rename classes”, such as {next(iter(seen.counts))}=healthy.",
+            f"The classes are called {', '.join(seen.counts)}: give them names beside their pictures.",
             icon=":material/label:",
         )
     st.caption(
@@ -97,23 +115,16 @@ def show_preview(config: ImportConfig, seen: Preview, leave_out: Callable[[], No
     )
 
 
-def show_details(config: ImportConfig, seen: Preview) -> None:
-    """Some images of each class in their stored form, counts, sizes and what is kept for subgroups."""
-    st.markdown(f"**As they would be stored**: {config.size}×{config.size} pixels")
-    for name, images in list(seen.examples.items())[:CLASSES]:
-        with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-            st.markdown(plain(name), width=120)
-            for number, image in enumerate(images, start=1):
-                st.image(picture_url(image, 84), width=84, alt=f"Example {number} of class {name}")
-    if len(seen.examples) > CLASSES:
-        st.caption(f"… and {len(seen.examples) - CLASSES} more classes.")
-    left, right = st.columns(2)
-    with left:
-        st.markdown("**Classes and splits**")
-        st.dataframe(counts_table(seen), alt="Images of each class in each split of the source")
-    with right:
-        st.markdown("**Originals**")
-        st.dataframe(kinds_table(seen), hide_index=True, alt="Sizes, colour modes and bit depths of the originals")
+def show_details(seen: Preview) -> None:
+    """Counts, sizes and forms of the originals, and what is kept for subgroups."""
+    with st.expander("Counts, sizes and forms of the originals", icon=":material/table:"):
+        left, right = st.columns(2)
+        with left:
+            st.markdown("**Classes and splits**")
+            st.dataframe(counts_table(seen), alt="Images of each class in each split of the source")
+        with right:
+            st.markdown("**Originals**")
+            st.dataframe(kinds_table(seen), hide_index=True, alt="Sizes, forms and bit depths of the originals")
     for name, values in seen.metadata.items():
         told = ", ".join(f"{plain(value) or 'unknown'} ({count})" for value, count in list(values.items())[:8])
         st.caption(f"Kept for subgroups: **{plain(name)}**: {told}{', …' if len(values) > 8 else ''}")
@@ -130,10 +141,11 @@ def counts_table(seen: Preview) -> pd.DataFrame:
 def kinds_table(seen: Preview) -> pd.DataFrame:
     """What the originals are like: the five most frequent sizes, modes and bit depths."""
     kinds = []
-    words = {"L": "grey", "RGB": "colour", "RGBA": "colour with transparency", "LA": "grey with transparency"}
+    # three channels are no colour yet: they may be equal
+    words = {"L": "grey", "RGB": "three channels", "RGBA": "three channels and alpha", "LA": "grey with alpha"}
     words |= {"P": "palette", "1": "black and white", "I;16": "grey", "I": "grey", "F": "grey, decimal numbers"}
     words |= {"MONOCHROME2": "grey (MONOCHROME2)", "MONOCHROME1": "grey, inverted (MONOCHROME1)"}
-    for what, found in (("size", seen.sizes), ("colour", seen.modes), ("bits", seen.bits)):
+    for what, found in (("size", seen.sizes), ("form", seen.modes), ("bits", seen.bits)):
         if what == "size" and len(found) > 5:
             kinds.append((what, sizes_between(seen.sizes), sum(found.values())))
             continue

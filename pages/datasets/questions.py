@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -21,12 +21,13 @@ class Answers:
     """The answers to the questions about the source of a form, each added to those before it.
 
     They are in the form's inputs too, where they can be changed; `shown` is the key of the session's state for the
-    settings that were previewed last.
+    settings that were previewed last, `listed` the fields whose inputs hold a list, and `kind` tells these answers from
+    others that are given elsewhere on the page.
     """
 
-    def __init__(self, form: str, shown: str):
-        self.form, self.shown = form, shown
-        self.key = f"answers-{form}"
+    def __init__(self, form: str, shown: str, kind: str = "answers", listed: Collection[str] = ()):
+        self.form, self.shown, self.listed = form, shown, listed
+        self.key = f"{kind}-{form}"
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -53,6 +54,8 @@ class Answers:
 
     def _enter(self, settings: Mapping[str, Any]) -> None:
         set_inputs(ImportConfig, self.form, settings)
+        for name in {*self.listed} & {*settings}:
+            st.session_state[f"{self.form}-{name}"] = list(settings[name])
         if self.shown in st.session_state:
             st.session_state[self.shown] = {**st.session_state[self.shown], **settings}
 

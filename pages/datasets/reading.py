@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -17,7 +18,14 @@ from engine.datasets.manifest import is_usable
 from engine.datasets.remedy_preview import Effect, effect_of
 from engine.datasets.seal import sealed_images
 from engine.datasets.split_units import units_of
+from engine.datasets.tags import FILE as TAGS
+from engine.datasets.tags import tags_of
+from engine.quality.stored_map import read_map
 from engine.store import ledger
+from engine.store.errors import ErsatzError
+from engine.store.home import Home
+from engine.store.runs import Run, State, list_runs
+from pages.components.run_summary import config_of
 
 
 @dataclass(frozen=True)
@@ -76,6 +84,49 @@ def sealed_of(dataset: Dataset) -> frozenset[str]:
 @st.cache_data(max_entries=16, show_spinner=False)
 def _sealed(_dataset: Dataset, written: Written, ledger_written: tuple[int, int]) -> frozenset[str]:
     return frozenset(sealed_images(_dataset.home, _dataset))
+
+
+def tags_now(dataset: Dataset) -> dict[str, tuple[str, ...]]:
+    """The tags of each image that has any, by the hash of its pixels."""
+    path = dataset.path / TAGS
+    facts = path.stat() if path.is_file() else None
+    return _tags(dataset, (str(path), facts.st_mtime_ns, facts.st_size) if facts else (str(path), 0, 0))
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _tags(_dataset: Dataset, written: tuple[str, int, int]) -> dict[str, tuple[str, ...]]:
+    return tags_of(_dataset)
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """The newest finished map of a data set."""
+
+    run: Run
+    places: pd.DataFrame
+    """`path, class, sha256, x, y`."""
+    directions: np.ndarray
+    """Features on their main directions, row by row as `places`."""
+
+
+def map_of(dataset: Dataset) -> Mapped | None:
+    """The map that was drawn last; None where none was finished, or the last one cannot be read."""
+    finished = [run for run in maps_of(dataset) if run.state() is State.FINISHED]
+    return _mapped(finished[0].path) if finished else None
+
+
+def maps_of(dataset: Dataset) -> list[Run]:
+    """All maps of a data set, the newest first."""
+    return [run for run in list_runs(dataset.home, "feature-map") if config_of(run)["dataset"] == dataset.name]
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _mapped(path: Path) -> Mapped | None:
+    run = Run(Home(path.parent.parent), path.name)
+    try:
+        return Mapped(run, *read_map(run))
+    except ErsatzError:  # damaged; a new one can be drawn
+        return None
 
 
 def state_of(dataset: Dataset) -> tuple[str, str, Any]:

@@ -20,7 +20,7 @@ from pages.components.people import Role, guarded, require
 from pages.components.views import way_to
 from pages.components.widget_keys import widget_key
 from pages.datasets.audit_texts import SEVERITIES, split_word
-from pages.datasets.findings import edited
+from pages.datasets.editing import edited
 from pages.datasets.reading import manifest_of, units, written
 from pages.datasets.views import IMPORT
 

@@ -6,6 +6,7 @@ PARTS = {
     "facts": "Facts",
     "findings": "Findings",
     "images": "Images",
+    "map": "Map",
     "split": "Split",
     "folds": "Cross-validation",
 }

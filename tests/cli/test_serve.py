@@ -8,15 +8,19 @@ import socket
 import subprocess
 import sys
 import time
+import tomllib
 import urllib.request
+from collections.abc import Sequence
 from contextlib import closing
+from typing import Any
 
 import pytest
 
 from engine.cli import doctor
 from engine.cli.serve import port_is_free, serve
+from engine.store import disk
 from engine.store.errors import ErsatzError
-from engine.store.home import REPOSITORY, Home
+from engine.store.home import REPOSITORY, Home, dashboard_folder
 
 PATIENCE_SECONDS = 60
 
@@ -28,9 +32,7 @@ PATIENCE_SECONDS = 60
     ids=["interrupted", "ended", "Ctrl-C in a terminal"],
 )
 def test_server_answers_and_ends_with_its_command(home: Home, ending: signal.Signals, reaches: str) -> None:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "engine", "app", "--port", str(port), "--host", "*.clinic.example"]
     with subprocess.Popen(
         command, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True, start_new_session=True
@@ -52,6 +54,29 @@ def test_server_answers_and_ends_with_its_command(home: Home, ending: signal.Sig
     while not port_is_free(port):
         assert time.monotonic() < deadline, "the server stayed behind"
         time.sleep(0.1)
+
+
+def test_no_file_is_watched(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streamlit would watch every module of every package, whoever starts it."""
+    commands: list[Sequence[str]] = []
+
+    def spawn(command: Sequence[str], **_: Any) -> subprocess.Popen[bytes]:
+        commands.append(command)
+        return subprocess.Popen([sys.executable, "-c", ""])
+
+    monkeypatch.setattr(disk, "spawn", spawn)
+    ending = signal.getsignal(signal.SIGTERM)
+    serve(home, free_port(), open_browser=False)
+    signal.signal(signal.SIGTERM, ending)
+    assert "--server.fileWatcherType=none" in commands[0]
+    own = tomllib.loads((dashboard_folder() / ".streamlit" / "config.toml").read_text())
+    assert own["server"]["fileWatcherType"] == "none", "for `streamlit run app.py`"
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def test_secrets_that_cannot_be_read_keep_the_dashboard_from_starting(home: Home) -> None:

@@ -157,6 +157,7 @@ def test_a_tint_is_told_from_colour():
     grey = np.random.default_rng(0).integers(20, 220, (64, 64, 1))
     tinted = (grey * np.array([0.7, 0.9, 1.1])).astype(np.uint8)
     assert colour_of(tinted) == "tint"
+    assert colour_of((grey * np.array([1.0, 0.3, 0.3])).astype(np.uint8)) == "full", "one strong colour is no tint"
     assert colour_of(np.where(grey % 3 == 0, tinted[..., ::-1], tinted)) == "full"
     assert colour_of(np.random.default_rng(1).integers(0, 256, (512, 512, 3), dtype=np.uint8)) == "full"
 

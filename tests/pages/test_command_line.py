@@ -14,6 +14,7 @@ from engine.cli import main as cli
 from engine.configs import (
     Config,
     DryRunConfig,
+    FeatureMapConfig,
     ImportConfig,
     NetworkConfig,
     PipelineConfig,
@@ -119,6 +120,7 @@ def test_quality_and_ranking(home: Home, monkeypatch: pytest.MonkeyPatch) -> Non
     for config in (
         QualityConfig(name="my check", dataset="d", pool=pool.id, extractor="pixels", exclude="copies", k=3),
         RankingConfig(run=training.id, images=100, extractor="dinov2"),
+        FeatureMapConfig(dataset="d", images=100, extractor="pixels"),
     ):
         assert read_back(command_line(config), monkeypatch) == [config]
 

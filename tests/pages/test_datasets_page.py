@@ -119,10 +119,11 @@ def test_a_path_is_previewed_then_imported(
     start = order.index("Start import")
     assert order.index("2 · What was found") < start < order.index("**Classes and splits**"), "in sight, and honest"
     assert f"dataset import {folder} --name scans --size 32 --no-freeze" in app.code[0].value
-    next(field for field in app.text_input if field.label == "Only these classes").set_value("bleed")
+    next(field for field in app.multiselect if field.label == "Only these classes").set_value(["bleed"])
     press(app, "Start import")
     assert "at least two" in texts(app)
-    next(field for field in app.text_input if field.label == "Only these classes").set_value("")
+    assert "Not started: what stands in the way is said above." in texts(app)
+    next(field for field in app.multiselect if field.label == "Only these classes").set_value([])
     press(app, "Preview")
     next(field for field in app.text_input if field.label == "Name").set_value("heads")
     press(app, "Start import")

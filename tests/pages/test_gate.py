@@ -202,6 +202,16 @@ def test_whoever_has_a_role_uploads_and_whoever_has_none_does_not(team: Dashboar
         assert is_open(hers)
 
 
+@pytest.mark.skipif(not Path("/proc/self/fdinfo").is_dir(), reason="only Linux lists what a process watches")
+def test_a_session_makes_the_server_watch_no_files(team: Dashboard) -> None:
+    """Started as `streamlit run app.py`, without a word about it."""
+    assert team.process is not None
+    with socket_of(team) as session:
+        run_script(session)
+        seen = [path.read_text() for path in Path(f"/proc/{team.process.pid}/fdinfo").iterdir()]
+    assert not [line for facts in seen for line in facts.splitlines() if line.startswith("inotify ")]
+
+
 def test_broken_secrets_shut_everybody_out(team: Dashboard, home: Home, tmp_path: Path) -> None:
     """Streamlit takes them for none, and whoever comes would then be the machine's user."""
     (tmp_path / "secrets.toml").write_text("[auth\n")

@@ -53,7 +53,7 @@ def open_source(config: ImportConfig, cache: Path, report: Report = silent) -> I
     if config.layout == "npz" or (config.layout == "auto" and suffix == ".npz"):
         yield read_npz(path, config)
         return
-    tree, config = _tree(path, config)
+    tree, config = open_tree(path, config)
     try:
         reading = _read_tree(tree, config)
         yield replace(reading, notes=[*tree.notes, *reading.notes])
@@ -82,7 +82,7 @@ def open_pictures(config: ImportConfig, label: str) -> Iterator[Reading]:
     path = named_path(config.source)
     if not is_there(path):
         raise ErsatzError(f"There is no {path}; a folder or a ZIP with images is expected. Correct the path.")
-    tree, config = _tree(path, config)
+    tree, config = open_tree(path, config)
     try:
         reading = read_pictures(tree, config, label)
         yield replace(reading, notes=[*tree.notes, *reading.notes])
@@ -90,7 +90,7 @@ def open_pictures(config: ImportConfig, label: str) -> Iterator[Reading]:
         tree.close()
 
 
-def _tree(path: Path, config: ImportConfig) -> tuple[SourceTree, ImportConfig]:
+def open_tree(path: Path, config: ImportConfig) -> tuple[SourceTree, ImportConfig]:
     """The files of a folder or ZIP; a CSV as source stands for its folder."""
     if path.is_dir():
         return FolderTree(path), config
