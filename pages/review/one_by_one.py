@@ -39,7 +39,7 @@ def one_by_one(now: Judging, paths: list[str], of: object) -> None:
         with st.container(width=PANEL, gap="small"):
             st.progress(decided / len(paths), f"Picture {at + 1} of {len(paths)} · you decided on {decided}")
             with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-                st.markdown(f"**{plain(facts['class'])}** {facts['seed']}", width="content")
+                st.markdown(f"**{plain(facts['class'])}** · seed {facts['seed']}", width="content")
                 flag_badge(near)
                 decision_badge(mine)
             if facts["excluded"]:
@@ -85,11 +85,10 @@ def _buttons(now: Judging, paths: list[str], at: int, mine: pd.Series | None) ->
             **common,
         )
         st.button("Reject (R)", icon=":material/block:", key=reject, args=(_decide, now, paths, at, REJECT), **common)
-    press_with_r(reject)
     last = _last(paths, mine, at)
     with st.container(horizontal=True, gap="small"):
         st.button(
-            "Undo",
+            "Undo my last decision",
             icon=":material/undo:",
             shortcut="U",
             key=widget_key("undo", now.pool.run.id, now.who, last),
@@ -98,6 +97,7 @@ def _buttons(now: Judging, paths: list[str], at: int, mine: pd.Series | None) ->
             args=(_undo, now, paths, last),
             **guarded(Role.REVIEWER, disabled=last is None, help="Takes back what you decided last."),
         )
+    with st.container(horizontal=True, gap="small"):
         for label, icon, shortcut, there in (
             ("Previous", ":material/chevron_left:", "Left", at - 1),
             ("Next", ":material/chevron_right:", "Right", at + 1),
@@ -107,10 +107,12 @@ def _buttons(now: Judging, paths: list[str], at: int, mine: pd.Series | None) ->
                 icon=icon,
                 shortcut=shortcut,
                 key=f"{label.lower()}-picture",
+                width="stretch",
                 disabled=not 0 <= there < len(paths),
                 on_click=_go,
                 args=(there,),
             )
+    press_with_r(reject)
 
 
 def _others(now: Judging, path: str, mine: pd.Series | None) -> None:

@@ -36,10 +36,10 @@ KAPPA = (
 
 ROC_METHOD = (
     "Each answer with its certainty is a rating from “certainly real” to “certainly synthetic”; a point of a curve is "
-    "a rating from which on images are called synthetic. The area is the share of pairs of a synthetic and a real image "
-    "in which the synthetic one has the higher rating. Intervals: DeLong et al. (1988), whole patients together, never "
-    "narrower than Newcombe's (2006) with the variance of Hanley and McNeil (1982); all together: for other readers "
-    "and other images of this kind."
+    "a rating from which on images are called synthetic. The area is the share of pairs of a synthetic and a real "
+    "image in which the synthetic one has the higher rating. Intervals: DeLong et al. (1988), whole patients "
+    "together, never narrower than Newcombe's (2006) with the variance of Hanley and McNeil (1982); all together: "
+    "for other readers and other images of this kind."
 )
 
 
