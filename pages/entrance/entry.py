@@ -28,7 +28,7 @@ if not allowed:
     st.stop()
 go_where_wanted(page, listed)
 keep(page.url_path)
-banner()
+banner(page.url_path)
 try:
     draw(page.run)
 finally:  # a page may stop early

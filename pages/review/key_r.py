@@ -19,9 +19,10 @@ export default function ({ data }) {
     if (event.key.toLowerCase() !== "r" || event.ctrlKey || event.altKey || event.metaKey || event.repeat) return;
     if (writes(event.target) || document.querySelector('[role="dialog"]')) return;
     const button = document.querySelector(`.st-key-${CSS.escape(data.button)} button`);
+    if (!button) return;  // that of a picture before: the listener of this one comes after it
     event.preventDefault();
     event.stopImmediatePropagation();
-    if (button && !button.disabled) button.click();
+    if (!button.disabled) button.click();
   };
   window.addEventListener("keydown", pressed, true);
   return () => window.removeEventListener("keydown", pressed, true);
