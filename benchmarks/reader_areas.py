@@ -2,8 +2,9 @@
 
 A picture looks synthetic to a reader by a normal law: what it shows to all, half of the variance, and the reader's own
 noise, the other half; a reader's skill, the distance between the two kinds, varies from reader to reader. It is rated
-from -5 to 5 by steps of 0.6. Of one reader the interval is to hold that reader's area for all such images, of five their
-mean for all such readers too. Beside it, of one reader: how often DeLong's interval alone would have held it. Printed:
+from -5 to 5 by steps of 0.6. Of one reader the interval is to hold that reader's area for all such images, of five
+their mean for all such readers too. Beside it, of one reader: how often DeLong's interval alone would have held it.
+Printed:
 
     python -m benchmarks.reader_areas
 """

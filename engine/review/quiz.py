@@ -176,13 +176,16 @@ def answer(
 
 
 def checked_sure(quiz: Quiz, given: Answer, sure: int) -> int:
-    """How sure somebody is of an answer, 1 to 5; an `ErsatzError` when that is missing where the quiz asks for it."""
+    """How sure somebody is of an answer, 1 to 5, or 0 where that was not said; an `ErsatzError` for anything else.
+
+    Answers without it count in every share and in no area under a curve.
+    """
     if not quiz.rated or given == NONE:
         return UNASKED
-    if not LEAST_SURE <= sure <= MOST_SURE:
+    if sure != UNASKED and not LEAST_SURE <= sure <= MOST_SURE:
         raise ErsatzError(
             f"The answer came with {sure} as how sure the reviewer is; {LEAST_SURE} (a guess) to {MOST_SURE} (certain) "
-            "is expected in this quiz. Choose one of them."
+            "is expected. Choose one of them."
         )
     return sure
 

@@ -9,9 +9,12 @@ from scipy.stats import norm, t
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from engine.review.agreement import judged
-from engine.review.quiz import Item, Quiz
+from engine.review.quiz import Item, Quiz, answer
+from engine.review.quiz import answers as kept
 from engine.review.reader_roc import area, curve, newcombe, ratings, reader_roc
 from engine.review.study import studied
+from engine.store.errors import ErsatzError
+from engine.store.home import Home
 
 
 def quiz(images: int = 40, rated: bool = True) -> Quiz:
@@ -117,3 +120,13 @@ def test_a_reader_whose_time_was_always_over_on_one_source_has_no_area() -> None
     )
     assert found is not None and found.pooled is None
     assert found.areas["auc"].isna().all() and found.curves.empty
+
+
+def test_how_sure_is_one_of_five(home: Home) -> None:
+    of = quiz()
+    for wrong in (-1, 6):
+        with pytest.raises(ErsatzError, match=r"1 .a guess. to 5 .certain."):
+            answer(home, of, "Ada", 0, "real", 1.0, wrong)
+    answer(home, of, "Ada", 0, "real", 1.0, 5)
+    answer(home, of, "Ada", 1, "", 1.0, 5)
+    assert kept(home, of)["sure"].tolist() == [5, 0], "no answer, and no certainty of it"
