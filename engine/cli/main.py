@@ -400,6 +400,8 @@ def sweep(
             notices.print(f"{sentence_on(found)} {how}", soft_wrap=True, markup=False)
         notices.print(foretold(foreseen(home, tested, config), config.seeds, config.level), soft_wrap=True)
         notices.print(before_start(standing_of_plan(home, config)), soft_wrap=True, markup=False)
+        for sentence in sweeps.told_of_pools(home, config):
+            notices.print(sentence, style="yellow", soft_wrap=True, markup=False)
     _finish([run], detach, as_json)
 
 

@@ -159,6 +159,12 @@ def _submit(config: Config, detach: bool, as_json: bool) -> None:
     console.print(f"{run.id}: {images}, for the data set {pool.info.dataset}.{what}", soft_wrap=True, markup=False)
     for sentence in found:
         console.print(f"- {sentence}", soft_wrap=True, markup=False, highlight=False)
+    console.print(
+        f"- Not checked yet: `python -m engine quality {run.id}` says whether these images look real, are varied, and "
+        "copy none.",
+        soft_wrap=True,
+        markup=False,
+    )
     if pool.info.unknown_training:
         console.print(
             "- Whether the generator saw test images is not known; verdicts on this pool say so.", soft_wrap=True

@@ -16,11 +16,14 @@ from engine.jobs import submit as jobs
 from engine.quality.quality_scores import SCORES_FILE, PoolScore, QualityScores
 from engine.quality.results import RankingResult
 from engine.quality.snapshot_ranking import RANKING_FILE, Ranking, difference_of, remark, sentence_of
+from engine.report.pool_verdict import LEGEND, lines, pool_verdict
 from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.parquet import read_parquet
 from engine.store.runs import Run
+
+COLOURS = {"RED": "bold red", "ORANGE": "yellow", "GREEN": "green", "GREY": "dim"}
 
 PoolId = Annotated[str, typer.Argument(metavar="POOL", help="The run id of a pool.")]
 Images = Annotated[
@@ -48,9 +51,18 @@ def quality(
     follow_to_end([run], [f"quality {values['name']}"])
     found = QualityScores.read(run.path / SCORES_FILE)
     if as_json:
-        show({"run": run.id, "path": str(run.path), **found.plain()}, True, "")
+        said = pool_verdict(found, Pool.open(_pool_run(pool)).info.control)
+        answers = [{**vars(each), "answer": each.words} for each in said.answers]
+        values = {"verdict": said.level, "control": said.control, "answers": answers}
+        show({"run": run.id, "path": str(run.path), **values, **found.plain()}, True, "")
         return
+    control = Pool.open(_pool_run(pool)).info.control
     console.print(f"{run.id}, features of {found.extractor.name}:", soft_wrap=True)
+    if control:
+        console.print(f"This pool is a control: {control}, no synthetic images.", soft_wrap=True, markup=False)
+    for line in lines(pool_verdict(found, control)):
+        console.print(line, style=COLOURS[line.partition(":")[0]], soft_wrap=True, markup=False, highlight=False)
+    console.print(LEGEND, style="dim", soft_wrap=True, markup=False, highlight=False)
     for sentence in found.sentences:
         console.print(f"* {sentence}", soft_wrap=True, markup=False, highlight=False)
     rows = [

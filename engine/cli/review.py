@@ -32,11 +32,14 @@ def begin(
     images: Annotated[int, typer.Option(help="Images of the quiz, half of them real; an even number.")] = 40,
     seed: Annotated[int, typer.Option(help="The same seed draws the same images.")] = 0,
     seconds: Annotated[int, typer.Option(min=0, help="Time for an image; 0: no limit.")] = 0,
+    rated: Annotated[
+        bool, typer.Option("--rated/--not-rated", help="Ask how sure reviewers are of each answer, from 1 to 5.")
+    ] = True,
     author: Author = "",
     as_json: Json = False,
 ) -> None:
     """Draw the images of a quiz, for every reviewer to play on the Review page."""
-    drawn = quiz.begin_quiz(_pool(pool), images, seed, seconds, author or machine_user())
+    drawn = quiz.begin_quiz(_pool(pool), images, seed, seconds, author or machine_user(), rated)
     values = {"quiz": drawn.id, "pool": pool, "images": images, "page": f"/review?view=Real+or+fake&quiz={drawn.id}"}
     show(values, as_json, f"{drawn.id} is ready: {images} images. Play it at {values['page']} of the dashboard.")
 
@@ -63,6 +66,7 @@ def list_(as_json: Json = False) -> None:
 @app.command()
 def results(quiz_id: Annotated[str, typer.Argument(metavar="QUIZ")], as_json: Json = False) -> None:
     """How well reviewers told synthetic from real images, and how far they agree."""
+    from engine.report.review_figures import readable_areas
     from engine.review.agreement import mistaken
     from engine.review.study import kappa_told, kappa_words, study
 
@@ -75,6 +79,9 @@ def results(quiz_id: Annotated[str, typer.Argument(metavar="QUIZ")], as_json: Js
         values["fleiss_kappa"] = None if pd.isna(found.kappa) else found.kappa
         interval = None if pd.isna(found.kappa) else [found.fleiss.low, found.fleiss.high]
         values["fleiss_kappa_interval"] = interval
+        if found.roc is not None:
+            values["auc"] = _records(found.roc.areas)
+            values["auc_pooled"] = None if found.roc.pooled is None else asdict(found.roc.pooled)
         values |= {"fooling": _records(mistaken(found.table, quiz.SYNTHETIC))}
         values |= {"doubted": _records(mistaken(found.table, quiz.REAL))}
         show(values, True, "")
@@ -90,6 +97,9 @@ def results(quiz_id: Annotated[str, typer.Argument(metavar="QUIZ")], as_json: Js
     if not pd.isna(found.agreement.mean):
         told = f"{kappa_told(found.agreement)}, {kappa_words(found.agreement.mean)}"
         show(None, False, f"Agreement of the reviewers (kappa, 95 % interval for other images): {told}.")
+    if found.roc is not None:
+        cells = readable_areas(found.roc)
+        show(None, False, table(found.area_sentence, list(cells.columns), cells.to_numpy().tolist()))
 
 
 @app.command()

@@ -14,10 +14,14 @@ from engine.datasets.folds import parent_of_folds
 from engine.jobs.kinds import parse_config
 from engine.jobs.prepare import prepare_plan
 from engine.publications.presets import PRESETS, preset
+from engine.report.pool_verdict import FAR, WORDS, WORSE, verdict_of_pool
+from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.roles import machine_user
+from engine.store.runs import Run
 from engine.sweep.plans import NO_PART, Plan, frozen, open_plan, plans, register
+from engine.sweep.splits import named_splits
 from engine.sweep.standing import day, read_by
 
 plan_app = typer.Typer(no_args_is_help=True, help="Register sweeps before they read the test images, and list them.")
@@ -55,6 +59,21 @@ def sweep_config(
         folds = tuple(Fold(dataset=dataset, pool=pool) for dataset, pool in zip(datasets, pools, strict=True))
         images = {"dataset": parent_of_folds(home, datasets), "folds": folds}
     return SweepConfig.build({**base, **settings, "name": name or images["dataset"], **images})
+
+
+def told_of_pools(home: Home, config: SweepConfig) -> list[str]:
+    """What the newest checks have against the pools of a sweep, which were not checked, and which are controls."""
+    said = []
+    for split in named_splits(config):
+        control = Pool.open(Run(home, split.pool)).info.control
+        verdict = verdict_of_pool(home, split.pool, control)
+        if verdict is None:
+            what = f"is a control ({control}) and " if control else ""
+            how = f"`python -m engine quality {split.pool}` checks it."
+            said.append(f"The pool {split.pool} {what}was not checked: how its images look nobody has measured. {how}")
+        elif verdict.level in (WORSE, FAR) or control:
+            said.append(f"The check of the pool {split.pool} is {WORDS[verdict.level]}. {verdict.sentence}")
+    return said
 
 
 def sweep_settings(preset_name: str, published: bool) -> dict[str, Any]:

@@ -95,6 +95,8 @@ class Copies:
     """How many images have each flag: copy, near-copy, repeat."""
     sentences: list[str]
     """The findings in plain words, the worst first."""
+    against: int = 0
+    """How many of them, the first ones, speak against the pool."""
 
 
 def find_copies(
@@ -126,8 +128,8 @@ def find_copies(
     measures = memorisation_rows(flagged.shares(classes, _column(holdout, "class")), swapped, attacked, units)
     counts = {flag: int((flags == flag).sum()) for flag in FLAGS}
     table = _table(pool, train, synthetic, own, twins, flags)
-    words = in_words(counts, measures, flagged, swapped, attacked, units, limits.copies)
-    return Copies(table, measures, counts, words)
+    against, others = in_words(counts, measures, flagged, swapped, attacked, units, limits.copies)
+    return Copies(table, measures, counts, against + others, len(against))
 
 
 def _flagged(

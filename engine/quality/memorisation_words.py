@@ -78,8 +78,11 @@ def in_words(
     attacked: Attack | None,
     units: Units,
     leaked: int,
-) -> list[str]:
-    """What was found, the worst first; `leaked`: held-out images that are near copies of training images."""
+) -> tuple[list[str], list[str]]:
+    """What speaks against the pool, and what else was found, each the worst first.
+
+    `leaked`: held-out images that are near copies of training images.
+    """
     overall = {row.measure: row for row in measures if row.class_name == ""}
     bad: list[str] = []
     good: list[str] = []
@@ -105,7 +108,7 @@ def in_words(
             f"{leaked} of {len(flagged.held_out)} held-out real images are themselves near copies of training images: "
             "the data set has copies across its splits, or neighbouring slices of one scan. See its audit."
         )
-    return bad + good
+    return bad, good
 
 
 def _copies(counts: dict[str, int], overall: dict[str, MemorisationMeasure], flagged: Flagged) -> tuple[str, bool]:

@@ -22,11 +22,11 @@ from engine.devices import choose_device, describe
 from engine.features.backbones import Backbone
 from engine.features.cache import FeatureCache, Interrupted
 from engine.features.extractors import open_extractor
-from engine.quality.copies import Features, find_copies
-from engine.quality.quality_scores import COPIES_RULE, SCORES_FILE, Counts, Extractor, QualityScores
+from engine.quality.copies import Copies, Features, find_copies
+from engine.quality.quality_scores import COPIES_RULE, SCORES_FILE, Counts, Extractor, PoolScore, QualityScores
 from engine.quality.results import QualityResult
 from engine.quality.scores import Images, pool_scores
-from engine.quality.sentences import in_words, limits
+from engine.quality.sentences import in_words_apart, limits
 from engine.quality.tsne_projection import MOST, tsne_projection
 from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
@@ -150,7 +150,7 @@ def _check(
         scores=tuple(scores),
         memorisation=tuple(copies.measures),
         flags=copies.flags,
-        sentences=(*copies.sentences, *in_words(scores)),
+        sentences=_worst_first(copies, scores),
         limits=(*_of_the_pool(pool), *limits(extractor.name, skipped, int((~first).sum()))),
         excluded=excluded,
         copies_rule=COPIES_RULE,
@@ -177,6 +177,13 @@ def _described(extractor: Backbone) -> Extractor:
         weights_sha256=extractor.weights_sha256,
         input=extractor.preprocessing,
     )
+
+
+def _worst_first(copies: Copies, scores: list[PoolScore]) -> tuple[str, ...]:
+    """What speaks against the pool before what does not: the first sentence stands for the check in lists of runs."""
+    worse, others = in_words_apart(scores)
+    bad, good = copies.sentences[: copies.against], copies.sentences[copies.against :]
+    return (*bad, *worse, *good, *others)
 
 
 def _counts(train: Features, valid: Features, fakes: Features, pool: Pool) -> Counts:

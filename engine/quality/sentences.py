@@ -33,6 +33,12 @@ def told(row: PoolScore) -> Told:
 
 def in_words(scores: Sequence[PoolScore]) -> list[str]:
     """A sentence for each metric, those worse than their floor first: over all classes, with the classes that are."""
+    worse, others = in_words_apart(scores)
+    return worse + others
+
+
+def in_words_apart(scores: Sequence[PoolScore]) -> tuple[list[str], list[str]]:
+    """As `in_words`, those that are worse than their floor apart from the others."""
     said: dict[Told, list[str]] = {"worse": [], "open": [], "alike": []}
     for metric in ORDER:
         rows = [row for row in scores if row.metric == metric and not math.isnan(row.floor)]
@@ -46,7 +52,7 @@ def in_words(scores: Sequence[PoolScore]) -> list[str]:
         classes = [row.class_name for row in worse if row.class_name not in ("", shown.class_name)]
         also = f" Worse than real images for {', '.join(classes)}." if worse and classes else ""
         said[told(shown)].append(WORDS[metric](shown, where, told(shown)) + also)
-    return said["worse"] + said["open"] + said["alike"]
+    return said["worse"], said["open"] + said["alike"]
 
 
 def limits(extractor: str, skipped: Sequence[str], copies: int) -> list[str]:

@@ -15,7 +15,7 @@ from engine.report.quality_figures import (
     figure_ranking,
     figure_scores,
 )
-from engine.report.review_figures import figure_reviewers
+from engine.report.review_figures import figure_reader_roc, figure_reviewers
 from engine.report.sweep_figures import figure_sweep
 from engine.report.training_figures import (
     figure_augmentation,
@@ -50,6 +50,7 @@ __all__ = [
     "figure_overlay",
     "figure_penalties",
     "figure_ranking",
+    "figure_reader_roc",
     "figure_reliability",
     "figure_reviewers",
     "figure_scores",

@@ -573,6 +573,14 @@ def _pool(source: PoolSource) -> dict[str, Any]:
     }
 
 
+def _study(each: dict[str, Any]) -> dict[str, Any]:
+    """The figures and tables of a reader study as HTML; those of ratings only where there are any."""
+    shown = {"figure": _inline(each["figure"]), "table": _table(each["table"])}
+    if each["figure_roc"] is not None:
+        shown |= {"figure_roc": _inline(each["figure_roc"]), "table_roc": _table(each["table_roc"])}
+    return {**each, **shown}
+
+
 def _readers(source: PoolSource, run: Run) -> dict[str, Any]:
     """What reviewers found in one pool."""
     review = source.review
@@ -580,6 +588,6 @@ def _readers(source: PoolSource, run: Run) -> dict[str, Any]:
     studies = [study_content(study, run.home) for study in review.studies]
     return {
         "name": source.name,
-        "studies": [{**each, "figure": _inline(each["figure"]), "table": _table(each["table"])} for each in studies],
+        "studies": [_study(each) for each in studies],
         "decided": decided_sentence(review.decided),
     }

@@ -11,7 +11,7 @@ import pandas as pd
 from PIL import Image
 
 from engine.report.pictures import data_uri
-from engine.report.review_figures import figure_reviewers, readable_scores
+from engine.report.review_figures import figure_reader_roc, figure_reviewers, readable_areas, readable_scores
 from engine.review.agreement import mistaken
 from engine.review.decisions import BY_REVIEW, tally
 from engine.review.quiz import REAL, SYNTHETIC
@@ -34,6 +34,9 @@ def study_content(found: Study, home: Home) -> dict[str, Any]:
         "seed": quiz.seed,
         "figure": figure_reviewers(rows, found.pooled.get("accuracy")),
         "table": readable_scores(rows),
+        "areas": found.area_sentence,
+        "figure_roc": figure_reader_roc(found.roc) if found.roc is not None and len(found.roc.curves) else None,
+        "table_roc": readable_areas(found.roc) if found.roc is not None else None,
         "kappa": f"{kappa_told(found.agreement)}, {kappa_words(found.agreement.mean)}"
         if several and not np.isnan(found.agreement.mean)
         else "",
@@ -96,9 +99,27 @@ def methods_sentence(studies: list[Study]) -> str:
             f"{_count(len(each.reviewers), 'reviewer')} who did not know which images were synthetic judged "
             f"{sources[REAL]} real images (of the training and validation parts) and {sources[SYNTHETIC]} of the pool, "
             f"in each class as many of both, {'each in another' if several else 'in random'} order{limit}; shares have "
-            f"Wilson intervals, for as many images as those of one patient are worth{pooled}."
+            f"Wilson intervals, for as many images as those of one patient are worth{pooled}.{_rated(each)}"
         )
     return " ".join(sentences)
+
+
+def _rated(each: Study) -> str:
+    """How the ratings were taken and analysed; empty where nobody was asked how sure they were."""
+    if not each.quiz.rated:
+        return ""
+    many = len(each.reviewers) > 1
+    mean = (
+        "; the mean over reviewers takes reviewers and images as random (Dorfman, Berbaum and Metz 1992)"
+        if many
+        else ""
+    )
+    return (
+        f" With each answer {'the reviewers' if many else 'the reviewer'} said how sure the answer was, from "
+        "1 (a guess) to 5 (certain); areas under the ROC curve of these ratings are empirical, ties counted half, with "
+        "intervals by DeLong et al. (1988), whole patients together (Obuchowski 1997), and never narrower than the "
+        f"score interval of Newcombe (2006, method 5), which has the variance of Hanley and McNeil (1982){mean}."
+    )
 
 
 def _count(number: int, word: str) -> str:

@@ -1,14 +1,24 @@
-"""The figure and the table of a reader study."""
+"""The figures and the tables of a reader study."""
 
 from __future__ import annotations
 
 import pandas as pd
 import plotly.graph_objects as go
 
-from engine.report.style import BLUE, GREY, LINE, ORANGE, styled
+from engine.report.style import BLUE, GREEN, GREY, LINE, ORANGE, PINK, RED, SKY, styled
 from engine.review.agreement import Pooled
+from engine.review.quiz import MOST_SURE
+from engine.review.reader_roc import ReaderRoc
+from engine.review.study import area_told
+from engine.sweep.statistics import Interval
 
+AREA = "Area under the ROC curve (95 %)"
 SHOWN = {"accuracy": "Right", "sensitivity": "Synthetic images found", "specificity": "Real images found"}
+LOOKS = (
+    *((BLUE, "circle", "solid"), (ORANGE, "diamond", "dash"), (GREEN, "square", "dot")),
+    *((PINK, "triangle-up", "dashdot"), (RED, "x", "longdash"), (SKY, "star", "longdashdot")),
+)
+"""Colour, symbol and dash of each reader's curve in turn, to be told apart in grey too."""
 
 
 def figure_reviewers(scores: pd.DataFrame, pooled: Pooled | None, measure: str = "accuracy") -> go.Figure:
@@ -52,6 +62,68 @@ def figure_reviewers(scores: pd.DataFrame, pooled: Pooled | None, measure: str =
     figure.update_xaxes(range=[0, 103])
     figure.update_yaxes(type="category", linecolor=LINE)
     return figure
+
+
+def figure_reader_roc(found: ReaderRoc) -> go.Figure:
+    """Each reader's ROC curve: synthetic images found against real ones taken for synthetic, at every certainty."""
+    figure = go.Figure()
+    figure.add_trace(
+        go.Scatter(
+            x=[0, 100], y=[0, 100], mode="lines", line={"color": GREY, "dash": "dash", "width": 1}, name="guessing",
+            hoverinfo="skip",
+        )
+    )  # fmt: skip
+    areas = found.areas.set_index("reviewer")["auc"]
+    for place, (reviewer, own) in enumerate(found.curves.groupby("reviewer", sort=True)):
+        color, symbol, dash = LOOKS[place % len(LOOKS)]
+        figure.add_trace(
+            go.Scatter(
+                x=100 * own["wrong"],
+                y=100 * own["found"],
+                mode="lines+markers",
+                line={"color": color, "dash": dash, "width": 2},
+                marker={"color": color, "symbol": symbol, "size": 8},
+                name=f"{reviewer}: {areas[reviewer]:.2f}",
+                customdata=[_called(threshold) for threshold in own["threshold"]],
+                hovertemplate="%{customdata}<br>finds %{y:.0f} % of the synthetic images<br>takes %{x:.0f} % of the "
+                "real ones for synthetic<extra>%{fullData.name}</extra>",
+            )
+        )
+    styled(
+        figure,
+        title="ROC of each reader, and the area below it",
+        x="Real images called synthetic (%)",
+        y="Synthetic images found (%)",
+        keep_zoom="reader-roc",
+        height=420,
+    )
+    figure.update_xaxes(range=[-2, 102])
+    figure.update_yaxes(range=[-2, 104])
+    return figure
+
+
+def _called(threshold: float) -> str:
+    """What is called synthetic at a point of the curve."""
+    if threshold > MOST_SURE:
+        return "nothing called synthetic"
+    word = "synthetic" if threshold > 0 else "real"
+    return f"called synthetic from “{word}, {abs(threshold):.0f} of {MOST_SURE}” on"
+
+
+def readable_areas(found: ReaderRoc) -> pd.DataFrame:
+    """The areas of all readers in words, and of their mean."""
+    rows = [
+        {
+            "Reviewer": row["reviewer"],
+            AREA: area_told(Interval(row["auc"], row["auc_low"], row["auc_high"])),
+            "Images": f"{row['synthetic']} synthetic, {row['real']} real",
+        }
+        for row in found.areas.to_dict("records")
+    ]
+    if found.pooled is not None and found.pooled.reviewers > 1:
+        told = {"Reviewer": "All together", AREA: area_told(found.pooled.interval)}
+        rows.append(told | {"Images": f"{found.pooled.images} that all of them rated"})
+    return pd.DataFrame(rows)
 
 
 def _arms(mean: pd.Series, low: pd.Series, high: pd.Series, color: str) -> dict[str, object]:

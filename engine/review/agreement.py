@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from engine.review.kappa import cohen_kappa, fleiss_kappa, independent, numbered
-from engine.review.quiz import NONE, REAL, SYNTHETIC, Quiz
+from engine.review.quiz import NONE, REAL, SYNTHETIC, UNASKED, Quiz
 from engine.sweep.statistics import Interval, two_way_interval, wilson_interval
 
 Patients = Mapping[int, str]
@@ -33,10 +33,12 @@ class Pooled:
 
 
 def judged(quiz: Quiz, answers: pd.DataFrame) -> pd.DataFrame:
-    """Answers with what was shown: reviewer, item, source, path, class, answer, correct, seconds, time."""
+    """Answers with what was shown: reviewer, item, source, path, class, answer, correct, sure, seconds, time."""
     table = answers.merge(quiz.table(), on="item", how="left")
     table["correct"] = table["answer"] == table["source"]
-    return table[["reviewer", "item", "source", "path", "class", "answer", "correct", "seconds", "time"]]
+    if "sure" not in table:
+        table["sure"] = UNASKED
+    return table[["reviewer", "item", "source", "path", "class", "answer", "correct", "sure", "seconds", "time"]]
 
 
 def by_reviewer(table: pd.DataFrame, patients: Patients = NOBODY) -> pd.DataFrame:
@@ -63,10 +65,10 @@ def _share(given: pd.DataFrame, patients: Patients) -> Interval:
     if given.empty:
         return Interval(np.nan, np.nan, np.nan)
     right = given["correct"].to_numpy(float)
-    return wilson_interval(float(right.mean()), independent(right, _groups(given["item"], patients)))
+    return wilson_interval(float(right.mean()), independent(right, groups_of(given["item"], patients)))
 
 
-def _groups(items: pd.Series | pd.Index, patients: Patients) -> np.ndarray:
+def groups_of(items: pd.Series | pd.Index, patients: Patients) -> np.ndarray:
     """The patient of each item; an item of unknown patient is one of its own."""
     return np.array([f"patient {patients[item]}" if item in patients else f"item {item}" for item in items])
 
@@ -88,7 +90,7 @@ def pooled(table: pd.DataFrame, measure: str = "accuracy", patients: Patients = 
         return None
     values = whole.to_numpy()
     means = values.mean(1)
-    groups = _groups(whole.columns, patients)
+    groups = groups_of(whole.columns, patients)
     number = numbered(groups)
     parts = np.stack([np.bincount(number, weights=row) for row in (values - means[:, None]) / images])
     found = two_way_interval(means, parts)
@@ -109,7 +111,7 @@ def cohen(table: pd.DataFrame, patients: Patients = NOBODY) -> pd.DataFrame:
     rows = []
     for one, other in combinations(wide.columns, 2):
         both = wide[[one, other]].dropna()
-        found = cohen_kappa(both[one], both[other], _groups(both.index, patients))
+        found = cohen_kappa(both[one], both[other], groups_of(both.index, patients))
         rows.append((one, other, len(both), found.mean, found.low, found.high))
     return pd.DataFrame(rows, columns=["one", "other", "images", "kappa", "kappa_low", "kappa_high"])
 
@@ -118,7 +120,7 @@ def fleiss(table: pd.DataFrame, patients: Patients = NOBODY) -> tuple[Interval, 
     """Fleiss' kappa of all reviewers, and the number of images that all of them answered."""
     wide = _wide(table).dropna()
     counts = np.stack([(wide == label).sum(axis=1) for label in (REAL, SYNTHETIC)], axis=1)
-    return fleiss_kappa(counts, _groups(wide.index, patients)), len(wide)
+    return fleiss_kappa(counts, groups_of(wide.index, patients)), len(wide)
 
 
 def _wide(table: pd.DataFrame) -> pd.DataFrame:

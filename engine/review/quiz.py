@@ -18,10 +18,10 @@ from typing import Final, Literal
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import func, select
+from sqlalchemy import func, literal, select
 
 from engine.datasets.dataset import Dataset
-from engine.review.store import ANSWERS, QUIZZES, add, checked_name, read
+from engine.review.store import ANSWERS, QUIZZES, add, checked_name, knows_how_sure, read
 from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
@@ -32,6 +32,12 @@ NONE: Final = ""
 Answer = Literal["real", "synthetic", ""]
 """The empty one: the time was over."""
 SPLITS = ("train", "valid")
+LEAST_SURE, MOST_SURE = 1, 5
+"""The ends of the scale on which reviewers say how sure they are."""
+UNASKED = 0
+"""How sure somebody was who was not asked, or who gave no answer."""
+COLUMNS = ["reviewer", "item", "answer", "seconds", "time", "sure"]
+"""Of the answers to a quiz."""
 LATE_SECONDS = 2.0
 """An answer counts this long after the end of its time: the way from the browser is not the reviewer's fault."""
 
@@ -47,7 +53,10 @@ class Item:
 
 @dataclass(frozen=True)
 class Quiz:
-    """A drawn set; `seconds` is the time for an image, 0 without a limit. Items are known by their place in `items`."""
+    """A drawn set; `seconds` is the time for an image, 0 without a limit. Items are known by their place in `items`.
+
+    With `rated`, a reviewer says with each answer how sure it is, from 1 (a guess) to 5 (certain).
+    """
 
     id: str
     author: str
@@ -58,6 +67,7 @@ class Quiz:
     seed: int
     seconds: int
     items: tuple[Item, ...]
+    rated: bool = False
 
     def order(self, reviewer: str) -> list[int]:
         """The places of the items in the order in which this reviewer sees them."""
@@ -70,7 +80,7 @@ class Quiz:
         return pd.DataFrame(rows, columns=["source", "path", "class"]).rename_axis("item").reset_index()
 
 
-def draw(pool: Pool, images: int, seed: int, seconds: int = 0, author: str = "") -> Quiz:
+def draw(pool: Pool, images: int, seed: int, seconds: int = 0, author: str = "", rated: bool = False) -> Quiz:
     """Draw a quiz without keeping it; an `ErsatzError` when there are too few images for it."""
     home = pool.run.home
     dataset = Dataset.open(home, pool.run.config()["dataset"])
@@ -107,6 +117,7 @@ def draw(pool: Pool, images: int, seed: int, seconds: int = 0, author: str = "")
         seed=seed,
         seconds=seconds,
         items=tuple(items[place] for place in rng.permutation(len(items))),
+        rated=rated,
     )
 
 
@@ -118,9 +129,9 @@ def _some(rows: pd.DataFrame, count: int, rng: np.random.Generator) -> list[str]
     return shuffled["path"].iloc[np.argsort(turn.to_numpy(), kind="stable")[:count]].tolist()
 
 
-def begin_quiz(pool: Pool, images: int, seed: int, seconds: int, author: str) -> Quiz:
+def begin_quiz(pool: Pool, images: int, seed: int, seconds: int, author: str, rated: bool = False) -> Quiz:
     """Draw a quiz and keep it for every reviewer."""
-    quiz = draw(pool, images, seed, seconds, checked_name(author))
+    quiz = draw(pool, images, seed, seconds, checked_name(author), rated)
     content = json.dumps({name: value for name, value in asdict(quiz).items() if name not in ("id", "author")})
     add(pool.run.home, QUIZZES, [{"time": quiz.created, "quiz": quiz.id, "author": quiz.author, "content": content}])
     return quiz
@@ -146,15 +157,37 @@ def _quiz(quiz_id: str, author: str, content: str) -> Quiz:
     return Quiz(id=quiz_id, author=author, items=items, **values)
 
 
-def answer(home: Home, quiz: Quiz, reviewer: str, item: int, given: Answer, seconds: float) -> None:
-    """Keep an answer at once. One that comes after its time is none; the first one on an image stays."""
+def answer(
+    home: Home, quiz: Quiz, reviewer: str, item: int, given: Answer, seconds: float, sure: int = UNASKED
+) -> None:
+    """Keep an answer at once, with how `sure` the reviewer is where the quiz asks for it.
+
+    One that comes after its time is none; the first one on an image stays.
+    """
     if not 0 <= item < len(quiz.items) or given not in (REAL, SYNTHETIC, NONE):
         raise ErsatzError(
             f"The answer {given!r} to image {item} was given; one of the {len(quiz.items)} images of the quiz, real or "
             "synthetic, is expected. Reload the page."
         )
+    given = in_time(quiz, given, seconds)
+    sure = checked_sure(quiz, given, sure)
     row = {"time": time.time(), "quiz": quiz.id, "reviewer": checked_name(reviewer), "item": item}
-    add(home, ANSWERS, [{**row, "answer": in_time(quiz, given, seconds), "seconds": round(seconds, 3)}])
+    add(home, ANSWERS, [{**row, "answer": given, "seconds": round(seconds, 3), "sure": sure}])
+
+
+def checked_sure(quiz: Quiz, given: Answer, sure: int) -> int:
+    """How sure somebody is of an answer, 1 to 5, or 0 where that was not said; an `ErsatzError` for anything else.
+
+    Answers without it count in every share and in no area under a curve.
+    """
+    if not quiz.rated or given == NONE:
+        return UNASKED
+    if sure != UNASKED and not LEAST_SURE <= sure <= MOST_SURE:
+        raise ErsatzError(
+            f"The answer came with {sure} as how sure the reviewer is; {LEAST_SURE} (a guess) to {MOST_SURE} (certain) "
+            "is expected. Choose one of them."
+        )
+    return sure
 
 
 def in_time(quiz: Quiz, given: Answer, seconds: float) -> Answer:
@@ -163,11 +196,12 @@ def in_time(quiz: Quiz, given: Answer, seconds: float) -> Answer:
 
 
 def answers(home: Home, quiz: Quiz) -> pd.DataFrame:
-    """The first answer of each reviewer on each item: reviewer, item, answer, seconds, time; in the order given."""
+    """The first answer of each reviewer on each item: `COLUMNS`, in the order given. `sure` is 0 where nobody asked."""
     first = select(func.min(ANSWERS.c.id)).where(ANSWERS.c.quiz == quiz.id).group_by(ANSWERS.c.reviewer, ANSWERS.c.item)
-    columns = ["reviewer", "item", "answer", "seconds", "time"]
-    statement = select(*(ANSWERS.c[name] for name in columns)).where(ANSWERS.c.id.in_(first)).order_by(ANSWERS.c.id)
-    return pd.DataFrame([tuple(row) for row in read(home, statement)], columns=columns)
+    new = knows_how_sure(home)
+    columns = [ANSWERS.c[name] if new or name != "sure" else literal(UNASKED).label(name) for name in COLUMNS]
+    statement = select(*columns).where(ANSWERS.c.id.in_(first)).order_by(ANSWERS.c.id)
+    return pd.DataFrame([tuple(row) for row in read(home, statement)], columns=COLUMNS)
 
 
 def progress(home: Home, quizzes: Sequence[Quiz]) -> dict[str, dict[str, int]]:

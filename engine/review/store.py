@@ -2,7 +2,7 @@
 
 <home>/team.db
     quizzes     a set of images, drawn once and the same for all reviewers
-    answers     one a press: the first one of a reviewer on an image counts
+    answers     one a press: the first one of a reviewer on an image counts; with how sure the reviewer was, where asked
     decisions   accept, reject, or neither again: the last one of a reviewer on an image counts
     comments    one a version: the last one counts, an empty one says that the author took it back
 
@@ -32,6 +32,7 @@ from sqlalchemy import (
     String,
     Table,
     create_engine,
+    inspect,
 )
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -43,7 +44,9 @@ from engine.store.home import Home
 from engine.store.locks import FileLock
 from engine.store.read_only import read_only, refuse_writing
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""In files of version 1 answers did not say how sure the reviewer was; they are read as they are, and the next answer
+brings them up to date."""
 BUSY_SECONDS = 30.0
 LONGEST_NAME = 60
 LONGEST_REASON = 200
@@ -75,6 +78,7 @@ ANSWERS = _event(
     Column("item", Integer, nullable=False),
     _text("answer"),
     Column("seconds", Float, nullable=False),
+    Column("sure", Integer, nullable=False, server_default="0"),
 )
 DECISIONS = _event(
     "decisions", _text("pool", index=True), _text("path"), _text("reviewer"), _text("decision"), _text("reason")
@@ -124,11 +128,11 @@ def checked_reason(reason: str) -> str:
 
 def _prepare(home: Home) -> None:
     """Make the file before the first event; processes that come at the same moment wait for the first of them."""
-    if _version(home) == SCHEMA_VERSION:
+    if version(home) == SCHEMA_VERSION:
         return
     with disk_errors(database(home)), FileLock(home.locks / "team"):
         disk.make_folder(home.root)
-        if (found := _version(home)) == SCHEMA_VERSION:
+        if (found := version(home)) == SCHEMA_VERSION:
             return
         if found > SCHEMA_VERSION:
             raise ErsatzError(
@@ -140,11 +144,28 @@ def _prepare(home: Home) -> None:
             with engine.connect() as connection:
                 connection.exec_driver_sql("PRAGMA journal_mode=WAL")
             _metadata.create_all(engine)
+            _add_what_is_new(engine)
             with engine.connect() as connection:  # last, since it says that the tables are complete
                 connection.exec_driver_sql(f"PRAGMA user_version={SCHEMA_VERSION}")
 
 
-def _version(home: Home) -> int:
+def _add_what_is_new(engine: Engine) -> None:
+    """The columns that the tables of an earlier version lack; with their defaults, so that no row changes its sense.
+
+    What is there already is left alone: a writer may have died between this and the new number of the version.
+    """
+    there = {column["name"] for column in inspect(engine).get_columns(ANSWERS.name)}
+    if ANSWERS.c.sure.name not in there:
+        with engine.connect() as connection:
+            connection.exec_driver_sql("ALTER TABLE answers ADD COLUMN sure INTEGER NOT NULL DEFAULT 0")
+
+
+def knows_how_sure(home: Home) -> bool:
+    """Whether the file's answers have the column that says how sure the reviewer was."""
+    return version(home) >= 2
+
+
+def version(home: Home) -> int:
     """The version of the file's tables; 0 when there is none, or one that was only begun."""
     if not database(home).is_file():
         return 0

@@ -22,6 +22,7 @@ from engine.review.agreement import (
 )
 from engine.review.kappa import UNDEFINED
 from engine.review.quiz import REAL, Quiz, answers
+from engine.review.reader_roc import ReaderRoc, reader_roc
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.sweep.statistics import Interval
@@ -45,6 +46,8 @@ class Study:
     """See `cohen`."""
     fleiss: Interval
     """Fleiss' kappa of all reviewers; NaN for one."""
+    roc: ReaderRoc | None = None
+    """From how sure they were; None where the quiz did not ask."""
 
     @property
     def kappa(self) -> float:
@@ -77,6 +80,22 @@ class Study:
         return (
             f"{who} told synthetic from real in {100 * mean:.0f} % of {found.images} images "
             f"({100 * low:.0f} to {100 * high:.0f} %; 50 % is guessing): {meaning}."
+        )
+
+    @property
+    def area_sentence(self) -> str:
+        """What the ratings say in words; empty where there are none, or not of the same images."""
+        if self.roc is None or self.roc.pooled is None:
+            return ""
+        found = self.roc.pooled
+        of = (
+            "The ratings give"
+            if found.reviewers == 1
+            else f"On average the ratings of {found.reviewers} reviewers give"
+        )
+        return (
+            f"{of} an area under the ROC curve of {area_told(found.interval)} on {found.images} images; 0.5 is "
+            "guessing, 1 tells every synthetic image from every real one."
         )
 
 
@@ -113,7 +132,13 @@ def studied(quiz: Quiz, given: pd.DataFrame, patients: Patients = NOBODY) -> Stu
         pooled={measure: each for measure, each in found.items() if each is not None},
         pairs=cohen(table, patients),
         fleiss=fleiss(table, patients)[0] if len(reviewers) > 1 else UNDEFINED,
+        roc=reader_roc(table, patients) if quiz.rated else None,
     )
+
+
+def area_told(area: Interval) -> str:
+    """`0.82 (0.71 to 0.90)`; a dash where it is not defined."""
+    return "–" if np.isnan(area.mean) else f"{area.mean:.2f} ({area.low:.2f} to {area.high:.2f})"
 
 
 def kappa_told(kappa: Interval) -> str:

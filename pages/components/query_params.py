@@ -23,6 +23,8 @@ MEMORY_SECONDS = 30.0
 """No message takes longer to arrive; after that the old address is somebody's wish."""
 CHANGES = "address-changes"
 PAGE = "address-page"
+FORMER = ("reviewer",)
+"""What addresses of before held and must not be kept: the name of a person. Nobody is taken for whom a link names."""
 NOTHING, NAMELESS = "nothing", "without"
 """What the URL says of a choice of nothing, and of an option that has no name."""
 
@@ -67,6 +69,8 @@ def put_all(values: Mapping[str, str], without: Collection[str] = ()) -> None:
 
 def keep(page: str) -> None:
     """At the start of a page: put what was written lately in the place of what the browser had not yet heard of."""
+    for name in FORMER:
+        st.query_params.pop(name, None)
     context = get_script_run_ctx()
     if st.session_state.get(PAGE) != page:
         quiet_address.forget()

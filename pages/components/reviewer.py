@@ -1,4 +1,8 @@
-"""Under which name somebody reviews and comments."""
+"""Under which name somebody reviews and comments.
+
+The name is in the session of the tab alone and never in an address: whoever opens a link is nobody yet. Addresses are
+sent to others, kept in histories and written into the logs of servers.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import streamlit as st
 from pages.components.people import login_is_on, person
 
 KEPT = "reviewer"
-"""In the link, so that a tab that was closed comes back to the same person, and in the session for the other pages."""
+"""In the session, for all pages of this tab."""
 
 
 def reviewer() -> str:
@@ -15,11 +19,7 @@ def reviewer() -> str:
 
     Without a login nobody is taken for the machine's user: two people under one name would lose each other's answers.
     """
-    if login_is_on():
-        return person().name
-    if linked := st.query_params.get(KEPT, "").strip():
-        st.session_state[KEPT] = linked
-    return st.session_state.get(KEPT, "")
+    return person().name if login_is_on() else st.session_state.get(KEPT, "")
 
 
 def author() -> str:
@@ -28,14 +28,13 @@ def author() -> str:
 
 
 def name_field(key: str) -> None:
-    """A field for the name where no login gives one; it stays in the link and for the session."""
+    """A field for the name where no login gives one; it stays for the session of this tab."""
     if login_is_on():
         return
     st.session_state[key] = reviewer()
 
     def choose() -> None:
-        st.session_state[KEPT] = st.session_state[key].strip()
-        st.query_params.pop(KEPT, None)
+        st.session_state[KEPT] = " ".join(st.session_state[key].split())
 
     st.text_input(
         "Your name",
@@ -44,7 +43,6 @@ def name_field(key: str) -> None:
         on_change=choose,
         width=240,
         placeholder="So that others know who said it",
-        help="Answers, decisions and comments are kept under it. Use the same name when you come back.",
+        help="Answers, decisions and comments are kept under it. Enter the same name when you come back: it is in no "
+        "link, and a tab that is loaded anew does not know it any more.",
     )
-    if st.session_state.get(KEPT) and KEPT not in st.query_params:
-        st.query_params[KEPT] = st.session_state[KEPT]

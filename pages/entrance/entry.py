@@ -32,7 +32,7 @@ if not allowed:
     st.stop()
 go_where_wanted(page, listed)
 keep(page.url_path)
-banner()
+banner(page.url_path)
 notices()
 try:
     draw(page.run)

@@ -17,6 +17,7 @@ from engine.store.errors import ErsatzError
 from engine.store.read_only import read_only
 from pages.components import people, sign_in_settings
 from pages.components.format import plain, plain_sentence
+from pages.components.invitation import invitation
 
 FORGERY_COOKIE = "_streamlit_xsrf"
 UNREADABLE = (
@@ -124,9 +125,17 @@ def go_where_wanted(page: Page, pages: Sequence[Page]) -> None:
     st.query_params.from_dict({**query, **st.query_params.to_dict()})
 
 
-def banner() -> None:
-    """What a visitor of a public demo must know."""
+def banner(path: str) -> None:
+    """What a visitor of a public demo must know, and an invitation to the view that is open, at `path`."""
     if read_only():
         with st.container(horizontal=True, vertical_alignment="center"):
             st.badge("Read-only demo", icon=":material/visibility:", color="blue")
-            st.caption("Look around and move the sliders: nothing can be changed here.")
+            st.caption("Look around and move the sliders: nothing can be changed here.", width="content")
+            invitation(
+                "Copy invitation",
+                path,
+                st.query_params.to_dict(),
+                "**Show this view to others.** Everybody who opens this address sees it as you do, and can change "
+                "nothing.",
+                key="invite-demo",
+            )

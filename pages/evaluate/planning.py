@@ -15,6 +15,7 @@ from engine.datasets.dataset import Dataset
 from engine.datasets.patients import known_of
 from engine.datasets.positive_class import positive_of, sentence_on
 from engine.features.sources import available
+from engine.report.pool_verdict import FAR
 from engine.report.tables import measure_of
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run, State, list_runs
@@ -29,6 +30,7 @@ from pages.components.run_summary import config_of, state_of
 from pages.components.runs import start
 from pages.components.views import go
 from pages.evaluate.arms import choose_arms, missing_controls
+from pages.evaluate.chosen_pools import show_pools
 from pages.evaluate.expectations import cost, in_numbers, in_plain_words, known_pace, time_needed, too_few
 from pages.evaluate.plans import register, show_plans, told_before_start
 from pages.evaluate.sweep_defaults import (
@@ -88,6 +90,7 @@ def new_sweep(datasets: dict[str, Dataset], pools: list[Run]) -> None:
         return
     dataset = datasets[images["dataset"]]
     phantom_badge(dataset.name)
+    worst = show_pools(images)
     thorough = choose_thoroughness(dataset, earlier)
     with st.expander("Change the settings", icon=":material/tune:", expanded=earlier is not None):
         origin, settings = choose_settings(dataset, earlier)
@@ -116,7 +119,7 @@ def new_sweep(datasets: dict[str, Dataset], pools: list[Run]) -> None:
         st.markdown(in_plain_words(limits, config))
         remarks(config)
         told_before_start(config)
-    submit(dataset, config, list(datasets), key)
+    submit(dataset, config, list(datasets), key, primary=worst != FAR)
     in_numbers(limits, config)
     show_command(command_line(config))
     show_plans()
@@ -294,8 +297,9 @@ def remarks(config: SweepConfig) -> None:
         )
 
 
-def submit(dataset: Dataset, config: SweepConfig, dataset_names: Sequence[str], key: str) -> None:
-    """The name, the start or the registration, and the settings that seldom matter."""
+def submit(dataset: Dataset, config: SweepConfig, dataset_names: Sequence[str], key: str, primary: bool = True) -> None:
+    """The name, the start or the registration, and the settings that seldom matter; the start is the main button
+    unless it is not `primary`."""
     sweeps = [run.id for run in list_runs(home(), "sweep") if config_of(run)["dataset"] == dataset.name]
     own = {dataset.name, *(fold.dataset for fold in config.folds)}
     others = [name for name in dataset_names if name not in own]
@@ -309,6 +313,7 @@ def submit(dataset: Dataset, config: SweepConfig, dataset_names: Sequence[str], 
         choices={"beside": ["", *sweeps], "quality": ["", *checks], "external": ["", *others]},
         labels=LABELS | ({"steps": "Steps (epochs count instead)"} if config.epochs else {}),
         buttons={START: ":material/play_arrow:", REGISTER: ":material/event_available:"},
+        primary=primary,
     )
     if pressed is None:
         return

@@ -39,8 +39,6 @@ def gallery(run: Run) -> None:
         "Classes": str(len(pool.classes)),
         "Size": f"{pool.info.size}×{pool.info.size} {pool.info.mode}",
     }
-    if pool.info.control:
-        st.badge(f"Control: {pool.info.control}, no synthetic images", icon=":material/science:", color="orange")
     for sentence in origin_in_words(pool.info, len(pool.manifest)):
         st.markdown(sentence)
     if pool.info.origin is not None and pool.info.origin.found:

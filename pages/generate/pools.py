@@ -24,6 +24,7 @@ from pages.components.home import home
 from pages.components.images import png
 from pages.components.labels import labels_of
 from pages.components.people import read_only
+from pages.components.pool_standing import show_standing
 from pages.components.run_summary import run_named, state_of
 from pages.components.runs import badge, config_of, run_header, run_link, start
 from pages.generate.gallery import gallery
@@ -153,9 +154,10 @@ def _cost(path: Path, written: int, run: Run) -> tuple[float, float]:
 
 
 def show_pool(run: Run) -> None:
-    """State of a pool run; once finished its pictures, what can be taken away, and what comes next."""
+    """State of a pool run; once finished how it stands, its pictures, what can be taken away, and what comes next."""
     run_header(run)
     if state_of(run) is State.FINISHED:
+        show_standing(run)
         gallery(run)
     show_command(_command(config_of(run)))
 

@@ -1,11 +1,14 @@
-"""What a check found: in sentences first, then its scores beside their floors, its copies and its feature map."""
+"""What a check found: its answers in colour and pictures first, then its sentences, scores, copies and feature map."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import pandas as pd
 import streamlit as st
 
 from engine.quality.quality_scores import COPIES_RULE, FORMER_COPIES_RULE, SCORES_FILE, Flag, QualityScores
+from engine.report.pool_verdict import FAR, LEGEND, pool_verdict
 from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run
@@ -14,6 +17,7 @@ from pages.components.format import plain_sentence
 from pages.components.home import home
 from pages.components.navigation import script
 from pages.components.phantom import phantom_badge
+from pages.components.pool_standing import samples, show_verdict
 from pages.components.pools import open_pool, training_folder
 from pages.components.run_summary import config_of
 from pages.components.tabs import tabs
@@ -21,6 +25,7 @@ from pages.components.views import go
 from pages.quality.copies import copies
 from pages.quality.distances import distances
 from pages.quality.feature_map import feature_map
+from pages.quality.score_status import answer_cards
 from pages.quality.scores import scores
 from pages.quality.views import COMPARE, NEW
 
@@ -30,8 +35,8 @@ SCREENS = (
 )
 CARD = 240
 """Pixels of a number on its card."""
-FIRST = 3
-"""Sentences shown at once below the worst one."""
+FIRST = 4
+"""Sentences shown at once."""
 FLAG_CARDS: tuple[tuple[str, Flag, str], ...] = (
     (
         "Copies",
@@ -63,8 +68,14 @@ def results(run: Run, ended: bool) -> None:
     neighbours = _table(run, "neighbours.parquet")
     pool = pool_of(run)
     phantom_badge(found.dataset)
+    verdict = pool_verdict(found, pool.info.control if pool is not None else "")
+    show_verdict(verdict, reasons=False)
+    answer_cards(verdict)
+    if pool is not None:
+        samples(pool)
+    st.caption(LEGEND)
+    what_next(run, pool, _copies_left(neighbours, pool), verdict.level == FAR)
     in_words(found, pool)
-    what_next(run, pool, _copies_left(neighbours, pool))
     folder = training_folder(run)
     parts = {
         SCORES: lambda: scores(run, found),
@@ -87,9 +98,9 @@ def _show_pairs() -> None:
     st.session_state["part"] = PAIRS
 
 
-def what_next(run: Run, pool: Pool | None, copies_left: int) -> None:
+def what_next(run: Run, pool: Pool | None, copies_left: int, is_red: bool) -> None:
     """Where a check leads: to its copies as long as the pool holds some, to the sweep, to people's eyes, or to the same
-    with a change."""
+    with a change. A pool that `is_red` leads to its pictures first, and to no sweep by the main button."""
     with st.container(horizontal=True, vertical_alignment="center"):
         if copies_left:
             st.button(
@@ -101,9 +112,16 @@ def what_next(run: Run, pool: Pool | None, copies_left: int) -> None:
                 help="They are still in the pool. Below, one press takes all of them out.",
             )
         if pool is not None:
-            if st.button(
-                "Evaluate with this pool",
+            if is_red and st.button(
+                "Look at all its pictures",
                 type="secondary" if copies_left else "primary",
+                icon=":material/photo_library:",
+                key=f"pictures-{run.id}",
+            ):
+                st.switch_page(script("generate"), query_params={"run": pool.run.id})
+            if st.button(
+                _to_sweep(pool, is_red),
+                type="secondary" if copies_left or is_red else "primary",
                 icon=":material/query_stats:",
                 key=f"evaluate-{run.id}",
             ):
@@ -116,22 +134,26 @@ def what_next(run: Run, pool: Pool | None, copies_left: int) -> None:
             go(NEW, again=run.id)
 
 
+def _to_sweep(pool: Pool, is_red: bool) -> str:
+    """What the button to the sweep says: a control is there to be evaluated, whatever its colour."""
+    if pool.info.control:
+        return "Evaluate with this control"
+    return "Evaluate with it all the same" if is_red else "Evaluate with this pool"
+
+
 def in_words(found: QualityScores, pool: Pool | None) -> None:
-    """The worst sentence, how many images were flagged, and what else there is to say."""
-    first, *others = found.sentences or ("This check has nothing to say.",)
-    copied = found.flagged("copy") + found.flagged("near-copy")
-    box, icon = (st.warning, ":material/content_copy:") if copied else (st.info, ":material/fact_check:")
-    box(f"**{plain_sentence(first)}**", icon=icon)
+    """How many images were flagged, and what else there is to say, the worst first."""
     flag_cards(found, pool)
     if found.copies_rule != COPIES_RULE:
         st.caption(FORMER_COPIES_RULE)
-    _bullets(others[:FIRST])
-    if rest := others[FIRST:]:
+    told = found.sentences or ("This check has nothing to say.",)
+    _bullets(told[:FIRST])
+    if rest := told[FIRST:]:
         with st.expander(f"{len(rest)} more in words", icon=":material/notes:"):
             _bullets(rest)
 
 
-def _bullets(sentences: list[str]) -> None:
+def _bullets(sentences: Sequence[str]) -> None:
     st.markdown("\n".join(f"* {plain_sentence(sentence)}" for sentence in sentences))
 
 

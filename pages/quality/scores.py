@@ -11,17 +11,17 @@ from engine.report.quality_tables import readable_memorisation, readable_scores,
 from engine.store.runs import Run
 from pages.components.charts import chart
 from pages.components.format import plain, plain_sentence
-from pages.quality.score_status import cards
+from pages.quality.score_status import score_cards
 
 ALL = "All classes"
 MEANING = "What it says"
 
 
 def scores(run: Run, found: QualityScores) -> None:
-    """Plain answers first, then every score beside what real images give against real images."""
+    """The scores by the questions that they answer, then every one beside what real images give against real images."""
     compared(found)
     class_name = _class(run, found)
-    cards(found, class_name)
+    score_cards(found, class_name)
     rows = rows_table(found.scores)
     chart(figure_scores(rows), f"scores-{run.id}", "scores", lambda: rows)
     st.caption(

@@ -28,7 +28,7 @@ NAMELESS = "Enter your name first."
 
 def card(judging: Judging, path: str, facts: pd.Series, own: pd.DataFrame, said: pd.DataFrame) -> None:
     """A synthetic picture beside its nearest real one, where that is known, and what others `said` of the page."""
-    near, other, words = _beside(judging, path)
+    near, other, words = beside(judging, path)
     mine = cast(pd.Series, own.loc[path]) if path in own.index else None
     with st.container(border=True, width=BESIDE if other else ALONE, gap="small"):
         with st.container(horizontal=True, gap="small"):
@@ -38,31 +38,41 @@ def card(judging: Judging, path: str, facts: pd.Series, own: pd.DataFrame, said:
                 _picture(other, words, f"{words}, beside {number}")
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):
             st.caption(number, width="content")
-            if near is not None and near["flag"]:
-                st.badge(plain_badge(near["flag"]), color=COLOURS[near["flag"]])
-            if mine is not None:
-                accepted = mine["decision"] == ACCEPT
-                st.badge(
-                    "accepted" if accepted else plain_badge(mine["reason"]),
-                    icon=":material/check:" if accepted else ":material/block:",
-                    color="green" if accepted else "red",
-                )
+            flag_badge(near)
+            decision_badge(mine)
         for theirs in said[said["path"] == path].to_dict("records"):
-            st.caption(f"{plain(theirs['reviewer'])}: {plain(_words(theirs))}")
+            st.caption(f"{plain(theirs['reviewer'])}: {plain(in_words(theirs))}")
         if facts["excluded"]:
             st.caption(f"Out of the pool: {plain(facts['excluded'].removeprefix(BY_REVIEW))}")
         _buttons(judging, path, mine)
 
 
-def _beside(judging: Judging, path: str) -> tuple[pd.Series | None, Path | None, str]:
+def flag_badge(near: pd.Series | None) -> None:
+    """What a check flagged of a picture, if anything."""
+    if near is not None and near["flag"]:
+        st.badge(plain_badge(near["flag"]), color=COLOURS[near["flag"]])
+
+
+def decision_badge(mine: pd.Series | None) -> None:
+    """What this reviewer decided, if anything."""
+    if mine is not None:
+        accepted = mine["decision"] == ACCEPT
+        st.badge(
+            "accepted" if accepted else plain_badge(mine["reason"]),
+            icon=":material/check:" if accepted else ":material/block:",
+            color="green" if accepted else "red",
+        )
+
+
+def beside(judging: Judging, path: str) -> tuple[pd.Series | None, Path | None, str]:
     """What the check knows of a picture, the one to show beside it, and what that is."""
-    beside = judging.beside
-    if beside is None or path not in beside.table.index:
+    known = judging.beside
+    if known is None or path not in known.table.index:
         return None, None, ""
-    near = cast(pd.Series, beside.table.loc[path])
+    near = cast(pd.Series, known.table.loc[path])
     if near["flag"] == "repeat" and near.get("twin"):
         return near, judging.pool.path / near["twin"], "Its twin in the pool"
-    return near, beside.folder / near["neighbour"] if beside.folder else None, "Nearest real"
+    return near, known.folder / near["neighbour"] if known.folder else None, "Nearest real"
 
 
 def _picture(path: Path, caption: str, alt: str) -> None:
@@ -70,7 +80,8 @@ def _picture(path: Path, caption: str, alt: str) -> None:
         st.image(stored_url(path, path.stat().st_mtime, WIDTH), caption=caption, width=WIDTH, alt=alt)
 
 
-def _words(decision: Mapping[Hashable, Any]) -> str:
+def in_words(decision: Mapping[Hashable, Any]) -> str:
+    """A decision in a few words."""
     return "accepted" if decision["decision"] == ACCEPT else f"rejected, {decision['reason']}"
 
 

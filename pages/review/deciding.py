@@ -1,4 +1,4 @@
-"""Accept or reject: a pool's pictures, page by page."""
+"""Accept or reject: a pool's pictures, one large one at a time or as a wall, page by page."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import pandas as pd
 import streamlit as st
 
 from engine.review.decisions import ACCEPT
+from engine.review.quiz import list_quizzes, progress
 from engine.store.runs import Run
 from pages.components.command import show_command
 from pages.components.errors import keep, show_unsaved
+from pages.components.home import home
 from pages.components.navigation import script
 from pages.components.paging import part_shown
 from pages.components.people import Role, guarded
@@ -19,11 +21,13 @@ from pages.components.runs import live, run_picker
 from pages.components.widget_keys import widget_key
 from pages.review.cards import NAMELESS, card, say
 from pages.review.judging import MINE, Judging, judging
+from pages.review.one_by_one import one_by_one
 from pages.review.reasons import reason_field
 from pages.review.taking_out import standing
 
 PAGE = 12
 """Pictures on one page."""
+ONE, WALL = "One by one", "Wall"
 LISTED, TURNED = "review-listed", "review-page"
 
 
@@ -39,23 +43,38 @@ def accept_or_reject(pools: list[Run]) -> None:
 def _judge(run: Run) -> None:
     now = judging(run)
     show_unsaved()
-    rule = standing(now)
-    wanted, class_name = controls(now)
+    blind_first(now)
+    wanted, class_name, shown_as = controls(now)
     paths = listed(now, wanted, class_name)
-    if paths:
+    if paths and shown_as == ONE:
+        one_by_one(now, paths, st.session_state[LISTED][0])
+    elif paths:
         gallery(now, paths)
     elif wanted == MINE and now.who:
         st.success("You have decided on every picture here.", icon=":material/task_alt:")
     else:
         st.caption("No picture passes this filter.")
+    rule = standing(now)
     with st.container(horizontal=True):
         for page, label in (("quality", "Check its quality"), ("evaluate", "Evaluate with it")):
             st.page_link(script(page), label=label, icon=":material/arrow_forward:", query_params={"run": run.id})
     show_command(f"python -m engine review apply {run.id} --rule {rule}")
 
 
-def controls(now: Judging) -> tuple[str, str]:
-    """Which pictures to show, and the reason that a rejection is given."""
+def blind_first(now: Judging) -> None:
+    """Whoever can still judge these pictures blind is told before seeing which ones are synthetic."""
+    quizzes = [quiz for quiz in list_quizzes(home(), now.pool.run.id) if now.who]
+    seen = progress(home(), quizzes)
+    if any(0 < seen[quiz.id].get(now.who, 0) < len(quiz.items) for quiz in quizzes):
+        st.warning(
+            "You are in the middle of “Real or fake?” on this pool. The pictures below are all synthetic: end the quiz "
+            "first, and judge them blind.",
+            icon=":material/visibility_off:",
+        )
+
+
+def controls(now: Judging) -> tuple[str, str, str]:
+    """Which pictures to show and how, and the reason that a rejection is given."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         wanted = st.segmented_control(
             "Show",
@@ -75,7 +94,10 @@ def controls(now: Judging) -> tuple[str, str]:
             width=180,
         )
         reason_field()
-    return wanted, class_name
+        shown_as = st.segmented_control(
+            "Shown", [ONE, WALL], default=ONE, required=True, key="shown-as", bind="query-params"
+        )
+    return wanted, class_name, shown_as
 
 
 def listed(now: Judging, wanted: str, class_name: str) -> list[str]:

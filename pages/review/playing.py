@@ -1,4 +1,8 @@
-"""Real or fake? One picture after the other, until every picture of the quiz has an answer."""
+"""Real or fake? One picture after the other, until every picture of the quiz has an answer.
+
+What the browser gets of a picture is the same for real and synthetic ones: its pixels written anew as a PNG within the
+page, at one size, under its number in this reader's own order; no file's name, path or place in the quiz.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +12,18 @@ import pandas as pd
 import streamlit as st
 
 from engine.review.quiz import (
+    COLUMNS,
+    LEAST_SURE,
+    MOST_SURE,
     NONE,
     REAL,
     SYNTHETIC,
+    UNASKED,
     Answer,
     Quiz,
     answer,
     answers,
+    checked_sure,
     in_time,
     picture_path,
     require_images,
@@ -24,11 +33,18 @@ from pages.components.home import home
 from pages.components.images import stored_url
 from pages.components.people import Role, may, require
 from pages.components.runs import live
+from pages.components.widget_keys import widget_key
+from pages.review.blinding import note_end, require_blind
 
 PICTURE = 448
 """Least pixels of the picture."""
-PLAYING, SHOWN, PRACTICE = "quiz-playing", "quiz-shown", "quiz-practice"
-COLUMNS = ["reviewer", "item", "answer", "seconds", "time"]
+PLAYING, SHOWN, PRACTICE, SAID = "quiz-playing", "quiz-shown", "quiz-practice", "quiz-said"
+WORDS = {
+    REAL: ("Real", ":material/person:", "Left"),
+    SYNTHETIC: ("Synthetic", ":material/auto_awesome:", "Right"),
+}
+"""Label, icon and key of an answer."""
+SURE = {1: "a guess", 2: "unsure", 3: "fairly sure", 4: "sure", 5: "certain"}
 
 
 def given(quiz: Quiz, reviewer: str) -> pd.DataFrame:
@@ -46,6 +62,7 @@ def is_playing(quiz: Quiz, reviewer: str) -> bool:
 
 def begin(quiz: Quiz, reviewer: str) -> None:
     """Show pictures from now on; the time of each runs from the moment at which it is shown first."""
+    require_blind(quiz)
     require_images(home(), quiz)
     st.session_state[PLAYING] = (quiz.id, reviewer)
 
@@ -53,6 +70,7 @@ def begin(quiz: Quiz, reviewer: str) -> None:
 def pause(quiz: Quiz, reviewer: str) -> None:
     """Leave the pictures; what was answered is kept, and the time of the picture stands still."""
     st.session_state.pop(PLAYING, None)
+    st.session_state.pop(SAID, None)
     times = _times(quiz, reviewer)
     for item, (before, since) in list(times.items()):
         if since is not None:
@@ -69,6 +87,7 @@ def _turn(quiz: Quiz, reviewer: str) -> None:
     done = set(given(quiz, reviewer)["item"])
     left = [item for item in quiz.order(reviewer) if item not in done]
     if not left:
+        note_end(quiz, reviewer)
         pause(quiz, reviewer)
         st.rerun()
     item, number = left[0], len(quiz.items) - len(left) + 1
@@ -78,34 +97,85 @@ def _turn(quiz: Quiz, reviewer: str) -> None:
         st.image(
             stored_url(path, path.stat().st_mtime, PICTURE), width=PICTURE, alt=f"Picture {number}: real or synthetic?"
         )
-        if quiz.seconds:
-            live(_clock, True, every=1.0)(quiz, reviewer, item)
-        with st.container(horizontal=True, horizontal_alignment="center", width=PICTURE):
-            for label, said, icon, shortcut in (
-                ("Real", REAL, ":material/person:", "Left"),
-                ("Synthetic", SYNTHETIC, ":material/auto_awesome:", "Right"),
-            ):
-                st.button(
-                    label,
-                    icon=icon,
-                    shortcut=shortcut,
-                    width=(PICTURE - 16) // 2,
-                    # a second press belongs to this picture, and not to the next one
-                    key=f"{said}-{quiz.id}-{item}",
-                    on_click=keep,
-                    args=(give, quiz, reviewer, item, said),
-                )
+        said = _said(quiz, reviewer, item)
+        if said is None:
+            if quiz.seconds:
+                live(_clock, True, every=1.0)(quiz, reviewer, item)
+            _answers(quiz, reviewer, item)
+        else:
+            _how_sure(quiz, reviewer, item, *said)
         if st.button("Pause", type="tertiary", icon=":material/pause:", key=f"pause-{quiz.id}"):
             pause(quiz, reviewer)
             st.rerun()
     _seconds(quiz, reviewer, item)  # its time begins when it is on its way to the browser
 
 
+def _answers(quiz: Quiz, reviewer: str, item: int) -> None:
+    """Real or synthetic; where the quiz asks how sure the reviewer is, that comes next."""
+    with st.container(horizontal=True, horizontal_alignment="center", width=PICTURE):
+        for said, (label, icon, shortcut) in WORDS.items():
+            st.button(
+                label,
+                icon=icon,
+                shortcut=shortcut,
+                width=(PICTURE - 16) // 2,
+                # a second press belongs to this picture, and not to the next one; the key is in the page, and tells
+                # nothing of the picture's place in the quiz
+                key=widget_key(said, quiz.id, reviewer, item),
+                on_click=keep,
+                args=(_say, quiz, reviewer, item, said),
+            )
+
+
+def _how_sure(quiz: Quiz, reviewer: str, item: int, said: Answer, seconds: float) -> None:
+    """How sure of it, from 1 to 5; with that the answer is kept."""
+    st.markdown(f"**{WORDS[said][0]}.** How sure are you?", text_alignment="center", width=PICTURE)
+    with st.container(horizontal=True, horizontal_alignment="center", width=PICTURE, gap="small"):
+        for sure in SURE:
+            st.button(
+                str(sure),
+                shortcut=str(sure),
+                width=(PICTURE - 4 * 16) // 5,
+                key=widget_key(f"sure-{sure}", quiz.id, reviewer, item),
+                on_click=keep,
+                args=(give, quiz, reviewer, item, said, sure, seconds),
+            )
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", width=PICTURE):
+        st.caption(f"{LEAST_SURE}: {SURE[LEAST_SURE]} · {MOST_SURE}: {SURE[MOST_SURE]}", width="content")
+        st.button(
+            "Change the answer",
+            type="tertiary",
+            icon=":material/undo:",
+            shortcut="Backspace",
+            key=widget_key("change", quiz.id, reviewer, item),
+            on_click=_unsay,
+        )
+
+
+def _say(quiz: Quiz, reviewer: str, item: int, said: Answer) -> None:
+    """Keep an answer, or remember it until the reviewer has said how sure it is; too late is none."""
+    seconds = _seconds(quiz, reviewer, item)
+    if quiz.rated and in_time(quiz, said, seconds) != NONE:
+        st.session_state[SAID] = (quiz.id, reviewer, item, said, seconds)
+    else:
+        give(quiz, reviewer, item, said, UNASKED, seconds)
+
+
+def _unsay() -> None:
+    st.session_state.pop(SAID, None)
+
+
+def _said(quiz: Quiz, reviewer: str, item: int) -> tuple[Answer, float] | None:
+    """The answer to this picture that waits for how sure it is, and the seconds that it took; None without one."""
+    kept = st.session_state.get(SAID)
+    return None if kept is None or kept[:3] != (quiz.id, reviewer, item) else kept[3:]
+
+
 def _clock(quiz: Quiz, reviewer: str, item: int) -> None:
     """The time that is left, drawn again every second; at its end the picture has no answer."""
     rest = quiz.seconds - _seconds(quiz, reviewer, item)
     if rest < 0:
-        keep(give, quiz, reviewer, item, NONE)
+        keep(give, quiz, reviewer, item, NONE, UNASKED, _seconds(quiz, reviewer, item))
         st.rerun()
     with st.container(horizontal_alignment="center"):
         st.progress(rest / quiz.seconds, f"{rest:.0f} s", width=PICTURE)
@@ -139,19 +209,21 @@ def _reviewers_times(quiz_id: str, reviewer: str) -> Times:
     return {}
 
 
-def give(quiz: Quiz, reviewer: str, item: int, said: Answer) -> None:
+def give(quiz: Quiz, reviewer: str, item: int, said: Answer, sure: int, seconds: float) -> None:
     """Keep an answer at once; a viewer's stays in the session and is gone with it."""
-    (record if may(Role.REVIEWER) else practise)(quiz, reviewer, item, said, _seconds(quiz, reviewer, item))
+    (record if may(Role.REVIEWER) else practise)(quiz, reviewer, item, said, sure, seconds)
+    _unsay()
 
 
-def record(quiz: Quiz, reviewer: str, item: int, said: Answer, seconds: float) -> None:
+def record(quiz: Quiz, reviewer: str, item: int, said: Answer, sure: int, seconds: float) -> None:
     """Keep a reviewer's answer for everybody's results."""
     require(Role.REVIEWER)
-    answer(home(), quiz, reviewer, item, said, seconds)
+    answer(home(), quiz, reviewer, item, said, seconds, sure)
 
 
-def practise(quiz: Quiz, reviewer: str, item: int, said: Answer, seconds: float) -> None:
+def practise(quiz: Quiz, reviewer: str, item: int, said: Answer, sure: int, seconds: float) -> None:
     """Remember a viewer's answer in the session."""
     rows = st.session_state.setdefault(PRACTICE, {}).setdefault(quiz.id, [])
     if all(row[1] != item for row in rows):
-        rows.append((reviewer, item, in_time(quiz, said, seconds), seconds, time.time()))
+        in_time_said = in_time(quiz, said, seconds)
+        rows.append((reviewer, item, in_time_said, seconds, time.time(), checked_sure(quiz, in_time_said, sure)))

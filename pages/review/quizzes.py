@@ -12,15 +12,17 @@ from pages.components.command import show_command
 from pages.components.errors import done
 from pages.components.format import moment, plain, plain_sentence
 from pages.components.home import home
+from pages.components.invitation import invitation
 from pages.components.labels import labels_of
 from pages.components.people import Role, guarded, may, require
 from pages.components.query_params import put
 from pages.components.reviewer import author, name_field, reviewer
 from pages.components.runs import choice_in_url, title
 from pages.components.views import way_to
+from pages.review.blinding import may_see_own
 from pages.review.galleries import mistakes
 from pages.review.playing import begin, given, is_playing, play
-from pages.review.views import RESULTS
+from pages.review.views import QUIZ, RESULTS
 
 USUAL = 40
 """Images of a quiz: about three minutes, and an interval of some 15 points to either side."""
@@ -66,7 +68,10 @@ def introduce(quiz: Quiz, who: str) -> None:
     """What awaits this reviewer, the button that begins, and at the end what came out."""
     own = given(quiz, who)
     if len(own) == len(quiz.items):
-        finished(quiz, who)
+        if may_see_own(quiz, who):
+            finished(quiz, who)
+        else:
+            ended_elsewhere(quiz, who)
         return
     with st.container(border=True):
         limit = f"You have {quiz.seconds} seconds for each." if quiz.seconds else "Take the time you need."
@@ -74,6 +79,7 @@ def introduce(quiz: Quiz, who: str) -> None:
             f"**{len(quiz.items)} pictures, one after the other; half of them are real.** Say of each whether it is "
             f"real or synthetic: with the buttons, or with the keys ← and →. {limit} Whether you were right is told "
             "at the end."
+            + (" After each answer you say how sure you are, from 1 (a guess) to 5 (certain)." if quiz.rated else "")
         )
         if may(Role.REVIEWER):
             st.caption(
@@ -87,7 +93,8 @@ def introduce(quiz: Quiz, who: str) -> None:
             st.caption(" · ".join(f"{plain(name)}: {count} of {len(quiz.items)}" for name, count in others.items()))
         label = f"Go on with picture {len(own) + 1}" if len(own) else "Begin"
         nameless = may(Role.REVIEWER) and not who
-        if st.button(
+        begins = st.container(horizontal=True)
+        if begins.button(
             label,
             type="primary",
             icon=":material/play_arrow:",
@@ -95,6 +102,35 @@ def introduce(quiz: Quiz, who: str) -> None:
             help="Enter your name first." if nameless else None,
         ) and done(begin, quiz, who):
             st.rerun()
+        with begins:
+            invite(quiz)
+
+
+def invite(quiz: Quiz) -> None:
+    """The address of the quiz for others; a practice quiz is in this tab alone."""
+    if quiz.id in {own.id for own in st.session_state.get(PRACTICE_QUIZZES, ())}:
+        return
+    invitation(
+        "Copy invitation",
+        "review",
+        {"view": QUIZ, "quiz": quiz.id},
+        f"**Invite readers.** Everybody who opens this address can judge the same {len(quiz.items)} pictures, each in "
+        "an order of their own and under their own name. It shows nobody's results.",
+        key=f"invite-{quiz.id}",
+    )
+
+
+def ended_elsewhere(quiz: Quiz, who: str) -> None:
+    """That somebody of this name has answered everything; how well is for who did it to see."""
+    with st.container(border=True):
+        st.markdown(f"**{plain(who)} has seen all {len(quiz.items)} pictures.**")
+        st.caption(
+            "How well they did was shown in the tab in which they ended. A name that is entered is no proof of who "
+            "enters it, so it is not shown here again. Is this not you? Enter your own name."
+        )
+        with st.container(horizontal=True):
+            way_to("All readers' results", ":material/arrow_forward:", "to-results", RESULTS, quiz=quiz.id)
+            invite(quiz)
 
 
 def finished(quiz: Quiz, who: str) -> None:
@@ -119,9 +155,20 @@ def finished(quiz: Quiz, who: str) -> None:
                 )
             st.metric("Without an answer", int(row["no_answer"]), border=True, width=170)
             st.metric("Seconds a picture", f"{row['seconds']:.1f}", help="Median.", border=True, width=170)
+            if own.roc is not None and own.roc.pooled is not None:
+                area = own.roc.pooled.interval
+                st.metric(
+                    "Area (ROC)",
+                    f"{area.mean:.2f}",
+                    help=f"Of your ratings; 95 % interval {area.low:.2f} to {area.high:.2f}; guessing gives 0.5.",
+                    border=True,
+                    width=170,
+                )
         st.caption(plain_sentence(own.sentence.replace("1 reviewer", "You", 1)))
         if may(Role.REVIEWER):
-            way_to("All reviewers' results", ":material/arrow_forward:", "to-results", RESULTS, quiz=quiz.id)
+            with st.container(horizontal=True):
+                way_to("All reviewers' results", ":material/arrow_forward:", "to-results", RESULTS, quiz=quiz.id)
+                invite(quiz)
     mistakes(quiz, own.table, "What you took for the other")
 
 
@@ -143,31 +190,43 @@ def new_quiz(pools: list[Run]) -> None:
             )
             seconds = st.number_input("Seconds for each", 0, 600, 0, help="0: no limit. Later is no answer.")
             seed = st.number_input(
-                "Seed", 0, 2**31 - 1, 0, help="The same seed draws the same pictures of the same pool."
+                "Seed",
+                0,
+                2**31 - 1,
+                0,
+                help="The same seed draws the same pictures of the same pool: take another one for readers who have "
+                "been told the answers of the first.",
             )
+        rated = st.checkbox(
+            "Ask how sure they are of each answer, from 1 to 5",
+            True,
+            help="It gives each reader a ROC curve and the area below it, which do not depend on whether somebody says "
+            "real or synthetic when in doubt. One press more a picture.",
+        )
         if may(Role.REVIEWER):
             pressed = st.form_submit_button("Draw the pictures", icon=":material/shuffle:", **guarded(Role.REVIEWER))
         else:
             pressed = st.form_submit_button("Draw for practice", icon=":material/shuffle:")
-    if pressed and done(drawn if may(Role.REVIEWER) else practice, among[pool], images, seed, seconds):
+    if pressed and done(drawn if may(Role.REVIEWER) else practice, among[pool], images, seed, seconds, rated):
         st.rerun()
     show_command(
         f"python -m engine review begin {pool} --images {images}"
         + (f" --seconds {seconds}" if seconds else "")
         + (f" --seed {seed}" if seed else "")
+        + ("" if rated else " --not-rated")
     )
 
 
-def drawn(run: Run, images: int, seed: int, seconds: int) -> None:
+def drawn(run: Run, images: int, seed: int, seconds: int, rated: bool) -> None:
     """Draw a quiz for all reviewers and open it."""
     require(Role.REVIEWER)
-    quiz = begin_quiz(Pool.open(run), images, seed, seconds, author())
+    quiz = begin_quiz(Pool.open(run), images, seed, seconds, author(), rated)
     put("quiz", quiz.id)
 
 
-def practice(run: Run, images: int, seed: int, seconds: int) -> None:
+def practice(run: Run, images: int, seed: int, seconds: int, rated: bool) -> None:
     """Draw a quiz for this session alone."""
-    quiz = draw(Pool.open(run), images, seed, seconds)
+    quiz = draw(Pool.open(run), images, seed, seconds, rated=rated)
     kept = st.session_state.setdefault(PRACTICE_QUIZZES, [])
     st.session_state[PRACTICE_QUIZZES] = [quiz, *kept][:5]
     put("quiz", quiz.id)

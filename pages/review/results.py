@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from engine.report.figures import figure_reviewers
-from engine.report.review_figures import SHOWN, readable_scores
+from engine.report.figures import figure_reader_roc, figure_reviewers
+from engine.report.review_figures import SHOWN, readable_areas, readable_scores
 from engine.review.quiz import Quiz
 from engine.review.study import Study, kappa_told, kappa_words, study
 from engine.store.csv_cells import table_text
@@ -16,8 +16,9 @@ from pages.components.charts import chart
 from pages.components.command import show_command
 from pages.components.format import plain_sentence
 from pages.components.home import home
-from pages.components.reviewer import reviewer
 from pages.components.views import way_to
+from pages.components.widget_keys import widget_key
+from pages.review.blinding import may_see_all, uncover
 from pages.review.galleries import mistakes
 from pages.review.quizzes import pick
 from pages.review.views import DECIDE
@@ -33,6 +34,14 @@ KAPPA = (
     "kind and these reviewers."
 )
 
+ROC_METHOD = (
+    "Each answer with its certainty is a rating from “certainly real” to “certainly synthetic”; a point of a curve is "
+    "a rating from which on images are called synthetic. The area is the share of pairs of a synthetic and a real "
+    "image in which the synthetic one has the higher rating. Intervals: DeLong et al. (1988), whole patients "
+    "together, never narrower than Newcombe's (2006) with the variance of Hanley and McNeil (1982); all together: "
+    "for other readers and other images of this kind."
+)
+
 
 def results(quizzes: list[Quiz]) -> None:
     """Scores with their intervals, agreement, and the pictures that fooled most."""
@@ -43,6 +52,9 @@ def results(quizzes: list[Quiz]) -> None:
         st.caption(f"On the way, and not counted before the end: {waiting}")
     if not found.reviewers:
         st.info("Nobody has finished this quiz yet; the results appear here.", icon=":material/hourglass_empty:")
+        return
+    if not may_see_all(found):
+        covered(found)
         return
     st.markdown(f"**{plain_sentence(found.sentence)}**")
     headline(found)
@@ -57,8 +69,42 @@ def results(quizzes: list[Quiz]) -> None:
         table=lambda: found.scores,
     )
     tables(found)
-    pictures(found)
+    ratings(found)
+    mistakes(quiz, found.table, "The most fooling pictures")
     what_next(found)
+
+
+def covered(found: Study) -> None:
+    """How many are through, and the way to what they found: a press, which no link can make."""
+    through = f"{len(found.reviewers)} reader{'' if len(found.reviewers) == 1 else 's'}"
+    st.info(
+        f"{through} finished this quiz. What they found is covered: it would tell you how many pictures can be told "
+        "apart and which ones are synthetic, and you could not judge them blind any more. It opens by itself in the "
+        "tab in which you end the quiz.",
+        icon=":material/visibility_off:",
+    )
+    st.button(
+        "I am not going to play: show the results",
+        icon=":material/visibility:",
+        key=widget_key("uncover", found.quiz.id),
+        on_click=uncover,
+        args=(found.quiz,),
+    )
+
+
+def ratings(found: Study) -> None:
+    """ROC curves and areas from how sure the readers were."""
+    if found.roc is None or found.roc.curves.empty:
+        return
+    st.markdown(f"**How sure they were.** {plain_sentence(found.area_sentence)}")
+    chart(
+        figure_reader_roc(found.roc),
+        f"reader-roc-{found.quiz.id}",
+        "reader-roc",
+        table=lambda: found.roc.curves if found.roc is not None else pd.DataFrame(),
+    )
+    st.dataframe(readable_areas(found.roc), hide_index=True, width="content", alt="Areas under the readers' ROC curves")
+    st.caption(ROC_METHOD)
 
 
 def headline(found: Study) -> None:
@@ -100,20 +146,6 @@ def tables(found: Study) -> None:
             told = kappa_told(Interval(row["kappa"], row["kappa_low"], row["kappa_high"]))
             matrix.loc[row["one"], row["other"]] = matrix.loc[row["other"], row["one"]] = told
         st.dataframe(matrix, width="content", alt="Cohen's kappa of each pair, with 95 % intervals for other images")
-
-
-def pictures(found: Study) -> None:
-    """The most fooling pictures; not before a reviewer who might still play has seen them blind."""
-    quiz = found.quiz
-    if reviewer() not in found.reviewers:
-        st.info(
-            "You have not finished this quiz. The pictures that fooled most show which ones are synthetic, and then "
-            "you could not play it blind any more.",
-            icon=":material/visibility_off:",
-        )
-        if not st.toggle("Show them all the same", key=f"unblind-{quiz.id}"):
-            return
-    mistakes(quiz, found.table, "The most fooling pictures")
 
 
 def what_next(found: Study) -> None:

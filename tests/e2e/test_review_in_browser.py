@@ -8,8 +8,11 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from benchmarks.served import Dashboard
+from engine.review.decisions import decisions
 from engine.review.quiz import answers, list_quizzes
+from engine.sampling.pools import Pool
 from engine.store.home import Home
+from engine.store.runs import list_runs
 from tests import fabricated
 from tests.e2e.conftest import Tab
 
@@ -24,12 +27,23 @@ def say(page: Page, number: int, word: str) -> None:
     # until all of it is there, a press would still belong to the picture before
     page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(state="attached")
     page.get_by_role("button", name=re.compile(rf"\b{word}\b")).click(no_wait_after=True)  # its key is named too
+    expect(page.get_by_text("How sure are you?")).to_be_visible(timeout=30_000)
+    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(state="attached")
+    page.keyboard.press("3")
+
+
+def enter_name(page: Page, name: str) -> None:
+    """Say who one is; no link does."""
+    page.get_by_role("textbox", name="Your name").fill(name)
+    page.get_by_role("textbox", name="Your name").press("Enter")
+    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(state="attached")
 
 
 def test_two_reviewers_at_once(dashboard: Dashboard, home: Home, chromium: Browser) -> None:
     fabricated.make_everything(home)
     ann, bo = Tab(chromium), Tab(chromium)
-    page = ann.open(dashboard.url("review?reviewer=Ann"))
+    page = ann.open(dashboard.url("review"))
+    enter_name(page, "Ann")
     page.get_by_role("spinbutton", name="Pictures").fill(str(PICTURES))
     page.get_by_role("spinbutton", name="Pictures").press("Tab")
     page.get_by_role("button", name="Draw the pictures").click()
@@ -37,8 +51,10 @@ def test_two_reviewers_at_once(dashboard: Dashboard, home: Home, chromium: Brows
     page.get_by_text(f"Picture 1 of {PICTURES}").wait_for()
     (quiz,) = list_quizzes(home)
     ann.screenshot("review-playing")
-    link = dashboard.url(f"review?quiz={quiz.id}&reviewer=Bo")
+    link = dashboard.url(f"review?quiz={quiz.id}")
+    assert "Ann" not in page.url
     other = bo.open(link)
+    enter_name(other, "Bo")
     other.get_by_role("button", name="Begin").click()
     for number in range(1, 5):
         say(page, number, "Real")
@@ -47,6 +63,7 @@ def test_two_reviewers_at_once(dashboard: Dashboard, home: Home, chromium: Brows
     bo.close()  # and comes back to where he was
     bo = Tab(chromium)
     other = bo.open(link)
+    enter_name(other, "Bo")
     other.get_by_role("button", name="Go on with picture 5").click()
     for number in range(5, PICTURES + 1):
         say(page, number, "Real")
@@ -64,3 +81,26 @@ def test_two_reviewers_at_once(dashboard: Dashboard, home: Home, chromium: Brows
     for tab in (ann, bo):
         tab.close()
         assert not tab.foreign, "the page asked other machines"
+
+
+def test_keys_accept_reject_and_undo(dashboard: Dashboard, home: Home, chromium: Browser) -> None:
+    """R too, which Streamlit keeps for running the page again."""
+    fabricated.make_everything(home)
+    (pool,) = list_runs(home, "pool")
+    tab = Tab(chromium)
+    page = tab.open(dashboard.url(f"review?view=Accept+or+reject&run={pool.id}"))
+    enter_name(page, "Ann")
+    page.get_by_role("heading", name="Review").click()  # away from the field, in which a key is a letter
+    paths = list(Pool.open(pool).manifest["path"])
+    for number, (key, done) in enumerate((("a", 1), ("r", 2), ("u", 1), ("r", 2)), 1):
+        page.keyboard.press(key)
+        expect(page.get_by_text(f"you decided on {done}", exact=False)).to_be_visible(timeout=30_000)
+        page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(state="attached")
+        assert len(decisions(home, pool.id)) == done, number
+    said = decisions(home, pool.id).set_index("path")["decision"]
+    assert said.to_dict() == {paths[0]: "accept", paths[1]: "reject"}
+    page.get_by_role("textbox", name="Your name").press("r")  # who writes an r rejects nothing
+    page.wait_for_timeout(500)
+    assert len(decisions(home, pool.id)) == 2
+    tab.close()
+    assert not tab.foreign, "the page asked other machines"
