@@ -221,7 +221,7 @@ class _Search:
 
     def twins(self, pool: Features) -> Matches:
         """The other image of the pool most alike to each, by pixels."""
-        stage, k = "pool among itself", min(CANDIDATES, len(pool) - 1)
+        stage, k = "pool against itself", min(CANDIDATES, len(pool) - 1)
         found = self.features(pool.features, pool.features, k, stage, True)
         return self.pixels(pool, pool, found.rows, stage, not_itself=True)
 

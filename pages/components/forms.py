@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from streamlit.delta_generator import DeltaGenerator
 
 from engine.configs import Config
+from engine.configs.setting_names import setting_name
 from pages.components.errors import done
 from pages.components.people import Role, guarded
 
@@ -38,7 +39,7 @@ def config_form(
     """A form over `fields` of a config; valid values (`defaults` and what was entered) when it was submitted.
 
     `more` are fields behind "More settings", `groups` others by the title of their expander, `choices` the options of
-    fields that name existing things (a data set, or several classes), `labels` better words than the field's name.
+    fields that name existing things (a data set, or several classes), `labels` better words than its name.
     Changed `defaults` show when `key` changes with them. Every such form starts a run, which takes an editor.
     `primary` says whether its button is the page's next step.
     Values that the config refuses are shown as its one sentence, and None is returned.
@@ -98,7 +99,7 @@ def grouped_form(
                 st.columns(columns, vertical_alignment="bottom"), names[start : start + columns], strict=False
             ):
                 with column:
-                    label = (labels or {}).get(name) or name.replace("_", " ").capitalize()
+                    label = (labels or {}).get(name) or setting_name(name)
                     field = config_class.model_fields[name]
                     options = (choices or {}).get(name)
                     default = None if name in just_set else default_of(name)

@@ -58,17 +58,6 @@ GROUPS = {
     "To repeat a publication": ("epochs", "flaws", "beside"),
     "Others": ("real_shares", "first_seed", "quality", "device"),
 }
-LABELS = {
-    "beside": "Show beside",
-    "external": "Read on another data set too",
-    "lr": "Learning rate",
-    "quality": "Quality run of the report",
-    "primary_ratio": "The one share of the claim",
-    "margin": "Difference that would not matter",
-    "spending": "With looks, alpha is shared as",
-    "stop_at_claim": "With looks, end at the first claim",
-    "real_shares": "Shares of the learning curve",
-}
 HEADS = {
     "linear": "Linear",
     "probe": "Logistic regression (probe)",
@@ -311,7 +300,7 @@ def submit(dataset: Dataset, config: SweepConfig, dataset_names: Sequence[str], 
         key=f"sweep-{key}",
         groups=GROUPS,
         choices={"beside": ["", *sweeps], "quality": ["", *checks], "external": ["", *others]},
-        labels=LABELS | ({"steps": "Steps (epochs count instead)"} if config.epochs else {}),
+        labels={"steps": "Training steps (epochs count instead)"} if config.epochs else None,
         buttons={START: ":material/play_arrow:", REGISTER: ":material/event_available:"},
         primary=primary,
     )

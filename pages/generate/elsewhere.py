@@ -20,13 +20,7 @@ from pages.datasets.sources import FILES, PATH, WAYS, source_of
 IMPORTED = ["name", "made_by", "trained_on", "classes", "class_name"]
 READING = ["only_classes", "folders", "csv", "image_column", "label_column", "csv_encoding", "csv_header", "frames",
            "every", "mask_suffix", "layout", "skip_unreadable"]  # fmt: skip
-LABELS = {
-    "made_by": "What its makers declare",
-    "trained_on": "Its generator saw",
-    "classes": "Labels as found = classes",
-    "class_name": "All are of the class",
-    "images_per_class": "Images per class (0: the usual)",
-}
+LABELS = {"class_name": "All are of the class", "images_per_class": "Images per class (0: the usual)"}
 EXPLAINED = """
 Images of any diffusion model, tool or hospital: a folder with a folder for each class, a ZIP of it, or images with a
 CSV. They go through the same steps as the data set's real images, and copies of real images are looked for. What the

@@ -28,7 +28,7 @@ def keep_button(seed: int) -> None:
     """Keep a seed, or let it go."""
     seeds = kept()
     if seed in seeds:
-        st.button("Let go", icon=":material/heart_minus:", on_click=_keep, args=([s for s in seeds if s != seed],))
+        st.button("Remove", icon=":material/heart_minus:", on_click=_keep, args=([s for s in seeds if s != seed],))
     else:
         full = len(seeds) == MOST_KEPT
         st.button(

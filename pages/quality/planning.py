@@ -22,14 +22,6 @@ from pages.quality.views import AGAIN, READ
 
 MAIN_FIELDS = ["name", "extractor", "exclude"]
 CHOSEN_ABOVE = {"kind", "dataset", "dataset_fingerprint", "pool", "pool_sha256"}
-LABELS = {
-    "extractor": "Compare by the features of",
-    "exclude": "At the end, exclude",
-    "k": "Neighbours (k)",
-    "copy_neighbours": "Neighbours of the copy ratio",
-    "pixel_shift": "Shift found, pixels",
-    "flag_quantile": "Flag below quantile",
-}
 
 
 def new_check(pools: list[Run], linked: Run | None) -> None:
@@ -67,7 +59,6 @@ def new_check(pools: list[Run], linked: Run | None) -> None:
         base,
         key=f"check-{chosen}-{earlier.id if earlier else ''}",
         more=[field for field in QualityConfig.model_fields if field not in {*CHOSEN_ABOVE, *MAIN_FIELDS}],
-        labels=LABELS,
         submit="Start check",
     )
     if values is not None and (run := start(QualityConfig.build(values))) is not None:

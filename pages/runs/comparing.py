@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from engine.configs.setting_names import setting_name
 from engine.report.training_figures import CURVES, RUN_COLORS, figure_overlay
 from engine.store.runs import Run, State
 from pages.components.charts import chart
@@ -164,8 +165,8 @@ def flat(values: dict[str, Any], prefix: str = "") -> dict[str, str]:
 
 
 def words(name: str) -> str:
-    """A field's name as a person would write it."""
-    return name.replace("_", " ").replace(".", " · ").capitalize()
+    """The name of a setting, or of a field of a result, for people; `overrides.train.kimg` is one within others."""
+    return " · ".join(setting_name(part) for part in name.split("."))
 
 
 def _last_scores(one: RunSummary) -> dict[str, str]:
