@@ -14,6 +14,7 @@ from engine.store.hashing import sha256_value
 from engine.store.runs import RESUMABLE, Run, State
 from engine.sweep.results import SweepResult
 from pages.components.format import gib, moment, plain, plain_sentence
+from pages.components.headlines import headline_of
 from pages.components.home import home
 from pages.components.machine import machine
 from pages.components.navigation import script
@@ -88,14 +89,19 @@ def steps_row(journey: Journey | None) -> None:
 
 
 def answer(journey: Journey) -> None:
-    """The verdict of the newest sweep in its own words, with the way to its figures; a control's where there is no
+    """The headline of the newest sweep, with the way to its figures; a control's where there is no
     other, which is no verdict on synthetic images and said to be none."""
     done = [(seen, seen.status.result_as(SweepResult)) for seen in journey.done("sweep")]
     for seen, found in sorted(done, key=lambda each: bool(each[1] and each[1].control))[:1]:
         if found:
-            shown = st.info if found.control else VERDICTS.get(found.verdict, st.info)
-            what = "Control" if found.control else "Verdict"
-            shown(f"**{what}: {plain(found.verdict)}.** {plain_sentence(found.sentence)}", icon=":material/gavel:")
+            told = headline_of(seen.run)
+            tone, word, said = (
+                (told.tone, told.word, [told.line, *told.tallies[:1], *told.notes])
+                if told is not None
+                else ("", found.shown[0].upper() + found.shown[1:], [found.sentence])
+            )
+            shown = VERDICTS.get(tone, st.info)
+            shown(f"**{plain(word)}.** {plain_sentence(' '.join(said))}", icon=":material/gavel:")
             run_link(seen.run, "See the figures on Evaluate")
 
 
