@@ -64,7 +64,7 @@ class SweepAxis:
 
     def ticks(self, mean: bool) -> dict[float, str]:
         """Places and names of the slots; `mean`: of the mean over the shares too."""
-        names = {CLASSICAL_AT: "classical<br>augment."} if self.classical else {}
+        names = {CLASSICAL_AT: "classical<br>aug."} if self.classical else {}
         names |= {0.0: "0<br>real"}
         names |= {self.slot(share): show_share(share).removesuffix(" %") for share in self.shares}
         return names | ({self.mean_slot: "mean"} if mean else {})

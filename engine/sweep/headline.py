@@ -66,7 +66,8 @@ class Headline:
 def headline(summary: SweepSummary, config: SweepConfig, arm: str | None = None) -> Headline:
     """The headline of a sweep's verdict, or of that on another of its arms."""
     arm = arm or summary.primary_arm or primary_arm(config)
-    verdict = summary.verdict if arm in (None, summary.primary_arm) else summary.verdicts[str(arm)]
+    of_another = arm is not None and summary.primary_arm not in (None, arm)
+    verdict = summary.verdicts[str(arm)] if of_another else summary.verdict
     found = _headline(summary, config, verdict, arm, (*summary.comparisons, *summary.averages), summary.cells)
     if found.tone != "control" and summary.learning_curve is not None and summary.learning_curve.reading == "unable":
         found = replace(found, notes=(*found.notes, UNABLE)) if verdict.verdict == "no evidence" else found

@@ -27,8 +27,8 @@ TONES: dict[Tone, tuple[str, str]] = {
     "control": (":material/science:", "orange"),
 }
 """Icon and colour of what is read first."""
-CARD_WIDTH = 440
-"""Pixels; at 1280 the plot has more than that beside it, and on a page of 800 or less its place is below."""
+CARD_WIDTH = 540
+"""Pixels; at 1280 the plot has as many beside it, and on a page of 800 or less its place is below."""
 
 
 def verdict_card(run: Run, summary: SweepSummary, config: SweepConfig, beside: DeltaGenerator) -> None:

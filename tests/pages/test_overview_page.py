@@ -56,8 +56,8 @@ def test_a_finished_journey_says_the_verdict(open_page: OpenPage, home: Home) ->
     app = open_page("overview")
     said = texts(app)
     result = sweep.status().result
-    assert f"Verdict: {result['verdict']}" in said
-    assert result["sentence"] in said
+    assert f"**{result['word']}.** " in said
+    assert result["headline"].removeprefix(f"{result['word']}. ") in said
     assert "Phantom" in said
     links = [link.proto for link in app.get("page_link")]
     assert any(link.page == "evaluate" and sweep.id in link.query_string for link in links)
