@@ -280,6 +280,7 @@ def _joined(trials: pd.DataFrame, metric: str, axis: SweepAxis) -> list[go.Scatt
             opacity=0,
             hoverinfo="skip",
             showlegend=False,
+            name=f"Seed {int(own['seed'].iloc[0])}",
             meta={"seed": int(own["seed"].iloc[0])},
             customdata=[[None, None, None]] * len(own),
         )

@@ -37,7 +37,7 @@ ROUNDING = 0.0006
 """How far two written means may be from their written difference."""
 
 ON_PHANTOM = "Drawn phantom: says nothing about patients."
-UNABLE = "More real images would hardly have helped either, so this sweep could not have shown a benefit."
+UNABLE = "More real images would hardly have helped either, so this sweep could hardly have shown a benefit."
 
 
 @dataclass(frozen=True)

@@ -68,9 +68,13 @@ def test_finished_shows_the_verdict_first_then_everything_behind_it(home: Home, 
     write_report(run)
     app = open_page("evaluate", run=run.id)
     told = headline(SweepSummary.read(run.path / SUMMARY_FILE), SweepConfig.build(run.config()))
-    said = said_in_order(app)
-    assert said.index(told.line) < said.index(told.tallies[0]) < said.index("Details") < said.index(told.tallies[1])
     assert told.word in app.header[0].value
+    said = [text.value for text in app.markdown]
+    assert said.index(told.line) < min(place for place, text in enumerate(said) if text.startswith("**In full.**"))
+    assert any(told.tallies[0] in caption.value for caption in app.caption)
+    (details,) = (each for each in app.expander if each.label == "Details")
+    assert told.tallies[1] in [caption.value for caption in details.caption]
+    assert "p 0" in details.markdown[0].value and "8 paired repetitions" in details.markdown[0].value
     assert "Phantom data" in texts(app)
     figure = plots(app)["Accuracy on real test images"]
     assert single_trials(figure) == 80
@@ -79,7 +83,7 @@ def test_finished_shows_the_verdict_first_then_everything_behind_it(home: Home, 
         "the first tab alone: 4 shares and their mean, against three arms"
     )
     labels = [button.label for button in app.get("download_button")]
-    assert labels[:2] == ["Report (HTML)", "Save as text"]
+    assert labels[:3] == ["Numbers (CSV)", "Report (HTML)", "Save as text"], "below the plot, above its tables"
     assert (run.path / "methods.txt").read_text().strip() == app.code[0].value.strip()
     assert {"cells.csv", "comparisons.csv", "trials.parquet"} < set(labels)
     assert "Stop" not in [button.label for button in app.button]
