@@ -146,7 +146,8 @@ def figure_verdict(found: Sequence[Comparison], metric: str, positive: str = "")
     low, high = _range(Differences("", (tuple(rows),)), measure)
     for x0, x1, colour in ((low, 0, RED), (0, high, GREEN)):
         figure.add_shape(
-            type="rect", x0=x0, x1=x1, y0=-0.5, y1=len(rows) - 0.5, fillcolor=translucent(colour, SHADES[colour]), line_width=0,
+            type="rect", x0=x0, x1=x1, y0=-0.5, y1=len(rows) - 0.5, fillcolor=translucent(colour, SHADES[colour]),
+            line_width=0,
             layer="below",
         )  # fmt: skip
     figure.add_vline(x=0, line={"color": LINE, "width": 1.5})
@@ -230,7 +231,8 @@ def _sides(figure: go.Figure, across: list[float], ends_of_y: tuple[float, float
         (low, 0.0, RED, "▼ harms", "bottom"),
     ):
         figure.add_shape(
-            type="rect", x0=across[0], x1=across[1], y0=y0, y1=y1, fillcolor=translucent(colour, SHADES[colour]), line_width=0,
+            type="rect", x0=across[0], x1=across[1], y0=y0, y1=y1, fillcolor=translucent(colour, SHADES[colour]),
+            line_width=0,
             layer="below", **panel,
         )  # fmt: skip
         figure.add_annotation(
