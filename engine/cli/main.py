@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from engine.cli import datasets, explore, network, pools, review, sweeps
 from engine.cli.datasets import folds as make_folds
@@ -202,7 +203,9 @@ def demo(
     status = run.status()
     made = status.result_as(PipelineResult)
     assert made is not None
-    show({"run": run.id, **status.result}, as_json, f"\n[bold]Verdict: {made.verdict}.[/bold]\n{made.sentence}")
+    told = f"{escape(made.headline)}\n" if made.headline else ""
+    text = f"\n[bold]Verdict: {made.shown}.[/bold]\n{told}{escape(made.sentence)}"
+    show({"run": run.id, **status.result}, as_json, text)
     if not as_json:
         console.print(f"Report: {Run(home, made.sweep).path / 'report.html'}", soft_wrap=True)
     if serves:
@@ -479,7 +482,10 @@ def _finish(submitted: list[Run], detach: bool, as_json: bool) -> None:
         follow_to_end(submitted, [_title(run) for run in submitted])
     values = [run_values(run) for run in submitted]
     sentences = [  # some kinds have none
-        " ".join([getattr(result_of(run), "sentence", ""), *history(run)]).strip() for run in submitted
+        " ".join(
+            [getattr(found := result_of(run), "headline", ""), getattr(found, "sentence", ""), *history(run)]
+        ).strip()
+        for run in submitted
     ]
     text = "\n".join(f"{v['run']} is {v['state']}. {told}".strip() for v, told in zip(values, sentences, strict=True))
     show(values if len(values) > 1 else values[0], as_json, text)

@@ -157,12 +157,12 @@ def _copies(status: Status) -> str:
 
 def _verdict(status: Status) -> str:
     found = status.result_as(SweepResult)
-    return f"{'control: ' if found.control else ''}{found.verdict}" if found else ""
+    return found.shown if found else ""
 
 
 def _verdict_of_journey(status: Status) -> str:
     found = status.result_as(PipelineResult)
-    return found.verdict if found else ""
+    return found.shown if found else ""
 
 
 def _amount(status: Status) -> str:

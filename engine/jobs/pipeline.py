@@ -348,4 +348,4 @@ def _sweep(pipeline: _Pipeline, step: str, settings: dict[str, Any], dataset: Da
     pipeline.follow([child], "Sweep as published" if step == "published" else "Sweep")
     found = child.status().result_as(SweepResult)
     assert found is not None
-    pipeline.note(verdict=found.verdict, sentence=found.sentence)
+    pipeline.note(verdict=found.verdict, sentence=found.sentence, word=found.word, headline=found.headline)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, ConfigDict, Field, field_serializer
 
 from engine.store.versioned import Result
+from engine.sweep.results import SweepResult
 
 Runs = Annotated[tuple[str, ...], BeforeValidator(lambda ids: (ids,) if isinstance(ids, str) else ids)]
 """Ids of runs; in a file, that of a journey without folds stands alone."""
@@ -41,11 +42,20 @@ class PipelineResult(Result):
     """The last sweep, which is the sound one unless the published one is asked for alone."""
     verdict: str = ""
     sentence: str = ""
+    word: str = ""
+    headline: str = ""
+    """Of the last sweep, as its own result has them."""
 
     def runs(self) -> list[str]:
         """The ids of all runs so far, in the order of the steps."""
         made = (self.imported, *self.train, *self.pool, *self.quality, self.published, self.sweep)
         return list(dict.fromkeys(filter(None, made)))
+
+    @property
+    def shown(self) -> str:
+        """The verdict as lists show it; empty before there is one."""
+        told = SweepResult(verdict=self.verdict, sentence=self.sentence, word=self.word, headline=self.headline)
+        return told.shown if self.verdict else ""
 
     def plain(self) -> dict[str, Any]:
         """JSON-able values of what there is."""

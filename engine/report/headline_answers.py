@@ -6,21 +6,23 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-import pandas as pd
-
 from engine.quality.quality_scores import MemorisationMeasure
 from engine.report.data_facts import known_patients, unknown_patients
+from engine.report.difference_panel import ends
 from engine.report.ledger_facts import declared
 from engine.report.quality_tables import show_percent
 from engine.report.sources import Sources
 from engine.report.style import ARMS
 from engine.report.sweep_words import is_probe
-from engine.report.tables import METRICS, comparison_table, measure_of, show_p, show_share
-from engine.sweep.arms import baseline_of, control_of
+from engine.report.tables import METRICS, measure_of, show_p, show_share
+from engine.sweep.arms import control_of
 from engine.sweep.checks import LEAK_CHECKS
-from engine.sweep.statistics import ALPHA
+from engine.sweep.comparisons import Comparison
+from engine.sweep.headline import Headline, headline
+from engine.sweep.statistics import QUICK_LOOK_BELOW
 from engine.sweep.summary_model import Patients
-from engine.sweep.verdict_words import percent
+from engine.sweep.tally import above, below
+from engine.sweep.verdict_words import level
 
 LEAKS = ("test-is-validation", "synthetic-in-test")
 """Flaws of a published protocol that let something of the test reach the training or its choices."""
@@ -46,21 +48,15 @@ def primary_arm(sources: Sources) -> str:
     return sources.summary.primary_arm or "real+synthetic"
 
 
-def decisive(sources: Sources) -> pd.Series | None:
-    """The comparison that the verdict rests on: to the duplicates where there are any, at the ratio it speaks of."""
-    summary, arm = sources.summary, primary_arm(sources)
-    found, verdict = summary.comparisons, summary.verdict
-    if verdict.against and verdict.ratio is None:  # it speaks of the mean over the shares
-        found = summary.averages or found
-    rows = comparison_table(found)
-    rows = rows[(rows["arm"] == arm) & (rows["metric"] == summary.metric)]
-    if rows.empty:
-        return None
-    usual = control_of(arm) if summary.verdict.verdict != "harms" else baseline_of(arm)
-    against = summary.verdict.against or usual
-    chosen = rows[rows["against"] == against] if (rows["against"] == against).any() else rows
-    at_ratio = chosen[chosen["ratio"] == summary.verdict.ratio]
-    return (chosen.sort_values("mean_difference") if at_ratio.empty else at_ratio).iloc[-1]
+def told(sources: Sources) -> Headline:
+    """The verdict in a word and a line."""
+    return headline(sources.summary, sources.config)
+
+
+def decisive(sources: Sources) -> Comparison | None:
+    """The comparison that the headline quotes: with the control that decides, over all shares where none is claimed;
+    its interval and p are those that the verdict uses."""
+    return next(iter(told(sources).rows), None)
 
 
 def of_patients(patients: Patients | None) -> str:
@@ -84,24 +80,29 @@ def _how_sure(sources: Sources) -> Answer:
     base = f"{config.seeds} paired {'seed' if config.seeds == 1 else 'seeds'}{folds}, {images}."
     if row is None:
         return Answer(question, "Nothing was compared", base, "unknown")
-    measure = measure_of(str(row["metric"]), summary.positive_class)
-    difference = measure.show_difference(row["mean_difference"])
+    measure = measure_of(row.metric, summary.positive_class)
+    difference = measure.show_difference(row.mean_difference)
     title = measure.title + (" by patient" if summary.level == "patient" else "")
-    where = f"at {show_share(row['ratio'])}" if pd.notna(row["ratio"]) else "on the mean over the shares"
-    what = f"{title} against {ARMS[row['against']].title.lower()} {where}"
-    if row["n"] < 2:
+    where = "on the mean over the shares" if row.is_mean else f"at {show_share(row.ratio)}"
+    what = f"{title} against {ARMS[row.against].title.lower()} {where}"
+    over_all = told(sources).tallies[0]
+    if row.n < 2:
         detail = f"{what}: {difference}, from one training of each arm, which cannot be told from luck. {base}"
         return Answer(question, "Not at all", detail, "bad")
-    both = pd.notna(row["low_total"])
-    low, high = (row["low_total"], row["high_total"]) if both else (row["low"], row["high"])
-    p = f"{show_p(row['p_corrected'])} corrected"
-    if alone := both and row["ratio"] == config.primary_ratio:
-        low, high, p = row["low_alone"], row["high_alone"], show_p(row["p"])
+    both = math.isfinite(row.low_total)
+    low, high = ends(row)
+    p = show_p(row.p_corrected) + ("" if row.ratio == config.primary_ratio else " corrected")
+    alone = both and row.ratio == config.primary_ratio
     together = f", declared {declared(sources)}" if alone else ", all shares together" if len(config.ratios) > 1 else ""
     noise = f"seeds and test images{together}" if both else "seeds"
-    level = percent(1 - row.get("alpha", ALPHA)) if both else "95 %"
-    detail = f"{what}: {measure.show_interval(low, high, signed=True)} ({level}, over {noise}), p {p}. {base}"
-    return Answer(question, difference, detail)
+    stands = "95 %" if not both else level(row)
+    detail = (
+        f"{what}: {measure.show_interval(low, high, signed=True)} ({stands}, over {noise}), p {p}. {over_all} {base}"
+    )
+    if row.n < QUICK_LOOK_BELOW:
+        return Answer(question, f"{difference}, too few repetitions to tell", detail, "unknown")
+    shown = above(row) or below(row)
+    return Answer(question, f"{difference}, {'significant' if shown else 'not significant'}", detail)
 
 
 def _compared_to_what(sources: Sources) -> Answer:

@@ -12,6 +12,7 @@ import plotly.io
 import plotly.offline
 from markupsafe import Markup
 
+from engine.configs import SweepConfig
 from engine.configs.evaluation import LEARNING_CURVE
 from engine.configs.gans import gan_title
 from engine.quality.quality_scores import COPIES_RULE, FORMER_COPIES_RULE, rows_table
@@ -38,6 +39,7 @@ from engine.report.detail_tables import (
     reliability_table,
     subgroup_table,
 )
+from engine.report.difference_panel import figure_verdict
 from engine.report.export_tables import KEPT, report_tables
 from engine.report.external_results import external_words, readable_external_cells, readable_external_comparisons
 from engine.report.figures import (
@@ -57,7 +59,7 @@ from engine.report.figures import (
     figure_subgroups,
     figure_sweep,
 )
-from engine.report.headline_answers import answers, excluded_images, primary_arm
+from engine.report.headline_answers import answers, excluded_images, primary_arm, told
 from engine.report.learning_curve_figures import figure_learning_curve, readable_looks
 from engine.report.ledger_facts import judged_sentence, ledger_facts, read_before
 from engine.report.limits import limits
@@ -85,8 +87,10 @@ from engine.report.provenance import machine, parents
 from engine.report.publication_differences import changed_settings, differences
 from engine.report.quality_tables import readable_memorisation, readable_parts, score_notes, score_parts
 from engine.report.reader_study import decided_sentence, study_content
+from engine.report.seed_lines import SCRIPT
 from engine.report.sources import GeneratorSource, PoolSource, Sources, read_sources
 from engine.report.style import ARMS
+from engine.report.sweep_figures import how_to_read, share_note
 from engine.report.tables import (
     METRICS,
     comparison_table,
@@ -106,9 +110,9 @@ from engine.store.files import disk_errors, replacing, write_text
 from engine.store.runs import Run
 from engine.sweep.arms import baseline_of, control_of, has_ratios
 from engine.sweep.checks import check_published
+from engine.sweep.headline import Headline, external_headline, headline
 from engine.sweep.protocol_deviations import DroppedRuns
 from engine.sweep.summary_model import SweepSummary
-from engine.sweep.verdict import Verdict
 
 MAY_STAND_TOGETHER = 5
 """Most arms in one figure; more are shown family by family."""
@@ -154,24 +158,28 @@ def _content(sources: Sources, names: list[str], methods: str) -> dict[str, Any]
     with_means = comparison_table((*summary.comparisons, *summary.averages))
     of_metric = with_means["metric"] == metric
     phantom = sources.dataset is not None and sources.dataset.is_phantom
-    headline = comparisons["metric"] == metric
+    of_verdict = comparisons["metric"] == metric
     return {
         "title": config.name,
         "phantom": phantom,
         "config": config,
         "summary": summary,
         "verdict": summary.verdict,
+        "told": told(sources),
+        "bar": _bar(sources),
         "answers": answers(sources),
         "others": _other_verdicts(sources),
         "controlled": control_of(primary_arm(sources)) in config.arms,
         "majority": METRICS["accuracy"].show(summary.majority_accuracy),
         "sweeps": [_inline(figure) for figure in _sweep_figures(sources, metric, outcomes)],
+        "reading": f"{share_note(config.arms, config)} {how_to_read()}",
+        "seed_lines": Markup(SCRIPT),
         "curve": summary.learning_curve,
         "curve_figure": _inline(figure_learning_curve(summary.learning_curve)) if summary.learning_curve else "",
         "looks": _table(readable_looks(summary.looks)) if summary.looks else "",
         "differences": [
             _inline(figure_differences(comparisons, metric, arm, summary.positive_class))
-            for arm in dict.fromkeys(comparisons[headline]["arm"])
+            for arm in dict.fromkeys(comparisons[of_verdict]["arm"])
         ],
         "left_pools": excluded_images(sources),
         "pool_facts": [
@@ -199,7 +207,7 @@ def _content(sources: Sources, names: list[str], methods: str) -> dict[str, Any]
         "p_in_words": p_in_words(summary),
         "comparisons": _table(readable_comparisons(with_means[of_metric], summary.positive_class)),
         "other_comparisons": _table(readable_comparisons(with_means[~of_metric], summary.positive_class)),
-        "external": _external(summary),
+        "external": _external(summary, config),
         "checks": summary.checks,
         "departures": summary.departures,
         "dropped": _dropped(summary.dropped, sources.trials),
@@ -228,6 +236,7 @@ def _content(sources: Sources, names: list[str], methods: str) -> dict[str, Any]
         "ledger": ledger_facts(sources),
         "judged": judged_sentence(sources.summary),
         "first": sources.first,
+        "first_told": headline(sources.first, config) if sources.first else None,
         "parents": parents(sources),
         "machine": machine(),
         "methods": methods,
@@ -280,19 +289,26 @@ def _table(table: pd.DataFrame) -> Markup:
     return Markup(table.to_html(index=False, border=0, justify="left"))
 
 
-def _other_verdicts(sources: Sources) -> list[tuple[str, Verdict]]:
+def _bar(sources: Sources) -> Markup | str:
+    """The interval of the comparisons that the headline quotes."""
+    rows, summary = told(sources).rows, sources.summary
+    return _inline(figure_verdict(rows, summary.metric, summary.positive_class)) if rows else ""
+
+
+def _other_verdicts(sources: Sources) -> list[tuple[str, Headline]]:
     """The verdicts on the arms that the sweep is not about, by their titles; exploratory."""
-    primary = primary_arm(sources)
-    return [(ARMS[arm].title, verdict) for arm, verdict in sources.summary.verdicts.items() if arm != primary]
+    primary, summary = primary_arm(sources), sources.summary
+    return [(ARMS[arm].title, headline(summary, sources.config, arm)) for arm in summary.verdicts if arm != primary]
 
 
-def _external(summary: SweepSummary) -> dict[str, Any] | None:
+def _external(summary: SweepSummary, config: SweepConfig) -> dict[str, Any] | None:
     """What the trials found on a second data set; None where there was none."""
     external = summary.external
     if external is None:
         return None
     return {
         "verdict": external.verdict,
+        "told": external_headline(summary, config),
         "words": external_words(summary),
         "cells": _table(readable_external_cells(summary)),
         "comparisons": _table(readable_external_comparisons(summary)),
@@ -309,7 +325,7 @@ def _sweep_figures(sources: Sources, metric: str, outcomes: Scored | None) -> li
     title = measure_of(metric, summary.positive_class).title + (" by patient" if level == "patient" else "")
     present = [arm for arm in ARMS if (trials["arm"] == arm).any() and arm != LEARNING_CURVE]
     if len(present) <= MAY_STAND_TOGETHER:
-        whole = f"{title} against the share of synthetic images"
+        whole = f"{title} on real test images" if level == "patient" else ""
         return [figure_sweep(trials, summary, metric, whole, config=config, intervals=intervals)]
     plain = [arm for arm in present if not arm.endswith("+classical") or not has_ratios(arm)]
     families = {

@@ -16,6 +16,7 @@ from engine.report.sources import Sources
 from engine.report.style import ARMS
 from engine.report.sweep_words import is_probe, trained_for
 from engine.report.tables import METRICS, measure_of, readable_cells, show_share
+from engine.sweep.headline import headline
 
 SHOWN = ("accuracy", "sensitivity", "specificity")
 UNTOLD = {"kind", "name", "dataset_fingerprint", "pool_sha256", "device", "gpus", "quality", "beside", "weights"}
@@ -58,7 +59,7 @@ def side(sources: Sources, title: str) -> dict[str, Any]:
     return {
         "title": title,
         "run": sources.run.id,
-        "verdict": summary.verdict,
+        "told": headline(summary, config),
         "claims": config.claims,
         "departures": summary.departures,
         "cells": cells[keep],

@@ -1,31 +1,33 @@
-"""The figure of a sweep: what synthetic images did to the classifier, beside its controls."""
+"""The plot of a sweep: what synthetic images did to the classifier beside its controls, and by how much."""
 
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
 from engine.configs import SweepConfig
 from engine.configs.evaluation import LEARNING_CURVE
+from engine.report.difference_panel import Differences, add_differences, differences_of, short
 from engine.report.style import ARMS, GREY, LINE, styled, translucent
-from engine.report.tables import METRICS, cell_table, measure_of, show_share
+from engine.report.sweep_axis import SweepAxis
+from engine.report.tables import METRICS, cell_table, measure_of
 from engine.sweep.arms import baseline_of, has_ratios
 from engine.sweep.summary_model import SweepSummary
 
-# Places along x, in 25ths of the gap between two ratios (points of percentage at 0, 25, 50, 75 and 100 %).
-ROOM = 18.0
-"""What the arms at one ratio take together at most."""
-WIDEST = 4.6
-"""What one arm takes at most: its mean, and beside it its trials."""
-NOTE_WIDTH = 110
-"""Characters in a line below the x axis; more would be cut off on paper."""
-CLASSICAL_AT = -7.0
-"""Place of the arm real+classical, which has no ratio."""
+UPPER, BETWEEN, LOWER = 0.56, 0.12, 0.32
+"""Of the plot's height: the panel of the metric, the gap for the title of the other, and the panel of differences."""
+HEIGHT, ALONE = 500, 380
+"""Pixels of both panels with their titles, and of the upper one alone."""
+MARGINS = {"l": 56, "r": 78, "t": 64, "b": 76}
+LETTERS = 15
+"""Pixels that the name at the end of a line takes."""
+SEEDS_JOINED = 64
+"""Of more seeds than these the dots are not joined."""
 
 
 def figure_sweep(
@@ -37,13 +39,19 @@ def figure_sweep(
     arms: Sequence[str] | None = None,
     config: SweepConfig | None = None,
     intervals: pd.DataFrame | None = None,
+    differences: bool = True,
 ) -> go.Figure:
-    """A metric of the classifier against the synthetic percentage: means with intervals, and every trial as a dot.
+    """Two panels over the synthetic images added: the metric of every arm, and the paired difference that decides.
 
-    `intervals` are `engine.sweep.arm_intervals`: for other seeds and test patients.
+    Above every arm's mean with its interval, its trials behind it; `intervals` are `engine.sweep.arm_intervals`: for
+    other seeds and test patients. Below the differences of the arm of the verdict to its control and to the real
+    images alone, with the intervals that the verdict uses. They are of `summary`, so that without one (or with
+    `differences` off: where the trials are counted otherwise than the verdict counts them) the upper panel stands
+    alone.
 
-    `customdata` of every dot is `[arm, ratio, seed]`. Works on the trials of a sweep that is still running;
-    `summary` adds the majority baseline, `arms` shows some only, `config` says what a percentage counts.
+    `customdata` of every dot is `[arm, ratio, seed]`, of every mean `[arm, ratio, None, ...]`; the line that joins the
+    dots of a seed has `meta` `{"seed": seed}` and is not seen until somebody points at one of them. Works on the
+    trials of a sweep that is still running; `arms` shows some only, `config` says what a percentage counts.
     """
     measure = measure_of(metric, summary.positive_class if summary else config.positive_class if config else "")
     trials = trials[trials["arm"] != LEARNING_CURVE]  # its shares are of the real images: a figure of its own
@@ -51,51 +59,54 @@ def figure_sweep(
         trials = trials[trials["arm"].isin(arms)]
     cells = cell_table(trials, metric, intervals)
     shown = [arm for arm in ARMS if (cells["arm"] == arm).any()]
-    ratios = sorted({0.0, *trials["ratio"]})
-    gap = 4 * min(np.diff(ratios), default=0.25)
-    places = {arm: (centre * gap, width * gap) for arm, (centre, width) in _places(shown).items()}
-    figure = go.Figure()
-    _band_of_real(figure, cells, measure.scale)
-    for arm in shown:
-        figure.add_trace(_trials(trials[trials["arm"] == arm], metric, *places[arm]))
-    for arm in shown:
-        figure.add_trace(_means(cells, arm, metric, places))
-    baseline = chance_level(metric, summary)
-    levels = [] if baseline is None else [baseline[0] * measure.scale]
-    if baseline is not None:
-        value, words = baseline
-        figure.add_hline(
-            y=value * measure.scale,
-            line={"dash": "dash", "color": LINE, "width": 1.5},
-            annotation={"text": f"{words} ({measure.show(value)})", "font": {"size": 12}},
-            annotation_position="top right",
-        )
-    many = len(shown) > 4
+    axis = SweepAxis.of(shown, [float(ratio) for ratio in trials["ratio"]])
+    found = differences_of(summary, config, shown, metric) if summary is not None and differences else None
+    found = found if found is not None and found.families else None
+    figure = make_subplots(
+        rows=2 if found else 1,
+        cols=1,
+        shared_xaxes=True,
+        vertical_spacing=BETWEEN if found else 0,
+        row_heights=[UPPER, LOWER] if found else None,
+    )
+    for trace in [
+        *_joined(trials, metric, axis),
+        *(_trials(trials[trials["arm"] == arm], metric, axis) for arm in shown),
+        *(_means(cells, arm, metric, axis) for arm in shown),
+    ]:
+        figure.add_trace(trace, **({"row": 1, "col": 1} if found else {}))
+    low, high = _fitted(trials[metric], cells, measure.scale)
     styled(
         figure,
-        title=title or f"{measure.title} against the share of synthetic images",
-        x=_share_words(shown, config),
-        y=f"{measure.title}{', %' if measure.percent else ''} ({_test_words(config)})",
+        title=title or f"{measure.title} on {_test_words(config)}",
+        x="",
+        y="",
         keep_zoom=metric,
-        height=560 if many else 480,
-        footer=True,
+        height=HEIGHT if found else ALONE,
     )
-    if many:  # the legend takes several lines; below the axis it has room for them
-        figure.update_layout(
-            margin={"t": 56, "b": 170},
-            legend={"yref": "container", "y": 0.0, "yanchor": "bottom", "font": {"size": 12}},
-        )
-    left = min(centre - width for centre, width in places.values()) if places else 0.0
-    right = max((centre + width for arm, (centre, width) in places.items() if has_ratios(arm)), default=gap)
-    figure.update_xaxes(tickvals=[100 * ratio for ratio in ratios], ticktext=[show_share(ratio) for ratio in ratios])
-    figure.update_xaxes(range=[left - gap, 100 * max(ratios) + right + gap], showgrid=False, zeroline=False)
-    values = trials[metric].dropna() * measure.scale
-    ends = (cells[["low", "high"]] * measure.scale).to_numpy().ravel()
-    seen = [*values, *levels, *ends[np.isfinite(ends)]]
-    lowest, highest = min(seen), max(seen)
-    room = 0.06 * (highest - lowest or measure.scale)
-    figure.update_yaxes(range=[lowest - room, highest + room])
-    return figure.update_layout(clickmode="event+select", dragmode="zoom")
+    ticks = axis.ticks(mean=found is not None and found.has_mean)
+    figure.update_xaxes(
+        tickvals=list(ticks), ticktext=list(ticks.values()), range=axis.range, showgrid=False, zeroline=False,
+        tickangle=0, tickfont={"size": 11},
+    )  # fmt: skip
+    bottom = {"row": 2, "col": 1} if found else {}
+    figure.update_xaxes(title={"text": _share_title(shown, config), "font": {"size": 13}, "standoff": 6}, **bottom)
+    upper = {"row": 1, "col": 1} if found else {}
+    figure.update_yaxes(
+        title={"text": f"{_first(measure.title)}{', %' if measure.percent else ''}", "font": {"size": 13}},
+        range=[low, high],
+        **upper,
+    )
+    inside = (HEIGHT if found else ALONE) - MARGINS["t"] - MARGINS["b"]
+    height = inside * (UPPER if found else 1)
+    _name_lines(figure, cells, shown, axis, measure.scale, (low, high), height)
+    _chance_note(figure, metric, summary, (low, high))
+    if found is not None:
+        add_differences(figure, found, axis, metric)
+        _title_below(figure, found, metric)
+    return figure.update_layout(
+        margin=MARGINS, showlegend=False, clickmode="event+select", dragmode="zoom", title={"font": {"size": 15}}
+    )
 
 
 def chance_level(metric: str, summary: SweepSummary | None) -> tuple[float, str] | None:
@@ -111,13 +122,8 @@ def chance_level(metric: str, summary: SweepSummary | None) -> tuple[float, str]
     return None if math.isnan(value) else (value, words)
 
 
-def _test_words(config: SweepConfig | None) -> str:
-    with_synthetic = config is not None and "synthetic-in-test" in config.flaws
-    return "real and synthetic test images" if with_synthetic else "real test images"
-
-
-def _share_words(arms: Sequence[str], config: SweepConfig | None) -> str:
-    """The title of the x axis, and below it what a percentage counts in this sweep."""
+def share_note(arms: Sequence[str], config: SweepConfig | None) -> str:
+    """What a percentage counts in this sweep, to stand below the plot."""
     gap = config is not None and config.ratio_of == "gap"
     lines = []
     if any(arm.startswith("real+") and has_ratios(arm) for arm in arms) or not any(map(has_ratios, arms)):
@@ -134,29 +140,59 @@ def _share_words(arms: Sequence[str], config: SweepConfig | None) -> str:
         lines.append(f"Every trial passes {times} over its own images: larger sets are trained for longer.")
     elif config is None or not (config.patience or config.head == "probe"):
         lines.append("All arms take equally many optimiser steps.")
-    note = "<br>".join(textwrap.wrap(" ".join(lines), NOTE_WIDTH))
-    unit = "Share of what a class lacks, %" if gap else "Images per class, % of its real training images"
-    return f"{unit}<br><span style='font-size: 11px'>{note}</span>"
+    return " ".join(lines)
 
 
-def _places(arms: Sequence[str]) -> dict[str, tuple[float, float]]:
-    """For each arm the middle of its place beside a percentage, and half the width of that place."""
-    side_by_side = [arm for arm in arms if has_ratios(arm)]
-    width = min(WIDEST, ROOM / max(1, len(side_by_side)))
-    places = {arm: (width * (index - (len(side_by_side) - 1) / 2), width / 2) for index, arm in enumerate(side_by_side)}
-    return {"real": (0.0, WIDEST / 2), "real+classical": (CLASSICAL_AT, WIDEST / 2)} | places
+def how_to_read() -> str:
+    """The marks of the plot in a sentence."""
+    return (
+        "Large symbols are means over the seeds with 95 % intervals for other seeds and test patients, small ones "
+        "single trials. Arms share their test images, so overlapping intervals above say nothing of a difference: "
+        "it is judged seed by seed, below."
+    )
 
 
-def _means(cells: pd.DataFrame, arm: str, metric: str, places: dict[str, tuple[float, float]]) -> go.Scatter:
+def _test_words(config: SweepConfig | None) -> str:
+    with_synthetic = config is not None and "synthetic-in-test" in config.flaws
+    return "real and synthetic test images" if with_synthetic else "real test images"
+
+
+def _first(title: str) -> str:
+    """A metric without what stands in brackets behind it, which the title of the figure has."""
+    return title.split(" (")[0]
+
+
+def _share_title(arms: Sequence[str], config: SweepConfig | None) -> str:
+    gap = config is not None and config.ratio_of == "gap"
+    added = all(arm.startswith("real") for arm in arms)
+    of = "what a class lacks" if gap else "the real ones"
+    return f"Synthetic images {'added' if added else 'used'}, % of {of}"
+
+
+def _fitted(values: pd.Series, cells: pd.DataFrame, scale: float) -> tuple[float, float]:
+    """Ends of y: all trials and intervals with a little room, and nothing else."""
+    seen = np.concatenate([values.to_numpy(float), cells[["mean", "low", "high"]].to_numpy(float).ravel()]) * scale
+    seen = seen[np.isfinite(seen)]
+    if not len(seen):
+        return 0.0, scale
+    room = 0.05 * (np.ptp(seen) or 0.1 * scale)
+    return float(seen.min() - room), float(seen.max() + room)
+
+
+def _dash(arm: str) -> str:
+    """Solid for synthetic images and dotted for their controls, so that they are told apart without colours."""
+    style = ARMS[arm]
+    return "dot" if style.dash == "solid" and "duplicates" in arm else style.dash
+
+
+def _means(cells: pd.DataFrame, arm: str, metric: str, axis: SweepAxis) -> go.Scatter:
     measure, style = METRICS[metric], ARMS[arm]
-    own = cells[cells["arm"] == arm]
-    centre, half = places[arm]
-    position = own["ratio"] * 100 + centre - half * 0.4
-    if has_ratios(arm) and arm.startswith(("real", "replaced")):
-        # At 0 % these arms are the real images alone, augmented as they are themselves.
-        begin = cells[cells["arm"] == baseline_of(arm)]
+    own = cells[cells["arm"] == arm].sort_values("ratio")
+    position = [axis.place(arm, ratio) for ratio in own["ratio"]]
+    if has_ratios(arm) and baseline_of(arm) == "real" and not arm.startswith("synthetic"):
+        begin = cells[cells["arm"] == "real"]  # at 0 % these arms are the real images alone
         own = pd.concat([begin, own])
-        position = pd.concat([pd.Series([places[baseline_of(arm) or ""][0]] * len(begin), dtype=float), position])
+        position = [0.0] * len(begin) + position
     mean = own["mean"] * measure.scale
     shown = own["arm"] == arm
     return go.Scatter(
@@ -165,11 +201,12 @@ def _means(cells: pd.DataFrame, arm: str, metric: str, places: dict[str, tuple[f
         error_y={
             "array": (own["high"] * measure.scale - mean).where(shown),
             "arrayminus": (mean - own["low"] * measure.scale).where(shown),
-            "thickness": 2,
-            "width": 5,
+            "color": translucent(style.color, 0.75),
+            "thickness": 1.5,
+            "width": 4,
         },
         mode="lines+markers",
-        line={"color": style.color, "width": 2.5, "dash": style.dash},
+        line={"color": style.color, "width": 3 if "synthetic" in arm else 2, "dash": _dash(arm)},
         marker={
             "symbol": style.symbol,
             "size": [11 if own_point else 0 for own_point in shown],
@@ -195,18 +232,15 @@ def _means(cells: pd.DataFrame, arm: str, metric: str, places: dict[str, tuple[f
     )
 
 
-def _trials(trials: pd.DataFrame, metric: str, centre: float, half: float) -> go.Scatter:
-    """Every trial as a dot; a seed has the same place in every cell, so that pairs can be followed."""
+def _trials(trials: pd.DataFrame, metric: str, axis: SweepAxis) -> go.Scatter:
+    """Every trial as a dot behind its mean."""
     measure = METRICS[metric]
     arm = str(trials["arm"].iloc[0])
-    seeds = sorted(set(trials["seed"]))
-    jitter = 0.45 * half
-    place = {seed: (i / max(len(seeds) - 1, 1) - 0.5) * 2 * jitter for i, seed in enumerate(seeds)}
     return go.Scatter(
-        x=trials["ratio"] * 100 + centre + 0.5 * half + trials["seed"].map(place),
+        x=_places(trials, arm, axis),
         y=trials[metric] * measure.scale,
         mode="markers",
-        marker={"color": translucent(ARMS[arm].color, 0.55), "symbol": ARMS[arm].symbol, "size": 7},
+        marker={"color": translucent(ARMS[arm].color, 0.5), "symbol": ARMS[arm].symbol, "size": 6},
         selected={"marker": {"color": ARMS[arm].color, "size": 13}},
         unselected={"marker": {"opacity": 1}},
         name=f"{ARMS[arm].title}, trials",
@@ -220,15 +254,118 @@ def _trials(trials: pd.DataFrame, metric: str, centre: float, half: float) -> go
     )
 
 
-def _band_of_real(figure: go.Figure, cells: pd.DataFrame, scale: float) -> None:
-    """The interval of the arm real across the whole plot: how far other patients alone could move any arm."""
-    real = cells[cells["arm"] == "real"]
-    if real.empty or not np.isfinite(real["low"].iloc[0]):
+def _places(trials: pd.DataFrame, arm: str, axis: SweepAxis) -> list[float]:
+    """x of the dots: about the mean of their arm and share, a seed at the same place in every cell."""
+    seeds = sorted(set(trials["seed"]))
+    middle, most = (len(seeds) - 1) / 2, 0.3 * axis.width
+    aside = {seed: most * (place - middle) / max(middle, 1) for place, seed in enumerate(seeds)}
+    return [axis.place(arm, ratio) + aside[seed] for ratio, seed in zip(trials["ratio"], trials["seed"], strict=True)]
+
+
+def _joined(trials: pd.DataFrame, metric: str, axis: SweepAxis) -> list[go.Scatter]:
+    """The dots of each seed joined, arm by arm: invisible until somebody points at one (`seed_lines.js`)."""
+    seeds = sorted(set(trials["seed"]))
+    if len(seeds) < 2 or len(seeds) > SEEDS_JOINED:
+        return []
+    scale, points = METRICS[metric].scale, []
+    for arm, own in trials.groupby("arm", sort=False):
+        points.append(own.assign(x=_places(own, str(arm), axis)))
+    placed = pd.concat(points).sort_values("x")
+    return [
+        go.Scatter(
+            x=own["x"],
+            y=own[metric] * scale,
+            mode="lines",
+            line={"color": LINE, "width": 1.5},
+            opacity=0,
+            hoverinfo="skip",
+            showlegend=False,
+            name=f"Seed {int(own['seed'].iloc[0])}",
+            meta={"seed": int(own["seed"].iloc[0])},
+            customdata=[[None, None, None]] * len(own),
+        )
+        for _, own in placed.groupby("seed")
+    ]
+
+
+def _name_lines(
+    figure: go.Figure,
+    cells: pd.DataFrame,
+    arms: Sequence[str],
+    axis: SweepAxis,
+    scale: float,
+    ends: tuple[float, float],
+    height: float,
+) -> None:
+    """The name of each line at its right end, pushed apart where they would lie on each other."""
+    last = {}
+    for arm in arms:
+        own = cells[cells["arm"] == arm].sort_values("ratio")
+        if has_ratios(arm):
+            last[arm] = (axis.slot(float(own["ratio"].iloc[-1])), float(own["mean"].iloc[-1]) * scale)
+    low, high = ends
+    apart = LETTERS * (high - low) / height
+    heights = spread([y for _, y in last.values()], apart, low + apart / 2, high - apart / 2)
+    for (arm, (x, _)), y in zip(last.items(), heights, strict=True):
+        figure.add_annotation(
+            x=x + len(axis.side_by_side) / 2 * axis.width + 0.04,
+            y=y,
+            xref="x",
+            yref="y",
+            xanchor="left",
+            text=short(arm),
+            showarrow=False,
+            align="left",
+            font={"color": ARMS[arm].color, "size": 12},
+            name="end",
+        )
+
+
+def spread(places: Sequence[float], apart: float, low: float, high: float) -> list[float]:
+    """The places moved as little as keeps them `apart`, in their order, and where they fit between `low` and `high`."""
+    order = np.argsort(places, kind="stable")
+    moved = np.clip(np.array(places, float)[order], low, high)
+    for place in range(1, len(moved)):
+        moved[place] = max(moved[place], moved[place - 1] + apart)
+    if len(moved) and moved[-1] > high:
+        moved[-1] = high
+        for place in range(len(moved) - 2, -1, -1):
+            moved[place] = min(moved[place], moved[place + 1] - apart)
+    found = np.empty(len(moved))
+    found[order] = moved
+    return found.tolist()
+
+
+def _chance_note(figure: go.Figure, metric: str, summary: SweepSummary | None, ends: tuple[float, float]) -> None:
+    """What needs no learning, as a note above the plot: as a line it would stretch the axis."""
+    level = chance_level(metric, summary)
+    if level is None:
         return
-    figure.add_hrect(
-        y0=real["low"].iloc[0] * scale,
-        y1=real["high"].iloc[0] * scale,
-        fillcolor=translucent(GREY, 0.15),
-        line_width=0,
-        layer="below",
-    )
+    value, words = level
+    scaled = value * METRICS[metric].scale
+    beyond = ", below this plot" if scaled < ends[0] else ", above this plot" if scaled > ends[1] else ""
+    figure.add_annotation(
+        text=f"{words[0].upper()}{words[1:]}: {METRICS[metric].show(value)}{beyond}",
+        xref="paper", yref="paper", x=0, y=1, xanchor="left", yanchor="bottom", showarrow=False,
+        font={"size": 11, "color": GREY}, name="chance",
+    )  # fmt: skip
+
+
+def _title_below(figure: go.Figure, found: Differences, metric: str) -> None:
+    """What the lower panel is, and whose marks are whose."""
+    measure = METRICS[metric]
+    marks = []
+    for place, family in enumerate(found.families):
+        style = ARMS[family[0].against]
+        mark = {"diamond": "◆◇", "circle": "●○", "square": "■□", "hexagon": "⬢⬡"}.get(
+            style.symbol.removesuffix("-open"), "●○"
+        )[min(place, 1)]
+        marks.append(f"<span style='color:{style.color}'>{mark}</span> {short(found.arm)} − {short(family[0].against)}")
+    kind = "improvement" if measure.loss else "difference"
+    figure.add_annotation(
+        text=f"<b>Paired {kind}</b>, {found.interval_words}<br>{'  '.join(marks)}",
+        xref="paper", yref="paper", x=0, xshift=-44, y=LOWER + 0.004, xanchor="left", yanchor="bottom", showarrow=False,
+        align="left", font={"size": 12}, name="differences",
+    )  # fmt: skip
+    unit = "Points" if measure.percent else kind.capitalize()
+    figure.update_yaxes(title={"text": unit, "font": {"size": 13}}, row=2, col=1)

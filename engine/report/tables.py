@@ -209,7 +209,7 @@ def comparison_table(comparisons: Sequence[Comparison]) -> pd.DataFrame:
     table = pd.DataFrame(list(comparisons))
     at_a_look = "alpha" in table and (table["alpha"] != ALPHA).any()
     table = table.reindex(columns=[*COMPARISON, *NUMBERS, "n", *(["alpha"] if at_a_look else [])])
-    table.loc[table["n"] < 2, ["low", "high"]] = np.nan  # one repetition has no interval
+    table.loc[table["n"] < 2, NUMBERS[1:]] = np.nan  # one repetition has neither interval nor p
     return table
 
 

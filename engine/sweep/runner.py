@@ -41,6 +41,7 @@ from engine.sweep.arms import Trial, plan, steps_of
 from engine.sweep.extension import TRIALS_FILE, take_over, with_first_verdict
 from engine.sweep.external import EXTERNAL_FILE, EXTERNAL_FOLD, external_table, open_external
 from engine.sweep.foresight import design_of_datasets, pilot_for
+from engine.sweep.headline import sweep_result
 from engine.sweep.inputs import load_inputs, open_cache
 from engine.sweep.leaks import refuse_unsound
 from engine.sweep.look_results import LookResult
@@ -50,7 +51,6 @@ from engine.sweep.metrics import METRICS, confusion_matrix, metrics
 from engine.sweep.parallel import devices_for_trials, train_groups
 from engine.sweep.plans import plan_of, plans
 from engine.sweep.positive import positive_index, positive_of_sweep
-from engine.sweep.results import SweepResult
 from engine.sweep.splits import Split, open_splits, test_table, valid_table
 from engine.sweep.standing import standing_of
 from engine.sweep.summary import summarise
@@ -105,8 +105,7 @@ def run_sweep(
             return "stopped"
         summary = with_first_verdict(_read_out(sweep, now, rows, looks), first, config)
         summary.write_to(run.path / SUMMARY_FILE)
-        found = SweepResult(verdict=summary.verdict.verdict, sentence=summary.verdict.sentence, control=summary.control)
-        run.update(result=found.plain())
+        run.update(result=sweep_result(summary, now).plain())
         looks = summary.looks
         if config.stop_at_claim and summary.verdict.verdict != "no evidence":
             break

@@ -18,6 +18,9 @@ from typing import Literal
 
 from engine.sweep.comparisons import Comparison
 from engine.sweep.statistics import QUICK_LOOK_BELOW
+from engine.sweep.tally import above as _above
+from engine.sweep.tally import below as _below
+from engine.sweep.tally import overall, tally
 from engine.sweep.verdict_words import (
     Question,
     amount,
@@ -40,6 +43,7 @@ FORMER_RULE = "sign flip of the seeds (Holm) and intervals for seeds and images;
 
 ABOVE_REAL = "Better than the real images alone"
 ONE_GENERATOR = "This is about the images of this pool; other generators, or the same trained again, were not tried."
+QUICK_LOOK = "Quick look, no verdict"
 PHANTOM = "On the drawn phantom, which says nothing about patients: "
 EXPLORATORY = "Exploratory, for the verdict is about another arm: "
 
@@ -85,7 +89,8 @@ class _Found:
         for each in then:
             change = change_in_words(each.mean_difference, self.question.metric)
             parts.append(f"{change} than {others_in_words(each.against)} ({brief_evidence(each)})")
-        sentences = [f"{opening}{' and '.join(parts)}.", *more, *_beside_classical(at, self.to_classical)]
+        sentences = [f"{opening}{' and '.join(parts)}.", *_share_by_share(self.to_control, self.to_baseline)]
+        sentences += [*more, *_beside_classical(at, self.to_classical)]
         if verdict != "no evidence" and at.generators == 1:
             sentences.append(ONE_GENERATOR)
         if self.declared:
@@ -114,20 +119,7 @@ def judge(
         )
     n = min(comparison.n for comparison in to_baseline)
     if n < QUICK_LOOK_BELOW:
-        best = _best(to_baseline)
-        return Verdict(
-            "no evidence",
-            " ".join(
-                [
-                    f"A quick look with {repetitions(n)} claims nothing: {compared(best, question)}.",
-                    *_beside_classical(best, to_classical),
-                ]
-            ),
-            f"At least {QUICK_LOOK_BELOW} repetitions, better 8: how much fewer of them vary is too poorly known.",
-            None if best.is_mean else best.ratio,
-            arm,
-            baseline,
-        )
+        return _quick_look(question, n, to_baseline, to_control, to_classical)
     declared = len(to_baseline) > 1 and any(each.ratio == question.primary_ratio for each in to_baseline)
     if declared:
         to_baseline, to_control, to_classical = (
@@ -135,6 +127,49 @@ def judge(
             for family in (to_baseline, to_control, to_classical)
         )
     return _judged(_Found(question, list(to_baseline), list(to_control), list(to_classical), declared))
+
+
+def _quick_look(
+    question: Question,
+    n: int,
+    to_baseline: list[Comparison],
+    to_control: list[Comparison],
+    to_classical: Sequence[Comparison],
+) -> Verdict:
+    """What few repetitions gave, against the control that would decide, over all shares; nothing is claimed."""
+    deciding = to_control or to_baseline
+    at = overall([each for each in deciding if each.ratio == question.primary_ratio] or deciding)
+    beside = [each for each in to_baseline if to_control and _place(each) == _place(at)]
+    told = [
+        compared(at, question),
+        *(
+            f"{change_in_words(each.mean_difference, question.metric)} than {others_in_words(each.against)}"
+            for each in beside
+        ),
+    ]
+    return Verdict(
+        "no evidence",
+        " ".join(
+            [
+                f"{QUICK_LOOK}: {repetitions(n)} claim{'s' * (n == 1)} nothing. {capitalised(' and '.join(told))}.",
+                *_share_by_share(to_control, to_baseline),
+                *_beside_classical(at, to_classical),
+            ]
+        ),
+        f"At least {QUICK_LOOK_BELOW} repetitions, better 8: how much fewer of them vary is too poorly known.",
+        None if at.is_mean else at.ratio,
+        question.arm,
+        at.against,
+    )
+
+
+def _share_by_share(*families: Sequence[Comparison]) -> list[str]:
+    """At how many of several shares an arm was higher and lower than each of its controls."""
+    return [
+        f"{capitalised(others_in_words(rows[0].against).replace('with', 'against', 1))}: {tally(rows)}."
+        for rows in families
+        if sum(not each.is_mean for each in rows) > 1
+    ]
 
 
 def _judged(found: _Found) -> Verdict:
@@ -158,19 +193,19 @@ def _judged(found: _Found) -> Verdict:
         return found.verdict(
             "harms", "Synthetic images harm: ", worst, needed="Better synthetic images, or a smaller share of them."
         )
-    same, best = _equivalent(found), _best(to_baseline)
+    same, usual = _equivalent(found), overall(to_baseline)
     if same and not above:
         worse = [each for each in to_control if _below(each)]
         told = "Against as many duplicated real images they are worse"
         more = [f"{told} ({brief_evidence(_worst(worse))})."] if worse else []
-        return found.verdict("no relevant difference", f"No relevant difference: {same}; at best, ", best, more=more)
-    needed, limit = _needed(best, question), _excluded(found)
+        return found.verdict("no relevant difference", f"No relevant difference: {same}; ", usual, more=more)
+    needed, limit = _needed(usual, question), _excluded(found)
     if not to_control:
         return found.verdict(
             "no evidence",
             "No evidence that synthetic images harm; whether they help cannot be told without the control of "
             "duplicated real images: ",
-            best,
+            usual,
             needed=f"A sweep with the arm {question.control}."
             if question.control
             else "A sweep in which they are added to the real images.",
@@ -206,12 +241,12 @@ def _judged(found: _Found) -> Verdict:
             [each for each in to_control if _place(each) == _place(at)],
             needed,
         )
-    best = _best(to_control)
+    usual = overall(to_control)
     return found.verdict(
         "no evidence",
-        "No evidence that synthetic images help or harm: at best, ",
-        best,
-        [each for each in to_baseline if _place(each) == _place(best)],
+        "No evidence that synthetic images help or harm: ",
+        usual,
+        [each for each in to_baseline if _place(each) == _place(usual)],
         needed,
         limit,
     )
@@ -287,8 +322,8 @@ def _beside_classical(at: Comparison, to_classical: Sequence[Comparison]) -> lis
     for each in to_classical:
         if _place(each) == _place(at):
             low, high = interval_ends(each)
-            difference = signed_amount(each.mean_difference, each.metric)
-            return [f"Against classical augmentation alone: {difference}, {low} to {high}."]
+            ends = f", {low} to {high}" if each.n > 1 else ""  # one repetition has no interval
+            return [f"Against classical augmentation alone: {signed_amount(each.mean_difference, each.metric)}{ends}."]
     return []
 
 
@@ -314,11 +349,3 @@ def _best(comparisons: list[Comparison]) -> Comparison:
 
 def _worst(comparisons: list[Comparison]) -> Comparison:
     return min(comparisons, key=lambda each: (each.is_mean, each.mean_difference))
-
-
-def _above(comparison: Comparison) -> bool:
-    return comparison.low_total > 0 and comparison.p_corrected < comparison.alpha
-
-
-def _below(comparison: Comparison) -> bool:
-    return comparison.high_total < 0 and comparison.p_corrected < comparison.alpha

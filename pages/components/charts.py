@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, Literal
 
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from engine.store.csv_cells import table_text
 
@@ -33,12 +35,14 @@ def chart(
     alt: str = "",
     live: bool = False,
     several: bool = False,
+    save_in: DeltaGenerator | None = None,
 ) -> Any:
     """Show a figure; `name` is the file name of what is downloaded, `table` makes the numbers behind it.
 
     `alt` describes the figure to who cannot see it; without it, the figure's title and axes do. `table` is called when
     somebody asks for the CSV. `live` says that its data grow while it is looked at: the part that a reader marks stays
-    in view then. With `several`, a lasso or a box chooses points beside a click on one. Returns what
+    in view then. With `several`, a lasso or a box chooses points beside a click on one. `save_in` is where the button
+    that saves it stands, by default below it. Returns what
     `st.plotly_chart` returns.
     """
     picture = st.session_state.get(FORMAT, "PNG")
@@ -57,7 +61,8 @@ def chart(
         selection_mode="box" if live else ("points", "box", "lasso") if several else "points",
         alt=alt or description(figure),
     )
-    _take_away(key, name, picture, table, zoomed=live and _zoom_of(key) in st.session_state)
+    with save_in or nullcontext():
+        _take_away(key, name, picture, table, zoomed=live and _zoom_of(key) in st.session_state)
     return chosen
 
 

@@ -29,7 +29,8 @@ from engine.sweep.arms import is_synthetic, primary_arm
 from engine.sweep.summary_model import SUMMARY_FILE, SweepSummary
 from pages.components.charts import chart
 from pages.components.files import read_model, stamp
-from pages.components.format import plain, plain_sentence
+from pages.components.format import plain, plain_badge, plain_sentence
+from pages.components.headlines import TONES, headline_of
 from pages.components.home import home
 from pages.components.labels import labels_of, short_names
 from pages.components.phantom import phantom_badge
@@ -39,7 +40,7 @@ from pages.components.runs import run_picker
 from pages.components.views import go
 from pages.evaluate.outcomes import intervals_of
 from pages.evaluate.pool_ranking import ranked_pools
-from pages.evaluate.verdicts import VERDICTS, control_badge
+from pages.evaluate.verdicts import control_badge
 from pages.evaluate.views import BESIDE, READ
 
 MOST = 3
@@ -112,14 +113,17 @@ def verdicts(runs: list[Run], names: list[str]) -> None:
     with st.container(horizontal=True):
         for run, name in zip(runs, names, strict=True):
             summary = read_model(run.path / SUMMARY_FILE, SweepSummary)
-            verdict = summary.verdict
-            _, icon, colour = VERDICTS[verdict.verdict]
+            found = headline_of(run)
+            assert found is not None  # its summary was read
+            icon, colour = TONES[found.tone]
             with st.container(border=True, width=360):
                 st.markdown(f"**{plain(name)}**")
-                st.badge(verdict.verdict.capitalize(), icon=icon, color=colour)  # type: ignore[arg-type]
+                st.badge(plain_badge(found.word), icon=icon, color=colour)  # type: ignore[arg-type]
                 control_badge(summary)
                 phantom_badge(summary.dataset)
-                st.markdown(plain_sentence(verdict.sentence))
+                st.markdown(plain_sentence(found.line))
+                for sentence in (*found.tallies, *found.notes):
+                    st.caption(plain_sentence(sentence))
                 facts = f"{summary.n_test} test images · {summary.seeds} seeds · data set {plain(summary.dataset)}"
                 st.caption(facts)
                 if st.button("Open it", icon=":material/query_stats:", key=f"open-{run.id}"):

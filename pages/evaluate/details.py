@@ -23,11 +23,13 @@ from engine.report.tables import METRICS, comparison_table, p_in_words, readable
 from engine.store.csv_cells import read_table
 from engine.store.parquet import read_parquet
 from engine.store.runs import Run
+from engine.sweep.headline import external_headline
 from engine.sweep.summary_model import SweepSummary
 from pages.components.charts import chart
 from pages.components.files import stamp
 from pages.components.format import plain
 from pages.evaluate.outcomes import calibration, subgroup_gains
+from pages.evaluate.verdicts import show_headline
 
 
 def comparisons(run: Run, summary: SweepSummary, metric: str) -> None:
@@ -96,11 +98,11 @@ def subgroups(run: Run, summary: SweepSummary, arms: set[str]) -> None:
         st.caption(plain(sentence))
 
 
-def external(summary: SweepSummary) -> None:
+def external(summary: SweepSummary, config: SweepConfig) -> None:
     """The same trials on a second data set, beside the sweep's own test images."""
     assert summary.external is not None
-    verdict = summary.external.verdict
-    st.markdown(f"**{verdict.verdict.capitalize()}.** {plain(verdict.sentence)}")
+    show_headline(external_headline(summary, config))
+    st.caption(plain(summary.external.verdict.sentence))
     st.dataframe(readable_external_cells(summary), hide_index=True, height="content")
     st.dataframe(
         readable_external_comparisons(summary).drop(columns=["Arm", "Metric"]),

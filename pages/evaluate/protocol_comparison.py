@@ -21,10 +21,12 @@ from engine.sweep.checks import check_published
 from engine.sweep.summary_model import SUMMARY_FILE, SweepSummary
 from pages.components.files import read_model, table_of
 from pages.components.format import plain, plain_sentence
+from pages.components.headlines import headline_of
 from pages.components.home import home
 from pages.components.run_summary import config_of, title
 from pages.components.runs import run_link
 from pages.evaluate.outcomes import intervals_of
+from pages.evaluate.verdicts import show_headline
 
 
 def as_published(run: Run, config: SweepConfig) -> Callable[[pd.DataFrame, str, pd.DataFrame | None], None] | None:
@@ -74,9 +76,8 @@ def _draw(
                 _intervals(other, theirs, metric),
                 _positive(other),
             )
-            if theirs is not None:
-                verdict = theirs.verdict
-                st.caption(f"{verdict.verdict.capitalize()}: {plain_sentence(verdict.sentence)}")
+            if told := headline_of(other):
+                show_headline(told)
             run_link(other, "Open it")
     if publication is not None:
         reported(publication)

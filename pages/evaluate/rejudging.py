@@ -8,6 +8,7 @@ from engine.configs import SweepConfig
 from engine.report.ledger_facts import judged_sentence
 from engine.store import ledger
 from engine.store.runs import Run, State, list_runs
+from engine.sweep.headline import headline
 from engine.sweep.standing import standing_of
 from engine.sweep.summary_model import REJUDGED_FILE, SweepSummary
 from engine.sweep.verdict import RULE
@@ -19,7 +20,7 @@ from pages.components.format import plain, plain_sentence
 from pages.components.home import home
 from pages.components.people import Role, guarded, require
 from pages.components.run_summary import state_of
-from pages.evaluate.verdicts import VERDICTS
+from pages.evaluate.verdicts import show_headline
 
 SECONDS = 600.0
 
@@ -38,13 +39,14 @@ def _history(run: Run, config: SweepConfig, weights_sha256: str, written: tuple[
     return standing.sentences() if standing.images else []
 
 
-def second_judgement(run: Run, first: SweepSummary) -> None:
+def second_judgement(run: Run, first: SweepSummary, config: SweepConfig) -> None:
     """What the rule of now makes of the same trials, or the button that asks it."""
     path = run.path / REJUDGED_FILE
     if path.is_file():
         again = read_model(path, SweepSummary)
-        box, icon, _ = VERDICTS[again.verdict.verdict]
-        box(f"**Judged again: {again.verdict.verdict}.** {plain_sentence(again.verdict.sentence)}", icon=icon)
+        st.markdown("**Judged again**")
+        show_headline(headline(again, config))
+        st.caption(plain_sentence(again.verdict.sentence))
         st.caption(f"{judged_sentence(again)} The first verdict, above, stands as it was given.")
         report = run.path / "rejudged" / "report.html"
         if report.is_file():

@@ -12,6 +12,7 @@ from engine.configs.evaluation import LEARNING_CURVE
 from engine.jobs.kinds import parse_config
 from engine.report.figures import figure_sweep
 from engine.report.style import ARMS
+from engine.report.sweep_figures import how_to_read, share_note
 from engine.report.tables import METRICS, cell_table, confusion_of, level_trials, measure_of, present_metrics
 from engine.store.runs import Run
 from engine.sweep.analysis_units import SCORES, Level
@@ -34,7 +35,8 @@ from pages.evaluate.outcomes import curves, decisions, intervals_of, threshold
 from pages.evaluate.protocol_comparison import as_published, departures
 from pages.evaluate.rejudging import second_judgement, show_history
 from pages.evaluate.report import report_again, report_button
-from pages.evaluate.verdicts import self_checks, show_verdict
+from pages.evaluate.seed_lines import join_seeds
+from pages.evaluate.verdicts import other_arms, self_checks, trouble, verdict_card
 from pages.evaluate.views import COMPARE, NEW
 
 MANY_ARMS = 4
@@ -56,13 +58,11 @@ def results(run: Run, ended: bool) -> None:
     if not config.claims:
         st.badge("As published: repeats its flaws, claims nothing", icon=":material/history_edu:", color="orange")
     if summary is not None:
-        show_verdict(summary)
-        show_history(run, config, summary.classifier.weights_sha256)
-        second_judgement(run, summary)
-        downloads(run)
-        if config.claims and config.pool and config.seeds < QUICK_LOOK_BELOW:
-            way_to("Evaluate thoroughly", ":material/repeat:", f"thorough-{run.id}", NEW, pool=config.pool)
+        trouble(summary)
     phantom_badge(config.dataset)
+    first_screen = st.container(horizontal=True, key=f"first-{run.id}")
+    if summary is not None:
+        verdict_card(run, summary, config, first_screen)
     if not trials_path.is_file():
         if not ended:
             st.info("The first trials appear here as soon as they are done.", icon=":material/hourglass_top:")
@@ -73,19 +73,33 @@ def results(run: Run, ended: bool) -> None:
     if summary is not None:
         trials = trials[trials["seed"] < config.first_seed + config.seeds]
     positive = summary.positive_class if summary else config.positive_class
-    shown, metric, arms, part = choose(run, config, trials, positive)
+    below = st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute")
+    with below:
+        shown, metric, arms, part = choose(run, config, trials, positive)
     classes = summary.classes if summary else classes_of(config.dataset, len(confusion_of(trials.head(1))))
     intervals = intervals_of(run, classes, positive, config, metric, *part)
     key = f"plot-{run.id}"
-    chart(
-        figure_sweep(shown, summary, metric, arms=arms, config=config, intervals=intervals),
-        key,
-        f"{config.name}-{metric}",
-        lambda: plotted(shown[shown["arm"].isin(arms)], metric, intervals),
-        on_select=lambda: remember(key),
-    )
+    judged = part == (config.level, "", "")  # other counts than those of the verdict have none of its intervals
+    with first_screen:
+        chart(
+            figure_sweep(shown, summary, metric, arms=arms, config=config, intervals=intervals, differences=judged),
+            key,
+            f"{config.name}-{metric}",
+            lambda: plotted(shown[shown["arm"].isin(arms)], metric, intervals),
+            on_select=lambda: remember(key),
+            save_in=below,
+        )
+    join_seeds()
+    st.caption(f"{share_note(arms, config)} {how_to_read()}")
     drill_down(run, trials, summary)
     if summary is not None:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            downloads(run)
+            if config.claims and config.pool and config.seeds < QUICK_LOOK_BELOW:
+                way_to("Evaluate thoroughly", ":material/repeat:", f"thorough-{run.id}", NEW, pool=config.pool)
+        other_arms(summary, config)
+        show_history(run, config, summary.classifier.weights_sha256)
+        second_judgement(run, summary, config)
         tables(run, config, summary, trials, shown[shown["arm"].isin(arms)], metric, intervals)
         what_next(run, summary.seeds)
 
@@ -189,7 +203,7 @@ def tables(
         "Self-checks": lambda: self_checks(summary),
     }
     if summary.external is not None:
-        parts["Another data set"] = lambda: external(summary)
+        parts["Another data set"] = lambda: external(summary, config)
     if summary.learning_curve is not None:
         parts["Learning curve"] = lambda: show_curve(run, summary)
     if summary.looks:

@@ -133,8 +133,7 @@ class Journey:
         if step.kind == "sweep" and count:
             results = [seen.status.result_as(SweepResult) for seen in self.done("sweep")]
             found = min(results, key=lambda each: bool(each and each.control))  # the newest that is no control
-            words = f"{'control: ' if found.control else ''}{found.verdict}" if found else "done"
-            return StepState(words, "done")
+            return StepState(found.shown if found else "done", "done")
         return StepState(f"{count} {step.noun}{'' if count == 1 else 's'}", "done") if count else StepState("", "")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import streamlit as st
 
@@ -12,19 +11,11 @@ from engine.report.tables import show_share
 from engine.sweep.results import SweepResult
 from pages.components.charts import description
 from pages.components.format import plain, plain_sentence
+from pages.components.headlines import headline_of, show_word
 from pages.components.phantom import phantom_badge
 from pages.components.run_summary import RunSummary
 from pages.components.runs import run_link
 from pages.components.sweep_difference import Deciding, Difference, deciding
-
-WORDS: dict[str, tuple[str, Any, str]] = {
-    "helps": ("Synthetic images help", "green", ":material/trending_up:"),
-    "harms": ("Synthetic images harm", "red", ":material/trending_down:"),
-    "no relevant difference": ("They make no relevant difference", "blue", ":material/equal:"),
-    "no evidence": ("No evidence that they help or harm", "gray", ":material/trending_flat:"),
-}
-QUICK_LOOK = ("Quick look, no verdict", "gray", ":material/speed:")
-CONTROL = ("A control, no verdict on synthetic images", "gray", ":material/science:")
 
 
 def show_verdict(sweep: RunSummary, dataset: str) -> None:
@@ -40,17 +31,8 @@ def show_verdict(sweep: RunSummary, dataset: str) -> None:
         if found is not None and right is not None:
             with right:
                 figure = figure_differences(rows_of(found), _control(found), found.measure.difference_unit)
-                figure_alt = f"Differences that the verdict rests on. {description(figure)}. {found.line()}"
+                figure_alt = f"Differences that the verdict rests on. {description(figure)}. {found.told.line}"
                 st.plotly_chart(figure, key="overview-verdict", config={"displayModeBar": False}, alt=figure_alt)
-
-
-def headline(result: SweepResult, found: Deciding | None) -> tuple[str, Any, str]:
-    """What a sweep shows in a few words, with a colour and an icon; too few repetitions show nothing."""
-    if result.control:
-        return CONTROL
-    if found is not None and found.quick_look:
-        return QUICK_LOOK
-    return WORDS.get(result.verdict, (result.verdict.capitalize(), "gray", ":material/gavel:"))
 
 
 def rows_of(found: Deciding) -> list[Row]:
@@ -70,16 +52,17 @@ def _control(found: Deciding) -> str:
 
 
 def _words(sweep: RunSummary, result: SweepResult, found: Deciding | None, dataset: str) -> None:
-    words, colour, icon = headline(result, found)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption("Latest verdict", width="content")
         phantom_badge(dataset)
-    st.subheader(f":{colour}[{icon} {words}]", anchor=False)
-    if found is not None:
-        unit = "Improvement" if found.measure.loss else "Change"
-        st.markdown(plain_sentence(f"{unit} of {found.measure.title.lower()}: {found.line()}."))
-    elif result.control:
-        st.markdown(plain_sentence(f"{result.control} stood in place of synthetic images."))
+    told = found.told if found else headline_of(sweep.run)
+    if told is not None:
+        show_word(told)
+        st.markdown(plain_sentence(told.line))
+        st.caption("  \n".join(map(plain_sentence, (*told.tallies[:1], *told.notes))))
+    else:  # its numbers cannot be read any more
+        st.header(plain(result.shown.capitalize()), anchor=False)
+        st.markdown(plain_sentence(result.sentence))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         run_link(sweep.run, "See it on Evaluate")
         with st.popover("In full", icon=":material/gavel:", type="tertiary"):

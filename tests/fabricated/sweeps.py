@@ -13,6 +13,7 @@ from engine.datasets.dataset import Dataset
 from engine.store.home import Home
 from engine.store.runs import Run, State, create_run
 from engine.sweep.arms import Trial, arm_rule, plan
+from engine.sweep.headline import sweep_result
 from engine.sweep.metric_table import METRICS_FILE, metric_table
 from engine.sweep.metrics import confusion_matrix, metrics
 from engine.sweep.splits import open_splits, test_table, valid_table
@@ -87,9 +88,13 @@ def make_sweep(
     state: State = State.FINISHED,
     seeds: int = 8,
     settings: dict[str, Any] | None = None,
+    gain: float = 0.4,
     **changes: Any,
 ) -> Run:
-    """A sweep with these settings; unless finished it has half of its trials and no summary."""
+    """A sweep with these settings; unless finished it has half of its trials and no summary.
+
+    `gain`: what synthetic images add to the margin at 100 %; below 0 they harm.
+    """
     values = {"name": "phantom-sweep", "dataset": "phantom", "dataset_fingerprint": fingerprint(home)}
     values |= {"pool": pool.id if pool else "", "pool_sha256": "a" * 64, "seeds": seeds}
     config = SweepConfig.build({**values, **(settings or {})})
@@ -101,6 +106,7 @@ def make_sweep(
         make_trials(
             config,
             test_images.loc[test_images["fold"] == split.fold, "class"].map(dataset.classes.index).to_numpy(),
+            gain=gain,
             fold=split.fold,
             reals=len(split.dataset.rows("train")),
             valid_labels=np.array(split.dataset.labels(split.dataset.rows("valid"))),
@@ -120,6 +126,6 @@ def make_sweep(
         table.to_parquet(run.path / METRICS_FILE)
         summary = summarise(config, splits, trials, test_images, table, Classifier(name="small-cnn"))
         summary.write_to(run.path / SUMMARY_FILE)
-        result = {"verdict": summary.verdict.verdict, "sentence": summary.verdict.sentence}
+        result = sweep_result(summary, config).plain()
     changes = {"result": result, **changes}
     return set_state(run, state, stage="Trials", done=len(kept), total=len(trials), unit="trials", **changes)

@@ -23,10 +23,12 @@ from engine.store.errors import AlreadyActive
 from engine.store.files import write_json
 from engine.store.home import Home
 from engine.store.runs import Run, State, create_run, list_runs
+from engine.sweep.headline import Tone, headline
+from engine.sweep.summary_model import SUMMARY_FILE, SweepSummary
 from engine.sweep.verdict import Verdict
+from pages.components.headlines import TONES
 from pages.evaluate import report
 from pages.evaluate.drilling import remember
-from pages.evaluate.verdicts import VERDICTS
 from tests.fabricated import CLASSES, make_dataset, make_everything, make_pool_run, make_sweep, make_training
 from tests.pages.conftest import OpenPage, press, said_in_order, texts
 
@@ -65,17 +67,23 @@ def test_finished_shows_the_verdict_first_then_everything_behind_it(home: Home, 
     run = make_everything(home)
     write_report(run)
     app = open_page("evaluate", run=run.id)
-    sentence = run.status().result["sentence"]
-    assert [box.value for box in app.info] == [f"**Verdict: no evidence.** {sentence}"]
+    told = headline(SweepSummary.read(run.path / SUMMARY_FILE), SweepConfig.build(run.config()))
+    assert told.word in app.header[0].value
+    said = [text.value for text in app.markdown]
+    assert said.index(told.line) < min(place for place, text in enumerate(said) if text.startswith("**In full.**"))
+    assert any(told.tallies[0] in caption.value for caption in app.caption)
+    (details,) = (each for each in app.expander if each.label == "Details")
+    assert told.tallies[1] in [caption.value for caption in details.caption]
+    assert "p 0" in details.markdown[0].value and "8 paired repetitions" in details.markdown[0].value
     assert "Phantom data" in texts(app)
-    figure = plots(app)["Accuracy against the share of synthetic images"]
+    figure = plots(app)["Accuracy on real test images"]
     assert single_trials(figure) == 80
     assert "Accuracy: paired differences of real + synthetic" in plots(app)
     assert [len(table.value) for table in app.dataframe] == [15], (
         "the first tab alone: 4 shares and their mean, against three arms"
     )
     labels = [button.label for button in app.get("download_button")]
-    assert labels[:2] == ["Report (HTML)", "Save as text"]
+    assert labels[:3] == ["Numbers (CSV)", "Report (HTML)", "Save as text"], "below the plot, above its tables"
     assert (run.path / "methods.txt").read_text().strip() == app.code[0].value.strip()
     assert {"cells.csv", "comparisons.csv", "trials.parquet"} < set(labels)
     assert "Stop" not in [button.label for button in app.button]
@@ -84,10 +92,10 @@ def test_finished_shows_the_verdict_first_then_everything_behind_it(home: Home, 
 def test_the_metric_is_chosen_in_the_url(home: Home, open_page: OpenPage) -> None:
     run = make_everything(home)
     app = open_page("evaluate", run=run.id, metric="Brier score")
-    assert "Brier score against the share of synthetic images" in plots(app)
+    assert "Brier score on real test images" in plots(app)
     box = next(box for box in app.selectbox if box.label == "Metric")
     box.set_value("auroc").run()
-    assert "AUROC against the share of synthetic images" in plots(app)
+    assert "AUROC on real test images" in plots(app)
     assert app.query_params["run"] == run.id
 
 
@@ -103,7 +111,7 @@ def test_the_positive_class_stands_beside_what_depends_on_it(home: Home, pool: R
     assert choice.value == "sensitivity"
     assert "Specificity (positive: normal): share" in choice.help
     assert "AUROC: area" in choice.help, "which is the same for both classes"
-    assert "Sensitivity (positive: normal) against the share of synthetic images" in plots(app)
+    assert "Sensitivity (positive: normal) on real test images" in plots(app)
     page = write_report(run).read_text()
     assert "Sensitivity (positive: normal)" in page and "Specificity (positive: normal)" in page
     assert "The positive class was normal (named for the sweep)." in page
@@ -114,7 +122,7 @@ def test_running_shows_the_trials_so_far_and_new_ones(
 ) -> None:
     run = hold(make_sweep(home, pool, State.RUNNING))
     app = open_page("evaluate", run=run.id)
-    title = "Accuracy against the share of synthetic images"
+    title = "Accuracy on real test images"
     assert single_trials(plots(app)[title]) == 40
     assert "Stop" in [button.label for button in app.button]
     assert [button.label for button in app.get("download_button")] == ["Numbers (CSV)"]
@@ -141,7 +149,7 @@ def test_failed_keeps_its_trials_and_says_why(home: Home, pool: Run, open_page: 
     app = open_page("evaluate", run=run.id)
     assert [error.value for error in app.error] == ["The memory ran out; choose a smaller batch."]
     assert "Resume" in [button.label for button in app.button]
-    assert single_trials(plots(app)["Accuracy against the share of synthetic images"]) == 40
+    assert single_trials(plots(app)["Accuracy on real test images"]) == 40
 
 
 @pytest.mark.parametrize(("seed", "count"), [(3, 1), (None, 8)])
@@ -454,4 +462,5 @@ def test_a_report_learns_what_reviewers_said_since(
 
 
 def test_every_verdict_has_its_mark() -> None:
-    assert set(VERDICTS) == set(get_args(get_type_hints(Verdict)["verdict"]))
+    assert set(TONES) == set(get_args(Tone))
+    assert set(get_args(get_type_hints(Verdict)["verdict"])) < set(TONES)

@@ -13,6 +13,8 @@ from engine.store.home import Home
 from engine.store.runs import Alarm, Run, State, create_run, list_runs
 from pages.components import machine as parts_machine
 from pages.components import runs as parts
+from pages.components.format import plain_sentence
+from pages.components.headlines import headline_of
 from pages.components.machine import gpus_in_words
 from tests import fabricated
 from tests.pages.conftest import OpenPage, texts
@@ -57,8 +59,9 @@ def test_a_finished_journey_says_the_verdict(open_page: OpenPage, home: Home) ->
     make_journey(home, State.FINISHED, sweep, done=80, total=80, unit="trials")
     app = open_page("overview")
     said = texts(app)
-    result = sweep.status().result
-    assert result["sentence"] in said
+    told = headline_of(sweep)
+    assert told is not None
+    assert told.word in said and plain_sentence(told.line) in said and plain_sentence(told.tallies[0]) in said
     assert "Phantom" in said
     links = [link.proto for link in app.get("page_link")]
     assert any(link.page == "evaluate" and sweep.id in link.query_string for link in links)

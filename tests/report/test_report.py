@@ -29,6 +29,7 @@ from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
 from engine.store.home import REPOSITORY, Home
 from engine.store.runs import Run, State
+from engine.sweep.headline import headline
 from engine.sweep.summary_model import Patients
 from tests.fabricated import (
     CLASSES,
@@ -178,9 +179,9 @@ def test_the_first_screen_answers_how_sure_to_what_copies_and_leaks(pair: Run) -
     sure, compared, copies, leaked = answers(sources)
     row = decisive(sources)
     assert row is not None
-    assert (row["against"], row["metric"]) == (sources.summary.verdict.against, "accuracy")
-    assert sure.answer == f"{100 * row['mean_difference']:+.1f} points"
-    assert f"{100 * row['low_total']:+.1f} to {100 * row['high_total']:+.1f} points" in sure.detail
+    assert (row.against, row.metric, row.is_mean) == ("real+duplicates", "accuracy", True)
+    assert sure.answer == f"{100 * row.mean_difference:+.1f} points, not significant"
+    assert f"{100 * row.low_total:+.1f} to {100 * row.high_total:+.1f} points" in sure.detail
     assert compared.answer == "As many repeated real images"
     assert (copies.answer, copies.tone) == ("2 copies, 1 near copy of 80", "bad")
     assert leaked.tone == "good"
@@ -195,8 +196,8 @@ def test_what_was_published_stands_beside_both_protocols(pair: Run) -> None:
     part = text[text.index("As published, and sound") : text.index("Data and its audit")]
     assert "synthetic only Synthetic only, classical, 100 % 60.6 % 93.2 % 68.5 %" in part
     assert "must lie between, but does not" in part
-    found = read_sources(pair).summary.verdict.verdict
-    assert part.index("No claim is made from it.") < part.index(f"Verdict: {found}.")
+    found = headline(read_sources(pair).summary, read_sources(pair).config)
+    assert part.index("No claim is made from it.") < part.index(f"{found.word}. {found.line}")
     assert "synthetic-in-test, dropped-runs none" in part
     assert "A classifier is wanted for patients" in part
 

@@ -156,7 +156,7 @@ def test_a_failed_check_takes_the_claim_away(summarised: Summarised, home: Home,
 def test_one_seed_has_no_intervals_and_claims_nothing(summarised: Summarised) -> None:
     summary = summarised(seeds=1, gain=2.5, margin=0.0, subgroups=("site",), ratios=(0.5,))
     assert summary.verdict.verdict == "no evidence"
-    assert "quick look with 1 repetition" in summary.verdict.sentence
+    assert "quick look, no verdict: 1 repetition claims" in summary.verdict.sentence
     assert all(np.isnan(row.low_total) for row in summary.comparisons)
     assert all(np.isnan(row.low) for row in summary.subgroups)
     assert [row.name for row in summary.departures] == ["few-seeds"]

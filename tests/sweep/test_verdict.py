@@ -61,7 +61,7 @@ def test_one_ratio_may_help_while_another_harms() -> None:
         (0.00, 0.05, "no evidence", "Better than duplicates; not shown better than the real images alone: "),
         (-0.05, 0.05, "harms", "Synthetic images harm: "),
         (0.05, 0.00, "no evidence", "Better than the real images alone; not shown better than as many duplicated"),
-        (0.00, 0.00, "no evidence", "No evidence that synthetic images help or harm: at best, "),
+        (0.00, 0.00, "no evidence", "No evidence that synthetic images help or harm: "),
         (-0.05, 0.00, "harms", "Synthetic images harm: "),
         (0.05, -0.05, "no evidence", "Worse than as many duplicated real images; not shown worse than the real"),
         (0.00, -0.05, "no evidence", "Worse than as many duplicated real images; not shown worse than the real"),
@@ -130,7 +130,7 @@ def test_classical_augmentation_is_always_in_the_sentence() -> None:
         assert "Against classical augmentation alone: +0.4 points, -1.0 to +1.8." in found.sentence
     few = [replace(comparison("real", 0.1), n=3)]
     quick = judge(Question(), few, [comparison("real+duplicates", 0.1)], classical)
-    assert quick.sentence.startswith("A quick look with 3 repetitions claims nothing")
+    assert quick.sentence.startswith("Quick look, no verdict: 3 repetitions claim nothing. ")
     assert quick.sentence.endswith("Against classical augmentation alone: +0.4 points, -1.0 to +1.8.")
 
 
@@ -187,12 +187,12 @@ def test_identical_arms_are_no_evidence() -> None:
 def test_few_seeds_are_a_quick_look_that_claims_nothing(seeds: int) -> None:
     verdict = verdict_of(simulate(0, World(seeds=seeds, effect=everywhere(0.14))))
     assert verdict.verdict == "no evidence"
-    assert verdict.sentence.startswith(f"A quick look with {seeds} repetitions claims nothing")
+    assert verdict.sentence.startswith(f"Quick look, no verdict: {seeds} repetitions claim nothing. ")
 
 
 def test_one_seed_is_a_quick_look_too() -> None:
     verdict = verdict_of(simulate(0, World(seeds=1)))
-    assert verdict.sentence.startswith("A quick look with 1 repetition claims nothing")
+    assert verdict.sentence.startswith("Quick look, no verdict: 1 repetition claims nothing. ")
 
 
 def test_six_seeds_can_claim_what_is_large() -> None:
