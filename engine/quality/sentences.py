@@ -56,7 +56,7 @@ def in_words_apart(scores: Sequence[PoolScore]) -> tuple[list[str], list[str]]:
 
 
 def limits(extractor: str, skipped: Sequence[str], copies: int) -> list[str]:
-    """What the numbers do not say. `skipped`: sentences on scores left out; `copies`: repeated reals left out."""
+    """What the numbers do not say. `skipped`: sentences on scores left out; `copies`: repeated real left out."""
     said = [
         "These are screens and one attack, not privacy guarantees: an image may give a patient away that no score here "
         "finds. Copies that were moved by more than a few pixels, turned by more than some 5 degrees, resized by more "

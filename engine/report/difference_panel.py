@@ -27,7 +27,7 @@ ASIDE = 0.13
 SHORT = {
     "real": "real only",
     "real+classical": "classical",
-    "real+duplicates": "repeated reals",
+    "real+duplicates": "repeated real",
     "real+synthetic": "synthetic",
     "replaced+duplicates": "replaced by repeats",
     "replaced+synthetic": "replaced by synthetic",

@@ -93,7 +93,7 @@ def readable_curve(curve: LearningCurve) -> pd.DataFrame:
             measure.show_interval(curve.low, curve.high, signed=True),
         )
     )
-    columns = ["Share of the reals", "Images", measure.title, "What the rest brought", percent(1 - curve.alpha)]
+    columns = ["Share of the real images", "Images", measure.title, "What the rest brought", percent(1 - curve.alpha)]
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -26,16 +26,16 @@ class ArmStyle:
 
 ARMS: dict[str, ArmStyle] = {
     "real": ArmStyle("Real only", GREY, "circle"),
-    "real-subset": ArmStyle("A share of the reals", GREY, "circle-open", "dot"),
+    "real-subset": ArmStyle("Part of the real images", GREY, "circle-open", "dot"),
     "real+classical": ArmStyle("Real + classical augmentation", PINK, "square"),
-    "real+duplicates": ArmStyle("Real + duplicates of the reals", ORANGE, "diamond"),
+    "real+duplicates": ArmStyle("Real + repeated real", ORANGE, "diamond"),
     "real+synthetic": ArmStyle("Real + synthetic", BLUE, "triangle-up"),
-    "replaced+duplicates": ArmStyle("Reals replaced by duplicates", RED, "hexagon"),
-    "replaced+synthetic": ArmStyle("Reals replaced by synthetic", GREEN, "triangle-down"),
+    "replaced+duplicates": ArmStyle("Real replaced by repeats", RED, "hexagon"),
+    "replaced+synthetic": ArmStyle("Real replaced by synthetic", GREEN, "triangle-down"),
     "synthetic": ArmStyle("Synthetic only", SKY, "star"),
-    "real+duplicates+classical": ArmStyle("Real + duplicates, classical", ORANGE, "diamond-open", "dash"),
+    "real+duplicates+classical": ArmStyle("Real + repeated real, classical", ORANGE, "diamond-open", "dash"),
     "real+synthetic+classical": ArmStyle("Real + synthetic, classical", BLUE, "triangle-up-open", "dash"),
-    "replaced+duplicates+classical": ArmStyle("Replaced by duplicates, classical", RED, "hexagon-open", "dash"),
+    "replaced+duplicates+classical": ArmStyle("Replaced by repeats, classical", RED, "hexagon-open", "dash"),
     "replaced+synthetic+classical": ArmStyle("Replaced by synthetic, classical", GREEN, "triangle-down-open", "dash"),
     "synthetic+classical": ArmStyle("Synthetic only, classical", SKY, "star-open", "dash"),
 }

@@ -63,5 +63,5 @@ def show_kept(run: Run, sampler: Sampler, look: SamplingOptions) -> None:
             icon=":material/folder_zip:",
             on_click="ignore",
         )
-        st.button("Let all go", icon=":material/heart_broken:", on_click=_keep, args=([],))
+        st.button("Remove all", icon=":material/heart_broken:", on_click=_keep, args=([],))
     st.caption(f"`python -m engine sample {shlex.quote(run.id)} --seeds {','.join(map(str, seeds))}{options(look)}`")

@@ -113,10 +113,10 @@ def test_from_a_folder_of_images_to_a_report(
         page.get_by_role("button", name="Start training").wait_for()
         other = colleague.open(page.url)
         for each in (page, other):
-            each.get_by_role("spinbutton", name="Budget, kimg").fill("1")
+            each.get_by_role("spinbutton", name="Training length in kimg").fill("1")
             each.get_by_text("More settings").click()
-            each.get_by_role("spinbutton", name="Tick kimg").fill("0.05")
-            each.get_by_role("spinbutton", name="Tick kimg").press("Tab")
+            each.get_by_role("spinbutton", name="Logging interval in kimg").fill("0.05")
+            each.get_by_role("spinbutton", name="Logging interval in kimg").press("Tab")
         for each in (page, other):
             each.get_by_role("button", name="Start training").click(no_wait_after=True)
         for each in (page, other):
@@ -148,7 +148,7 @@ def test_from_a_folder_of_images_to_a_report(
         page.get_by_role("button", name="Evaluate with this pool").click(timeout=LONG_MS)
         page.get_by_text("Quick look", exact=True).click()
         page.get_by_text("Training of the classifier").click()
-        page.get_by_role("spinbutton", name="Steps", exact=True).fill("20")
+        page.get_by_role("spinbutton", name="Training steps").fill("20")
         page.get_by_role("button", name="Start sweep").click()
         page.get_by_role("button", name="Report (HTML)").wait_for(timeout=LONG_MS)
         tab.settle()

@@ -64,7 +64,7 @@ def hold() -> Iterator[Callable[[Run], Run]]:
 
 def texts(app: AppTest) -> str:
     """All that the page says, in one string."""
-    kinds = ("title", "subheader", "markdown", "caption", "info", "warning", "error", "success", "metric")
+    kinds = ("title", "header", "subheader", "markdown", "caption", "info", "warning", "error", "success", "metric")
     found = [str(element.value) for kind in kinds for element in getattr(app, kind)]
     return "\n".join([*found, *(str(element.label) for element in app.button)])
 

@@ -217,7 +217,7 @@ def test_the_plan_follows_what_is_chosen(home: Home, pool: Run, open_page: OpenP
     said = texts(app)
     assert "this is a quick look that claims nothing" in said
     assert "Real + synthetic has no control" in said
-    assert "Reals replaced by synthetic has no control" in said
+    assert "Real replaced by synthetic has no control" in said
     assert "--extra-classes bleed" in app.code[0].value
 
 
@@ -409,7 +409,7 @@ def test_looks_and_the_learning_curve_have_tabs_of_their_own(home: Home, pool: R
     assert "16 is a look that was planned: its verdict counts." in texts(app)
     app = open_page("evaluate", run=run.id, table="Learning curve")
     (table,) = (each.value for each in app.dataframe)
-    assert table["Share of the reals"].tolist() == ["50 %", "75 %", "100 %", "200 %"]
+    assert table["Share of the real images"].tolist() == ["50 %", "75 %", "100 %", "200 %"]
     assert "Accuracy against the number of real images" in plots(app)
     write_report(run)
     report = (run.path / "report.html").read_text()

@@ -43,6 +43,10 @@ def trainings(home: Home) -> list[Run]:
     return [fabricated.make_training(home, class_name) for class_name in fabricated.CLASSES]
 
 
+SAMPLES = 12
+"""Pictures with which the view of a pool begins."""
+
+
 def pool_run(home: Home, trainings: list[Run], state: State, **changes: object) -> Run:
     references = [{"run": run.id} for run in trainings]
     config = PoolConfig.build({"name": "pool", "dataset": "phantom", "generators": references})
@@ -83,9 +87,9 @@ def test_kept_seeds_are_in_the_link(open_page: OpenPage, trainings: list[Run]) -
     press(app, "Keep")
     assert app.query_params["kept"] == "3,5,7"
     assert len(app.image) == 1 + 16 + 3
-    press(app, "Let go")
+    press(app, "Remove")
     assert app.query_params["kept"] == "3,5"
-    press(app, "Let all go")
+    press(app, "Remove all")
     assert "kept" not in app.query_params
 
 
@@ -299,7 +303,7 @@ def test_a_pool_is_submitted_with_a_generator_for_each_class(
     app = open_page("generate")
     view(app, "Pools")
     next(field for field in app.number_input if field.label == "Images per class").set_value(40)
-    next(field for field in app.multiselect if field.label == "Only classes").set_value(["bleed"])
+    next(field for field in app.multiselect if field.label == "Only these classes").set_value(["bleed"])
     press(app, "Save pool")
     assert submitted[0].only_classes == ("bleed",)
     assert {reference.run for reference in submitted[0].generators} == {run.id for run in trainings}
@@ -339,7 +343,7 @@ def test_a_control_is_made_from_the_page_and_never_shown_as_synthetic(
 def test_a_finished_pool_shows_its_pictures(open_page: OpenPage, home: Home, trainings: list[Run]) -> None:
     pool = fabricated.make_pool_run(home, trainings, images=16)
     app = open_page("generate", run=pool.id)
-    assert len(app.image) == 16
+    assert len(app.image) == SAMPLES + 16
     assert "Pictures 1 to 16 of 16 of bleed" in texts(app)
     app.segmented_control(key="of-class").set_value("normal").run()
     assert "16 of normal" in texts(app)
@@ -378,9 +382,9 @@ def test_left_out_pictures_say_why(open_page: OpenPage, home: Home, trainings: l
     pool = Pool.open(run)
     pool.exclude([pool.rows("bleed")["path"].iloc[0]], "blurred")
     app = open_page("generate", run=run.id)
-    assert len(app.image) == 48
+    assert len(app.image) == SAMPLES + 48
     app.segmented_control(key="shows").set_value("Left out").run()
-    assert len(app.image) == 1
+    assert len(app.image) == SAMPLES + 1
     press(app, "Seed 0")
     assert "Left out: blurred" in texts(app)
 

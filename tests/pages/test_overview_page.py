@@ -203,7 +203,7 @@ def test_the_latest_verdict_is_told_by_what_decides(open_page: OpenPage, home: H
     ]
     values = [100 * row["mean_difference"] for row in rows]
     said = texts(open_page("overview"))
-    assert f"{min(values):+.1f} to {max(values):+.1f} points compared with as many duplicated real images" in said
-    assert f"worse at {sum(value < 0 for value in values)} of {len(values)} shares" in said
+    assert f"Against the same number of repeated real images: higher at {sum(value > 0 for value in values)}" in said
+    assert f"{min(values):+.1f} to {max(values):+.1f} points" in said
     quick = fabricated.make_sweep(home, list_runs(home, "pool")[0], seeds=3)
     assert "Quick look, no verdict" in texts(open_page("overview")), quick.id

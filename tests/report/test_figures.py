@@ -103,7 +103,7 @@ def test_means_carry_their_intervals(trials: pd.DataFrame) -> None:
     intervals = known.assign(low=known["mean"] - 0.03, high=known["mean"] + 0.02)
     cells = cell_table(trials, "accuracy", intervals).set_index(["arm", "ratio"])
     assert np.isnan(known["low"]).all()  # of the seeds alone there is none
-    line = next(t for t in figure_sweep(trials, intervals=intervals).data if t.name == "Real + duplicates of the reals")
+    line = next(t for t in figure_sweep(trials, intervals=intervals).data if t.name == "Real + repeated real")
     for (arm, ratio, *_), y, up, down in zip(
         line.customdata, line.y, line.error_y.array, line.error_y.arrayminus, strict=True
     ):

@@ -112,7 +112,7 @@ def test_the_figure_has_each_sweep_and_its_control() -> None:
     trials = swept(1).trials.assign(accuracy=0.8)
     control = trials[trials["arm"] == "real+synthetic"].assign(arm="real+duplicates")
     figure = figure_sweeps([("A", pd.concat([trials, control])), ("B", trials)], "accuracy", "real+synthetic")
-    assert [trace.name for trace in figure.data] == ["A", "A, real + duplicates of the reals", "B"]
+    assert [trace.name for trace in figure.data] == ["A", "A, real + repeated real", "B"]
     assert [len(trace.x) for trace in figure.data] == [2, 2, 2], "the real images alone stand at 0 %"
 
 

@@ -95,7 +95,7 @@ def test_y_fits_the_trials_and_intervals_and_no_chance_stretches_it() -> None:
 def test_groups_are_centred_on_their_ticks_and_trials_stand_behind_their_means() -> None:
     figure, _, _ = drawn()
     ticks = dict(zip(figure.layout.xaxis2.ticktext, figure.layout.xaxis2.tickvals, strict=True))
-    arms = [means(figure, name) for name in ("Real + duplicates of the reals", "Real + synthetic")]
+    arms = [means(figure, name) for name in ("Real + repeated real", "Real + synthetic")]
     for share in SHARES:
         at = [
             x
@@ -125,7 +125,7 @@ def test_shares_are_in_order_and_equally_far_apart_whatever_they_are() -> None:
 def test_every_line_is_named_at_its_end_and_no_name_lies_on_another() -> None:
     figure, _, _ = drawn()
     names = [each for each in figure.layout.annotations if each.name == "end"]
-    assert [each.text for each in names] == ["repeated reals", "synthetic"]
+    assert [each.text for each in names] == ["repeated real", "synthetic"]
     assert all(each.x > max(means(figure, "Real + synthetic").x) for each in names)
     assert figure.layout.showlegend is False
     low, high = figure.layout.yaxis.range
@@ -187,7 +187,7 @@ def test_intervals_over_the_seeds_alone_say_that_they_are() -> None:
     summary = summary.model_copy(update={"comparisons": rows, "averages": ()})
     figure = figure_sweep(TRIALS, summary, config=config)
     assert "95 % over seeds alone, on these test images" in note(figure, "differences")
-    trace = means(figure, "Difference to repeated reals")
+    trace = means(figure, "Difference to repeated real")
     assert trace.y[0] + trace.error_y.array[0] == pytest.approx(100 * family(REPEATED, DIFFERENCES[1])[0].high)
 
 

@@ -19,7 +19,8 @@ from engine.store.runs import Run, State, create_run
 from tests.fabricated import make_dataset, make_training
 from tests.pages.conftest import OpenPage
 
-BUDGET, BATCH = "Budget, kimg (thousand images)", "Batch (images a step)"
+BUDGET, BATCH = "Training length in kimg (thousand images)", "Batch size"
+CHANNELS, FORM_OF_D = "Most channels of a layer", "Discriminator architecture"
 """Labels of fields."""
 
 

@@ -12,7 +12,18 @@ from engine.store.runs import State, list_runs
 from pages.train.alarms import NAMES, remedies
 from tests.fabricated import make_dataset, make_stylegan, set_state
 from tests.pages.conftest import OpenPage, press
-from tests.pages.train.conftest import BUDGET, Submissions, clean, entered, links, press_start, text, write_snapshot
+from tests.pages.train.conftest import (
+    BUDGET,
+    CHANNELS,
+    FORM_OF_D,
+    Submissions,
+    clean,
+    entered,
+    links,
+    press_start,
+    text,
+    write_snapshot,
+)
 
 
 @pytest.mark.parametrize("alarm", NAMES)
@@ -59,9 +70,12 @@ def test_fine_tuning_begins_with_the_runs_settings_and_shapes(
     assert app.query_params["from"] == run.id
     assert (entered(app, "GAN").value, entered(app, "Start from").value) == ("stylegan2-ada", run.id)
     assert entered(app, "Generators").value == "One for all classes (conditional)"
-    assert (entered(app, BUDGET).value, entered(app, "Speed, kimg (ada)").value) == (12.0, 100.0)
-    assert (entered(app, "Channel max").value, entered(app, "Form of D").value) == (16, "orig")
-    entered(app, "Frozen layers of D").set_value(4)
+    assert (entered(app, BUDGET).value, entered(app, "Adaptation speed in kimg (ADA)").value) == (12.0, 100.0)
+    assert (entered(app, CHANNELS).value, entered(app, FORM_OF_D).value) == (
+        16,
+        "orig",
+    )
+    entered(app, "Frozen discriminator layers (Freeze-D)").set_value(4)
     app = press_start(app)
     (config,) = submissions.configs
     assert (config.start_from, config.conditional, config.freeze_d) == (run.id, True, 4)
@@ -89,4 +103,7 @@ def test_a_network_file_becomes_a_run_to_start_from(
     (box,) = [box for box in app.selectbox if box.label == "Start from"]
     assert [option.partition(" · ")[0] for option in box.options] == ["From scratch", "Network faces"]
     app = clean(box.set_value(run.id).run())
-    assert (entered(app, "Length of z").value, entered(app, "Channel max").value) == (512, 16)
+    assert (
+        entered(app, "Dimensions of the latent vector z").value,
+        entered(app, CHANNELS).value,
+    ) == (512, 16)

@@ -11,7 +11,7 @@ from engine.store.home import Home
 from pages.train.gans import CHOSEN_ABOVE, groups_of
 from tests.fabricated import CLASSES, make_dataset
 from tests.pages.conftest import OpenPage
-from tests.pages.train.conftest import BATCH, BUDGET, Submissions, choose, entered, press_start, text
+from tests.pages.train.conftest import BATCH, BUDGET, FORM_OF_D, Submissions, choose, entered, press_start, text
 
 
 def test_every_setting_of_both_gans_is_in_its_form() -> None:
@@ -26,11 +26,12 @@ def test_every_setting_of_both_gans_is_in_its_form() -> None:
 def test_the_form_shows_what_the_configuration_says_for_this_size(stylegan_form: AppTest) -> None:
     app = stylegan_form
     expected = StyleganConfig(dataset="phantom").completed(32)
-    shown = {label: entered(app, label).value for label in (BUDGET, BATCH, "Gamma (R1)")}
-    assert shown == {BUDGET: expected.kimg, BATCH: expected.batch, "Gamma (R1)": expected.gamma}
+    shown = {label: entered(app, label).value for label in (BUDGET, BATCH, "R1 penalty weight (gamma)")}
+    assert shown == {BUDGET: expected.kimg, BATCH: expected.batch, "R1 penalty weight (gamma)": expected.gamma}
     app = choose(app, "Configuration", "cifar")
     expected = StyleganConfig(dataset="phantom", cfg="cifar").completed(32)
-    assert (entered(app, "Gamma (R1)").value, entered(app, "Form of D").value) == (expected.gamma, "orig")
+    assert entered(app, "R1 penalty weight (gamma)").value == expected.gamma
+    assert entered(app, FORM_OF_D).value == "orig"
     assert "--cfg cifar" in text(app)
     assert "each shown 5,000,000 times" in text(app)
 
@@ -39,7 +40,7 @@ def test_what_was_not_changed_stays_to_be_filled_in(stylegan_form: AppTest, monk
     submissions = Submissions(monkeypatch)
     app = stylegan_form
     entered(app, BATCH).set_value(16)
-    entered(app, "Augmentation pipe").set_value("medical")
+    entered(app, "Augmentation pipeline").set_value("medical")
     press_start(app)
     assert [config.class_name for config in submissions.configs] == list(CLASSES)
     first = submissions.configs[0]
@@ -53,7 +54,7 @@ def test_values_that_do_not_fit_together_are_one_sentence(
     stylegan_form: AppTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     submissions = Submissions(monkeypatch)
-    entered(stylegan_form, "p (fixed)").set_value(0.3)
+    entered(stylegan_form, "Augmentation probability p (fixed)").set_value(0.3)
     app = press_start(stylegan_form)
     assert any("aug_p is for aug fixed" in error.value for error in app.error)
     assert not submissions.configs
@@ -64,7 +65,7 @@ def test_presets_bring_their_gan_and_their_way(home: Home, open_page: OpenPage) 
     app = choose(open_page("train"), "Preset", "skin-lesions")
     assert entered(app, "GAN").value == "stylegan2-ada"
     assert entered(app, "Generators").value == "One for all classes (conditional)"
-    assert entered(app, "Mirror").value is True
+    assert entered(app, "Mirror left to right").value is True
     app = choose(app, "GAN", "dcgan")
     assert "says nothing about DCGAN" in text(app)
 
@@ -72,7 +73,7 @@ def test_presets_bring_their_gan_and_their_way(home: Home, open_page: OpenPage) 
 def test_another_configuration_replaces_the_presets_values(home: Home, open_page: OpenPage) -> None:
     make_dataset(home)
     app = choose(open_page("train"), "Preset", "chest-ct")
-    assert (entered(app, "Gamma (R1)").value, entered(app, BUDGET).value) == (50.0, 80.0)
+    assert (entered(app, "R1 penalty weight (gamma)").value, entered(app, BUDGET).value) == (50.0, 80.0)
     app = choose(app, "Configuration", "auto")
-    assert entered(app, "Gamma (R1)").value == StyleganConfig(dataset="phantom").completed(32).gamma
+    assert entered(app, "R1 penalty weight (gamma)").value == StyleganConfig(dataset="phantom").completed(32).gamma
     assert entered(app, BUDGET).value == 80.0

@@ -105,7 +105,7 @@ def test_other_runs_are_laid_over_this_one(home: Home, open_page: OpenPage) -> N
     names = ["Train phantom · bleed", "Train phantom · all classes · StyleGAN2-ADA"]
     assert [trace["name"] for trace in shown["KID"]["data"]] == names
     differing = app.dataframe[0].value
-    assert differing.loc["Gan"].tolist() == ["dcgan", "stylegan2-ada"]
+    assert differing.loc["GAN"].tolist() == ["dcgan", "stylegan2-ada"]
     assert differing.loc["Checkpoint with the lowest score"].tolist() == ["–", "12 kimg"]
     assert "Dataset" not in differing.index
     app = clean(app.multiselect[0].set_value([]).run())
@@ -188,7 +188,7 @@ def test_stylegan_running_shows_augmentation_scores_and_alarms(
     assert "Fine-tune from this" not in buttons(app), "there is no snapshot yet"
     app = press(app, gamma)
     assert app.query_params["change"] == f"gamma={2 * run.config()['gamma']:g}"
-    assert entered(app, "Gamma (R1)").value == pytest.approx(2 * run.config()["gamma"])
+    assert entered(app, "R1 penalty weight (gamma)").value == pytest.approx(2 * run.config()["gamma"])
 
 
 def test_while_scores_are_computed_the_budget_stays_the_trainings(
