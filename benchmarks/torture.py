@@ -41,6 +41,7 @@ def main() -> None:
         "--all", action="store_true", help="every error at every place, also at those that differ in a number alone"
     )
     parser.add_argument("--limit", type=int, default=0, help="so many of them, drawn by the seed")
+    parser.add_argument("--after", type=int, default=0, help="pass over so many of them, which were tried before")
     parser.add_argument("--steps", default="", help="of these steps alone, by commas")
     parser.add_argument("--full", action="store_true", help="a disk that is full in truth, with more and more room")
     parser.add_argument("--damage", action="store_true", help="each file of finished results, damaged in each manner")
@@ -118,7 +119,7 @@ def _faults(bench: Bench, arguments: argparse.Namespace, number: int) -> Iterato
     todo = [trial for trial in matrix(places, arguments.all) if trial[0] in steps]
     of_all = len(todo)
     random.Random(arguments.seed).shuffle(todo)
-    todo = todo[: arguments.limit or None]
+    todo = todo[arguments.after :][: arguments.limit or None]
     end = time.monotonic() + 60 * arguments.minutes
     for trial in todo[number :: arguments.side_by_side]:
         if time.monotonic() > end:

@@ -80,7 +80,7 @@ def _content(path: Path, home: Path) -> str:
         values = _timeless(json.loads(plain(path.read_text(), home)))
         return json.dumps(_without_hash(values) if path.parent.name == "plans" else values, sort_keys=True, indent=1)
     if path.suffix == ".jsonl":
-        rows = [_timeless(json.loads(line)) for line in plain(path.read_text(), home).splitlines()]
+        rows = [_timeless(row) for row in _rows_of(path, home)]
         rows = [_without_hash(row) if row.get("event") == "plan" else row for row in rows]
         return "\n".join(json.dumps(row, sort_keys=True) for row in rows)
     if path.suffix == ".parquet":
@@ -97,6 +97,16 @@ def _content(path: Path, home: Path) -> str:
     if path.suffix == ".html":
         return plain(_undated(path.read_text()), home)
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _rows_of(path: Path, home: Path) -> Iterator[Any]:
+    """The lines of a file; a torn one of the ledger is passed over, as by its readers, and any other one is a row."""
+    for line in plain(path.read_text(), home).splitlines():
+        try:
+            yield json.loads(line)
+        except ValueError:
+            if path.parent.name != "ledger":
+                yield {"torn": line}
 
 
 def _table(path: Path, home: Path) -> str:
