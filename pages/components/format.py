@@ -69,3 +69,8 @@ def _escaped(text: str) -> str:
 def plain_badge(text: object) -> str:
     """As `plain`, for the words of a badge: Streamlit escapes brackets itself there, and would undo what was done."""
     return plain(text).replace("\\[", "[").replace("\\]", "]")
+
+
+def picture_form(size: int, mode: str) -> str:
+    """`64×64 px, grey`: the stored form of images."""
+    return f"{size}×{size} px, {'grey' if mode == 'L' else 'colour'}"

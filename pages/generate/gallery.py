@@ -10,7 +10,7 @@ import streamlit as st
 from engine.report.pool_facts import origin_in_words
 from engine.sampling.pools import MANIFEST_FILE, SOURCE, Pool, pool_zip
 from engine.store.runs import Run
-from pages.components.format import amount, plain, plain_sentence
+from pages.components.format import amount, picture_form, plain, plain_sentence
 from pages.components.home import home
 from pages.components.images import stored_url
 from pages.components.navigation import script
@@ -37,7 +37,7 @@ def gallery(run: Run) -> None:
         "Pictures": amount(len(pool.rows())),
         "Left out": amount(len(pool.left_out)),
         "Classes": str(len(pool.classes)),
-        "Size": f"{pool.info.size}×{pool.info.size} {pool.info.mode}",
+        "Size": picture_form(pool.info.size, pool.info.mode),
     }
     for sentence in origin_in_words(pool.info, len(pool.manifest)):
         st.markdown(sentence)

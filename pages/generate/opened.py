@@ -15,6 +15,7 @@ from engine.sampling.sampler import Noise, Sampler
 from engine.store.runs import Run, list_runs
 from pages.components.command import show_command
 from pages.components.files import generator_info
+from pages.components.format import picture_form
 from pages.components.home import home
 from pages.components.phantom import phantom_badge
 
@@ -48,7 +49,7 @@ def facts(info: GeneratorInfo) -> str:
     """What a generator is, in one line."""
     makes = " and ".join(info.classes) or "all classes together"
     length = f" · {info.kimg:g} kimg" if info.kimg else ""
-    return f"{gan_title(info.gan)} · {info.size}×{info.size} {info.mode} · makes {makes}{length}"
+    return f"{gan_title(info.gan)} · {picture_form(info.size, info.mode)} · makes {makes}{length}"
 
 
 def alt(look: SamplingOptions, seed: int) -> str:
