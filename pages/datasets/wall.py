@@ -11,6 +11,7 @@ import streamlit as st
 from engine.datasets.dataset import SPLITS, Dataset
 from engine.datasets.manifest import is_usable, left_out, usable
 from pages.components.paging import part_shown
+from pages.components.thumbnails import in_columns, side_by_side, thumbnail_width
 from pages.datasets.audit_texts import LEFT_OUT, OF_THE_WHOLE, finding_title, split_word
 from pages.datasets.pictures import wall
 from pages.datasets.reading import affected_by, manifest_of, sealed_of, written
@@ -33,15 +34,23 @@ def image_wall(dataset: Dataset) -> None:
         st.caption(f":material/encrypted: {int(hidden.sum()):,} more are sealed test images, which no page shows.")
         rows = rows[~hidden]
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.caption(
-            f"{len(rows):,} image{'s' * (len(rows) != 1)}. A press on a name enlarges the image.", width="content"
-        )
-        here = part_shown(len(rows), PAGE, of=(dataset.name, *chosen))
+        st.caption(f"{len(rows):,} image{'s' * (len(rows) != 1)}. A press on one enlarges it.", width="content")
+        together = chosen[0] == ANY and side_by_side(dataset.classes)
+        width = thumbnail_width()
+        here = slice(0) if together else part_shown(len(rows), PAGE, of=(dataset.name, *chosen))
     if rows.empty:
         st.info("No image fits these filters. Take one of them back.", icon=":material/filter_alt_off:")
         return
-    shown = rows.iloc[here]
-    wall(dataset, shown, [caption(row) for _, row in shown.iterrows()], key="wall")
+
+    def draw(shown: pd.DataFrame, of: str = "") -> None:
+        captions = [caption(row) for _, row in shown.iterrows()]
+        among = rows[rows["class"] == of] if of else rows
+        wall(dataset, shown, captions, f"wall{of}", width, among["path"].tolist())
+
+    if together:
+        in_columns(rows, dataset.classes, PAGE, (dataset.name, *chosen), draw)
+    else:
+        draw(rows.iloc[here])
 
 
 def choose_finding(name: str) -> None:
