@@ -63,7 +63,8 @@ def wall(
         for row, caption in zip(named(rows), captions, strict=True):
             with tile(f"{key}-{row.path}", width=width, gap="xxsmall"):
                 show_picture(dataset, row, width)
-                label = f"{caption[:13]}…" if len(caption) > 14 else caption
+                most = 14 * width // 104
+                label = f"{caption[: most - 1]}…" if len(caption) > most else caption
                 if look_button(plain(label), f"{key}-{row.path}", help=f"Enlarge {plain(row.source)}"):
                     begin(VIEWER)
                     enlarge(dataset, row.path, rows["path"].tolist() if among is None else among)

@@ -35,8 +35,9 @@ def image_wall(dataset: Dataset) -> None:
         rows = rows[~hidden]
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.caption(f"{len(rows):,} image{'s' * (len(rows) != 1)}. A press on one enlarges it.", width="content")
-        together = chosen[0] == ANY and side_by_side(dataset.classes)
-        width = thumbnail_width()
+        with st.container(horizontal=True, vertical_alignment="bottom", width="content"):
+            width = thumbnail_width()
+            together = chosen[0] == ANY and side_by_side(dataset.classes)
         here = slice(0) if together else part_shown(len(rows), PAGE, of=(dataset.name, *chosen))
     if rows.empty:
         st.info("No image fits these filters. Take one of them back.", icon=":material/filter_alt_off:")

@@ -86,10 +86,15 @@ def wall_of(run: Run) -> None:
     """One class, or all of them side by side, page by page."""
     pool = open_pool(run)
     with st.container(horizontal=True, vertical_alignment="bottom"):
+        classes = st.container(width="content")
+        shown = IN
+        if len(pool.left_out):
+            shown = st.segmented_control("Show", [IN, OUT], default=IN, required=True, key="shows", bind="query-params")
+        width = thumbnail_width()
         together = side_by_side(pool.classes)
         name = pool.classes[0]
         if not together:
-            name = st.segmented_control(
+            name = classes.segmented_control(
                 "Class",
                 pool.classes,
                 default=pool.classes[0],
@@ -97,10 +102,6 @@ def wall_of(run: Run) -> None:
                 key="of-class",
                 bind="query-params",
             )
-        shown = IN
-        if len(pool.left_out):
-            shown = st.segmented_control("Show", [IN, OUT], default=IN, required=True, key="shows", bind="query-params")
-        width = thumbnail_width()
     rows = pool.rows() if shown == IN else pool.left_out
     if together:
         in_columns(
