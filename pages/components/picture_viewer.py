@@ -32,10 +32,10 @@ SOURCES = Path(__file__).with_suffix("")
 
 @dataclass(frozen=True)
 class Pane:
-    """One picture: its file, the words below it, and what it is for somebody who cannot see it. Texts are shown as
-    they are, never as Markdown."""
+    """One picture: its file or data URL, the words below it, and what it is for somebody who cannot see it. Texts are
+    shown as they are, never as Markdown."""
 
-    path: Path
+    picture: Path | str
     name: str
     alt: str
 
@@ -61,7 +61,7 @@ def viewer(
         if turn is not None and isinstance(wanted, int) and 0 <= wanted < count:
             turn(wanted)
 
-    shown = [{"url": _url(pane.path), "name": pane.name, "alt": pane.alt} for pane in panes]
+    shown = [{"url": _url(pane.picture), "name": pane.name, "alt": pane.alt} for pane in panes]
     told = f"{label}, {at + 1} of {count}" if count > 1 else label
     data = {"panes": shown, "at": at, "count": count if turn else 1, "label": told, "focus": True}
     _component()(key=key, data=data, on_turn_change=turned)
@@ -92,10 +92,12 @@ def _component() -> ComponentRenderer:
     return st.components.v2.component("ersatz.picture-viewer", html=html, css=css, js=js)
 
 
-def _url(path: Path) -> str:
-    """The picture as it is stored, as a data URL; empty when its file is gone."""
+def _url(picture: Path | str) -> str:
+    """A picture as it is stored, as a data URL; empty when its file is gone."""
+    if isinstance(picture, str):
+        return picture
     try:
-        return _whole_url(path, path.stat().st_mtime)
+        return _whole_url(picture, picture.stat().st_mtime)
     except FileNotFoundError:
         return ""
 

@@ -16,7 +16,7 @@ OPENED = {
     "components.comments.change_dialog": "change_dialog(comment)",
     "components.comments.take_back_dialog": "take_back_dialog(comment)",
     "components.runs.stop_dialog": "stop_dialog(sweep)",
-    "components.picture_dialog.look_closer": "look_closer([pane])",
+    "components.picture_dialog.look_closer": "look_closer(lambda _: [pane])",
     "datasets.freezing.freeze_dialog": "freeze_dialog(dataset)",
     "datasets.pictures.enlarge": "enlarge(dataset, dataset.manifest['path'].iloc[0])",
     "datasets.removal.removal_dialog": "removal_dialog(dataset)",
