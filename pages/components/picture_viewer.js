@@ -6,7 +6,7 @@ const MOST = 32;
 const STEP = 1.25;
 const LATE = 2000; // milliseconds after which an answer counts even if it is not the one that was asked for
 const HELP = "Scroll or pinch to zoom, drag to move, drag with the right button to change window and level.";
-const KEYS = " Keys: + and − zoom, Shift and arrows move, 0 fits.";
+const KEYS = " Keys: + and − zoom, Shift and arrows move, 0 fits, R resets the window.";
 const TURNING = " ← and → lead to the previous and the next picture.";
 
 const viewers = new WeakMap();
@@ -266,6 +266,8 @@ class Viewer {
     else if (event.key === "+" || event.key === "=") this.zoom(STEP);
     else if (event.key === "-") this.zoom(1 / STEP);
     else if (event.key === "0") this.fit();
+    // else Streamlit would run the page again, and close the dialog
+    else if (event.key.toLowerCase() === "r") this.window(FULL.centre, FULL.width);
     else return;
     event.preventDefault();
     event.stopPropagation();

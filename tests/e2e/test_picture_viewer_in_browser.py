@@ -71,6 +71,9 @@ def test_linked_pictures_are_looked_at_closely(dashboard: Dashboard, home: Home,
     fitted = changed(page, both, {"width": "2", "zoom": windowed["zoom"]})
     pinch(page, middle)
     assert float(changed(page, both, fitted)["zoom"]) > 1.5
+    page.keyboard.press("r")
+    assert changed(page, both, {"width": "2"})["width"] == "256", "Streamlit's own key for running the page again"
+    expect(both).to_have_count(2)
     found = Axe().run(page, context={"include": [["[role=dialog]"]]}, options=RULES).response["violations"]
     assert [(rule["id"], [node["html"][:200] for node in rule["nodes"]]) for rule in found] == []
 
