@@ -16,6 +16,7 @@ from engine.datasets import seal
 from engine.datasets.dataset import Dataset
 from engine.store.home import Home
 from engine.store.runs import Run, State
+from pages.components import picture_viewer
 from pages.components.picture_viewer import MOST, _url
 from tests import fabricated
 from tests.pages.conftest import OpenPage, press
@@ -118,21 +119,31 @@ def test_a_picture_says_nothing_but_its_pixels(tmp_path: Path) -> None:
     assert len(_url(tmp_path / "wide.png")) < 1000
 
 
-def test_what_a_browser_asks_for_is_looked_at(tmp_path: Path) -> None:
+def test_what_a_browser_asks_for_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     """Turning sends a number of a picture that is there, or is passed over."""
-    app = AppTest.from_string(ASKING, default_timeout=30).run()
-    assert app.markdown[0].value == "[2]"
+    given: dict[str, Any] = {}
+    told: list[int] = []
+    state: dict[str, Any] = {}
+    monkeypatch.setattr(picture_viewer, "_component", lambda: lambda **options: given.update(options))
+    monkeypatch.setattr(picture_viewer.st, "session_state", state)
+    picture_viewer.viewer([], key="asked", at=0, count=3, turn=told.append)
+    for wanted in (2, 3, -1, "1", None, 1.5, [0]):
+        state["asked"] = {"turn": wanted}
+        given["on_turn_change"]()
+    assert told == [2]
 
 
-ASKING = """
-import streamlit as st
-from pages.components import picture_viewer
-told = []
-calls = {}
-picture_viewer._component = lambda: lambda **given: calls.update(given)
-picture_viewer.viewer([], key="asked", at=0, count=3, turn=told.append)
-for wanted in (2, 3, -1, "1", None, 1.5, [0]):
-    st.session_state["asked"] = {"turn": wanted}
-    calls["on_turn_change"]()
-st.markdown(str(told))
-"""
+@pytest.mark.parametrize(
+    ("view", "names", "count"),
+    [("Explore", ["Seed 5"], 16), ("Morph", ["50 % of the way"], 1), ("Neighbours", ["Seed 5", "to 6"], 16)],
+)
+def test_what_a_generator_paints_opens_too(
+    home: Home, open_page: OpenPage, view: str, names: list[str], count: int
+) -> None:
+    fabricated.make_dataset(home)
+    run = fabricated.make_training(home, "bleed")
+    app = open_page("generate", run=run.id, view=view, seed="5")
+    press(app, "Look closer")
+    data = shown(app)
+    assert ([pane["name"] for pane in data["panes"]], data["count"]) == (names, count)
+    assert all(pane["url"].startswith("data:image/png;base64,") for pane in data["panes"])
