@@ -16,10 +16,12 @@ from pages.components.command import show_command
 from pages.components.format import plain, plain_sentence
 from pages.components.paging import part_shown
 from pages.components.people import Role, guarded, require
+from pages.components.picture_viewer import begin
+from pages.components.pressable import listen, look_button, tile
 from pages.components.views import go
 from pages.datasets.audit_texts import OF_THE_WHOLE, REMEDIES, SEVERITIES, WHAT_THEY_DO, finding_title, split_word
 from pages.datasets.editing import edited
-from pages.datasets.pictures import enlarge, named, show_picture
+from pages.datasets.pictures import VIEWER, enlarge, named, show_picture
 from pages.datasets.reading import foreseen, manifest_of, written
 from pages.datasets.wall import choose_finding
 
@@ -153,10 +155,12 @@ def together(dataset: Dataset, rows: Sequence[Any], key: str) -> None:
     """Pictures that belong together, each with where it stands."""
     with st.container(border=len(rows) > 1, horizontal=True, gap="small", width="content"):
         for number, row in enumerate(rows):
-            with st.container(width=128, gap="xxsmall"):
+            with tile(f"{key}-{number}", width=128, gap="xxsmall"):
                 show_picture(dataset, row, 128)
                 st.caption(f"{row.class_name}, {split_word(row.split)}" if row.split else row.class_name)
                 label = str(row.source).rsplit("/", 1)[-1]
                 label = f"{label[:14]}…" if len(label) > 15 else label
-                if st.button(plain(label), key=f"{key}-{number}", type="tertiary", help=f"Enlarge {plain(row.source)}"):
-                    enlarge(dataset, row.path)
+                if look_button(plain(label), f"{key}-{number}", help=f"Enlarge {plain(row.source)}"):
+                    begin(VIEWER)
+                    enlarge(dataset, row.path, [each.path for each in rows])
+        listen(key)

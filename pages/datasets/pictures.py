@@ -12,11 +12,13 @@ import streamlit as st
 from engine.datasets.dataset import Dataset
 from pages.components.format import plain
 from pages.components.images import stored_url
+from pages.components.picture_viewer import Pane, begin, place, turning, viewer
+from pages.components.pressable import listen, look_button, tile
 from pages.components.views import go
 from pages.datasets.audit_texts import LEFT_OUT, split_word
 from pages.datasets.reading import map_of, sealed_of, tags_now
 
-LARGE = 480
+VIEWER = "image-viewer"
 FILTERS = ("class", "split", "finding", "tag")
 """What the filters of the wall keep in the URL."""
 KNOWN = {
@@ -39,8 +41,11 @@ def show_picture(dataset: Dataset, row: Any, width: int, caption: str | None = N
     if not path.is_file():
         st.caption(f"{plain(path.name)} is gone")
         return
-    alt = f"Image of class {row.class_name}, {split_word(row.split)} part, {Path(row.source).name}"
-    st.image(stored_url(path, path.stat().st_mtime, width), caption=caption, width=width, alt=alt)
+    st.image(stored_url(path, path.stat().st_mtime, width), caption=caption, width=width, alt=_alt(row))
+
+
+def _alt(row: Any) -> str:
+    return f"Image of class {row.class_name}, {split_word(row.split)} part, {Path(row.source).name}"
 
 
 def named(rows: pd.DataFrame) -> list[Any]:
@@ -48,27 +53,45 @@ def named(rows: pd.DataFrame) -> list[Any]:
     return list(rows.rename(columns={"class": "class_name"}).itertuples(index=False))
 
 
-def wall(dataset: Dataset, rows: pd.DataFrame, captions: Sequence[str], key: str, width: int = 104) -> None:
-    """Images side by side, as many in a row as fit; the button below each opens it large."""
+def wall(
+    dataset: Dataset,
+    rows: pd.DataFrame,
+    captions: Sequence[str],
+    key: str,
+    width: int = 104,
+    among: Sequence[str] | None = None,
+) -> None:
+    """Images side by side, as many in a row as fit; a press on one opens it, and leads to those `among` the paths."""
     with st.container(horizontal=True, gap="small"):
         for row, caption in zip(named(rows), captions, strict=True):
-            with st.container(width=width, gap="xxsmall"):
+            with tile(f"{key}-{row.path}", width=width, gap="xxsmall"):
                 show_picture(dataset, row, width)
-                label = f"{caption[:13]}…" if len(caption) > 14 else caption
-                told = f"Enlarge {plain(row.source)}"
-                if st.button(plain(label), key=f"{key}-{row.path}", type="tertiary", help=told):
-                    enlarge(dataset, row.path)
+                most = 14 * width // 104
+                label = f"{caption[: most - 1]}…" if len(caption) > most else caption
+                if look_button(plain(label), f"{key}-{row.path}", help=f"Enlarge {plain(row.source)}"):
+                    begin(VIEWER)
+                    enlarge(dataset, row.path, rows["path"].tolist() if among is None else among)
+        listen(key)
 
 
 @st.dialog("Image", width="large")
-def enlarge(dataset: Dataset, path: str) -> None:
-    """One image, large, with all that the manifest knows of it."""
+def enlarge(dataset: Dataset, path: str, among: Sequence[str] = ()) -> None:
+    """One image in the viewer, which leads to those `among` the paths, with all that the manifest knows of it."""
     rows = dataset.manifest
+    sealed = rows["path"][rows["sha256"].isin(sealed_of(dataset))]
+    shown = [each for each in among if each not in set(sealed)] if path in among else []
+    at = place(VIEWER, len(shown), shown.index(path)) if path in shown else 0
+    path = shown[at] if path in shown else path
     chosen = rows[rows["path"] == path]
     row = named(chosen)[0]
     with st.container(horizontal=True):
-        show_picture(dataset, row, LARGE)
-        with st.container(width=300):
+        with st.container(width="stretch"):
+            if row.sha256 in sealed_of(dataset):
+                show_picture(dataset, row, 0)
+            else:
+                pane = Pane(dataset.path / row.path, Path(row.source).name, _alt(row))
+                viewer([pane], key=VIEWER, at=at, count=max(len(shown), 1), turn=turning(VIEWER), label="Image")
+        with st.container(width=230):
             for name, value in facts(chosen.iloc[0]).items():
                 st.markdown(f"**{name}**  \n{value}")
             if tags := tags_now(dataset).get(row.sha256):

@@ -16,6 +16,7 @@ from pages.components.format import plain
 from pages.components.paging import part_shown
 from pages.components.people import Role, guarded
 from pages.components.query_params import put
+from pages.components.thumbnails import in_columns, side_by_side, thumbnail_width
 from pages.components.widget_keys import widget_key
 from pages.datasets.audit_texts import LEFT_OUT, OF_THE_WHOLE, finding_title, split_word
 from pages.datasets.editing import edited
@@ -46,15 +47,25 @@ def image_wall(dataset: Dataset) -> None:
     like = st.query_params.get("like", "")
     rows = most_alike_first(dataset, rows, like) if like else rows
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.caption(
-            f"{len(rows):,} image{'s' * (len(rows) != 1)}. A press on a name enlarges the image.", width="content"
-        )
-        here = part_shown(len(rows), PAGE, of=(dataset.name, name, split, finding, tag, like))
+        st.caption(f"{len(rows):,} image{'s' * (len(rows) != 1)}. A press on one enlarges it.", width="content")
+        with st.container(horizontal=True, vertical_alignment="bottom", width="content"):
+            width = thumbnail_width()
+            together = name == ANY and side_by_side(dataset.classes)
+        shown_by = (dataset.name, name, split, finding, tag, like)
+        here = slice(0) if together else part_shown(len(rows), PAGE, of=shown_by)
     if rows.empty:
         st.info("No image fits these filters. Take one of them back.", icon=":material/filter_alt_off:")
         return
-    shown = rows.iloc[here]
-    wall(dataset, shown, [caption(row, tags) for _, row in shown.iterrows()], key="wall")
+
+    def draw(shown: pd.DataFrame, of: str = "") -> None:
+        captions = [caption(row, tags) for _, row in shown.iterrows()]
+        among = rows[rows["class"] == of] if of else rows
+        wall(dataset, shown, captions, f"wall{of}", width, among["path"].tolist())
+
+    if together:
+        in_columns(rows, dataset.classes, PAGE, shown_by, draw)
+    else:
+        draw(rows.iloc[here])
     back_in(dataset, rows)
 
 

@@ -12,6 +12,8 @@ import streamlit as st
 from engine.sampling.exploring import SamplingOptions
 from engine.store.runs import Run
 from pages.components.people import read_only
+from pages.components.picture_dialog import look_closer, pressable_picture
+from pages.components.picture_viewer import Pane
 from pages.components.views import go
 from pages.generate.files import downloads
 from pages.generate.keeping import keep_button, show_kept
@@ -38,12 +40,15 @@ def explore(run: Run) -> None:
     if look is None:
         return
     # the one picture before anything else: it is what a moved slider waits for
-    shown.image(painted(run, seed, look)[0], caption=f"Seed {seed}", width=LARGE, alt=alt(look, seed))
+    with shown:
+        looked = pressable_picture(pane_of(run, seed, look), "explored", LARGE)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.subheader("The seeds that follow", anchor=False, width="content")
         counts = DEMO_COUNTS if read_only() else COUNTS
         count = st.selectbox("Pictures", counts, index=1, key="count", bind="query-params", width=110)
     seeds = range(seed, min(seed + count, MOST_SEED + 1))
+    if looked:
+        look_closer(lambda at: [pane_of(run, seeds[at], look)], len(seeds))
     with shown, st.container(horizontal=True):
         downloads(run, sampler, look, seeds)
         if st.button(
@@ -59,6 +64,11 @@ def explore(run: Run) -> None:
         row(run, [(seed, replace(look, psi=psi)) for psi in PSIS], [f"ψ = {psi:g}" for psi in PSIS])
     show_kept(run, sampler, look)
     command(f"sample {shlex.quote(run.id)} --seeds {seed}-{seeds[-1]} --out pictures{options(look)}")
+
+
+def pane_of(run: Run, seed: int, look: SamplingOptions) -> Pane:
+    """The picture of a seed, for the viewer."""
+    return Pane(painted(run, seed, look)[0], f"Seed {seed}", alt(look, seed))
 
 
 def choose_seed() -> int:

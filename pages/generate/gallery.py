@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Any, NoReturn
 
+import pandas as pd
 import streamlit as st
 
 from engine.report.pool_facts import origin_in_words
@@ -16,17 +17,20 @@ from pages.components.images import stored_url
 from pages.components.navigation import script
 from pages.components.paging import part_shown
 from pages.components.people import read_only
+from pages.components.picture_viewer import Pane, begin, place, turning, viewer
 from pages.components.pools import open_pool
+from pages.components.pressable import listen, look_button, tile
 from pages.components.run_summary import run_named
 from pages.components.runs import run_link
+from pages.components.thumbnails import BESIDE, SIZE, in_columns, side_by_side, thumbnail_width
 from pages.components.views import go
 from pages.generate.opened import look_as
 
 PAGE = 48
 """Pictures of a pool on one page of its wall."""
-WIDTH, LARGE = 96, 384
+VIEWER = "pool-viewer"
 IN, OUT = "In the pool", "Left out"
-HELD = ("of-class", "shows", "page")
+HELD = ("of-class", "shows", "page", SIZE, BESIDE)
 """What the widgets of the wall hold in the URL."""
 
 
@@ -77,21 +81,35 @@ def gallery(run: Run) -> None:
 
 @st.fragment
 def wall_of(run: Run) -> None:
-    """One class, one page."""
+    """One class, or all of them side by side, page by page."""
     pool = open_pool(run)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.segmented_control(
-            "Class",
-            pool.classes,
-            default=pool.classes[0],
-            required=True,
-            key="of-class",
-            bind="query-params",
-        )
+        classes = st.container(width="content")
         shown = IN
         if len(pool.left_out):
             shown = st.segmented_control("Show", [IN, OUT], default=IN, required=True, key="shows", bind="query-params")
+        width = thumbnail_width()
+        together = side_by_side(pool.classes)
+        name = pool.classes[0]
+        if not together:
+            name = classes.segmented_control(
+                "Class",
+                pool.classes,
+                default=pool.classes[0],
+                required=True,
+                key="of-class",
+                bind="query-params",
+            )
     rows = pool.rows() if shown == IN else pool.left_out
+    if together:
+        in_columns(
+            rows,
+            pool.classes,
+            PAGE,
+            (run.id, shown),
+            lambda part, name: _tiles(pool, part, rows[rows["class"] == name], width),
+        )
+        return
     rows = rows[rows["class"] == name]
     if rows.empty:
         st.caption(f"No picture of {name} is {shown.lower()}.")
@@ -103,31 +121,40 @@ def wall_of(run: Run) -> None:
             f"Pictures {(here.start or 0) + 1:,} to {last:,} of {len(rows):,} of {name}, {shown.lower()}; press one to "
             "look closer."
         )
+    _tiles(pool, rows.iloc[here], rows, width)
+
+
+def _tiles(pool: Pool, shown: pd.DataFrame, among: pd.DataFrame, width: int) -> None:
+    """Pictures, each over the button that opens it; `among` are those that can be turned to from there."""
     with st.container(horizontal=True, gap="small"):
-        for row in rows.iloc[here].to_dict("records"):
-            _tile(pool, row)
+        for row in shown.to_dict("records"):
+            path = pool.path / row["path"]
+            with tile(row["path"], width=width, gap=None, horizontal_alignment="center"):
+                if path.is_file():
+                    st.image(stored_url(path, path.stat().st_mtime, width), width=width, alt=_alt(row))
+                if look_button(_called(row), row["path"], help=plain(row["excluded"]) or None):
+                    begin(VIEWER)
+                    closer(pool, row, among)
+        if len(shown):
+            listen(shown["path"].iloc[0])
 
 
-def _tile(pool: Pool, row: dict[Hashable, Any]) -> None:
-    """A picture over the button that opens it."""
+@st.dialog("A picture of the pool", width="large", icon=":material/zoom_in:")
+def closer(pool: Pool, row: dict[Hashable, Any], among: pd.DataFrame | None = None) -> None:
+    """The picture in the viewer, which leads to its neighbours in `among`, and what the manifest says of it."""
+    at, count = 0, 1
+    if among is not None:
+        count = len(among)
+        at = place(VIEWER, count, among["path"].tolist().index(row["path"]))
+        row = among.iloc[at].to_dict()
     path = pool.path / row["path"]
-    with st.container(width=WIDTH, gap=None, horizontal_alignment="center"):
-        if path.is_file():
-            st.image(stored_url(path, path.stat().st_mtime, WIDTH), width=WIDTH, alt=_alt(row))
-        if st.button(_called(row), key=f"look-{row['path']}", type="tertiary", help=plain(row["excluded"]) or None):
-            closer(pool, row)
-
-
-@st.dialog("A picture of the pool", width="medium", icon=":material/zoom_in:")
-def closer(pool: Pool, row: dict[Hashable, Any]) -> None:
-    """The picture large, beside what the manifest says of it."""
-    path = pool.path / row["path"]
+    pane = Pane(path, f"{row['class']}, {_called(row).lower()}", _alt(row))
+    viewer([pane], key=VIEWER, at=at, count=count, turn=turning(VIEWER), label="Picture of the pool")
     if not path.is_file():
         st.error(
             plain_sentence(f"{path.name} is missing; the manifest says that the pool has it. Make the pool again.")
         )
         return
-    st.image(stored_url(path, path.stat().st_mtime, LARGE), width=LARGE, alt=_alt(row))
     if row["excluded"]:
         st.warning(f"Left out: {plain(row['excluded'])}", icon=":material/block:")
     st.markdown(f"**{plain(row['class'])}**, {_called(row).lower()}")

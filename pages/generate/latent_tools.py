@@ -15,6 +15,8 @@ from pages.components.home import home
 from pages.components.images import picture_url, png
 from pages.components.labels import labels_of
 from pages.components.people import read_only
+from pages.components.picture_dialog import look_closer, pressable_picture
+from pages.components.picture_viewer import Pane
 from pages.components.run_summary import config_of, state_of
 from pages.generate.opened import MOST_SEED, alt, command, options
 from pages.generate.painting import LARGE, SMALL, End, between, between_pixels, mixed, painted
@@ -66,7 +68,9 @@ def morphing(run: Run) -> None:
             )
     shown = between(run, first, last, share / 100, space, look)
     with picture:
-        st.image(shown[0], width=LARGE, caption=f"{share} % of the way", alt=f"Picture at {share} % of the way")
+        pane = Pane(shown[0], f"{share} % of the way", f"Picture at {share} % of the way")
+        if pressable_picture(pane, "morph", LARGE):
+            look_closer(lambda _: [pane])
         st.download_button(
             "This picture (PNG)",
             lambda: png(between_pixels(run, first, last, share / 100, space, look)),
@@ -193,8 +197,17 @@ def around(run: Run) -> None:
         )
         count = st.slider("Pictures", 4, 48, 16, 4, key="neighbours", bind="query-params")
     with picture:
-        st.image(painted(run, seed, look)[0], width=LARGE, caption=f"Seed {seed}", alt=alt(look, seed))
+        pane = Pane(painted(run, seed, look)[0], f"Seed {seed}", alt(look, seed))
+        looked = pressable_picture(pane, "neighbours-of", LARGE)
     space: Space = "w" if sampler.has_w else "z"
+    if looked:
+
+        def beside(at: int) -> list[Pane]:
+            step = (seed + at + 1) % (MOST_SEED + 1)
+            url = between(run, seed, step, distance, space, look)[0]
+            return [pane, Pane(url, f"to {step}", f"Picture {distance:.0%} of the way to seed {step}")]
+
+        look_closer(beside, count)
     with st.container(horizontal=True, gap="small"):
         for step in range(1, count + 1):
             other = (seed + step) % (MOST_SEED + 1)

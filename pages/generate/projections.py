@@ -23,6 +23,8 @@ from pages.components.home import home
 from pages.components.images import stored_url
 from pages.components.labels import labels_of
 from pages.components.people import Role, may, refusal, require
+from pages.components.picture_dialog import look_closer, pressable_picture
+from pages.components.picture_viewer import Pane
 from pages.components.query_params import put
 from pages.components.run_summary import run_named
 from pages.components.runs import config_of, live, run_header, start, state_of, status_of
@@ -134,12 +136,13 @@ def _dataset(name: str) -> Dataset | None:
 def show(run: Run) -> None:
     """Target beside projection, and what came out."""
     columns = st.columns(3, gap="medium")
-    for column, name, caption in zip(
-        columns, ("target.png", "projected.png"), ("The real image", "Its nearest picture"), strict=False
-    ):
-        path = run.path / name
-        if path.is_file():
-            column.image(stored_url(path, path.stat().st_mtime, SHOWN), caption=caption, width=SHOWN, alt=caption)
+    names = {"target.png": "The real image", "projected.png": "Its nearest picture"}
+    panes = [Pane(run.path / name, words, words) for name, words in names.items() if (run.path / name).is_file()]
+    finished = state_of(run) is State.FINISHED
+    for column, pane in zip(columns, panes, strict=False):
+        with column:
+            if pressable_picture(pane, f"projection-{pane.name}", SHOWN, offered=finished):
+                look_closer(lambda _: panes)
     video = run.path / "projection.mp4"
     if video.is_file():
         columns[2].video(video.read_bytes(), loop=True, autoplay=True, muted=True)

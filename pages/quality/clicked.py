@@ -11,7 +11,8 @@ from engine.sampling.pools import Pool
 from engine.store.runs import Run
 from pages.components.format import plain
 from pages.components.home import home
-from pages.components.images import picture
+from pages.components.picture_dialog import look_closer, pressable_picture
+from pages.components.picture_viewer import Pane
 from pages.components.query_params import put
 from pages.components.run_summary import config_of
 from pages.quality.copies import FEATURES, pair
@@ -50,7 +51,8 @@ def clicked(run: Run, neighbours: pd.DataFrame | None, pool: Pool | None, folder
     words = "Synthetic" if split == SYNTHETIC else "Real"
     # the path comes from a link: nothing but the stored pictures of this folder is opened
     if file.suffix == ".png" and file.is_file() and file.resolve().is_relative_to(within.resolve()):
-        shown = picture(file, file.stat().st_mtime, WIDTH)
-        st.image(shown, caption=f"{words}: {plain(path)}", width=WIDTH, alt=f"{words} image {path}")
+        pane = Pane(file, f"{words}: {path}", f"{words} image {path}")
+        if pressable_picture(pane, "clicked", WIDTH):
+            look_closer(lambda _: [pane])
     else:
         st.caption(f"{words}: {plain(path)} (the file is gone)")

@@ -14,13 +14,16 @@ from engine.sampling.pools import Pool
 from engine.store.runs import Run
 from pages.components.command import show_command
 from pages.components.errors import done
-from pages.components.format import plain, plain_badge
+from pages.components.format import plain_badge
 from pages.components.images import picture
 from pages.components.paging import part_shown
 from pages.components.people import Role, guarded, require
+from pages.components.picture_viewer import begin
 from pages.components.pools import warn_of_sweeps
+from pages.components.pressable import listen, look_button, tile
 from pages.components.query_params import several_in_url
 from pages.components.widget_keys import widget_key
+from pages.quality.closer_pairs import FEATURES, PIXELS, VIEWER, beside, closer_pair, facts
 
 PAGE = 12
 """Pairs on one page of the gallery."""
@@ -36,7 +39,6 @@ COLOURS: dict[str, Literal["red", "orange", "violet", "gray"]] = {
     "repeat": "violet",
     "": "gray",
 }
-FEATURES, PIXELS = "Features", "Pixels"
 
 
 def copies(run: Run, neighbours: pd.DataFrame | None, pool: Pool | None, folder: Path | None) -> None:
@@ -57,7 +59,7 @@ def copies(run: Run, neighbours: pd.DataFrame | None, pool: Pool | None, folder:
     here = part_shown(len(shown), PAGE, of=(run.id, *filters))
     with st.container(horizontal=True, gap="small"):
         for row in shown.iloc[here].to_dict("records"):
-            pair(run, row, by, pool, folder)
+            pair(run, row, by, pool, folder, shown)
     st.caption(
         "Ratio: distance to the nearest training image over the mean distance to those behind it; far below 1, one "
         "training image is much nearer than all others. Pixel distance: after the best small shift, turn, zoom and "
@@ -126,12 +128,18 @@ def with_buttons(run: Run, pool: Pool, shown: pd.DataFrame) -> None:
         )
 
 
-def pair(run: Run, row: Mapping[Hashable, Any], by: str, pool: Pool, folder: Path) -> None:
-    """A synthetic image beside its nearest training image, or a repeat beside the image that it repeats."""
-    beside, caption = folder / (row["neighbour"] if by == FEATURES else row["pixel_neighbour"]), "Nearest real"
-    if row["flag"] == "repeat":
-        beside, caption = pool.path / row["twin"], "Its twin in the pool"
-    with st.container(border=True, width=PAIR, gap="small"):
+def pair(
+    run: Run,
+    row: Mapping[Hashable, Any],
+    by: str,
+    pool: Pool,
+    folder: Path,
+    among: pd.DataFrame | None = None,
+) -> None:
+    """A synthetic image beside its nearest training image, or a repeat beside the image that it repeats; a press on
+    either opens both, and leads to the pairs `among` these rows."""
+    other, caption = beside(row, by, pool, folder)
+    with tile(f"pair-{row['path']}", border=True, width=PAIR, gap="small"):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.badge(plain_badge(row["flag"]) or "not flagged", color=COLOURS[row["flag"]])
             if row["excluded"]:
@@ -143,25 +151,20 @@ def pair(run: Run, row: Mapping[Hashable, Any], by: str, pool: Pool, folder: Pat
                     "Exclude", icon=":material/block:", key=f"out-{run.id}-{row['path']}", **guarded(Role.EDITOR)
                 )
         with st.container(horizontal=True, gap="small"):
-            for path, words in ((pool.path / row["path"], "Synthetic"), (beside, caption)):
+            for path, words in ((pool.path / row["path"], "Synthetic"), (other, caption)):
                 if path.is_file():
                     shown = picture(path, path.stat().st_mtime, WIDTH)
                     st.image(shown, caption=words, width=WIDTH, alt=f"{words} image of the class {row['class']}")
-        st.caption(_facts(row, by))
+        st.caption(facts(row, by))
+        looked = look_button("Look closer", f"pair-{row['path']}", icon=":material/zoom_in:")
+        listen(f"pair-{row['path']}")
+    if looked:
+        begin(VIEWER)
+        closer_pair(pd.DataFrame([row]) if among is None else among, row["path"], by, pool, folder)
     if pressed and row["excluded"]:
         restore_dialog(pool, [row["path"]])
     elif pressed:
         exclude_dialog(pool, [row["path"]], f"{row['flag'] or 'judged by eye'}, seen by {run.id}")
-
-
-def _facts(row: Mapping[Hashable, Any], by: str) -> str:
-    facts = [plain(f"{row['class']} {Path(row['path']).stem}"), f"ratio {row['ratio']:.2f}"]
-    if by == PIXELS:
-        moved = f", moved by {row['shift_x']}, {row['shift_y']}" if row["shift_x"] or row["shift_y"] else ""
-        facts.append(f"pixel distance {row['pixel_distance']:.3f}{moved}{', mirrored' if row['mirrored'] else ''}")
-    if row["excluded"]:
-        facts.append(f"**excluded**: {plain(row['excluded'])}")
-    return " · ".join(facts)
 
 
 @st.dialog("Exclude from the pool?")

@@ -13,9 +13,11 @@ from engine.store.runs import Run
 from pages.components.format import amount, plain_sentence
 from pages.components.images import enlarged, png
 from pages.components.phantom import phantom_badge
+from pages.components.pressable import listen, look_button, tile
 from pages.components.query_params import put, whole_number
 from pages.components.run_summary import config_of, state_of
 from pages.components.runs import live
+from pages.train.closer_samples import ask_closer, closer_if_asked
 from pages.train.reading import Best
 
 LEAST, MOST = 480, 1400
@@ -30,6 +32,8 @@ def sample_wall(run: Run, best: Best | None) -> None:
         st.fragment(_wall, run_every=PLAY_SECONDS)(run, best)
     else:
         live(_wall, state_of(run).is_active)(run, best)
+    # outside of the live part: the dialog would close at its next turn
+    closer_if_asked(run)
 
 
 def _wall(run: Run, best: Best | None) -> None:
@@ -179,7 +183,11 @@ def _shown(images: int) -> str:
 
 def _grid(path: Path, caption: str) -> None:
     if path.is_file():
-        st.image(_fitted(path, path.stat().st_mtime), caption=caption, alt=caption, width="stretch")
+        with tile(path.stem, gap="xxsmall"):
+            st.image(_fitted(path, path.stat().st_mtime), caption=caption, alt=caption, width="stretch")
+            if look_button("Look closer", path.stem, icon=":material/zoom_in:"):
+                ask_closer(path)
+            listen(path.stem)
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
