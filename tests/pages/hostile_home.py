@@ -19,7 +19,7 @@ from engine.store.home import Home
 
 ARCHIVE = Path(__file__).parents[1] / "homes" / "before-the-redesign.zip"
 HOSTILE = (
-    "![p](http://attacker.example/p.png) [l](http://attacker.example) :red[d] $m^2$ :material/delete: "
+    "![p](http://attacker.example/p.png) [l](http://attacker.example) :violet[d] $m^2$ :material/skull: "
     "<img src=http://attacker.example/i.png onerror=alert(1)></script><a href=javascript:alert(1)>x</a> `c"
 )
 """A picture, a link, a directive, a formula, an icon, HTML, and a code span that does not end."""
@@ -33,7 +33,7 @@ MARKDOWN = ("body", "label", "help", "title", "delta", "text", "captions", "capt
 OPTIONS = ("radio", "button_group", "slider")
 """Elements whose options are Markdown too."""
 NOT_MARKDOWN = ("text", "code", "json", "exception", "html", "arrow_data_frame", "plotly_chart")
-DIRECTIVE = re.compile(r"(?<!\\):(red|material/delete)(\[|:)|(?<!\\)\$m\^2\$")
+DIRECTIVE = re.compile(r"(?<!\\):(violet|material/skull)(\[|:)|(?<!\\)\$m\^2\$")
 
 
 def fill(home: Home) -> None:
@@ -80,7 +80,7 @@ def alive(app: AppTest) -> list[str]:
     """What of the hostile words a browser would carry out, with the element that shows it."""
     found = []
     for kind, field, text in _texts(app):
-        if "attacker" in text or "delete" in text:
+        if "attacker" in text or "skull" in text:
             found += [f"{kind}.{field}: {what} in {text[:300]!r}" for what in lively(text)]
     return found
 

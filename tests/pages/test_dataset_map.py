@@ -6,6 +6,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Button
 
 from engine.configs import Config, FeatureMapConfig
 from engine.datasets.dataset import Dataset
@@ -16,6 +18,7 @@ from engine.report.figures import figure_dataset_map
 from engine.store.home import Home
 from engine.store.runs import Run, State, create_run
 from pages.components import runs as parts
+from pages.components.pressable import LOOK
 from pages.datasets import map as map_page
 from tests import fabricated
 from tests.pages.conftest import OpenPage, press, texts
@@ -61,6 +64,11 @@ def test_a_map_says_of_what_it_is_and_where_it_no_longer_fits(open_page: OpenPag
     assert app.get("plotly_chart")
 
 
+def shown(app: AppTest, wall: str) -> list[Button]:
+    """The buttons below the pictures of a wall, whose keys begin so."""
+    return [button for button in app.button if (button.key or "").startswith(f"{LOOK}{wall}")]
+
+
 @pytest.mark.parametrize("frozen", [True, False])
 def test_chosen_images_are_tagged_and_of_an_open_set_left_out(
     open_page: OpenPage, home: Home, monkeypatch: pytest.MonkeyPatch, frozen: bool
@@ -80,7 +88,7 @@ def test_chosen_images_are_tagged_and_of_an_open_set_left_out(
     next(box for box in app.selectbox if box.label == "Tag").set_value("artefact").run()
     press(app, "Tag")
     assert tags_of(dataset) == dict.fromkeys([*rows["sha256"], other], ("artefact",))
-    assert [button.label for button in app.button if (button.key or "").startswith("map-images")] == ["artefact"] * 3
+    assert [each.label for each in shown(app, "map-images")] == ["artefact"] * 3
     assert ("Leave 3 out" in [button.label for button in app.button]) is not frozen
     if not frozen:
         press(app, "Leave 3 out")
@@ -106,11 +114,19 @@ def test_the_wall_is_sorted_by_likeness_and_back(open_page: OpenPage, home: Home
     rows = rows_to_draw(dataset)
     middle = rows.iloc[20]
     app = open_page("datasets", view="images", like=middle["path"])
-    names = [button.key.removeprefix("wall-") for button in app.button if (button.key or "").startswith("wall-")]
+    names = [
+        button.key.removeprefix(f"{LOOK}wall-")
+        for button in app.button
+        if (button.key or "").startswith(f"{LOOK}wall-")
+    ]
     assert names[0] == middle["path"]
     assert set(names[1:3]) == {rows["path"].iloc[19], rows["path"].iloc[21]}
     press(app, "Usual order")
-    names = [button.key.removeprefix("wall-") for button in app.button if (button.key or "").startswith("wall-")]
+    names = [
+        button.key.removeprefix(f"{LOOK}wall-")
+        for button in app.button
+        if (button.key or "").startswith(f"{LOOK}wall-")
+    ]
     assert names[0] == rows["path"].iloc[0]
 
 
@@ -118,5 +134,5 @@ def test_the_wall_shows_the_images_of_a_tag(open_page: OpenPage, home: Home) -> 
     dataset, _ = mapped(home)
     tag(dataset, [dataset.manifest["sha256"].iloc[5]], "artefact")
     app = open_page("datasets", view="images", tag="artefact")
-    assert [button.label for button in app.button if (button.key or "").startswith("wall-")] == ["artefact"]
+    assert [each.label for each in shown(app, "wall-")] == ["artefact"]
     assert tags_of(dataset)

@@ -29,6 +29,7 @@ from engine.store.read_only import READ_ONLY
 from engine.store.runs import Run, State, create_run
 from pages.components import runs as parts
 from pages.components.people import DEMO_PICTURES
+from pages.components.pool_standing import SAMPLES
 from pages.datasets.browsing import FIELD
 from pages.generate import painting, unexported
 from tests import fabricated
@@ -41,10 +42,6 @@ URL = "data:image/png;base64,"
 def trainings(home: Home) -> list[Run]:
     fabricated.make_dataset(home)
     return [fabricated.make_training(home, class_name) for class_name in fabricated.CLASSES]
-
-
-SAMPLES = 12
-"""Pictures with which the view of a pool begins."""
 
 
 def pool_run(home: Home, trainings: list[Run], state: State, **changes: object) -> Run:
