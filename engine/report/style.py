@@ -52,6 +52,12 @@ FLAGS: dict[str, tuple[str, str, str]] = {
 SPLITS: dict[str, str] = {"train": BLUE, "valid": ORANGE, "test": GREEN}
 
 
+def dash_of(arm: str) -> str:
+    """The dashes of an arm's line: dotted for repeated reals, so that they are told from synthetic images in grey."""
+    style = ARMS[arm]
+    return "dot" if style.dash == "solid" and "duplicates" in arm else style.dash
+
+
 def translucent(color: str, opacity: float) -> str:
     """`color` (`#rrggbb`) as an `rgba(...)`."""
     red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
