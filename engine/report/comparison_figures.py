@@ -103,7 +103,7 @@ def figure_differences(
         height=204 + 34 * len(rows),
     )
     legend = {"title": {"text": "against "}, "font": {"size": 12}}
-    return figure.update_layout(margin={"r": 90, "t": 98}, legend=legend).update_yaxes(
+    return figure.update_layout(margin={"r": 112, "t": 98}, legend=legend).update_yaxes(
         categoryorder="array", categoryarray=labels, showgrid=False
     )
 

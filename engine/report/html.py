@@ -140,6 +140,10 @@ def _content(sources: Sources, methods: str) -> dict[str, Any]:
         for arm in dict.fromkeys(comparisons[of_verdict]["arm"])
     ]
     mistaken = confusions(sources)
+    cells = readable_cells(sources.trials, metric, by_image, summary.positive_class)
+    others = [
+        measure_of(name, summary.positive_class).title for name in present_metrics(sources.trials) if name != metric
+    ]
     return {
         "title": question(sources),
         "phantom": phantom,
@@ -175,7 +179,8 @@ def _content(sources: Sources, methods: str) -> dict[str, Any]:
         "confusions": mistaken,
         "shown_confusions": _keys("confusion", mistaken),
         "reliability": reliability(sources),
-        "cells": html_table(readable_cells(sources.trials, metric, by_image, summary.positive_class)),
+        "cells": html_table(cells[[name for name in cells if name not in others]]),
+        "other_metrics": html_table(cells[["Arm", "Share", *others]]) if others else "",
         "classes": html_table(readable_classes(class_table(sources.trials, summary.classes))),
         "patients": patients_part(sources, metric, outcomes),
         "outcomes": outcomes_part(sources, outcomes),

@@ -20,6 +20,9 @@ from markupsafe import Markup, escape
 Kind = Literal["Figure", "Table"]
 TITLE_ROOM = 44
 """Pixels above a figure that its title takes, which stands in the caption instead."""
+BEGINS_WITH_NUMBER = re.compile(r"[<+-]?\s?\d")
+LONGEST_NUMBER = 26
+"""Letters of an interval with its unit."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,13 @@ def inline(figure: go.Figure) -> Plot:
 
 
 def html_table(table: pd.DataFrame) -> Markup:
-    """A table as HTML; pandas escapes what stands in it."""
-    return Markup(table.to_html(index=False, border=0, justify="left"))
+    """A table as HTML; pandas escapes what stands in it. Numbers with their units never break, words may."""
+    return Markup(table.map(_unbroken).to_html(index=False, border=0, justify="left"))
+
+
+def _unbroken(cell: object) -> object:
+    short = isinstance(cell, str) and len(cell) <= LONGEST_NUMBER and BEGINS_WITH_NUMBER.match(cell)
+    return str(cell).replace(" ", "\u00a0") if short else cell
 
 
 @dataclass

@@ -79,12 +79,13 @@ def _listed_below(figure: go.Figure, title: str = "") -> go.Figure:
     on a narrow page."""
     names = sum(trace.showlegend is not False for trace in figure.data) + bool(title)
     below = ROW * names + 12
+    figure.update_xaxes(automargin=False).update_yaxes(automargin=False)
     return figure.update_layout(
         height=TOP + SQUARE + AXIS + below,
-        margin={"t": TOP, "b": AXIS + below},
+        margin={"t": TOP, "b": AXIS + below, "autoexpand": False},  # a list at the left would push the axes right
         legend={
             "orientation": "v", "x": 0, "xanchor": "left", "y": 0, "yanchor": "bottom", "xref": "container",
-            "yref": "container", "font": {"size": 12}, "title": {"text": title, "font": {"size": 12}},
+            "yref": "container", "font": {"size": 12}, "tracegroupgap": 0, "title": {"text": title, "font": {"size": 12}},
         },
     )  # fmt: skip
 
@@ -105,7 +106,7 @@ def figure_decisions(decisions: pd.DataFrame, class_name: str) -> go.Figure:
     styled(
         figure,
         title=f"Decision curve of {class_name}",
-        x="Probability from which on somebody would treat, %",
+        x="Probability to treat from, %",
         y="Net benefit, true positives a patient",
         keep_zoom=f"decisions-{class_name}",
     )

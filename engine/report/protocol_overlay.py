@@ -42,13 +42,13 @@ class Protocol:
     @property
     def control_title(self) -> str:
         """What its control is called."""
-        return f"{self.title.split(' (')[0]}: repeated reals instead"
+        return f"{self.title.split(' (')[0]}: repeated reals"
 
 
 def protocol_of(config: SweepConfig, trials: pd.DataFrame, intervals: pd.DataFrame | None) -> Protocol:
     """A sweep under the name of its protocol."""
     seeds = f"{config.seeds} seed{'' if config.seeds == 1 else 's'}"
-    name = "Sound" if config.claims else "As published, repeated here"
+    name = "Sound" if config.claims else "As published, here"
     return Protocol(f"{name} ({seeds})", config, trials, intervals)
 
 
@@ -128,10 +128,11 @@ def figure_protocols(points: pd.DataFrame, metric: str, positive: str = "") -> g
         zeroline=False,
         tickangle=0,
     )
+    figure.update_xaxes(automargin=False).update_yaxes(automargin=False)
     below = ROW * len(names) + BELOW
     return figure.update_layout(
         height=TOP + AXES + below,
-        margin={"t": TOP, "b": below, "r": 12},
+        margin={"t": TOP, "b": below, "r": 12, "autoexpand": False},  # the list would push the axes right
         legend={
             "orientation": "v", "x": 0, "xanchor": "left", "xref": "container", "y": 0, "yanchor": "bottom",
             "yref": "container", "font": {"size": 12},
