@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from engine.report.difference_panel import short
-from engine.report.style import ARMS, GREY, LINE, dash_of, styled, translucent
+from engine.report.style import ARMS, GREY, LINE, LISTED_BELOW, dash_of, styled, translucent
 from engine.report.tables import METRICS, measure_of, show_p, show_share
 from engine.sweep.curve_areas import AREA_OF
 
@@ -79,15 +79,11 @@ def _listed_below(figure: go.Figure, title: str = "") -> go.Figure:
     on a narrow page."""
     names = sum(trace.showlegend is not False for trace in figure.data) + bool(title)
     below = ROW * names + 12
-    figure.update_xaxes(automargin=False).update_yaxes(automargin=False)
     return figure.update_layout(
         height=TOP + SQUARE + AXIS + below,
-        margin={"t": TOP, "b": AXIS + below, "autoexpand": False},  # a list at the left would push the axes right
-        legend={
-            "orientation": "v", "x": 0, "xanchor": "left", "y": 0, "yanchor": "bottom", "xref": "container",
-            "yref": "container", "font": {"size": 12}, "tracegroupgap": 0, "title": {"text": title, "font": {"size": 12}},
-        },
-    )  # fmt: skip
+        margin={"t": TOP, "b": AXIS + below},
+        legend={**LISTED_BELOW, "title": {"text": title, "font": {"size": 12}, "side": "top"}},
+    )
 
 
 def figure_decisions(decisions: pd.DataFrame, class_name: str) -> go.Figure:

@@ -16,7 +16,7 @@ import plotly.graph_objects as go
 
 from engine.configs import SweepConfig
 from engine.publications.publication import Publication
-from engine.report.style import BLUE, GREEN, GREY, ORANGE, PINK, RED, styled
+from engine.report.style import BLUE, GREEN, GREY, LISTED_BELOW, ORANGE, PINK, RED, styled
 from engine.report.tables import METRICS, cell_table, measure_of, show_share
 from engine.sweep.arms import baseline_of, control_of, primary_arm
 from engine.sweep.checks import CheckId, check_published
@@ -34,22 +34,25 @@ TOP, AXES, BELOW, ROW = 52, 300, 74, 19
 class Protocol:
     """A sweep as the figure needs it: its trials and `arm_intervals`, both by image and of all test images."""
 
-    title: str
+    name: str
     config: SweepConfig
     trials: pd.DataFrame
     intervals: pd.DataFrame | None
 
     @property
+    def title(self) -> str:
+        """What its line is called."""
+        return f"{self.name} ({self.config.seeds} seed{'' if self.config.seeds == 1 else 's'})"
+
+    @property
     def control_title(self) -> str:
         """What its control is called."""
-        return f"{self.title.split(' (')[0]}: repeated reals"
+        return f"{self.name}: repeated reals"
 
 
 def protocol_of(config: SweepConfig, trials: pd.DataFrame, intervals: pd.DataFrame | None) -> Protocol:
     """A sweep under the name of its protocol."""
-    seeds = f"{config.seeds} seed{'' if config.seeds == 1 else 's'}"
-    name = "Sound" if config.claims else "As published, here"
-    return Protocol(f"{name} ({seeds})", config, trials, intervals)
+    return Protocol("Sound" if config.claims else "As published, here", config, trials, intervals)
 
 
 def overlay_points(publication: Publication | None, protocols: Sequence[Protocol], metric: str) -> pd.DataFrame:
@@ -128,16 +131,12 @@ def figure_protocols(points: pd.DataFrame, metric: str, positive: str = "") -> g
         zeroline=False,
         tickangle=0,
     )
-    figure.update_xaxes(automargin=False).update_yaxes(automargin=False)
     below = ROW * len(names) + BELOW
     return figure.update_layout(
         height=TOP + AXES + below,
-        margin={"t": TOP, "b": below, "r": 12, "autoexpand": False},  # the list would push the axes right
-        legend={
-            "orientation": "v", "x": 0, "xanchor": "left", "xref": "container", "y": 0, "yanchor": "bottom",
-            "yref": "container", "font": {"size": 12},
-        },
-    )  # fmt: skip
+        margin={"t": TOP, "b": below, "r": 12},
+        legend=LISTED_BELOW,
+    )
 
 
 def overlay_words(points: pd.DataFrame) -> str:
@@ -157,11 +156,9 @@ def overlay_words(points: pd.DataFrame) -> str:
 
 def _told_apart(protocols: Sequence[Protocol]) -> list[Protocol]:
     """With their names behind them where two are of one title."""
-    titles = [each.title for each in protocols]
+    names = [each.name for each in protocols]
     return [
-        replace(each, title=f"{each.title.removesuffix(')')}, {each.config.name})")
-        if titles.count(each.title) > 1
-        else each
+        replace(each, name=f"{each.name}, {each.config.name}") if names.count(each.name) > 1 else each
         for each in protocols
     ]
 
