@@ -52,6 +52,7 @@ from engine.report.result_parts import (
     dropped_part,
     external_part,
     figures_of_sweep,
+    means_tables,
     other_verdicts,
     outcomes_part,
     patients_part,
@@ -70,7 +71,6 @@ from engine.report.tables import (
     measure_of,
     p_in_words,
     present_metrics,
-    readable_cells,
     readable_comparisons,
 )
 from engine.store import disk
@@ -140,10 +140,7 @@ def _content(sources: Sources, methods: str) -> dict[str, Any]:
         for arm in dict.fromkeys(comparisons[of_verdict]["arm"])
     ]
     mistaken = confusions(sources)
-    cells = readable_cells(sources.trials, metric, by_image, summary.positive_class)
-    others = [
-        measure_of(name, summary.positive_class).title for name in present_metrics(sources.trials) if name != metric
-    ]
+    cells, other_metrics = means_tables(sources.trials, metric, by_image, summary.positive_class)
     return {
         "title": question(sources),
         "phantom": phantom,
@@ -179,8 +176,8 @@ def _content(sources: Sources, methods: str) -> dict[str, Any]:
         "confusions": mistaken,
         "shown_confusions": _keys("confusion", mistaken),
         "reliability": reliability(sources),
-        "cells": html_table(cells[[name for name in cells if name not in others]]),
-        "other_metrics": html_table(cells[["Arm", "Share", *others]]) if others else "",
+        "cells": cells,
+        "other_metrics": other_metrics,
         "classes": html_table(readable_classes(class_table(sources.trials, summary.classes))),
         "patients": patients_part(sources, metric, outcomes),
         "outcomes": outcomes_part(sources, outcomes),

@@ -157,10 +157,12 @@ def overlay_words(points: pd.DataFrame) -> str:
 def _told_apart(protocols: Sequence[Protocol]) -> list[Protocol]:
     """With their names behind them where two are of one title."""
     names = [each.name for each in protocols]
-    return [
-        replace(each, name=f"{each.name}, {each.config.name}") if names.count(each.name) > 1 else each
-        for each in protocols
-    ]
+    whole = [f"{each.name}, {each.config.name}" for each in protocols]
+    found = []
+    for place, each in enumerate(protocols):
+        name = whole[place] if names.count(each.name) > 1 else each.name
+        found.append(replace(each, name=f"{name}, {place + 1}" if whole.count(name) > 1 else name))
+    return found
 
 
 def _line(cells: pd.DataFrame, title: str, arm: str) -> list[dict[str, object]]:

@@ -49,6 +49,7 @@ from engine.report.tables import (
     confusion_of,
     level_trials,
     measure_of,
+    present_metrics,
     readable_cells,
     show_share,
 )
@@ -159,21 +160,26 @@ def reliability(sources: Sources) -> Plot | None:
     return inline(figure_reliability(table))
 
 
-def patients_part(sources: Sources, metric: str, outcomes: Scored | None) -> Markup | str:
-    """The means by patient, where patients are known and have several images."""
+def means_tables(
+    trials: pd.DataFrame, metric: str, intervals: pd.DataFrame | None, positive: str
+) -> tuple[Markup, Markup | str]:
+    """The means of the metric with their intervals, and those of the other metrics: one table of both would be wider
+    than a page."""
+    cells = readable_cells(trials, metric, intervals, positive)
+    others = [measure_of(name, positive).title for name in present_metrics(trials) if name != metric]
+    first = html_table(cells[[name for name in cells if name not in others]])
+    return first, html_table(cells[["Arm", "Share", *others]]) if others else ""
+
+
+def patients_part(sources: Sources, metric: str, outcomes: Scored | None) -> tuple[Markup, Markup | str] | None:
+    """`means_tables` by patient, where patients are known and have several images."""
     if sources.metrics is None:
-        return ""
+        return None
     counts = sources.metrics[sources.metrics["subgroup"] == ""].groupby("level")["n"].max()
     if counts.get("patient", counts["image"]) == counts["image"]:
-        return ""  # not known, or one image each: the table by image again
-    return html_table(
-        readable_cells(
-            level_trials(sources.metrics, "patient"),
-            metric,
-            None if outcomes is None else outcomes.intervals("patient"),
-            sources.summary.positive_class,
-        )
-    )
+        return None  # not known, or one image each: the table by image again
+    intervals = None if outcomes is None else outcomes.intervals("patient")
+    return means_tables(level_trials(sources.metrics, "patient"), metric, intervals, sources.summary.positive_class)
 
 
 def outcomes_part(sources: Sources, outcomes: Scored | None) -> dict[str, Any] | None:

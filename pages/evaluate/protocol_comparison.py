@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from engine.configs import SweepConfig
+from engine.configs.evaluation import LEARNING_CURVE
 from engine.jobs.kinds import parse_config
 from engine.publications.publication import Publication
 from engine.publications.table import PUBLICATIONS
@@ -87,6 +88,7 @@ def _protocol(run: Run, metric: str) -> Protocol:
     written = run.path / SUMMARY_FILE
     summary = read_model(written, SweepSummary) if written.is_file() else None
     trials = table_of(run.path / "trials.parquet", omit=SCORES)
+    trials = trials[trials["arm"] != LEARNING_CURVE]
     return protocol_of(config, trials, _intervals(run, summary, metric))
 
 

@@ -72,7 +72,7 @@ def test_the_figure_tells_lines_apart_without_colours_and_breaks_before_syntheti
 
 def test_two_sweeps_of_one_protocol_keep_lines_of_their_own() -> None:
     twice = [protocol(ratios=(1.0,), seeds=8), protocol(ratios=(1.0,), seeds=8)]
-    twice[1] = protocol_of(twice[1].config.model_copy(update={"name": "other"}), twice[1].trials, None)
-    names = overlay_points(None, twice, "accuracy")["protocol"].unique().tolist()
-    assert len(names) == 4
-    figure_protocols(overlay_points(None, twice, "accuracy"), "accuracy")
+    other = protocol_of(twice[1].config.model_copy(update={"name": "other"}), twice[1].trials, None)
+    for sides in (twice, [twice[0], other]):
+        points = overlay_points(None, sides, "accuracy")
+        assert points["protocol"].nunique() == len(figure_protocols(points, "accuracy").data) == 4
