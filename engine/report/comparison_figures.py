@@ -97,13 +97,13 @@ def figure_differences(
     styled(
         figure,
         title=f"{measure.title}: paired differences of {ARMS[arm].title[0].lower()}{ARMS[arm].title[1:]}",
-        x=f"{kind}{',' if measure.percent else ''}{measure.difference_unit} ({noise})",
+        x=f"{kind}{',' if measure.percent else ''}{measure.difference_unit}<br>({noise})",
         y="",
         keep_zoom=f"{metric}-{arm}",
-        height=204 + 34 * len(rows),
+        height=196 + 34 * len(rows),
     )
-    legend = {"title": {"text": "against "}, "font": {"size": 12}}
-    return figure.update_layout(margin={"r": 90, "t": 98}, legend=legend).update_yaxes(
+    # the labels say what each line is held against: a legend would meet the words above p on a narrow page
+    return figure.update_layout(margin={"r": 112, "t": 74}, showlegend=False).update_yaxes(
         categoryorder="array", categoryarray=labels, showgrid=False
     )
 

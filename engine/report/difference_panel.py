@@ -26,6 +26,7 @@ ASIDE = 0.13
 """How far the two comparisons at one share stand from its tick."""
 SHORT = {
     "real": "real only",
+    "real-subset": "a share of the reals",
     "real+classical": "classical",
     "real+duplicates": "repeated real",
     "real+synthetic": "synthetic",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from engine.quality.quality_scores import rows_table
+from engine.report.beside_part import protocol_points
 from engine.report.checklist import checklist
 from engine.report.dataset_figures import class_counts
 from engine.report.detail_tables import class_table, reliability_table, subgroup_table
@@ -36,7 +37,8 @@ def report_tables(sources: Sources) -> dict[str, pd.DataFrame]:
         tables["reliability"] = reliability_table(sources.trials, sources.test_images, summary.classes)
     if outcomes is not None:
         tables["calibration"] = outcomes.calibration
-        tables["curves"], tables["decision_curves"] = outcomes.curves, outcomes.decisions
+        tables["curves"], tables["curve_areas"] = outcomes.curves, outcomes.areas
+        tables["decision_curves"] = outcomes.decisions
         if outcomes.operating_points is not None:
             tables["operating_points"] = outcomes.operating_points
     if summary.subgroup_differences:
@@ -69,4 +71,6 @@ def report_tables(sources: Sources) -> dict[str, pd.DataFrame]:
         tables["reviewers"] = pd.concat([study.scores.assign(quiz=study.quiz.id) for study in sources.studies])
     if sources.publication is not None and sources.publication.rows:
         tables["published"] = published_table(sources.publication)
+    if (points := protocol_points(sources)) is not None:
+        tables["as_published"] = points
     return tables

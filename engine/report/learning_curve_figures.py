@@ -60,7 +60,7 @@ def figure_learning_curve(curve: LearningCurve) -> go.Figure:
                 hovertemplate="%{x:.0f} real images<br>at most about %{y:.2f}" + measure.unit + "<extra></extra>",
             )
         )
-    return styled(
+    styled(
         figure,
         title=f"{measure.title} against the number of real images",
         x="Real training images",
@@ -68,6 +68,7 @@ def figure_learning_curve(curve: LearningCurve) -> go.Figure:
         keep_zoom=f"curve-{curve.metric}",
         height=380,
     )
+    return figure.update_xaxes(rangemode="nonnegative")
 
 
 def readable_curve(curve: LearningCurve) -> pd.DataFrame:

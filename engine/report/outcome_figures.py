@@ -2,36 +2,88 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from engine.report.style import ARMS, GREY, LINE, styled, translucent
-from engine.report.tables import measure_of, show_p, show_share
+from engine.report.difference_panel import short
+from engine.report.style import ARMS, GREY, LINE, LISTED_BELOW, dash_of, styled, translucent
+from engine.report.tables import METRICS, measure_of, show_p, show_share
+from engine.sweep.curve_areas import AREA_OF
 
 CURVES = {
     "roc": ("ROC curve", "False positive rate (1 - specificity), %", "Sensitivity, %"),
     "pr": ("Precision-recall curve", "Recall (sensitivity), %", "Precision, %"),
 }
+AREA = {"roc": "Area below the curve (95 %)", "pr": "Average precision (95 %)"}
+"""What stands behind the names of the arms."""
+SYMBOLS = 9
+"""On each curve."""
+TOP, SQUARE, AXIS, ROW = 52, 330, 56, 19
+"""Pixels: the title, the axes, the words below them, and a line of the legend."""
 
 
-def figure_curve(curves: pd.DataFrame, curve: str, class_name: str, prevalence: float | None = None) -> go.Figure:
-    """Mean curves of `engine.sweep.curves` by arm, with their bands; `prevalence` is what precision is by chance."""
+def figure_curve(
+    curves: pd.DataFrame,
+    curve: str,
+    class_name: str,
+    prevalence: float | None = None,
+    areas: pd.DataFrame | None = None,
+) -> go.Figure:
+    """Mean curves of `engine.sweep.curves` by arm, with their bands; `prevalence` is what precision is by chance.
+
+    `areas` are those of `engine.sweep.curve_areas`, which stand behind the names of the arms.
+    """
     title, x, y = CURVES[curve]
     rows = curves[(curves["curve"] == curve) & (curves["class"] == class_name)]
     figure = go.Figure()
-    chance = [0, 100] if curve == "roc" else [100 * (prevalence or 0.0)] * 2
-    if curve == "roc" or prevalence is not None:
+    chance = 0.5 if curve == "roc" else prevalence
+    if chance is not None:
+        ends = [0, 100] if curve == "roc" else [100 * chance] * 2
         figure.add_trace(
-            go.Scatter(x=[0, 100], y=chance, mode="lines", line={"color": GREY, "dash": "dash", "width": 1.5},
-                       name="chance", hoverinfo="skip")
+            go.Scatter(x=[0, 100], y=ends, mode="lines", line={"color": GREY, "dash": "dash", "width": 1.5},
+                       name="chance" + (f": {chance:.3f}" if areas is not None else ""), hoverinfo="skip")
         )  # fmt: skip
     for (arm, ratio), own in rows.groupby(["arm", "ratio"], sort=False):
-        _line(figure, str(arm), float(ratio), 100 * own["x"], own, 100.0, "%{x:.0f} %: %{y:.1f} %")  # type: ignore[arg-type]
-    styled(figure, title=f"{title} of {class_name}", x=x, y=y, keep_zoom=f"{curve}-{class_name}", height=460)
+        name = _name(str(arm), float(ratio), areas, curve, class_name)  # type: ignore[arg-type]
+        _line(figure, str(arm), name, 100 * own["x"], own, 100.0, "%{x:.0f} %: %{y:.1f} %")
+    styled(figure, title=f"{title} of {class_name}", x=x, y=y, keep_zoom=f"{curve}-{class_name}")
     figure.update_xaxes(range=[-1, 101])
     figure.update_yaxes(range=[-1, 101])
-    return figure.update_layout(margin={"t": 110})
+    return _listed_below(figure, AREA[curve] if areas is not None else "")
+
+
+def _name(arm: str, ratio: float, areas: pd.DataFrame | None, curve: str, class_name: str) -> str:
+    """An arm and its share, and the area below its curve with the interval where it is known."""
+    name = _first_upper(short(arm)) + (f", {show_share(ratio)}" if ratio else "")
+    if areas is None:
+        return name
+    wanted = (areas["arm"] == arm) & (areas["ratio"] == ratio) & (areas["curve"] == curve)
+    own = areas[wanted & (areas["class"] == class_name)]
+    if own.empty:
+        return name
+    measure, found = METRICS[AREA_OF[curve]], own.iloc[0]
+    known = math.isfinite(found["low"]) and math.isfinite(found["high"])
+    interval = f" ({measure.show_interval(found['low'], found['high'])})" if known else ""
+    return f"{name}: {measure.show(found['mean'])}{interval}"
+
+
+def _first_upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _listed_below(figure: go.Figure, title: str = "") -> go.Figure:
+    """The legend as a list below the axes, a line a name: beside or above them it would meet the curves or the title
+    on a narrow page."""
+    names = sum(trace.showlegend is not False for trace in figure.data) + bool(title)
+    below = ROW * names + 12
+    return figure.update_layout(
+        height=TOP + SQUARE + AXIS + below,
+        margin={"t": TOP, "b": AXIS + below},
+        legend={**LISTED_BELOW, "title": {"text": title, "font": {"size": 12}, "side": "top"}},
+    )
 
 
 def figure_decisions(decisions: pd.DataFrame, class_name: str) -> go.Figure:
@@ -45,18 +97,18 @@ def figure_decisions(decisions: pd.DataFrame, class_name: str) -> go.Figure:
                        line={"color": GREY, "dash": dash, "width": 1.5})
         )  # fmt: skip
     for (arm, ratio), own in rows.groupby(["arm", "ratio"], sort=False):
-        _line(figure, str(arm), float(ratio), 100 * own["threshold"], own, 1.0, "from %{x:.0f} %: %{y:.3f}")  # type: ignore[arg-type]
+        name = _name(str(arm), float(ratio), None, "", "")  # type: ignore[arg-type]
+        _line(figure, str(arm), name, 100 * own["threshold"], own, 1.0, "from %{x:.0f} %: %{y:.3f}")
     styled(
         figure,
         title=f"Decision curve of {class_name}",
-        x="Probability from which on somebody would treat, %",
+        x="Probability to treat from, %",
         y="Net benefit, true positives a patient",
         keep_zoom=f"decisions-{class_name}",
-        height=460,
     )
     top = float(np.nanmax([rows["mean"].max(), one["treat_all"].max(), 0.05]))
     figure.update_yaxes(range=[-0.25 * top, 1.1 * top])
-    return figure.update_layout(margin={"t": 110})
+    return _listed_below(figure)
 
 
 def figure_subgroup_differences(differences: pd.DataFrame, positive: str = "") -> go.Figure:
@@ -107,10 +159,9 @@ def figure_subgroup_differences(differences: pd.DataFrame, positive: str = "") -
     )
 
 
-def _line(figure: go.Figure, arm: str, ratio: float, x: pd.Series, own: pd.DataFrame, scale: float, hover: str) -> None:
-    """A mean line, and its band where there is one."""
+def _line(figure: go.Figure, arm: str, name: str, x: pd.Series, own: pd.DataFrame, scale: float, hover: str) -> None:
+    """A mean line, and its band where there is one; its dashes and symbols tell it from others without colours."""
     style = ARMS[arm]
-    name = style.title + (f", {show_share(ratio)}" if ratio else "")
     known = own["low"].notna() & own["high"].notna()
     if known.any():
         figure.add_trace(
@@ -118,7 +169,7 @@ def _line(figure: go.Figure, arm: str, ratio: float, x: pd.Series, own: pd.DataF
                 x=[*x[known], *x[known][::-1]],
                 y=[*(scale * own.loc[known, "high"]), *(scale * own.loc[known, "low"][::-1])],
                 fill="toself",
-                fillcolor=translucent(style.color, 0.12),
+                fillcolor=translucent(style.color, 0.1),
                 line={"width": 0},
                 mode="lines",
                 legendgroup=name,
@@ -130,8 +181,9 @@ def _line(figure: go.Figure, arm: str, ratio: float, x: pd.Series, own: pd.DataF
         go.Scatter(
             x=x,
             y=scale * own["mean"],
-            mode="lines",
-            line={"color": style.color, "width": 2, "dash": style.dash},
+            mode="lines+markers",
+            line={"color": style.color, "width": 3 if "synthetic" in arm else 2, "dash": dash_of(arm)},
+            marker={"symbol": style.symbol, "size": 8, "maxdisplayed": SYMBOLS},
             name=name,
             legendgroup=name,
             hovertemplate=hover + "<extra>" + name + "</extra>",

@@ -24,7 +24,8 @@ CALIBRATION = (
 )
 CURVES = (
     "Means over the seeds, each arm at its largest share. Bands: 95 % at each place by itself, seeds and whole "
-    "patients drawn anew."
+    "patients drawn anew. In brackets the 95 % interval of the area, for other seeds and test patients. Arms share "
+    "their test images: overlapping intervals say nothing of a difference."
 )
 DECISIONS = (
     "Net benefit: true positives a patient, less the false ones weighed by the odds of the threshold (Vickers and "

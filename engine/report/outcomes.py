@@ -14,6 +14,7 @@ from engine.report.style import ARMS
 from engine.sweep.analysis_units import Level
 from engine.sweep.arm_intervals import WITH_INTERVALS, Counted, arm_intervals, counted
 from engine.sweep.calibration import calibration_table
+from engine.sweep.curve_areas import curve_areas
 from engine.sweep.curves import mean_curves
 from engine.sweep.decision_curves import decision_curves
 from engine.sweep.operating_point import has_validation_scores, operating_points
@@ -52,6 +53,11 @@ class Scored:
     @cached_property
     def curves(self) -> pd.DataFrame:
         return mean_curves(self.judged, self.classes, largest_cells(self.trials))
+
+    @cached_property
+    def areas(self) -> pd.DataFrame:
+        """Below the `curves`."""
+        return curve_areas(self.judged, self.classes, largest_cells(self.trials))
 
     @cached_property
     def operating_points(self) -> pd.DataFrame | None:

@@ -232,13 +232,14 @@ def figure_ranking(ranking: Ranking, margin: float | None = None) -> go.Figure:
     figure.add_annotation(
         x=kimg[best], y=kid[best], text="lowest", showarrow=False, xshift=28, yshift=-14, font={"size": 12}
     )
-    return styled(
+    styled(
         figure,
         title="Snapshots by their distance to the validation images",
         x="Real images shown, kimg",
         y="KID (95 % interval of each alone)",
         keep_zoom="ranking",
     )
+    return figure.update_xaxes(rangemode="nonnegative")
 
 
 def _thinned(rows: pd.DataFrame) -> pd.DataFrame:

@@ -52,6 +52,20 @@ FLAGS: dict[str, tuple[str, str, str]] = {
 SPLITS: dict[str, str] = {"train": BLUE, "valid": ORANGE, "test": GREEN}
 
 
+LISTED_BELOW: dict[str, object] = {
+    "orientation": "h", "entrywidth": 300, "tracegroupgap": 0, "font": {"size": 12},
+    "x": 0, "xanchor": "left", "xref": "container", "y": 0, "yanchor": "bottom", "yref": "container",
+}  # fmt: skip
+"""A legend as a list below the axes, for long names and narrow pages. A vertical one would push the axes to the right;
+of a horizontal one with so many pixels for a name each stands on a line of its own."""
+
+
+def dash_of(arm: str) -> str:
+    """The dashes of an arm's line: dotted for repeated reals, so that they are told from synthetic images in grey."""
+    style = ARMS[arm]
+    return "dot" if style.dash == "solid" and "duplicates" in arm else style.dash
+
+
 def translucent(color: str, opacity: float) -> str:
     """`color` (`#rrggbb`) as an `rgba(...)`."""
     red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))

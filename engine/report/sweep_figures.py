@@ -13,7 +13,7 @@ from plotly.subplots import make_subplots
 from engine.configs import SweepConfig
 from engine.configs.evaluation import LEARNING_CURVE
 from engine.report.difference_panel import Differences, add_differences, differences_of, short
-from engine.report.style import ARMS, GREY, LINE, styled, translucent
+from engine.report.style import ARMS, GREY, LINE, dash_of, styled, translucent
 from engine.report.sweep_axis import SweepAxis
 from engine.report.tables import METRICS, cell_table, measure_of
 from engine.sweep.arms import baseline_of, has_ratios
@@ -179,12 +179,6 @@ def _fitted(values: pd.Series, cells: pd.DataFrame, scale: float) -> tuple[float
     return float(seen.min() - room), float(seen.max() + room)
 
 
-def _dash(arm: str) -> str:
-    """Solid for synthetic images and dotted for their controls, so that they are told apart without colours."""
-    style = ARMS[arm]
-    return "dot" if style.dash == "solid" and "duplicates" in arm else style.dash
-
-
 def _means(cells: pd.DataFrame, arm: str, metric: str, axis: SweepAxis) -> go.Scatter:
     measure, style = METRICS[metric], ARMS[arm]
     own = cells[cells["arm"] == arm].sort_values("ratio")
@@ -206,7 +200,7 @@ def _means(cells: pd.DataFrame, arm: str, metric: str, axis: SweepAxis) -> go.Sc
             "width": 4,
         },
         mode="lines+markers",
-        line={"color": style.color, "width": 3 if "synthetic" in arm else 2, "dash": _dash(arm)},
+        line={"color": style.color, "width": 3 if "synthetic" in arm else 2, "dash": dash_of(arm)},
         marker={
             "symbol": style.symbol,
             "size": [11 if own_point else 0 for own_point in shown],

@@ -230,6 +230,8 @@ def _finished(
     scale = " (log scale)" if log else ""
     key = f"{keep_zoom}-{view.x}" + ("-log" if log else "")
     styled(figure, title=title, x=x, y=y + scale, keep_zoom=key, footer=bool(note))
+    # a training begins at 0: markers and a single tick would stretch the axis to what cannot be
+    figure.update_xaxes(rangemode="nonnegative")
     return figure.update_yaxes(type="log") if log else figure
 
 

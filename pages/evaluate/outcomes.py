@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -104,12 +105,11 @@ def curves(run: Run, summary: SweepSummary, config: SweepConfig, arms: set[str])
     name = _class(run, found, "curves")
     share = float((found.judged.units.labels == found.classes.index(name)).mean())
     left, right = st.columns(2, gap="medium")
-    with left:
-        chart(figure_curve(table, "roc", name), f"roc-{run.id}", f"roc-{name}", lambda: table[table["curve"] == "roc"])
-    with right:
-        chart(
-            figure_curve(table, "pr", name, share), f"pr-{run.id}", f"pr-{name}", lambda: table[table["curve"] == "pr"]
-        )
+    for column, curve in ((left, "roc"), (right, "pr")):
+        figure = figure_curve(table, curve, name, share, found.areas)
+        own = table[table["curve"] == curve]
+        with column:
+            chart(figure, f"{curve}-{run.id}", f"{curve}-{name}", partial(pd.DataFrame, own))
     st.caption(CURVES)
 
 

@@ -1,4 +1,4 @@
-"""A sweep beside the published one: both tables, what the authors reported, what differs and why."""
+"""A sweep laid over the published one: one figure, both tables, what was reported, what differs and why."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import pandas as pd
 import streamlit as st
 
 from engine.configs import SweepConfig
+from engine.configs.evaluation import LEARNING_CURVE
 from engine.jobs.kinds import parse_config
 from engine.publications.publication import Publication
 from engine.publications.table import PUBLICATIONS
 from engine.report.detail_tables import readable_dropped
+from engine.report.protocol_overlay import Protocol, figure_protocols, overlay_points, overlay_words, protocol_of
 from engine.report.publication_differences import changed_settings, differences
 from engine.report.sources import read_sources
 from engine.report.tables import Measure, measure_of, readable_cells, show_share
@@ -19,6 +21,7 @@ from engine.store.runs import Run
 from engine.sweep.analysis_units import SCORES
 from engine.sweep.checks import check_published
 from engine.sweep.summary_model import SUMMARY_FILE, SweepSummary
+from pages.components.charts import chart
 from pages.components.files import read_model, table_of
 from pages.components.format import plain, plain_sentence
 from pages.components.headlines import headline_of
@@ -29,14 +32,14 @@ from pages.evaluate.outcomes import intervals_of
 from pages.evaluate.verdicts import show_headline
 
 
-def as_published(run: Run, config: SweepConfig) -> Callable[[pd.DataFrame, str, pd.DataFrame | None], None] | None:
+def as_published(run: Run, config: SweepConfig) -> Callable[[str], None] | None:
     """What draws the comparison with a publication; None where the sweep has nothing to do with one."""
     other = Run(home(), config.beside) if config.beside else None
     other = other if other is not None and (other.path / "trials.parquet").is_file() else None
     publication = PUBLICATIONS.get(config.repeats)
     if other is None and publication is None:
         return None
-    return lambda trials, metric, intervals: _draw(run, config, other, publication, trials, metric, intervals)
+    return lambda metric: _draw(run, other, publication, metric)
 
 
 def departures(summary: SweepSummary, trials: pd.DataFrame) -> None:
@@ -52,36 +55,41 @@ def departures(summary: SweepSummary, trials: pd.DataFrame) -> None:
         st.caption(f"{left_out} runs would be left out. The verdict counts them all. Accuracy by image.")
 
 
-def _draw(
-    run: Run,
-    config: SweepConfig,
-    other: Run | None,
-    publication: Publication | None,
-    trials: pd.DataFrame,
-    metric: str,
-    intervals: pd.DataFrame | None,
-) -> None:
+def _draw(run: Run, other: Run | None, publication: Publication | None, metric: str) -> None:
+    """One figure of what was reported and both protocols, with the numbers below; by image, of all test images."""
+    sides = [_protocol(each, metric) for each in (other, run) if each is not None]
+    points = overlay_points(publication, sides, metric)
+    if not points.empty:
+        figure = figure_protocols(points, metric, _positive(run))
+        chart(figure, f"protocols-{run.id}", f"as-published-{metric}", lambda: points)
+        st.caption(overlay_words(points))
     if other is not None:
         left, right = st.columns(2, gap="medium")
         with left:
-            st.markdown(f"**This sweep: {'sound' if config.claims else 'as published'}, {config.seeds} seeds**")
-            _cells(trials, metric, intervals, _positive(run))
-        with right:
-            summary = other.path / SUMMARY_FILE
-            st.markdown(f"**{plain(title(other))}, {config_of(other)['seeds']} seeds**")
-            theirs = read_model(summary, SweepSummary) if summary.is_file() else None
-            _cells(
-                table_of(other.path / "trials.parquet", omit=SCORES),
-                metric,
-                _intervals(other, theirs, metric),
-                _positive(other),
-            )
+            st.markdown(f"**{plain(title(other))}**")
+            _cells(sides[0], metric, _positive(other))
             if told := headline_of(other):
                 show_headline(told)
             run_link(other, "Open it")
+        with right:
+            st.markdown(f"**This sweep: {'sound' if sides[1].config.claims else 'as published'}**")
+            _cells(sides[1], metric, _positive(run))
+            if told := headline_of(run):
+                show_headline(told)
     if publication is not None:
         reported(publication)
         differing(run)
+
+
+def _protocol(run: Run, metric: str) -> Protocol:
+    """A sweep as far as it has come; its intervals are there once it has a summary."""
+    config = parse_config(config_of(run))
+    assert isinstance(config, SweepConfig)
+    written = run.path / SUMMARY_FILE
+    summary = read_model(written, SweepSummary) if written.is_file() else None
+    trials = table_of(run.path / "trials.parquet", omit=SCORES)
+    trials = trials[trials["arm"] != LEARNING_CURVE]
+    return protocol_of(config, trials, _intervals(run, summary, metric))
 
 
 def reported(publication: Publication) -> None:
@@ -147,13 +155,14 @@ def _positive(run: Run) -> str:
     return str(config_of(run).get("positive_class", ""))
 
 
-def _cells(trials: pd.DataFrame, metric: str, intervals: pd.DataFrame | None, positive: str) -> None:
+def _cells(side: Protocol, metric: str, positive: str) -> None:
     title = measure_of(metric, positive).title
-    if metric not in trials:
+    if metric not in side.trials:
         st.caption(f"It has no {title}.")
         return
-    table = readable_cells(trials, metric, intervals, positive)[["Arm", "Share", title, "95 % interval"]]
-    st.dataframe(table, hide_index=True, height="content")
+    table = readable_cells(side.trials, metric, side.intervals, positive)
+    columns = ["Arm", "Share", "Seeds", title, "95 % interval"]
+    st.dataframe(table[columns], hide_index=True, height="content")
 
 
 def _words(name: str) -> str:

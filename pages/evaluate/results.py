@@ -211,7 +211,7 @@ def tables(
     if summary.subgroups:
         parts["Subgroups"] = lambda: subgroups(run, summary, set(shown["arm"]))
     if other := as_published(run, config):
-        parts["As published"] = lambda: other(shown, metric, intervals)
+        parts["As published"] = lambda: other(metric)
     if summary.departures:
         parts["Departures"] = lambda: departures(summary, trials)
     tabs(parts, "table")

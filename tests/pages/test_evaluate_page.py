@@ -367,15 +367,19 @@ def test_a_quick_look_says_that_it_claims_nothing(home: Home, pool: Run, open_pa
 
 
 def test_a_sweep_beside_the_published_one(home: Home, pool: Run, open_page: OpenPage) -> None:
-    """Both tables, what the authors reported with the rows that cannot be, and what differs."""
+    """One figure, both tables, what the authors reported with the rows that cannot be, and what differs."""
     other, run = make_sweep(home, pool, seeds=3), make_sweep(home, pool)
     write_json(run.path / "config.json", {**run.config(), "beside": other.id, "repeats": "head-ct"})
     app = open_page("evaluate", run=run.id, table="As published")
     *shown, changed = (table.value for table in app.dataframe)
-    assert [len(table) for table in shown] == [10, 12, 3]
+    assert [len(table) for table in shown] == [10, 10, 3]
+    figures = [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
+    (drawn,) = [figure["data"] for figure in figures if "as published, and sound" in str(figure["layout"]["title"])]
+    assert drawn[0]["name"].startswith("As reported")
+    assert len(drawn) == 5, "what was reported, and both sweeps with the control of each"
     assert changed.set_index("Setting").loc["Sweep: classifier"].tolist() == ["resnet50", "small-cnn"]
     said = texts(app)
-    assert "This sweep: sound, 8 seeds" in said
+    assert "This sweep: sound" in said
     assert "this row is impossible" in said
     assert "What differs, and why it matters" in said
 

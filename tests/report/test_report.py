@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import shutil
@@ -78,13 +79,29 @@ def test_a_report_is_complete_and_stands_alone(home: Home) -> None:
     for parent in (run.id, run.config()["pool"], run.config()["dataset_fingerprint"]):
         assert parent in text
     assert html.count('<img src="data:image/png;base64,') == 2 * 12 * len(CLASSES)
-    # nothing is loaded from elsewhere: the only addresses are places in the page and the files beside it
+    # nothing is loaded from elsewhere, and nothing beside it is wanted: the only addresses are places in the page
     tags = re.sub(r"<script\b.*?</script>", "", html, flags=re.DOTALL)
     links = {link for link in re.findall(r'(?:src|href)="([^"]+)"', tags) if not link.startswith("data:")}
-    places = {link[1:] for link in links if link.startswith("#")}
-    assert places <= set(re.findall(r'<h2 id="([^"]+)"', html))
-    assert all((run.path / link).is_file() for link in links if not link.startswith("#"))
+    assert {link[:1] for link in links} == {"#"}
+    assert {link[1:] for link in links} <= set(re.findall(r' id="([^"]+)"', tags))
     assert not re.search(r"<script[^>]+src=", html)
+
+
+def test_figures_and_tables_are_numbered_and_travel_with_their_numbers(pair: Run) -> None:
+    html = (pair.path / "report.html").read_text()
+    page = re.sub(r"<(script|style)\b.*?</\1>", "", html, flags=re.DOTALL)
+    assert "<h1>Do synthetic images help ResNet-50 tell bleed and normal apart in phantom?</h1>" in page
+    for kind in ("Figure", "Table"):
+        numbers = [int(number) for number in re.findall(rf"<b>{kind} (\d+)\.</b>", page)]
+        assert numbers == list(range(1, len(numbers) + 1))
+        assert len(numbers) > 10
+    captioned = re.findall(r"<figure id=.*?</figure>", page, flags=re.DOTALL)
+    assert all(figure.count("<figcaption><b>Figure") == 1 for figure in captioned)
+    assert page.count('class="plotly-graph-div"') == sum("plotly-graph-div" in figure for figure in captioned)
+    saved = dict(re.findall(r'id="csv-(\w+)" download="[^"]+" href="data:text/csv;charset=utf-8;base64,([^"]+)"', page))
+    assert {"cells", "comparisons", "curves", "curve_areas", "as_published", "trials"} <= set(saved)
+    for name, data in saved.items():
+        assert base64.b64decode(data) == (pair.path / f"{name}.csv").read_bytes(), name
 
 
 def test_a_start_from_unknown_images_is_told(home: Home) -> None:

@@ -121,3 +121,11 @@ def test_runs_are_overlaid_in_colours_of_their_own_even_where_one_has_no_number(
     losses = figure_overlay({"first": without, "second": without}, "g_loss", View(log=True))
     assert losses.layout.yaxis.type == "log"
     assert {"kid", "g_loss", "augment_p"} <= {*CURVES}
+
+
+def test_no_axis_begins_below_the_start_of_a_training() -> None:
+    """A marker or a single tick would stretch it to where no training has been."""
+    for build in (figure_kid, figure_augmentation, figure_penalties, figure_held_out):
+        for figure in (build(rows(10)), build(rows(10), View("hours"))):
+            assert figure.layout.xaxis.rangemode == "nonnegative"
+    assert figure_overlay({"a": rows(10)}, "kid").layout.xaxis.rangemode == "nonnegative"

@@ -22,8 +22,8 @@ from engine.datasets.dataset import Dataset, write_manifest
 from engine.datasets.importing import import_dataset
 from engine.report.data_facts import known_patients, without_value
 from engine.report.headline_answers import answers
-from engine.report.html import _data
 from engine.report.limits import limits
+from engine.report.material_parts import data_part
 from engine.report.methods import methods_text
 from engine.report.publication_differences import AS_PUBLISHED, changed_settings, differences
 from engine.report.sources import Sources, read_sources
@@ -200,7 +200,7 @@ def check_sentences(case: Case, sources: Sources) -> None:
     dataset, config = sources.dataset, sources.config
     assert dataset is not None
     methods = methods_text(sources)
-    data = _data(sources)
+    data = data_part(sources)
     assert data is not None
     ours = [words for each in differences([sources]) for words in each.ours]
     first_screen = [f"{each.answer} {each.detail}" for each in answers(sources)]
