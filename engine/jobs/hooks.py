@@ -19,7 +19,8 @@ class Hooks:
     def __init__(self, run: Run, stages: tuple[str, ...] = ()):
         self._run = run
         self._stages = stages
-        self._unit = ""
+        self._count: dict[str, Any] = {}
+        """What was counted last of the run's own steps, whether it is written by now or not."""
         self._pending: Progress | None = None
         self._stage = ""
         self._reported = self._looked = 0.0
@@ -28,6 +29,8 @@ class Hooks:
 
     def report(self, progress: Progress) -> None:
         """Write progress to `status.json`, a few times a second at most, and a new stage at once."""
+        if progress.stage in self._stages:
+            self._count = self._counted(progress)
         self._pending = progress
         if progress.stage != self._stage or time.monotonic() - self._reported > REPORT_SECONDS:
             self.flush()
@@ -42,18 +45,19 @@ class Hooks:
     def _placed(self, progress: Progress) -> dict[str, Any]:
         """The fields of `status.json`: which step of the run this is.
 
-        What is none of its steps is named, with its own count, and leaves the count of the run as it was.
+        What is none of its steps is named, with its own count, beside the count of the run as it was last.
         """
-        counted = {"done": progress.done, "total": progress.total, "unit": progress.unit}
         if not self._stages:
-            return {"stage": progress.stage, **counted, "step": 0, "steps": 0}
-        if progress.stage in self._stages:
-            self._unit, steps = progress.unit, len(self._stages)
-            step = self._stages.index(progress.stage) + 1 if steps > 1 else 0
-            return {"stage": progress.stage, **counted, "step": step, "steps": steps if step else 0}
-        if progress.total <= 1 or progress.unit == self._unit:
-            return {"stage": progress.stage}
-        return {"stage": f"{progress.stage}, {progress.done:,.0f} of {progress.total:,.0f} {progress.unit}"}
+            return {"stage": progress.stage, **_numbers(progress), "step": 0, "steps": 0}
+        if progress.stage in self._stages or progress.total <= 1 or progress.unit == self._count.get("unit"):
+            return {"stage": progress.stage, **self._count}
+        named = f"{progress.stage}, {progress.done:,.0f} of {progress.total:,.0f} {progress.unit}"
+        return {"stage": named, **self._count}
+
+    def _counted(self, progress: Progress) -> dict[str, Any]:
+        steps = len(self._stages) if len(self._stages) > 1 else 0
+        step = self._stages.index(progress.stage) + 1 if steps else 0
+        return {**_numbers(progress), "step": step, "steps": steps}
 
     def should_stop(self) -> bool:
         """Whether a stop was requested; looks at the disk a few times a second at most."""
@@ -71,6 +75,10 @@ class Hooks:
     def on_orphaned(self) -> None:
         """The supervisor has died: as if a stop was requested."""
         self.orphaned = self.stopping = True
+
+
+def _numbers(progress: Progress) -> dict[str, Any]:
+    return {"done": progress.done, "total": progress.total, "unit": progress.unit}
 
 
 def sentence(error: Exception, run: Run) -> str:

@@ -26,7 +26,7 @@ CHECK = (
     *_searched("held-out images among the training images"),
     *_searched("pool among the training images"),
     *_searched("pool among the held-out images"),
-    *_searched("pool among itself"),
+    *_searched("pool against itself"),
     "training images among themselves",
     "pool among all real images",
     "real images among themselves",

@@ -42,3 +42,13 @@ def test_what_is_no_step_is_named_and_moves_nothing(run: Run) -> None:
     assert (status.done, status.total, status.unit, status.steps) == (6, 12, "kimg", 0)
     shares(run, ("training",), told[0], Progress("exporting", 12, 12, "kimg"))
     assert run.status().stage == "exporting", "the same count is not said twice"
+
+
+def test_a_count_that_was_still_waiting_is_written_with_what_comes_after_it(run: Run) -> None:
+    """Counts are written a few times a second at most; the last one before an export must not be lost."""
+    hooks = Hooks(run, ("training",))
+    for done in (0, 6, 12):
+        hooks.report(Progress("training", done, 12, "kimg"))
+    hooks.report(Progress("exporting", 12, 12, "kimg"))
+    hooks.flush()
+    assert (run.status().stage, run.status().done) == ("exporting", 12)
