@@ -253,7 +253,8 @@ def list_(as_json: Json = False) -> None:
     values, rows, damaged = [], [], damaged_datasets(home)
     for d in list_datasets(home):
         try:
-            form = [len(d.rows()), ", ".join(d.classes), f"{d.size}x{d.size} {d.mode}"]
+            colour = "grey" if d.mode == "L" else "colour"
+            form = [len(d.rows()), ", ".join(d.classes), f"{d.size}×{d.size} px, {colour}"]
             values.append(_values(d))
         except ErsatzError as error:  # in the middle of its manifest, say
             if d.path.is_dir():  # else it was just deleted
