@@ -40,8 +40,11 @@ def removal_dialog(dataset: Dataset) -> None:
         st.error("Some of them are queued or running: stop them first.", icon=":material/error:")
     sure = not runs or st.checkbox("Delete it all the same.", disabled=bool(uses.active))
     with st.container(horizontal=True):
-        key = widget_key("delete-now", written(dataset), uses.sentences())
-        if delete_button("Delete the data set", key, disabled=not sure or bool(uses.active)):
+        if delete_button(
+            "Delete the data set",
+            widget_key("delete-now", written(dataset), uses.sentences()),
+            disabled=not sure or bool(uses.active),
+        ):
             delete(dataset)
         if st.button("Keep it"):
             st.rerun()

@@ -16,6 +16,7 @@ from engine.sweep.headline import ON_PHANTOM, Headline, headline
 from engine.sweep.summary_model import SweepSummary
 from engine.sweep.verdict import FORMER_RULE
 from engine.sweep.verdict_words import level, repetitions
+from pages.components.charts import small_chart
 from pages.components.format import plain, plain_badge, plain_sentence
 from pages.components.headlines import TONES, show_word
 
@@ -31,9 +32,7 @@ def verdict_card(run: Run, summary: SweepSummary, config: SweepConfig, beside: D
         st.markdown(plain_sentence(found.line))
         if found.rows:
             figure = figure_verdict(found.rows, summary.metric, summary.positive_class)
-            st.plotly_chart(
-                figure, key=f"bar-{run.id}", config={"displayModeBar": False}, alt=" ".join(map(_row_words, found.rows))
-            )
+            small_chart(figure, f"bar-{run.id}", " ".join(map(_row_words, found.rows)))
         beside_line = [each for each in found.notes if each != ON_PHANTOM]  # which a badge above says
         st.caption("  \n".join(map(plain_sentence, (*found.tallies[:1], *beside_line))))
         control_badge(summary)

@@ -9,7 +9,7 @@ import streamlit as st
 from engine.report.difference_sketch import Row, figure_differences
 from engine.report.tables import show_share
 from engine.sweep.results import SweepResult
-from pages.components.charts import description
+from pages.components.charts import description, small_chart
 from pages.components.format import plain, plain_sentence
 from pages.components.headlines import headline_of, show_word
 from pages.components.phantom import phantom_badge
@@ -32,7 +32,7 @@ def show_verdict(sweep: RunSummary, dataset: str) -> None:
             with right:
                 figure = figure_differences(rows_of(found), _control(found), found.measure.difference_unit)
                 figure_alt = f"Differences that the verdict rests on. {description(figure)}. {found.told.line}"
-                st.plotly_chart(figure, key="overview-verdict", config={"displayModeBar": False}, alt=figure_alt)
+                small_chart(figure, "overview-verdict", figure_alt)
 
 
 def rows_of(found: Deciding) -> list[Row]:

@@ -84,7 +84,13 @@ def _buttons(now: Judging, paths: list[str], at: int, mine: pd.Series | None) ->
             args=(_decide, now, paths, at, ACCEPT),
             **common,
         )
-        st.button("Reject (R)", icon=":material/block:", key=reject, args=(_decide, now, paths, at, REJECT), **common)
+        st.button(
+            "Reject (R)",
+            icon=":material/block:",
+            key=widget_key("reject", now.pool.run.id, now.who, path),
+            args=(_decide, now, paths, at, REJECT),
+            **common,
+        )
     last = _last(paths, mine, at)
     with st.container(horizontal=True, gap="small"):
         st.button(

@@ -77,8 +77,11 @@ def together(seen: list[RunSummary]) -> None:
             **guarded(Role.EDITOR, disabled=not active),
         ):
             stop_all_dialog(active)
-        key = widget_key("delete", *[run.id for run in runs])
-        if delete_button(f"Delete {len(runs)}", key, disabled=any(one.state.is_active for one in seen)):
+        if delete_button(
+            f"Delete {len(runs)}",
+            widget_key("delete", *[run.id for run in runs]),
+            disabled=any(one.state.is_active for one in seen),
+        ):
             delete_dialog(runs)
 
 

@@ -114,7 +114,7 @@ def test_from_a_folder_of_images_to_a_report(
         other = colleague.open(page.url)
         for each in (page, other):
             each.get_by_role("spinbutton", name="Training length in kimg").fill("1")
-            each.get_by_text("More settings").click()
+            each.get_by_text("Snapshots", exact=True).click()
             each.get_by_role("spinbutton", name="Logging interval in kimg").fill("0.05")
             each.get_by_role("spinbutton", name="Logging interval in kimg").press("Tab")
         for each in (page, other):

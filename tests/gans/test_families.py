@@ -90,7 +90,7 @@ def test_a_gan_in_one_file_goes_all_the_way(toy: Home, open_page: OpenPage) -> N
     assert kind_named("train").usual_title(runs[0].config()).endswith("· Toy GAN")
     shown = open_page("train", view="new")
     assert shown.selectbox(key=next(box.key for box in shown.selectbox if box.label == "GAN")).options[-1] == "Toy GAN"
-    assert "Toy GAN · 32×32 L" in texts(open_page("generate", run=runs[0].id))
+    assert "Toy GAN · 32×32 px, grey" in texts(open_page("generate", run=runs[0].id))
 
 
 def test_a_gan_of_another_package_resumes_as_if_it_had_never_stopped(toy: Home) -> None:
