@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from engine.report.difference_panel import short
 from engine.report.style import ARMS, GREY, LINE, styled
 from engine.report.tables import Measure, level_of, measure_of, show_p, show_share
 
@@ -26,7 +27,8 @@ def figure_differences(
     arm = arm or (str(rows["arm"].iloc[0]) if len(rows) else "real+synthetic")
     rows = rows[rows["arm"] == arm].sort_values(["ratio", "against"], ascending=[False, True])
     labels = [
-        f"+{show_share(ratio)} against {other}" for ratio, other in zip(rows["ratio"], rows["against"], strict=True)
+        f"+{show_share(ratio)} against {short(str(other))}"
+        for ratio, other in zip(rows["ratio"], rows["against"], strict=True)
     ]
     if not arm.startswith("real"):
         labels = [label.removeprefix("+") for label in labels]

@@ -138,7 +138,7 @@ def test_differences_show_interval_and_corrected_p(summary: SweepSummary) -> Non
     figure = figure_differences(table)
     shown = {annotation.y: annotation.text.strip() for annotation in figure.layout.annotations if annotation.text}
     row = table[(table["against"] == "real") & (table["ratio"] == 1.0)].iloc[0]
-    assert shown["+100 % against real"] == "0.037"
+    assert shown["+100 % against real only"] == "0.037"
     trace = next(trace for trace in figure.data if trace.name == "Real only")
     index = [ratio for ratio, *_ in trace.customdata].index(1.0)
     assert trace.x[index] + trace.error_x.array[index] == pytest.approx(100 * row["high"])
