@@ -146,6 +146,8 @@ def _check(archive: zipfile.ZipFile, path: Path) -> None:
     entries = archive.infolist()
     names = zip_names(archive)[0]
     for info, name in zip(entries, names, strict=True):
+        if not info.filename:
+            raise ErsatzError(f"{path} holds an entry without a name; a name is expected. Pack the images again.")
         if ".." in PurePosixPath(name).parts or name.startswith("/") or re.match(r"[A-Za-z]:", name):
             raise ErsatzError(
                 f"{path} holds the entry {name!r}, which points outside the archive; relative names without "
