@@ -212,7 +212,12 @@ def _zip() -> dict[str, bytes]:
     found["same-name"] = content.getvalue()
     for i, bad in enumerate(("[" * 50_000, '{"labels": 1}', f'{{"labels": [["a.png", {DIGITS}]]}}', "null")):
         found[f"index-{i}"] = valid.zipped({"dataset.json": bad.encode(), "a.png": good, "b.png": good})
-    found["nameless"] = valid.zipped({"": good, "bleed/1.png": good, "no/1.png": valid.picture("PNG", 1)})
+    with zipfile.ZipFile(content := io.BytesIO(), "w") as archive:
+        nameless = zipfile.ZipInfo("a")
+        nameless.filename = ""
+        with archive.open(nameless, "w") as entry:
+            entry.write(good)
+    found["nameless"] = content.getvalue()
     named = valid.zipped({"bleed/\u00e9.png": good, "no/1.png": valid.picture("PNG", 1)})
     every = named.replace("\u00e9".encode(), b"\xf9\xf9")  # the flag says UTF-8
     found["no-utf-8"], found["no-utf-8-inside"] = (
