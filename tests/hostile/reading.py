@@ -180,7 +180,11 @@ def _sqlite(content: bytes, folder: Path, home: Home) -> None:
 
 def _text(content: bytes, folder: Path, home: Home) -> None:
     """Whatever somebody may write into a field, an address or the name of a file."""
-    word, run = content.decode("utf-8", "surrogatepass"), a_run(home)
+    try:
+        word = content.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:  # no browser and no terminal sends such bytes as they are
+        word = content.decode("utf-8", "replace")
+    run = a_run(home)
     os.environ["HOME"] = str(folder)  # what "~" holds is no matter of the word
     refused: ErsatzError | None = None
     uses: list[Callable[[], object]] = [
