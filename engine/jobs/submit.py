@@ -22,13 +22,14 @@ from engine.jobs.prepare import prepare
 from engine.jobs.queue import ordered, waiting
 from engine.jobs.slots import CPU, slots_for
 from engine.jobs.supervisor import READY, detached
-from engine.store import disk, index
+from engine.store import index
 from engine.store.about import ABOUT_FILE, About
 from engine.store.errors import AlreadyActive, ErsatzError
 from engine.store.home import Home
 from engine.store.locks import FileLock
 from engine.store.plugins import named
 from engine.store.processes import module_command, module_environment
+from engine.store.processes import start as start_process
 from engine.store.roles import machine_user
 from engine.store.runs import ENDING_SECONDS, RESUMABLE, Run, State, Status, create_run, find_runs
 
@@ -254,7 +255,7 @@ def _start_supervisor(run: Run, lock: FileLock) -> None:
         inherited = (lock.descriptor,)
         command += ["--lock", str(lock.descriptor)]
     with run.open_log() as log:
-        supervisor = disk.spawn(
+        supervisor = start_process(
             command,
             cwd=run.home.root,
             env=module_environment({**os.environ, "ERSATZ_HOME": str(run.home.root)}),

@@ -25,11 +25,12 @@ from engine.jobs.cores import threads_environment
 from engine.jobs.slots import Slot, combined, slots_for, slots_needed
 from engine.jobs.waiting import wait_for_slots
 from engine.jobs.webhook import tell_end
-from engine.store import disk, index
+from engine.store import index
 from engine.store.errors import ErsatzError, RunDeleted
 from engine.store.home import Home
 from engine.store.locks import FileLock
 from engine.store.processes import module_command, module_environment
+from engine.store.processes import start as start_process
 from engine.store.runs import ENDING_SECONDS, Run, State
 
 POLL_SECONDS = 0.2
@@ -82,7 +83,7 @@ def _start_worker(run: Run, slot: Slot | None, inherited: list[int]) -> subproce
         **(slot.environment if slot else {}),
     }
     with run.open_log() as log:
-        return disk.spawn(
+        return start_process(
             module_command("engine.jobs.worker", run.id),
             cwd=run.home.root,
             env=module_environment(environment),

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from engine.store import disk
+from engine.store.errors import ErsatzError
 from engine.store.home import REPOSITORY, is_checkout
 
 
@@ -20,3 +24,14 @@ def module_environment(environment: Mapping[str, str] = os.environ) -> dict[str,
         return dict(environment)
     others = environment.get("PYTHONPATH")
     return {**environment, "PYTHONPATH": os.pathsep.join([str(REPOSITORY), *([others] if others else [])])}
+
+
+def start(command: Sequence[str], **arguments: Any) -> subprocess.Popen[Any]:
+    """`subprocess.Popen`; an `ErsatzError` when the system does not let it start."""
+    try:
+        return disk.spawn(command, **arguments)
+    except OSError as error:
+        raise ErsatzError(
+            f"No process could be started ({error.strerror}); {command[0]} and some free memory are expected. Mend "
+            "that, and start or resume the run again."
+        ) from error
