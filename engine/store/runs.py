@@ -190,11 +190,14 @@ class Run:
         values = status.plain()
         try:
             write_json(self.path / "status.json", values, flushed=bool(changes.keys() - PASSING))
-        except ErsatzError:  # a full disk
+        except ErsatzError as error:  # a full disk
             if not status.state.is_final:
                 raise
             # How a run ended must be recorded all the same. The blocks of the old content have room for it.
-            disk.overwrite(self.path / "status.json", json.dumps(values).encode())
+            try:
+                disk.overwrite(self.path / "status.json", json.dumps(values).encode())
+            except OSError:  # a broken disk: it is taken for interrupted then
+                raise error from None
         return status
 
     def raise_alarm(self, name: str, sentence: str, **details: Any) -> None:
