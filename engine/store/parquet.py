@@ -24,10 +24,12 @@ def read_parquet(path: Path, omit: Collection[str] = (), **options: Any) -> pd.D
     """
     try:
         told = pq.read_metadata(path)
-        size = sum(told.row_group(number).total_byte_size for number in range(told.num_row_groups))
-        if told.num_rows * max(1, told.num_columns) > MOST_CELLS or size > MOST_BYTES:
+        groups = [told.row_group(number) for number in range(told.num_row_groups)]
+        size = sum(group.total_byte_size for group in groups)
+        rows = max(told.num_rows, sum(group.num_rows for group in groups))  # a damaged file claims one of both
+        if rows * max(1, told.num_columns) > MOST_CELLS or size > MOST_BYTES:
             raise ErsatzError(
-                f"{path} claims {told.num_rows:,} rows and {size:,} bytes; at most {MOST_CELLS:,} cells and "
+                f"{path} claims {rows:,} rows and {size:,} bytes; at most {MOST_CELLS:,} cells and "
                 f"{MOST_BYTES:,} bytes are expected. Restore it from a backup or make it again."
             )
         if omit:

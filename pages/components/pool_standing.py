@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -11,7 +12,7 @@ from engine.quality.quality_scores import SCORES_FILE, QualityScores
 from engine.report.pool_verdict import FAR, GOOD, WORSE, Level, PoolVerdict, pool_verdict
 from engine.sampling.pools import Pool
 from engine.store.runs import Run, State, list_runs
-from pages.components.files import read_model
+from pages.components.files import read_model, stamp
 from pages.components.format import plain, plain_sentence
 from pages.components.home import home
 from pages.components.images import stored_url
@@ -50,7 +51,17 @@ def newest_verdict(run: Run) -> PoolVerdict | None:
     check = newest_check(run)
     if check is None:
         return None
-    return pool_verdict(read_model(check.path / SCORES_FILE, QualityScores), open_pool(run).info.control)
+    return verdict_of_check(check, open_pool(run).info.control)
+
+
+def verdict_of_check(check: Run, control: str = "") -> PoolVerdict:
+    """What a finished check says of its pool, judged once: it looks at every class."""
+    return _judged(*stamp(check.path / SCORES_FILE), control)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _judged(path: Path, written: float, size: int, control: str) -> PoolVerdict:
+    return pool_verdict(read_model(path, QualityScores), control)
 
 
 def show_verdict(verdict: PoolVerdict, *, reasons: bool = True) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from engine.quality.quality_scores import SCORES_FILE, QualityScores
 from engine.quality.results import QualityResult
-from engine.report.pool_verdict import FAR, PoolVerdict, pool_verdict
+from engine.report.pool_verdict import FAR, PoolVerdict
 from engine.store.errors import ErsatzError
-from pages.components.files import read_model
+from pages.components.pool_standing import verdict_of_check
 from pages.components.run_summary import RunSummary
 from pages.overview.steps import StepState
 
@@ -28,6 +27,6 @@ def is_red(check: RunSummary) -> bool:
 
 def _verdict(check: RunSummary) -> PoolVerdict | None:
     try:
-        return pool_verdict(read_model(check.run.path / SCORES_FILE, QualityScores))
+        return verdict_of_check(check.run)
     except (OSError, ErsatzError):  # damaged: the page of the check says so
         return None

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from engine.quality.quality_scores import COPIES_RULE, FORMER_COPIES_RULE, SCORES_FILE, Flag, QualityScores
-from engine.report.pool_verdict import FAR, LEGEND, pool_verdict
+from engine.report.pool_verdict import FAR, LEGEND
 from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run
@@ -17,7 +17,7 @@ from pages.components.format import plain_sentence
 from pages.components.home import home
 from pages.components.navigation import script
 from pages.components.phantom import phantom_badge
-from pages.components.pool_standing import samples, show_verdict
+from pages.components.pool_standing import samples, show_verdict, verdict_of_check
 from pages.components.pools import open_pool, training_folder
 from pages.components.run_summary import config_of
 from pages.components.tabs import tabs
@@ -68,7 +68,7 @@ def results(run: Run, ended: bool) -> None:
     neighbours = _table(run, "neighbours.parquet")
     pool = pool_of(run)
     phantom_badge(found.dataset)
-    verdict = pool_verdict(found, pool.info.control if pool is not None else "")
+    verdict = verdict_of_check(run, pool.info.control if pool is not None else "")
     show_verdict(verdict, reasons=False)
     answer_cards(verdict)
     if pool is not None:

@@ -8,6 +8,7 @@ hyperstacks, as tifffile reads them.
 
 from __future__ import annotations
 
+import io
 import logging
 import re
 import struct
@@ -30,6 +31,8 @@ REDUCED, MASK = 1, 4
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it finds amiss is found, or does no harm
 
 
+MOST_VALUES = 1_000_000
+"""Of an entry of a TIFF's directory, where the file has fewer bytes: a large picture has a thousand strips."""
 MOST_ENTRIES = 2**16
 """Of a directory; what claims more is no TIFF that anything reads."""
 
@@ -71,6 +74,7 @@ def _in_a_circle(file: BinaryIO) -> bool:
     big = head[2:4] in (b"\x2b\x00", b"\x00\x2b")
     counts, offsets, entry = (f"{order}Q", f"{order}Q", 20) if big else (f"{order}H", f"{order}I", 12)
     (offset,) = struct.unpack(offsets, head[8:16] if big else head[4:8])
+    length = file.seek(0, io.SEEK_END)
     seen: set[int] = set()
     while offset and offset not in seen:
         seen.add(offset)
@@ -81,12 +85,20 @@ def _in_a_circle(file: BinaryIO) -> bool:
         (entries,) = struct.unpack(counts, written)
         if entries > MOST_ENTRIES:
             return False
-        file.seek(entries * entry, 1)
+        _refuse_endless(file.read(entries * entry), entry, f"{order}HHQ" if big else f"{order}HHI", length)
         following = file.read(struct.calcsize(offsets))
         if len(following) < struct.calcsize(offsets):
             return False
         (offset,) = struct.unpack(offsets, following)
     return offset != 0
+
+
+def _refuse_endless(entries: bytes, step: int, form: str, length: int) -> None:
+    """Raise `BadPicture` for an entry of a directory that claims very many more values than the file has bytes."""
+    for start in range(0, len(entries) - step + 1, step):
+        _, _, values = struct.unpack(form, entries[start : start + struct.calcsize(form)])
+        if values > max(MOST_VALUES, length):
+            raise BadPicture(f"is damaged (an entry of its directory claims {values:,} values)")
 
 
 def count(image: Image.Image) -> int:
