@@ -35,6 +35,7 @@ class FormLayout:
     main: Sequence[str] = ("kimg", "batch")
     groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
+    """Names of settings that no other GAN has; the rest are in `setting_names`."""
 
 
 @dataclass(frozen=True, kw_only=True)

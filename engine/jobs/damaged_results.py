@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from engine.datasets.manifest import missing_images
 from engine.gans.init_source import TRAINING_FILE
 from engine.quality.quality_scores import SCORES_FILE, QualityScores
 from engine.quality.snapshot_ranking import RANKING_FILE, Ranking
@@ -52,7 +53,7 @@ def of_pool(run: Run, thorough: bool = False) -> str:
         return found
     if run.config().get("origin"):
         return ""
-    lost = pool.lost_images() if thorough else pool.missing_images()
+    lost = pool.lost_images() if thorough else missing_images(run.path, pool.manifest)
     what = "missing or damaged" if thorough else "missing"
     return f"{len(lost):,} of {len(pool.manifest):,} images are {what}, such as {lost[0]}." if lost else ""
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 
 from engine.datasets.dataset import Dataset, damaged_datasets, list_datasets
+from engine.datasets.manifest import missing_images
 from engine.datasets.uploads import FOLDER as UPLOADS
 from engine.datasets.uploads import remove_old_uploads
 from engine.jobs.submit import damaged_result
@@ -236,16 +237,11 @@ def _images(home: Home) -> Iterator[Finding]:
 
 def _missing(what: str, holder: Dataset | Pool) -> Iterator[Finding]:
     try:
-        paths = list(holder.manifest["path"])
+        manifest = holder.manifest
     except ErsatzError as error:
         yield Finding("images", f"{what} is damaged: {error}", False)
         return
-    there = {
-        Path(at, name).relative_to(holder.path).as_posix()
-        for at, _, names in os.walk(holder.path / "images")
-        for name in names
-    }
-    lost = [path for path in paths if path not in there]
+    lost = missing_images(holder.path, manifest)
     if lost:
-        sentence = f"{what} lacks {len(lost)} of {len(paths)} images ({lost[0]}{', ...' if lost[1:] else ''})"
+        sentence = f"{what} lacks {len(lost)} of {len(manifest)} images ({lost[0]}{', ...' if lost[1:] else ''})"
         yield Finding("images", f"{sentence}; restore them from a backup, or make it again.", False)

@@ -22,7 +22,7 @@ class Row(NamedTuple):
     high: float
 
 
-def figure_differences(rows: Sequence[Row], against: str, unit: str) -> go.Figure:
+def figure_deciding(rows: Sequence[Row], against: str, unit: str) -> go.Figure:
     """Each of `rows` as a dot with its interval, the first on top, beside a line at zero; `against` is the control.
 
     The last row, of several, is what they give together and drawn heavier.

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -250,14 +249,6 @@ class Pool:
         with ThreadPoolExecutor(4) as threads:
             list(threads.map(read, range(len(rows)), rows["path"], rows["sha256"]))
         return images
-
-    def missing_images(self) -> list[str]:
-        """Paths of images whose file is not there."""
-        there: set[str] = set()
-        for at, _, names in os.walk(self.path / "images"):
-            folder = Path(at).relative_to(self.path).as_posix()
-            there.update(f"{folder}/{name}" for name in names)
-        return [path for path in self.manifest["path"] if path not in there]
 
     def lost_images(self) -> list[str]:
         """Paths of images whose file is missing, damaged or another one than the manifest says; reads all of them."""

@@ -11,6 +11,7 @@ import streamlit as st
 from engine.quality.quality_scores import SCORES_FILE, QualityScores
 from engine.report.pool_verdict import FAR, GOOD, WORSE, Level, PoolVerdict, pool_verdict
 from engine.sampling.pools import Pool
+from engine.store.errors import ErsatzError
 from engine.store.runs import Run, State, list_runs
 from pages.components.files import read_model, stamp
 from pages.components.format import plain, plain_sentence
@@ -47,11 +48,14 @@ def newest_check(run: Run) -> Run | None:
 
 
 def newest_verdict(run: Run) -> PoolVerdict | None:
-    """What the newest finished check says of a pool; None when it was not checked."""
+    """What the newest finished check says of a pool; None when it was not checked, or its scores are damaged."""
     check = newest_check(run)
     if check is None:
         return None
-    return verdict_of_check(check, open_pool(run).info.control)
+    try:
+        return verdict_of_check(check, open_pool(run).info.control)
+    except (OSError, ErsatzError):  # the page of the check says so, and offers to make them again
+        return None
 
 
 def verdict_of_check(check: Run, control: str = "") -> PoolVerdict:

@@ -6,7 +6,7 @@ import math
 
 import streamlit as st
 
-from engine.report.difference_sketch import Row, figure_differences
+from engine.report.difference_sketch import Row, figure_deciding
 from engine.report.tables import show_share
 from engine.sweep.results import SweepResult
 from pages.components.charts import description, small_chart
@@ -30,7 +30,7 @@ def show_verdict(sweep: RunSummary, dataset: str) -> None:
             _words(sweep, result, found, dataset)
         if found is not None and right is not None:
             with right:
-                figure = figure_differences(rows_of(found), _control(found), found.measure.difference_unit)
+                figure = figure_deciding(rows_of(found), _control(found), found.measure.difference_unit)
                 figure_alt = f"Differences that the verdict rests on. {description(figure)}. {found.told.line}"
                 small_chart(figure, "overview-verdict", figure_alt)
 

@@ -7,6 +7,7 @@ import streamlit as st
 
 from engine.quality.quality_scores import SCORES_FILE, AnyScore, QualityScores, rows_table
 from engine.report.figures import figure_scores
+from engine.report.pool_verdict import LEGEND, score_level
 from engine.report.quality_tables import score_of
 from engine.store.runs import Run, list_runs
 from pages.components.charts import chart
@@ -18,7 +19,7 @@ from pages.components.phantom import phantom_badge
 from pages.components.run_summary import about_of, status_of, title
 from pages.components.runs import choice_in_url, run_picker
 from pages.components.views import go
-from pages.quality.score_status import LEGEND, LOOKS, score_status
+from pages.quality.score_status import LOOKS
 from pages.quality.views import BESIDE, READ
 
 
@@ -129,7 +130,7 @@ def side_by_side(first: Run, names: list[str], pair: list[QualityScores]) -> Non
 
 
 def _marked(row: AnyScore) -> str:
-    score, level = score_of(row.name), score_status(row)
+    score, level = score_of(row.name), score_level(row)
     mark = f":{LOOKS[level][0]}[{LOOKS[level][1]}] " if level else ""
     interval = score.show_interval(row.low, row.high)
     return f"{mark}**{score.show(row.value)}**" + ("" if interval == "–" else f" ({interval})")

@@ -8,18 +8,15 @@ from collections.abc import Iterator
 import streamlit as st
 
 from engine.quality.quality_scores import AnyScore, MemorisationMeasure, QualityScores
-from engine.report.pool_verdict import FAR, GOOD, LEGEND, QUESTIONS, WORSE, PoolVerdict, level_of, score_level
+from engine.report.pool_verdict import FAR, GOOD, QUESTIONS, WORSE, PoolVerdict, level_of
 from engine.report.quality_tables import score_of
 from pages.components.format import plain_sentence
 from pages.components.pool_standing import ICONS
-
-__all__ = ["LEGEND", "LOOKS", "answer_cards", "score_cards", "score_status"]
 
 LOOKS = {level: ICONS[level] for level in (GOOD, WORSE, FAR)}
 """Told apart by shape as well as by colour."""
 CARD, ANSWER = 360, 266
 """Pixels of a card of scores, and of one that answers a question: four stand side by side from 1280 px."""
-score_status = score_level
 
 
 def answer_cards(verdict: PoolVerdict) -> None:

@@ -10,6 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
+from engine.configs.gans import gans
 from engine.configs.setting_names import setting_name
 from engine.report.figures import (
     figure_augmentation,
@@ -204,10 +205,11 @@ def _differences(named: dict[str, Run]) -> None:
     facts = {"Shown, kimg": [amount(of_run[-1]["kimg"]) if len(of_run) else "–" for of_run in rows]}
     if any(found):
         facts["Checkpoint with the lowest score"] = [f"{amount(best.kimg)} kimg" if best else "–" for best in found]
+    words = {field: word for family in gans().values() for field, word in family.layout.labels.items()}
     for field in settings:
         values = [_plain(config.get(field)) for config in configs.values()]
         if len(set(values)) > 1 and not field.endswith(("fingerprint", "sha256")):
-            facts[setting_name(field)] = values
+            facts[words.get(field) or setting_name(field)] = values
     st.dataframe(pd.DataFrame(facts, index=list(named)).T, height="content")
     st.caption("How far each came, and every setting in which they differ.")
 

@@ -102,3 +102,13 @@ def test_a_control_is_a_control_wherever_it_is_met(
         app = open_page(query.pop("page"), **query)
         assert "A control: noise images, no synthetic images" in app.error[0].value
         assert "Do not evaluate" not in texts(app)
+
+
+def test_a_damaged_check_does_not_hide_its_pool(
+    checked: Callable[[dict[str, float]], Run], pool: Run, open_page: OpenPage
+) -> None:
+    check = checked({})
+    (check.path / SCORES_FILE).write_text("{")
+    app = open_page("generate", view="Pools", run=pool.id)
+    assert [error.value for error in app.error] == []
+    assert len(app.image) >= 16

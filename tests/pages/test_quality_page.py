@@ -17,6 +17,7 @@ from streamlit.testing.v1.element_tree import Button
 from engine.configs import Config, QualityConfig, RankingConfig
 from engine.publications.presets import PRESETS
 from engine.quality.quality_scores import PoolScore
+from engine.report.pool_verdict import score_level
 from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
 from engine.store.files import write_json
@@ -24,7 +25,6 @@ from engine.store.home import Home
 from engine.store.runs import Run, State, create_run, list_runs
 from pages.quality import ranking as ranking_part
 from pages.quality.clicked import remember
-from pages.quality.score_status import score_status
 from tests import fabricated
 from tests.pages.conftest import OpenPage, press, texts
 
@@ -232,7 +232,7 @@ def test_colours_say_what_real_images_score() -> None:
     """A score is green where the intervals meet, and red more than half of the way to the worst value alone."""
 
     def status_of_score(metric: str, value: float, **ends: float) -> str:
-        return score_status(PoolScore(metric=metric, value=value, n_real=20, n_synthetic=20, **ends))
+        return score_level(PoolScore(metric=metric, value=value, n_real=20, n_synthetic=20, **ends))
 
     floor = {"floor": 0.9, "floor_low": 0.85, "floor_high": 0.95}
     assert status_of_score("recall", 0.8, low=0.7, high=0.86, **floor) == "good"
