@@ -132,8 +132,15 @@ class QualityScores(Versioned):
 
     def of_class(self, class_name: str) -> dict[str, AnyScore]:
         """Scores and measures of one class, or of all together (''), by their names."""
+        return self.by_class().get(class_name, {})
+
+    def by_class(self) -> dict[str, dict[str, AnyScore]]:
+        """Scores and measures by class ('': of all together) and name, classes in the order of the rows."""
+        found: dict[str, dict[str, AnyScore]] = {}
         rows: tuple[AnyScore, ...] = (*self.scores, *self.memorisation)
-        return {row.name: row for row in rows if row.class_name == class_name}
+        for row in rows:
+            found.setdefault(row.class_name, {})[row.name] = row
+        return found
 
 
 def rows_table(rows: Sequence[Result]) -> pd.DataFrame:

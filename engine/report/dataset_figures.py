@@ -8,6 +8,9 @@ import plotly.graph_objects as go
 from engine.datasets.manifest import usable
 from engine.report.style import BLUE, ORANGE, SPLITS, styled
 
+NUMBERED = 40
+"""Most classes whose bars stand side by side with their numbers; more are too narrow to read them."""
+
 
 def class_counts(manifest: pd.DataFrame) -> pd.DataFrame:
     """Images by class (index) and split (columns), excluded images left out."""
@@ -17,14 +20,15 @@ def class_counts(manifest: pd.DataFrame) -> pd.DataFrame:
 
 
 def figure_class_counts(manifest: pd.DataFrame) -> go.Figure:
-    """Bars of the number of images by class, one bar a split."""
+    """Bars of the number of images by class, one bar a split; of many classes on top of each other, without numbers."""
     counts = class_counts(manifest)
+    many = len(counts) > NUMBERED
     figure = go.Figure(
         [
             go.Bar(
                 x=[str(name) for name in counts.index],
                 y=counts[split],
-                text=counts[split],
+                text=None if many else counts[split],
                 name=str(split),
                 marker={"color": SPLITS[str(split)]},
                 customdata=[[name, split] for name in counts.index],
@@ -34,7 +38,7 @@ def figure_class_counts(manifest: pd.DataFrame) -> go.Figure:
         ]
     )
     styled(figure, title="Images by class and split", x="Class", y="Images", keep_zoom="class-counts")
-    return figure.update_layout(barmode="group").update_xaxes(type="category")
+    return figure.update_layout(barmode="stack" if many else "group").update_xaxes(type="category")
 
 
 def figure_sizes(manifest: pd.DataFrame) -> go.Figure:

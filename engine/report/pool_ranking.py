@@ -13,13 +13,13 @@ from dataclasses import dataclass
 import pandas as pd
 
 from engine.configs import SweepConfig
-from engine.quality.quality_scores import SCORES_FILE, QualityScores
+from engine.quality.quality_scores import QualityScores
+from engine.report.pool_verdict import newest_scores
 from engine.report.quality_tables import score_of
 from engine.report.sweep_comparison import read_swept, same_test
 from engine.report.tables import METRICS, Measure, show_p, show_share
 from engine.store.errors import ErsatzError
-from engine.store.home import Home
-from engine.store.runs import Run, State, each, list_runs
+from engine.store.runs import Run, list_runs
 from engine.sweep.pool_ranking import Gain, PoolResult, Ranking, Task, rank_pools
 from engine.sweep.splits import named_splits
 from engine.sweep.summary_model import SUMMARY_FILE, SweepSummary
@@ -86,7 +86,7 @@ def rank_sweeps(runs: Sequence[Run]) -> PoolRanking:
     ranking = rank_pools(results, task)
     places = [next(n for n, one in enumerate(results) if one is ranked.pool) for ranked in ranking.pools]
     ordered = tuple(runs[place] for place in places)
-    checks = tuple(_check(runs[0].home, configs[place].pool) for place in places)
+    checks = tuple(newest_scores(runs[0].home, configs[place].pool) for place in places)
     return PoolRanking(ranking, ordered, checks)
 
 
@@ -179,11 +179,3 @@ def _names(runs: Sequence[Run], configs: Sequence[SweepConfig]) -> list[str]:
     return [
         f"{name} [{_pools(config)[0]}]" if name in twice else name for name, config in zip(names, configs, strict=True)
     ]
-
-
-def _check(home: Home, pool: str) -> QualityScores | None:
-    """The newest finished check of a pool."""
-    for run, config in each(list_runs(home, "quality"), Run.config):
-        if config["pool"] == pool and run.state() is State.FINISHED and (run.path / SCORES_FILE).is_file():
-            return QualityScores.read(run.path / SCORES_FILE)
-    return None

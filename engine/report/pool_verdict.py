@@ -21,7 +21,7 @@ from engine.quality.quality_scores import SCORES_FILE, AnyScore, QualityScores
 from engine.report.quality_tables import score_of, show_percent
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
-from engine.store.runs import Run, State, list_runs
+from engine.store.runs import Run, State, each, list_runs
 
 Level = Literal["good", "worse", "far", ""]
 """As real images; worse; nearer to the worst possible value; or not known."""
@@ -154,9 +154,7 @@ def _answer(question: str, found: QualityScores) -> Answer:
 
 def _said(question: str, found: QualityScores) -> Iterator[tuple[Level, str]]:
     """Each score's level with its reason: first of all classes together, then of each."""
-    rows: tuple[AnyScore, ...] = (*found.scores, *found.memorisation)
-    for class_name in dict.fromkeys(row.class_name for row in sorted(rows, key=lambda row: row.class_name != "")):
-        of_class = found.of_class(class_name)
+    for class_name, of_class in sorted(found.by_class().items(), key=lambda item: item[0] != ""):
         where = f" in the class {class_name}" if class_name else ""
         for name in QUESTIONS[question]:
             if name in of_class and (level := level_of(of_class[name], of_class)):
@@ -203,21 +201,25 @@ def _ends(value: float, low: float, high: float) -> tuple[float, float]:
 
 def newest_check(home: Home, pool: str) -> Run | None:
     """The newest finished check of a pool that has scores; None when it was not checked."""
-    for run in list_runs(home, "quality"):
-        if run.config()["pool"] == pool and run.state() is State.FINISHED and (run.path / SCORES_FILE).is_file():
+    for run, config in each(list_runs(home, "quality"), Run.config):
+        if config["pool"] == pool and run.state() is State.FINISHED and (run.path / SCORES_FILE).is_file():
             return run
     return None
 
 
+def newest_scores(home: Home, pool: str) -> QualityScores | None:
+    """What the newest check of a pool found; None when there is none, or its scores cannot be read."""
+    check = newest_check(home, pool)
+    try:
+        return None if check is None else QualityScores.read(check.path / SCORES_FILE)
+    except ErsatzError:  # the check itself says so, and offers to make them again
+        return None
+
+
 def verdict_of_pool(home: Home, pool: str, control: str = "") -> PoolVerdict | None:
     """What the newest check says of a pool; None when there is none, or its scores cannot be read."""
-    check = newest_check(home, pool)
-    if check is None:
-        return None
-    try:
-        return pool_verdict(QualityScores.read(check.path / SCORES_FILE), control)
-    except ErsatzError:
-        return None
+    found = newest_scores(home, pool)
+    return None if found is None else pool_verdict(found, control)
 
 
 def lines(verdict: PoolVerdict) -> list[str]:

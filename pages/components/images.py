@@ -34,13 +34,6 @@ def picture_url(image: np.ndarray, least: int) -> str:
     return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
 
 
-def wall(images: Iterable[np.ndarray], captions: list[str], width: int = 128) -> None:
-    """Pictures side by side, as many in a row as fit."""
-    with st.container(horizontal=True, gap="small"):
-        for image, caption in zip(images, captions, strict=True):
-            st.image(picture_url(image, width), caption=caption, width=width, alt=f"Picture {caption}".strip())
-
-
 @st.cache_data(max_entries=2000, show_spinner=False)
 def picture(path: Path, written: float, least: int) -> np.ndarray:
     """A stored picture, enlarged; `written` is its file's time, so that a new file is read again."""
@@ -55,13 +48,25 @@ def stored_url(path: Path, written: float, least: int) -> str:
         return picture_url(np.asarray(image), least)
 
 
-def picture_wall(paths: list[Path], captions: list[str], width: int = 128) -> None:
-    """Stored pictures side by side; one whose file is gone is left out."""
-    with st.container(horizontal=True, gap="small"):
-        for path, caption in zip(paths, captions, strict=True):
-            if path.is_file():
-                url = stored_url(path, path.stat().st_mtime, width)
-                st.image(url, caption=caption, width=width, alt=f"Picture {caption}".strip())
+@lru_cache(256)
+def pair_url(first: Path, second: Path, written: tuple[float, float], least: int) -> str:
+    """Two stored pictures side by side and equally high as a data URL, each at least `least` wide; `written` as above.
+
+    One picture, so that a narrow screen shows both, each half as large, instead of one below the other.
+    """
+    pictures = [_with_alpha(path) for path in (first, second)]
+    high = max(picture.height for picture in pictures)
+    left, right = (
+        np.asarray(picture.resize((round(picture.width * high / picture.height), high), Image.Resampling.NEAREST))
+        for picture in pictures
+    )
+    gap = np.zeros((len(left), max(1, left.shape[1] // 32), left.shape[2]), np.uint8)
+    return picture_url(np.concatenate([left, gap, right], axis=1), 2 * least)
+
+
+def _with_alpha(path: Path) -> Image.Image:
+    with Image.open(path) as image:
+        return image.convert("RGBA")
 
 
 def png(image: np.ndarray) -> bytes:

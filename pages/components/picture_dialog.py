@@ -41,15 +41,29 @@ def pressable_picture(pane: Pane, key: str, width: int, offered: bool = True) ->
     return pressed
 
 
-def pressable_wall(paths: Sequence[Path], captions: Sequence[str], key: str, width: int = 128) -> None:
-    """Stored pictures side by side, each over the button that opens it; one whose file is gone is left out."""
-    there = [(path, caption) for path, caption in zip(paths, captions, strict=True) if path.is_file()]
-    panes = [Pane(path, caption, f"Picture {caption}".strip()) for path, caption in there]
+def stored_pane(path: Path, caption: str) -> Pane:
+    """A stored picture that its caption names."""
+    return Pane(path, caption, f"Picture {caption}".strip())
+
+
+def picture_of_wall(url: str, caption: str, alt: str, key: str, width: int) -> bool:
+    """One picture of a wall over the button that opens it; whether it was pressed. The wall itself has to `listen`."""
+    with tile(key, width=width, gap=None):
+        st.image(url, width=width, alt=alt)
+        pressed = look_button(plain(caption) or "Look closer", key)
+    if pressed:
+        begin(VIEWER)
+    return pressed
+
+
+def pressable_wall(panes: Sequence[Pane], key: str, width: int = 128) -> None:
+    """Pictures side by side, each over the button that opens it; one whose file is gone is left out."""
+    there = [pane for pane in panes if isinstance(pane.picture, str) or pane.picture.is_file()]
     with st.container(horizontal=True, gap="small"):
-        for number, ((path, caption), pane) in enumerate(zip(there, panes, strict=True)):
-            with tile(f"{key}-{number}", width=width, gap=None):
-                st.image(stored_url(path, path.stat().st_mtime, width), width=width, alt=pane.alt)
-                if look_button(plain(caption) or "Look closer", f"{key}-{number}"):
-                    begin(VIEWER)
-                    look_closer(lambda at: [panes[at]], len(panes), number)
+        for number, pane in enumerate(there):
+            url = pane.picture
+            if isinstance(url, Path):
+                url = stored_url(url, url.stat().st_mtime, width)
+            if picture_of_wall(url, pane.name, pane.alt, f"{key}-{number}", width):
+                look_closer(lambda at: [there[at]], len(there), number)
         listen(key)

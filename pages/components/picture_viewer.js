@@ -30,6 +30,11 @@ function shades(centre, width) {
   return Uint8ClampedArray.from({ length: 256 }, (_, value) => (width > 1 ? ((value - low) / (width - 1)) * 255 : value > low ? 255 : 0));
 }
 
+/** Whether a key may be one that a page listens to, and is none that is written with or leads out of the viewer. */
+function shortcut({ key, target }) {
+  return !target.closest?.("input, textarea, select") && (key.length === 1 || key.startsWith("Arrow") || key === "Backspace");
+}
+
 class Viewer {
   constructor(root) {
     this.root = root;
@@ -42,10 +47,13 @@ class Viewer {
     this.asked = -LATE;
     this.sizes = new ResizeObserver(() => this.draw());
     this.sizes.observe(this.stage);
+    // the page behind has keys of its own: one that is meant for the picture must answer no quiz
+    this.keep = (event) => shortcut(event) && event.stopPropagation();
     this.listen();
   }
 
   end() {
+    document.body.removeEventListener("keydown", this.keep);
     this.sizes.disconnect();
     cancelAnimationFrame(this.frame);
   }
@@ -162,6 +170,7 @@ class Viewer {
     this.element("width").addEventListener("input", (event) => this.window(this.view.centre, +event.target.value));
     this.element("level").addEventListener("input", (event) => this.window(+event.target.value, this.view.width));
     this.element("viewer").addEventListener("keydown", (event) => this.key(event));
+    document.body.addEventListener("keydown", this.keep);
     stage.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     stage.addEventListener("dblclick", () => this.fit());
     stage.addEventListener("contextmenu", (event) => event.preventDefault());
@@ -258,7 +267,7 @@ class Viewer {
   key(event) {
     if (event.ctrlKey || event.altKey || event.metaKey) return;
     const arrow = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
-    if (arrow && event.target.type === "range") return event.stopPropagation();
+    if (arrow && event.target.type === "range") return;
     if (arrow && event.shiftKey) {
       const now = this.pixel();
       this.shift((arrow[0] * 40) / now.scale, (arrow[1] * 40) / now.scale, now);
@@ -266,11 +275,9 @@ class Viewer {
     else if (event.key === "+" || event.key === "=") this.zoom(STEP);
     else if (event.key === "-") this.zoom(1 / STEP);
     else if (event.key === "0") this.fit();
-    // else Streamlit would run the page again, and close the dialog
     else if (event.key.toLowerCase() === "r") this.window(FULL.centre, FULL.width);
     else return;
     event.preventDefault();
-    event.stopPropagation();
   }
 }
 

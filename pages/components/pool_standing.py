@@ -9,16 +9,16 @@ import numpy as np
 import streamlit as st
 
 from engine.quality.quality_scores import SCORES_FILE, QualityScores
-from engine.report.pool_verdict import FAR, GOOD, WORSE, Level, PoolVerdict, pool_verdict
+from engine.report.pool_verdict import FAR, GOOD, WORSE, Level, PoolVerdict, newest_check, pool_verdict
 from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
-from engine.store.runs import Run, State, list_runs
+from engine.store.runs import Run
 from pages.components.files import read_model, stamp
 from pages.components.format import plain, plain_sentence
 from pages.components.home import home
-from pages.components.images import stored_url
+from pages.components.picture_dialog import pressable_wall
+from pages.components.picture_viewer import Pane
 from pages.components.pools import open_pool
-from pages.components.run_summary import config_of, state_of
 
 ICONS: dict[str, tuple[Literal["green", "orange", "red", "gray"], str]] = {
     GOOD: ("green", ":material/check_circle:"),
@@ -38,18 +38,9 @@ PICTURE = 78
 """Pixels of a sample: twelve stand side by side from 1280 px."""
 
 
-def newest_check(run: Run) -> Run | None:
-    """The newest finished check of a pool; None when it was not checked."""
-    for check in list_runs(home(), "quality"):
-        finished = config_of(check)["pool"] == run.id and state_of(check) is State.FINISHED
-        if finished and (check.path / SCORES_FILE).is_file():
-            return check
-    return None
-
-
 def newest_verdict(run: Run) -> PoolVerdict | None:
     """What the newest finished check says of a pool; None when it was not checked, or its scores are damaged."""
-    check = newest_check(run)
+    check = newest_check(home(), run.id)
     if check is None:
         return None
     try:
@@ -107,12 +98,8 @@ def show_standing(run: Run, *, quiet_when_good: bool = False) -> Level:
 def samples(pool: Pool) -> None:
     """Twelve pictures, drawn once and for all from what is in the pool, of each class as many as of the others."""
     rows = sampled(pool)
-    with st.container(horizontal=True, gap="small"):
-        for path, name in rows:
-            file = pool.path / path
-            if file.is_file():
-                url = stored_url(file, file.stat().st_mtime, PICTURE)
-                st.image(url, caption=name, width=PICTURE, alt=f"Synthetic picture of the class {name}")
+    panes = [Pane(pool.path / path, name, f"Synthetic picture of the class {name}") for path, name in rows]
+    pressable_wall(panes, f"samples-{pool.run.id}", PICTURE)
     st.caption(f"{len(rows)} pictures of the pool, drawn at random and not chosen; the same at every look.")
 
 

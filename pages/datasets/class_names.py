@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
 from engine.configs import ImportConfig
@@ -16,6 +17,9 @@ from engine.datasets.reading.tables.csv_header import key as plain_name
 from engine.store.errors import ErsatzError
 from pages.components.format import plain
 from pages.components.images import picture_url
+from pages.components.picture_dialog import look_closer, picture_of_wall
+from pages.components.picture_viewer import Pane
+from pages.components.pressable import listen
 
 PICTURED = 8
 """Classes shown with pictures; more have their names only."""
@@ -49,8 +53,22 @@ def show_classes(seen: Preview, config: ImportConfig, header: Header | None, for
                     st.markdown(plain(name))
                 st.caption(f"{sum(seen.counts.get(name, {}).values()):,} images")
             if place < PICTURED:
-                for number, image in enumerate(seen.examples.get(name, []), start=1):
-                    st.image(picture_url(image, PICTURE), width=PICTURE, alt=f"Example {number} of class {name}")
+                examples(seen.examples.get(name, []), name, f"{form}-examples-{place}")
+
+
+def examples(images: Sequence[np.ndarray], name: str, key: str) -> None:
+    """Images of a class as they would be stored, side by side; they open by a press."""
+
+    def words(number: int) -> str:
+        return f"Example {number + 1} of class {name}"
+
+    def closer(at: int) -> list[Pane]:
+        return [Pane(picture_url(images[at], images[at].shape[1]), words(at), words(at))]
+
+    for number, image in enumerate(images):
+        if picture_of_wall(picture_url(image, PICTURE), str(number + 1), words(number), f"{key}-{number}", PICTURE):
+            look_closer(closer, len(images), number)
+    listen(key)
 
 
 def name_field(label: str, name: str, seen: Preview, config: ImportConfig, form: str, rename: Rename) -> None:

@@ -6,12 +6,12 @@ from typing import Any
 
 import streamlit as st
 
-from engine.report.pool_verdict import FAR, GOOD, ORDER, Level
+from engine.report.pool_verdict import FAR, GOOD, ORDER, Level, newest_check
 from engine.store.runs import Run
 from pages.components.format import plain
 from pages.components.home import home
 from pages.components.navigation import script
-from pages.components.pool_standing import newest_check, newest_verdict, show_standing, show_verdict
+from pages.components.pool_standing import newest_verdict, show_standing, show_verdict
 from pages.components.run_summary import title
 
 
@@ -40,7 +40,7 @@ def show_pools(images: dict[str, Any]) -> Level:
 
 def _way(run: Run, level: Level) -> None:
     """To the check that says so, or to a check where there is none."""
-    check = newest_check(run)
+    check = newest_check(home(), run.id)
     label = "Check it first" if check is None else "See what is wrong" if level == FAR else ""
     if label:
         st.page_link(

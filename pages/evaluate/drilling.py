@@ -21,7 +21,7 @@ from pages.components.charts import chart
 from pages.components.files import read_model, stamp
 from pages.components.home import home
 from pages.components.paging import part_shown
-from pages.components.picture_dialog import pressable_wall
+from pages.components.picture_dialog import pressable_wall, stored_pane
 from pages.components.query_params import put, whole_number
 from pages.components.run_summary import config_of
 from pages.evaluate.views import TRIAL
@@ -134,7 +134,8 @@ def show_mistakes(run: Run, arm: str, ratio: float, seed: int | None, count: int
         for _, row in shown.iterrows()
     ]
     folders = [home().runs if mark == "1" else dataset.path for mark in shown["synthetic"]]
-    pressable_wall([folder / path for folder, path in zip(folders, shown["path"], strict=True)], captions, "mistakes")
+    files = [folder / path for folder, path in zip(folders, shown["path"], strict=True)]
+    pressable_wall([stored_pane(*each) for each in zip(files, captions, strict=True)], "mistakes")
 
 
 @st.cache_data(max_entries=32, show_spinner=False)

@@ -155,12 +155,11 @@ def _counted(run: Run, config: SweepConfig, metrics: pd.DataFrame) -> tuple[Leve
     levels = [level for level in known if (metrics["level"] == level).any()]
     level = levels[0]
     if len(levels) > 1:
-        if "level" not in st.session_state and "level" not in st.query_params:  # as with the metric above
-            st.session_state["level"] = config.level
+        usual = config.level if config.level in levels else levels[0]
         chosen_level = st.segmented_control(
-            "By", levels, required=True, format_func=str.capitalize, key="level", bind="query-params"
+            "By", levels, default=usual, required=True, format_func=str.capitalize, key="level", bind="query-params"
         )
-        level = chosen_level or levels[0]
+        level = chosen_level or usual
     groups = metrics[["subgroup", "value", "n"]][metrics["level"] == level].drop_duplicates(["subgroup", "value"])
     columns = (groups[name] for name in ("subgroup", "value", "n"))
     names = {(subgroup, value): f"{subgroup}: {value} ({n})" for subgroup, value, n in zip(*columns, strict=True)}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import shlex
-from collections.abc import Sequence
 from dataclasses import replace
 
 import streamlit as st
@@ -18,7 +17,8 @@ from pages.components.views import go
 from pages.generate.files import downloads
 from pages.generate.keeping import keep_button, show_kept
 from pages.generate.opened import MOST_SEED, alt, choose, command, facts, options
-from pages.generate.painting import LARGE, SMALL, opened, painted, painted_on
+from pages.generate.painting import LARGE, opened, painted, painted_on
+from pages.generate.seed_wall import seed_wall
 
 PSIS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.4)
 SLIDER = 1000
@@ -37,8 +37,6 @@ def explore(run: Run) -> None:
         st.caption(facts(sampler.info) + painted_on())
         seed = choose_seed()
         look = choose(sampler)
-    if look is None:
-        return
     # the one picture before anything else: it is what a moved slider waits for
     with shown:
         looked = pressable_picture(pane_of(run, seed, look), "explored", LARGE)
@@ -58,10 +56,10 @@ def explore(run: Run) -> None:
             help="The next step: some hundred pictures of every class, for Quality to check and Evaluate to add.",
         ):
             go("Pools", new=run.id)
-    row(run, [(number, look) for number in seeds], [str(number) for number in seeds])
+    seed_wall(run, [(number, look) for number in seeds], [str(number) for number in seeds], "seeds")
     if sampler.has_w:
         st.subheader("Truncation", anchor=False)
-        row(run, [(seed, replace(look, psi=psi)) for psi in PSIS], [f"ψ = {psi:g}" for psi in PSIS])
+        seed_wall(run, [(seed, replace(look, psi=psi)) for psi in PSIS], [f"ψ = {psi:g}" for psi in PSIS], "psis")
     show_kept(run, sampler, look)
     command(f"sample {shlex.quote(run.id)} --seeds {seed}-{seeds[-1]} --out pictures{options(look)}")
 
@@ -108,10 +106,3 @@ def _follow() -> None:
 
 def _jump() -> None:
     st.session_state["seed"] = random.randrange(RANDOM_SEEDS)
-
-
-def row(run: Run, wanted: Sequence[tuple[int, SamplingOptions]], captions: Sequence[str]) -> None:
-    """Small pictures side by side."""
-    with st.container(horizontal=True, gap="small"):
-        for (seed, look), caption in zip(wanted, captions, strict=True):
-            st.image(painted(run, seed, look)[1], caption=caption, width=SMALL, alt=alt(look, seed))

@@ -11,6 +11,7 @@ import streamlit as st
 from engine.report.pool_facts import origin_in_words
 from engine.sampling.pools import MANIFEST_FILE, SOURCE, Pool, pool_zip
 from engine.store.runs import Run
+from pages.components.class_choice import choose_class
 from pages.components.format import amount, picture_form, plain, plain_sentence
 from pages.components.home import home
 from pages.components.images import stored_url
@@ -92,14 +93,7 @@ def wall_of(run: Run) -> None:
         together = side_by_side(pool.classes)
         name = pool.classes[0]
         if not together:
-            name = classes.segmented_control(
-                "Class",
-                pool.classes,
-                default=pool.classes[0],
-                required=True,
-                key="of-class",
-                bind="query-params",
-            )
+            name = choose_class("Class", pool.classes, "of-class", in_url=True, place=classes)
     rows = pool.rows() if shown == IN else pool.left_out
     if together:
         in_columns(

@@ -11,8 +11,8 @@ from engine.sampling.sampler import Sampler
 from engine.store.runs import Run
 from pages.components.query_params import put, whole_number
 from pages.generate.files import label_of, zipped
-from pages.generate.opened import MOST_SEED, alt, options
-from pages.generate.painting import SMALL, painted
+from pages.generate.opened import MOST_SEED, options
+from pages.generate.seed_wall import seed_wall
 
 KEPT = "kept"
 MOST_KEPT = 24
@@ -51,9 +51,7 @@ def show_kept(run: Run, sampler: Sampler, look: SamplingOptions) -> None:
     if not seeds:
         return
     st.subheader("Kept", anchor=False, help="They are part of the link: whoever opens it sees them too.")
-    with st.container(horizontal=True, gap="small"):
-        for seed in seeds:
-            st.image(painted(run, seed, look)[1], caption=str(seed), width=SMALL, alt=alt(look, seed))
+    seed_wall(run, [(seed, look) for seed in seeds], [str(seed) for seed in seeds], "kept")
     with st.container(horizontal=True):
         st.download_button(
             f"Kept pictures ({len(seeds)})",

@@ -15,8 +15,9 @@ from pages.components.home import home
 from pages.components.images import picture_url, png
 from pages.components.labels import labels_of
 from pages.components.people import read_only
-from pages.components.picture_dialog import look_closer, pressable_picture
+from pages.components.picture_dialog import look_closer, picture_of_wall, pressable_picture
 from pages.components.picture_viewer import Pane
+from pages.components.pressable import listen
 from pages.components.run_summary import config_of, state_of
 from pages.generate.opened import MOST_SEED, alt, command, options
 from pages.generate.painting import LARGE, SMALL, End, between, between_pixels, mixed, painted
@@ -33,8 +34,6 @@ GROUPS = {"Coarse": (0, 0.3), "Middle": (0.3, 0.65), "Fine": (0.65, 1.0)}
 def morphing(run: Run) -> None:
     """From one seed, projection or w file to another."""
     sampler, look, controls, picture = tool(run)
-    if look is None:
-        return
     with controls:
         share = st.slider(
             "Way",
@@ -79,10 +78,18 @@ def morphing(run: Run) -> None:
             icon=":material/download:",
             on_click="ignore",
         )
+
+    def at_stop(at: int) -> list[Pane]:
+        words = f"{STOPS[at]:.0%}"
+        url = between(run, first, last, STOPS[at], space, look)[0]
+        return [Pane(url, f"{words} of the way", f"Picture at {words} of the way")]
+
     with st.container(horizontal=True, gap="small"):
-        for stop in STOPS:
-            url = between(run, first, last, stop, space, look)[1]
-            st.image(url, width=SMALL, caption=f"{stop:.0%}", alt=f"Picture at {stop:.0%} of the way")
+        for number, stop in enumerate(STOPS):
+            url, words = between(run, first, last, stop, space, look)[1], f"{stop:.0%}"
+            if picture_of_wall(url, words, f"Picture at {words} of the way", f"stop-{number}", SMALL):
+                look_closer(at_stop, len(STOPS), number)
+        listen("stops")
     if len(seeds) == 2:
         command(
             f"explore morph {shlex.quote(run.id)} --seeds {seeds[0]},{seeds[1]} --space {space} --out morph.png"
@@ -129,8 +136,6 @@ def _end(run: Run, sampler: Sampler, name: str, default: int) -> End | None:
 def mixing(run: Run) -> None:
     """Rows of seeds that take some layers from the seeds of the columns."""
     sampler, look, controls, grid = tool(run, wide=True)
-    if look is None:
-        return
     layers = sampler.info.num_ws
     with controls:
         rows = st.text_input("Seeds of the rows", "0-3", key="rows", bind="query-params")
@@ -159,11 +164,13 @@ def mixing(run: Run) -> None:
     with grid:
         with st.spinner("Painting…", show_time=True):
             images = sheet(mixed(run, tuple(parsed[0]), tuple(parsed[1]), tuple(parsed[2]), look))
-        st.image(
+        pane = Pane(
             picture_url(images, GRID),
-            caption="The first row and column are the seeds themselves.",
-            alt=f"Grid of pictures: rows of seeds {rows} with the layers {taken} of the seeds {columns}",
+            "The first row and column are the seeds themselves.",
+            f"Grid of pictures: rows of seeds {rows} with the layers {taken} of the seeds {columns}",
         )
+        if pressable_picture(pane, "mixed", GRID):
+            look_closer(lambda _: [pane])
         st.download_button(
             "This grid (PNG)",
             lambda: png(images),
@@ -181,8 +188,6 @@ def mixing(run: Run) -> None:
 def around(run: Run) -> None:
     """Pictures around that of a seed."""
     sampler, look, controls, picture = tool(run)
-    if look is None:
-        return
     with controls:
         seed = int(st.number_input("Seed", 0, MOST_SEED, 0, key="seed", bind="query-params"))
         distance = st.slider(
@@ -200,19 +205,23 @@ def around(run: Run) -> None:
         pane = Pane(painted(run, seed, look)[0], f"Seed {seed}", alt(look, seed))
         looked = pressable_picture(pane, "neighbours-of", LARGE)
     space: Space = "w" if sampler.has_w else "z"
+    others = [(seed + step) % (MOST_SEED + 1) for step in range(1, count + 1)]
+
+    def at_step(other: int) -> str:
+        return f"Picture {distance:.0%} of the way to seed {other}"
+
+    def beside(at: int) -> list[Pane]:
+        url = between(run, seed, others[at], distance, space, look)[0]
+        return [pane, Pane(url, f"to {others[at]}", at_step(others[at]))]
+
     if looked:
-
-        def beside(at: int) -> list[Pane]:
-            step = (seed + at + 1) % (MOST_SEED + 1)
-            url = between(run, seed, step, distance, space, look)[0]
-            return [pane, Pane(url, f"to {step}", f"Picture {distance:.0%} of the way to seed {step}")]
-
         look_closer(beside, count)
     with st.container(horizontal=True, gap="small"):
-        for step in range(1, count + 1):
-            other = (seed + step) % (MOST_SEED + 1)
+        for number, other in enumerate(others):
             url = between(run, seed, other, distance, space, look)[1]
-            st.image(url, width=SMALL, caption=f"to {other}", alt=f"Picture {distance:.0%} of the way to seed {other}")
+            if picture_of_wall(url, f"to {other}", at_step(other), f"neighbour-{number}", SMALL):
+                look_closer(beside, count, number)
+        listen("neighbours")
     command(
         f"explore neighbours {shlex.quote(run.id)} --seed {seed} --count {count} --distance {distance:g} "
         f"--space {space} --out neighbours.png{options(look)}"

@@ -13,6 +13,7 @@ from engine.sampling.exported import GeneratorInfo, has_generator
 from engine.sampling.pool_info import PoolInfo
 from engine.sampling.sampler import Noise, Sampler
 from engine.store.runs import Run, list_runs
+from pages.components.class_choice import choose_class
 from pages.components.command import show_command
 from pages.components.files import generator_info
 from pages.components.format import picture_form
@@ -75,8 +76,8 @@ def look_as(run: Run, class_name: str, made: PoolInfo) -> dict[str, str]:
     return {name: NOISES.get(value, value) if name == "noise" else str(value) for name, value in look.items()}
 
 
-def choose(sampler: Sampler) -> SamplingOptions | None:
-    """Class, truncation and noise, as far as the generator has them; None as long as no class is chosen.
+def choose(sampler: Sampler) -> SamplingOptions:
+    """Class, truncation and noise, as far as the generator has them.
 
     They are in the URL, and stay the same from view to view.
     """
@@ -84,12 +85,7 @@ def choose(sampler: Sampler) -> SamplingOptions | None:
     phantom_badge(info.dataset)
     class_name = None
     if info.conditional and len(sampler.classes) > 1:
-        class_name = st.segmented_control(
-            "Class", sampler.classes, default=sampler.classes[0], required=True, key="class", bind="query-params"
-        )
-        if class_name is None:
-            st.info("Choose a class.")
-            return None
+        class_name = choose_class("Class", sampler.classes, "class", in_url=True)
     elif info.conditional:
         class_name = sampler.classes[0]
     if not sampler.has_w:

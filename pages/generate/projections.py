@@ -20,7 +20,6 @@ from pages.components.errors import made
 from pages.components.format import plain, plain_sentence
 from pages.components.forms import config_form
 from pages.components.home import home
-from pages.components.images import stored_url
 from pages.components.labels import labels_of
 from pages.components.people import Role, may, refusal, require
 from pages.components.picture_dialog import look_closer, pressable_picture
@@ -113,7 +112,9 @@ def _image(generator: Run, sampler: Sampler) -> Path | None:
             return None
         number = right.number_input("Number", 1, len(rows), 1, key="project-number")
         path = dataset.path / rows.iloc[number - 1]["path"]
-        st.image(stored_url(path, path.stat().st_mtime, 128), width=128, alt=f"Image {number} of {class_name}, {split}")
+        pane = Pane(path, f"Image {number}", f"Image {number} of {class_name}, {split}")
+        if pressable_picture(pane, "to-project", 128):
+            look_closer(lambda _: [pane])
         return path
     upload = st.file_uploader("Picture", PICTURES, key=f"project-upload-{generator.id}")
     if upload is None:

@@ -12,7 +12,7 @@ from pages.generate.opened import choose, facts
 from pages.generate.painting import most_pictures, opened, painted_on
 
 
-def tool(run: Run, wide: bool = False) -> tuple[Sampler, SamplingOptions | None, DeltaGenerator, DeltaGenerator]:
+def tool(run: Run, wide: bool = False) -> tuple[Sampler, SamplingOptions, DeltaGenerator, DeltaGenerator]:
     """The open generator, the look that was chosen for it, and the two columns: controls, and what they make."""
     sampler = opened(run)
     controls, result = st.columns([1, 2] if wide else [2, 3], gap="large")

@@ -36,8 +36,6 @@ DEMO = (
 def walking(run: Run) -> None:
     """A video through key seeds."""
     sampler, look, controls, video = tool(run)
-    if look is None:
-        return
     with controls:
         text = st.text_input("Seeds on the way", "0-5", key="walk", bind="query-params", help="As 0-5 or 3,8,21.")
         if kept():

@@ -11,6 +11,7 @@ from engine.report.pool_verdict import LEGEND, score_level
 from engine.report.quality_tables import score_of
 from engine.store.runs import Run, list_runs
 from pages.components.charts import chart
+from pages.components.class_choice import choose_class
 from pages.components.files import read_model
 from pages.components.format import moment, plain, plain_sentence
 from pages.components.home import home
@@ -105,13 +106,8 @@ def side_by_side(first: Run, names: list[str], pair: list[QualityScores]) -> Non
         return
     class_name = classes[0]
     if len(classes) > 1:
-        class_name = st.segmented_control(
-            "Of",
-            classes,
-            default=classes[0],
-            required=True,
-            format_func=lambda name: plain(name) or "All classes",
-            key=f"compared-class-{first.id}",
+        class_name = choose_class(
+            "Of", classes, f"compared-class-{first.id}", words=lambda name: plain(name) or "All classes"
         )
     one, other = (rows_table(found.scores) for found in pair)
     chart(

@@ -7,6 +7,7 @@ import streamlit as st
 from engine.configs import QualityConfig
 from engine.publications.presets import PRESETS
 from engine.quality.quality_scores import SCORES_FILE, QualityScores
+from engine.store.errors import ErsatzError
 from engine.store.runs import Run, State, list_runs
 from pages.components.command import command_line, show_command
 from pages.components.files import read_model
@@ -72,6 +73,9 @@ def time_before() -> str:
     for run in list_runs(home(), "quality"):
         status, scores = status_of(run), run.path / SCORES_FILE
         if status.state is State.FINISHED and status.started and status.ended and scores.is_file():
-            images = read_model(scores, QualityScores).counts.pool
+            try:
+                images = read_model(scores, QualityScores).counts.pool
+            except ErsatzError:  # its own page says so; an earlier check may tell
+                continue
             return f"{plain(title(run))} took **{duration(status.ended - status.started)}** for {images} images here."
     return ""

@@ -10,6 +10,7 @@ from engine.report.figures import figure_scores
 from engine.report.quality_tables import readable_memorisation, readable_scores, score_notes
 from engine.store.runs import Run
 from pages.components.charts import chart
+from pages.components.class_choice import choose_class
 from pages.components.format import plain, plain_sentence
 from pages.quality.score_status import score_cards
 
@@ -67,12 +68,4 @@ def _class(run: Run, found: QualityScores) -> str:
     classes = list(dict.fromkeys(row.class_name for row in found.scores))
     if len(classes) < 2:
         return classes[0] if classes else ""
-    return st.segmented_control(
-        "Of",
-        classes,
-        default=classes[0],
-        required=True,
-        format_func=lambda name: plain(name) or ALL,
-        key="of",
-        bind="query-params",
-    )
+    return choose_class("Of", classes, "of", words=lambda name: plain(name) or ALL, in_url=True)

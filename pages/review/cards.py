@@ -15,6 +15,9 @@ from pages.components.errors import keep
 from pages.components.format import plain, plain_badge
 from pages.components.images import stored_url
 from pages.components.people import Role, guarded, require
+from pages.components.picture_dialog import VIEWER, look_closer
+from pages.components.picture_viewer import Pane, begin
+from pages.components.pressable import look_button, tile
 from pages.review.judging import Judging
 from pages.review.reasons import chosen_reason
 
@@ -28,16 +31,18 @@ NAMELESS = "Enter your name first."
 
 def card(judging: Judging, path: str, facts: pd.Series, own: pd.DataFrame, said: pd.DataFrame) -> None:
     """A synthetic picture beside its nearest real one, where that is known, and what others `said` of the page."""
-    near, other, words = beside(judging, path)
+    near, other, _ = beside(judging, path)
     mine = cast(pd.Series, own.loc[path]) if path in own.index else None
-    with st.container(border=True, width=BESIDE if other else ALONE, gap="small"):
+    number = f"{facts['class']} {facts['seed']}"
+    panes = panes_of(judging, path, number)
+    with tile(path, border=True, width=BESIDE if other else ALONE, gap="small"):
         with st.container(horizontal=True, gap="small"):
-            number = f"{facts['class']} {facts['seed']}"
-            _picture(judging.pool.path / path, "Synthetic", f"Synthetic {number}")
-            if other is not None:
-                _picture(other, words, f"{words}, beside {number}")
+            for pane in panes:
+                _picture(pane)
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-            st.caption(number, width="content")
+            if look_button(plain(number), path):
+                begin(VIEWER)
+                look_closer(lambda _: panes)
             flag_badge(near)
             decision_badge(mine)
         for theirs in said[said["path"] == path].to_dict("records"):
@@ -75,9 +80,17 @@ def beside(judging: Judging, path: str) -> tuple[pd.Series | None, Path | None, 
     return near, known.folder / near["neighbour"] if known.folder else None, "Nearest real"
 
 
-def _picture(path: Path, caption: str, alt: str) -> None:
-    if path.is_file():
-        st.image(stored_url(path, path.stat().st_mtime, WIDTH), caption=caption, width=WIDTH, alt=alt)
+def panes_of(judging: Judging, path: str, number: str) -> list[Pane]:
+    """A synthetic picture, that the `number` names, and the one to show beside it, where that is known."""
+    panes = [Pane(judging.pool.path / path, "Synthetic", f"Synthetic {number}")]
+    _, other, words = beside(judging, path)
+    return panes if other is None else [*panes, Pane(other, words, f"{words}, beside {number}")]
+
+
+def _picture(pane: Pane) -> None:
+    path = pane.picture
+    if isinstance(path, Path) and path.is_file():
+        st.image(stored_url(path, path.stat().st_mtime, WIDTH), caption=pane.name, width=WIDTH, alt=pane.alt)
 
 
 def in_words(decision: Mapping[Hashable, Any]) -> str:

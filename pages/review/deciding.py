@@ -16,6 +16,7 @@ from pages.components.home import home
 from pages.components.navigation import script
 from pages.components.paging import part_shown
 from pages.components.people import Role, guarded
+from pages.components.pressable import listen
 from pages.components.reviewer import name_field
 from pages.components.runs import live, run_picker
 from pages.components.widget_keys import widget_key
@@ -119,6 +120,7 @@ def gallery(now: Judging, paths: list[str]) -> None:
     with st.container(horizontal=True, gap="small"):
         for path in shown:
             card(now, path, cast(pd.Series, facts.loc[path]), own, said)
+        listen("cards")
     open_ones = [path for path in shown if path not in own.index]
     with st.container(horizontal=True, vertical_alignment="center"):
         if open_ones:

@@ -8,7 +8,7 @@ import streamlit as st
 from engine.review.agreement import mistaken
 from engine.review.quiz import REAL, SYNTHETIC, Quiz
 from pages.components.home import home
-from pages.components.images import picture_wall
+from pages.components.picture_dialog import pressable_wall, stored_pane
 
 MOST = 12
 """Pictures shown at first."""
@@ -31,4 +31,5 @@ def mistakes(quiz: Quiz, table: pd.DataFrame, title: str) -> None:
             f"{row['class']} · {row['mistaken']} of {row['reviewers']}" if several else row["class"]
             for row in shown.to_dict("records")
         ]
-        picture_wall([folders[source] / path for path in shown["path"]], captions)
+        files = [folders[source] / path for path in shown["path"]]
+        pressable_wall([stored_pane(*each) for each in zip(files, captions, strict=True)], f"mistakes-{source}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,16 +12,19 @@ import streamlit as st
 from engine.review.decisions import ACCEPT, REJECT, UNDECIDED, Decision
 from pages.components.errors import keep
 from pages.components.format import plain
-from pages.components.images import stored_url
+from pages.components.images import pair_url, stored_url
 from pages.components.people import Role, guarded
+from pages.components.picture_dialog import VIEWER, look_closer
+from pages.components.picture_viewer import Pane, begin
+from pages.components.pressable import listen, look_button, tile
 from pages.components.widget_keys import widget_key
-from pages.review.cards import NAMELESS, beside, decision_badge, flag_badge, in_words, say
+from pages.review.cards import NAMELESS, beside, decision_badge, flag_badge, in_words, panes_of, say
 from pages.review.judging import Judging
 from pages.review.key_r import press_with_r
 
 LARGE = 336
 """Pixels of a picture; two of them and the buttons stand side by side from 1280 px."""
-PANEL = 300
+GAP, PANEL = 10, 300
 AT, DONE = "review-at", "review-done"
 
 
@@ -31,17 +35,19 @@ def one_by_one(now: Judging, paths: list[str], of: object) -> None:
     facts = cast(pd.Series, now.pool.manifest.set_index("path").loc[path])
     mine = cast(pd.Series, now.own.loc[path]) if path in now.own.index else None
     decided = sum(path in now.own.index for path in paths)
-    with st.container(horizontal=True, gap="medium", vertical_alignment="top"):
-        _large(now.pool.path / path, "Synthetic", f"Synthetic {facts['class']} {facts['seed']}")
-        near, other, words = beside(now, path)
-        if other is not None:
-            _large(other, words, f"{words}, beside the synthetic one")
+    near, other, _ = beside(now, path)
+    panes = panes_of(now, path, f"{facts['class']} {facts['seed']}")
+    with tile("judged", horizontal=True, gap="medium", vertical_alignment="top"):
+        _large(panes)
         with st.container(width=PANEL, gap="small"):
             st.progress(decided / len(paths), f"Picture {at + 1} of {len(paths)} · you decided on {decided}")
             with st.container(horizontal=True, gap="small", vertical_alignment="center"):
                 st.markdown(f"**{plain(facts['class'])}** · seed {facts['seed']}", width="content")
                 flag_badge(near)
                 decision_badge(mine)
+                if look_button("Look closer", "judged", icon=":material/zoom_in:"):
+                    begin(VIEWER)
+                    look_closer(lambda _: panes)
             if facts["excluded"]:
                 st.caption(f"Out of the pool: {plain(facts['excluded'])}")
             _buttons(now, paths, at, mine)
@@ -50,6 +56,7 @@ def one_by_one(now: Judging, paths: list[str], of: object) -> None:
                 st.caption(
                     "With a quality check of this pool, the real picture that is most like it stands here beside it."
                 )
+    listen("judged")
 
 
 def _place(now: Judging, paths: list[str], of: object) -> int:
@@ -62,11 +69,18 @@ def _place(now: Judging, paths: list[str], of: object) -> int:
     return st.session_state[AT][1]
 
 
-def _large(path: Path, caption: str, alt: str) -> None:
-    if path.is_file():
-        st.image(stored_url(path, path.stat().st_mtime, LARGE), caption=caption, width=LARGE, alt=alt)
-    else:
-        st.caption(f"{caption}: the file is gone.")
+def _large(panes: Sequence[Pane]) -> None:
+    """The picture, with the one beside it in the same one."""
+    alt = ", ".join(pane.alt for pane in panes)
+    paths = [pane.picture for pane in panes if isinstance(pane.picture, Path) and pane.picture.is_file()]
+    if len(paths) < len(panes):
+        st.caption("The file of a picture that belongs here is gone.")
+    if len(paths) == 2:
+        first, second = paths
+        url = pair_url(first, second, (first.stat().st_mtime, second.stat().st_mtime), LARGE)
+        st.image(url, caption=" · ".join(pane.name for pane in panes), width=2 * LARGE + GAP, alt=alt)
+    elif paths:
+        st.image(stored_url(paths[0], paths[0].stat().st_mtime, LARGE), caption=panes[0].name, width=LARGE, alt=alt)
 
 
 def _buttons(now: Judging, paths: list[str], at: int, mine: pd.Series | None) -> None:

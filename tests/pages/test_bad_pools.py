@@ -112,3 +112,6 @@ def test_a_damaged_check_does_not_hide_its_pool(
     app = open_page("generate", view="Pools", run=pool.id)
     assert [error.value for error in app.error] == []
     assert len(app.image) >= 16
+    app = open_page("evaluate", view="New sweep", pool=pool.id)
+    assert [error.value for error in app.error] == []
+    assert "Start sweep" in kinds(app)
