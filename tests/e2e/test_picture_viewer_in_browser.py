@@ -23,7 +23,7 @@ def test_linked_pictures_are_looked_at_closely(dashboard: Dashboard, home: Home,
     trainings = [fabricated.make_training(home, name) for name in ("bleed", "normal")]
     check = fabricated.make_quality(home, fabricated.make_pool_run(home, trainings, images=16))
     page = tab.open(dashboard.url(f"quality?run={check.id}&part=Nearest+neighbours"))
-    page.locator('[class*="st-key-tile-"] img').first.click()
+    page.locator('[class*="st-key-tile-"]:not([class*="st-key-tile-samples-"]) img').first.click()
     both = page.get_by_role("dialog").locator("canvas")
     expect(both).to_have_count(2)
     expect(both.last).to_have_attribute("data-zoom", "1")

@@ -39,6 +39,20 @@ def enter_name(page: Page, name: str) -> None:
     page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(state="attached")
 
 
+def closer_without_answer(page: Page, key: str) -> None:
+    """Press on the picture, and in the viewer and beside it on a key that would answer for it on the page."""
+    page.locator('[class*="st-key-tile-"] img').first.click()
+    picture = page.get_by_role("dialog").locator("canvas").first
+    expect(picture).to_have_attribute("data-zoom", "1", timeout=30_000)
+    page.keyboard.press(key)
+    page.get_by_role("dialog").get_by_role("button", name="Close").focus()
+    page.keyboard.press(key)
+    page.wait_for_timeout(1000)
+    expect(picture).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
 def test_two_reviewers_at_once(dashboard: Dashboard, home: Home, chromium: Browser) -> None:
     fabricated.make_everything(home)
     ann, bo = Tab(chromium), Tab(chromium)
@@ -53,6 +67,9 @@ def test_two_reviewers_at_once(dashboard: Dashboard, home: Home, chromium: Brows
     ann.screenshot("review-playing")
     link = dashboard.url(f"review?quiz={quiz.id}")
     assert "Ann" not in page.url
+    closer_without_answer(page, "ArrowLeft")
+    assert answers(home, quiz).empty
+    expect(page.get_by_text("How sure are you?")).to_have_count(0)
     other = bo.open(link)
     enter_name(other, "Bo")
     other.get_by_role("button", name="Begin").click()
@@ -92,6 +109,8 @@ def test_keys_accept_reject_and_undo(dashboard: Dashboard, home: Home, chromium:
     enter_name(page, "Ann")
     page.get_by_role("heading", name="Review").click()  # away from the field, in which a key is a letter
     paths = list(Pool.open(pool).manifest["path"])
+    closer_without_answer(page, "a")
+    assert decisions(home, pool.id).empty
     for number, (key, done) in enumerate((("a", 1), ("r", 2), ("u", 1), ("r", 2)), 1):
         page.keyboard.press(key)
         expect(page.get_by_text(f"you decided on {done}", exact=False)).to_be_visible(timeout=30_000)
