@@ -47,8 +47,12 @@ QUESTIONS: dict[str, tuple[str, ...]] = {
 ANSWERS: dict[str, dict[str, str]] = {
     REAL: {GOOD: "As real images", WORSE: "Worse than real images", FAR: "Far from real images"},
     VARIED: {GOOD: "As varied as real images", WORSE: "Less varied than real images", FAR: "Far less varied"},
-    COPIES: {GOOD: "No sign of it", WORSE: "Look at the pairs", FAR: "Most of them are"},
-    PRIVATE: {GOOD: "Not found by these tests", WORSE: "More than chance", FAR: "They do"},
+    COPIES: {GOOD: "No sign of it", WORSE: "Look at the pairs of like images", FAR: "Most of them are copies"},
+    PRIVATE: {
+        GOOD: "Not found by these tests",
+        WORSE: "They give away more than chance",
+        FAR: "They give patients away",
+    },
 }
 """Of tests that may miss much: what is not found may be there."""
 WORST = {
@@ -203,6 +207,14 @@ def newest_check(home: Home, pool: str) -> Run | None:
     """The newest finished check of a pool that has scores; None when it was not checked."""
     for run, config in each(list_runs(home, "quality"), Run.config):
         if config["pool"] == pool and run.state() is State.FINISHED and (run.path / SCORES_FILE).is_file():
+            return run
+    return None
+
+
+def check_under_way(home: Home, pool: str) -> Run | None:
+    """A check of a pool that is queued or running."""
+    for run, config in each(list_runs(home, "quality"), Run.config):
+        if config["pool"] == pool and run.state().is_active:
             return run
     return None
 

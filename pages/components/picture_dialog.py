@@ -10,7 +10,7 @@ import streamlit as st
 from pages.components.format import plain
 from pages.components.images import stored_url
 from pages.components.picture_viewer import Pane, begin, place, turning, viewer
-from pages.components.pressable import listen, look_button, tile
+from pages.components.pressable import look_button, tile
 
 VIEWER = "viewer"
 
@@ -31,11 +31,12 @@ def pressable_picture(pane: Pane, key: str, width: int, offered: bool = True) ->
         url = pane.picture
         if isinstance(url, Path):
             url = stored_url(url, url.stat().st_mtime, width)
-        st.image(url, caption=plain(pane.name), width=width, alt=pane.alt)
+        st.image(
+            url, caption=plain(pane.name), width="stretch", alt=pane.alt
+        )  # a narrow screen makes the tile narrower
         if not offered:
             return False
         pressed = look_button("Look closer", key, icon=":material/zoom_in:")
-        listen(key)
     if pressed:
         begin(VIEWER)
     return pressed
@@ -47,7 +48,7 @@ def stored_pane(path: Path, caption: str) -> Pane:
 
 
 def picture_of_wall(url: str, caption: str, alt: str, key: str, width: int) -> bool:
-    """One picture of a wall over the button that opens it; whether it was pressed. The wall itself has to `listen`."""
+    """One picture of a wall over the button that opens it; whether it was pressed."""
     with tile(key, width=width, gap=None):
         st.image(url, width=width, alt=alt)
         pressed = look_button(plain(caption) or "Look closer", key)
@@ -66,4 +67,3 @@ def pressable_wall(panes: Sequence[Pane], key: str, width: int = 128) -> None:
                 url = stored_url(url, url.stat().st_mtime, width)
             if picture_of_wall(url, pane.name, pane.alt, f"{key}-{number}", width):
                 look_closer(lambda at: [there[at]], len(there), number)
-        listen(key)

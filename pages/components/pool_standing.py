@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 
 from engine.quality.quality_scores import SCORES_FILE, QualityScores
-from engine.report.pool_verdict import FAR, GOOD, WORSE, Level, PoolVerdict, newest_check, pool_verdict
+from engine.report.pool_verdict import FAR, GOOD, WORSE, Level, PoolVerdict, check_under_way, newest_check, pool_verdict
 from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run
@@ -85,8 +85,9 @@ def show_standing(run: Run, *, quiet_when_good: bool = False) -> Level:
     verdict = newest_verdict(run)
     if verdict is None:
         control_badge(pool.info.control)
+        begin = "A check is under way" if check_under_way(home(), run.id) else "Not checked yet"
         st.info(
-            "**Not checked yet.** Whether these images look real, are varied, or copy real ones, nobody has measured.",
+            f"**{begin}.** Whether these images look real, are varied, or copy real ones, nobody has measured so far.",
             icon=ICONS[""][1],
         )
     elif not (quiet_when_good and verdict.level == GOOD and not verdict.control):

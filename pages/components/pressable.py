@@ -45,9 +45,9 @@ def look_button(label: str, key: str, **options: Any) -> bool:
     return st.button(label, key=f"{LOOK}{key}", **{"type": "tertiary", **options})
 
 
-def listen(key: str) -> None:
-    """Let the pictures of the tiles be pressed as long as this is drawn: once beside each wall, nothing to see."""
-    _listener()(key=f"listens-{key}", width=1, height=1)
+def listen() -> None:
+    """Let the pictures of all tiles be pressed: once below every page, nothing to see."""
+    _listener()(key="listens", width=1, height=1)
 
 
 @cache

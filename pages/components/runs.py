@@ -169,7 +169,16 @@ def live(part: Callable[..., None], active: bool, every: float = LIVE_SECONDS) -
     return st.fragment(drawn, run_every=every if active else None)
 
 
-def run_header(run: Run, brief: bool = False, more: Callable[[Run], None] | None = None) -> None:
+def with_changes(run: Run) -> None:
+    """Where a run came to no good end: the way to the form of its page with the settings that it had."""
+    form = kind_shown(config_of(run)["kind"]).form
+    # no link: one to the page that is shown looks as if it were already there
+    offered = form is not None and state_of(run) in RESUMABLE
+    if offered and st.button("Again with changes", icon=":material/edit:", key=f"changes-{run.id}"):
+        st.switch_page(page_of(run), query_params={**(form or {}), "again": run.id})
+
+
+def run_header(run: Run, brief: bool = False, more: Callable[[Run], None] | None = with_changes) -> None:
     """State, progress, time left, alarms and error of a run, live while it is active; beside them Stop or Resume.
 
     A `brief` one leaves time left and alarms to the page, which knows more of them; `more` draws further buttons.
@@ -183,6 +192,7 @@ def run_header(run: Run, brief: bool = False, more: Callable[[Run], None] | None
             run_actions(run, state)
             if more is not None:
                 more(run)
+    live(run_trouble, state.is_active and not brief)(run, brief)
     if state is State.FINISHED and (damage := damage_of_result(run)):
         st.warning(plain_sentence(f"A part of the result is damaged. {damage}"), icon=":material/warning:")
         _resume_button(run, "Make it again", ":material/build:")
@@ -203,6 +213,11 @@ def run_progress(run: Run, shown: State, brief: bool = False) -> None:
     if state is State.QUEUED and not brief:
         before = [plain(title(other)) for other in list_runs(home()) if state_of(other) is State.RUNNING]
         st.caption(f"It starts by itself when there is room{f' after {before[-1]}' if before else ''}.")
+
+
+def run_trouble(run: Run, brief: bool) -> None:
+    """What is wrong with a run, over the whole width: on a phone the row above has no room for sentences."""
+    status = status_of(run)
     for alarm in () if brief else status.alarms:
         if alarm.sentence == status.error:
             continue  # said once, below
@@ -211,7 +226,7 @@ def run_progress(run: Run, shown: State, brief: bool = False) -> None:
         st.warning(f"**{plain(name)}**{since}: {plain_sentence(alarm.sentence)}", icon=":material/warning:")
     if status.error:
         show_error(status.error)
-    if state is State.INTERRUPTED:
+    if run.state_of(status) is State.INTERRUPTED:
         st.info(
             "The program that did this run ended without a word (a crash, or the machine was switched off). "
             "Resume goes on from what it had saved.",

@@ -19,13 +19,12 @@ from pages.components.format import plain
 from pages.components.images import picture_url
 from pages.components.picture_dialog import look_closer, picture_of_wall
 from pages.components.picture_viewer import Pane
-from pages.components.pressable import listen
 
 PICTURED = 8
 """Classes shown with pictures; more have their names only."""
 NAMED_HERE = 24
 """More labels than this are renamed in one line of the form, as no field for each would be found again."""
-PICTURE = 84
+PICTURE, GAP = 84, 16
 
 Rename = Callable[[Mapping[str, Any]], None]
 """Takes the settings that a new name changes."""
@@ -65,10 +64,11 @@ def examples(images: Sequence[np.ndarray], name: str, key: str) -> None:
     def closer(at: int) -> list[Pane]:
         return [Pane(picture_url(images[at], images[at].shape[1]), words(at), words(at))]
 
-    for number, image in enumerate(images):
-        if picture_of_wall(picture_url(image, PICTURE), str(number + 1), words(number), f"{key}-{number}", PICTURE):
-            look_closer(closer, len(images), number)
-    listen(key)
+    # where there is no room beside the name, all of them go below it
+    with st.container(horizontal=True, gap="small", width=max(len(images), 1) * (PICTURE + GAP)):
+        for number, image in enumerate(images):
+            if picture_of_wall(picture_url(image, PICTURE), str(number + 1), words(number), f"{key}-{number}", PICTURE):
+                look_closer(closer, len(images), number)
 
 
 def name_field(label: str, name: str, seen: Preview, config: ImportConfig, form: str, rename: Rename) -> None:

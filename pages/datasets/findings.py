@@ -17,7 +17,7 @@ from pages.components.format import plain, plain_sentence
 from pages.components.paging import part_shown
 from pages.components.people import Role, guarded, require
 from pages.components.picture_viewer import begin
-from pages.components.pressable import listen, look_button, tile
+from pages.components.pressable import look_button, tile
 from pages.components.views import go
 from pages.datasets.audit_texts import OF_THE_WHOLE, REMEDIES, SEVERITIES, WHAT_THEY_DO, finding_title, split_word
 from pages.datasets.editing import edited
@@ -163,4 +163,3 @@ def together(dataset: Dataset, rows: Sequence[Any], key: str) -> None:
                 if look_button(plain(label), f"{key}-{number}", help=f"Enlarge {plain(row.source)}"):
                     begin(VIEWER)
                     enlarge(dataset, row.path, [each.path for each in rows])
-        listen(key)

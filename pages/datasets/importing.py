@@ -83,7 +83,7 @@ def followed_import(run: Run) -> None:
     state = run.state()
     with st.container(border=True):
         st.markdown(f"**{plain(title(run))}**")
-        run_header(run)
+        run_header(run, more=None)
         if state.is_final and state is not State.FINISHED:
             way_to(
                 "Change its settings and try again", ":material/restart_alt:", "try-again", IMPORT, run="", again=run.id

@@ -52,7 +52,7 @@ def nothing_yet(dataset: Dataset) -> None:
     st.caption(
         "A pretrained network describes each image by numbers; images with like numbers are put near each other. So "
         "odd ones, series of near copies, and pictures of another scanner stand out, and can be chosen with a lasso. "
-        "A few hundred images take about a minute without a GPU; it goes on when this tab is closed."
+        "Drawing it goes on when this tab is closed."
     )
     draw(dataset, DRAW, primary=True)
 

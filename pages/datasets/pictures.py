@@ -13,7 +13,7 @@ from engine.datasets.dataset import Dataset
 from pages.components.format import plain
 from pages.components.images import stored_url
 from pages.components.picture_viewer import Pane, begin, place, turning, viewer
-from pages.components.pressable import listen, look_button, tile
+from pages.components.pressable import look_button, tile
 from pages.components.views import go
 from pages.datasets.audit_texts import LEFT_OUT, split_word
 from pages.datasets.reading import map_of, sealed_of, tags_now
@@ -71,7 +71,6 @@ def wall(
                 if look_button(plain(label), f"{key}-{row.path}", help=f"Enlarge {plain(row.source)}"):
                     begin(VIEWER)
                     enlarge(dataset, row.path, rows["path"].tolist() if among is None else among)
-        listen(key)
 
 
 @st.dialog("Image", width="large")

@@ -10,6 +10,7 @@ from pages.components.damaged import damage_notice
 from pages.components.navigation import FOLDER, pages
 from pages.components.notices import browser_notices, notices
 from pages.components.people import login_is_on, person
+from pages.components.pressable import listen
 from pages.components.query_params import keep
 from pages.entrance import known
 from pages.entrance.drawing import draw
@@ -40,3 +41,4 @@ finally:  # a page may stop early
     damage_notice()
     quiet_address.write(page.url_path)
     browser_notices()
+    listen()

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from engine.report.pool_verdict import FAR, GOOD, ORDER, Level, newest_check
+from engine.report.pool_verdict import FAR, GOOD, ORDER, Level, check_under_way, newest_check
 from engine.store.runs import Run
 from pages.components.format import plain
 from pages.components.home import home
@@ -39,9 +39,13 @@ def show_pools(images: dict[str, Any]) -> Level:
 
 
 def _way(run: Run, level: Level) -> None:
-    """To the check that says so, or to a check where there is none."""
+    """To the check that says so or is under way, or to a check where there is none."""
     check = newest_check(home(), run.id)
-    label = "Check it first" if check is None else "See what is wrong" if level == FAR else ""
+    if check is not None:
+        label = "See what is wrong" if level == FAR else ""
+    else:
+        check = check_under_way(home(), run.id)
+        label = "Check it first" if check is None else "Watch the check"
     if label:
         st.page_link(
             script("quality"),

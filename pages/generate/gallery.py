@@ -20,7 +20,7 @@ from pages.components.paging import part_shown
 from pages.components.people import read_only
 from pages.components.picture_viewer import Pane, begin, place, turning, viewer
 from pages.components.pools import open_pool
-from pages.components.pressable import listen, look_button, tile
+from pages.components.pressable import look_button, tile
 from pages.components.run_summary import run_named
 from pages.components.runs import run_link
 from pages.components.thumbnails import BESIDE, SIZE, in_columns, side_by_side, thumbnail_width
@@ -51,7 +51,7 @@ def gallery(run: Run) -> None:
             st.markdown("\n".join(f"- {sentence}" for sentence in pool.info.origin.found))
     with st.container(horizontal=True):
         for label, value in metrics.items():
-            st.metric(label, value, border=True, width=160)
+            st.metric(label, value, border=True, width="content")
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Check its quality", type="primary", icon=":material/fact_check:", key=f"check-{run.id}"):
             st.switch_page(script("quality"), query_params={"run": run.id})
@@ -129,8 +129,6 @@ def _tiles(pool: Pool, shown: pd.DataFrame, among: pd.DataFrame, width: int) -> 
                 if look_button(_called(row), row["path"], help=plain(row["excluded"]) or None):
                     begin(VIEWER)
                     closer(pool, row, among)
-        if len(shown):
-            listen(shown["path"].iloc[0])
 
 
 @st.dialog("A picture of the pool", width="large", icon=":material/zoom_in:")

@@ -17,7 +17,6 @@ from pages.components.labels import labels_of
 from pages.components.people import read_only
 from pages.components.picture_dialog import look_closer, picture_of_wall, pressable_picture
 from pages.components.picture_viewer import Pane
-from pages.components.pressable import listen
 from pages.components.run_summary import config_of, state_of
 from pages.generate.opened import MOST_SEED, alt, command, options
 from pages.generate.painting import LARGE, SMALL, End, between, between_pixels, mixed, painted
@@ -89,7 +88,6 @@ def morphing(run: Run) -> None:
             url, words = between(run, first, last, stop, space, look)[1], f"{stop:.0%}"
             if picture_of_wall(url, words, f"Picture at {words} of the way", f"stop-{number}", SMALL):
                 look_closer(at_stop, len(STOPS), number)
-        listen("stops")
     if len(seeds) == 2:
         command(
             f"explore morph {shlex.quote(run.id)} --seeds {seeds[0]},{seeds[1]} --space {space} --out morph.png"
@@ -221,7 +219,6 @@ def around(run: Run) -> None:
             url = between(run, seed, other, distance, space, look)[1]
             if picture_of_wall(url, f"to {other}", at_step(other), f"neighbour-{number}", SMALL):
                 look_closer(beside, count, number)
-        listen("neighbours")
     command(
         f"explore neighbours {shlex.quote(run.id)} --seed {seed} --count {count} --distance {distance:g} "
         f"--space {space} --out neighbours.png{options(look)}"

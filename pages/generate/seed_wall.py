@@ -10,7 +10,6 @@ from engine.sampling.exploring import SamplingOptions
 from engine.store.runs import Run
 from pages.components.picture_dialog import look_closer, picture_of_wall
 from pages.components.picture_viewer import Pane
-from pages.components.pressable import listen
 from pages.generate.opened import alt
 from pages.generate.painting import SMALL, painted
 
@@ -26,4 +25,3 @@ def seed_wall(run: Run, wanted: Sequence[tuple[int, SamplingOptions]], captions:
         for number, ((seed, look), caption) in enumerate(zip(wanted, captions, strict=True)):
             if picture_of_wall(painted(run, seed, look)[1], caption, alt(look, seed), f"{key}-{number}", SMALL):
                 look_closer(closer, len(wanted), number)
-        listen(key)

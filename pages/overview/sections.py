@@ -32,7 +32,7 @@ RECENT = 8
 def show_next(journey: Journey, step: Next) -> None:
     """What comes next, in a line with the one primary button: it opens the right page with the right thing chosen."""
     with st.container(border=True):
-        words, ways = st.columns([4, 1], vertical_alignment="center")
+        words, ways = st.columns([3, 1], vertical_alignment="center")
         words.markdown(f"**Next for {plain(journey.label)}:** {plain_sentence(step.sentence)}")
         with ways:
             pressed = st.button(
@@ -187,7 +187,7 @@ def recent(seen: Sequence[RunSummary]) -> None:
             alarm_badges(one.status)
             facts = [plain_sentence(outcome(one)) if not one.status.error else "", moment(one.status.created)]
             st.caption(" · ".join(fact for fact in facts if fact))
-    st.page_link(script("runs"), label=f"All {len(seen)} runs", icon=":material/list_alt:")
+    st.page_link(script("runs"), label=f"All runs ({len(seen)})", icon=":material/list_alt:")
 
 
 def machine_state(seen: Sequence[RunSummary]) -> None:

@@ -22,10 +22,10 @@ LOOKS: dict[Look, tuple[Any, str]] = {
 
 
 def steps_row(journey: Journey | None) -> None:
-    """A card for each step in one row; where that is too narrow, as many pairs of them in a row as fit."""
+    """A card for each step in one row, on a phone two in a row."""
     following = None if journey is None else next((step.kind for step in STEPS if not journey.count(step.kind)), None)
-    with st.container(horizontal=True, gap="small"):
-        pairs = [st.container(horizontal=True, wrap=False, gap="small") for _ in range(0, len(STEPS), 2)]
+    columns = st.columns(len(STEPS) // 2, gap="small")
+    pairs = [column.container(horizontal=True, wrap=False, gap="small", height="stretch") for column in columns]
     for number, step in enumerate(STEPS):
         with pairs[number // 2].container(border=True, height="stretch", gap="xsmall"):
             query = journey.link(step) if journey else None

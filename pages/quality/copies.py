@@ -20,7 +20,7 @@ from pages.components.paging import part_shown
 from pages.components.people import Role, guarded, require
 from pages.components.picture_viewer import begin
 from pages.components.pools import warn_of_sweeps
-from pages.components.pressable import listen, look_button, tile
+from pages.components.pressable import look_button, tile
 from pages.components.query_params import several_in_url
 from pages.components.widget_keys import widget_key
 from pages.quality.closer_pairs import FEATURES, PIXELS, VIEWER, beside, closer_pair, facts
@@ -157,7 +157,6 @@ def pair(
                     st.image(shown, caption=words, width=WIDTH, alt=f"{words} image of the class {row['class']}")
         st.caption(facts(row, by))
         looked = look_button("Look closer", f"pair-{row['path']}", icon=":material/zoom_in:")
-        listen(f"pair-{row['path']}")
     if looked:
         begin(VIEWER)
         closer_pair(pd.DataFrame([row]) if among is None else among, row["path"], by, pool, folder)

@@ -16,7 +16,6 @@ from pages.components.home import home
 from pages.components.navigation import script
 from pages.components.paging import part_shown
 from pages.components.people import Role, guarded
-from pages.components.pressable import listen
 from pages.components.reviewer import name_field
 from pages.components.runs import live, run_picker
 from pages.components.widget_keys import widget_key
@@ -86,18 +85,19 @@ def controls(now: Judging) -> tuple[str, str, str]:
             bind="query-params",
             help="Undecided: by you. Flagged: what the newest quality check found too near to another picture.",
         )
-        class_name = st.selectbox(
-            "Class",
-            ["", *now.pool.classes],
-            format_func=lambda name: name or "All",
-            key="class",
-            bind="query-params",
-            width=180,
-        )
         reason_field()
-        shown_as = st.segmented_control(
-            "Shown", [ONE, WALL], default=ONE, required=True, key="shown-as", bind="query-params"
-        )
+        with st.popover("View", icon=":material/tune:", help="Which class, and one by one or as a wall."):
+            class_name = st.selectbox(
+                "Class",
+                ["", *now.pool.classes],
+                format_func=lambda name: name or "All",
+                key="class",
+                bind="query-params",
+                width=180,
+            )
+            shown_as = st.segmented_control(
+                "Shown", [ONE, WALL], default=ONE, required=True, key="shown-as", bind="query-params"
+            )
     return wanted, class_name, shown_as
 
 
@@ -120,7 +120,6 @@ def gallery(now: Judging, paths: list[str]) -> None:
     with st.container(horizontal=True, gap="small"):
         for path in shown:
             card(now, path, cast(pd.Series, facts.loc[path]), own, said)
-        listen("cards")
     open_ones = [path for path in shown if path not in own.index]
     with st.container(horizontal=True, vertical_alignment="center"):
         if open_ones:

@@ -16,7 +16,7 @@ from pages.components.images import pair_url, stored_url
 from pages.components.people import Role, guarded
 from pages.components.picture_dialog import VIEWER, look_closer
 from pages.components.picture_viewer import Pane, begin
-from pages.components.pressable import listen, look_button, tile
+from pages.components.pressable import look_button, tile
 from pages.components.widget_keys import widget_key
 from pages.review.cards import NAMELESS, beside, decision_badge, flag_badge, in_words, panes_of, say
 from pages.review.judging import Judging
@@ -56,7 +56,6 @@ def one_by_one(now: Judging, paths: list[str], of: object) -> None:
                 st.caption(
                     "With a quality check of this pool, the real picture that is most like it stands here beside it."
                 )
-    listen("judged")
 
 
 def _place(now: Judging, paths: list[str], of: object) -> int:
@@ -78,9 +77,15 @@ def _large(panes: Sequence[Pane]) -> None:
     if len(paths) == 2:
         first, second = paths
         url = pair_url(first, second, (first.stat().st_mtime, second.stat().st_mtime), LARGE)
-        st.image(url, caption=" · ".join(pane.name for pane in panes), width=2 * LARGE + GAP, alt=alt)
+        _picture(url, " · ".join(pane.name for pane in panes), 2 * LARGE + GAP, alt)
     elif paths:
-        st.image(stored_url(paths[0], paths[0].stat().st_mtime, LARGE), caption=panes[0].name, width=LARGE, alt=alt)
+        _picture(stored_url(paths[0], paths[0].stat().st_mtime, LARGE), panes[0].name, LARGE, alt)
+
+
+def _picture(url: str, caption: str, width: int, alt: str) -> None:
+    """A picture of that width, or as wide as a narrow screen."""
+    with st.container(width=width):
+        st.image(url, caption=caption, width="stretch", alt=alt)
 
 
 def _buttons(now: Judging, paths: list[str], at: int, mine: pd.Series | None) -> None:

@@ -35,7 +35,7 @@ from pages.components.people import Role, may, require
 from pages.components.picture_dialog import VIEWER, look_closer
 from pages.components.picture_viewer import Pane
 from pages.components.picture_viewer import begin as look_begins
-from pages.components.pressable import listen, look_button, tile
+from pages.components.pressable import look_button, tile
 from pages.components.runs import live
 from pages.components.widget_keys import widget_key
 from pages.review.blinding import note_end, require_blind
@@ -100,11 +100,10 @@ def _turn(quiz: Quiz, reviewer: str) -> None:
         path = picture_path(home(), quiz, item)
         alt = f"Picture {number}: real or synthetic?"
         with tile("quiz", width=PICTURE, gap=None, horizontal_alignment="center"):
-            st.image(stored_url(path, path.stat().st_mtime, PICTURE), width=PICTURE, alt=alt)
+            st.image(stored_url(path, path.stat().st_mtime, PICTURE), width="stretch", alt=alt)
             if look_button("Look closer", "quiz", icon=":material/zoom_in:"):
                 look_begins(VIEWER)
                 look_closer(lambda _: [Pane(path, f"Picture {number}", alt)])
-        listen("quiz")
         said = _said(quiz, reviewer, item)
         if said is None:
             if quiz.seconds:

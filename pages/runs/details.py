@@ -33,7 +33,7 @@ def details(run: Run) -> None:
             st.badge("archived", icon=":material/archive:", color="gray")
         usual = f"{plain(usual_title(run))} · " if said.title else ""
         st.caption(f"{usual}`{run.id}`")
-    run_header(run)
+    run_header(run, more=None)
     with st.container(horizontal=True, vertical_alignment="center"):
         run_link(run, "Open on its page")
         again(run)

@@ -13,7 +13,7 @@ from engine.store.runs import Run
 from pages.components.format import amount, plain_sentence
 from pages.components.images import enlarged, png
 from pages.components.phantom import phantom_badge
-from pages.components.pressable import listen, look_button, tile
+from pages.components.pressable import look_button, tile
 from pages.components.query_params import put, whole_number
 from pages.components.run_summary import config_of, state_of
 from pages.components.runs import live
@@ -42,8 +42,12 @@ def _wall(run: Run, best: Best | None) -> None:
         return
     moments = list(grids)
     chosen = _moment(run, moments, best) if len(moments) > 1 else moments[-1]
-    _grid(grids[chosen], f"Generated after {_shown(chosen)}")
+    _grid(grids[chosen], _told(chosen))
     phantom_badge(config_of(run)["dataset"])
+
+
+def _told(moment: int) -> str:
+    return f"Generated after {_shown(moment)}" if moment else "Before the training: nothing is learned yet"
 
 
 def beside_them(run: Run) -> None:
@@ -55,7 +59,7 @@ def _beside(run: Run) -> None:
     grids = _grids(run)
     other = _other(run, list(grids)) if len(grids) > 1 else None
     if other is not None:
-        _grid(grids[other], f"Generated after {_shown(other)}")
+        _grid(grids[other], _told(other))
     elif grids:
         _grid(run.path / "samples" / "reals.png", "Real training images")
 
@@ -187,7 +191,6 @@ def _grid(path: Path, caption: str) -> None:
             st.image(_fitted(path, path.stat().st_mtime), caption=caption, alt=caption, width="stretch")
             if look_button("Look closer", path.stem, icon=":material/zoom_in:"):
                 ask_closer(path)
-            listen(path.stem)
 
 
 @st.cache_data(max_entries=32, show_spinner=False)

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from engine.quality.quality_scores import SCORES_FILE, QualityScores
 from engine.sampling.pool_info import PoolInfo, PoolOrigin
 from engine.store.home import Home
-from engine.store.runs import Run
+from engine.store.runs import Run, State
 from tests import fabricated
 from tests.pages.conftest import OpenPage, texts
 
@@ -88,6 +88,15 @@ def test_the_pool_of_a_new_sweep_and_of_generate_say_it_too(
     assert kinds(app)["Start sweep"] == "secondary"
     app = open_page("generate", view="Pools", run=pool.id)
     assert "Do not evaluate with this pool" in app.error[0].value and samples(app) == 12
+
+
+def test_a_check_under_way_is_no_missing_one(
+    home: Home, pool: Run, open_page: OpenPage, hold: Callable[[Run], Run]
+) -> None:
+    hold(fabricated.make_quality(home, pool, State.RUNNING))
+    app = open_page("evaluate", view="New sweep", pool=pool.id)
+    assert "A check is under way" in app.info[0].value
+    assert [link.label for link in app.get("page_link")].count("Watch the check") == 1
 
 
 def test_a_control_is_a_control_wherever_it_is_met(
