@@ -22,7 +22,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import optimize, special, stats
 
-from engine.sweep.statistics import ALPHA, freedom_of
+from engine.sweep.statistics import ALPHA, luck_of_patients
 
 DIRECTIONS = 1024
 """Directions in which the largest |z| is looked for: a p of 0.05 is known to 0.0004."""
@@ -70,9 +70,12 @@ def crossed(values: np.ndarray, parts: np.ndarray) -> Crossed:
     seeds = of_seeds @ of_seeds.T / (n_seeds - 1) / n_seeds
     patients = of_patients @ of_patients.T / (n_patients - 1) / n_patients
     both = rest @ rest.T / ((n_seeds - 1) * (n_patients - 1)) / (n_seeds * n_patients)
+    squares = np.stack([np.diag(each) for each in (seeds, patients, both)])
+    # of several differences one goes as far into the tail as a share of alpha does
+    of_each, freedom = luck_of_patients(squares, n_seeds, n_patients, ALPHA / len(means))
     images = _positive(patients - both, np.maximum(np.diag(patients - both), 0.0))
-    parts_of_variance = np.stack([np.diag(each) for each in (seeds, patients, both)])
-    return Crossed(means, seeds, images, freedom_of(parts_of_variance, n_seeds, n_patients))
+    np.fill_diagonal(images, np.maximum(of_each, np.diag(images)))
+    return Crossed(means, seeds, images, freedom)
 
 
 def with_luck_of_generators(of_seeds: Crossed, of_generators: Crossed, generators: int) -> Crossed:

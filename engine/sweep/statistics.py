@@ -128,13 +128,34 @@ def two_way_interval(means: np.ndarray, parts: np.ndarray) -> TwoWayInterval:
     seeds = float(means.var(ddof=1)) / n_seeds
     patients = float((of_patients**2).sum()) / (n_patients - 1) / n_patients
     both = float((rest**2).sum()) / ((n_seeds - 1) * (n_patients - 1)) / (n_seeds * n_patients)
-    images = max(patients - both, 0.0)
+    of_images, freedom = luck_of_patients(np.array((seeds, patients, both)), n_seeds, n_patients)
+    images = float(of_images)
     variance = seeds + images
     if not variance > 0:
         return TwoWayInterval(mean, mean, mean, seeds, images)
-    freedom = float(freedom_of(np.array((seeds, patients, both)), n_seeds, n_patients))
-    half = float(special.stdtrit(freedom, 1 - ALPHA / 2)) * math.sqrt(variance)
+    half = float(special.stdtrit(float(freedom), 1 - ALPHA / 2)) * math.sqrt(variance)
     return TwoWayInterval(mean, mean - half, mean + half, seeds, images)
+
+
+def luck_of_patients(
+    parts: np.ndarray, n_seeds: int, n_patients: int, alpha: float = ALPHA
+) -> tuple[np.ndarray, np.ndarray]:
+    """What the luck of the test patients adds to the variance, and the degrees of freedom of the whole, from the mean
+    squares seeds, patients and both `[3, ...]`.
+
+    It is patients - both, cut off at 0. Where the two are nearly equal, next to nothing is known of their difference:
+    the degrees of freedom then fall below 1, and intervals become wider than anything that can be. The luck is never
+    larger than patients alone, of which much is known; where the interval of 1 - `alpha` is narrower with that, it
+    stands in.
+    """
+    seeds, patients, both = parts
+    images = np.maximum(patients - both, 0.0)
+    freedom = freedom_of(parts, n_seeds, n_patients)
+    at_most = freedom_of(np.stack([seeds, patients, np.zeros_like(both)]), n_seeds, n_patients)
+    known = np.isfinite(freedom) & np.isfinite(at_most)
+    quantile, of_most = (special.stdtrit(np.where(known, each, 1.0), 1 - alpha / 2) for each in (freedom, at_most))
+    narrower = known & (of_most * np.sqrt(seeds + patients) < quantile * np.sqrt(seeds + images))
+    return np.where(narrower, patients, images), np.where(narrower, at_most, freedom)
 
 
 def freedom_of(parts: np.ndarray, n_seeds: int, n_patients: int) -> np.ndarray:

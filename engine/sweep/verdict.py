@@ -37,7 +37,10 @@ from engine.sweep.verdict_words import (
     signed_amount,
 )
 
-RULE = "two-way t, max-t over the ratios and their mean; above the duplicates and above the real images"
+RULE = (
+    "two-way t with the luck of the patients bounded, max-t over the ratios and their mean; above the duplicates and "
+    "above the real images"
+)
 FORMER_RULE = "sign flip of the seeds (Holm) and intervals for seeds and images; above the duplicates"
 """What sweeps of before were judged by."""
 

@@ -11,6 +11,8 @@ from engine.sweep.statistics import (
     bootstrap_interval,
     cluster_bootstrap,
     cluster_bootstraps,
+    freedom_of,
+    luck_of_patients,
     seed_interval,
     two_way_interval,
     wilson_interval,
@@ -109,6 +111,20 @@ def test_without_one_noise_the_two_way_interval_is_the_t_interval_of_the_other()
     expected = stats.ttest_1samp(by_patient[0], 0).confidence_interval()
     found = interval_of(by_patient)
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+
+
+def test_what_next_to_nothing_is_known_of_makes_no_interval_that_cannot_be() -> None:
+    """Patients and both nearly equal, as on 30 head scans: the interval of +2.8 points was -197 to +203."""
+    squares = np.array((0.0001, 0.00101, 0.001))
+    assert freedom_of(squares, 6, 30) < 1
+    images, freedom = luck_of_patients(squares, 6, 30)
+    assert images == squares[1]
+    assert 5 <= freedom <= 34
+    images, freedom = luck_of_patients(np.array((0.0001, 0.01, 0.001)), 6, 30)
+    assert images == pytest.approx(0.009)
+    assert freedom == pytest.approx(freedom_of(np.array((0.0001, 0.01, 0.001)), 6, 30))
+    images, _ = luck_of_patients(np.array((0.0001, 0.0005, 0.001)), 6, 30)
+    assert images == 0, "patients that add no luck are not given any"
 
 
 def test_the_two_way_interval_agrees_with_a_bootstrap_over_both() -> None:
