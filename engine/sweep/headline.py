@@ -189,7 +189,7 @@ def _told(
         return "No evidence", "no evidence", f"Whether {_small(subject)} {helps} {lacks}: {numbers}{where}."
     gained = change_in_words(at.mean_difference, at.metric)
     positive = at.mean_difference > 0 and not gained.startswith("no ")
-    did = "was not shown to help" if positive else "did not help"
+    did = "was not shown to help" if positive else "was not shown to help, nor to harm"
     return "No evidence", "no evidence", f"{subject} {did}: {numbers}{where}."
 
 

@@ -34,7 +34,7 @@ def overall(comparisons: Sequence[Comparison]) -> Comparison:
 
 
 def tally(comparisons: Sequence[Comparison]) -> str:
-    """`lower at 4 of 4 shares (-9.5 to -2.3 points), not significant`; empty for no comparison.
+    """`lower at 4 of 4 shares (by share -9.5 to -2.3 points), not significant`; empty for no comparison.
 
     `comparisons` are those of one arm with one other in one metric, that of the mean among them or not.
     """
@@ -53,7 +53,8 @@ def tally(comparisons: Sequence[Comparison]) -> str:
     differences = [each.mean_difference for each in rows]
     spread = f"{_signed(min(differences), rows[0])} to {_signed(max(differences), rows[0], unit=True)}"
     means = [each for each in comparisons if each.is_mean]
-    return f"{', '.join(parts)} ({spread}), {_significance(rows, means)}"
+    # said to be no interval: readers took it for one
+    return f"{', '.join(parts)} (by share {spread}), {_significance(rows, means)}"
 
 
 def _one(row: Comparison) -> str:

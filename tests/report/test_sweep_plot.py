@@ -46,7 +46,7 @@ def note(figure: go.Figure, name: str) -> str:
     return next(each.text for each in figure.layout.annotations if each.name == name)
 
 
-@pytest.mark.parametrize(("place", "against"), enumerate((REPEATED, REAL)))
+@pytest.mark.parametrize(("place", "against"), [(0, REPEATED), (1, REAL)])
 @pytest.mark.parametrize("primary_ratio", [None, 0.5])
 def test_the_lower_panel_has_the_intervals_of_the_verdict(
     place: int, against: str, primary_ratio: float | None
