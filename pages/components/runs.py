@@ -192,7 +192,7 @@ def run_header(run: Run, brief: bool = False, more: Callable[[Run], None] | None
             run_actions(run, state)
             if more is not None:
                 more(run)
-    live(run_trouble, state.is_active and not brief)(run, brief)
+    end_in_words(run)
     if state is State.FINISHED and (damage := damage_of_result(run)):
         st.warning(plain_sentence(f"A part of the result is damaged. {damage}"), icon=":material/warning:")
         _resume_button(run, "Make it again", ":material/build:")
@@ -213,17 +213,20 @@ def run_progress(run: Run, shown: State, brief: bool = False) -> None:
     if state is State.QUEUED and not brief:
         before = [plain(title(other)) for other in list_runs(home()) if state_of(other) is State.RUNNING]
         st.caption(f"It starts by itself when there is room{f' after {before[-1]}' if before else ''}.")
-
-
-def run_trouble(run: Run, brief: bool) -> None:
-    """What is wrong with a run, over the whole width: on a phone the row above has no room for sentences."""
-    status = status_of(run)
     for alarm in () if brief else status.alarms:
         if alarm.sentence == status.error:
             continue  # said once, below
         since = "" if alarm.kimg is None else f" (at {amount(alarm.kimg)} kimg)"
         name = alarm.name.replace("-", " ").capitalize()
         st.warning(f"**{plain(name)}**{since}: {plain_sentence(alarm.sentence)}", icon=":material/warning:")
+
+
+def end_in_words(run: Run) -> None:
+    """Why a run ended, over the whole width: on a phone the row above has no room for sentences.
+
+    No live part: it says nothing before the whole page is drawn again at the end.
+    """
+    status = status_of(run)
     if status.error:
         show_error(status.error)
     if run.state_of(status) is State.INTERRUPTED:
