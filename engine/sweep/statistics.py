@@ -144,9 +144,9 @@ def luck_of_patients(
     squares seeds, patients and both `[3, ...]`.
 
     It is patients - both, cut off at 0. Where the two are nearly equal, next to nothing is known of their difference:
-    the degrees of freedom then fall below 1, and intervals become wider than anything that can be. The luck is never
-    larger than patients alone, of which much is known; where the interval of 1 - `alpha` is narrower with that, it
-    stands in.
+    the degrees of freedom then fall below 1, and intervals become wider than anything that can be. Patients alone is on
+    average at least as large as the luck, and much is known of it; where the interval of 1 - `alpha` is narrower with
+    it, it stands in.
     """
     seeds, patients, both = parts
     images = np.maximum(patients - both, 0.0)

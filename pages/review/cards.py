@@ -31,10 +31,10 @@ NAMELESS = "Enter your name first."
 
 def card(judging: Judging, path: str, facts: pd.Series, own: pd.DataFrame, said: pd.DataFrame) -> None:
     """A synthetic picture beside its nearest real one, where that is known, and what others `said` of the page."""
-    near, other, _ = beside(judging, path)
+    near, other, words = beside(judging, path)
     mine = cast(pd.Series, own.loc[path]) if path in own.index else None
     number = f"{facts['class']} {facts['seed']}"
-    panes = panes_of(judging, path, number)
+    panes = panes_of(judging.pool.path / path, number, other, words)
     with tile(path, border=True, width=BESIDE if other else ALONE, gap="small"):
         with st.container(horizontal=True, gap="small"):
             for pane in panes:
@@ -80,10 +80,9 @@ def beside(judging: Judging, path: str) -> tuple[pd.Series | None, Path | None, 
     return near, known.folder / near["neighbour"] if known.folder else None, "Nearest real"
 
 
-def panes_of(judging: Judging, path: str, number: str) -> list[Pane]:
-    """A synthetic picture, that the `number` names, and the one to show beside it, where that is known."""
-    panes = [Pane(judging.pool.path / path, "Synthetic", f"Synthetic {number}")]
-    _, other, words = beside(judging, path)
+def panes_of(picture: Path, number: str, other: Path | None, words: str) -> list[Pane]:
+    """A synthetic picture, that the `number` names, and the one beside it (see `beside`), where that is known."""
+    panes = [Pane(picture, "Synthetic", f"Synthetic {number}")]
     return panes if other is None else [*panes, Pane(other, words, f"{words}, beside {number}")]
 
 

@@ -35,8 +35,8 @@ def one_by_one(now: Judging, paths: list[str], of: object) -> None:
     facts = cast(pd.Series, now.pool.manifest.set_index("path").loc[path])
     mine = cast(pd.Series, now.own.loc[path]) if path in now.own.index else None
     decided = sum(path in now.own.index for path in paths)
-    near, other, _ = beside(now, path)
-    panes = panes_of(now, path, f"{facts['class']} {facts['seed']}")
+    near, other, words = beside(now, path)
+    panes = panes_of(now.pool.path / path, f"{facts['class']} {facts['seed']}", other, words)
     with tile("judged", horizontal=True, gap="medium", vertical_alignment="top"):
         _large(panes)
         with st.container(width=PANEL, gap="small"):

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 import pytest
 
 from engine.configs import SweepConfig
+from engine.report.dataset_figures import NUMBERED
 from engine.report.figures import (
     figure_class_counts,
     figure_confusion,
@@ -185,6 +186,14 @@ def test_counts_leave_excluded_images_out() -> None:
     bars = {trace.name: dict(zip(trace.x, trace.y, strict=True)) for trace in figure_class_counts(manifest).data}
     assert bars == {"train": {"a": 1, "b": 1}, "test": {"a": 1, "b": 0}}
     assert [sorted(trace.x) for trace in figure_sizes(manifest).data] == [[10, 20, 30, 40], [10, 10, 10, 10]]
+
+
+@pytest.mark.parametrize(("count", "mode"), [(NUMBERED, "group"), (NUMBERED + 1, "stack")])
+def test_bars_of_too_many_classes_are_stacked_without_numbers(count: int, mode: str) -> None:
+    manifest = pd.DataFrame({"class": [f"c{number}" for number in range(count)], "split": "train", "excluded": ""})
+    figure = figure_class_counts(manifest)
+    assert figure.layout.barmode == mode
+    assert (figure.data[0].text is None) == (mode == "stack")
 
 
 def test_mistakes_are_counted_over_trials() -> None:
