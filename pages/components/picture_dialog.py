@@ -31,9 +31,8 @@ def pressable_picture(pane: Pane, key: str, width: int, offered: bool = True) ->
         url = pane.picture
         if isinstance(url, Path):
             url = stored_url(url, url.stat().st_mtime, width)
-        st.image(
-            url, caption=plain(pane.name), width="stretch", alt=pane.alt
-        )  # a narrow screen makes the tile narrower
+        # a narrow screen makes the tile narrower, and the picture with it
+        st.image(url, caption=plain(pane.name), width="stretch", alt=pane.alt)
         if not offered:
             return False
         pressed = look_button("Look closer", key, icon=":material/zoom_in:")

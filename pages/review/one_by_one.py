@@ -70,16 +70,16 @@ def _place(now: Judging, paths: list[str], of: object) -> int:
 
 def _large(panes: Sequence[Pane]) -> None:
     """The picture, with the one beside it in the same one."""
-    alt = ", ".join(pane.alt for pane in panes)
-    paths = [pane.picture for pane in panes if isinstance(pane.picture, Path) and pane.picture.is_file()]
-    if len(paths) < len(panes):
+    there = [(pane, pane.picture) for pane in panes if isinstance(pane.picture, Path) and pane.picture.is_file()]
+    if len(there) < len(panes):
         st.caption("The file of a picture that belongs here is gone.")
+    name, alt = " · ".join(pane.name for pane, _ in there), ", ".join(pane.alt for pane, _ in there)
+    paths = [path for _, path in there]
+    times = [path.stat().st_mtime for path in paths]
     if len(paths) == 2:
-        first, second = paths
-        url = pair_url(first, second, (first.stat().st_mtime, second.stat().st_mtime), LARGE)
-        _picture(url, " · ".join(pane.name for pane in panes), 2 * LARGE + GAP, alt)
+        _picture(pair_url(paths[0], paths[1], (times[0], times[1]), LARGE), name, 2 * LARGE + GAP, alt)
     elif paths:
-        _picture(stored_url(paths[0], paths[0].stat().st_mtime, LARGE), panes[0].name, LARGE, alt)
+        _picture(stored_url(paths[0], times[0], LARGE), name, LARGE, alt)
 
 
 def _picture(url: str, caption: str, width: int, alt: str) -> None:

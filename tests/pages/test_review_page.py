@@ -209,6 +209,21 @@ def test_decisions_flow_into_the_pool_and_back(pool: Run, open_page: OpenPage, h
     assert len([label for label in labels(app) if label in ("Undo", "Accept")]) == 5, "the flagged ones of the check"
 
 
+def test_the_picture_beside_a_lost_one_keeps_its_own_name(pool: Run, open_page: OpenPage, home: Home) -> None:
+    fabricated.make_quality(home, pool)
+    query = {"view": "Accept or reject", "run": pool.id}
+
+    def shown() -> list[str]:
+        app = named(open_page, "Ann", **query)
+        return [each.alt for image in app.get("image") for each in image.proto.imgs]
+
+    (both,) = shown()
+    synthetic, beside = both.split(", ", 1)
+    assert synthetic.startswith("Synthetic ")
+    (pool.path / Pool.open(pool).manifest["path"][0]).unlink()
+    assert shown() == [beside]
+
+
 def test_comments_are_written_and_shown_as_they_are(pool: Run, open_page: OpenPage) -> None:
     add_comment(pool, "Grace", "![x](http://elsewhere/x.png) <b>look</b>")
     app = open_page("review", view="Comments")
