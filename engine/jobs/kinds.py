@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from engine.cluster.liveness import lives_on_cluster
 from engine.configs import (
     Config,
     DryRunConfig,
@@ -52,7 +53,7 @@ from engine.store.damage import CHECKS
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.plugins import import_plugins
-from engine.store.runs import Run, Status, each, list_runs
+from engine.store.runs import LIVES_ELSEWHERE, Run, Status, each, list_runs
 from engine.sweep.results import SweepResult
 
 USUAL_GAN = "dcgan"
@@ -205,6 +206,7 @@ _ALL = (
         prepare="engine.jobs.prepare:prepare_import",
         execute="engine.jobs.execution:import_dataset",
         stages=IMPORT,
+        can_go=False,
         before_start=_refuse_taken_name,
         result_exists=lambda home, config: home.dataset(config.name).exists(),
         needs_device=False,
@@ -263,6 +265,7 @@ _ALL = (
         label="Imported network",
         prepare="engine.jobs.prepare:prepare_network",
         execute="engine.jobs.execution:import_network",
+        can_go=False,
         needs_device=False,
         deletion_impact=ImpactTexts(
             lost="The imported network: nobody can make images with it any more or fine-tune from it.",
@@ -394,3 +397,4 @@ def _known(name: str) -> RunKind | None:
 
 
 CHECKS.append(check_by(_known))
+LIVES_ELSEWHERE.append(lives_on_cluster)

@@ -31,6 +31,7 @@ from engine.datasets.editing import MENDABLE, import_changes
 from engine.datasets.finalize import MOVED
 from engine.datasets.folds import make_folds
 from engine.features.sources import resolve_weights
+from engine.jobs.kinds import kind_of
 from engine.jobs.pool_size import images_per_class, needed_classes
 from engine.jobs.prepare import prepare_import, prepare_sweep
 from engine.jobs.results import PipelineResult
@@ -41,7 +42,7 @@ from engine.store.about import about
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.progress import Outcome, Progress, Report, ShouldStop
-from engine.store.runs import RESUMABLE, Run, State, find_runs
+from engine.store.runs import HERE, RESUMABLE, Run, State, find_runs
 from engine.sweep.plans import register
 from engine.sweep.results import SweepResult
 from engine.sweep.standing import standing_of_plan
@@ -96,7 +97,8 @@ class _Pipeline:
         """Make sure that the run of this config exists and is on its way."""
         if self.should_stop():
             raise _StopRequested
-        return ensure(self.home, config, owner=about(self.run).owner, beside=beside)
+        place = self.run.status().place if kind_of(config).can_go else HERE
+        return ensure(self.home, config, owner=about(self.run).owner, beside=beside, place=place)
 
     def follow(self, children: Sequence[Run], title: str) -> None:
         """Mirror the progress of a step's runs until all have ended; where one does not finish, the others stop too."""

@@ -16,13 +16,16 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import psutil
 
 from engine.jobs.cores import threads_environment
+from engine.jobs.elsewhere import supervise_elsewhere
+from engine.jobs.last_words import death, last_lines
+from engine.jobs.places import is_on_cluster
 from engine.jobs.slots import Slot, combined, slots_for, slots_needed
+from engine.jobs.stop_grace import stop_grace
 from engine.jobs.waiting import wait_for_slots
 from engine.jobs.webhook import tell_end
 from engine.store import index
@@ -34,13 +37,15 @@ from engine.store.processes import start as start_process
 from engine.store.runs import ENDING_SECONDS, Run, State
 
 POLL_SECONDS = 0.2
-STOP_GRACE_SECONDS = 120.0  # from the stop request to SIGTERM; ERSATZ_STOP_GRACE changes it
 KILL_GRACE_SECONDS = 10.0  # from SIGTERM to SIGKILL, if the stop grace is not shorter
 READY = "ready"
 
 
 def supervise(run: Run, lock: FileLock) -> None:
     """Bring a queued run to its end; `lock` is the run's, held by this process."""
+    if is_on_cluster(run):
+        supervise_elsewhere(run)
+        return
     config, beside = run.config(), run.status().beside
     slots = slots_for(config)
     slot: Slot | None = None
@@ -104,7 +109,7 @@ def detached() -> dict[str, Any]:
 
 def _watch(worker: subprocess.Popen[bytes], run: Run) -> bool:
     """Wait for the worker's end; whether it had to be forced, since it did not heed a stop request in time."""
-    grace = float(os.environ.get("ERSATZ_STOP_GRACE", STOP_GRACE_SECONDS))
+    grace = stop_grace()
     asked: float | None = None
     terminated: float | None = None
     while True:
@@ -145,31 +150,8 @@ def _record_end(run: Run, returncode: int, forced: bool) -> None:
         error = "It did not stop in time and was ended by force; resume it, and it goes on from what it had saved."
     else:
         state = State.FAILED
-        error = f"{_death(returncode)} {_last_lines(run.log_path)}".strip()
+        error = f"{death(returncode)} {last_lines(run.log_path)}".strip()
     run.update(state=state, ended=time.time(), error=error)
-
-
-def _death(returncode: int) -> str:
-    if returncode >= 0:
-        return f"The worker ended with exit code {returncode} before it had finished."
-    try:
-        name = signal.Signals(-returncode).name
-    except ValueError:
-        name = f"signal {-returncode}"
-    hint = "Resume it, and it goes on from what it had saved."
-    if name == "SIGKILL":
-        hint = (
-            "Most often the system had run out of memory: resume it with fewer other programs running, "
-            "or start it again with a smaller batch."
-        )
-    return f"The worker was killed by {name} before it had finished. {hint}"
-
-
-def _last_lines(log: Path, count: int = 3) -> str:
-    with log.open("rb") as file:
-        file.seek(max(file.seek(0, os.SEEK_END) - 4000, 0))
-        lines = [line.strip() for line in file.read().decode(errors="replace").splitlines() if line.strip()]
-    return f"The log ends with: {' | '.join(lines[-count:])}" if lines else ""
 
 
 def main() -> None:

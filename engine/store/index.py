@@ -213,7 +213,8 @@ def _read_folder(home: Home, run_id: str) -> Entry | None:
             dataset=config.get("dataset") or (config["name"] if config["kind"] == "import" else ""),
             created=float(status["created"]),
             config_digest=sha256_value(config),
-            position=float(status["created"]) if status["state"] == "queued" else None,
+            # what waits on a cluster has no place in this queue
+            position=float(status["created"]) if status["state"] == "queued" and status.get("place", HERE) == HERE else None,
         )
     except (ErsatzError, ValueError, KeyError, AttributeError, TypeError, OverflowError, RecursionError):
         return None

@@ -45,6 +45,12 @@ T = TypeVar("T")
 ENDING_SECONDS = 15.0  # between a final status and the end of the process that wrote it
 
 
+HERE = "here"
+"""The place of a run that this machine does."""
+LIVES_ELSEWHERE: list[Callable[[Run], bool]] = []
+"""Whether a run that nobody here holds the lock of lives at its place; those who know other places add to it."""
+
+
 PASSING = frozenset({"stage", "done", "total", "unit", "step", "steps"})
 """Fields of `status.json` that no power failure matters for: they are written a few times a second."""
 
@@ -119,6 +125,8 @@ class Status(Versioned):
     device: str = ""
     beside: int = 1
     """Of how many runs that share the processor this is one; it stays so, because sums depend on the threads."""
+    place: str = HERE
+    """Where it runs: on this machine, or on the cluster (`engine.jobs.places`)."""
     error: str = ""
     alarms: tuple[Alarm, ...] = ()
     result: dict[str, Any] = Field(default_factory=dict)
@@ -226,8 +234,10 @@ class Run:
     def state_of(self, status: Status) -> State:
         """The state of the run whose status was just read; the lock is asked only while that is not final."""
         if not status.state.is_final and not is_held(self.lock_path):
+            lives = status.place != HERE and any(lives(self) for lives in LIVES_ELSEWHERE)
             status = self.status()  # read after the probe, so that an ending run is not called interrupted
-            return status.state if status.state.is_final else State.INTERRUPTED
+            if not (lives or status.state.is_final):
+                return State.INTERRUPTED
         if status.state.is_final:
             return status.state
         return State.STOPPING if self.stop_requested() else status.state
@@ -356,7 +366,13 @@ def still_there(run: Run) -> Iterator[None]:
 
 
 def create_run(
-    home: Home, config: dict[str, Any], label: str, *, beside: int = 1, notes: Mapping[str, Any] | None = None
+    home: Home,
+    config: dict[str, Any],
+    label: str,
+    *,
+    beside: int = 1,
+    place: str = HERE,
+    notes: Mapping[str, Any] | None = None,
 ) -> Run:
     """Make a run folder for a complete config; `label` becomes part of the id.
 
@@ -366,7 +382,7 @@ def create_run(
     run = Run(home, f"{time.strftime('%Y%m%d-%H%M%S')}-{slug}-{secrets.token_hex(4)}")
     with new_folder(run.path) as folder:
         write_json(folder / "config.json", config)
-        Status(label=label, created=time.time(), beside=beside).write_to(folder / "status.json")
+        Status(label=label, created=time.time(), beside=beside, place=place).write_to(folder / "status.json")
         for name, content in (notes or {}).items():
             write_json(folder / name, content)
         (folder / "log.txt").touch()
