@@ -42,6 +42,8 @@ from engine.store.home import NAME_PATTERN, Home
 from engine.store.locks import FileLock
 from engine.store.read_only import read_only, refuse_writing
 
+HERE = "here"
+"""The place of a run that this machine does; others wait elsewhere, and not in the queue."""
 SCHEMA_VERSION = 1
 BUSY_SECONDS = 10.0
 

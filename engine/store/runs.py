@@ -35,6 +35,7 @@ from engine.store.errors import ErsatzError, Missing, RunDeleted
 from engine.store.files import disk_errors, new_folder, set_aside, write_json, write_text
 from engine.store.hashing import sha256_value
 from engine.store.home import NAME_PATTERN, Home
+from engine.store.index import HERE
 from engine.store.locks import FileLock, is_held
 from engine.store.read_only import refuse_writing
 from engine.store.versioned import Result, Versioned
@@ -45,8 +46,6 @@ T = TypeVar("T")
 ENDING_SECONDS = 15.0  # between a final status and the end of the process that wrote it
 
 
-HERE = "here"
-"""The place of a run that this machine does."""
 LIVES_ELSEWHERE: list[Callable[[Run], bool]] = []
 """Whether a run that nobody here holds the lock of lives at its place; those who know other places add to it."""
 
