@@ -11,22 +11,27 @@ preemption, and `MOST_DEATHS` times in a row where it died without a word. One t
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 from engine.cluster import slurm
 from engine.cluster.job import SPREAD, WANTS_TO_GO_ON, Job
+from engine.cluster.liveness import WORK
 from engine.cluster.settings import Request, require_settings
-from engine.cluster.slurm import Ending, JobState
+from engine.cluster.slurm import Ending, JobState, NoAnswer
 from engine.cluster.words import waits_for
 from engine.jobs.cluster_task import Part, Task
 from engine.jobs.last_words import last_lines
-from engine.jobs.places import gpus_of
 from engine.jobs.stop_grace import stop_grace
 from engine.store.errors import RunDeleted
+from engine.store.locks import FileLock
 from engine.store.runs import Run, State
 from engine.sweep.live_parts import take_live_rows, todo
 
+GIVEN_UP_SECONDS = 150.0
+"""How long the lock of a worker is waited for whose node may have gone down: it is given up within them."""
 POLL_SECONDS = 1.0
 """Between two looks at the run folder; the scheduler is asked every `ASK_SECONDS`."""
 ASK_SECONDS = 3.0
@@ -45,90 +50,100 @@ class _Supervision:
     """A run on the cluster, its jobs, and how often they died."""
 
     def __init__(self, run: Run):
-        settings = require_settings(run.home)
         self.run = run
-        self.request: Request = settings.for_kind(run.kind)
+        self.request: Request = require_settings(run.home).for_kind(run.kind)
         self.deaths = 0
-        self.rounds: dict[str, int] = {}
+        self.rounds: Counter[tuple[tuple[int, int], ...]] = Counter()
 
     def to_the_end(self) -> None:
         spread = self.run.kind == "sweep"
         while not self._is_over():
             endings = self._follow(self._alive() or self._submit([Task.of(self.run, self.request, spread=spread)]))
             status = self.run.status()
-            if status.state.is_final:
-                break
-            if self.run.stop_requested():
-                self._record_stop()
-            elif status.stage == SPREAD:
+            if status.state.is_final or self.run.stop_requested():
+                continue
+            if status.stage == SPREAD:
                 self.deaths = 0
                 spread = self._train_parts()
             elif status.stage == WANTS_TO_GO_ON:
                 self.deaths = 0
             else:
                 self._died(endings)
-        Job.clear(self.run)
+        Job.of(self.run).model_copy(update={"words": "", "running": 0, "waiting": 0}).write(self.run)
 
     def _is_over(self) -> bool:
-        """Whether there is nothing to submit (any more); a run that was cancelled while it waited has ended so."""
+        """Whether there is nothing to submit (any more)."""
         if not self.run.exists():
             raise RunDeleted(self.run.id)
         if self.run.status().state.is_final:
             return True
         if self.run.stop_requested() and not self._alive():
-            self._record_stop()
+            begun = self.run.status().started is not None
+            self._write(state=State.STOPPED if begun else State.CANCELLED, ended=time.time())
             return True
         return False
 
     def _train_parts(self) -> bool:
-        """Have the groups of trials that are left trained by an array; whether the next worker is to spread again."""
+        """Have the trials that are left trained by an array; whether the next worker is to spread what is left then."""
         left = todo(self.run)
-        rounds = self.rounds[str(left)] = self.rounds.get(str(left), 0) + 1
-        if not left or rounds > MOST_ROUNDS:
+        self.rounds[tuple(left)] += 1
+        if not left or self.rounds[tuple(left)] > MOST_ROUNDS:
             return False
         self._follow(self._submit([Task.of(self.run, self.request, Part(*group)) for group in left]))
         return True
 
     def _submit(self, tasks: Sequence[Task]) -> list[str]:
-        if self.run.status().state is State.QUEUED:
-            self.run.update(stage="submitting to the cluster")
-        jobs = slurm.submit(
-            self.request, tasks, name=self.run.id, folder=self.run.path / "slurm", gpus=gpus_of(self.run.config())
-        )
-        Job(ids=tuple(jobs), parts=tasks[0].part is not None, submitted=time.time()).write(self.run)
-        return jobs
+        """The ids of the jobs; their name is the run's, by which a supervisor finds those of a former one."""
+        folder = self.run.path / "slurm"
+        while True:
+            try:
+                ids = slurm.submit(self.request, tasks, name=self.run.id, folder=folder, gpus=tasks[0].gpus)
+                break
+            except NoAnswer:  # it may have taken them nevertheless
+                time.sleep(ASK_SECONDS)
+                if ids := self._alive():
+                    break
+                if self.run.stop_requested() or not self.run.exists():
+                    return []
+        Job(ids=tuple(ids), parts=tasks[0].part is not None, submitted=time.time()).write(self.run)
+        return ids
 
     def _alive(self) -> list[str]:
-        """The jobs of this run that the scheduler has, whoever submitted them."""
-        return [job.id for job in slurm.jobs(self.request, max_age=0).values() if job.name == self.run.id]
+        """The jobs of this run that the scheduler has, whoever submitted them; waits for its answer."""
+        while True:
+            with suppress(NoAnswer):
+                return [job.id for job in slurm.jobs(self.request, max_age=0).values() if self._is_mine(job)]
+            time.sleep(ASK_SECONDS)
 
-    def _follow(self, ids: Sequence[str]) -> dict[str, Ending | None]:
-        """Mirror these jobs until the scheduler has none of them any more; how each has ended."""
-        asked: float | None = None
-        forced = False
-        looked, found = 0.0, {}
+    def _is_mine(self, job: JobState) -> bool:
+        return job.name == self.run.id and job.state != "COMPLETING"  # that one has ended but for its cleaning
+
+    def _follow(self, ids: Sequence[str]) -> list[Ending]:
+        """Mirror these jobs until the scheduler has none of them any more; how those ended of which it knows."""
+        found: dict[str, JobState] = {}
+        looked = asked = float("-inf")
         while True:
             if time.monotonic() - looked > ASK_SECONDS:
-                with suppress(slurm.NoAnswer):  # it may be restarted: the jobs go on
+                with suppress(NoAnswer):  # it may be restarted: the jobs go on
                     known = slurm.jobs(self.request, max_age=0)
                     found = {number: known[number] for number in ids if number in known}
                     if not found:
-                        return {number: slurm.ended(self.request, number) for number in ids}
+                        return [ending for number in ids if (ending := slurm.ended(self.request, number)) is not None]
                     self._mirror(list(found.values()))
                 looked = time.monotonic()
             if not self.run.exists():
                 slurm.cancel(self.request, ids)
                 raise RunDeleted(self.run.id)
+            if self.run.status().state.is_final:
+                return []
             if Job.of(self.run).parts:
                 self._take_rows()
             if self.run.stop_requested():
-                now = time.monotonic()
-                asked = asked or now
-                waiting = [number for number, job in found.items() if job.is_pending]
-                late = now - asked > stop_grace()
-                if waiting or (late and not forced):
-                    slurm.cancel(self.request, list(ids) if late else waiting)
-                    forced = late
+                asked = time.monotonic() if asked < 0 else asked
+                late = time.monotonic() - asked > stop_grace()
+                unwanted = [number for number, job in found.items() if late or job.is_pending]
+                if unwanted:
+                    slurm.cancel(self.request, unwanted)
             time.sleep(POLL_SECONDS)
 
     def _mirror(self, jobs: Sequence[JobState]) -> None:
@@ -137,32 +152,40 @@ class _Supervision:
             if job.is_requeued:
                 slurm.start_now(self.request, job.id)
         running = [job for job in jobs if not job.is_pending]
-        shown = running[0] if running else jobs[0]
+        shown = (running or list(jobs))[0]
         words = "" if running else waits_for(shown, self.request)
-        Job.of(self.run).mirroring(shown, words, running=len(running), waiting=len(jobs) - len(running)).write(self.run)
+        job = Job.of(self.run)
+        job.mirroring(shown, words, running=len(running), waiting=len(jobs) - len(running)).write(self.run)
+        if not running and not job.parts and self.run.status().state is State.RUNNING:
+            self._write(state=State.QUEUED)  # requeued by the scheduler itself: its node went down, say
 
     def _take_rows(self) -> None:
-        """The trials that the parts have done, for the curves; while the array runs no worker of the run does."""
+        """The trials that the parts have done, for the curves: no worker of the run counts them meanwhile."""
         if taken := take_live_rows(self.run):
-            self.run.update(done=self.run.status().done + taken)
+            self._write(done=self.run.status().done + taken)
 
-    def _record_stop(self) -> None:
-        begun = self.run.status().started is not None
-        self.run.update(state=State.STOPPED if begun else State.CANCELLED, ended=time.time())
+    def _write(self, wait: float = 0.0, **changes: Any) -> None:
+        """Change `status.json`, unless a worker lives: that one writes it then, and knows better."""
+        lock = FileLock(self.run.path / WORK)
+        if lock.acquire(timeout=wait):
+            try:
+                if not self.run.status().state.is_final:
+                    self.run.update(**changes)
+            finally:
+                lock.release()
 
-    def _died(self, endings: dict[str, Ending | None]) -> None:
+    def _died(self, endings: Sequence[Ending]) -> None:
         """A worker that ended without a word: again, or the sentence on how it died."""
-        ending = next((one for one in endings.values() if one is not None), None)
+        ending = endings[0] if endings else None
+        how = ending.sentence if ending is not None else "Its job ended without a word."
         self.deaths += 1
         if ending is not None and ending.was_cancelled:
-            told = "Its job was cancelled on the cluster (scancel). Resume it, and it goes on from what it had saved."
-            self.run.update(state=State.STOPPED, ended=time.time(), error=told)
+            told = f"{how} Resume the run, and it goes on from what it had saved."
+            self._write(GIVEN_UP_SECONDS, state=State.STOPPED, ended=time.time(), error=told)
         elif self.deaths > MOST_DEATHS or (ending is not None and ending.is_hopeless):
-            how = ending.sentence if ending is not None else "Its job ended before it had finished."
             error = f"{how} {last_lines(self.run.log_path)}".strip()
-            self.run.update(state=State.FAILED, ended=time.time(), error=error)
+            self._write(GIVEN_UP_SECONDS, state=State.FAILED, ended=time.time(), error=error)
         else:
-            how = ending.sentence if ending is not None else "The job ended without a word."
             with self.run.open_log() as log:
                 log.write(f"=== {time.strftime('%Y-%m-%d %H:%M:%S')} {how} It is submitted again.\n".encode())
-            self.run.update(state=State.QUEUED, stage="")
+            self._write(state=State.QUEUED, stage="")
