@@ -41,8 +41,18 @@ __all__ = [
 FIELDS = "%i|%T|%r|%N|%S|%l|%P|%j"
 """What squeue prints of a job; its name is last, since it may hold anything."""
 ENDED = frozenset(
-    ["BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED"]
-    + ["REVOKED", "TIMEOUT"]
+    {
+        "BOOT_FAIL",
+        "CANCELLED",
+        "COMPLETED",
+        "DEADLINE",
+        "FAILED",
+        "NODE_FAIL",
+        "OUT_OF_MEMORY",
+        "PREEMPTED",
+        "REVOKED",
+        "TIMEOUT",
+    }
 )
 SILENCE_SECONDS = 10.0
 """For how long a scheduler that did not answer is not asked again, by callers that take what is known."""

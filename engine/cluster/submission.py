@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.cluster import local_jobs
-from engine.cluster.settings import LOCAL, SLURM, Request
+from engine.cluster.settings import LOCAL, Request
 from engine.cluster.tools import NoAnswer, Refused, ask, is_silence, require_slurm, said
 from engine.store import disk
 from engine.store.errors import ErsatzError
@@ -149,7 +149,7 @@ def _submitting(request: Request, exported: Mapping[str, str]) -> Iterator[None]
     """
     before = dict(os.environ)
     for name in before:
-        if name.startswith(("SLURM_", "SLURMD_", "SRUN_", "SBATCH_")) and name not in SLURM_SETTINGS:
+        if name.startswith(("SLURM_", "SLURMD_", "SRUN_", "SBATCH_", "SUBMITIT_")) and name not in SLURM_SETTINGS:
             del os.environ[name]
     if request.executor == LOCAL:
         os.environ.update(exported)
@@ -180,14 +180,12 @@ def _refusal(told: str, request: Request) -> ErsatzError:
     reason = said(_without_traceback(told))
     low = told.lower()
     if is_silence(told):
-        return NoAnswer(
-            f"The scheduler did not answer to a new job ({reason}). Look at `squeue --me` before trying again."
-        )
+        return NoAnswer(f"The scheduler did not answer to a new job ({reason}). It may have it: look at `squeue --me`.")
     for marks, sentence in _REFUSALS:
         if any(mark in low for mark in marks):
             return Refused(f"{sentence.format(**request.plain())} (sbatch: {reason}).")
     return Refused(
-        f"The scheduler refused the job: {reason}. Compare {SLURM}'s limits with cluster.toml, or ask the administrators."
+        f"The scheduler refused the job: {reason}. Compare its limits with cluster.toml, or ask the administrators."
     )
 
 
@@ -226,7 +224,7 @@ _REFUSALS: Sequence[tuple[Sequence[str], str]] = (
         "run; lower cpus or memory_gib in cluster.toml, or ask for fewer GPUs",
     ),
     (
-        ("array", "job array"),
+        ("array",),
         "The cluster does not allow arrays of so many tasks; ask the administrators for MaxArraySize",
     ),
     (
