@@ -96,7 +96,12 @@ PartitionName=short Nodes=ALL MaxTime=1 PriorityTier=1
 """
 
 # With namespaces: a name of its own, which slurmd looks up. The shell stays as the first process and buries orphans.
-NODE_IN_NAMESPACES = ["unshare", "--uts", "--pid", "--fork", "--mount-proc", "--kill-child", "sh", "-ec"]
+# An ordinary user may do that in a user namespace.
+NODE_IN_NAMESPACES = [
+    *("unshare", "--uts", "--pid", "--fork", "--mount-proc", "--kill-child"),
+    *(("--user", "--map-current-user", "--keep-caps") if os.geteuid() != 0 else ()),
+    *("sh", "-ec"),
+]
 NODE_SCRIPT = 'hostname "$0"; mount --bind "$1" /etc/hosts; shift; "$@" & wait'
 
 
