@@ -161,6 +161,17 @@ class Slurm:
         for name in list(self._keepers):
             self._end(name)
 
+    def clear(self) -> None:
+        """Cancel all jobs, start the nodes that are down, and wait until all are idle."""
+        for node in self.nodes:
+            if node not in self._keepers:
+                self._keep_node(node)
+        # Twice, since the first only reaches running jobs and the second leaves them the time to end in order
+        self.command("scancel", "--full", "--signal=KILL", "--user", getpass.getuser(), check=False)
+        self.command("scancel", "--user", getpass.getuser(), check=False)
+        idle = dict.fromkeys(self.nodes, "idle")
+        self.wait_until(lambda: not self.command("squeue", "--noheader").stdout and self.node_states() == idle, "no jobs")
+
     def command(self, *arguments: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a client, such as `command("squeue", "-h")`.
 
