@@ -31,6 +31,7 @@ from engine.store.files import disk_errors
 from engine.store.home import Home
 from engine.store.locks import FileLock
 from engine.store.log import log_to_stdout
+from engine.store.plugins import named
 from engine.store.progress import silent
 from engine.store.runs import Run, State
 from engine.version import __version__
@@ -115,13 +116,11 @@ class Task:
 
 def train(run: Run, part: Part) -> None:
     """Train the trials of a part, which are kept in a file of their own; the run's status is left alone."""
-    from engine.sweep.fan_out import train_part
-
     warned = _Warned()
     config = parse_config(run.config())
     assert isinstance(config, SweepConfig)
     logger.info(f"=== {time.strftime('%Y-%m-%d %H:%M:%S')} trials {part.name} {_job()}")
-    outcome = train_part(
+    outcome = named("engine.sweep.fan_out:train_part")(
         run, config, part.fold, part.seed, silent, lambda: warned.warned or run.stop_requested() or not run.exists()
     )
     if outcome != "finished" and run.exists() and not run.stop_requested():

@@ -154,9 +154,9 @@ class _Supervision:
         running = [job for job in jobs if not job.is_pending]
         shown = (running or list(jobs))[0]
         words = "" if running else waits_for(shown, self.request)
-        job = Job.of(self.run)
-        job.mirroring(shown, words, running=len(running), waiting=len(jobs) - len(running)).write(self.run)
-        if not running and not job.parts and self.run.status().state is State.RUNNING:
+        kept = Job.of(self.run)
+        kept.mirroring(shown, words, running=len(running), waiting=len(jobs) - len(running)).write(self.run)
+        if not running and not kept.parts and self.run.status().state is State.RUNNING:
             self._write(state=State.QUEUED)  # requeued by the scheduler itself: its node went down, say
 
     def _take_rows(self) -> None:
