@@ -55,7 +55,7 @@ def test_an_array_runs_as_many_tasks_at_once_as_its_throttle(slurm: Slurm) -> No
 
 
 def test_a_cancelled_job_is_told_before_it_is_killed(slurm: Slurm) -> None:
-    job = slurm.submit(f"trap 'echo told; exit' TERM; echo start; while true; do sleep 0.1; done")
+    job = slurm.submit("trap 'echo told; exit' TERM; echo start; while true; do sleep 0.1; done")
     slurm.wait_until(lambda: "start" in slurm.output(job), "its start")
     # A batch job is signalled only with --full or --batch; without, SLURM kills its steps
     slurm.command("scancel", job)
