@@ -90,7 +90,7 @@ SlurmdTimeout=5
 ReturnToService=2
 
 {nodes}
-PartitionName=main Nodes=ALL Default=YES MaxTime=1-00:00:00 DefaultTime=10 PriorityTier=1 GraceTime=5
+PartitionName=main Nodes=ALL Default=YES MaxTime=1-00:00:00 DefaultTime=10 PriorityTier=1
 PartitionName=urgent Nodes=ALL MaxTime=1:00:00 PriorityTier=10 PreemptMode=OFF
 PartitionName=short Nodes=ALL MaxTime=1 PriorityTier=1
 """
@@ -166,9 +166,7 @@ class Slurm:
         for node in self.nodes:
             if node not in self._keepers:
                 self._keep_node(node)
-        # Twice, since the first only reaches running jobs and the second leaves them the time to end in order
-        self.command("scancel", "--full", "--signal=KILL", "--user", getpass.getuser(), check=False)
-        self.command("scancel", "--user", getpass.getuser(), check=False)
+        self.command("scancel", "--user", getpass.getuser())
         idle = dict.fromkeys(self.nodes, "idle")
         self.wait_until(
             lambda: not self.command("squeue", "--noheader").stdout and self.node_states() == idle, "no jobs"
@@ -215,9 +213,14 @@ class Slurm:
             return {}
         return dict(line.split() for line in finished.stdout.splitlines())
 
-    def take_down(self, node: str) -> None:
-        """Kill a node's `slurmd` and all its jobs' processes, as when its power fails. SLURM notices after `SlurmdTimeout`."""
+    def take_down(self, node: str, noticed: bool = True) -> None:
+        """Kill a node's `slurmd` and all its jobs' processes, as when its power fails.
+
+        The scheduler notices by itself within half a minute, and is told so at once unless `noticed` is off.
+        """
         self._end(node)
+        if noticed:
+            self.command("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=Not responding")
 
     def bring_up(self, node: str) -> None:
         """Start a node again and wait until it takes jobs."""
