@@ -10,12 +10,14 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from importlib.util import find_spec
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from engine.cluster import local_jobs
+from engine.cluster.nodes import fitting, partitions
 from engine.cluster.settings import LOCAL, Request
 from engine.cluster.tools import NoAnswer, Refused, ask, is_silence, require_slurm, said
 from engine.store import disk
@@ -54,7 +56,12 @@ def submit(
     from submitit.core.utils import FailedJobError, FailedSubmissionError
 
     exported = _exported(environment or {})
-    with _nothing_left(folder), disk_errors(folder), _submitting(request, {**exported, local_jobs.NAME: name}):
+    with (
+        _nothing_left(folder),
+        disk_errors(folder),
+        _submitting(request, {**exported, local_jobs.NAME: name}),
+        _quiet(),
+    ):
         executor = AutoExecutor(folder, cluster=request.executor, **{f"{request.executor}_python": _python(request)})
         executor.update_parameters(**_parameters(request, gpus, name, folder, exported, after))
         try:
@@ -73,6 +80,7 @@ def rehearse(request: Request, gpus: int = 0) -> None:
     if request.executor == LOCAL:
         return
     require_slurm()
+    fitting(request, partitions())
     options = [f"--{name}" if value is True else f"--{name}={value}" for name, value in _options(request, gpus).items()]
     finished = ask("sbatch", "--test-only", *options, "--output=/dev/null", stdin="#!/bin/sh\ntrue\n")
     if finished.returncode != 0:
@@ -160,6 +168,11 @@ def _submitting(request: Request, exported: Mapping[str, str]) -> Iterator[None]
         os.environ.update(before)
 
 
+def _quiet() -> redirect_stderr[StringIO]:
+    """submitit prints what sbatch says, which the error tells anyway."""
+    return redirect_stderr(StringIO())
+
+
 @contextmanager
 def _nothing_left(folder: Path) -> Iterator[None]:
     """Remove what the body has written into `folder` when it fails, and the folder if it was not there."""
@@ -220,8 +233,8 @@ _REFUSALS: Sequence[tuple[Sequence[str], str]] = (
     (("invalid feature",), "No node has the features {constraint!r}; mend constraint in cluster.toml"),
     (
         ("node configuration is not available", "more processors requested", "memory required by task"),
-        "No node has so much at once: {cpus} cores, {memory_gib:g} GiB of memory (0: the default), and the GPUs of the "
-        "run; lower cpus or memory_gib in cluster.toml, or ask for fewer GPUs",
+        "No node has as many cores ({cpus}), as much memory ({memory_gib:g} GiB; 0: the default) or as many GPUs "
+        "({gpus!r}) as the run asks for; lower them in cluster.toml or in the run",
     ),
     (
         ("array",),
