@@ -28,6 +28,7 @@ from engine.jobs.cores import threads_environment
 from engine.jobs.kinds import parse_config
 from engine.jobs.places import gpus_of
 from engine.jobs.slots import CPU
+from engine.jobs.worker import work
 from engine.store import disk
 from engine.store.errors import RunDeleted
 from engine.store.files import disk_errors
@@ -45,8 +46,6 @@ logger = logging.getLogger(__name__)
 LOCK_SECONDS = 150.0
 """How long a job waits for a former one of the same run: that of a node which went down is given up within it."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT, *([signal.SIGUSR2] if sys.platform != "win32" else []))
-
-
 STREAMS = (1, 2)
 """stdout and stderr."""
 
@@ -98,8 +97,6 @@ class Task:
         return threads if self.gpus else {**threads, **CPU.environment}
 
     def _do(self, run: Run) -> None:
-        from engine.jobs.worker import work
-
         if self.version != __version__:
             run.update(
                 state=State.FAILED,
