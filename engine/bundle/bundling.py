@@ -146,7 +146,7 @@ def _write_installer(path: Path, program: Wheel, target: Target, installed_bytes
         "python": target.python,
         "machine": target.machine,
         "glibc": str(target.glibc),
-        "kilobytes": str(installed_bytes // 1000),
+        "kilobytes": str(installed_bytes // 1024),
     }
     for name, fact in facts.items():
         script = script.replace(f"@{name}@", fact)

@@ -59,7 +59,7 @@ while [ ! -e "$above" ]; do above=$(dirname "$above"); done
 [ -w "$above" ] || fail "$above cannot be written; a writable folder is expected. Name another: sh install.sh FOLDER"
 free=$(df -Pk "$above" | awk 'NR == 2 {print $4}')
 [ "$free" -ge "$kilobytes" ] ||
-    fail "The disk that holds $target has $((free / 1000)) MB free; $((kilobytes / 1000)) MB are expected. Free some, or name a folder elsewhere: sh install.sh FOLDER"
+    fail "The disk that holds $target has $((free / 1024)) MiB free; $((kilobytes / 1024)) MiB are expected. Free some, or name a folder elsewhere: sh install.sh FOLDER"
 
 # The files of the bundle
 echo "Checking the files of the bundle"
@@ -73,10 +73,11 @@ made=
 trap '[ -n "$made" ] || rm -rf "$target"' EXIT
 trap 'exit 130' INT TERM HUP
 "$chosen" -m venv "$target" || fail "$chosen could not make an environment in $target, for the reason above."
-# No settings of pip count: each of them could name an index that is not there
-PIP_CONFIG_FILE=/dev/null
-export PIP_CONFIG_FILE
-pip() { "$target/bin/python" -m pip --isolated --disable-pip-version-check --quiet install --no-index --no-cache-dir "$@"; }
+# No settings of pip count, each of which could name an index that is not there, and no packages of elsewhere
+for name in $(env | sed -n 's/^\(PIP_[A-Z_]*\)=.*/\1/p'); do unset "$name"; done
+unset PYTHONPATH
+export PIP_CONFIG_FILE=/dev/null
+pip() { "$target/bin/python" -m pip --disable-pip-version-check --quiet install --no-index --no-cache-dir "$@"; }
 echo "Installing into $target, which takes some minutes"
 pip --find-links "$bundle/wheels" --require-hashes -r "$bundle/requirements.lock" ||
     fail "pip could not install the wheels, for the reason above. Look whether the disk is full, and start again."
@@ -93,14 +94,12 @@ for file in "$bundle"/weights/*; do
     esac
 done
 if [ -n "$weights" ]; then
-    TORCH_HOME=$target/weights
-    export TORCH_HOME
+    export TORCH_HOME="$target/weights"
 fi
 
 # Does it run?
 echo "Trying it"
-ERSATZ_HOME=$target/trial
-export ERSATZ_HOME
+export ERSATZ_HOME="$target/trial"
 if (cd "$target" && "$target/bin/python" -m engine --help) >/dev/null; then made=1; fi
 [ -n "$made" ] || fail "The program was installed and does not start, for the reason above; it has been removed again."
 (cd "$target" && "$target/bin/python" -m engine doctor) || doctor=failed

