@@ -100,8 +100,8 @@ def test_a_source_archive_is_no_wheel(index: Path, program: Callable[..., None],
 
 def test_an_unknown_extra(index: Path, program: Callable[..., None], tmp_path: Path) -> None:
     program("first; extra == 'more'")
-    with pytest.raises(ErsatzError, match="has no extra mroe; one of more was expected"):
-        make_bundle(tmp_path / "out", TARGET, ["mroe"])
+    with pytest.raises(ErsatzError, match="has no extra most; one of more was expected"):
+        make_bundle(tmp_path / "out", TARGET, ["most"])
     assert nothing_left(tmp_path)
 
 
