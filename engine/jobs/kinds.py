@@ -14,6 +14,7 @@ from engine.cluster.liveness import lives_on_cluster
 from engine.configs import (
     Config,
     DryRunConfig,
+    ExportConfig,
     FeatureMapConfig,
     ImportConfig,
     NetworkConfig,
@@ -31,6 +32,7 @@ from engine.configs.pools import parse_pool
 from engine.gans.results import DryRunResult, NetworkResult
 from engine.jobs.commands import (
     dry_run_command,
+    export_command,
     feature_map_command,
     import_command,
     network_command,
@@ -49,6 +51,7 @@ from engine.jobs.stages import CHECK, IMPORT, RANKING, SWEEP, TRAINING
 from engine.projection.results import ProjectionResult
 from engine.publications.presets import step_settings
 from engine.quality.results import FeatureMapResult, QualityResult, RankingResult, TrainingResult
+from engine.sampling.results import ExportResult
 from engine.store.damage import CHECKS
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
@@ -123,6 +126,14 @@ def _refuse_taken_name(home: Home, config: ImportConfig) -> None:
                 f"Run {run.id} is importing a data set {config.name} right now; a new name is expected. "
                 "Choose another, or wait for it."
             )
+
+
+def _exported(home: Home, config: ExportConfig) -> bool:
+    """Whether the snapshot of an export is still the generator of its training."""
+    from engine.sampling.exported import has_generator, read_info
+
+    folder = Run(home, config.run).path
+    return has_generator(folder) and read_info(folder).snapshot == Path(config.snapshot).name
 
 
 def _imported_by(config: Settings) -> tuple[str, ...]:
@@ -275,6 +286,24 @@ _ALL = (
         result=NetworkResult,
         page="generate",
         command=network_command,
+    ),
+    RunKind(
+        name="export",
+        config=ExportConfig,
+        label="Export",
+        prepare="engine.jobs.prepare:prepare_export",
+        execute="engine.sampling.export:export",
+        result_exists=_exported,
+        needs_device=False,
+        about_run="run",
+        deletion_impact=ImpactTexts(
+            lost="The record of which snapshot was made the generator, and when.",
+            stays="The generator itself, in the folder of its training.",
+        ),
+        title=lambda config, training: f"Export · {training or config['run']}",
+        result=ExportResult,
+        page="generate",
+        command=export_command,
     ),
     RunKind(
         name="projection",
