@@ -18,9 +18,11 @@ from rich.markup import escape
 
 from engine.cli.output import show, table
 from engine.cli.serve import people_sign_in, port_is_free
+from engine.cluster.checking import check_cluster
 from engine.gpus import visible
 from engine.jobs.error_report import report
 from engine.jobs.home_repair import repair_home
+from engine.jobs.kinds import kinds
 from engine.store import disk
 from engine.store.errors import ErsatzError
 from engine.store.files import write_bytes
@@ -47,8 +49,19 @@ def examine(home: Home, port: int) -> list[Check]:
         _training_device(),
         _sampling_device(),
         *_home(home),
+        *_cluster(home),
         _port(port),
         _sign_in(home),
+    ]
+
+
+def examine_node() -> list[Check]:
+    """What matters on a node of a cluster: a job of `_cluster` calls it there."""
+    return [
+        _python(),
+        *(check for check in _packages() if check.state == "fail"),
+        _training_device(),
+        _sampling_device(),
     ]
 
 
@@ -165,6 +178,12 @@ def _home(home: Home) -> list[Check]:
         Check("Home", "ok", str(home.root)),
         Check("Disk", "ok" if enough else "note", f"{free:.0f} GiB free{advice}"),
     ]
+
+
+def _cluster(home: Home) -> list[Check]:
+    """For a home that uses a cluster: its scheduler, and what a short job finds on a node."""
+    findings = check_cluster(home, [kind.name for kind in kinds()], "engine.cli.doctor:examine_node")
+    return [Check(finding.name, finding.state, finding.found) for finding in findings]
 
 
 def _port(port: int) -> Check:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from engine.cli import datasets, explore, network, pools, review, sweeps
+from engine.cli import cluster, datasets, explore, network, pools, review, sweeps
 from engine.cli.datasets import folds as make_folds
 from engine.cli.default_command import USUAL, WithUsual
 from engine.cli.dry_run import dry_run_command
@@ -71,6 +71,7 @@ sweep_app.command("judge")(sweeps.judge)
 app.add_typer(explore.app, name="explore")
 app.add_typer(review.app, name="review")
 app.add_typer(sweeps.plan_app, name="plan")
+app.add_typer(cluster.app, name="cluster")
 
 EXIT_UNKNOWN = 70
 """For an error that Ersatz does not know, as BSD's sysexits.h has it."""

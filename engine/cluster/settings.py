@@ -33,9 +33,31 @@ LOCAL: Literal["local"] = "local"
 SLURM: Literal["slurm"] = "slurm"
 
 OWN_OPTIONS = frozenset(
-    ["array", "chdir", "constraint", "cpus-per-task", "dependency", "error", "gres", "job-name", "mem", "nodes"]
-    + ["ntasks", "ntasks-per-node", "open-mode", "output", "parsable", "partition", "account", "qos", "signal"]
-    + ["test-only", "time", "wait", "wrap"]
+    {
+        "array",
+        "chdir",
+        "constraint",
+        "cpus-per-task",
+        "dependency",
+        "error",
+        "gres",
+        "job-name",
+        "mem",
+        "nodes",
+        "ntasks",
+        "ntasks-per-node",
+        "open-mode",
+        "output",
+        "parsable",
+        "partition",
+        "account",
+        "qos",
+        "signal",
+        "test-only",
+        "time",
+        "wait",
+        "wrap",
+    }
 )
 """Options of sbatch that this program sets itself."""
 

@@ -18,7 +18,7 @@ from engine.cluster import local_jobs
 from engine.cluster.settings import LOCAL, Request
 from engine.cluster.states import Ending, JobState, exit_of
 from engine.cluster.submission import rehearse, submit
-from engine.cluster.tools import NoAnswer, Refused, ask, call, find_tools, require_slurm
+from engine.cluster.tools import NoAnswer, Refused, ask, call, find_tools, require_slurm, said
 from engine.store.errors import ErsatzError
 
 __all__ = [
@@ -36,13 +36,24 @@ __all__ = [
     "require_slurm",
     "start_now",
     "submit",
+    "this_job",
 ]
 
 FIELDS = "%i|%T|%r|%N|%S|%l|%P|%j"
 """What squeue prints of a job; its name is last, since it may hold anything."""
 ENDED = frozenset(
-    ["BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED"]
-    + ["REVOKED", "TIMEOUT"]
+    {
+        "BOOT_FAIL",
+        "CANCELLED",
+        "COMPLETED",
+        "DEADLINE",
+        "FAILED",
+        "NODE_FAIL",
+        "OUT_OF_MEMORY",
+        "PREEMPTED",
+        "REVOKED",
+        "TIMEOUT",
+    }
 )
 SILENCE_SECONDS = 10.0
 """For how long a scheduler that did not answer is not asked again, by callers that take what is known."""
@@ -187,24 +198,37 @@ def start_now(request: Request, job_id: str) -> None:
 
 
 def requeue(request: Request, job_id: str) -> None:
-    """Have a job that runs ended and started again, by the scheduler's own means."""
-    if request.executor != LOCAL:
+    """Have a job that the scheduler has ended and started again; one that has ended is left alone."""
+    if request.executor != LOCAL and job_id in jobs(request, max_age=0):
         call("scontrol", "requeue", job_id)
 
 
 def _tell(*command: str) -> None:
     """Tell the scheduler something about jobs that may have ended meanwhile."""
     finished = ask(*command)
-    if finished.returncode != 0 and "invalid job id" not in finished.stderr.lower():
-        with suppress(Refused):
-            raise Refused(finished.stderr)
+    if finished.returncode != 0 and not any(mark in finished.stderr.lower() for mark in _OVER):
+        raise Refused(f"The scheduler refused it: {said(finished.stderr)}.")
+
+
+_OVER = ("invalid job id", "already completing", "already completed", "job/step already", "job is no longer pending")
+"""What SLURM's programs say, in lower case, of a job that has ended or started meanwhile."""
 
 
 def requeue_this_job() -> None:
-    """In a job: have the scheduler start it again. Where it does not, the job just ends, and may be submitted anew."""
-    number = os.environ.get("SLURM_JOB_ID", "")
-    if array := os.environ.get("SLURM_ARRAY_JOB_ID"):
-        number = f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}"
-    if number:
-        with suppress(ErsatzError):
+    """In a job: have the scheduler start it again. Where it does not, the job just ends, and may be submitted anew.
+
+    A job that is being cancelled is left to end: the scheduler would start even that one again.
+    """
+    if not (number := this_job()):
+        return
+    with suppress(ErsatzError):
+        shown = ask("scontrol", "--oneliner", "show", "job", number)
+        if re.search(r"\bJobState=RUNNING\b", shown.stdout):
             ask("scontrol", "requeue", number)
+
+
+def this_job() -> str:
+    """The id of the job of SLURM that this process is in; empty outside of one."""
+    if array := os.environ.get("SLURM_ARRAY_JOB_ID"):
+        return f"{array}_{os.environ.get('SLURM_ARRAY_TASK_ID', '')}"
+    return os.environ.get("SLURM_JOB_ID", "")

@@ -10,13 +10,15 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from importlib.util import find_spec
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from engine.cluster import local_jobs
-from engine.cluster.settings import LOCAL, SLURM, Request
+from engine.cluster.nodes import fitting, partitions
+from engine.cluster.settings import LOCAL, Request
 from engine.cluster.tools import NoAnswer, Refused, ask, is_silence, require_slurm, said
 from engine.store import disk
 from engine.store.errors import ErsatzError
@@ -54,7 +56,12 @@ def submit(
     from submitit.core.utils import FailedJobError, FailedSubmissionError
 
     exported = _exported(environment or {})
-    with _nothing_left(folder), disk_errors(folder), _submitting(request, {**exported, local_jobs.NAME: name}):
+    with (
+        _nothing_left(folder),
+        disk_errors(folder),
+        _submitting(request, {**exported, local_jobs.NAME: name}),
+        _quiet(),
+    ):
         executor = AutoExecutor(folder, cluster=request.executor, **{f"{request.executor}_python": _python(request)})
         executor.update_parameters(**_parameters(request, gpus, name, folder, exported, after))
         try:
@@ -73,6 +80,7 @@ def rehearse(request: Request, gpus: int = 0) -> None:
     if request.executor == LOCAL:
         return
     require_slurm()
+    fitting(request, partitions())
     options = [f"--{name}" if value is True else f"--{name}={value}" for name, value in _options(request, gpus).items()]
     finished = ask("sbatch", "--test-only", *options, "--output=/dev/null", stdin="#!/bin/sh\ntrue\n")
     if finished.returncode != 0:
@@ -149,7 +157,7 @@ def _submitting(request: Request, exported: Mapping[str, str]) -> Iterator[None]
     """
     before = dict(os.environ)
     for name in before:
-        if name.startswith(("SLURM_", "SLURMD_", "SRUN_", "SBATCH_")) and name not in SLURM_SETTINGS:
+        if name.startswith(("SLURM_", "SLURMD_", "SRUN_", "SBATCH_", "SUBMITIT_")) and name not in SLURM_SETTINGS:
             del os.environ[name]
     if request.executor == LOCAL:
         os.environ.update(exported)
@@ -158,6 +166,11 @@ def _submitting(request: Request, exported: Mapping[str, str]) -> Iterator[None]
     finally:
         os.environ.clear()
         os.environ.update(before)
+
+
+def _quiet() -> redirect_stderr[StringIO]:
+    """submitit prints what sbatch says, which the error tells anyway."""
+    return redirect_stderr(StringIO())
 
 
 @contextmanager
@@ -180,14 +193,12 @@ def _refusal(told: str, request: Request) -> ErsatzError:
     reason = said(_without_traceback(told))
     low = told.lower()
     if is_silence(told):
-        return NoAnswer(
-            f"The scheduler did not answer to a new job ({reason}). Look at `squeue --me` before trying again."
-        )
+        return NoAnswer(f"The scheduler did not answer to a new job ({reason}). It may have it: look at `squeue --me`.")
     for marks, sentence in _REFUSALS:
         if any(mark in low for mark in marks):
             return Refused(f"{sentence.format(**request.plain())} (sbatch: {reason}).")
     return Refused(
-        f"The scheduler refused the job: {reason}. Compare {SLURM}'s limits with cluster.toml, or ask the administrators."
+        f"The scheduler refused the job: {reason}. Compare its limits with cluster.toml, or ask the administrators."
     )
 
 
@@ -222,11 +233,11 @@ _REFUSALS: Sequence[tuple[Sequence[str], str]] = (
     (("invalid feature",), "No node has the features {constraint!r}; mend constraint in cluster.toml"),
     (
         ("node configuration is not available", "more processors requested", "memory required by task"),
-        "No node has so much at once: {cpus} cores, {memory_gib:g} GiB of memory (0: the default), and the GPUs of the "
-        "run; lower cpus or memory_gib in cluster.toml, or ask for fewer GPUs",
+        "No node has as many cores ({cpus}), as much memory ({memory_gib:g} GiB; 0: the default) or as many GPUs "
+        "({gpus!r}) as the run asks for; lower them in cluster.toml or in the run",
     ),
     (
-        ("array", "job array"),
+        ("array",),
         "The cluster does not allow arrays of so many tasks; ask the administrators for MaxArraySize",
     ),
     (

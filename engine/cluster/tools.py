@@ -97,8 +97,11 @@ def is_silence(told: str) -> bool:
 
 def said(told: str) -> str:
     """The last error that a program of SLURM printed, without what stands before every one."""
-    lines = [re.sub(r"^(\w+: )?(error|fatal): |^\w+: ", "", line.strip()) for line in told.splitlines() if line.strip()]
+    lines = [_BEFORE.sub("", line.strip()) for line in told.splitlines() if line.strip()]
     return lines[-1].rstrip(".") if lines else "no reason was given"
+
+
+_BEFORE = re.compile(r"^(\w+: )?((error|fatal): )?((Batch job submission failed|allocation failure): )?")
 
 
 def _own_environment() -> Mapping[str, str]:

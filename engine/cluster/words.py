@@ -7,28 +7,13 @@ import time
 from engine.cluster.settings import Request
 from engine.cluster.states import JobState
 
-NEVER = frozenset(
-    [
-        "PartitionTimeLimit",
-        "PartitionNodeLimit",
-        "PartitionConfig",
-        "BadConstraints",
-        "InvalidAccount",
-        "InvalidQOS",
-        "AccountNotAllowed",
-        "QOSNotAllowed",
-        "DependencyNeverSatisfied",
-    ]
-)
-"""Reasons that do not pass by themselves."""
-
 MEND = "Change cluster.toml and start it again, or ask the administrators."
 
 REASONS = {
     "Priority": "waits for its turn: others come first",
     "Dependency": "waits for another job",
     "DependencyNeverSatisfied": "can never start: a job that it depends on has failed",
-    "JobArrayTaskLimit": "waits for other tasks of the same run: only some of them run at once (throttle in cluster.toml)",
+    "JobArrayTaskLimit": "waits for other tasks of the same run: only so many run at once (throttle in cluster.toml)",
     "JobHeldUser": "is held by its user; `scontrol release` lets it go on",
     "JobHeldAdmin": "is held by an administrator",
     "JobHoldMaxRequeue": "is held, since it was started again too often; `scontrol release` lets it go on",
