@@ -55,7 +55,7 @@ from engine.sampling.results import ExportResult
 from engine.store.damage import CHECKS
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
-from engine.store.plugins import import_plugins
+from engine.store.plugins import import_plugins, named
 from engine.store.runs import LIVES_ELSEWHERE, Run, Status, each, list_runs
 from engine.sweep.results import SweepResult
 
@@ -126,14 +126,6 @@ def _refuse_taken_name(home: Home, config: ImportConfig) -> None:
                 f"Run {run.id} is importing a data set {config.name} right now; a new name is expected. "
                 "Choose another, or wait for it."
             )
-
-
-def _exported(home: Home, config: ExportConfig) -> bool:
-    """Whether the snapshot of an export is still the generator of its training."""
-    from engine.sampling.exported import has_generator, read_info
-
-    folder = Run(home, config.run).path
-    return has_generator(folder) and read_info(folder).snapshot == Path(config.snapshot).name
 
 
 def _imported_by(config: Settings) -> tuple[str, ...]:
@@ -293,7 +285,7 @@ _ALL = (
         label="Export",
         prepare="engine.jobs.prepare:prepare_export",
         execute="engine.sampling.export:export",
-        result_exists=_exported,
+        result_exists=lambda home, config: bool(named("engine.jobs.prepare:is_exported")(home, config)),
         needs_device=False,
         about_run="run",
         deletion_impact=ImpactTexts(

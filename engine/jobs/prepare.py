@@ -196,7 +196,7 @@ def _exported(run: Run) -> GeneratorInfo:
 
 
 def prepare_export(home: Home, config: ExportConfig) -> ExportConfig:
-    """With the name of the snapshot (a training may write newer ones), or its path if it lies elsewhere; and its hash."""
+    """With the snapshot, since a training may write newer ones: by its name, or by its path if it lies elsewhere."""
     run = Run(home, config.run)
     if run.kind not in ("train", "network"):
         raise ErsatzError(
@@ -212,6 +212,12 @@ def prepare_export(home: Home, config: ExportConfig) -> ExportConfig:
     own = snapshot.resolve() in [path.resolve() for path in list_generators(run.path)]
     name = snapshot.name if own else str(snapshot.resolve())
     return config.model_copy(update={"snapshot": name, "snapshot_sha256": sha256_file(snapshot)})
+
+
+def is_exported(home: Home, config: ExportConfig) -> bool:
+    """Whether the snapshot of an export is still the generator of its training."""
+    folder = Run(home, config.run).path
+    return has_generator(folder) and read_info(folder).snapshot == Path(config.snapshot).name
 
 
 def prepare_projection(home: Home, config: ProjectionConfig) -> ProjectionConfig:

@@ -50,7 +50,7 @@ def started(home: Home, monkeypatch: pytest.MonkeyPatch) -> list[Config]:
     """The configs of the steps in the order in which they were started; each is finished at once."""
     configs: list[Config] = []
 
-    def ensure(home: Home, config: Config, owner: str = "", beside: int = 1) -> Run:
+    def ensure(home: Home, config: Config, owner: str = "", beside: int = 1, place: str = "") -> Run:
         configs.append(config)
         if isinstance(config, ImportConfig):
             import_dataset(home, config)

@@ -40,7 +40,7 @@ def read_back(line: str, monkeypatch: pytest.MonkeyPatch) -> list[Config]:
     """The configs that the command line would submit."""
     submitted: list[Config] = []
 
-    def submit(home: Home, config: Config, owner: str = "", beside: int = 1) -> Run:
+    def submit(home: Home, config: Config, owner: str = "", beside: int = 1, place: str = "") -> Run:
         submitted.append(config)
         return create_run(home, config.plain(), "test")
 
@@ -166,6 +166,6 @@ def test_every_other_kind(config: Config, home: Home, monkeypatch: pytest.Monkey
         return
     training = create_run(home, parse_training({"dataset": "d", "class_name": "x"}).plain(), "train")
     monkeypatch.setattr(network, "submit", lambda home, config: cli.jobs.submit(home, config))
-    monkeypatch.setattr(cli.jobs, "ensure", lambda home, config: cli.jobs.submit(home, config))
+    monkeypatch.setattr(cli.jobs, "ensure", lambda home, config, place: cli.jobs.submit(home, config, place=place))
     (read,) = read_back(line.replace(" r ", f" {training.id} "), monkeypatch)
     assert read.plain() == json.loads(json.dumps(config.plain()).replace('"r"', f'"{training.id}"'))
