@@ -14,6 +14,8 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -31,6 +33,7 @@ from engine.store.files import disk_errors
 from engine.store.home import Home
 from engine.store.locks import FileLock
 from engine.store.log import log_to_stdout
+from engine.store.plugins import named
 from engine.store.progress import silent
 from engine.store.runs import Run, State
 from engine.version import __version__
@@ -40,6 +43,10 @@ logger = logging.getLogger(__name__)
 LOCK_SECONDS = 150.0
 """How long a job waits for a former one of the same run: that of a node which went down is given up within it."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT, *([signal.SIGUSR2] if sys.platform != "win32" else []))
+
+
+STREAMS = (1, 2)
+"""stdout and stderr."""
 
 
 @dataclass(frozen=True)
@@ -81,16 +88,16 @@ class Task:
         os.environ["ERSATZ_HOME"] = self.home
         os.environ.update({"PYTHONFAULTHANDLER": "1", **self._environment(run)})
         log = run.log_path if self.part is None else run.path / "groups" / f"{self.part.name}.txt"
-        _print_to(log)
-        log_to_stdout()
-        lock = FileLock(run.path / WORK if self.part is None else run.path / "groups" / f"{self.part.name}.lock")
-        if not lock.acquire(timeout=LOCK_SECONDS):
-            logger.info(f"Another job does this work already; this one ({_job()}) leaves it to that.")
-            return
-        try:
-            self._do(run)
-        finally:
-            lock.release()
+        with _printing_to(log):
+            log_to_stdout()
+            lock = FileLock(run.path / WORK if self.part is None else run.path / "groups" / f"{self.part.name}.lock")
+            if not lock.acquire(timeout=LOCK_SECONDS):
+                logger.info(f"Another job does this work already; this one ({_job()}) leaves it to that.")
+                return
+            try:
+                self._do(run)
+            finally:
+                lock.release()
 
     def _environment(self, run: Run) -> dict[str, str]:
         """Threads as they would be on a machine with just these cores: sums depend on them."""
@@ -115,27 +122,37 @@ class Task:
 
 def train(run: Run, part: Part) -> None:
     """Train the trials of a part, which are kept in a file of their own; the run's status is left alone."""
-    from engine.sweep.fan_out import train_part
-
     warned = _Warned()
     config = parse_config(run.config())
     assert isinstance(config, SweepConfig)
     logger.info(f"=== {time.strftime('%Y-%m-%d %H:%M:%S')} trials {part.name} {_job()}")
-    outcome = train_part(
+    outcome = named("engine.sweep.fan_out:train_part")(
         run, config, part.fold, part.seed, silent, lambda: warned.warned or run.stop_requested() or not run.exists()
     )
     if outcome != "finished" and run.exists() and not run.stop_requested():
         requeue_this_job()
 
 
-def _print_to(log: Path) -> None:
-    """Append everything that this process and its children print to a log, past what submitit keeps of it."""
+@contextmanager
+def _printing_to(log: Path) -> Iterator[None]:
+    """Append everything that this process and its children print to a log, apart from what submitit keeps of it."""
     with disk_errors(log):
         file = disk.appended(log)
+    before = [os.dup(stream) for stream in STREAMS]
+    _flush()
+    for stream in STREAMS:
+        os.dup2(file.fileno(), stream)
+    try:
+        yield
+    finally:
+        _flush()
+        for stream, kept in zip(STREAMS, before, strict=True):
+            os.dup2(kept, stream)
+
+
+def _flush() -> None:
     sys.stdout.flush()
     sys.stderr.flush()
-    for stream in (1, 2):
-        os.dup2(file.fileno(), stream)
 
 
 def _job() -> str:

@@ -37,6 +37,8 @@ POLL_SECONDS = 1.0
 ASK_SECONDS = 3.0
 MOST_DEATHS = 2
 """How often in a row a job may end without a word and be submitted again."""
+MOST_TASKS = 500
+"""In one array: SLURM takes 1001 unless it is told otherwise."""
 MOST_ROUNDS = 3
 """Arrays for the trials of one look, before what is left of them is trained by the run's own worker."""
 
@@ -62,13 +64,15 @@ class _Supervision:
             status = self.run.status()
             if status.state.is_final or self.run.stop_requested():
                 continue
-            if status.stage == SPREAD:
+            if cancelled := next((ending for ending in endings if ending.was_cancelled), None):
+                self._was_cancelled(cancelled)
+            elif status.stage == SPREAD:
                 self.deaths = 0
                 spread = self._train_parts()
             elif status.stage == WANTS_TO_GO_ON:
                 self.deaths = 0
             else:
-                self._died(endings)
+                self._died(endings[0] if endings else None)
         Job.of(self.run).model_copy(update={"words": "", "running": 0, "waiting": 0}).write(self.run)
 
     def _is_over(self) -> bool:
@@ -89,7 +93,10 @@ class _Supervision:
         self.rounds[tuple(left)] += 1
         if not left or self.rounds[tuple(left)] > MOST_ROUNDS:
             return False
-        self._follow(self._submit([Task.of(self.run, self.request, Part(*group)) for group in left]))
+        tasks = [Task.of(self.run, self.request, Part(*group)) for group in left[:MOST_TASKS]]
+        endings = self._follow(self._submit(tasks))
+        if endings and all(ending.was_cancelled for ending in endings):
+            self._was_cancelled(endings[0])
         return True
 
     def _submit(self, tasks: Sequence[Task]) -> list[str]:
@@ -154,9 +161,9 @@ class _Supervision:
         running = [job for job in jobs if not job.is_pending]
         shown = (running or list(jobs))[0]
         words = "" if running else waits_for(shown, self.request)
-        job = Job.of(self.run)
-        job.mirroring(shown, words, running=len(running), waiting=len(jobs) - len(running)).write(self.run)
-        if not running and not job.parts and self.run.status().state is State.RUNNING:
+        kept = Job.of(self.run)
+        kept.mirroring(shown, words, running=len(running), waiting=len(jobs) - len(running)).write(self.run)
+        if not running and not kept.parts and self.run.status().state is State.RUNNING:
             self._write(state=State.QUEUED)  # requeued by the scheduler itself: its node went down, say
 
     def _take_rows(self) -> None:
@@ -174,15 +181,16 @@ class _Supervision:
             finally:
                 lock.release()
 
-    def _died(self, endings: Sequence[Ending]) -> None:
+    def _was_cancelled(self, ending: Ending) -> None:
+        """Somebody did so with the scheduler's own means, and will have had a reason."""
+        told = f"{ending.sentence} Resume the run, and it goes on from what it had saved."
+        self._write(GIVEN_UP_SECONDS, state=State.STOPPED, ended=time.time(), error=told)
+
+    def _died(self, ending: Ending | None) -> None:
         """A worker that ended without a word: again, or the sentence on how it died."""
-        ending = endings[0] if endings else None
         how = ending.sentence if ending is not None else "Its job ended without a word."
         self.deaths += 1
-        if ending is not None and ending.was_cancelled:
-            told = f"{how} Resume the run, and it goes on from what it had saved."
-            self._write(GIVEN_UP_SECONDS, state=State.STOPPED, ended=time.time(), error=told)
-        elif self.deaths > MOST_DEATHS or (ending is not None and ending.is_hopeless):
+        if self.deaths > MOST_DEATHS or (ending is not None and ending.is_hopeless):
             error = f"{how} {last_lines(self.run.log_path)}".strip()
             self._write(GIVEN_UP_SECONDS, state=State.FAILED, ended=time.time(), error=error)
         else:

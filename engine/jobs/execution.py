@@ -80,9 +80,7 @@ def keep_reading(run: Run) -> None:
     write_down(run.home)
 
 
-def sweep(
-    run: Run, config: SweepConfig, report: Report, should_stop: ShouldStop, spread: bool = False
-) -> Outcome:
+def sweep(run: Run, config: SweepConfig, report: Report, should_stop: ShouldStop, spread: bool = False) -> Outcome:
     """Train and test every trial, and write the report of a sweep that has finished; returns how it ended.
 
     `spread` leaves the trials to others (`engine.sweep.fan_out`).

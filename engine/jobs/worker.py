@@ -43,7 +43,7 @@ def work(
 
     One that is `watched` has its supervisor at the other end of its standard input, and stops when that dies. On a node
     of a cluster the supervisor may be on another machine, or gone. There a signal means that the job is about to end:
-    the run saves itself, waits again, and `go_on_later` is called last. `spread` has a sweep leave its trials to others.
+    the run saves itself, waits again, and `go_on_later` is called last. `spread` leaves a sweep's trials to others.
     """
     run = Run(home, run_id)
     config = parse_config(run.config())
@@ -57,9 +57,8 @@ def work(
     for name in (signal.SIGTERM, signal.SIGINT, *([signal.SIGUSR2] if on_node else [])):
         signal.signal(name, hooks.on_signal)
     if on_node:
-        run.update(
-            state=State.RUNNING, started=run.status().started or time.time(), stage="starting", device=socket.gethostname()
-        )
+        began = run.status().started or time.time()
+        run.update(state=State.RUNNING, started=began, stage="starting", device=socket.gethostname())
     if watched:
         lifeline.watch(hooks.on_orphaned)
     logger.info(f"=== {time.strftime('%Y-%m-%d %H:%M:%S')} {config.plain()['kind']} {run_id}")

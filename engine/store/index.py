@@ -208,6 +208,7 @@ def _read_folder(home: Home, run_id: str) -> Entry | None:
     try:
         config = read_config(folder)
         status = read_json(folder / STATUS_FILE)
+        queued = status["state"] == "queued" and status.get("place", HERE) == HERE
         entry = Entry(
             id=run_id,
             kind=config["kind"],
@@ -215,8 +216,7 @@ def _read_folder(home: Home, run_id: str) -> Entry | None:
             dataset=config.get("dataset") or (config["name"] if config["kind"] == "import" else ""),
             created=float(status["created"]),
             config_digest=sha256_value(config),
-            # what waits on a cluster has no place in this queue
-            position=float(status["created"]) if status["state"] == "queued" and status.get("place", HERE) == HERE else None,
+            position=float(status["created"]) if queued else None,
         )
     except (ErsatzError, ValueError, KeyError, AttributeError, TypeError, OverflowError, RecursionError):
         return None

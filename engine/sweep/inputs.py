@@ -68,10 +68,12 @@ def load_inputs(
     report: Report,
     should_stop: ShouldStop,
     external: Dataset | None = None,
+    records_views: bool = True,
 ) -> Inputs:
     """What the trials of one split read, in the memory of the CPU; the external images follow the test images.
 
-    Raises `features.cache.Interrupted` when asked to stop while features are computed.
+    The seeds of random views are written into the run's folder, unless another process `records_views`. Raises
+    `features.cache.Interrupted` when asked to stop while features are computed.
     """
     dataset = split.dataset
     real, valid, test = (_part(dataset, part) for part in ("train", "valid", "test"))
@@ -103,7 +105,7 @@ def load_inputs(
         if any(arm_rule(trial.arm).classical and is_synthetic(trial.arm) for trial in trials):
             views = _scatter(views, features(synthetic, config.views), used, len(pool_labels))
             seen.append((synthetic, config.views))
-    if seen:
+    if seen and records_views:
         _write_views(run, split, seen, config)
     if "test-is-validation" in config.flaws:
         valid, valid_shown = test, test_shown
