@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from engine.cli.output import Json, notices, show, table
+from engine.cli.output import Json, console, notices, show, table
 from engine.configs import SweepConfig
 from engine.jobs import submit as jobs
 from engine.jobs.deletion_impact import deletion_impact
@@ -116,13 +116,12 @@ def queue(
     if run_id:
         jobs.move(named_run(run_id), to - 1)
     ids = [run.id for run in waiting(home)]
-    rows: list[list[Any]] = [[place, waits] for place, waits in enumerate(ids, start=1)]
-    elsewhere = waiting_elsewhere(home)
-    if as_json or not elsewhere:
+    rows = [[place, waits] for place, waits in enumerate(ids, start=1)]
+    elsewhere = [] if as_json else waiting_elsewhere(home)
+    if rows or not elsewhere:
         show(ids, as_json, table("", ["place", "run"], rows) if rows else "No run is waiting.")
-        return
-    rows = [[*row, ""] for row in rows] + [["cluster", run.id, escape(found.waits)] for run, found in elsewhere]
-    show(ids, as_json, table("", ["place", "run", "waits"], rows))
+    for run, where in elsewhere:
+        console.print(f"{run.id} waits on the cluster. {where.waits}", soft_wrap=True, markup=False, highlight=False)
 
 
 def waiting_elsewhere(home: Home) -> list[tuple[Run, Whereabouts]]:
