@@ -141,7 +141,7 @@ def _acceptance(settings: ClusterSettings) -> Iterator[Finding]:
 def _accounting() -> Finding:
     try:
         told = ask("sacct", "--noheader", "--allocations", "--format=JobID")
-    except (ErsatzError, OSError):
+    except ErsatzError:
         answers = False
     else:
         answers = told.returncode == 0

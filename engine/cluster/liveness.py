@@ -11,6 +11,8 @@ from engine.store.runs import Run
 
 WORK = "work"
 """Name in the run folder of the lock that a worker on a node holds."""
+MAX_AGE = 2.0
+"""Seconds for which an answer of the scheduler will do: a page asks for each of its runs."""
 
 
 def lives_on_cluster(run: Run) -> bool:
@@ -22,7 +24,7 @@ def lives_on_cluster(run: Run) -> bool:
         return True
     try:
         request = require_settings(run.home).for_kind(run.kind)
-        return any(job.name == run.id for job in slurm.jobs(request).values())
+        return any(job.name == run.id for job in slurm.jobs(request, MAX_AGE).values())
     except ErsatzError:  # also where this machine has no SLURM, or cluster.toml is being mended
         return _was_submitted(run)
 

@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -35,6 +36,7 @@ SLURM: Literal["slurm"] = "slurm"
 OWN_OPTIONS = frozenset(
     {
         "array",
+        "begin",  # which a requeued job is told apart by
         "chdir",
         "constraint",
         "cpus-per-task",
@@ -115,6 +117,17 @@ class Request(Config):
     def _without_count(cls, value: str) -> str:
         if value.rpartition(":")[2].isdecimal():
             raise ValueError("the name of one GPU is expected, such as gpu or gpu:a100; runs say themselves how many")
+        return value
+
+    @field_validator("python")
+    @classmethod
+    def _a_command(cls, value: str) -> str:
+        try:
+            words = shlex.split(value)
+        except ValueError as error:
+            raise ValueError(f"a command as in a shell is expected ({error})") from error
+        if value and not words:
+            raise ValueError("a command is expected, or nothing")
         return value
 
     @field_validator("extra")

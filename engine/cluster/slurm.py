@@ -210,7 +210,14 @@ def _tell(*command: str) -> None:
         raise Refused(f"The scheduler refused it: {said(finished.stderr)}.")
 
 
-_OVER = ("invalid job id", "already completing", "already completed", "job/step already", "job is no longer pending")
+_OVER = (
+    "invalid job id",
+    "already finished",
+    "already completing",
+    "already completed",
+    "job/step already",
+    "job is no longer pending",
+)
 """What SLURM's programs say, in lower case, of a job that has ended or started meanwhile."""
 
 

@@ -11,8 +11,8 @@ HELD_AGAIN = frozenset({"REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT
 
 NO_OUTPUT = 53
 """SLURM's signal of its own for a job whose output could not be written on the node."""
-NOT_THERE = frozenset({126, 127})
-"""Exit codes of a shell for a program that cannot be run or is not there."""
+NOT_FOUND = 127
+"""Exit code of a shell for a program that is not there."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Ending:
             self.state in ("OUT_OF_MEMORY", "DEADLINE")
             or self.reason == "DependencyNeverSatisfied"
             or self.signal == NO_OUTPUT
-            or (self.state == "FAILED" and self.exit_code in NOT_THERE)
+            or (self.state == "FAILED" and self.exit_code == NOT_FOUND)
         )
 
     @property
@@ -80,7 +80,7 @@ class Ending:
                 f"{job} could not write into its run{where}: the home is not visible there, or not writable. It must "
                 "be on a file system that all nodes share, under the same path; `python -m engine doctor` checks it."
             )
-        if self.state == "FAILED" and self.exit_code in NOT_THERE:
+        if self.state == "FAILED" and self.exit_code == NOT_FOUND:
             return (
                 f"{job} found no Python{where} (exit code {self.exit_code}). Name the one of the nodes as python in "
                 "cluster.toml, or what makes it known as setup."

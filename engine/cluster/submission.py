@@ -19,6 +19,7 @@ from typing import Any
 from engine.cluster import local_jobs
 from engine.cluster.nodes import fitting, partitions
 from engine.cluster.settings import LOCAL, Request
+from engine.cluster.states import NOT_FOUND
 from engine.cluster.tools import NoAnswer, Refused, ask, is_silence, require_slurm, said
 from engine.store import disk
 from engine.store.errors import ErsatzError
@@ -64,6 +65,8 @@ def submit(
     ):
         executor = AutoExecutor(folder, cluster=request.executor, **{f"{request.executor}_python": _python(request)})
         executor.update_parameters(**_parameters(request, gpus, name, folder, exported, after))
+        if request.executor == LOCAL:  # which heeds it, but does not let it through
+            executor.parameters["signal_delay_s"] = request.grace_seconds
         try:
             if len(tasks) == 1:
                 return [str(executor.submit(tasks[0]).job_id)]
@@ -118,8 +121,7 @@ def _parameters(
     shared = {"name": name, "timeout_min": request.minutes, "stderr_to_stdout": True}
     if request.executor == LOCAL:
         cards = gpus if request.gpus else 0
-        own = {"signal_delay_s": request.grace_seconds, "setup": list(request.setup)}
-        return shared | {"gpus_per_node": cards} | {f"local_{key}": value for key, value in own.items() if value}
+        return shared | {"gpus_per_node": cards, "local_setup": list(request.setup)}
     options = _options(request, gpus)
     further = {key: value for key, value in options.items() if key not in ("cpus-per-task", "time")}
     further |= {"requeue": True, "chdir": str(folder.absolute())}
@@ -129,7 +131,11 @@ def _parameters(
         "cpus_per_task": request.cpus,
         "slurm_signal_delay_s": request.grace_seconds,
         "slurm_array_parallelism": request.throttle,
-        "slurm_setup": [*(f"export {key}={shlex.quote(value)}" for key, value in exported.items()), *request.setup],
+        "slurm_setup": [
+            *(f"export {key}={shlex.quote(value)}" for key, value in exported.items()),
+            *request.setup,
+            _refusing_without(_python(request)),
+        ],
         # srun does not take the job's number of cores over by itself since SLURM 22.05
         "slurm_srun_args": [f"--cpus-per-task={request.cpus}"],
         "slurm_additional_parameters": further,
@@ -139,6 +145,12 @@ def _parameters(
 def _python(request: Request) -> str:
     """The command of Python on the node. `-P` keeps the working directory out of the imports."""
     return f"{request.python or shlex.quote(sys.executable)} -P"
+
+
+def _refusing_without(python: str) -> str:
+    """A line of shell that ends the job with a shell's own exit code; srun's does not tell that there is no program."""
+    program = shlex.quote(shlex.split(python)[0])
+    return f"command -v {program} > /dev/null || {{ echo {program} is not on this node >&2; exit {NOT_FOUND}; }}"
 
 
 def _exported(environment: Mapping[str, str]) -> dict[str, str]:

@@ -77,9 +77,9 @@ def ask(*command: str, stdin: str | None = None) -> subprocess.CompletedProcess[
             timeout=SECONDS,
             env={**_own_environment(), "LC_ALL": "C", "SLURM_TIME_FORMAT": "standard"},
         )
-    except FileNotFoundError:
+    except FileNotFoundError as error:
         require_slurm()
-        raise
+        raise ErsatzError(f"There is no {command[0]} on this machine; it is one of SLURM's programs.") from error
     except subprocess.TimeoutExpired as error:
         raise NoAnswer(f"The scheduler did not answer within {SECONDS:g} s ({command[0]}). {_LATER}") from error
     if finished.returncode != 0 and is_silence(finished.stderr):
