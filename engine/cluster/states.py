@@ -11,6 +11,8 @@ HELD_AGAIN = frozenset({"REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT
 
 NO_OUTPUT = 53
 """SLURM's signal of its own for a job whose output could not be written on the node."""
+SHELL_SIGNALS = 128
+"""A shell's exit code for a program that was killed is this and the signal."""
 NOT_FOUND = 127
 """Exit code of a shell for a program that is not there."""
 
@@ -101,8 +103,9 @@ class Ending:
             return f"{job} waited for another one, which failed."
         if self.state == "CANCELLED":
             return f"{job} was cancelled{where}."
-        if self.signal:
-            return f"{job} was killed by signal {self.signal}{where}."
+        if signal := self.signal or max(0, self.exit_code - SHELL_SIGNALS):
+            hint = " Most often its memory was full: give more as memory_gib in cluster.toml." if signal == 9 else ""
+            return f"{job} was killed by signal {signal}{where}.{hint}"
         if self.exit_code:
             return f"{job} ended with exit code {self.exit_code}{where}."
         return f"{job} ended{where} ({self.state})."

@@ -68,7 +68,8 @@ class _Supervision:
                 self._was_cancelled(cancelled)
             elif status.stage == SPREAD:
                 self.deaths = 0
-                spread = self._train_parts()
+                if not Job.of(self.run).parts:  # else these were the parts, which a former supervisor had submitted
+                    spread = self._train_parts()
             elif status.stage == WANTS_TO_GO_ON:
                 self.deaths = 0
             else:
@@ -83,7 +84,8 @@ class _Supervision:
             return True
         if self.run.stop_requested() and not self._alive():
             begun = self.run.status().started is not None
-            self._write(state=State.STOPPED if begun else State.CANCELLED, ended=time.time())
+            state = State.STOPPED if begun else State.CANCELLED
+            self._write(GIVEN_UP_SECONDS, state=state, ended=time.time())
             return True
         return False
 
@@ -128,6 +130,7 @@ class _Supervision:
     def _follow(self, ids: Sequence[str]) -> list[Ending]:
         """Mirror these jobs until the scheduler has none of them any more; how those ended of which it knows."""
         found: dict[str, JobState] = {}
+        cancelled: set[str] = set()
         looked = asked = float("-inf")
         while True:
             if time.monotonic() - looked > ASK_SECONDS:
@@ -148,9 +151,10 @@ class _Supervision:
             if self.run.stop_requested():
                 asked = time.monotonic() if asked < 0 else asked
                 late = time.monotonic() - asked > stop_grace()
-                unwanted = [number for number, job in found.items() if late or job.is_pending]
+                unwanted = {number for number, job in found.items() if late or job.is_pending} - cancelled
                 if unwanted:
-                    slurm.cancel(self.request, unwanted)
+                    slurm.cancel(self.request, sorted(unwanted))
+                    cancelled |= unwanted
             time.sleep(POLL_SECONDS)
 
     def _mirror(self, jobs: Sequence[JobState]) -> None:

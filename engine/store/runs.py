@@ -266,6 +266,10 @@ class Run:
         with disk_errors(self.metrics_path):
             disk.append(self.metrics_path, (json.dumps(row) + "\n").encode())
 
+    def write_metrics(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Replace all rows, by the same ones in another order for example."""
+        write_text(self.metrics_path, "".join(json.dumps(row) + "\n" for row in rows))
+
     def flush_metrics(self) -> None:
         """Wait until the rows are on the disk: before a snapshot, which is resumed with those up to it."""
         if self.metrics_path.exists():

@@ -190,6 +190,6 @@ def _write_views(run: Run, split: Split, seen: Sequence[tuple[Table, int]], conf
     found = pd.DataFrame(rows, columns=["fold", "path", "sha256", "view", "seed"])
     before = whole(run, run.path / VIEWS_FILE, lambda path: read_table(path, dtype={"path": str, "sha256": str}))
     if before is not None and "fold" in before:
-        found = pd.concat([before[before["fold"] < split.fold], found])
+        found = pd.concat([before[before["fold"] != split.fold], found]).sort_values("fold", kind="stable")
     with replacing(run.path / VIEWS_FILE) as temporary:
         write_table(found, temporary)

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 from engine.store.errors import ErsatzError, Missing
@@ -48,22 +49,27 @@ def todo(run: Run) -> list[Group]:
 def take_live_rows(run: Run) -> int:
     """Append to metrics.jsonl what the parts have done since; the number of rows.
 
-    What is there already is known by the trial alone, so that nothing is doubled or lost whoever is killed when.
+    What is there already is known by its trial alone, so that nothing is doubled or lost whoever is killed when.
     """
     rows = []
     for path in sorted(folder(run).glob("*.jsonl")):
-        content = path.read_bytes()
-        rows += whole_rows(content[: content.rfind(b"\n") + 1])[0]
+        with suppress(OSError):  # replaced on another machine just now, or its run is being deleted: next time
+            content = path.read_bytes()
+            rows += whole_rows(content[: content.rfind(b"\n") + 1])[0]
     if not rows:
         return 0
-    there = {_trial(row) for row in run.read_metrics()[0]}
-    new = [row for row in rows if _trial(row) not in there]
-    for row in sorted(new, key=lambda row: row.get("time") or 0):
-        if _trial(row) not in there:
-            there.add(_trial(row))
-            run.append_metrics(row)
+    lines, end = run.read_metrics_lines()
+    listed, damaged = whole_rows(lines)
+    if damaged:  # the run's worker puts it right, and says so; until then nobody would see what is behind it
+        return 0
+    there = {_trial(row) for row in listed}
+    new = {_trial(row): row for row in rows if _trial(row) not in there}
+    if new and run.metrics_path.exists() and run.metrics_path.stat().st_size > end:
+        run.keep_metrics(lambda row: True)  # but half a row, of one who was killed: the next would be glued to it
+    for row in sorted(new.values(), key=lambda row: row.get("time") or 0):
+        run.append_metrics(row)
     return len(new)
 
 
 def _trial(row: dict[str, object]) -> str:
-    return json.dumps([row.get(name) for name in ("arm", "ratio", "seed", "fold")])
+    return json.dumps([row.get("arm"), row.get("ratio"), row.get("seed"), row.get("fold", 0)])

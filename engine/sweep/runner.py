@@ -9,6 +9,7 @@
     views.csv         the seed of every random view, where classical augmentation meets cached features
     metrics.parquet   every metric of every arm, ratio and seed, by image, patient and subgroup; written at the end
     summary.json      cells, comparisons, verdict; written at the end, and at each planned look
+    groups/           of a sweep whose trials are trained by others: what they have done (`live_parts`)
     first_summary.json  that of the sweep to which this one added repetitions
 """
 
@@ -49,7 +50,15 @@ from engine.sweep.splits import Split, open_splits, test_table, valid_table
 from engine.sweep.standing import standing_of
 from engine.sweep.summary import summarise
 from engine.sweep.summary_model import SUMMARY_FILE, Classifier, SweepSummary
-from engine.sweep.trial_rows import groups, live_row, read_trials_table, trial_of, trial_row, write_trials_table
+from engine.sweep.trial_rows import (
+    Rows,
+    groups,
+    live_row,
+    read_trials_table,
+    trial_of,
+    trial_row,
+    write_trials_table,
+)
 
 VALID_FILE = "valid_images.csv"
 
@@ -78,7 +87,7 @@ def run_sweep(
     for dataset in (*(split.dataset for split in splits), *([external] if external is not None else [])):
         refuse_sealed(dataset, "This sweep")
     first = take_over(run, config)
-    rows = _read_trials(run, config)
+    rows = _read_trials(run, config, first)
     whole(run, run.path / SUMMARY_FILE, SweepSummary.read, "it is read out of the trials again")
     cache, classifier = open_cache(run.home, config)
     sweep = _Sweep(
@@ -145,7 +154,7 @@ class _Sweep:
 def _train(
     sweep: _Sweep,
     config: SweepConfig,
-    rows: dict[Trial, dict[str, Any]],
+    rows: Rows,
     report: Report,
     should_stop: ShouldStop,
     workers: int | None,
@@ -227,17 +236,21 @@ def _write_table(run: Run, name: str, table: pd.DataFrame) -> None:
         write_table(table, temporary)
 
 
-def _read_trials(run: Run, config: SweepConfig) -> dict[Trial, dict[str, Any]]:
-    """Finished trials; brings metrics.jsonl, which is appended after them, to the same state in the same order."""
+def _read_trials(run: Run, config: SweepConfig, first: SweepSummary | None) -> Rows:
+    """Finished trials, here and in parts; brings metrics.jsonl to the same state, in the order of a sweep that was run
+    here at one go.
+    """
     rows = whole(run, run.path / TRIALS_FILE, read_trials_table, "its trials are trained again") or {}
-    if taken := take_in(run, set(plan(config)), rows):
-        rows |= taken
-        write_trials_table(run.path / TRIALS_FILE, [rows[trial] for trial in plan(config) if trial in rows])
-    if damage := run.keep_metrics(lambda row: trial_of(row) in rows):
+    taken = take_in(run, {*plan(config)}, rows)
+    found = rows | taken
+    if damage := run.keep_metrics(lambda row: trial_of(row) in found):
         tell(run, run.metrics_path.name, damage)
-    listed, _ = run.read_metrics()
-    missing = set(rows) - {trial_of(row) for row in listed}
-    in_order = [trial for group in groups(config, plan(config), ()) for trial in group if trial in missing]
-    for trial in (*in_order, *sorted(missing - set(in_order))):
-        run.append_metrics(live_row(rows[trial]))
-    return rows
+    looks = (*([first.seeds] if first is not None else []), *planned_looks(config))
+    in_order = dict.fromkeys(trial for seeds in looks for trial in plan(config.at(seeds)) if trial in found)
+    in_order |= dict.fromkeys(sorted(found.keys() - in_order.keys()))
+    listed = {trial_of(row): row for row in run.read_metrics()[0]}
+    if [*listed] != [*in_order]:
+        run.write_metrics(listed.get(trial) or live_row(found[trial]) for trial in in_order)
+    if taken:  # last: whoever is killed before begins again
+        write_trials_table(run.path / TRIALS_FILE, [found[trial] for trial in plan(config) if trial in found])
+    return found

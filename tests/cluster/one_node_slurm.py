@@ -168,7 +168,9 @@ class Slurm:
                 self._keep_node(node)
         self.command("scancel", "--user", getpass.getuser())
         idle = dict.fromkeys(self.nodes, "idle")
-        self.wait_until(lambda: not self.command("squeue", "--noheader").stdout and self.node_states() == idle, "no jobs")
+        self.wait_until(
+            lambda: not self.command("squeue", "--noheader").stdout and self.node_states() == idle, "no jobs"
+        )
 
     def command(self, *arguments: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a client, such as `command("squeue", "-h")`.
@@ -260,7 +262,9 @@ class Slurm:
                 nodes="\n".join(nodes),
             )
         )
-        (self.folder / "hosts").write_text("\n".join(f"127.0.0.1 {n}" for n in ("localhost", hostname, *self.nodes)) + "\n")
+        (self.folder / "hosts").write_text(
+            "\n".join(f"127.0.0.1 {n}" for n in ("localhost", hostname, *self.nodes)) + "\n"
+        )
         # Devices that exist everywhere stand for GPUs; SLURM only counts them
         (self.folder / "gres.conf").write_text("Name=gpu File=/dev/null\nName=gpu File=/dev/zero\n")
 
