@@ -50,9 +50,9 @@ def submit(
     same config is queued or running, and `ErsatzError` when a parent is missing, not frozen, not finished or changed,
     or when the run cannot be done at that place.
     """
-    place = place_of(home, config, place)  # before anything is made: some preparations make a data set
+    place = place_of(home, config, place)
+    require_place(home, config, place)  # before the preparation, which may make a data set
     config = prepare(home, config)
-    require_place(home, config, place)
     with _starting(home):
         _refuse_twin(home, config)
         return _start_new(home, config, label, owner, beside, place)

@@ -89,6 +89,19 @@ def test_a_home_without_a_cluster_says_so_and_leaves_nothing(
     assert [each.name for each in list_datasets(home)] == sets
 
 
+def test_what_the_scheduler_refuses_leaves_nothing(
+    command: Command, home: Home, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Not even the data set that a control of held-back images would have."""
+    fabricated.make_dataset(home)
+    make_cluster(home)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    words = ("pool", "control", "c", "--control", "held-back", "--dataset", "phantom", "--images-per-class", "2")
+    ending = command(*words, "--place", "slurm")
+    assert ending.code == 1 and "sbatch" in ending.err
+    assert list_runs(home) == [] and [each.name for each in list_datasets(home)] == ["phantom"]
+
+
 def test_another_place_is_refused(command: Command, home: Home) -> None:
     fabricated.make_dataset(home)
     ending = command("train", "phantom", "--place", "mars")
