@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from engine.cluster.settings import FILE
 from engine.configs import Config
 from engine.store import index
 from engine.store.home import Home
+from engine.store.read_only import READ_ONLY
 from engine.store.runs import Run, State, create_run, list_runs
 from pages.components import runs as parts
 from pages.entrance import attaching
@@ -203,3 +206,19 @@ def test_the_server_looks_after_runs_of_a_home_with_a_cluster(home: Home, monkey
     break_cluster(home)
     attaching.attach_runs(home)
     assert looked == [home]
+
+
+@pytest.mark.parametrize("demo", [False, True])
+def test_the_server_looks_when_it_starts_but_not_in_a_demo(
+    home: Home, monkeypatch: pytest.MonkeyPatch, demo: bool
+) -> None:
+    looked, begun = [], threading.Event()
+    monkeypatch.setattr(attaching, "attach_runs", lambda at: (looked.append(at), begun.set()))
+    monkeypatch.setenv(READ_ONLY, "1" if demo else "")
+
+    async def live() -> None:
+        async with attaching.attaching(None):
+            assert begun.wait(0 if demo else 10) is not demo
+
+    asyncio.run(live())
+    assert looked == ([] if demo else [home])
