@@ -12,6 +12,7 @@ import typer
 from rich.markup import escape
 
 from engine.cli import cluster, datasets, explore, network, pools, review, sweeps
+from engine.cli.bundle import bundle
 from engine.cli.datasets import folds as make_folds
 from engine.cli.default_command import USUAL, WithUsual
 from engine.cli.dry_run import dry_run_command
@@ -465,6 +466,7 @@ app.command()(stop)
 app.command()(delete)
 app.command()(pack)
 app.command()(notebook)
+app.command()(bundle)
 
 
 @app.command()

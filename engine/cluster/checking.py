@@ -28,6 +28,8 @@ State = Literal["ok", "note", "fail"]
 PATIENCE_SECONDS = 180.0
 """How long the jobs of a check may wait and run; then they are cancelled."""
 POLL_SECONDS = 1.0
+LATE_SECONDS = 5.0
+"""How long what a job has written may take to be seen here, over a network."""
 MINUTES = 5
 """Their time limit: to import torch from a file system over a network takes its time."""
 
@@ -190,7 +192,6 @@ class _NodeJob:
         while not (found := self._found()):
             state = slurm.jobs(self.request, max_age=0).get(self.id)
             if state is None:
-                # what the node wrote last may take seconds to be seen over a network
                 found = self._found_late()
                 if not found:
                     yield Finding(name, "fail", self._how_it_ended())
@@ -227,11 +228,10 @@ class _NodeJob:
         return dict(read_json(path)) if path.is_file() else {}
 
     def _found_late(self) -> dict[str, Any]:
-        for _ in range(10):
-            if found := self._found():
-                return found
+        deadline = time.monotonic() + LATE_SECONDS
+        while not (found := self._found()) and time.monotonic() < deadline:
             time.sleep(0.5)
-        return {}
+        return found
 
     def _how_it_ended(self) -> str:
         ending = slurm.ended(self.request, self.id)

@@ -192,9 +192,22 @@ def cancel(request: Request, ids: Sequence[str]) -> None:
 
 
 def start_now(request: Request, job_id: str) -> None:
-    """Let a requeued job start at once; SLURM would hold it for two minutes."""
-    if request.executor != LOCAL:
+    """Let a requeued job start soon; SLURM would hold it for two minutes. To be called until it runs.
+
+    The first call does nothing: in the second in which a job was requeued, its node would refuse it ("Job credential
+    revoked"), and the job would have failed.
+    """
+    if request.executor == LOCAL:
+        return
+    if time.monotonic() - _requeued.setdefault(job_id, time.monotonic()) >= REST_SECONDS:
+        del _requeued[job_id]
         _tell("scontrol", "update", f"JobId={job_id}", "StartTime=now")
+
+
+REST_SECONDS = 2.0
+"""How long a requeued job rests before it starts again."""
+_requeued: dict[str, float] = {}
+"""When each job that is to start again was first seen to wait, by this process's clock."""
 
 
 def requeue(request: Request, job_id: str) -> None:

@@ -28,7 +28,9 @@ from engine.jobs.cores import threads_environment
 from engine.jobs.kinds import parse_config
 from engine.jobs.places import gpus_of
 from engine.jobs.slots import CPU
+from engine.jobs.worker import work
 from engine.store import disk
+from engine.store.errors import RunDeleted
 from engine.store.files import disk_errors
 from engine.store.home import Home
 from engine.store.locks import FileLock
@@ -36,6 +38,7 @@ from engine.store.log import log_to_stdout
 from engine.store.plugins import named
 from engine.store.progress import silent
 from engine.store.runs import Run, State
+from engine.sweep.live_parts import Group, folder, part_name
 from engine.version import __version__
 
 logger = logging.getLogger(__name__)
@@ -43,22 +46,8 @@ logger = logging.getLogger(__name__)
 LOCK_SECONDS = 150.0
 """How long a job waits for a former one of the same run: that of a node which went down is given up within it."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT, *([signal.SIGUSR2] if sys.platform != "win32" else []))
-
-
 STREAMS = (1, 2)
 """stdout and stderr."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """A group of a sweep's trials."""
-
-    fold: int
-    seed: int
-
-    @property
-    def name(self) -> str:
-        return f"f{self.fold}-s{self.seed}"
 
 
 @dataclass(frozen=True)
@@ -67,7 +56,8 @@ class Task:
 
     home: str
     run_id: str
-    part: Part | None = None
+    part: Group | None = None
+    """A group of a sweep's trials; None: the work of the run."""
     spread: bool = False
     """Whether a sweep leaves its trials to other tasks."""
     cpus: int = 1
@@ -75,9 +65,11 @@ class Task:
     version: str = __version__
 
     @staticmethod
-    def of(run: Run, request: Request, part: Part | None = None, spread: bool = False) -> Task:
+    def of(run: Run, request: Request, part: Group | None = None, spread: bool = False) -> Task:
         """The task of a run (or of a part of it) with what is asked of the cluster for it."""
         gpus = gpus_of(run.config()) if request.gpus else 0
+        if part is not None or spread:
+            gpus = min(gpus, 1)  # the others train other parts
         return Task(str(run.home.root), run.id, part, spread, request.cpus, gpus)
 
     def __call__(self) -> None:
@@ -87,10 +79,10 @@ class Task:
             return  # deleted while it waited
         os.environ["ERSATZ_HOME"] = self.home
         os.environ.update({"PYTHONFAULTHANDLER": "1", **self._environment(run)})
-        log = run.log_path if self.part is None else run.path / "groups" / f"{self.part.name}.txt"
+        log = run.log_path if self.part is None else folder(run) / f"{part_name(*self.part)}.txt"
         with _printing_to(log):
             log_to_stdout()
-            lock = FileLock(run.path / WORK if self.part is None else run.path / "groups" / f"{self.part.name}.lock")
+            lock = FileLock(run.path / WORK if self.part is None else folder(run) / f"{part_name(*self.part)}.lock")
             if not lock.acquire(timeout=LOCK_SECONDS):
                 logger.info(f"Another job does this work already; this one ({_job()}) leaves it to that.")
                 return
@@ -105,8 +97,6 @@ class Task:
         return threads if self.gpus else {**threads, **CPU.environment}
 
     def _do(self, run: Run) -> None:
-        from engine.jobs.worker import work
-
         if self.version != __version__:
             run.update(
                 state=State.FAILED,
@@ -120,15 +110,19 @@ class Task:
             train(run, self.part)
 
 
-def train(run: Run, part: Part) -> None:
+def train(run: Run, part: Group) -> None:
     """Train the trials of a part, which are kept in a file of their own; the run's status is left alone."""
     warned = _Warned()
     config = parse_config(run.config())
     assert isinstance(config, SweepConfig)
-    logger.info(f"=== {time.strftime('%Y-%m-%d %H:%M:%S')} trials {part.name} {_job()}")
-    outcome = named("engine.sweep.fan_out:train_part")(
-        run, config, part.fold, part.seed, silent, lambda: warned.warned or run.stop_requested() or not run.exists()
-    )
+    logger.info(f"=== {time.strftime('%Y-%m-%d %H:%M:%S')} trials {part_name(*part)} {_job()}")
+    try:
+        outcome = named("engine.sweep.fan_out:train_part")(
+            run, config, *part, silent, lambda: warned.warned or run.stop_requested() or not run.exists()
+        )
+    except RunDeleted:
+        run.remove_leftovers()
+        return
     if outcome != "finished" and run.exists() and not run.stop_requested():
         requeue_this_job()
 

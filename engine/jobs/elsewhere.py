@@ -22,7 +22,7 @@ from engine.cluster.liveness import WORK
 from engine.cluster.settings import Request, require_settings
 from engine.cluster.slurm import Ending, JobState, NoAnswer
 from engine.cluster.words import waits_for
-from engine.jobs.cluster_task import Part, Task
+from engine.jobs.cluster_task import Task
 from engine.jobs.last_words import last_lines
 from engine.jobs.stop_grace import stop_grace
 from engine.store.errors import RunDeleted
@@ -95,7 +95,7 @@ class _Supervision:
         self.rounds[tuple(left)] += 1
         if not left or self.rounds[tuple(left)] > MOST_ROUNDS:
             return False
-        tasks = [Task.of(self.run, self.request, Part(*group)) for group in left[:MOST_TASKS]]
+        tasks = [Task.of(self.run, self.request, group) for group in left[:MOST_TASKS]]
         endings = self._follow(self._submit(tasks))
         if endings and all(ending.was_cancelled for ending in endings):
             self._was_cancelled(endings[0])
@@ -172,8 +172,8 @@ class _Supervision:
 
     def _take_rows(self) -> None:
         """The trials that the parts have done, for the curves: no worker of the run counts them meanwhile."""
-        if taken := take_live_rows(self.run):
-            self._write(done=self.run.status().done + taken)
+        if take_live_rows(self.run):
+            self._write(done=len(self.run.read_metrics()[0]))
 
     def _write(self, wait: float = 0.0, **changes: Any) -> None:
         """Change `status.json`, unless a worker lives: that one writes it then, and knows better."""

@@ -25,6 +25,7 @@ from engine.configs import (
     PoolConfig,
     QualityConfig,
     SweepConfig,
+    TrainConfig,
 )
 from engine.datasets.dataset import Dataset
 from engine.datasets.editing import MENDABLE, import_changes
@@ -73,6 +74,8 @@ class _Pipeline:
     should_stop: ShouldStop
     result: PipelineResult = field(default_factory=PipelineResult)
     parts: list[_Part] = field(default_factory=list)
+    ahead: list[Run] = field(default_factory=list)
+    """Generators of folds whose turn may be yet to come."""
     steps: int = 1
     """Steps of the whole pipeline, as far as they are known."""
     done: int = 0
@@ -83,6 +86,11 @@ class _Pipeline:
     @property
     def home(self) -> Home:
         return self.run.home
+
+    @property
+    def on_cluster(self) -> bool:
+        """Whether its runs are done by a cluster, which has room for many at once."""
+        return self.run.status().place != HERE
 
     def note(self, **result: Any) -> None:
         """Keep what was made in `status.json`, where the pages and the command line read it."""
@@ -111,9 +119,7 @@ class _Pipeline:
             self._tell(title, time.monotonic() - began, before, _share(children))
             if not stopping and (self.should_stop() or any(state in RESUMABLE for state in states)):
                 stopping = True
-                for child in children:
-                    with suppress(ErsatzError):  # it has ended by now
-                        stop(child)
+                _stop_all(children)
             time.sleep(POLL_SECONDS)
         self.done += 1
         if all(state is State.FINISHED for state in states):
@@ -178,6 +184,8 @@ def run_pipeline(run: Run, config: PipelineConfig, report: Report, should_stop: 
         pipeline.steps = 1 + 3 * len(folds or [dataset]) + len(sweeps)
         for part in folds or [dataset]:  # a sweep that cannot be is refused before the generators are trained
             _pool_settings(settings, part, sweeps)
+        if pipeline.on_cluster:
+            _train_ahead(pipeline, settings["train"], folds, config.generators)
         for part in folds or [dataset]:
             place = f"Fold {len(pipeline.parts) + 1} of {len(folds)}: " if folds else ""
             generators = _train(pipeline, settings["train"], part, place, config.generators)
@@ -188,8 +196,18 @@ def run_pipeline(run: Run, config: PipelineConfig, report: Report, should_stop: 
         for step in sweeps:
             _sweep(pipeline, step, settings[step], dataset)
     except _StopRequested:
+        _stop_all(pipeline.ahead)
         return "stopped"
+    except ErsatzError:
+        _stop_all(pipeline.ahead)
+        raise
     return "finished"
+
+
+def _stop_all(runs: Sequence[Run]) -> None:
+    for run in runs:
+        with suppress(ErsatzError):  # it has ended by now
+            stop(run)
 
 
 def _sized(pipeline: _Pipeline, config: PipelineConfig) -> dict[str, dict[str, Any]]:
@@ -287,10 +305,21 @@ def _pool_settings(settings: dict[str, dict[str, Any]], dataset: Dataset, sweeps
     return {**pool, "images_per_class": number}
 
 
+def _train_ahead(pipeline: _Pipeline, settings: dict[str, Any], folds: Sequence[Dataset], of_each: int) -> None:
+    """Start the generators of all folds, so that none waits for the steps of a fold before its own."""
+    for fold in folds:
+        configs, beside = _trainings(settings, fold, of_each)
+        for config in configs:
+            pipeline.ahead.append(pipeline.start(config, beside))
+
+
+def _trainings(settings: dict[str, Any], dataset: Dataset, of_each: int) -> tuple[list[TrainConfig], int]:
+    values = {**settings, "dataset": dataset.name, "class_name": ""}
+    return trainings_by_class(values, lambda: dataset.classes, of_each)
+
+
 def _train(pipeline: _Pipeline, settings: dict[str, Any], dataset: Dataset, place: str, of_each: int) -> list[Run]:
-    configs, beside = trainings_by_class(
-        {**settings, "dataset": dataset.name, "class_name": ""}, lambda: dataset.classes, of_each
-    )
+    configs, beside = _trainings(settings, dataset, of_each)
     names = list(dict.fromkeys(config.class_name for config in configs))
     generators = []
     for config in configs:

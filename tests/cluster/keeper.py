@@ -2,10 +2,10 @@
 
     python -m tests.cluster.keeper COMMAND...
 
-`slurmd` starts each job step as a daemon of its own, in its own session, so that neither a process group nor the death of
-`slurmd` reaches it. The keeper adopts such orphans (`PR_SET_CHILD_SUBREAPER`), so all of them stay its descendants. It
-kills them when its standard input ends, which happens when the process that started it ends in whatever way, and when
-the command ends by itself.
+`slurmd` starts each job step as a daemon of its own, in its own session, so that neither a process group nor the death
+of `slurmd` reaches it. The keeper adopts such orphans (`PR_SET_CHILD_SUBREAPER`), so all of them stay its descendants.
+It kills them when its standard input ends, which happens when the process that started it ends in whatever way, and
+when the command ends by itself.
 """
 
 from __future__ import annotations

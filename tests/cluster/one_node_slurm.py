@@ -7,8 +7,8 @@ starts one in the foreground and prints what to export so that `sbatch` and `squ
 `slurm`. Ports are its own and state stays in the folder, so several can run side by side. Without accounting, like many
 small clusters: `sacct` fails. The times of the scheduler are short, so that tests need not wait.
 
-Where this user may make namespaces, each node is more like a machine of its own: it has its own name (`n1`, `n2`) and its
-own process ids, and its processes cannot see or signal those of the tests. Files are shared.
+Where this user may make namespaces, each node is more like a machine of its own: it has its own name (`n1`, `n2`) and
+its own process ids, and its processes cannot see or signal those of the tests. Files are shared.
 """
 
 from __future__ import annotations
@@ -37,7 +37,10 @@ GPUS = 2
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
 
 # Seconds. A node starts in about two; this is for a machine that is busy with other tests
-PATIENCE = 60.0
+PATIENCE = 120.0
+
+# Sockets `spool-n1/n1_JOB.STEP` stand below the folder, and the address of a socket has 108 bytes
+LONGEST_FOLDER = 76
 
 CONFIGURATION = """\
 ClusterName=tests
@@ -116,8 +119,8 @@ def missing() -> str:
 class Slurm:
     """A scheduler with nodes named `n1` and, if asked for, `n2`.
 
-    Partitions: `main` (the default), `short` (a minute at most) and `urgent` (its jobs throw those of `main` out, which are
-    requeued). A node has 4 CPUs, 8000 MiB and 2 GPUs (`--gres=gpu:1`), which are only counted.
+    Partitions: `main` (the default), `short` (a minute at most) and `urgent` (its jobs throw those of the others out,
+    which are requeued). A node has 4 CPUs, 8000 MiB and 2 GPUs (`--gres=gpu:1`), which are only counted.
     """
 
     def __init__(self, folder: Path, nodes: int = 1):
@@ -144,8 +147,13 @@ class Slurm:
         """Start all and wait until the nodes are idle.
 
         Raises:
+            ValueError: the folder's path is too long
             RuntimeError: it does not come up; with the end of the logs
         """
+        if len(os.fsencode(self.folder)) > LONGEST_FOLDER:
+            raise ValueError(
+                f"{self.folder} is too long for SLURM's sockets; {LONGEST_FOLDER} bytes are expected at most"
+            )
         try:
             self._write_configuration()
             self._keep("slurmctld", [_tool("slurmctld"), "-D"])
@@ -187,10 +195,11 @@ class Slurm:
         )
 
     def submit(self, script: str, *options: str) -> str:
-        """Hand in a shell script in one string; returns the job's id. Its output is `<folder>/<id>.out`."""
-        output = f"--output={self.folder}/%A.out" if not any(o.startswith("--array") for o in options) else ""
-        named = [output] if output else [f"--output={self.folder}/%A_%a.out"]
-        finished = self.command("sbatch", "--parsable", *named, "--open-mode=append", *options, "--wrap", script)
+        """Hand in a shell script, the text of it; returns the job's id. It writes to `<folder>/<id>.out`."""
+        name = "%A_%a.out" if any(option.startswith("--array") for option in options) else "%j.out"
+        output = f"--output={self.folder}/{name}"
+        # Else a requeued job begins its output anew
+        finished = self.command("sbatch", "--parsable", output, "--open-mode=append", *options, "--wrap", script)
         return finished.stdout.strip()
 
     def job(self, job: str) -> dict[str, str]:
@@ -296,9 +305,9 @@ class Slurm:
     def _state(self) -> str:
         queue = self.command("squeue", check=False)
         nodes = self.command("sinfo", "--list-reasons", check=False)
-        parts = [queue.stdout, queue.stderr, nodes.stdout]
-        for file in sorted([*self.folder.glob("*.log"), *self.folder.glob("slurm*.out"), *self.folder.glob("n?.out")]):
-            parts.append(f"--- {file.name}\n" + "\n".join(file.read_text(errors="replace").splitlines()[-15:]))
+        logs = sorted([*self.folder.glob("slurmctld.log"), *self.folder.glob("slurmd-*.log")])
+        ends = ["\n".join([f"--- {log.name}", *log.read_text(errors="replace").splitlines()[-15:]]) for log in logs]
+        parts = [queue.stdout, queue.stderr, nodes.stdout, *ends]
         return "\n".join(parts)
 
 

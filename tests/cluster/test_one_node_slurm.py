@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
-import signal
 import subprocess
 import sys
 import time
@@ -67,14 +65,18 @@ def test_a_cancelled_job_is_told_before_it_is_killed(slurm: Slurm) -> None:
     slurm.wait_until(lambda: "SIGTERM" in slurm.output(job), "the signal")
 
 
-def test_a_job_beyond_its_time_limit_is_told_and_killed(slurm: Slurm) -> None:
-    job = slurm.submit(LISTENING, "--time=1", "--signal=B:USR1@20")
-    slurm.wait_until(lambda: "start" in slurm.output(job), "its start")
-    # SLURM looks for such jobs every thirty seconds; limits are in minutes, but an end may be moved
-    slurm.command("scontrol", "update", f"JobId={job}", "EndTime=now+1")
-    slurm.wait_for_state(job, "TIMEOUT")
-    slurm.wait_until(lambda: "SIGTERM" in slurm.output(job), "the last signal")
-    assert re.findall("SIG[A-Z0-9]+", slurm.output(job)) == ["SIGUSR1", "SIGTERM"]
+def test_a_job_is_warned_before_its_time_limit_and_ended_after(slurm: Slurm) -> None:
+    warned = slurm.submit(LISTENING, "--time=1", "--signal=B:USR1@60")
+    ended = slurm.submit(LISTENING)
+    for job in (warned, ended):
+        slurm.wait_until(lambda job=job: "start" in slurm.output(job), "its start")
+    # SLURM looks at the times of jobs every thirty seconds; limits are in minutes, but an end may be moved
+    slurm.command("scontrol", "update", f"JobId={ended}", "EndTime=now+1")
+    slurm.wait_for_state(ended, "TIMEOUT")
+    slurm.wait_until(lambda: "SIGTERM" in slurm.output(ended), "the end")
+    slurm.wait_until(lambda: "SIGUSR1" in slurm.output(warned), "the warning")
+    assert slurm.job(warned)["JobState"] == "RUNNING"
+    assert "SIGTERM" not in slurm.output(warned)
 
 
 def test_a_requeued_job_runs_again_under_its_number(slurm: Slurm) -> None:
@@ -139,29 +141,39 @@ def test_a_node_is_a_machine_of_its_own(slurm: Slurm) -> None:
     assert slurm.output(job).splitlines()[-1] == "unseen"
 
 
-def test_nothing_is_left_when_the_tests_are_killed(tmp_path: Path) -> None:
+def test_nothing_is_left_when_the_tests_are_killed(tmp_path_factory: pytest.TempPathFactory) -> None:
     if reason := one_node_slurm.missing():
         pytest.skip(reason)
+    folder = tmp_path_factory.mktemp("killed")
     started = subprocess.Popen(
-        [sys.executable, "-m", "tests.cluster.one_node_slurm", str(tmp_path)],
+        [sys.executable, "-m", "tests.cluster.one_node_slurm", str(folder)],
         cwd=REPOSITORY,
         stdout=subprocess.PIPE,
         text=True,
     )
-    assert started.stdout is not None
-    exported = [started.stdout.readline() for _ in range(2)]
-    assert exported[0] == f"export SLURM_CONF={tmp_path}/slurm.conf\n"
-    environment = os.environ | {"SLURM_CONF": f"{tmp_path}/slurm.conf"}
-    script = f"setsid sleep 1000 & touch {tmp_path}/started; sleep 1000"
-    subprocess.run(["sbatch", "--output=/dev/null", "--wrap", script], env=environment, check=True, capture_output=True)
-    while not (tmp_path / "started").exists():
-        time.sleep(0.1)
-    assert len(_processes_of(tmp_path)) >= 4  # scheduler, node, step and job
+    try:
+        assert started.stdout is not None
+        assert started.stdout.readline() == f"export SLURM_CONF={folder}/slurm.conf\n"
+        script = f"setsid sleep 1000 & touch {folder}/started; sleep 1000"
+        subprocess.run(
+            ["sbatch", "--output=/dev/null", "--wrap", script],
+            env=os.environ | {"SLURM_CONF": f"{folder}/slurm.conf"},
+            check=True,
+            capture_output=True,
+        )
+        while not (folder / "started").exists():
+            time.sleep(0.1)
+        assert len(_processes_of(folder)) >= 4  # the scheduler, the node, the job and what it started
+    finally:
+        started.kill()
+        started.wait()
+    psutil.wait_procs(_processes_of(folder), timeout=30)
+    assert _processes_of(folder) == []
 
-    started.send_signal(signal.SIGKILL)
-    started.wait()
-    psutil.wait_procs(_processes_of(tmp_path), timeout=30)
-    assert _processes_of(tmp_path) == []
+
+def test_a_folder_too_long_for_sockets_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="too long for SLURM's sockets; 76 bytes are expected at most"):
+        Slurm(tmp_path / ("f" * 76)).start()
 
 
 def _processes_of(folder: Path) -> list[psutil.Process]:

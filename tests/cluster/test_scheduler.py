@@ -125,7 +125,17 @@ def test_an_accounting_remembers_longer(fake_slurm: FakeSlurm) -> None:
     assert slurm.ended(MAIN, "1") is None
 
 
-def test_jobs_that_are_over_are_left_alone(fake_slurm: FakeSlurm) -> None:
+def test_a_requeued_job_rests_before_it_starts_again(fake_slurm: FakeSlurm, monkeypatch: pytest.MonkeyPatch) -> None:
+    slurm.start_now(MAIN, "30")
+    slurm.start_now(MAIN, "30")
+    assert not fake_slurm.calls("scontrol")
+    monkeypatch.setattr(slurm, "REST_SECONDS", 0.0)
+    slurm.start_now(MAIN, "30")
+    assert fake_slurm.calls("scontrol") == ["update JobId=30 StartTime=now"]
+
+
+def test_jobs_that_are_over_are_left_alone(fake_slurm: FakeSlurm, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slurm, "REST_SECONDS", 0.0)
     fake_slurm.answers("scontrol", error="Job has already finished for job 31", code=1)
     slurm.start_now(MAIN, "31")
     fake_slurm.answers("scontrol", error="Access/permission denied for job 31", code=1)

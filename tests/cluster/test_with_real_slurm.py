@@ -46,6 +46,13 @@ def runs(number: str) -> bool:
     return getattr(job(number), "state", "") == "RUNNING"
 
 
+def starts(number: str) -> bool:
+    """Whether a job runs that was requeued; told to."""
+    if not runs(number):
+        slurm.start_now(REQUEST, number)
+    return runs(number)
+
+
 def test_an_array_runs_and_ends(tmp_path: Path) -> None:
     tasks = [functools.partial(os.system, f"hostname > {tmp_path}/{i}") for i in range(3)]
     ids = slurm.submit(asked(throttle=2), tasks, name="array", folder=tmp_path / "slurm")
@@ -66,8 +73,7 @@ def test_a_job_is_cancelled_started_again_and_explained(slurm: Slurm, tmp_path: 
     scheduler.requeue(REQUEST, ids[0])
     until(lambda: bool((found := job(ids[0])) and found.is_requeued))
     scheduler.cancel(REQUEST, [ids[1], ids[2]])
-    scheduler.start_now(REQUEST, ids[0])
-    until(lambda: runs(ids[0]) and job(ids[1]) is None)
+    until(lambda: starts(ids[0]) and job(ids[1]) is None)
     ending = scheduler.ended(REQUEST, ids[1])
     assert ending is not None and ending.was_cancelled
     assert scheduler.ended(REQUEST, ids[0]) is None
@@ -116,7 +122,7 @@ def test_a_job_that_is_cancelled_does_not_start_itself_again(slurm: Slurm, tmp_p
     (number,) = scheduler.submit(REQUEST, [leave_and_return], name="a", folder=tmp_path / "a")
     until(lambda: slurm.job(number).get("Restarts") == "1")
     until(lambda: bool((found := job(number)) and found.is_requeued))
-    scheduler.start_now(REQUEST, number)
+    until(lambda: starts(number))
     until(lambda: sum(path.read_text().count("ready") for path in (tmp_path / "a").glob("*.out")) == 2)
     scheduler.cancel(REQUEST, [number])
     until(lambda: job(number) is None)
