@@ -200,7 +200,7 @@ def prepare_export(home: Home, config: ExportConfig) -> ExportConfig:
     run = Run(home, config.run)
     if run.kind not in ("train", "network"):
         raise ErsatzError(
-            f"Run {run.id} is of the kind {run.kind} and has no snapshots; a training or an imported network is expected."
+            f"Run {run.id} is of the kind {run.kind} and has no snapshots; a training or imported network is expected."
         )
     snapshot = find_snapshot(run, config.snapshot)
     if not snapshot.is_file():

@@ -1,4 +1,4 @@
-"""A home with a cluster in a real browser: the choice of a place shuts nobody out, and a run that waits says for what."""
+"""A home with a cluster in a real browser: the choice of a place shuts nobody out, and a waiting run says for what."""
 
 from __future__ import annotations
 
