@@ -14,6 +14,7 @@ from engine.cluster.liveness import lives_on_cluster
 from engine.configs import (
     Config,
     DryRunConfig,
+    ExportConfig,
     FeatureMapConfig,
     ImportConfig,
     NetworkConfig,
@@ -31,6 +32,7 @@ from engine.configs.pools import parse_pool
 from engine.gans.results import DryRunResult, NetworkResult
 from engine.jobs.commands import (
     dry_run_command,
+    export_command,
     feature_map_command,
     import_command,
     network_command,
@@ -49,10 +51,11 @@ from engine.jobs.stages import CHECK, IMPORT, RANKING, SWEEP, TRAINING
 from engine.projection.results import ProjectionResult
 from engine.publications.presets import step_settings
 from engine.quality.results import FeatureMapResult, QualityResult, RankingResult, TrainingResult
+from engine.sampling.results import ExportResult
 from engine.store.damage import CHECKS
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
-from engine.store.plugins import import_plugins
+from engine.store.plugins import import_plugins, named
 from engine.store.runs import LIVES_ELSEWHERE, Run, Status, each, list_runs
 from engine.sweep.results import SweepResult
 
@@ -275,6 +278,24 @@ _ALL = (
         result=NetworkResult,
         page="generate",
         command=network_command,
+    ),
+    RunKind(
+        name="export",
+        config=ExportConfig,
+        label="Export",
+        prepare="engine.jobs.prepare:prepare_export",
+        execute="engine.sampling.export:export",
+        result_exists=lambda home, config: bool(named("engine.jobs.prepare:is_exported")(home, config)),
+        needs_device=False,
+        about_run="run",
+        deletion_impact=ImpactTexts(
+            lost="The record of which snapshot was made the generator, and when.",
+            stays="The generator itself, in the folder of its training.",
+        ),
+        title=lambda config, training: f"Export · {training or config['run']}",
+        result=ExportResult,
+        page="generate",
+        command=export_command,
     ),
     RunKind(
         name="projection",

@@ -36,7 +36,7 @@ def place_of(home: Home, config: Config, asked: str = "") -> str:
     if not kind.can_go:
         raise ErsatzError(
             f"{kind.label} runs are done here, beside the files that they read; the place {asked} is for trainings, "
-            "pools, checks, sweeps and journeys. Start it without --place."
+            "pools, exports, checks, sweeps and journeys. Start it without --place."
         )
     if settings is None:
         raise ErsatzError(
@@ -56,8 +56,9 @@ def require_place(home: Home, config: Config, place: str) -> None:
 
 def gpus_of(values: dict[str, Any]) -> int:
     """GPUs that a run of this `config.json` asks for, where the nodes have some; 0 when it is to use none."""
-    training = kind_named(values["kind"]).training(values) or values
-    return 0 if training.get("device") == "cpu" else int(training.get("gpus", 1))
+    kind = kind_named(values["kind"])
+    training = kind.training(values) or values
+    return int(training.get("gpus", 1)) if kind.needs_device and training.get("device") != "cpu" else 0
 
 
 def is_on_cluster(run: Run) -> bool:

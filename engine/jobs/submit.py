@@ -50,9 +50,9 @@ def submit(
     same config is queued or running, and `ErsatzError` when a parent is missing, not frozen, not finished or changed,
     or when the run cannot be done at that place.
     """
-    config = prepare(home, config)
     place = place_of(home, config, place)
-    require_place(home, config, place)
+    require_place(home, config, place)  # before the preparation, which may make a data set
+    config = prepare(home, config)
     with _starting(home):
         _refuse_twin(home, config)
         return _start_new(home, config, label, owner, beside, place)
@@ -105,8 +105,8 @@ def ensure(home: Home, config: Config, *, owner: str = "", beside: int = 1, plac
 
     One that is resumed goes to `place` too, if one is named.
     """
-    config = prepare(home, config)
     chosen = place_of(home, config, place)
+    config = prepare(home, config)
     with _starting(home):
         runs = [(run, run.state()) for run in find_runs(home, config.plain())]
         for run, state in runs:
