@@ -3,7 +3,7 @@
 A real SLURM of two nodes is started on this machine (Debian's packages). First one sweep is trained here and then as an
 array; its parts are read off what everybody wrote down: the trials' own seconds, and when each job was submitted, began
 and ended. Then arrays of tasks that do nothing but wait as long as a real group of trials took are run 1, 2, 4 and 8 at
-a time: what is left beyond the waiting is the scheduler's and the start of a process, whatever the number of cores here.
+a time: what is left beyond the waiting is the scheduler's and the start of a process, however many cores are here.
 
 The share of a sweep of one hour is computed from these parts, not measured.
 """
@@ -182,7 +182,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         results["of_an_hour_percent"] = shares = hour(found, a_task)
         met = a_task < LAW_SECONDS
         print(
-            f"The sweep here {found['here_s']:.1f} s, as an array of {found['tasks']} tasks, {found['slots']} at a time, "
+            f"The sweep here {found['here_s']:.1f} s, as {found['tasks']} tasks, {found['slots']} at a time, "
             f"{found['cluster_s']:.1f} s: ratio {found['ratio']:.2f}; same scores: {found['same_scores']}"
         )
         print(

@@ -85,7 +85,7 @@ class _Supervision:
         if self.run.stop_requested() and not self._alive():
             begun = self.run.status().started is not None
             state = State.STOPPED if begun else State.CANCELLED
-            self._write(GIVEN_UP_SECONDS, state=state, ended=time.time())
+            self._record(GIVEN_UP_SECONDS, state=state, ended=time.time())
             return True
         return False
 
@@ -163,19 +163,20 @@ class _Supervision:
             if job.is_requeued:
                 slurm.start_now(self.request, job.id)
         running = [job for job in jobs if not job.is_pending]
-        shown = (running or list(jobs))[0]
-        words = "" if running else waits_for(shown, self.request)
+        pending = [job for job in jobs if job.is_pending]
+        shown = (running or pending)[0]
+        words = waits_for(pending[0], self.request) if pending else ""
         kept = Job.of(self.run)
-        kept.mirroring(shown, words, running=len(running), waiting=len(jobs) - len(running)).write(self.run)
+        kept.mirroring(shown, words, running=len(running), waiting=len(pending)).write(self.run)
         if not running and not kept.parts and self.run.status().state is State.RUNNING:
-            self._write(state=State.QUEUED)  # requeued by the scheduler itself: its node went down, say
+            self._record(state=State.QUEUED)  # requeued by the scheduler itself: its node went down, say
 
     def _take_rows(self) -> None:
         """The trials that the parts have done, for the curves: no worker of the run counts them meanwhile."""
         if take_live_rows(self.run):
-            self._write(done=len(self.run.read_metrics()[0]))
+            self._record(done=len(self.run.read_metrics()[0]))
 
-    def _write(self, wait: float = 0.0, **changes: Any) -> None:
+    def _record(self, wait: float = 0.0, **changes: Any) -> None:
         """Change `status.json`, unless a worker lives: that one writes it then, and knows better."""
         lock = FileLock(self.run.path / WORK)
         if lock.acquire(timeout=wait):
@@ -188,7 +189,7 @@ class _Supervision:
     def _was_cancelled(self, ending: Ending) -> None:
         """Somebody did so with the scheduler's own means, and will have had a reason."""
         told = f"{ending.sentence} Resume the run, and it goes on from what it had saved."
-        self._write(GIVEN_UP_SECONDS, state=State.STOPPED, ended=time.time(), error=told)
+        self._record(GIVEN_UP_SECONDS, state=State.STOPPED, ended=time.time(), error=told)
 
     def _died(self, ending: Ending | None) -> None:
         """A worker that ended without a word: again, or the sentence on how it died."""
@@ -196,8 +197,8 @@ class _Supervision:
         self.deaths += 1
         if self.deaths > MOST_DEATHS or (ending is not None and ending.is_hopeless):
             error = f"{how} {last_lines(self.run.log_path)}".strip()
-            self._write(GIVEN_UP_SECONDS, state=State.FAILED, ended=time.time(), error=error)
+            self._record(GIVEN_UP_SECONDS, state=State.FAILED, ended=time.time(), error=error)
         else:
             with self.run.open_log() as log:
                 log.write(f"=== {time.strftime('%Y-%m-%d %H:%M:%S')} {how} It is submitted again.\n".encode())
-            self._write(state=State.QUEUED, stage="")
+            self._record(state=State.QUEUED, stage="")
