@@ -13,6 +13,7 @@ import streamlit as st
 from engine.configs import GeneratorReference, PoolConfig
 from engine.datasets.dataset_info import DatasetInfo
 from engine.jobs.kinds import parse_config
+from engine.report.pool_verdict import checks_of
 from engine.sampling.exported import INFO_FILE
 from engine.store.home import NAME_PATTERN
 from engine.store.runs import Run, State, list_runs
@@ -159,7 +160,7 @@ def show_pool(run: Run) -> None:
     """State of a pool run; once finished how it stands, its pictures, what can be taken away, and what comes next."""
     run_header(run)
     if state_of(run) is State.FINISHED:
-        show_standing(run)
+        show_standing(run, checks_of(home(), run.id))
         gallery(run)
     show_command(_command(config_of(run), status_of(run).place))
 
