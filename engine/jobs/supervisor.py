@@ -1,6 +1,6 @@
 """The small process beside every run: waits for a device, starts the worker, and records how it ended.
 
-`python -m engine.jobs.supervisor RUN [--lock DESCRIPTOR]`, started by `engine.jobs.submit` in a session of its own.
+`python -m engine.jobs.supervisor RUN [--lock KEY]`, started by `engine.jobs.submit` in a session of its own.
 It holds the lock of the run, and its worker inherits it: the run counts as alive until both have ended. A worker whose
 supervisor was killed notices it and stops (see `engine.jobs.lifeline`). It imports no torch, so that a hundred queued
 runs cost little.
@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,9 @@ from engine.jobs.slots import Slot, combined, slots_for, slots_needed
 from engine.jobs.waiting import wait_for_slots
 from engine.jobs.webhook import tell_end
 from engine.store import index
-from engine.store.errors import ErsatzError, RunDeleted
+from engine.store.errors import ErsatzError, LeaseLost, RunDeleted
 from engine.store.home import Home
-from engine.store.locks import FileLock
+from engine.store.locks import FileLock, inheritance
 from engine.store.processes import module_command, module_environment
 from engine.store.processes import start as start_process
 from engine.store.runs import ENDING_SECONDS, Run, State
@@ -53,8 +54,8 @@ def supervise(run: Run, lock: FileLock) -> None:
         return
     index.leave_queue(run.home, run.id)
     run.update(state=State.RUNNING, started=time.time(), stage="starting", device=_device(run, slot))
-    worker = _start_worker(run, slot, [held.descriptor for held in locks])
-    forced = _watch(worker, run)
+    worker = _start_worker(run, slot, locks)
+    forced = _watch(worker, run, lock)
     _record_end(run, worker.returncode, forced)
 
 
@@ -70,17 +71,22 @@ def _device(run: Run, slot: Slot | None) -> str:
 def _supervise_to_the_end(run: Run, lock: FileLock) -> None:
     try:
         supervise(run, lock)
+    except LeaseLost as error:  # the run is another's now, and its status too
+        print(error, file=sys.stderr)
+        raise
     except ErsatzError as error:
         run.update(state=State.FAILED, ended=time.time(), error=str(error))
 
 
-def _start_worker(run: Run, slot: Slot | None, inherited: list[int]) -> subprocess.Popen[bytes]:
+def _start_worker(run: Run, slot: Slot | None, locks: Sequence[FileLock]) -> subprocess.Popen[bytes]:
+    descriptors, leases = inheritance(locks)
     environment = {
         **(threads_environment(run.config(), run.status().beside) if slot else {}),
         **os.environ,
         "PYTHONUNBUFFERED": "1",
         "PYTHONFAULTHANDLER": "1",  # a segmentation fault then tells its place in the log
         **(slot.environment if slot else {}),
+        **leases,
     }
     with run.open_log() as log:
         return start_process(
@@ -90,7 +96,7 @@ def _start_worker(run: Run, slot: Slot | None, inherited: list[int]) -> subproce
             stdin=subprocess.PIPE,  # never written to: its end tells the worker that this process has ended
             stdout=log,
             stderr=log,
-            pass_fds=() if sys.platform == "win32" else inherited,
+            pass_fds=() if sys.platform == "win32" else descriptors,
             **detached(),
         )
 
@@ -102,8 +108,11 @@ def detached() -> dict[str, Any]:
     return {"start_new_session": True}
 
 
-def _watch(worker: subprocess.Popen[bytes], run: Run) -> bool:
-    """Wait for the worker's end; whether it had to be forced, since it did not heed a stop request in time."""
+def _watch(worker: subprocess.Popen[bytes], run: Run, lock: FileLock) -> bool:
+    """Wait for the worker's end; whether it had to be forced, since it did not heed a stop request in time.
+
+    Raises `LeaseLost`, with the worker killed, when another process has the `lock` of the run.
+    """
     grace = float(os.environ.get("ERSATZ_STOP_GRACE", STOP_GRACE_SECONDS))
     asked: float | None = None
     terminated: float | None = None
@@ -111,6 +120,12 @@ def _watch(worker: subprocess.Popen[bytes], run: Run) -> bool:
         with suppress(subprocess.TimeoutExpired):
             worker.wait(POLL_SECONDS)
             break
+        if lock.lost and run.exists():
+            _kill_group(worker.pid)
+            raise LeaseLost(
+                f"This machine gave no sign of life for too long, so run {run.id} was taken for dead and may go on "
+                "elsewhere; it was ended here."
+            )
         now = time.monotonic()
         if asked is None:
             asked = now if run.stop_requested() or not run.exists() else None
@@ -175,7 +190,7 @@ def _last_lines(log: Path, count: int = 3) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("run_id")
-    parser.add_argument("--lock", type=int, default=None)
+    parser.add_argument("--lock", default=None)
     arguments = parser.parse_args()
     run = Run(Home.from_environment(), arguments.run_id)
     if arguments.lock is not None:
@@ -188,7 +203,7 @@ def main() -> None:
         print(READY, flush=True)
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the pipe has no reader from here on
     try:
-        with suppress(RunDeleted):
+        with suppress(RunDeleted, LeaseLost):
             _supervise_to_the_end(run, lock)
             if run.exists():
                 tell_end(run)
