@@ -25,6 +25,7 @@ from engine.store import disk
 from engine.store.errors import ErsatzError
 from engine.store.files import write_bytes
 from engine.store.home import Home
+from engine.store.lock_way import LOCKS, MARKER_FILE, has_leases, way_of
 from engine.store.roles import TEAM_FILE, read_team
 
 PACKAGES = ("torch", "torchvision", "streamlit", "plotly", "pandas", "pillow", "onnx")
@@ -163,8 +164,20 @@ def _home(home: Home) -> list[Check]:
     advice = "" if enough else f"; at least {MINIMUM_FREE_GIB:.0f} GiB are advised"
     return [
         Check("Home", "ok", str(home.root)),
+        _locks(home),
         Check("Disk", "ok" if enough else "note", f"{free:.0f} GiB free{advice}"),
     ]
+
+
+def _locks(home: Home) -> Check:
+    """Which way the home locks, and why."""
+    try:
+        way = way_of(home.root, at_once=True)
+    except ErsatzError as error:
+        return Check("Locks", "fail", str(error))
+    if not way.leases and has_leases(home.root):
+        return Check("Locks", "fail", f"{way}, but the home has leases (locks/{MARKER_FILE}); unset {LOCKS}")
+    return Check("Locks", "ok", str(way))
 
 
 def _port(port: int) -> Check:

@@ -97,9 +97,9 @@ class Lease:
         if self.holder.pid != os.getpid() or not _beating.discard(self):
             return
         with suppress(OSError):  # what cannot be removed now is that of a dead process soon
-            (self.folder / self.holder.file).unlink(missing_ok=True)
+            disk.remove(self.folder / self.holder.file)
             _remove_dead(self.folder, look_elsewhere=False)
-            self.folder.rmdir()
+            _remove_empty(self.folder)
 
     def beat(self) -> None:
         """Say that this process is alive, by the server's clock."""
@@ -131,7 +131,7 @@ def take(path: Path) -> Lease | None:
         try:
             _write(made / holder.file)
             with suppress(OSError):  # not empty: another was quicker. Windows and SMB replace no empty folder either
-                folder.rmdir()
+                _remove_empty(folder)
             try:
                 made.rename(folder)
             except OSError:
@@ -149,14 +149,15 @@ def join(path: Path, token: str) -> Lease:
     """Hold the lease on `path` together with the processes that hold it already; `LeaseLost` when they do not."""
     folder, holder = folder_of(path), _this_process(token)
     try:
-        _write(folder / holder.file)
+        with disk.passing("lock", path):
+            _write(folder / holder.file)
         others = [other for other in _holders(folder) if other.lease != token]
     except FileNotFoundError:
         others = None
     if others is None or others:
         with suppress(OSError):
-            (folder / holder.file).unlink(missing_ok=True)
-            folder.rmdir()
+            disk.remove(folder / holder.file)
+            _remove_empty(folder)
         raise LeaseLost(
             f"The lock {path} was to be handed on, but its holder was taken for dead and it is another's now. "
             "Look whether the work is done already, and start it again if not."
@@ -179,7 +180,7 @@ def _remove_dead(folder: Path, look_elsewhere: bool = True) -> bool:
     for holder in _holders(folder):
         if (look_elsewhere or holder.machine == this_machine()) and _is_dead(folder, holder):
             logger.info(f"The lease {folder} of process {holder.pid} is freed, since that is dead.")
-            (folder / holder.file).unlink(missing_ok=True)
+            disk.remove(folder / holder.file)
         else:
             alive = True
     return alive
@@ -257,20 +258,26 @@ def _server_clock(root: Path) -> float:
             return time.time()
         file = root / "locks" / f".clock.{secrets.token_hex(4)}"
         try:
-            file.touch()
+            disk.create(file)
             os.utime(file)
             offset = file.stat().st_mtime - time.monotonic()
-            file.unlink()
+            disk.remove(file)
         except OSError:
             return time.time()
         _clocks[root] = (time.monotonic(), offset)
     return time.monotonic() + _clocks[root][1]
 
 
+def _remove_empty(folder: Path) -> None:
+    """Remove a lease without holders; an `OSError` when it has one."""
+    with disk.passing("remove", folder):
+        folder.rmdir()
+
+
 def _write(file: Path) -> None:
     """The file of this process as a holder; its content tells people who that is."""
     content = {"host": platform.node(), "pid": os.getpid(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
-    file.write_text(json.dumps(content) + "\n", encoding="utf-8")
+    disk.write(file, (json.dumps(content) + "\n").encode())
 
 
 def _this_process(lease: str) -> Holder:

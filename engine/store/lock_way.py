@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from engine.store import disk
 from engine.store.errors import ErsatzError
 from engine.store.files import write_text
 from engine.store.mounts import mount_of
@@ -67,6 +68,11 @@ def way_of(root: Path, at_once: bool = False) -> Way:
     return way
 
 
+def has_leases(root: Path) -> bool:
+    """Whether it is written down that the home has leases, whatever this process was told."""
+    return _remembered(root) is not None
+
+
 def remember_leases(root: Path, why: str) -> None:
     """Write down that this home has leases, for all processes and machines, unless that is known."""
     marker = root / "locks" / MARKER_FILE
@@ -77,7 +83,7 @@ def remember_leases(root: Path, why: str) -> None:
 
 def forget_leases(root: Path) -> None:
     """Take back `remember_leases`."""
-    (root / "locks" / MARKER_FILE).unlink(missing_ok=True)
+    disk.remove(root / "locks" / MARKER_FILE)
     _seen.pop(root, None)
 
 

@@ -87,7 +87,8 @@ class FileLock:
 
     def _hold(self, lease: leases.Lease) -> None:
         self._lease = lease
-        weakref.finalize(self, lease.release)  # a lock that nobody has any more is free, at the latest at the exit
+        # A lock that nobody has any more is free, at the latest at the exit
+        self._last = weakref.finalize(self, lease.release)
 
     @staticmethod
     def adopt(path: Path, key: str) -> FileLock:
@@ -143,9 +144,18 @@ class FileLock:
 
 def is_held(path: Path) -> bool:
     """Whether some process holds the exclusive lock on `path` (probed with a shared lock, or a look at the lease)."""
-    root = home_of(path)
-    if way_of(root).leases:
+    if way_of(home_of(path)).leases:
         return leases.is_leased(path)
+    try:
+        return is_held_by_system(path)
+    except portalocker.LockException as error:
+        if not _must_be_leases(home_of(path), error):
+            raise _no_locks(path) from error
+        return leases.is_leased(path)
+
+
+def is_held_by_system(path: Path) -> bool:
+    """Whether some process has the operating system's lock on `path`, whichever way its home locks."""
     if not path.exists():
         return False
     try:
@@ -153,10 +163,6 @@ def is_held(path: Path) -> bool:
             portalocker.lock(file, portalocker.LockFlags.SHARED | portalocker.LockFlags.NON_BLOCKING)
     except portalocker.AlreadyLocked:
         return True
-    except portalocker.LockException as error:
-        if not _must_be_leases(root, error):
-            raise _no_locks(path) from error
-        return leases.is_leased(path)
     except FileNotFoundError:
         return False
     return False
@@ -173,8 +179,15 @@ def inheritance(locks: Sequence[FileLock]) -> tuple[tuple[int, ...], dict[str, s
 
 
 def hold_inherited() -> list[FileLock]:
-    """Join the leases that the parent of this process handed on; they are held as long as the list is kept."""
-    return [FileLock.adopt(Path(path), key) for path, key in json.loads(os.environ.pop(INHERITED, "{}")).items()]
+    """Join the leases that the parent of this process handed on; they are held as long as the list is kept.
+
+    They are held until this process is gone, not only until it begins to leave: as an inherited file is. Its parent
+    clears up after it, and without a parent it is found dead.
+    """
+    locks = [FileLock.adopt(Path(path), key) for path, key in json.loads(os.environ.pop(INHERITED, "{}")).items()]
+    for lock in locks:
+        lock._last.atexit = False
+    return locks
 
 
 def _must_be_leases(root: Path, error: portalocker.LockException) -> bool:

@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 import psutil
 
-NETWORK = frozenset(
-    "9p acfs afpfs afs auristorfs beegfs ceph cifs davfs davfs2 dfs gfs2 glusterfs gpfs juicefs lustre ncpfs ncp nfs "
-    "nfs3 nfs4 ocfs2 orangefs panfs pvfs2 quobyte smb smb3 smbfs sshfs vboxsf virtiofs webdav wekafs".split()
+NETWORK = re.compile(
+    r"9p|acfs|afpfs|afs|auristorfs|beegfs|ceph|cifs|davfs2?|gfs2|glusterfs|gpfs|juicefs|lustre|ncpfs|nfs[34]?|ocfs2|"
+    r"orangefs|panfs|pvfs2|quobyte|smb3?|smbfs|sshfs|vboxsf|virtiofs|webdav|wekafs"
 )
 """Types of file systems that several machines may see at once. `fuse.` before one of these counts as well."""
-FUSE_NETWORK = frozenset("ceph-fuse curlftpfs gcsfuse goofys moosefs mfs rclone s3fs seaweedfs".split())
-"""Types that exist behind `fuse.` alone."""
+FUSE_NETWORK = re.compile(r"(fuse\.)?(ceph-fuse|curlftpfs|gcsfuse|goofys|moosefs|mfs|rclone|s3fs|seaweedfs)")
+"""Types of FUSE alone."""
 
 
 class Mount(NamedTuple):
@@ -27,8 +27,7 @@ class Mount(NamedTuple):
     @property
     def is_network(self) -> bool:
         """Whether other machines may write to it at the same time."""
-        kind = self.type.removeprefix("fuse.").removeprefix("fuseblk.")
-        return kind in NETWORK or (self.type.startswith("fuse") and kind in FUSE_NETWORK)
+        return bool(NETWORK.fullmatch(self.type.removeprefix("fuse.")) or FUSE_NETWORK.fullmatch(self.type))
 
     def __str__(self) -> str:
         return f"{self.type} ({self.source})"
