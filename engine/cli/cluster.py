@@ -14,6 +14,7 @@ from engine.cluster import slurm
 from engine.cluster.nodes import Partition, partitions
 from engine.cluster.proposing import propose, propose_local
 from engine.cluster.settings import (
+    FILE,
     LOCAL,
     ClusterSettings,
     Request,
@@ -25,6 +26,7 @@ from engine.cluster.settings import (
 from engine.cluster.words import waits_for
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
+from engine.store.switching import switch_to_leases
 
 app = typer.Typer(no_args_is_help=True, help="Let runs be done by a SLURM cluster, or see how it stands with it.")
 
@@ -54,6 +56,7 @@ def init(
         notices.print(escape(as_toml(proposed)), soft_wrap=True, highlight=False)
     if not yes:
         typer.confirm(f"Write this as {path}?", abort=True, err=True)
+    switch_to_leases(home, f"the home belongs to a cluster ({FILE})")
     write_settings(home, proposed)
     text = f"{escape(str(path))} is written. `python -m engine doctor` checks it, up to a short job on a node."
     show({"path": str(path), "settings": proposed.plain()}, as_json, text)

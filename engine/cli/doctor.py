@@ -27,6 +27,7 @@ from engine.store import disk
 from engine.store.errors import ErsatzError
 from engine.store.files import write_bytes
 from engine.store.home import Home
+from engine.store.lock_way import LOCKS, MARKER_FILE, has_leases, way_of
 from engine.store.roles import TEAM_FILE, read_team
 
 PACKAGES = ("torch", "torchvision", "streamlit", "plotly", "pandas", "pillow", "onnx")
@@ -176,6 +177,7 @@ def _home(home: Home) -> list[Check]:
     advice = "" if enough else f"; at least {MINIMUM_FREE_GIB:.0f} GiB are advised"
     return [
         Check("Home", "ok", str(home.root)),
+        _locks(home),
         Check("Disk", "ok" if enough else "note", f"{free:.0f} GiB free{advice}"),
     ]
 
@@ -184,6 +186,17 @@ def _cluster(home: Home) -> list[Check]:
     """For a home that uses a cluster: its scheduler, and what a short job finds on a node."""
     findings = check_cluster(home, [kind.name for kind in kinds()], "engine.cli.doctor:examine_node")
     return [Check(finding.name, finding.state, finding.found) for finding in findings]
+
+
+def _locks(home: Home) -> Check:
+    """Which way the home locks, and why."""
+    try:
+        way = way_of(home.root, at_once=True)
+    except ErsatzError as error:
+        return Check("Locks", "fail", str(error))
+    if not way.leases and has_leases(home.root):
+        return Check("Locks", "fail", f"{way}, but the home has leases (locks/{MARKER_FILE}); unset {LOCKS}")
+    return Check("Locks", "ok", str(way))
 
 
 def _port(port: int) -> Check:

@@ -13,6 +13,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,6 +46,8 @@ logger = logging.getLogger(__name__)
 
 LOCK_SECONDS = 150.0
 """How long a job waits for a former one of the same run: that of a node which went down is given up within it."""
+LOOK_SECONDS = 5.0
+"""Between two looks at whether the work is still this job's."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT, *([signal.SIGUSR2] if sys.platform != "win32" else []))
 STREAMS = (1, 2)
 """stdout and stderr."""
@@ -82,10 +85,11 @@ class Task:
         log = run.log_path if self.part is None else folder(run) / f"{part_name(*self.part)}.txt"
         with _printing_to(log):
             log_to_stdout()
-            lock = FileLock(run.path / WORK if self.part is None else folder(run) / f"{part_name(*self.part)}.lock")
+            lock = FileLock(run.path / (WORK if self.part is None else f"{WORK}-{part_name(*self.part)}"))
             if not lock.acquire(timeout=LOCK_SECONDS):
                 logger.info(f"Another job does this work already; this one ({_job()}) leaves it to that.")
                 return
+            threading.Thread(target=_leave_when_lost, args=(lock,), name="lost lock", daemon=True).start()
             try:
                 self._do(run)
             finally:
@@ -147,6 +151,15 @@ def _printing_to(log: Path) -> Iterator[None]:
 def _flush() -> None:
     sys.stdout.flush()
     sys.stderr.flush()
+
+
+def _leave_when_lost(lock: FileLock) -> None:
+    """End this process once others took it for dead: its node hung for minutes, and the work is another job's now."""
+    while True:
+        time.sleep(LOOK_SECONDS)
+        if lock.lost:
+            logger.warning(f"This job ({_job()}) was silent for so long that another one does its work; it ends.")
+            os._exit(os.EX_TEMPFAIL)
 
 
 def _job() -> str:

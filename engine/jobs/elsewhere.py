@@ -25,7 +25,7 @@ from engine.cluster.words import waits_for
 from engine.jobs.cluster_task import Task
 from engine.jobs.last_words import last_lines
 from engine.jobs.stop_grace import stop_grace
-from engine.store.errors import RunDeleted
+from engine.store.errors import LeaseLost, RunDeleted
 from engine.store.locks import FileLock
 from engine.store.runs import Run, State
 from engine.sweep.live_parts import take_live_rows, todo
@@ -43,16 +43,20 @@ MOST_ROUNDS = 3
 """Arrays for the trials of one look, before what is left of them is trained by the run's own worker."""
 
 
-def supervise_elsewhere(run: Run) -> None:
-    """Bring a run on the cluster to its end; the caller holds the run's lock."""
-    _Supervision(run).to_the_end()
+def supervise_elsewhere(run: Run, lock: FileLock) -> None:
+    """Bring a run on the cluster to its end; this process holds the `lock` of the run.
+
+    Raises `LeaseLost` when another supervisor has it meanwhile.
+    """
+    _Supervision(run, lock).to_the_end()
 
 
 class _Supervision:
     """A run on the cluster, its jobs, and how often they died."""
 
-    def __init__(self, run: Run):
+    def __init__(self, run: Run, lock: FileLock):
         self.run = run
+        self.lock = lock
         self.request: Request = require_settings(run.home).for_kind(run.kind)
         self.deaths = 0
         self.rounds: Counter[tuple[tuple[int, int], ...]] = Counter()
@@ -144,6 +148,8 @@ class _Supervision:
             if not self.run.exists():
                 slurm.cancel(self.request, ids)
                 raise RunDeleted(self.run.id)
+            if self.lock.lost:
+                raise LeaseLost(f"Another process supervises run {self.run.id} now; this one was silent for too long.")
             if self.run.status().state.is_final:
                 return []
             if Job.of(self.run).parts:

@@ -28,7 +28,7 @@ from engine.store import index
 from engine.store.about import ABOUT_FILE, About
 from engine.store.errors import AlreadyActive, ErsatzError
 from engine.store.home import Home
-from engine.store.locks import FileLock, is_held
+from engine.store.locks import FileLock, inheritance, is_held
 from engine.store.plugins import named
 from engine.store.processes import module_command, module_environment
 from engine.store.processes import start as start_process
@@ -289,11 +289,11 @@ def _start_supervisor(run: Run, lock: FileLock) -> None:
     """Returns when the supervisor has the lock."""
     command = module_command("engine.jobs.supervisor", run.id)
     inherited: tuple[int, ...] = ()
-    if sys.platform == "win32":  # no lock is inherited there: it is free for the moment that the supervisor needs
-        lock.release()
+    if sys.platform == "win32" and not lock.is_lease:
+        lock.release()  # no file is inherited there: the lock is free for the moment that the supervisor needs
     else:
-        inherited = (lock.descriptor,)
-        command += ["--lock", str(lock.descriptor)]
+        inherited, _ = inheritance([lock])
+        command += ["--lock", lock.key]
     with run.open_log() as log:
         supervisor = start_process(
             command,

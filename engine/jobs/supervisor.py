@@ -1,6 +1,6 @@
 """The small process beside every run: waits for a device, starts the worker, and records how it ended.
 
-`python -m engine.jobs.supervisor RUN [--lock DESCRIPTOR]`, started by `engine.jobs.submit` in a session of its own.
+`python -m engine.jobs.supervisor RUN [--lock KEY]`, started by `engine.jobs.submit` in a session of its own.
 It holds the lock of the run, and its worker inherits it: the run counts as alive until both have ended. A worker whose
 supervisor was killed notices it and stops (see `engine.jobs.lifeline`). It imports no torch, so that a hundred queued
 runs cost little.
@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -29,9 +30,9 @@ from engine.jobs.stop_grace import stop_grace
 from engine.jobs.waiting import wait_for_slots
 from engine.jobs.webhook import tell_end
 from engine.store import index
-from engine.store.errors import ErsatzError, RunDeleted
+from engine.store.errors import ErsatzError, LeaseLost, RunDeleted
 from engine.store.home import Home
-from engine.store.locks import FileLock
+from engine.store.locks import FileLock, inheritance
 from engine.store.processes import module_command, module_environment
 from engine.store.processes import start as start_process
 from engine.store.runs import ENDING_SECONDS, Run, State
@@ -44,7 +45,7 @@ READY = "ready"
 def supervise(run: Run, lock: FileLock) -> None:
     """Bring a queued run to its end; `lock` is the run's, held by this process."""
     if is_on_cluster(run):
-        supervise_elsewhere(run)
+        supervise_elsewhere(run, lock)
         return
     config, beside = run.config(), run.status().beside
     slots = slots_for(config)
@@ -58,8 +59,8 @@ def supervise(run: Run, lock: FileLock) -> None:
         return
     index.leave_queue(run.home, run.id)
     run.update(state=State.RUNNING, started=time.time(), stage="starting", device=_device(run, slot))
-    worker = _start_worker(run, slot, [held.descriptor for held in locks])
-    forced = _watch(worker, run)
+    worker = _start_worker(run, slot, locks)
+    forced = _watch(worker, run, lock)
     _record_end(run, worker.returncode, forced)
 
 
@@ -75,17 +76,22 @@ def _device(run: Run, slot: Slot | None) -> str:
 def _supervise_to_the_end(run: Run, lock: FileLock) -> None:
     try:
         supervise(run, lock)
+    except LeaseLost as error:  # the run is another's now, and its status too
+        print(error, file=sys.stderr)
+        raise
     except ErsatzError as error:
         run.update(state=State.FAILED, ended=time.time(), error=str(error))
 
 
-def _start_worker(run: Run, slot: Slot | None, inherited: list[int]) -> subprocess.Popen[bytes]:
+def _start_worker(run: Run, slot: Slot | None, locks: Sequence[FileLock]) -> subprocess.Popen[bytes]:
+    descriptors, leases = inheritance(locks)
     environment = {
         **(threads_environment(run.config(), run.status().beside) if slot else {}),
         **os.environ,
         "PYTHONUNBUFFERED": "1",
         "PYTHONFAULTHANDLER": "1",  # a segmentation fault then tells its place in the log
         **(slot.environment if slot else {}),
+        **leases,
     }
     with run.open_log() as log:
         return start_process(
@@ -95,7 +101,7 @@ def _start_worker(run: Run, slot: Slot | None, inherited: list[int]) -> subproce
             stdin=subprocess.PIPE,  # never written to: its end tells the worker that this process has ended
             stdout=log,
             stderr=log,
-            pass_fds=() if sys.platform == "win32" else inherited,
+            pass_fds=() if sys.platform == "win32" else descriptors,
             **detached(),
         )
 
@@ -107,8 +113,11 @@ def detached() -> dict[str, Any]:
     return {"start_new_session": True}
 
 
-def _watch(worker: subprocess.Popen[bytes], run: Run) -> bool:
-    """Wait for the worker's end; whether it had to be forced, since it did not heed a stop request in time."""
+def _watch(worker: subprocess.Popen[bytes], run: Run, lock: FileLock) -> bool:
+    """Wait for the worker's end; whether it had to be forced, since it did not heed a stop request in time.
+
+    Raises `LeaseLost`, with the worker killed, when another process has the `lock` of the run.
+    """
     grace = stop_grace()
     asked: float | None = None
     terminated: float | None = None
@@ -116,6 +125,12 @@ def _watch(worker: subprocess.Popen[bytes], run: Run) -> bool:
         with suppress(subprocess.TimeoutExpired):
             worker.wait(POLL_SECONDS)
             break
+        if lock.lost and run.exists():
+            _kill_group(worker.pid)
+            raise LeaseLost(
+                f"This machine gave no sign of life for too long, so run {run.id} was taken for dead and may go on "
+                "elsewhere; it was ended here."
+            )
         now = time.monotonic()
         if asked is None:
             asked = now if run.stop_requested() or not run.exists() else None
@@ -157,7 +172,7 @@ def _record_end(run: Run, returncode: int, forced: bool) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("run_id")
-    parser.add_argument("--lock", type=int, default=None)
+    parser.add_argument("--lock", default=None)
     arguments = parser.parse_args()
     run = Run(Home.from_environment(), arguments.run_id)
     if arguments.lock is not None:
@@ -170,7 +185,7 @@ def main() -> None:
         print(READY, flush=True)
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the pipe has no reader from here on
     try:
-        with suppress(RunDeleted):
+        with suppress(RunDeleted, LeaseLost):
             _supervise_to_the_end(run, lock)
             if run.exists():
                 tell_end(run)

@@ -22,7 +22,7 @@ from engine.jobs.kinds import kind_of, parse_config
 from engine.store.errors import ErsatzError, RunDeleted
 from engine.store.files import clear_leftovers, disk_errors
 from engine.store.home import Home
-from engine.store.locks import is_held
+from engine.store.locks import hold_inherited, is_held
 from engine.store.log import log_to_stdout
 from engine.store.plugins import named
 from engine.store.progress import Outcome, Report, ShouldStop
@@ -103,4 +103,5 @@ def do(run: Run, config: Config, report: Report, should_stop: ShouldStop, spread
 
 if __name__ == "__main__":
     log_to_stdout()
+    held = hold_inherited()  # until this process ends
     work(Home.from_environment(), sys.argv[1], watched=True)
