@@ -104,12 +104,12 @@ def _collect(
     tell(f"Collecting wheels for {target}")
     while True:
         if folder.exists():
-            shutil.rmtree(folder)
+            disk.remove_tree(folder)
         disk.make_folder(folder)
         if asked:
             words = ["download", *target.pip_options, "--dest", str(folder), *asked]
             run_pip(words, temporary, tell, str(target), hint)
-        shutil.copy2(program.path, folder)
+        disk.copy(program.path, folder / program.path.name)
         wheels = read_wheels(folder)
         found = closure(program.name, extras, wheels, target)
         if not found.unmet:
@@ -120,7 +120,7 @@ def _collect(
         tell(f"Once more, with {', '.join(found.unmet.keys() - asked.keys())}")
         asked |= found.unmet
     for name in wheels.keys() - found.needed:
-        wheels[name].path.unlink()
+        disk.remove(wheels[name].path)
     return {name: wheels[name] for name in found.needed}
 
 
@@ -150,5 +150,5 @@ def _write_installer(path: Path, program: Wheel, target: Target, installed_bytes
     }
     for name, fact in facts.items():
         script = script.replace(f"@{name}@", fact)
-    path.write_text(script, encoding="utf-8", newline="\n")
+    disk.write(path, script.encode())
     path.chmod(0o755)

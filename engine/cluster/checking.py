@@ -173,7 +173,7 @@ def check_nodes(home: Home, settings: ClusterSettings, checks: str) -> Iterator[
                 job.end()
     finally:
         disk.remove_tree(folder)
-        with suppress(OSError):  # another check may be under way
+        with suppress(OSError), disk.passing("remove", folder.parent):  # another check may be under way
             folder.parent.rmdir()
 
 
