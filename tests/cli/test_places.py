@@ -187,12 +187,12 @@ def test_resume_moves_a_run(command: Command, home: Home) -> None:
 
 def test_a_run_that_waits_says_for_what(command: Command, home: Home, alive: Callable[[Run], Run]) -> None:
     fabricated.make_dataset(home)
+    make_cluster(home)
     here = alive(fabricated.make_training(home, "bleed", State.QUEUED, done=0))
     index.enqueue(home, here.id)
     assert "where" not in command("runs").out and "place:" not in command("runs", here.id).out
     assert command("runs", here.id, "--json").json["place"] == "here"
 
-    make_cluster(home)
     run = on_cluster(alive(fabricated.make_training(home, "normal", State.QUEUED, done=0)))
     told = "Job 123 waits for a GPU of partition gpu."
     found = command("runs", run.id, "--json").json
