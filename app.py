@@ -8,6 +8,9 @@ import streamlit as st
 from starlette.middleware import Middleware
 
 from pages.components.unknown_errors import on_script_error
+from pages.entrance.attaching import attaching
 from pages.entrance.gate import Gate
 
-app = st.App("pages/entrance/entry.py", middleware=[Middleware(Gate)], on_script_error=on_script_error)
+app = st.App(
+    "pages/entrance/entry.py", lifespan=attaching, middleware=[Middleware(Gate)], on_script_error=on_script_error
+)

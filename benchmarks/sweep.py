@@ -38,8 +38,8 @@ from engine.features.backbones import IMAGENET_MEAN, IMAGENET_STD, INPUT_SIZE, o
 from engine.features.cache import FeatureCache
 from engine.store.home import Home
 from engine.sweep.arms import arm_rule, plan
-from engine.sweep.runner import groups
 from engine.sweep.trial_data import Inputs
+from engine.sweep.trial_rows import groups
 from engine.sweep.trials import train_group
 
 EPOCHS = 30

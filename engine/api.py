@@ -77,16 +77,19 @@ class Run(store.Run):
         """
         jobs.stop(self)
 
-    def resume(self) -> None:
+    def resume(self, place: str = "") -> None:
         """Go on with a stopped, failed or interrupted run, with the same numbers as if it had never stopped.
 
+        Args:
+            place: "here" or "slurm", to go on there; by default where it was.
+
         Raises:
-            ErsatzError: It is active or finished.
+            ErsatzError: It is active or finished, or cannot go on at that place.
 
         Example:
             >>> run.resume()
         """
-        jobs.resume(self)
+        jobs.resume(self, place)
 
 
 class Workspace:
@@ -95,12 +98,15 @@ class Workspace:
     Args:
         path: The folder, made when something is written. By default `ERSATZ_HOME`, else `checkpoints/`, as for the
             command line.
+        place: Where runs are done unless a method is told otherwise: "here", on this machine, or "slurm", on the
+            cluster of the folder's `cluster.toml`. By default what that file says for the kind of run, else here.
 
     Example:
         >>> work = engine.Workspace("my-study")
     """
 
-    def __init__(self, path: str | Path | None = None):
+    def __init__(self, path: str | Path | None = None, place: str = ""):
+        self.place = place
         self.home = Home(Path(path).expanduser().resolve()) if path is not None else Home.from_environment()
 
     def import_dataset(self, source: str | Path = "", *, name: str, **settings: Any) -> Dataset:
@@ -125,7 +131,7 @@ class Workspace:
         """
         given = str(Path(source).expanduser()) if source and not str(source).startswith("medmnist:") else str(source)
         config = ImportConfig.build({"source": given, "name": name, **settings})
-        self._submit(config).result()
+        self._submit(config, place=store.HERE).result()
         return Dataset.open(self.home, name)
 
     def dataset(self, name: str) -> Dataset:
@@ -146,7 +152,9 @@ class Workspace:
         """
         return Dataset.open(self.home, name)
 
-    def train(self, dataset: Dataset | str, *, gan: str = "dcgan", generators: int = 1, **settings: Any) -> list[Run]:
+    def train(
+        self, dataset: Dataset | str, *, gan: str = "dcgan", generators: int = 1, place: str = "", **settings: Any
+    ) -> list[Run]:
         """Start training a generator for each class, or one for all with `conditional=True`.
 
         Args:
@@ -154,6 +162,7 @@ class Workspace:
             gan: "dcgan" or "stylegan2-ada".
             generators: Generators of each class, 1 to 5, each with a seed of its own; a pool of several lets a sweep
                 tell the luck of their training from a result.
+            place: "here" or "slurm"; by default the workspace's.
             **settings: Fields of `engine.configs.DcganConfig` or `StyleganConfig`, such as `kimg` (length in thousands
                 of images shown), `batch` (images), `class_name`, `seed`.
 
@@ -170,14 +179,15 @@ class Workspace:
         configs, beside = jobs.trainings_by_class(
             {**settings, "gan": gan, "dataset": found.name}, lambda: found.classes, generators
         )
-        return [self._submit(config, beside) for config in configs]
+        return [self._submit(config, place, beside) for config in configs]
 
-    def sample(self, generators: Run | Sequence[Run], *, name: str, **settings: Any) -> Run:
+    def sample(self, generators: Run | Sequence[Run], *, name: str, place: str = "", **settings: Any) -> Run:
         """Start making a pool of synthetic images; waits for trainings that are not finished.
 
         Args:
             generators: The trainings: one of each class, or a conditional one; or several of each.
             name: Name of the pool.
+            place: "here" or "slurm"; by default the workspace's.
             **settings: Fields of `engine.configs.PoolConfig`, such as `images_per_class`, `first_seed`, `psi`.
 
         Returns:
@@ -192,14 +202,16 @@ class Workspace:
         runs = [self._finished(run) for run in ([generators] if isinstance(generators, store.Run) else generators)]
         references = tuple(GeneratorReference(run=run.id) for run in runs)
         dataset = runs[0].config()["dataset"]
-        return self._submit(PoolConfig.build({**settings, "name": name, "dataset": dataset, "generators": references}))
+        config = PoolConfig.build({**settings, "name": name, "dataset": dataset, "generators": references})
+        return self._submit(config, place)
 
-    def import_pool(self, source: str | Path, dataset: Dataset | str, **settings: Any) -> Run:
+    def import_pool(self, source: str | Path, dataset: Dataset | str, *, place: str = "", **settings: Any) -> Run:
         """Start importing synthetic images that were made elsewhere, in the form of a data set's real images.
 
         Args:
             source: A folder with a folder for each class, a ZIP, or a CSV with labels.
             dataset: The frozen data set that they are to be evaluated on, or its name.
+            place: "here" or "slurm"; by default the workspace's.
             **settings: Fields of `engine.configs.pools.ImportedPoolConfig`, such as `name`, `classes` (labels as found
                 -> classes), `trained_on` ("training", "unknown" or a file of SHA-256), `made_by`.
 
@@ -215,10 +227,17 @@ class Workspace:
         """
         given = str(Path(source).expanduser())
         values = {"name": usual_name(given), **settings, "source": given, "dataset": _name_of(dataset)}
-        return self._submit(ImportedPoolConfig.build(values))
+        return self._submit(ImportedPoolConfig.build(values), place)
 
     def control(
-        self, kind: str, dataset: Dataset | str = "", *, name: str, pool: Run | None = None, **settings: Any
+        self,
+        kind: str,
+        dataset: Dataset | str = "",
+        *,
+        name: str,
+        pool: Run | None = None,
+        place: str = "",
+        **settings: Any,
     ) -> Run:
         """Start making a control: a pool whose effect is known, to see what a sweep would notice.
 
@@ -227,6 +246,7 @@ class Workspace:
             dataset: A frozen data set, or its name; for "shuffled" the pool's own.
             name: Name of the pool.
             pool: The pool whose images get shuffled labels.
+            place: "here" or "slurm"; by default the workspace's.
             **settings: Fields of `engine.configs.pools.ControlPoolConfig`, such as `images_per_class`, `seed`.
 
         Returns:
@@ -241,14 +261,16 @@ class Workspace:
         """
         own = self._finished(pool).config()["dataset"] if pool is not None else ""
         values = {**settings, "control": kind, "name": name, "dataset": _name_of(dataset) or own}
-        return self._submit(ControlPoolConfig.build({**values, "pool": pool.id if pool is not None else ""}))
+        config = ControlPoolConfig.build({**values, "pool": pool.id if pool is not None else ""})
+        return self._submit(config, place)
 
-    def mix(self, pools: Sequence[Run], *, name: str, **settings: Any) -> Run:
+    def mix(self, pools: Sequence[Run], *, name: str, place: str = "", **settings: Any) -> Run:
         """Start mixing the images of several pools in fixed shares, as one pool; waits for the pools.
 
         Args:
             pools: Two or more pools for one data set.
             name: Name of the mixture.
+            place: "here" or "slurm"; by default the workspace's.
             **settings: Fields of `engine.configs.pools.MixedPoolConfig`, such as `shares`, `images_per_class`.
 
         Returns:
@@ -263,7 +285,8 @@ class Workspace:
         runs = [self._finished(pool) for pool in pools]
         references = tuple({"run": run.id} for run in runs)
         dataset = runs[0].config()["dataset"] if runs else ""
-        return self._submit(MixedPoolConfig.build({**settings, "name": name, "dataset": dataset, "pools": references}))
+        config = MixedPoolConfig.build({**settings, "name": name, "dataset": dataset, "pools": references})
+        return self._submit(config, place)
 
     def rank(self, sweeps: Sequence[Run]) -> dict[str, Any]:
         """Rank the pools of sweeps that differ in the pool alone; waits for the sweeps.
@@ -286,11 +309,12 @@ class Workspace:
         found = rank_sweeps([self._finished(sweep) for sweep in sweeps])
         return {"sentences": list(found.ranking.sentences), "ranking": readable_ranking(found).to_dict("records")}
 
-    def check(self, pool: Run, **settings: Any) -> Run:
+    def check(self, pool: Run, *, place: str = "", **settings: Any) -> Run:
         """Start scoring a pool beside what real images score, and searching it for copies; waits for the pool.
 
         Args:
             pool: The run of a pool.
+            place: "here" or "slurm"; by default the workspace's.
             **settings: Fields of `engine.configs.QualityConfig`, such as `extractor`, or `exclude="copies"`, which
                 takes what looks like a copy out of the pool.
 
@@ -305,13 +329,15 @@ class Workspace:
             {'copy': 21, 'near-copy': 14, 'repeat': 2}
         """
         dataset = self._finished(pool).config()["dataset"]
-        return self._submit(QualityConfig.build({"name": dataset, **settings, "dataset": dataset, "pool": pool.id}))
+        config = QualityConfig.build({"name": dataset, **settings, "dataset": dataset, "pool": pool.id})
+        return self._submit(config, place)
 
-    def sweep(self, pool: Run, **settings: Any) -> Run:
+    def sweep(self, pool: Run, *, place: str = "", **settings: Any) -> Run:
         """Start training the classifier with growing shares of synthetic images, and the controls; waits for the pool.
 
         Args:
             pool: The run of a pool.
+            place: "here" or "slurm"; by default the workspace's.
             **settings: Fields of `engine.configs.SweepConfig`, such as `seeds` (paired repetitions; at least 6 for a
                 claim), `steps`, `ratios` (synthetic images per real one), `classifier`, `metric`.
 
@@ -326,7 +352,8 @@ class Workspace:
             'no evidence'
         """
         dataset = self._finished(pool).config()["dataset"]
-        return self._submit(SweepConfig.build({"name": dataset, **settings, "dataset": dataset, "pool": pool.id}))
+        config = SweepConfig.build({"name": dataset, **settings, "dataset": dataset, "pool": pool.id})
+        return self._submit(config, place)
 
     def report(self, sweep: Run) -> Path:
         """Write the report of a sweep anew, with its tables as CSV beside it; waits for the sweep.
@@ -366,8 +393,8 @@ class Workspace:
         damaged = [Run(self.home, run_id) for run_id in store.damaged_runs(self.home)]
         return found + [run for run in damaged if kind is None or _kind(run) == kind]
 
-    def _submit(self, config: Config, beside: int = 1) -> Run:
-        return Run(self.home, jobs.submit(self.home, config, beside=beside).id)
+    def _submit(self, config: Config, place: str = "", beside: int = 1) -> Run:
+        return Run(self.home, jobs.submit(self.home, config, beside=beside, place=place or self.place).id)
 
     def _finished(self, run: store.Run) -> Run:
         """The run once it has finished; an `ErsatzError` if it does not."""

@@ -109,7 +109,9 @@ def test_the_dashboard_is_served(elsewhere: Path) -> None:
 
 def test_there_is_one_list_of_requirements() -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-    assert len(project["dependencies"]) > 20 and {"login", "timm", "dev"} <= set(project["optional-dependencies"])
+    assert len(project["dependencies"]) > 20 and {"login", "timm", "slurm", "dev"} <= set(
+        project["optional-dependencies"]
+    )
     for file, asked in (("requirements.txt", "-e ."), ("requirements-dev.txt", "-e .[dev]")):
         lines = [line for line in (REPOSITORY / file).read_text().splitlines() if line and line[0] != "#"]
         assert lines == [asked]

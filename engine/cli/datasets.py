@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from engine.cli.follow import follow_to_end
 from engine.cli.options import with_options
-from engine.cli.output import Detach, Json, console, notices, show, table
+from engine.cli.output import Detach, Json, Place, console, notices, show, table
 from engine.configs import FeatureMapConfig, ImportConfig
 from engine.datasets import editing, seal
 from engine.datasets.dataset import SPLITS, Dataset, damaged_datasets, how_to_freeze, list_datasets
@@ -87,9 +87,12 @@ def audit(
 
 @app.command("map")
 @with_options(FeatureMapConfig, omit=("dataset", "images_sha256"))
-def map_(name: str, detach: Detach = False, as_json: Json = False, *, settings: dict[str, Any]) -> None:
+def map_(
+    name: str, place: Place = "", detach: Detach = False, as_json: Json = False, *, settings: dict[str, Any]
+) -> None:
     """Draw a map of a data set by features, in which images that look alike lie near each other; Datasets shows it."""
-    run = jobs.submit(Home.from_environment(), FeatureMapConfig.build({**settings, "dataset": name}))
+    config = FeatureMapConfig.build({**settings, "dataset": name})
+    run = jobs.submit(Home.from_environment(), config, place=place)
     if detach:
         show({"run": run.id}, as_json, f"On its way in the background as {run.id}.")
         return

@@ -18,13 +18,16 @@ from rich.markup import escape
 
 from engine.cli.output import show, table
 from engine.cli.serve import people_sign_in, port_is_free
+from engine.cluster.checking import check_cluster
 from engine.gpus import visible
 from engine.jobs.error_report import report
 from engine.jobs.home_repair import repair_home
+from engine.jobs.kinds import kinds
 from engine.store import disk
 from engine.store.errors import ErsatzError
 from engine.store.files import write_bytes
 from engine.store.home import Home
+from engine.store.lock_way import LOCKS, MARKER_FILE, has_leases, way_of
 from engine.store.roles import TEAM_FILE, read_team
 
 PACKAGES = ("torch", "torchvision", "streamlit", "plotly", "pandas", "pillow", "onnx")
@@ -47,8 +50,19 @@ def examine(home: Home, port: int) -> list[Check]:
         _training_device(),
         _sampling_device(),
         *_home(home),
+        *_cluster(home),
         _port(port),
         _sign_in(home),
+    ]
+
+
+def examine_node() -> list[Check]:
+    """What matters on a node of a cluster: a job of `_cluster` calls it there."""
+    return [
+        _python(),
+        *(check for check in _packages() if check.state == "fail"),
+        _training_device(),
+        _sampling_device(),
     ]
 
 
@@ -163,8 +177,26 @@ def _home(home: Home) -> list[Check]:
     advice = "" if enough else f"; at least {MINIMUM_FREE_GIB:.0f} GiB are advised"
     return [
         Check("Home", "ok", str(home.root)),
+        _locks(home),
         Check("Disk", "ok" if enough else "note", f"{free:.0f} GiB free{advice}"),
     ]
+
+
+def _cluster(home: Home) -> list[Check]:
+    """For a home that uses a cluster: its scheduler, and what a short job finds on a node."""
+    findings = check_cluster(home, [kind.name for kind in kinds()], "engine.cli.doctor:examine_node")
+    return [Check(finding.name, finding.state, finding.found) for finding in findings]
+
+
+def _locks(home: Home) -> Check:
+    """Which way the home locks, and why."""
+    try:
+        way = way_of(home.root, at_once=True)
+    except ErsatzError as error:
+        return Check("Locks", "fail", str(error))
+    if not way.leases and has_leases(home.root):
+        return Check("Locks", "fail", f"{way}, but the home has leases (locks/{MARKER_FILE}); unset {LOCKS}")
+    return Check("Locks", "ok", str(way))
 
 
 def _port(port: int) -> Check:

@@ -13,12 +13,12 @@ from engine.store.home import Home
 from engine.store.runs import Run
 
 
-def dry_run_command(home: Home, configs: Sequence[TrainConfig], as_json: bool) -> None:
+def dry_run_command(home: Home, configs: Sequence[TrainConfig], as_json: bool, place: str = "") -> None:
     """Try each training, as a run of its own, and print what it would cost.
 
     The configs are as the user gave them: what they leave unset is completed as it is for the training itself.
     """
-    runs = [try_out(home, config) for config in configs]
+    runs = [try_out(home, config, place) for config in configs]
     lines, values = [], []
     for config, run in zip(configs, runs, strict=True):
         found = run.status().result_as(DryRunResult)
@@ -30,10 +30,10 @@ def dry_run_command(home: Home, configs: Sequence[TrainConfig], as_json: bool) -
     show(values if len(values) > 1 else values[0], as_json, "\n".join(lines))
 
 
-def try_out(home: Home, config: TrainConfig) -> Run:
+def try_out(home: Home, config: TrainConfig, place: str = "") -> Run:
     """A finished dry run of this training."""
     given = {"gan": config.gan, **config.model_dump(mode="json", exclude_unset=True)}
     what = " ".join(filter(None, ("dry run", config.dataset, config.class_name)))
-    run = jobs.submit(home, DryRunConfig(training=given), label=what)
+    run = jobs.submit(home, DryRunConfig(training=given), label=what, place=place)
     follow_to_end([run], [what])
     return run

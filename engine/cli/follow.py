@@ -13,9 +13,10 @@ from engine.cli.output import notices
 from engine.jobs.kinds import kind_shown
 from engine.jobs.results import PipelineResult
 from engine.jobs.submit import stop
+from engine.jobs.whereabouts import job_of, placed
 from engine.store.errors import ErsatzError
 from engine.store.progress import duration
-from engine.store.runs import Run, State, Status
+from engine.store.runs import HERE, Run, State, Status
 
 POLL_SECONDS = 0.3
 EXIT_STOPPED = 4
@@ -90,7 +91,8 @@ class _Bars:
         if run.id not in self.tasks:
             self.tasks[run.id] = self.progress.add_task(title, total=None, told="")
         finished = state is State.FINISHED
-        stage = "" if finished else status.stage or str(state)
+        elsewhere = "" if status.place == HERE else placed(run.kind, status, state, job_of(run)).told
+        stage = "" if finished else elsewhere or status.stage or str(state)
         self.progress.update(
             self.tasks[run.id],
             description=f"{title}: {stage}" if stage else title,

@@ -11,13 +11,14 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from engine.cli import datasets, explore, network, pools, review, sweeps
+from engine.cli import cluster, datasets, explore, network, pools, review, sweeps
+from engine.cli.bundle import bundle
 from engine.cli.datasets import folds as make_folds
 from engine.cli.default_command import USUAL, WithUsual
 from engine.cli.dry_run import dry_run_command
 from engine.cli.follow import follow_to_end
 from engine.cli.options import assignments, fields, with_options
-from engine.cli.output import Detach, Json, console, notices, show, table
+from engine.cli.output import Detach, Json, Place, console, notices, show, table
 from engine.cli.packing import notebook, pack
 from engine.cli.projection import project
 from engine.cli.quality import exclude, quality, rank, restore
@@ -25,6 +26,7 @@ from engine.cli.runs import about, delete, history, named_run, queue, run_values
 from engine.cli.serve import require_free_port, serve
 from engine.configs import (
     Config,
+    ExportConfig,
     GeneratorReference,
     ImportConfig,
     PipelineConfig,
@@ -38,11 +40,12 @@ from engine.datasets.dataset import Dataset
 from engine.datasets.positive_class import positive_of, sentence_on
 from engine.jobs import submit as jobs
 from engine.jobs.kinds import kind_named, parse_config, result_of
+from engine.jobs.places import place_of
 from engine.jobs.results import PipelineResult
 from engine.publications.presets import PRESETS, SIZES, preset, usual_size
 from engine.store.errors import ErsatzError
 from engine.store.home import Home, is_checkout
-from engine.store.runs import Run
+from engine.store.runs import HERE, Run
 from engine.store.unknown_errors import of_the_disk, recorded
 from engine.sweep.extension import extended
 from engine.sweep.foresight import foreseen
@@ -69,6 +72,7 @@ sweep_app.command("judge")(sweeps.judge)
 app.add_typer(explore.app, name="explore")
 app.add_typer(review.app, name="review")
 app.add_typer(sweeps.plan_app, name="plan")
+app.add_typer(cluster.app, name="cluster")
 
 EXIT_UNKNOWN = 70
 """For an error that Ersatz does not know, as BSD's sysexits.h has it."""
@@ -172,6 +176,7 @@ def demo(
         bool, typer.Option("--serve/--no-serve", envvar="ERSATZ_SERVE", help="Open the dashboard after.")
     ] = True,
     port: Port = 8501,
+    place: Place = "",
     detach: Detach = False,
     as_json: Json = False,
 ) -> None:
@@ -195,7 +200,7 @@ def demo(
     serves = served and not detach and not as_json
     if serves:
         require_free_port(port)  # now, and not after minutes of work
-    run = jobs.ensure(home, config)
+    run = jobs.ensure(home, config, place=place)
     if detach:
         show({"run": run.id}, as_json, f"On its way in the background as {run.id}.")
         return
@@ -264,6 +269,7 @@ def train(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what it would cost, measured by a few iterations.")
     ] = False,
+    place: Place = "",
     detach: Detach = False,
     as_json: Json = False,
     *,
@@ -275,9 +281,9 @@ def train(
     values = {**base, **settings, "dataset": dataset}
     configs, beside = jobs.trainings_by_class(values, lambda: Dataset.open(home, dataset).classes, generators)
     if dry_run:
-        dry_run_command(home, configs, as_json)
+        dry_run_command(home, configs, as_json, place)
         return
-    runs = [jobs.submit(home, config, beside=beside) for config in configs]
+    runs = [jobs.submit(home, config, beside=beside, place=place) for config in configs]
     _finish(runs, detach, as_json)
 
 
@@ -285,12 +291,19 @@ def train(
 def export(
     run_id: Annotated[str, typer.Argument(metavar="RUN")],
     snapshot: Annotated[str, typer.Option(help="Snapshot by file name or path; empty: the newest.")] = "",
+    place: Place = "",
+    detach: Detach = False,
     as_json: Json = False,
 ) -> None:
-    """Export a generator to ONNX, checked against torch."""
+    """Export a generator to ONNX, checked against torch: at once, or as a run with --detach or elsewhere."""
     from engine.sampling.export import export_generator
 
-    path = export_generator(named_run(run_id, "train", "network"), Path(snapshot) if snapshot else None)
+    run = named_run(run_id, "train", "network")
+    config = ExportConfig(run=run.id, snapshot=snapshot)
+    if detach or place_of(run.home, config, place) != HERE:
+        _finish([jobs.submit(run.home, config, place=place)], detach, as_json)
+        return
+    path = export_generator(run, Path(snapshot) if snapshot else None)
     show({"path": str(path)}, as_json, str(path))
 
 
@@ -309,6 +322,7 @@ def sample(
         int, typer.Option("--cutoff", "--psi-cutoff", help=PoolConfig.model_fields["psi_cutoff"].description)
     ] = 0,
     with_w: Annotated[bool, typer.Option("--with-w", help="With --out: the w of each image beside it (.npz).")] = False,
+    place: Place = "",
     detach: Detach = False,
     as_json: Json = False,
     *,
@@ -319,6 +333,11 @@ def sample(
     from engine.sampling.latents import parse_seeds
     from engine.sampling.sampler import save_images
 
+    if out is not None and place:
+        raise ErsatzError(
+            "Single images (--out) are made here and at once, and --place is for a pool; leave it out, or name a pool "
+            "with --name."
+        )
     numbers = parse_seeds(seeds)
     runs = [named_run(run_id, "train", *(["network"] if out is not None else [])) for run_id in run_ids]
     if out is not None:
@@ -344,7 +363,7 @@ def sample(
             "first_seed": numbers[0],
         }
     )
-    _finish([jobs.submit(Home.from_environment(), config)], detach, as_json)
+    _finish([jobs.submit(Home.from_environment(), config, place=place)], detach, as_json)
 
 
 app.command()(project)
@@ -358,11 +377,13 @@ app.command()(restore)
 def extend(
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="A finished sweep.")],
     seeds: Annotated[int, typer.Option(help="Repetitions in all, more than it has.")],
+    place: Place = "",
     detach: Detach = False,
     as_json: Json = False,
 ) -> None:
     """Add repetitions to a finished sweep: as a look that was planned, or without any further claim."""
-    _finish([jobs.submit(Home.from_environment(), extended(named_run(run_id, "sweep"), seeds))], detach, as_json)
+    more = extended(named_run(run_id, "sweep"), seeds)
+    _finish([jobs.submit(Home.from_environment(), more, place=place)], detach, as_json)
 
 
 @sweep_app.command(USUAL)
@@ -379,6 +400,7 @@ def sweep(
     preset_name: PresetName = "",
     published: sweeps.Published = False,
     plan: Annotated[str, typer.Option(metavar="PLAN", help="Start exactly the sweep of this registered plan.")] = "",
+    place: Place = "",
     detach: Detach = False,
     as_json: Json = False,
     *,
@@ -394,7 +416,7 @@ def sweep(
         )
     else:
         config = sweeps.sweep_config(home, pools, name, preset_name, published, settings)
-    run = jobs.submit(home, config)
+    run = jobs.submit(home, config, place=place)
     if not (detach or as_json):
         tested = [Dataset.open(home, split.dataset) for split in named_splits(config)]
         found = positive_of(Dataset.open(home, config.dataset))
@@ -444,15 +466,22 @@ app.command()(stop)
 app.command()(delete)
 app.command()(pack)
 app.command()(notebook)
+app.command()(bundle)
 
 
 @app.command()
 def resume(
-    run_id: Annotated[str, typer.Argument(metavar="RUN")], detach: Detach = False, as_json: Json = False
+    run_id: Annotated[str, typer.Argument(metavar="RUN")],
+    place: Annotated[
+        str,
+        typer.Option(metavar="here|slurm", help="Go on there. [default: the place where it was]", show_default=False),
+    ] = "",
+    detach: Detach = False,
+    as_json: Json = False,
 ) -> None:
     """Go on with a stopped, failed or interrupted run, as if it had never stopped."""
     run = named_run(run_id)
-    jobs.resume(run)
+    jobs.resume(run, place)
     _finish([run], detach, as_json)
 
 
@@ -462,6 +491,7 @@ def submit(
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="A setting of it, as in --set name=scans; repeated.")
     ] = None,
+    place: Place = "",
     detach: Detach = False,
     as_json: Json = False,
 ) -> None:
@@ -473,7 +503,7 @@ def submit(
     }
     configs = several.get(kind, [chosen.config])
     values = chosen.parsed({"kind": kind, **fields(changes or [], configs)})
-    _finish([jobs.submit(Home.from_environment(), values)], detach, as_json)
+    _finish([jobs.submit(Home.from_environment(), values, place=place)], detach, as_json)
 
 
 def _finish(submitted: list[Run], detach: bool, as_json: bool) -> None:

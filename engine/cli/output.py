@@ -14,6 +14,15 @@ notices = Console(stderr=True)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout, for scripts.")]
 Detach = Annotated[bool, typer.Option("--detach", help="Leave it in the background and return at once.")]
+Place = Annotated[
+    str,
+    typer.Option(
+        "--place",
+        metavar="here|slurm",
+        help="Do it on this machine, or on the cluster of cluster.toml. [default: what that says, else here]",
+        show_default=False,
+    ),
+]
 
 
 def show(value: Any, as_json: bool, text: str | Table) -> None:

@@ -8,7 +8,7 @@ import typer
 
 from engine.cli.follow import follow_to_end
 from engine.cli.options import with_options
-from engine.cli.output import Detach, Json, console, show, table
+from engine.cli.output import Detach, Json, Place, console, show, table
 from engine.cli.runs import named_run, run_values
 from engine.configs import Config
 from engine.configs.pools import ControlPoolConfig, ImportedPoolConfig, MixedPoolConfig, usual_name
@@ -29,6 +29,7 @@ def import_(
         list[str] | None,
         typer.Option(help="FOUND=CLASS, or FOUND=- to leave images out; repeated, or several by commas."),
     ] = None,
+    place: Place = "",
     detach: Detach = False,
     as_json: Json = False,
     *,
@@ -44,7 +45,7 @@ def import_(
         raise ErsatzError("The pool has no name; one is expected. Give it with --name.")
     values = {"name": usual_name(source), **settings, "source": source}
     config = ImportedPoolConfig.build({**values, "classes": class_map(classes or [])})
-    _submit(config, detach, as_json)
+    _submit(config, place, detach, as_json)
 
 
 @app.command()
@@ -53,6 +54,7 @@ def control(
     name: Annotated[str, typer.Argument(help="Name of the pool.")],
     dataset: Annotated[str, typer.Option(help="Data set; of shuffled ones the pool's own.")] = "",
     pool: Annotated[str, typer.Option("--pool", "--of", help="Pool whose images get shuffled labels.")] = "",
+    place: Place = "",
     detach: Detach = False,
     as_json: Json = False,
     *,
@@ -69,13 +71,14 @@ def control(
     if not (dataset or own):
         raise ErsatzError("The control has no data set; one is expected. Name it with --dataset.")
     values = {**settings, "name": name, "dataset": dataset or own, "pool": pool}
-    _submit(ControlPoolConfig.build(values), detach, as_json)
+    _submit(ControlPoolConfig.build(values), place, detach, as_json)
 
 
 @app.command()
 @with_options(MixedPoolConfig, omit=("origin", "dataset", "dataset_fingerprint", "pools"))
 def mix(
     pools: Annotated[list[str], typer.Argument(metavar="POOL...", help="The run ids of two or more pools.")],
+    place: Place = "",
     detach: Detach = False,
     as_json: Json = False,
     *,
@@ -88,7 +91,7 @@ def mix(
         raise ErsatzError(f"The pools are for {', '.join(datasets)}; pools for one data set are expected.")
     name = settings.get("name") or "-".join(dict.fromkeys(run.config()["name"] for run in runs))[:80]
     values = {**settings, "name": name, "dataset": datasets[0], "pools": tuple({"run": run.id} for run in runs)}
-    _submit(MixedPoolConfig.build(values), detach, as_json)
+    _submit(MixedPoolConfig.build(values), place, detach, as_json)
 
 
 @app.command()
@@ -131,8 +134,8 @@ def class_map(given: list[str]) -> dict[str, str]:
     return found
 
 
-def _submit(config: Config, detach: bool, as_json: bool) -> None:
-    run = jobs.submit(Home.from_environment(), config)
+def _submit(config: Config, place: str, detach: bool, as_json: bool) -> None:
+    run = jobs.submit(Home.from_environment(), config, place=place)
     if not detach:
         follow_to_end([run], [f"pool {run.config()['name']}"])
     values = run_values(run)

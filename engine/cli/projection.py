@@ -9,7 +9,7 @@ import typer
 
 from engine.cli.follow import follow_to_end
 from engine.cli.options import with_options
-from engine.cli.output import Detach, Json, console, show
+from engine.cli.output import Detach, Json, Place, console, show
 from engine.configs import ProjectionConfig
 from engine.jobs import submit as jobs
 from engine.projection.results import ProjectionResult
@@ -20,6 +20,7 @@ from engine.store.home import Home
 def project(
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="A StyleGAN2-ADA training or an imported network.")],
     image: Annotated[Path, typer.Argument(help="Picture to project: PNG, JPEG, TIFF, DICOM, ...")],
+    place: Place = "",
     detach: Detach = False,
     as_json: Json = False,
     *,
@@ -27,7 +28,7 @@ def project(
 ) -> None:
     """Find the w whose image comes nearest to a real image: projected.png, w.npz and a video."""
     config = ProjectionConfig.build({**settings, "generator": run_id, "image": str(image)})
-    run = jobs.submit(Home.from_environment(), config)
+    run = jobs.submit(Home.from_environment(), config, place=place)
     if detach:
         show({"run": run.id}, as_json, f"On its way in the background as {run.id}.")
         return

@@ -10,7 +10,7 @@ import typer
 
 from engine.cli.follow import follow_to_end
 from engine.cli.options import with_options
-from engine.cli.output import Detach, Json, console, show, table
+from engine.cli.output import Detach, Json, Place, console, show, table
 from engine.configs import QualityConfig, RankingConfig
 from engine.jobs import submit as jobs
 from engine.quality.quality_scores import SCORES_FILE, PoolScore, QualityScores
@@ -36,6 +36,7 @@ Images = Annotated[
 def quality(
     pool: PoolId,
     name: Annotated[str, typer.Option(help="Name of the check; empty: the data set's.")] = "",
+    place: Place = "",
     detach: Detach = False,
     as_json: Json = False,
     *,
@@ -44,7 +45,7 @@ def quality(
     """Score a pool beside what real images score against real ones, and search it for copies of training images."""
     dataset = _pool_run(pool).config()["dataset"]
     values = {**settings, "name": name or dataset, "dataset": dataset, "pool": pool}
-    run = jobs.submit(Home.from_environment(), QualityConfig.build(values))
+    run = jobs.submit(Home.from_environment(), QualityConfig.build(values), place=place)
     if detach:
         show({"run": run.id}, as_json, f"On its way in the background as {run.id}.")
         return
@@ -82,13 +83,14 @@ def quality(
 @with_options(RankingConfig, omit=("run",))
 def rank(
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="A training run.")],
+    place: Place = "",
     detach: Detach = False,
     as_json: Json = False,
     *,
     settings: dict[str, Any],
 ) -> None:
     """Rank the snapshots of a training by KID against the validation images."""
-    run = jobs.submit(Home.from_environment(), RankingConfig.build({**settings, "run": run_id}))
+    run = jobs.submit(Home.from_environment(), RankingConfig.build({**settings, "run": run_id}), place=place)
     if detach:
         show({"run": run.id}, as_json, f"On its way in the background as {run.id}.")
         return

@@ -9,19 +9,21 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from engine.cli.output import Json, notices, show, table
+from engine.cli.output import Json, console, notices, show, table
 from engine.configs import SweepConfig
 from engine.jobs import submit as jobs
 from engine.jobs.deletion_impact import deletion_impact
 from engine.jobs.kinds import parse_config
 from engine.jobs.queue import waiting
+from engine.jobs.whereabouts import Whereabouts, job_of, placed, whereabouts
 from engine.store.about import About, change_about, change_tags
 from engine.store.about import about as said_of
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
-from engine.store.runs import Run, State, Status, damaged_runs, each, list_runs
+from engine.store.runs import HERE, Run, State, Status, damaged_runs, each, list_runs
 from engine.sweep.standing import standing_of
 
+WHERE = ("place", "job", "node", "waits")
 SHOWN = ("stage", "done", "total", "unit", "device", "error", "alarms", "result")
 LOG_LINES, LOG_BYTES = 15, 20_000
 
@@ -41,13 +43,14 @@ def runs(
         run = Run(home, run_id)
         if damage := run.damage():
             values = damaged_values(run, damage)
-            text = "\n".join(f"{key}: {value}" for key, value in values.items())
+            text = "\n".join(f"{key}: {value}" for key, value in values.items() if key not in WHERE)
             advice = f"Delete it with `python -m engine delete {run_id}`, or restore the file from a backup."
             show({**values, "log": log_end(run)}, as_json, escape(f"{text}\n\n{advice}"))
             return
         values = run_values(run)
         log = log_end(run)
-        lines = "\n".join(f"{key}: {value}" for key, value in values.items())
+        here = WHERE if values["place"] == HERE else ()
+        lines = "\n".join(f"{key}: {value}" for key, value in values.items() if key not in here)
         told = {"test_set": standing} if (standing := history(run)) else {}
         lines += "".join(f"\n{sentence}" for sentence in standing)
         show({**values, **told, "log": log}, as_json, escape(f"{lines}\n\n{log}"))
@@ -61,9 +64,18 @@ def runs(
         damaged = (damaged_values(Run(home, name), sentence) for name, sentence in damaged_runs(home).items())
         listed += [values for values in damaged if kind in ("", values["kind"])]
     titled = any(values["title"] for values in listed)
-    columns = ["run", *(["title"] if titled else []), "kind", "state", "progress", ""]
+    placed = any(values["place"] != HERE for values in listed)
+    columns = ["run", *(["title"] if titled else []), "kind", "state", "progress", *(["where"] if placed else []), ""]
     rows = [
-        [v["run"], *([v["title"]] if titled else []), v["kind"], v["state"], _progress(v), escape(v["error"])]
+        [
+            v["run"],
+            *([v["title"]] if titled else []),
+            v["kind"],
+            v["state"],
+            _progress(v),
+            *([escape(_where(v))] if placed else []),
+            escape(v["error"]),
+        ]
         for v in listed
     ]
     empty = "No run passes this filter." if kind or tag else "There is no run yet; `python -m engine demo` makes some."
@@ -105,7 +117,17 @@ def queue(
         jobs.move(named_run(run_id), to - 1)
     ids = [run.id for run in waiting(home)]
     rows = [[place, waits] for place, waits in enumerate(ids, start=1)]
-    show(ids, as_json, table("", ["place", "run"], rows) if rows else "No run is waiting.")
+    elsewhere = [] if as_json else waiting_elsewhere(home)
+    if rows or not elsewhere:
+        show(ids, as_json, table("", ["place", "run"], rows) if rows else "No run is waiting.")
+    for run, where in elsewhere:
+        console.print(f"{run.id} waits on the cluster. {where.waits}", soft_wrap=True, markup=False, highlight=False)
+
+
+def waiting_elsewhere(home: Home) -> list[tuple[Run, Whereabouts]]:
+    """The runs that wait on the cluster, the oldest first, and for what; their order is the scheduler's affair."""
+    found = [(run, whereabouts(run)) for run, status in each(list_runs(home), Run.status) if status.place != HERE]
+    return [(run, where) for run, where in reversed(found) if where.job and run.state() is State.QUEUED]
 
 
 def stop(run_id: RunId, as_json: Json = False) -> None:
@@ -155,7 +177,7 @@ def damaged_values(run: Run, sentence: str) -> dict[str, Any]:
     with suppress(ErsatzError):
         values["kind"] = run.kind
     plain = Status(error=sentence).plain()
-    said = {"title": "", "tags": [], "archived": False, "owner": ""}
+    said = {"title": "", "tags": [], "archived": False, "owner": "", **where_values(Whereabouts())}
     return values | said | {name: plain[name] for name in SHOWN}
 
 
@@ -172,9 +194,11 @@ def log_end(run: Run) -> str:
 def run_values(run: Run) -> dict[str, Any]:
     """What a run is and how it stands, as plain values."""
     status = run.status()
-    values = {"run": run.id, "kind": run.kind, "state": str(run.state_of(status)), "path": str(run.path)}
+    state = run.state_of(status)
+    values = {"run": run.id, "kind": run.kind, "state": str(state), "path": str(run.path)}
+    where = Whereabouts() if status.place == HERE else placed(run.kind, status, state, job_of(run))
     plain = status.plain()
-    return values | _said(run) | {name: plain[name] for name in SHOWN}
+    return values | _said(run) | where_values(where) | {name: plain[name] for name in SHOWN}
 
 
 def _said(run: Run) -> dict[str, Any]:
@@ -183,6 +207,16 @@ def _said(run: Run) -> dict[str, Any]:
     except ErsatzError:  # it never changes a result, and `about` says what is wrong with it
         said = About()
     return {"title": said.title, "tags": list(said.tags), "archived": said.archived, "owner": said.owner}
+
+
+def where_values(where: Whereabouts) -> dict[str, str]:
+    """Where a run is as plain values."""
+    return {"place": where.place, "job": where.job, "node": where.node, "waits": where.told}
+
+
+def _where(values: dict[str, Any]) -> str:
+    """Where a run is, or what it waits for, in a column; empty for one that is done here."""
+    return "" if values["place"] == HERE else Whereabouts(*(values[name] for name in WHERE)).short
 
 
 def _progress(values: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ from engine.configs.evaluation import FeatureMapConfig, Fold, QualityConfig, Ran
 from engine.configs.gans import parse_training
 from engine.configs.importing import ImportConfig
 from engine.configs.pipeline import DryRunConfig, PipelineConfig
-from engine.configs.sampling import GeneratorReference, PoolConfig, ProjectionConfig
+from engine.configs.sampling import ExportConfig, GeneratorReference, PoolConfig, ProjectionConfig
 from engine.configs.stylegan2 import StyleganConfig
 from engine.configs.training import DcganConfig, NetworkConfig, TrainConfig
 
@@ -15,6 +15,7 @@ __all__ = [
     "Config",
     "DcganConfig",
     "DryRunConfig",
+    "ExportConfig",
     "FeatureMapConfig",
     "Fold",
     "GeneratorReference",

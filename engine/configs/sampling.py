@@ -1,4 +1,4 @@
-"""Configs of what a generator makes: a pool of images with a manifest, and the w nearest to a real image."""
+"""Configs of a generator: its export, a pool of its images with a manifest, and the w nearest to a real image."""
 
 from __future__ import annotations
 
@@ -7,6 +7,18 @@ from typing import Literal
 from pydantic import Field
 
 from engine.configs.base import Config
+
+
+class ExportConfig(Config):
+    """Which snapshot becomes the generator of its training."""
+
+    kind: Literal["export"] = "export"
+    run: str
+    """Id of the training run, or of an imported network."""
+    snapshot: str = ""
+    """Snapshot by file name or path; empty: the newest."""
+    snapshot_sha256: str = ""
+    """Hash of the snapshot; filled in when the run is submitted."""
 
 
 class GeneratorReference(Config):

@@ -122,6 +122,7 @@ NAMES = {
     "skip_unreadable": "Leave out unusable files",
     "freeze": "Freeze at once",
     # Generators and pools.
+    "snapshot": "Snapshot",
     "generator": "Generator",
     "image": "Image",
     "loss": "Distance to the image",

@@ -10,13 +10,14 @@ images (75 to 92 % over sets and seeds).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from engine.datasets.phantom_anatomy import FINE, SIZE, Bleed, Patient, draw
+from engine.datasets.phantom_anatomy import FINE, SIZE, Bleed, Patient, bleed_pixels, draw
 
 _SLICES_PER_PATIENT = [3] * 20 + [4] * 40 + [5] * 20
 _BLEED_PATIENTS = 44
@@ -25,20 +26,46 @@ _KINDS = ("epidural", "subdural", "intracerebral", "subarachnoid", "intraventric
 _KIND_SHARES = (0.20, 0.20, 0.45, 0.05, 0.10)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PhantomImage:
-    """One slice."""
+    """One slice: all that was drawn from the random stream for it. What follows from that is computed when asked for,
+    once, and alike in any order and any thread."""
 
-    pixels: np.ndarray
-    """uint8 `[64, 64]`."""
-    class_name: str
-    """bleed or normal."""
+    patient: Patient
+    level: float
+    """From 0 (base of the ventricles) to 1 (near the vertex)."""
+    noise: np.ndarray
+    """Of the scanner, white and of unit variance, float64 `[64, 64]`."""
     group: str
     """The patient: P001, ..."""
     name: str
     """File name: P001_2.png is the second slice of patient P001."""
-    metadata: dict[str, Any] = field(default_factory=dict)
-    """What is in the picture: slice level, kind of bleed and its size."""
+
+    @cached_property
+    def pixels(self) -> np.ndarray:
+        """uint8 `[64, 64]`. Most of the work: what is asked for a slice's class alone is not drawn."""
+        ct = draw(self.patient, self.level)
+        coarse = ct.reshape(SIZE, FINE // SIZE, SIZE, FINE // SIZE).mean(axis=(1, 3))
+        grain = gaussian_filter(self.noise, 0.6) * (2 * np.sqrt(np.pi) * 0.6)
+        coarse = gaussian_filter(coarse, self.patient.blur) + self.patient.noise * grain
+        centre, width = self.patient.window
+        grey = np.clip((coarse - centre) / width + 0.5, 0, 1) * 255
+        return np.rint(grey).astype(np.uint8)
+
+    @property
+    def class_name(self) -> str:
+        """bleed or normal."""
+        return "bleed" if self.metadata["bleed"] else "normal"
+
+    @cached_property
+    def metadata(self) -> dict[str, Any]:
+        """What is in the picture: slice level, kind of bleed and its size."""
+        covered = bleed_pixels(self.patient, self.level)
+        return {
+            "level": round(float(self.level), 3),
+            "bleed": self.patient.bleed.kind if covered and self.patient.bleed else "",
+            "bleed_pixels": covered,
+        }
 
 
 def phantom(seed: int = 0) -> list[PhantomImage]:
@@ -50,21 +77,20 @@ def phantom(seed: int = 0) -> list[PhantomImage]:
 
 
 def slices_of(seed: int = 0) -> Iterator[PhantomImage]:
-    """The same one after the other, each drawn when it is asked for."""
+    """The same one after the other."""
     rng = np.random.Generator(np.random.PCG64(seed))
     slices = rng.permutation(_SLICES_PER_PATIENT)
     bleeding = rng.permutation(len(slices)) < _BLEED_PATIENTS
     for number, (count, bleeds) in enumerate(zip(slices, bleeding, strict=True), start=1):
         patient = _draw_patient(rng, bool(bleeds))
         for index, level in enumerate(_levels(rng, int(count), patient.bleed), start=1):
-            yield _slice(rng, patient, level, f"P{number:03d}", index)
+            group = f"P{number:03d}"
+            yield PhantomImage(patient, level, rng.standard_normal((SIZE, SIZE)), group, f"{group}_{index}.png")
 
 
 def _draw_patient(rng: np.random.Generator, bleeds: bool) -> Patient:
     atrophy = rng.beta(2, 3)
-    texture = np.stack(
-        [gaussian_filter(rng.standard_normal((FINE, FINE)), s, mode="wrap") * s for s in (2.6, 5, 12)]
-    ) * (2 * np.sqrt(np.pi))
+    speckle = np.stack([rng.standard_normal((FINE, FINE)) for _ in range(3)])
     return Patient(
         width=rng.uniform(0.713, 0.777),
         length=rng.uniform(0.875, 0.935),
@@ -87,7 +113,7 @@ def _draw_patient(rng: np.random.Generator, bleeds: bool) -> Patient:
         noise=rng.uniform(1.0, 3.0),
         blur=rng.uniform(0.25, 0.6),
         window=(rng.uniform(38, 42), rng.uniform(86, 98)),
-        texture=texture,
+        speckle=speckle,
         bleed=_draw_bleed(rng) if bleeds else None,
     )
 
@@ -114,24 +140,3 @@ def _levels(rng: np.random.Generator, count: int, bleed: Bleed | None) -> np.nda
     middle = bleed.level + rng.normal(0, 0.05) if bleed else rng.uniform(0.3, 0.7)
     start = np.clip(middle - step * (count - 1) / 2, 0.05, 0.97 - step * (count - 1))
     return start + step * np.arange(count)
-
-
-def _slice(rng: np.random.Generator, patient: Patient, level: float, group: str, index: int) -> PhantomImage:
-    ct, bleed_pixels = draw(patient, level)
-    coarse = ct.reshape(SIZE, FINE // SIZE, SIZE, FINE // SIZE).mean(axis=(1, 3))
-    grain = gaussian_filter(rng.standard_normal((SIZE, SIZE)), 0.6) * (2 * np.sqrt(np.pi) * 0.6)
-    coarse = gaussian_filter(coarse, patient.blur) + patient.noise * grain
-    centre, width = patient.window
-    grey = np.clip((coarse - centre) / width + 0.5, 0, 1) * 255
-    bleeds = bleed_pixels > 0
-    return PhantomImage(
-        pixels=np.rint(grey).astype(np.uint8),
-        class_name="bleed" if bleeds else "normal",
-        group=group,
-        name=f"{group}_{index}.png",
-        metadata={
-            "level": round(float(level), 3),
-            "bleed": patient.bleed.kind if bleeds and patient.bleed else "",
-            "bleed_pixels": bleed_pixels,
-        },
-    )

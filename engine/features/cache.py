@@ -21,7 +21,7 @@ import numpy as np
 
 from engine.features.backbones import BATCH, Backbone
 from engine.features.classical import view_seed
-from engine.store import disk
+from engine.store import databases, disk
 from engine.store.errors import ErsatzError
 from engine.store.files import disk_errors, set_aside
 from engine.store.hashing import sha256_value
@@ -97,22 +97,22 @@ class FeatureCache:
         out = np.empty((len(keys), self.backbone.dim), np.float32)
         with self._open() as db:
             known = self._read(db, keys)
-            first = {key: row for row, key in reversed(list(enumerate(keys)))}  # copies are computed once
-            missing = sorted(row for key, row in first.items() if key not in known)
-            for start in range(0, len(missing), STEP):
-                if should_stop():
-                    raise Interrupted
-                report(Progress("features", start, len(missing), "views" if views else "images"))
-                rows = missing[start : start + STEP]
-                part = images[np.asarray(rows) // per_image]
-                seen = ([seeds[row] for row in rows], policy) if views else ()
-                values = self.backbone.features(part, *seen)
-                fresh = {keys[row]: value for row, value in zip(rows, values, strict=True)}
-                with db:  # one transaction
-                    db.executemany(
-                        "INSERT OR REPLACE INTO features VALUES (?, ?)", [(k, v.tobytes()) for k, v in fresh.items()]
-                    )
-                known.update(fresh)
+        first = {key: row for row, key in reversed(list(enumerate(keys)))}  # copies are computed once
+        missing = sorted(row for key, row in first.items() if key not in known)
+        for start in range(0, len(missing), STEP):
+            if should_stop():
+                raise Interrupted
+            report(Progress("features", start, len(missing), "views" if views else "images"))
+            rows = missing[start : start + STEP]
+            part = images[np.asarray(rows) // per_image]
+            seen = ([seeds[row] for row in rows], policy) if views else ()
+            values = self.backbone.features(part, *seen)
+            fresh = {keys[row]: value for row, value in zip(rows, values, strict=True)}
+            with self._open() as db, db:  # open for one transaction, since others may have to wait until it is closed
+                db.executemany(
+                    "INSERT OR REPLACE INTO features VALUES (?, ?)", [(k, v.tobytes()) for k, v in fresh.items()]
+                )
+            known.update(fresh)
         for row, key in enumerate(keys):
             out[row] = known[key]
         return out.reshape(len(images), views, -1) if views else out
@@ -124,7 +124,7 @@ class FeatureCache:
                 if db.execute("PRAGMA quick_check(1)").fetchone() == ("ok",):
                     return
             aside = set_aside(self.path)
-            for suffix in ("-wal", "-shm"):
+            for suffix in databases.SIDE_FILES[1:]:
                 disk.remove(self.path.with_name(self.path.name + suffix))
             logger.warning(f"The feature cache {self.path} was damaged and is kept as {aside.name}; it is made again.")
 
@@ -149,9 +149,13 @@ class FeatureCache:
                 ) from error
 
     def _connect(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self.path, timeout=WAIT_S)
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("CREATE TABLE IF NOT EXISTS features (key TEXT PRIMARY KEY, value BLOB)")
+        db = databases.connect(self.home, self.path, WAIT_S)
+        try:
+            db.execute(f"PRAGMA journal_mode = {databases.journal_mode(self.home)}")
+            db.execute("CREATE TABLE IF NOT EXISTS features (key TEXT PRIMARY KEY, value BLOB)")
+        except BaseException:
+            db.close()
+            raise
         return db
 
     def _read(self, db: sqlite3.Connection, keys: Sequence[str]) -> dict[str, np.ndarray]:

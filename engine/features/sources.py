@@ -143,7 +143,7 @@ def _present(source: Source, user_path: str, instead: str) -> Path | None:
     if os.environ.get("ERSATZ_WEIGHTS"):
         return _named(Path(os.environ["ERSATZ_WEIGHTS"]).expanduser(), source, "ERSATZ_WEIGHTS", instead)
     found = (_hub() / name for name in source.files)
-    return next((path for path in found if path.is_file()), None) or _packaged(source)
+    return next((path for path in found if path.is_file()), None) or packaged(source)
 
 
 def _hub() -> Path:
@@ -166,7 +166,7 @@ def _named(path: Path, source: Source, origin: str, instead: str) -> Path:
     )
 
 
-def _packaged(source: Source) -> Path | None:
+def packaged(source: Source) -> Path | None:
     """The file inside an installed package; the package's own code is not run."""
     if not source.package:
         return None

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from engine.store.errors import ErsatzError
+from engine.store.runs import Run
+
 NAMES = "network-*.safetensors"
 
 
@@ -35,3 +38,21 @@ def list_generators(run_path: Path) -> list[Path]:
     """Every file that holds an averaged generator, newest first: the snapshots, and what is kept of older ones."""
     known = {path.name: path for path in (*(run_path / "generators").glob(NAMES), *list_snapshots(run_path))}
     return [known[name] for name in sorted(known, reverse=True)]
+
+
+def find_snapshot(run: Run, wanted: str = "") -> Path:
+    """The snapshot of a run that is named by its file name or path, or its newest whole one.
+
+    A path of which there is no file is looked for by its name too: of older snapshots the averaged generator alone is
+    kept, elsewhere. Raises `ErsatzError` when a run has no snapshot; a path that leads nowhere is returned as it is.
+    """
+    if wanted:
+        path = Path(wanted)
+        named_so = (own for own in list_generators(run.path) if own.name == path.name)
+        return path if path.exists() else next(named_so, path)
+    newest = latest_snapshot(run.path)
+    if newest is None:
+        raise ErsatzError(
+            f"Run {run.id} has no snapshot to export; at least one is expected. Train until the first is written."
+        )
+    return newest

@@ -8,6 +8,7 @@ from dataclasses import replace
 from engine.configs import (
     Config,
     DryRunConfig,
+    ExportConfig,
     FeatureMapConfig,
     ImportConfig,
     NetworkConfig,
@@ -99,6 +100,11 @@ def pipeline_command(config: PipelineConfig, _: int) -> Command:
 def network_command(config: NetworkConfig, _: int) -> Command:
     """`network import FILE`"""
     return Command(words=("network", "import", config.source), settings=config, named=frozenset({"source"}))
+
+
+def export_command(config: ExportConfig, _: int) -> Command:
+    """`export RUN`"""
+    return Command(words=("export", config.run), settings=config, named=frozenset({"run"}))
 
 
 def projection_command(config: ProjectionConfig, _: int) -> Command:

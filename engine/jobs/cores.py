@@ -30,12 +30,13 @@ from engine.jobs.slots import cuda_slots, usable_cores
 BF16_INSTRUCTIONS = {"avx512_bf16", "amx_bf16"}
 
 
-def threads_environment(config: dict[str, Any], beside: int = 1) -> dict[str, str]:
+def threads_environment(config: dict[str, Any], beside: int = 1, cores: int | None = None) -> dict[str, str]:
     """What the worker of a run of this config is told, one of `beside` that share the processor.
 
-    What the user's environment says goes before it.
+    `cores` are those that it has for itself, on a machine that is not this one. What the user's environment says goes
+    before it.
     """
-    threads = max(1, usable_cores() // max(1, len(cuda_slots()), beside))
+    threads = max(1, usable_cores() // max(1, len(cuda_slots()), beside)) if cores is None else cores
     if leaves_a_core(config):
         threads = max(1, threads - 1)
     waiting = {"OMP_WAIT_POLICY": "passive"} if kind_named(config["kind"]).training(config) else {}

@@ -80,12 +80,15 @@ def keep_reading(run: Run) -> None:
     write_down(run.home)
 
 
-def sweep(run: Run, config: SweepConfig, report: Report, should_stop: ShouldStop) -> Outcome:
-    """Train and test every trial, and write the report of a sweep that has finished; returns how it ended."""
+def sweep(run: Run, config: SweepConfig, report: Report, should_stop: ShouldStop, spread: bool = False) -> Outcome:
+    """Train and test every trial, and write the report of a sweep that has finished; returns how it ended.
+
+    `spread` leaves the trials to others (`engine.sweep.fan_out`).
+    """
     from engine.report.html import write_report
     from engine.sweep.runner import run_sweep
 
-    outcome = run_sweep(run, config, report, should_stop)
+    outcome = run_sweep(run, config, report, should_stop, spread=spread)
     if outcome == "finished":
         write_report(run)
     return outcome

@@ -17,7 +17,7 @@ from engine.store.runs import Run, each
 
 NETWORKS = ("snapshots", "generators")
 """Folders of a training's run that only a resumed or fine-tuned one needs; they take most of the room."""
-OF_NO_USE = ("lock", "stop")
+OF_NO_USE = ("lock", "lock.lease", "stop")
 OF_DATASETS = ("dataset.json", "manifest.csv", "measures.csv")
 STORED = (".png", ".mp4", ".onnx", ".safetensors", ".parquet", ".npz")
 """Packed already, or nearly random: not compressed again."""

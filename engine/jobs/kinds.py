@@ -10,9 +10,11 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from engine.cluster.liveness import lives_on_cluster
 from engine.configs import (
     Config,
     DryRunConfig,
+    ExportConfig,
     FeatureMapConfig,
     ImportConfig,
     NetworkConfig,
@@ -30,6 +32,7 @@ from engine.configs.pools import parse_pool
 from engine.gans.results import DryRunResult, NetworkResult
 from engine.jobs.commands import (
     dry_run_command,
+    export_command,
     feature_map_command,
     import_command,
     network_command,
@@ -48,11 +51,12 @@ from engine.jobs.stages import CHECK, IMPORT, RANKING, SWEEP, TRAINING
 from engine.projection.results import ProjectionResult
 from engine.publications.presets import step_settings
 from engine.quality.results import FeatureMapResult, QualityResult, RankingResult, TrainingResult
+from engine.sampling.results import ExportResult
 from engine.store.damage import CHECKS
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
-from engine.store.plugins import import_plugins
-from engine.store.runs import Run, Status, each, list_runs
+from engine.store.plugins import import_plugins, named
+from engine.store.runs import LIVES_ELSEWHERE, Run, Status, each, list_runs
 from engine.sweep.results import SweepResult
 
 USUAL_GAN = "dcgan"
@@ -205,6 +209,7 @@ _ALL = (
         prepare="engine.jobs.prepare:prepare_import",
         execute="engine.jobs.execution:import_dataset",
         stages=IMPORT,
+        can_go=False,
         before_start=_refuse_taken_name,
         result_exists=lambda home, config: home.dataset(config.name).exists(),
         needs_device=False,
@@ -263,6 +268,7 @@ _ALL = (
         label="Imported network",
         prepare="engine.jobs.prepare:prepare_network",
         execute="engine.jobs.execution:import_network",
+        can_go=False,
         needs_device=False,
         deletion_impact=ImpactTexts(
             lost="The imported network: nobody can make images with it any more or fine-tune from it.",
@@ -272,6 +278,24 @@ _ALL = (
         result=NetworkResult,
         page="generate",
         command=network_command,
+    ),
+    RunKind(
+        name="export",
+        config=ExportConfig,
+        label="Export",
+        prepare="engine.jobs.prepare:prepare_export",
+        execute="engine.sampling.export:export",
+        result_exists=lambda home, config: bool(named("engine.jobs.prepare:is_exported")(home, config)),
+        needs_device=False,
+        about_run="run",
+        deletion_impact=ImpactTexts(
+            lost="The record of which snapshot was made the generator, and when.",
+            stays="The generator itself, in the folder of its training.",
+        ),
+        title=lambda config, training: f"Export · {training or config['run']}",
+        result=ExportResult,
+        page="generate",
+        command=export_command,
     ),
     RunKind(
         name="projection",
@@ -394,3 +418,4 @@ def _known(name: str) -> RunKind | None:
 
 
 CHECKS.append(check_by(_known))
+LIVES_ELSEWHERE.append(lives_on_cluster)

@@ -25,12 +25,14 @@ from engine.configs import (
     PoolConfig,
     QualityConfig,
     SweepConfig,
+    TrainConfig,
 )
 from engine.datasets.dataset import Dataset
 from engine.datasets.editing import MENDABLE, import_changes
 from engine.datasets.finalize import MOVED
 from engine.datasets.folds import make_folds
 from engine.features.sources import resolve_weights
+from engine.jobs.kinds import kind_of
 from engine.jobs.pool_size import images_per_class, needed_classes
 from engine.jobs.prepare import prepare_import, prepare_sweep
 from engine.jobs.results import PipelineResult
@@ -41,7 +43,7 @@ from engine.store.about import about
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.progress import Outcome, Progress, Report, ShouldStop
-from engine.store.runs import RESUMABLE, Run, State, find_runs
+from engine.store.runs import HERE, RESUMABLE, Run, State, find_runs
 from engine.sweep.plans import register
 from engine.sweep.results import SweepResult
 from engine.sweep.standing import standing_of_plan
@@ -72,6 +74,8 @@ class _Pipeline:
     should_stop: ShouldStop
     result: PipelineResult = field(default_factory=PipelineResult)
     parts: list[_Part] = field(default_factory=list)
+    ahead: list[Run] = field(default_factory=list)
+    """Generators of folds whose turn may be yet to come."""
     steps: int = 1
     """Steps of the whole pipeline, as far as they are known."""
     done: int = 0
@@ -82,6 +86,11 @@ class _Pipeline:
     @property
     def home(self) -> Home:
         return self.run.home
+
+    @property
+    def on_cluster(self) -> bool:
+        """Whether its runs are done by a cluster, which has room for many at once."""
+        return self.run.status().place != HERE
 
     def note(self, **result: Any) -> None:
         """Keep what was made in `status.json`, where the pages and the command line read it."""
@@ -96,7 +105,8 @@ class _Pipeline:
         """Make sure that the run of this config exists and is on its way."""
         if self.should_stop():
             raise _StopRequested
-        return ensure(self.home, config, owner=about(self.run).owner, beside=beside)
+        place = self.run.status().place if kind_of(config).can_go else HERE
+        return ensure(self.home, config, owner=about(self.run).owner, beside=beside, place=place)
 
     def follow(self, children: Sequence[Run], title: str) -> None:
         """Mirror the progress of a step's runs until all have ended; where one does not finish, the others stop too."""
@@ -109,9 +119,7 @@ class _Pipeline:
             self._tell(title, time.monotonic() - began, before, _share(children))
             if not stopping and (self.should_stop() or any(state in RESUMABLE for state in states)):
                 stopping = True
-                for child in children:
-                    with suppress(ErsatzError):  # it has ended by now
-                        stop(child)
+                _stop_all(children)
             time.sleep(POLL_SECONDS)
         self.done += 1
         if all(state is State.FINISHED for state in states):
@@ -176,6 +184,8 @@ def run_pipeline(run: Run, config: PipelineConfig, report: Report, should_stop: 
         pipeline.steps = 1 + 3 * len(folds or [dataset]) + len(sweeps)
         for part in folds or [dataset]:  # a sweep that cannot be is refused before the generators are trained
             _pool_settings(settings, part, sweeps)
+        if pipeline.on_cluster:
+            _train_ahead(pipeline, settings["train"], folds, config.generators)
         for part in folds or [dataset]:
             place = f"Fold {len(pipeline.parts) + 1} of {len(folds)}: " if folds else ""
             generators = _train(pipeline, settings["train"], part, place, config.generators)
@@ -186,8 +196,18 @@ def run_pipeline(run: Run, config: PipelineConfig, report: Report, should_stop: 
         for step in sweeps:
             _sweep(pipeline, step, settings[step], dataset)
     except _StopRequested:
+        _stop_all(pipeline.ahead)
         return "stopped"
+    except ErsatzError:
+        _stop_all(pipeline.ahead)
+        raise
     return "finished"
+
+
+def _stop_all(runs: Sequence[Run]) -> None:
+    for run in runs:
+        with suppress(ErsatzError):  # it has ended by now
+            stop(run)
 
 
 def _sized(pipeline: _Pipeline, config: PipelineConfig) -> dict[str, dict[str, Any]]:
@@ -285,10 +305,21 @@ def _pool_settings(settings: dict[str, dict[str, Any]], dataset: Dataset, sweeps
     return {**pool, "images_per_class": number}
 
 
+def _train_ahead(pipeline: _Pipeline, settings: dict[str, Any], folds: Sequence[Dataset], of_each: int) -> None:
+    """Start the generators of all folds, so that none waits for the steps of a fold before its own."""
+    for fold in folds:
+        configs, beside = _trainings(settings, fold, of_each)
+        for config in configs:
+            pipeline.ahead.append(pipeline.start(config, beside))
+
+
+def _trainings(settings: dict[str, Any], dataset: Dataset, of_each: int) -> tuple[list[TrainConfig], int]:
+    values = {**settings, "dataset": dataset.name, "class_name": ""}
+    return trainings_by_class(values, lambda: dataset.classes, of_each)
+
+
 def _train(pipeline: _Pipeline, settings: dict[str, Any], dataset: Dataset, place: str, of_each: int) -> list[Run]:
-    configs, beside = trainings_by_class(
-        {**settings, "dataset": dataset.name, "class_name": ""}, lambda: dataset.classes, of_each
-    )
+    configs, beside = _trainings(settings, dataset, of_each)
     names = list(dict.fromkeys(config.class_name for config in configs))
     generators = []
     for config in configs:

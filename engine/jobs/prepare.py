@@ -8,6 +8,7 @@ from typing import Any
 from engine.configs import (
     Config,
     DryRunConfig,
+    ExportConfig,
     FeatureMapConfig,
     GeneratorReference,
     ImportConfig,
@@ -29,7 +30,7 @@ from engine.gans.augment.presets import PRESETS as AUGPIPES
 from engine.gans.augment.presets import require_augmentable
 from engine.gans.init_source import resolve_start
 from engine.gans.nvidia_pkl.contents import class_names, read_contents
-from engine.gans.snapshots import list_generators
+from engine.gans.snapshots import find_snapshot, list_generators
 from engine.jobs.kinds import kind_of
 from engine.jobs.prepare_pools import prepare_other_pool
 from engine.projection.target import preparation, read_target
@@ -192,6 +193,31 @@ def _exported(run: Run) -> GeneratorInfo:
         )
     info, _ = read_generator(run.path)
     return info
+
+
+def prepare_export(home: Home, config: ExportConfig) -> ExportConfig:
+    """With the snapshot, since a training may write newer ones: by its name, or by its path if it lies elsewhere."""
+    run = Run(home, config.run)
+    if run.kind not in ("train", "network"):
+        raise ErsatzError(
+            f"Run {run.id} is of the kind {run.kind} and has no snapshots; a training or imported network is expected."
+        )
+    snapshot = find_snapshot(run, config.snapshot)
+    if not snapshot.is_file():
+        there = ", ".join(path.name for path in list_generators(run.path)[:3])
+        raise ErsatzError(
+            f"There is no snapshot {snapshot}; one of run {run.id} is expected{f', such as {there}' if there else ''}. "
+            "Choose another."
+        )
+    own = snapshot.resolve() in [path.resolve() for path in list_generators(run.path)]
+    name = snapshot.name if own else str(snapshot.resolve())
+    return config.model_copy(update={"snapshot": name, "snapshot_sha256": sha256_file(snapshot)})
+
+
+def is_exported(home: Home, config: ExportConfig) -> bool:
+    """Whether the snapshot of an export is still the generator of its training."""
+    folder = Run(home, config.run).path
+    return has_generator(folder) and read_info(folder).snapshot == Path(config.snapshot).name
 
 
 def prepare_projection(home: Home, config: ProjectionConfig) -> ProjectionConfig:

@@ -88,6 +88,8 @@ class RunKind:
     """Whether what a finished run wrote outside of its folder is still there; one without is made again."""
     needs_device: bool = True
     """Whether it waits for a GPU or the processor, as its settings `device` and `gpus` say."""
+    can_go: bool = True
+    """Whether a cluster may do it; what reads files of this machine stays here."""
     training: Callable[[Settings], Settings | None] = lambda config: None
     """The settings of the GAN's training in the settings of the run; None where it trains none."""
     stages: tuple[str, ...] = ()

@@ -12,12 +12,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
 from engine.configs import Config, TrainConfig, parse_training
 from engine.configs.gans import gan_named
 from engine.jobs.kinds import kind_of, kind_shown, parse_config
+from engine.jobs.places import is_on_cluster, place_of, require_place
 from engine.jobs.prepare import prepare
 from engine.jobs.queue import ordered, waiting
 from engine.jobs.slots import CPU, slots_for
@@ -26,29 +28,34 @@ from engine.store import index
 from engine.store.about import ABOUT_FILE, About
 from engine.store.errors import AlreadyActive, ErsatzError
 from engine.store.home import Home
-from engine.store.locks import FileLock
+from engine.store.locks import FileLock, inheritance, is_held
 from engine.store.plugins import named
 from engine.store.processes import module_command, module_environment
 from engine.store.processes import start as start_process
 from engine.store.roles import machine_user
-from engine.store.runs import ENDING_SECONDS, RESUMABLE, Run, State, Status, create_run, find_runs
+from engine.store.runs import ENDING_SECONDS, HERE, RESUMABLE, Run, State, Status, create_run, find_runs, list_runs
 
 POLL_SECONDS = 0.2
 MOST_GENERATORS = 5
 """Generators of a class, trained alike with seeds of their own."""
 
 
-def submit(home: Home, config: Config, *, label: str | None = None, owner: str = "", beside: int = 1) -> Run:
+def submit(
+    home: Home, config: Config, *, label: str | None = None, owner: str = "", beside: int = 1, place: str = ""
+) -> Run:
     """Make a run of `config` and start its supervisor; returns once that holds the run's lock.
 
-    It is recorded as the run of `owner`, or else of the user of this machine; `beside` as `side_by_side` says it.
-    Raises `AlreadyActive` when a run of the same config is queued or running, and `ErsatzError` when a parent is
-    missing, not frozen, not finished or changed.
+    It is recorded as the run of `owner`, or else of the user of this machine; `beside` as `side_by_side` says it, and
+    `place` as `engine.jobs.places` does: empty for the usual one of its kind. Raises `AlreadyActive` when a run of the
+    same config is queued or running, and `ErsatzError` when a parent is missing, not frozen, not finished or changed,
+    or when the run cannot be done at that place.
     """
+    place = place_of(home, config, place)
+    require_place(home, config, place)  # before the preparation, which may make a data set
     config = prepare(home, config)
     with _starting(home):
         _refuse_twin(home, config)
-        return _start_new(home, config, label, owner, beside)
+        return _start_new(home, config, label, owner, beside, place)
 
 
 def side_by_side(configs: Sequence[Config]) -> int:
@@ -93,8 +100,12 @@ def trainings_by_class(
     return configs, side_by_side(configs)
 
 
-def ensure(home: Home, config: Config, *, owner: str = "", beside: int = 1) -> Run:
-    """The run of exactly this config: finished, or on its way, or resumed, or submitted now (for `owner`)."""
+def ensure(home: Home, config: Config, *, owner: str = "", beside: int = 1, place: str = "") -> Run:
+    """The run of exactly this config: finished, or on its way, or resumed, or submitted now (for `owner`).
+
+    One that is resumed goes to `place` too, if one is named.
+    """
+    chosen = place_of(home, config, place)
     config = prepare(home, config)
     with _starting(home):
         runs = [(run, run.state()) for run in find_runs(home, config.plain())]
@@ -105,12 +116,14 @@ def ensure(home: Home, config: Config, *, owner: str = "", beside: int = 1) -> R
                 return run
         for run, state in runs:
             if state.is_active:
+                attach(run)
                 return run
+        require_place(home, config, chosen)
         for run, state in runs:
             if state in RESUMABLE:
-                _start(run)
+                _start(run, chosen if place else "")
                 return run
-        return _start_new(home, config, None, owner, beside)
+        return _start_new(home, config, None, owner, beside, chosen)
 
 
 def damaged_result(run: Run, thorough: bool = False) -> str:
@@ -122,14 +135,17 @@ def damaged_result(run: Run, thorough: bool = False) -> str:
     return str(named(of_kind)(run, thorough)) if of_kind and run.state() is State.FINISHED else ""
 
 
-def resume(run: Run) -> None:
+def resume(run: Run, place: str = "") -> None:
     """Go on with a stopped, cancelled, failed or interrupted run from what it had saved, or mend a finished one.
 
-    A finished run makes again what of its result is damaged; one that is whole is refused, with `ErsatzError`.
+    It goes on at the place where it was, unless another `place` is named. A finished run makes again what of its result
+    is damaged; one that is whole is refused, with `ErsatzError`.
     """
     if damage := run.damage():
         raise ErsatzError(f"Run {run.id} cannot be resumed: {damage}")
     config = parse_config(run.config())
+    place = place_of(run.home, config, place or run.status().place)
+    require_place(run.home, config, place)
     with _starting(run.home):
         _refuse_twin(run.home, config)
         state = run.state()
@@ -138,7 +154,26 @@ def resume(run: Run) -> None:
                 f"Run {run.id} is {state}; only a stopped, failed or interrupted run can be resumed, or a finished one "
                 "whose result is damaged."
             )
-        _start(run)
+        _start(run, place)
+
+
+def attach(run: Run) -> None:
+    """Give a run that lives on a cluster a supervisor again, if it has lost its own; anything else is left alone."""
+    if run.status().place == HERE or is_held(run.lock_path) or not run.state().is_active:
+        return
+    lock = FileLock(run.lock_path)
+    if lock.acquire(timeout=0.5):  # else somebody else was quicker
+        try:
+            _start_supervisor(run, lock)
+        finally:
+            lock.release()
+
+
+def attach_all(home: Home) -> None:
+    """`attach` every run that has lost its supervisor, as after a restart of this machine."""
+    for run in list_runs(home):
+        with suppress(ErsatzError):  # deleted meanwhile, damaged, or its supervisor cannot start: a page says so
+            attach(run)
 
 
 def stop(run: Run) -> None:
@@ -148,6 +183,7 @@ def stop(run: Run) -> None:
     if not state.is_active:
         raise ErsatzError(f"Run {run.id} is {state}; only a queued or running run can be stopped.")
     run.request_stop()
+    attach(run)
 
 
 def cancel(run: Run) -> None:
@@ -157,6 +193,7 @@ def cancel(run: Run) -> None:
     if state is not State.QUEUED:
         raise ErsatzError(f"Run {run.id} is {state}; only a queued run can be cancelled. Stop a running one.")
     run.request_stop()
+    attach(run)
 
 
 def move(run: Run, position: int) -> None:
@@ -202,12 +239,13 @@ def _refuse_twin(home: Home, config: Config) -> None:
             raise AlreadyActive(run.id)
 
 
-def _start_new(home: Home, config: Config, label: str | None, owner: str, beside: int) -> Run:
+def _start_new(home: Home, config: Config, label: str | None, owner: str, beside: int, place: str) -> Run:
     before_start = kind_of(config).before_start
     if before_start is not None:
         before_start(home, config)
     notes = {ABOUT_FILE: asdict(About(owner=owner or machine_user()))}
-    run = create_run(home, config.plain(), label or default_label(config), beside=beside, notes=notes)
+    label = label or default_label(config)
+    run = create_run(home, config.plain(), label, beside=beside, place=place, notes=notes)
     _start(run)
     return run
 
@@ -225,8 +263,8 @@ def default_label(config: Config) -> str:
     return " ".join(dict.fromkeys(part for part in parts if part))
 
 
-def _start(run: Run) -> None:
-    """Queue a run that is not alive and hand its lock to a new supervisor."""
+def _start(run: Run, place: str = "") -> None:
+    """Queue a run that is not alive, at another place if one is named, and hand its lock to a new supervisor."""
     lock = FileLock(run.lock_path)
     if not lock.acquire(timeout=ENDING_SECONDS):
         raise AlreadyActive(run.id)
@@ -234,8 +272,10 @@ def _start(run: Run) -> None:
         run.clear_stop()
         # What was found out so far stays: the work itself drops what it will do again (a training its alarms past the
         # snapshot), or writes it anew.
-        run.update(state=State.QUEUED, started=None, ended=None, stage="", done=0.0, total=0.0, error="")
-        index.enqueue(run.home, run.id)
+        moved = {"place": place} if place else {}
+        run.update(state=State.QUEUED, started=None, ended=None, stage="", done=0.0, total=0.0, error="", **moved)
+        if not is_on_cluster(run):
+            index.enqueue(run.home, run.id)
         try:
             _start_supervisor(run, lock)
         except ErsatzError as error:
@@ -249,11 +289,11 @@ def _start_supervisor(run: Run, lock: FileLock) -> None:
     """Returns when the supervisor has the lock."""
     command = module_command("engine.jobs.supervisor", run.id)
     inherited: tuple[int, ...] = ()
-    if sys.platform == "win32":  # no lock is inherited there: it is free for the moment that the supervisor needs
-        lock.release()
+    if sys.platform == "win32" and not lock.is_lease:
+        lock.release()  # no file is inherited there: the lock is free for the moment that the supervisor needs
     else:
-        inherited = (lock.descriptor,)
-        command += ["--lock", str(lock.descriptor)]
+        inherited, _ = inheritance([lock])
+        command += ["--lock", lock.key]
     with run.open_log() as log:
         supervisor = start_process(
             command,

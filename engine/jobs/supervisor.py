@@ -1,6 +1,6 @@
 """The small process beside every run: waits for a device, starts the worker, and records how it ended.
 
-`python -m engine.jobs.supervisor RUN [--lock DESCRIPTOR]`, started by `engine.jobs.submit` in a session of its own.
+`python -m engine.jobs.supervisor RUN [--lock KEY]`, started by `engine.jobs.submit` in a session of its own.
 It holds the lock of the run, and its worker inherits it: the run counts as alive until both have ended. A worker whose
 supervisor was killed notices it and stops (see `engine.jobs.lifeline`). It imports no torch, so that a hundred queued
 runs cost little.
@@ -15,32 +15,38 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import psutil
 
 from engine.jobs.cores import threads_environment
+from engine.jobs.elsewhere import supervise_elsewhere
+from engine.jobs.last_words import death, last_lines
+from engine.jobs.places import is_on_cluster
 from engine.jobs.slots import Slot, combined, slots_for, slots_needed
+from engine.jobs.stop_grace import stop_grace
 from engine.jobs.waiting import wait_for_slots
 from engine.jobs.webhook import tell_end
 from engine.store import index
-from engine.store.errors import ErsatzError, RunDeleted
+from engine.store.errors import ErsatzError, LeaseLost, RunDeleted
 from engine.store.home import Home
-from engine.store.locks import FileLock
+from engine.store.locks import FileLock, inheritance
 from engine.store.processes import module_command, module_environment
 from engine.store.processes import start as start_process
 from engine.store.runs import ENDING_SECONDS, Run, State
 
 POLL_SECONDS = 0.2
-STOP_GRACE_SECONDS = 120.0  # from the stop request to SIGTERM; ERSATZ_STOP_GRACE changes it
 KILL_GRACE_SECONDS = 10.0  # from SIGTERM to SIGKILL, if the stop grace is not shorter
 READY = "ready"
 
 
 def supervise(run: Run, lock: FileLock) -> None:
     """Bring a queued run to its end; `lock` is the run's, held by this process."""
+    if is_on_cluster(run):
+        supervise_elsewhere(run, lock)
+        return
     config, beside = run.config(), run.status().beside
     slots = slots_for(config)
     slot: Slot | None = None
@@ -53,8 +59,8 @@ def supervise(run: Run, lock: FileLock) -> None:
         return
     index.leave_queue(run.home, run.id)
     run.update(state=State.RUNNING, started=time.time(), stage="starting", device=_device(run, slot))
-    worker = _start_worker(run, slot, [held.descriptor for held in locks])
-    forced = _watch(worker, run)
+    worker = _start_worker(run, slot, locks)
+    forced = _watch(worker, run, lock)
     _record_end(run, worker.returncode, forced)
 
 
@@ -70,17 +76,22 @@ def _device(run: Run, slot: Slot | None) -> str:
 def _supervise_to_the_end(run: Run, lock: FileLock) -> None:
     try:
         supervise(run, lock)
+    except LeaseLost as error:  # the run is another's now, and its status too
+        print(error, file=sys.stderr)
+        raise
     except ErsatzError as error:
         run.update(state=State.FAILED, ended=time.time(), error=str(error))
 
 
-def _start_worker(run: Run, slot: Slot | None, inherited: list[int]) -> subprocess.Popen[bytes]:
+def _start_worker(run: Run, slot: Slot | None, locks: Sequence[FileLock]) -> subprocess.Popen[bytes]:
+    descriptors, leases = inheritance(locks)
     environment = {
         **(threads_environment(run.config(), run.status().beside) if slot else {}),
         **os.environ,
         "PYTHONUNBUFFERED": "1",
         "PYTHONFAULTHANDLER": "1",  # a segmentation fault then tells its place in the log
         **(slot.environment if slot else {}),
+        **leases,
     }
     with run.open_log() as log:
         return start_process(
@@ -90,7 +101,7 @@ def _start_worker(run: Run, slot: Slot | None, inherited: list[int]) -> subproce
             stdin=subprocess.PIPE,  # never written to: its end tells the worker that this process has ended
             stdout=log,
             stderr=log,
-            pass_fds=() if sys.platform == "win32" else inherited,
+            pass_fds=() if sys.platform == "win32" else descriptors,
             **detached(),
         )
 
@@ -102,15 +113,24 @@ def detached() -> dict[str, Any]:
     return {"start_new_session": True}
 
 
-def _watch(worker: subprocess.Popen[bytes], run: Run) -> bool:
-    """Wait for the worker's end; whether it had to be forced, since it did not heed a stop request in time."""
-    grace = float(os.environ.get("ERSATZ_STOP_GRACE", STOP_GRACE_SECONDS))
+def _watch(worker: subprocess.Popen[bytes], run: Run, lock: FileLock) -> bool:
+    """Wait for the worker's end; whether it had to be forced, since it did not heed a stop request in time.
+
+    Raises `LeaseLost`, with the worker killed, when another process has the `lock` of the run.
+    """
+    grace = stop_grace()
     asked: float | None = None
     terminated: float | None = None
     while True:
         with suppress(subprocess.TimeoutExpired):
             worker.wait(POLL_SECONDS)
             break
+        if lock.lost and run.exists():
+            _kill_group(worker.pid)
+            raise LeaseLost(
+                f"This machine gave no sign of life for too long, so run {run.id} was taken for dead and may go on "
+                "elsewhere; it was ended here."
+            )
         now = time.monotonic()
         if asked is None:
             asked = now if run.stop_requested() or not run.exists() else None
@@ -145,37 +165,14 @@ def _record_end(run: Run, returncode: int, forced: bool) -> None:
         error = "It did not stop in time and was ended by force; resume it, and it goes on from what it had saved."
     else:
         state = State.FAILED
-        error = f"{_death(returncode)} {_last_lines(run.log_path)}".strip()
+        error = f"{death(returncode)} {last_lines(run.log_path)}".strip()
     run.update(state=state, ended=time.time(), error=error)
-
-
-def _death(returncode: int) -> str:
-    if returncode >= 0:
-        return f"The worker ended with exit code {returncode} before it had finished."
-    try:
-        name = signal.Signals(-returncode).name
-    except ValueError:
-        name = f"signal {-returncode}"
-    hint = "Resume it, and it goes on from what it had saved."
-    if name == "SIGKILL":
-        hint = (
-            "Most often the system had run out of memory: resume it with fewer other programs running, "
-            "or start it again with a smaller batch."
-        )
-    return f"The worker was killed by {name} before it had finished. {hint}"
-
-
-def _last_lines(log: Path, count: int = 3) -> str:
-    with log.open("rb") as file:
-        file.seek(max(file.seek(0, os.SEEK_END) - 4000, 0))
-        lines = [line.strip() for line in file.read().decode(errors="replace").splitlines() if line.strip()]
-    return f"The log ends with: {' | '.join(lines[-count:])}" if lines else ""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("run_id")
-    parser.add_argument("--lock", type=int, default=None)
+    parser.add_argument("--lock", default=None)
     arguments = parser.parse_args()
     run = Run(Home.from_environment(), arguments.run_id)
     if arguments.lock is not None:
@@ -188,7 +185,7 @@ def main() -> None:
         print(READY, flush=True)
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the pipe has no reader from here on
     try:
-        with suppress(RunDeleted):
+        with suppress(RunDeleted, LeaseLost):
             _supervise_to_the_end(run, lock)
             if run.exists():
                 tell_end(run)

@@ -12,11 +12,14 @@ import time
 from engine.jobs.queue import take_slots
 from engine.jobs.slots import Slot
 from engine.store.errors import RunDeleted
+from engine.store.lock_way import way_of
 from engine.store.locks import FileLock, is_held
 from engine.store.runs import Run
 
 LOOK_SECONDS = 0.25
 """Between two looks at the slots and at the request to stop."""
+LEASE_LOOK_SECONDS = 2.0
+"""The same where each look asks the server of a network file system."""
 QUEUE_SECONDS = 1.0
 """Between two looks at the queue while the same slots are free, and at whether the run is still there."""
 
@@ -38,5 +41,5 @@ def wait_for_slots(run: Run, slots: list[Slot], count: int = 1) -> tuple[list[Sl
             if sum(free) >= count and (taken := take_slots(run, slots, count)):
                 return taken
             seen, due = free, now + QUEUE_SECONDS
-        time.sleep(LOOK_SECONDS)
+        time.sleep(LEASE_LOOK_SECONDS if way_of(run.home.root).leases else LOOK_SECONDS)
     return None

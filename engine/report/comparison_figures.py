@@ -241,7 +241,7 @@ def figure_reliability(table: pd.DataFrame) -> go.Figure:
                     "line": {"width": 2 if style.symbol.endswith("-open") else 0},
                 },
                 name=style.title + (f", {show_share(float(ratio))}" if ratio else ""),  # type: ignore[arg-type]
-                customdata=own[["n"]].to_numpy().tolist(),
+                customdata=own[["n"]].to_numpy(dtype=object),
                 hovertemplate=(
                     "claims %{x:.0f} %, is right in %{y:.0f} %<br>%{customdata[0]} scores<extra>"
                     + style.title

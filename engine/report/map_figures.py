@@ -30,7 +30,7 @@ def figure_dataset_map(points: pd.DataFrame, by: str) -> go.Figure:
                     "size": 8,
                     "opacity": 0.75,
                 },
-                customdata=own[["path"]].to_numpy().tolist(),
+                customdata=own[["path"]].to_numpy(dtype=object),
                 text=own["name"],
                 hovertemplate="%{text}<extra>" + (str(value) or "none") + "</extra>",
                 selected={"marker": {"opacity": 1, "size": 11}},

@@ -203,25 +203,33 @@ def _ends(value: float, low: float, high: float) -> tuple[float, float]:
     return (low if math.isfinite(low) else value), (high if math.isfinite(high) else value)
 
 
-def newest_check(home: Home, pool: str) -> Run | None:
-    """The newest finished check of a pool that has scores; None when it was not checked."""
-    for run, config in each(list_runs(home, "quality"), Run.config):
-        if config["pool"] == pool and run.state() is State.FINISHED and (run.path / SCORES_FILE).is_file():
-            return run
-    return None
+@dataclass(frozen=True)
+class PoolChecks:
+    """The checks of a pool that matter, found in one look at all quality runs."""
+
+    finished: Run | None = None
+    """The newest finished one that has scores; None when the pool was not checked."""
+    under_way: Run | None = None
+    """One that is queued or running; it is looked for only where none has finished."""
 
 
-def check_under_way(home: Home, pool: str) -> Run | None:
-    """A check of a pool that is queued or running."""
+def checks_of(home: Home, pool: str) -> PoolChecks:
+    """The newest finished check of a pool, else one under way."""
+    under_way = None
     for run, config in each(list_runs(home, "quality"), Run.config):
-        if config["pool"] == pool and run.state().is_active:
-            return run
-    return None
+        if config["pool"] != pool:
+            continue
+        state = run.state()
+        if state is State.FINISHED and (run.path / SCORES_FILE).is_file():
+            return PoolChecks(finished=run)
+        if under_way is None and state.is_active:
+            under_way = run
+    return PoolChecks(under_way=under_way)
 
 
 def newest_scores(home: Home, pool: str) -> QualityScores | None:
     """What the newest check of a pool found; None when there is none, or its scores cannot be read."""
-    check = newest_check(home, pool)
+    check = checks_of(home, pool).finished
     try:
         return None if check is None else QualityScores.read(check.path / SCORES_FILE)
     except ErsatzError:  # the check itself says so, and offers to make them again

@@ -149,7 +149,7 @@ def figure_neighbour_map(neighbours: pd.DataFrame) -> go.Figure:
                 mode="markers",
                 name=title,
                 marker={"color": color, "symbol": symbol, "size": 10 if flag else 6, "opacity": 0.9 if flag else 0.45},
-                customdata=own[["path", "neighbour"]].to_numpy().tolist(),
+                customdata=own[["path", "neighbour"]].to_numpy(dtype=object),
                 hovertemplate="%{customdata[0]}<br>nearest: %{customdata[1]}<extra>" + title + "</extra>",
             )
         )
@@ -185,7 +185,7 @@ def figure_embedding(embedding: pd.DataFrame, class_name: str = "") -> go.Figure
                     mode="markers",
                     name=f"{name}, {title}",
                     marker={"color": colors[place % len(colors)], "symbol": symbol, "size": 7, "opacity": 0.75},
-                    customdata=own[["path", "split"]].to_numpy().tolist(),
+                    customdata=own[["path", "split"]].to_numpy(dtype=object),
                     hovertemplate="%{customdata[0]}<extra>" + f"{name}, {title}" + "</extra>",
                 )
             )

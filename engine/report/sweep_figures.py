@@ -240,7 +240,7 @@ def _trials(trials: pd.DataFrame, metric: str, axis: SweepAxis) -> go.Scatter:
         name=f"{ARMS[arm].title}, trials",
         legendgroup=arm,
         showlegend=False,
-        customdata=trials[["arm", "ratio", "seed"]].to_numpy().tolist(),
+        customdata=trials[["arm", "ratio", "seed"]].to_numpy(dtype=object),
         hoverlabel={"bgcolor": ARMS[arm].color, "font": {"color": "white"}},
         hovertemplate=(
             ARMS[arm].title + ", one trial<br>%{y:.2f}" + measure.unit + ", seed %{customdata[2]}<extra></extra>"

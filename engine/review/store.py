@@ -6,17 +6,15 @@
     decisions   accept, reject, or neither again: the last one of a reviewer on an image counts
     comments    one a version: the last one counts, an empty one says that the author took it back
 
-Several processes and browsers write at once: the file is in WAL mode, and a writer waits for the one before it.
+Several processes and browsers write at once, and a writer waits for the one before it (`engine.store.databases`).
 """
 
 from __future__ import annotations
 
 import os
 import re
-import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,17 +24,15 @@ from sqlalchemy import (
     Float,
     Integer,
     MetaData,
-    NullPool,
     Row,
     Select,
     String,
     Table,
-    create_engine,
     inspect,
 )
 from sqlalchemy.exc import SQLAlchemyError
 
-from engine.store import disk
+from engine.store import databases, disk
 from engine.store.about import plain_words
 from engine.store.errors import ErsatzError
 from engine.store.files import disk_errors
@@ -142,7 +138,7 @@ def _prepare(home: Home) -> None:
         engine = _open(home)
         with _one_sentence(home):
             with engine.connect() as connection:
-                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+                connection.exec_driver_sql(f"PRAGMA journal_mode={databases.journal_mode(home)}")
             _metadata.create_all(engine)
             _add_what_is_new(engine)
             with engine.connect() as connection:  # last, since it says that the tables are complete
@@ -186,14 +182,6 @@ def _one_sentence(home: Home) -> Iterator[None]:
 
 
 def _open(home: Home) -> Engine:
-    """Where nothing may be written, the file is read as it is: SQLite otherwise makes side files even to read."""
+    """Where nothing may be written, the file is read as it is."""
     untouched = read_only() or (home.root.is_dir() and not os.access(home.root, os.W_OK))
-    return _engine(database(home).as_uri() + ("?immutable=1" if untouched else ""))
-
-
-@cache
-def _engine(address: str) -> Engine:
-    """Connections last for one operation."""
-    return create_engine(
-        "sqlite://", creator=lambda: sqlite3.connect(address, BUSY_SECONDS, uri=True), poolclass=NullPool
-    )
+    return databases.engine_of(home, database(home), BUSY_SECONDS, untouched)

@@ -12,17 +12,20 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from engine.configs import Config, NetworkConfig, parse_training
+from engine.configs import Config, ExportConfig, NetworkConfig, parse_training
 from engine.configs.gans import gan_named
 from engine.gans.checkpoints import load_generator
-from engine.gans.snapshots import latest_snapshot, list_generators
-from engine.sampling.exported import INFO_FILE, GeneratorInfo, combined, digests, replace_generator
+from engine.gans.snapshots import find_snapshot
+from engine.sampling.exported import INFO_FILE, GeneratorInfo, combined, digests, read_info, replace_generator
 from engine.sampling.graphs import Graph
 from engine.sampling.one_graph import Pairs, example_inputs
+from engine.sampling.results import ExportResult
 from engine.sampling.sampler import Noise
 from engine.store.errors import ErsatzError
+from engine.store.hashing import sha256_file
 from engine.store.locks import FileLock
 from engine.store.plugins import named
+from engine.store.progress import Outcome, Progress, Report, ShouldStop
 from engine.store.runs import Run
 
 TOLERANCE = 1e-4
@@ -52,19 +55,40 @@ class GeneratorExport(Protocol):
         ...
 
 
+def export(run: Run, config: ExportConfig, report: Report, should_stop: ShouldStop) -> Outcome:
+    """Do an export that is a run of its own; returns how it ended.
+
+    Raises `ErsatzError` as `export_generator` does, and when the snapshot is not the one that was meant. Of one that
+    a training has thinned out meanwhile the averaged generator alone is left, in a file of its own.
+    """
+    report(Progress("exporting", 0, 1, "generators"))
+    if should_stop():
+        return "stopped"
+    training = Run(run.home, config.run)
+    snapshot = find_snapshot(training, config.snapshot)
+    thinned = snapshot.parent == training.path / "generators"
+    if not thinned and (found := sha256_file(snapshot)) != config.snapshot_sha256:
+        raise ErsatzError(
+            f"{snapshot} has changed since this export was set up (SHA-256 {found[:12]}..., expected "
+            f"{config.snapshot_sha256[:12]}...); the same is expected. Start the export anew."
+        )
+    export_generator(training, snapshot)
+    info = read_info(training.path)
+    made = ExportResult(
+        run=training.id, snapshot=info.snapshot, kimg=info.kimg, sha256=info.sha256, agreement=info.agreement
+    )
+    run.update(result=made.plain())
+    report(Progress("exporting", 1, 1, "generators"))
+    return "finished"
+
+
 def export_generator(run: Run, snapshot: Path | None = None) -> Path:
     """Write the ONNX graphs and generator.json into the run folder; returns the path of the latter.
 
     `snapshot`: the run's newest, if left out. Raises `ErsatzError` when there is none, when the file is no snapshot
     of Ersatz, or when ONNX Runtime's images differ from torch's by more than `TOLERANCE`.
     """
-    if snapshot is not None and not snapshot.exists():
-        snapshot = next((path for path in list_generators(run.path) if path.name == snapshot.name), snapshot)
-    snapshot = snapshot or latest_snapshot(run.path)
-    if snapshot is None:
-        raise ErsatzError(
-            f"Run {run.id} has no snapshot to export; at least one is expected. Train until the first is written."
-        )
+    snapshot = find_snapshot(run, str(snapshot or ""))
     generator, metadata = load_generator(snapshot)
     if _made_by(metadata["config"]) != _made_by(run.config()):
         raise ErsatzError(

@@ -68,6 +68,10 @@ class RunDeleted(ErsatzError):
         super().__init__(f"The folder of run {run_id} was deleted while it was in use; start the run again.")
 
 
+class LeaseLost(ErsatzError):
+    """Others took this process for dead, and what it held is theirs; it writes nothing more of it."""
+
+
 class OutOfMemory(ErsatzError):
     """The memory of the device did not suffice; with less at once, or elsewhere, the same may work."""
 

@@ -11,28 +11,24 @@ import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from sqlalchemy import (
-    URL,
     Column,
     Connection,
     Engine,
     Float,
     MetaData,
-    NullPool,
     String,
     Table,
-    create_engine,
     func,
     select,
 )
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
-from engine.store import disk
+from engine.store import databases, disk
 from engine.store.damage import CONFIG_FILE, STATUS_FILE, read_config
 from engine.store.deleting import listed
 from engine.store.errors import ErsatzError
@@ -42,6 +38,8 @@ from engine.store.home import NAME_PATTERN, Home
 from engine.store.locks import FileLock
 from engine.store.read_only import read_only, refuse_writing
 
+HERE = "here"
+"""The place of a run that this machine does; others wait elsewhere, and not in the queue."""
 SCHEMA_VERSION = 1
 BUSY_SECONDS = 10.0
 
@@ -152,7 +150,7 @@ def differences(home: Home) -> str:
     if not home.database.exists():
         return ""
     try:
-        with _engine(home.database).connect() as connection:
+        with _engine(home).connect() as connection:
             known = {row.id: Entry(*row)._replace(position=None) for row in connection.execute(select(_runs)).all()}
             damaged = connection.exec_driver_sql("PRAGMA integrity_check").scalar() != "ok"
     except UNUSABLE as error:
@@ -206,6 +204,7 @@ def _read_folder(home: Home, run_id: str) -> Entry | None:
     try:
         config = read_config(folder)
         status = read_json(folder / STATUS_FILE)
+        queued = status["state"] == "queued" and status.get("place", HERE) == HERE
         entry = Entry(
             id=run_id,
             kind=config["kind"],
@@ -213,7 +212,7 @@ def _read_folder(home: Home, run_id: str) -> Entry | None:
             dataset=config.get("dataset") or (config["name"] if config["kind"] == "import" else ""),
             created=float(status["created"]),
             config_digest=sha256_value(config),
-            position=float(status["created"]) if status["state"] == "queued" else None,
+            position=float(status["created"]) if queued else None,
         )
     except (ErsatzError, ValueError, KeyError, AttributeError, TypeError, OverflowError, RecursionError):
         return None
@@ -222,7 +221,7 @@ def _read_folder(home: Home, run_id: str) -> Entry | None:
 
 def _on_index(home: Home, operation: Callable[[Connection], T]) -> T:
     """`operation` in one transaction, on an index made again first if its file is missing or damaged."""
-    engine = _engine(home.database)
+    engine = _engine(home)
     try:
         if _is_current(engine, home.database):
             with engine.begin() as index:
@@ -262,11 +261,11 @@ def _is_damage(error: DatabaseError) -> bool:
 
 def _build(home: Home) -> None:
     """Make the file anew; the caller holds the lock of the index."""
-    for suffix in ("", "-wal", "-shm"):
+    for suffix in databases.SIDE_FILES:
         disk.remove(home.database.with_name(home.database.name + suffix))
-    engine = _engine(home.database)
+    engine = _engine(home)
     with engine.connect() as index:
-        index.exec_driver_sql("PRAGMA journal_mode=WAL")
+        index.exec_driver_sql(f"PRAGMA journal_mode={databases.journal_mode(home)}")
     found = [entry for run_id in _run_folders(home) if (entry := _read_folder(home, run_id))]
     with engine.begin() as index:
         _metadata.create_all(index)
@@ -275,7 +274,5 @@ def _build(home: Home) -> None:
         index.exec_driver_sql(f"PRAGMA user_version={SCHEMA_VERSION}")
 
 
-@cache
-def _engine(database: Path) -> Engine:
-    address = URL.create("sqlite", database=str(database))  # which takes a path with ? or % as it is
-    return create_engine(address, poolclass=NullPool, connect_args={"timeout": BUSY_SECONDS})
+def _engine(home: Home) -> Engine:
+    return databases.engine_of(home, home.database, BUSY_SECONDS)

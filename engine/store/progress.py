@@ -19,7 +19,8 @@ class Progress:
 
 Report = Callable[[Progress], None]
 ShouldStop = Callable[[], bool]
-Outcome = Literal["finished", "stopped"]
+Outcome = Literal["finished", "stopped", "spread"]
+"""How a worker's part of a run has ended; "spread": what is left was left to others."""
 
 
 def silent(_: Progress) -> None:

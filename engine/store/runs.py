@@ -35,6 +35,7 @@ from engine.store.errors import ErsatzError, Missing, RunDeleted
 from engine.store.files import disk_errors, new_folder, set_aside, write_json, write_text
 from engine.store.hashing import sha256_value
 from engine.store.home import NAME_PATTERN, Home
+from engine.store.index import HERE
 from engine.store.locks import FileLock, is_held
 from engine.store.read_only import refuse_writing
 from engine.store.versioned import Result, Versioned
@@ -43,6 +44,10 @@ R = TypeVar("R", bound=Result)
 T = TypeVar("T")
 
 ENDING_SECONDS = 15.0  # between a final status and the end of the process that wrote it
+
+
+LIVES_ELSEWHERE: list[Callable[[Run], bool]] = []
+"""Whether a run that nobody here holds the lock of lives at its place; those who know other places add to it."""
 
 
 PASSING = frozenset({"stage", "done", "total", "unit", "step", "steps"})
@@ -119,6 +124,8 @@ class Status(Versioned):
     device: str = ""
     beside: int = 1
     """Of how many runs that share the processor this is one; it stays so, because sums depend on the threads."""
+    place: str = HERE
+    """Where it runs: on this machine, or on the cluster (`engine.jobs.places`)."""
     error: str = ""
     alarms: tuple[Alarm, ...] = ()
     result: dict[str, Any] = Field(default_factory=dict)
@@ -226,8 +233,10 @@ class Run:
     def state_of(self, status: Status) -> State:
         """The state of the run whose status was just read; the lock is asked only while that is not final."""
         if not status.state.is_final and not is_held(self.lock_path):
+            lives = status.place != HERE and any(lives(self) for lives in LIVES_ELSEWHERE)
             status = self.status()  # read after the probe, so that an ending run is not called interrupted
-            return status.state if status.state.is_final else State.INTERRUPTED
+            if not (lives or status.state.is_final):
+                return State.INTERRUPTED
         if status.state.is_final:
             return status.state
         return State.STOPPING if self.stop_requested() else status.state
@@ -256,6 +265,10 @@ class Run:
         """Add a row at the end; it is on the disk after `flush_metrics`."""
         with disk_errors(self.metrics_path):
             disk.append(self.metrics_path, (json.dumps(row) + "\n").encode())
+
+    def write_metrics(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Replace all rows, by the same ones in another order for example."""
+        write_text(self.metrics_path, "".join(json.dumps(row) + "\n" for row in rows))
 
     def flush_metrics(self) -> None:
         """Wait until the rows are on the disk: before a snapshot, which is resumed with those up to it."""
@@ -356,7 +369,13 @@ def still_there(run: Run) -> Iterator[None]:
 
 
 def create_run(
-    home: Home, config: dict[str, Any], label: str, *, beside: int = 1, notes: Mapping[str, Any] | None = None
+    home: Home,
+    config: dict[str, Any],
+    label: str,
+    *,
+    beside: int = 1,
+    place: str = HERE,
+    notes: Mapping[str, Any] | None = None,
 ) -> Run:
     """Make a run folder for a complete config; `label` becomes part of the id.
 
@@ -366,7 +385,7 @@ def create_run(
     run = Run(home, f"{time.strftime('%Y%m%d-%H%M%S')}-{slug}-{secrets.token_hex(4)}")
     with new_folder(run.path) as folder:
         write_json(folder / "config.json", config)
-        Status(label=label, created=time.time(), beside=beside).write_to(folder / "status.json")
+        Status(label=label, created=time.time(), beside=beside, place=place).write_to(folder / "status.json")
         for name, content in (notes or {}).items():
             write_json(folder / name, content)
         (folder / "log.txt").touch()

@@ -80,23 +80,25 @@ def weighted_curves(ill: np.ndarray, score: np.ndarray, weights: np.ndarray) -> 
     positive = np.cumsum(weights[:, order] * ill[order], axis=1)[:, last]
     negative = np.cumsum(weights[:, order] * ~ill[order], axis=1)[:, last]
     found = np.full((2, len(weights), len(PLACES)), np.nan)
-    for row, (true, false) in enumerate(zip(positive, negative, strict=True)):
-        if not (true[-1] > 0 and false[-1] > 0):
-            continue
-        recall, rate = true / true[-1], false / false[-1]
+    drawn = np.flatnonzero((positive[:, -1] > 0) & (negative[:, -1] > 0))
+    recalls = positive[drawn] / positive[drawn, -1:]
+    rates, tops, kept = _tops(negative[drawn] / negative[drawn, -1:], recalls)
+    for at, row in enumerate(drawn):
+        true, false, recall, own = positive[row], negative[row], recalls[at], kept[at]
         # of several thresholds at one rate the highest point counts, as at the end of a vertical step
-        found[0, row] = np.interp(PLACES, *_top(np.append(0.0, rate), np.append(0.0, recall)))
+        found[0, row] = np.interp(PLACES, rates[at, own], tops[at, own])
         first = np.minimum(np.searchsorted(recall, PLACES - 1e-12), len(recall) - 1)
         found[1, row] = true[first] / np.maximum(true[first] + false[first], 1e-12)
         found[1, row, PLACES == 0] = found[1, row, 1]
     return found
 
 
-def _top(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of each run of equal `x` (both ascending) the first and the last point, moved apart by next to nothing, the last
-    of them at `x` itself: `interp` then takes the top of a vertical step."""
-    ends = np.append(np.diff(x) > 0, True)
-    starts = np.append(True, np.diff(x) > 0)
-    keep = starts | ends
-    moved = np.where(starts & ~ends, x - 1e-12, x)
-    return moved[keep], y[keep]
+def _tops(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The rows `[R, T]` of `x` and `y` (both ascending) from the origin on, and which of their points `[R, 1 + T]` to
+    keep: of each run of equal `x` the first and the last, moved apart by next to nothing, the last of them at `x`
+    itself. `interp` then takes the top of a vertical step."""
+    x, y = (np.pad(values, ((0, 0), (1, 0))) for values in (x, y))
+    rises = np.diff(x, axis=1) > 0
+    edge = np.ones((len(x), 1), dtype=bool)
+    ends, starts = np.hstack((rises, edge)), np.hstack((edge, rises))
+    return np.where(starts & ~ends, x - 1e-12, x), y, starts | ends

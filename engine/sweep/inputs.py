@@ -68,10 +68,12 @@ def load_inputs(
     report: Report,
     should_stop: ShouldStop,
     external: Dataset | None = None,
+    records_views: bool = True,
 ) -> Inputs:
     """What the trials of one split read, in the memory of the CPU; the external images follow the test images.
 
-    Raises `features.cache.Interrupted` when asked to stop while features are computed.
+    The seeds of random views are written into the run's folder, unless another process `records_views`. Raises
+    `features.cache.Interrupted` when asked to stop while features are computed.
     """
     dataset = split.dataset
     real, valid, test = (_part(dataset, part) for part in ("train", "valid", "test"))
@@ -103,7 +105,7 @@ def load_inputs(
         if any(arm_rule(trial.arm).classical and is_synthetic(trial.arm) for trial in trials):
             views = _scatter(views, features(synthetic, config.views), used, len(pool_labels))
             seen.append((synthetic, config.views))
-    if seen:
+    if seen and records_views:
         _write_views(run, split, seen, config)
     if "test-is-validation" in config.flaws:
         valid, valid_shown = test, test_shown
@@ -188,6 +190,6 @@ def _write_views(run: Run, split: Split, seen: Sequence[tuple[Table, int]], conf
     found = pd.DataFrame(rows, columns=["fold", "path", "sha256", "view", "seed"])
     before = whole(run, run.path / VIEWS_FILE, lambda path: read_table(path, dtype={"path": str, "sha256": str}))
     if before is not None and "fold" in before:
-        found = pd.concat([before[before["fold"] < split.fold], found])
+        found = pd.concat([before[before["fold"] != split.fold], found]).sort_values("fold", kind="stable")
     with replacing(run.path / VIEWS_FILE) as temporary:
         write_table(found, temporary)

@@ -9,19 +9,16 @@
     views.csv         the seed of every random view, where classical augmentation meets cached features
     metrics.parquet   every metric of every arm, ratio and seed, by image, patient and subgroup; written at the end
     summary.json      cells, comparisons, verdict; written at the end, and at each planned look
+    groups/           of a sweep whose trials are trained by others: what they have done (`live_parts`)
     first_summary.json  that of the sweep to which this one added repetitions
 """
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from engine.configs import SweepConfig
@@ -32,14 +29,13 @@ from engine.devices import describe
 from engine.features.cache import FeatureCache, Interrupted
 from engine.store.csv_cells import write_table
 from engine.store.files import replacing
-from engine.store.parquet import read_parquet
 from engine.store.progress import Outcome, Progress, Report, ShouldStop, never, silent
 from engine.store.repair import tell, whole
 from engine.store.runs import Run
-from engine.sweep.analysis_units import EXTERNAL_SCORES
-from engine.sweep.arms import Trial, plan, steps_of
+from engine.sweep.arms import Trial, plan
 from engine.sweep.extension import TRIALS_FILE, take_over, with_first_verdict
 from engine.sweep.external import EXTERNAL_FILE, EXTERNAL_FOLD, external_table, open_external
+from engine.sweep.fan_out import hand_out, take_in
 from engine.sweep.foresight import design_of_datasets, pilot_for
 from engine.sweep.headline import sweep_result
 from engine.sweep.inputs import load_inputs, open_cache
@@ -47,7 +43,6 @@ from engine.sweep.leaks import refuse_unsound
 from engine.sweep.look_results import LookResult
 from engine.sweep.looks import planned_looks
 from engine.sweep.metric_table import METRICS_FILE, metric_table
-from engine.sweep.metrics import METRICS, confusion_matrix, metrics
 from engine.sweep.parallel import devices_for_trials, train_groups
 from engine.sweep.plans import plan_of, plans
 from engine.sweep.positive import positive_index, positive_of_sweep
@@ -55,7 +50,15 @@ from engine.sweep.splits import Split, open_splits, test_table, valid_table
 from engine.sweep.standing import standing_of
 from engine.sweep.summary import summarise
 from engine.sweep.summary_model import SUMMARY_FILE, Classifier, SweepSummary
-from engine.sweep.trials import Result, trains_together
+from engine.sweep.trial_rows import (
+    Rows,
+    groups,
+    live_row,
+    read_trials_table,
+    trial_of,
+    trial_row,
+    write_trials_table,
+)
 
 VALID_FILE = "valid_images.csv"
 
@@ -66,6 +69,7 @@ def run_sweep(
     report: Report = silent,
     should_stop: ShouldStop = never,
     workers: int | None = None,
+    spread: bool = False,
 ) -> Outcome:
     """Train every trial of the plan that is not yet in `trials.parquet`, then write `summary.json`.
 
@@ -73,7 +77,9 @@ def run_sweep(
     a resumed sweep ends at the same one.
 
     `workers` processes (default: as many as torch would use threads) train networks side by side on the CPU, one thread
-    each; on GPUs there is one process a device. Raises `ErsatzError` for leaks and for pools that do not fit.
+    each; on GPUs there is one process a device. With `spread` the trials that a look lacks are left to others
+    (`fan_out`) once all features are computed, and "spread" is returned; called again, it goes on with what they have
+    done. Raises `ErsatzError` for leaks and for pools that do not fit.
     """
     config = config.completed()
     splits, external = open_splits(run.home, config), open_external(run.home, config)
@@ -81,7 +87,7 @@ def run_sweep(
     for dataset in (*(split.dataset for split in splits), *([external] if external is not None else [])):
         refuse_sealed(dataset, "This sweep")
     first = take_over(run, config)
-    rows = _read_trials(run, config)
+    rows = _read_trials(run, config, first)
     whole(run, run.path / SUMMARY_FILE, SweepSummary.read, "it is read out of the trials again")
     cache, classifier = open_cache(run.home, config)
     sweep = _Sweep(
@@ -101,8 +107,9 @@ def run_sweep(
     looks: tuple[LookResult, ...] = ()
     for seeds in planned_looks(config):
         now = config.at(seeds)
-        if not _train(sweep, now, rows, report, should_stop, workers):
-            return "stopped"
+        outcome = _train(sweep, now, rows, report, should_stop, workers, spread)
+        if outcome != "finished":
+            return outcome
         summary = with_first_verdict(_read_out(sweep, now, rows, looks), first, config)
         summary.write_to(run.path / SUMMARY_FILE)
         run.update(result=sweep_result(summary, now).plain())
@@ -147,13 +154,15 @@ class _Sweep:
 def _train(
     sweep: _Sweep,
     config: SweepConfig,
-    rows: dict[Trial, dict[str, Any]],
+    rows: Rows,
     report: Report,
     should_stop: ShouldStop,
     workers: int | None,
-) -> bool:
-    """Train the trials of the plan that are not yet among `rows`, and add them; False when it was stopped before."""
+    spread: bool,
+) -> Outcome:
+    """Train the trials of the plan that are not yet among `rows`, and add them; or leave them to others."""
     run, trials = sweep.run, plan(config)
+    left: list[list[Trial]] = []
     classes = sweep.splits[0].dataset.classes
     report(Progress("trials", len(rows.keys() & set(trials)), len(trials), "trials"))
     for split in sweep.splits:
@@ -165,22 +174,28 @@ def _train(
         try:
             inputs = load_inputs(run, split, sweep.cache, config, of_fold, report, should_stop, sweep.external)
         except Interrupted:
-            return False
+            return "stopped"
+        if spread:
+            left += todo
+            continue
         where = devices_for_trials(config, len(todo), workers)
         run.update(device=describe(where[0]) + (f" x {len(where)}" if where[0].type == "cuda" and where[1:] else ""))
         of_test = sweep.test_images[sweep.test_images["fold"] == split.fold]
         labels = of_test["class"].map(classes.index).to_numpy()
         for results in train_groups(todo, inputs, config, should_stop, where):
             for result in results:
-                rows[result.trial] = _row(result, labels, sweep.positive, config)
+                rows[result.trial] = trial_row(result, labels, sweep.positive, config)
             kept = [rows[trial] for trial in trials if trial in rows]
-            _write_trials(run, kept)
+            write_trials_table(run.path / TRIALS_FILE, kept)
             for result in results:
-                run.append_metrics(_live_row(rows[result.trial]))
+                run.append_metrics(live_row(rows[result.trial]))
             report(Progress("trials", len(kept), len(trials), "trials"))
         if not rows.keys() >= set(of_fold):
-            return False
-    return True
+            return "stopped"
+    if left:
+        hand_out(run, left)
+        return "spread"
+    return "finished"
 
 
 def _read_out(
@@ -210,19 +225,6 @@ def _read_out(
     )
 
 
-def groups(config: SweepConfig, trials: Sequence[Trial], done: Collection[Trial]) -> list[list[Trial]]:
-    """Trials still to do, in the parts that train together: one trial, or all heads of a seed and fold.
-
-    A group that is partly done is trained whole: each head is the same again, and costs next to nothing beside others.
-    """
-    if not trains_together(config):
-        return [[trial] for trial in trials if trial not in done]
-    together: dict[tuple[int, int], list[Trial]] = {}
-    for trial in trials:
-        together.setdefault((trial.fold, trial.seed), []).append(trial)
-    return [group for group in together.values() if any(trial not in done for trial in group)]
-
-
 def _plan(run: Run, config: SweepConfig) -> str:
     """The id of the registered plan that these settings are; empty where they are none's."""
     plan = plan_of(config, plans(run.home))
@@ -234,61 +236,21 @@ def _write_table(run: Run, name: str, table: pd.DataFrame) -> None:
         write_table(table, temporary)
 
 
-def _row(result: Result, labels: np.ndarray, positive: int, config: SweepConfig) -> dict[str, Any]:
-    """A row of trials.parquet; its metrics are those of the fold's test images."""
-    scores, external = result.scores[: len(labels)], result.scores[len(labels) :]
-    confusion = confusion_matrix(labels, scores.argmax(1), scores.shape[1])
-    return {
-        "arm": result.trial.arm,
-        "ratio": result.trial.ratio,
-        "seed": result.trial.seed,
-        "fold": result.trial.fold,
-        "steps": steps_of(config, result.n_real + result.n_synthetic),  # the limit, where patience may end it earlier
-        "n_real": result.n_real,
-        "n_synthetic": result.n_synthetic,
-        "valid_accuracy": result.valid_accuracy,
-        "valid_loss": result.valid_loss,
-        "best_step": result.best_step,
-        **metrics(labels, scores, positive),
-        "confusion": json.dumps(confusion.tolist()),
-        "scores": scores.astype(np.float32).ravel(),
-        "valid_scores": None if result.valid_scores is None else result.valid_scores.astype(np.float32).ravel(),
-        **({EXTERNAL_SCORES: external.astype(np.float32).ravel()} if len(external) else {}),
-        "seconds": result.seconds,
-    }
-
-
-def _live_row(row: dict[str, Any]) -> dict[str, Any]:
-    """A row of metrics.jsonl, for plots while the sweep runs."""
-    keys = ("arm", "ratio", "seed", "fold", "n_real", "n_synthetic", "valid_accuracy", "best_step")
-    found = {key: row.get(key) for key in (*keys, *METRICS, "seconds")}
-    finite = {key: None if isinstance(value, float) and np.isnan(value) else value for key, value in found.items()}
-    return {**finite, "time": time.time()}
-
-
-def _write_trials(run: Run, rows: list[dict[str, Any]]) -> None:
-    with replacing(run.path / TRIALS_FILE) as temporary:
-        pd.DataFrame(rows).to_parquet(temporary, index=False)
-
-
-def _read_trials(run: Run, config: SweepConfig) -> dict[Trial, dict[str, Any]]:
-    """Finished trials; brings metrics.jsonl, which is appended after them, to the same state in the same order."""
-    rows = whole(run, run.path / TRIALS_FILE, _trials_of, "its trials are trained again") or {}
-    if damage := run.keep_metrics(lambda row: _trial(row) in rows):
+def _read_trials(run: Run, config: SweepConfig, first: SweepSummary | None) -> Rows:
+    """Finished trials, here and in parts; brings metrics.jsonl to the same state, in the order of a sweep that was run
+    here at one go.
+    """
+    rows = whole(run, run.path / TRIALS_FILE, read_trials_table, "its trials are trained again") or {}
+    taken = take_in(run, {*plan(config)}, rows)
+    found = rows | taken
+    if damage := run.keep_metrics(lambda row: trial_of(row) in found):
         tell(run, run.metrics_path.name, damage)
-    listed, _ = run.read_metrics()
-    missing = set(rows) - {_trial(row) for row in listed}
-    in_order = [trial for group in groups(config, plan(config), ()) for trial in group if trial in missing]
-    for trial in (*in_order, *sorted(missing - set(in_order))):
-        run.append_metrics(_live_row(rows[trial]))
-    return rows
-
-
-def _trials_of(path: Path) -> dict[Trial, dict[str, Any]]:
-    table = read_parquet(path).to_dict("records")
-    return {_trial(row): {**{str(k): v for k, v in row.items()}, "fold": row.get("fold", 0)} for row in table}
-
-
-def _trial(row: Mapping[Any, Any]) -> Trial:
-    """The trial of a row; those of runs from before there were folds have none."""
-    return Trial(row["arm"], row["ratio"], row["seed"], row.get("fold", 0))
+    looks = (*([first.seeds] if first is not None else []), *planned_looks(config))
+    in_order = dict.fromkeys(trial for seeds in looks for trial in plan(config.at(seeds)) if trial in found)
+    in_order |= dict.fromkeys(sorted(found.keys() - in_order.keys()))
+    listed = {trial_of(row): row for row in run.read_metrics()[0]}
+    if [*listed] != [*in_order]:
+        run.write_metrics(listed.get(trial) or live_row(found[trial]) for trial in in_order)
+    if taken:  # last: whoever is killed before begins again
+        write_trials_table(run.path / TRIALS_FILE, [found[trial] for trial in plan(config) if trial in found])
+    return found

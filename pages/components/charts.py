@@ -71,6 +71,17 @@ def chart(
     return chosen
 
 
+@st.cache_resource(max_entries=32, show_spinner=False)
+def drawn(what: str, shown: tuple[Any, ...], _draw: Callable[[], go.Figure]) -> go.Figure:
+    """The figure that `_draw` makes, drawn once for all that it shows: `what` with `shown`, which are the stamps of
+    the files it is made from and every choice of the reader's.
+
+    Building one takes longer than all else of most pages. It is the same for all who look: nobody changes it, and no
+    `live` one comes from here.
+    """
+    return _draw()
+
+
 def description(figure: go.Figure) -> str:
     """What a figure shows, from its title, its axes and the names of what it draws."""
     layout = figure.layout

@@ -14,9 +14,18 @@ from engine.jobs.kinds import kind_of, parse_config
 from engine.store.runs import Run
 from pages.components.files import read_model
 from pages.components.home import home
-from pages.components.run_summary import config_of, dataset_of
+from pages.components.place import place_option
+from pages.components.run_summary import config_of, dataset_of, status_of
 
-FILLED_IN = {"kind", "dataset_fingerprint", "pool_sha256", "start_sha256", "source_sha256", "generator_sha256"}
+FILLED_IN = {
+    "kind",
+    "dataset_fingerprint",
+    "pool_sha256",
+    "start_sha256",
+    "source_sha256",
+    "generator_sha256",
+    "snapshot_sha256",
+}
 """Fields that submitting a run fills in."""
 
 
@@ -34,8 +43,8 @@ def show_settings(run: Run) -> None:
 
 
 def command_of(run: Run) -> str:
-    """The command line that makes such a run."""
-    return command_line(parse_config(config_of(run)), _image_size(dataset_of(run)))
+    """The command line that makes such a run, at the same place."""
+    return command_line(parse_config(config_of(run)), _image_size(dataset_of(run)), status_of(run).place)
 
 
 def _image_size(dataset: str) -> int:
@@ -44,10 +53,11 @@ def _image_size(dataset: str) -> int:
     return read_model(path, DatasetInfo).size if path and path.is_file() else 0
 
 
-def command_line(config: Config, size: int = 0) -> str:
+def command_line(config: Config, size: int = 0, place: str = "") -> str:
     """`python -m engine train phantom --kimg 12`: the settings that differ from the config's defaults.
 
-    `size`: pixels of the data set's images, 0 when not known; defaults may depend on it.
+    `size`: pixels of the data set's images, 0 when not known; defaults may depend on it. `place` is as `choose_place`
+    gives it.
     """
     kind = kind_of(config)
     command = kind.command(config, size) if kind.command else general_command(config)
@@ -57,7 +67,7 @@ def command_line(config: Config, size: int = 0) -> str:
         default = command.defaults.get(name, field.get_default(call_default_factory=True))
         if name not in FILLED_IN | command.named and value != default:
             words += _option("--" + name.replace("_", "-"), value)
-    return shlex.join(["python", "-m", "engine", *words, *command.last])
+    return shlex.join(["python", "-m", "engine", *words, *place_option(place, kind.name), *command.last])
 
 
 def _option(flag: str, value: Any) -> list[str]:

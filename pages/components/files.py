@@ -1,7 +1,11 @@
-"""Files of run folders, read once for as long as they stay the same."""
+"""Files of run folders, read once for as long as they stay the same.
+
+What nobody copies is kept without Streamlit, which takes longer to hash what is asked for than a page of many runs has.
+"""
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -28,7 +32,7 @@ def generator_info(run_path: Path) -> GeneratorInfo:
 
 def read_model(path: Path, model: type[Content]) -> Content:
     """The content of a JSON file as its model, which is not copied."""
-    return _result(*stamp(path), model.__name__, model)
+    return _result(*stamp(path), model)
 
 
 def table_of(path: Path, omit: tuple[str, ...] = ()) -> pd.DataFrame:
@@ -36,14 +40,14 @@ def table_of(path: Path, omit: tuple[str, ...] = ()) -> pd.DataFrame:
     return _table(*stamp(path), omit)
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
+@lru_cache(256)
 def _generator_info(path: Path, written: float, size: int) -> GeneratorInfo:
     return read_info(path.parent)
 
 
-@st.cache_resource(max_entries=256, show_spinner=False)
-def _result(path: Path, written: float, size: int, name: str, _model: type[Content]) -> Content:
-    return _model.read(path)
+@lru_cache(256)
+def _result(path: Path, written: float, size: int, model: type[Content]) -> Content:
+    return model.read(path)
 
 
 @st.cache_data(max_entries=16, show_spinner=False)

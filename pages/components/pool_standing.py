@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 
 from engine.quality.quality_scores import SCORES_FILE, QualityScores
-from engine.report.pool_verdict import FAR, GOOD, WORSE, Level, PoolVerdict, check_under_way, newest_check, pool_verdict
+from engine.report.pool_verdict import FAR, GOOD, WORSE, Level, PoolChecks, PoolVerdict, checks_of, pool_verdict
 from engine.sampling.pools import Pool
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run
@@ -38,9 +38,12 @@ PICTURE = 78
 """Pixels of a sample: twelve stand side by side from 1280 px."""
 
 
-def newest_verdict(run: Run) -> PoolVerdict | None:
-    """What the newest finished check says of a pool; None when it was not checked, or its scores are damaged."""
-    check = newest_check(home(), run.id)
+def newest_verdict(run: Run, checks: PoolChecks | None = None) -> PoolVerdict | None:
+    """What the newest finished check says of a pool; None when it was not checked, or its scores are damaged.
+
+    `checks` are those of the pool where they were looked for already.
+    """
+    check = (checks or checks_of(home(), run.id)).finished
     if check is None:
         return None
     try:
@@ -79,13 +82,13 @@ def control_badge(control: str) -> None:
         st.badge(f"Control: {plain(control)}, no synthetic images", icon=":material/science:", color="orange")
 
 
-def show_standing(run: Run, *, quiet_when_good: bool = False) -> Level:
-    """What the newest check says of a pool, and twelve of its pictures; the level, empty when it was not checked."""
+def show_standing(run: Run, checks: PoolChecks, *, quiet_when_good: bool = False) -> Level:
+    """What the newest of a pool's `checks` says, and twelve of its pictures; the level, empty if it was not checked."""
     pool = open_pool(run)
-    verdict = newest_verdict(run)
+    verdict = newest_verdict(run, checks)
     if verdict is None:
         control_badge(pool.info.control)
-        begin = "A check is under way" if check_under_way(home(), run.id) else "Not checked yet"
+        begin = "A check is under way" if checks.under_way else "Not checked yet"
         st.info(
             f"**{begin}.** Whether these images look real, are varied, or copy real ones, nobody has measured so far.",
             icon=ICONS[""][1],

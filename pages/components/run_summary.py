@@ -15,12 +15,14 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
+from engine.cluster.job import JOB_FILE, Job
 from engine.jobs.kinds import kind_shown
+from engine.jobs.whereabouts import Whereabouts, job_of, placed
 from engine.store.about import ABOUT_FILE, About, about
 from engine.store.errors import ErsatzError, Missing
 from engine.store.files import read_json
 from engine.store.home import NAME_PATTERN, Home
-from engine.store.runs import Run, State, Status
+from engine.store.runs import HERE, Run, State, Status
 from pages.components.home import home
 
 MEMORY = 16_384
@@ -52,6 +54,10 @@ class RunSummary:
     @cached_property
     def dataset(self) -> str:
         return dataset_of(self.run, self.config, self.status)
+
+    @cached_property
+    def where(self) -> Whereabouts:
+        return where_of(self.run, self.status, self.state)
 
     @property
     def share(self) -> float | None:
@@ -104,6 +110,18 @@ def state_of(run: Run) -> State:
         raise
     except ErsatzError:
         return State.DAMAGED
+
+
+def where_of(run: Run, status: Status, state: State) -> Whereabouts:
+    """Where a run is, and what it waits for there."""
+    if status.place == HERE:
+        return Whereabouts()
+    file = f"{run.path}/{JOB_FILE}"
+    try:
+        job = _job(run, _stamp(file))
+    except OSError:
+        job = Job()
+    return placed(config_of(run)["kind"], status, state, job)
 
 
 def about_of(run: Run) -> About:
@@ -195,6 +213,11 @@ def _json(file: str, stamp: Stamp) -> Any:
 @lru_cache(MEMORY)
 def _status(run: Run, stamp: Stamp) -> Status:
     return run.status()
+
+
+@lru_cache(MEMORY)
+def _job(run: Run, stamp: Stamp) -> Job:
+    return job_of(run)
 
 
 @lru_cache(MEMORY)

@@ -15,7 +15,7 @@ from engine.configs import Config
 from engine.jobs.kinds import kind_shown
 from engine.jobs.submit import cancel, resume, stop, submit
 from engine.store.errors import AlreadyActive, ErsatzError
-from engine.store.runs import RESUMABLE, Run, State, Status, list_runs
+from engine.store.runs import HERE, RESUMABLE, Run, State, Status, list_runs
 from pages.components import quiet_address
 from pages.components.alarms import alarm_badges, alarms_of
 from pages.components.damaged import damage_of_result
@@ -26,8 +26,9 @@ from pages.components.home import home
 from pages.components.labels import labels_of, told_apart
 from pages.components.navigation import script
 from pages.components.people import Role, guarded, person, require
+from pages.components.place import asked_place
 from pages.components.query_params import heard, put
-from pages.components.run_summary import about_of, config_of, run_named, state_of, status_of, title
+from pages.components.run_summary import about_of, config_of, run_named, state_of, status_of, title, where_of
 from pages.components.widget_keys import widget_key
 
 LIVE_SECONDS = 2.0
@@ -134,16 +135,16 @@ def choice_in_url(
     return chosen
 
 
-def start(config: Config, beside: int = 1) -> Run | None:
+def start(config: Config, beside: int = 1, place: str = "") -> Run | None:
     """Submit a run and show it in the URL; the one sentence, and None, when it cannot start.
 
-    It is recorded as the run of whoever pressed; `beside` as `side_by_side` says it. A second press finds the first
-    one's run: a sentence says so, and that run is shown.
+    It is recorded as the run of whoever pressed; `beside` as `side_by_side` says it, `place` as `choose_place` does. A
+    second press finds the first one's run: a sentence says so, and that run is shown.
     """
     require(Role.EDITOR)
     with st.spinner("Starting…"):
         try:
-            run = submit(home(), config, owner=person().name, beside=beside)
+            run = submit(home(), config, owner=person().name, beside=beside, place=asked_place(place))
         except AlreadyActive as error:
             st.toast(
                 plain_sentence(error), icon=":material/play_circle:", duration="long"
@@ -210,7 +211,10 @@ def run_progress(run: Run, shown: State, brief: bool = False) -> None:
         st.caption(_facts(run, state, status))
     if state.is_active and (status.total or status.stage):
         st.progress(status.share or 0.0, text=progress_text(run, status, brief))
-    if state is State.QUEUED and not brief:
+    where = where_of(run, status, state)
+    if where.told:
+        st.caption(plain_sentence(where.told))
+    elif state is State.QUEUED and not brief and where.place == HERE:
         before = [plain(title(other)) for other in list_runs(home()) if state_of(other) is State.RUNNING]
         st.caption(f"It starts by itself when there is room{f' after {before[-1]}' if before else ''}.")
     for alarm in () if brief else status.alarms:
@@ -270,7 +274,9 @@ def stop_dialog(run: Run) -> None:
     """Ask, then stop a running or cancel a queued run."""
     queued = state_of(run) is State.QUEUED
     st.write(f"**{plain(title(run))}**")
-    if queued:
+    if queued and status_of(run).started:  # on a cluster, once more after its job was ended
+        st.write("It waits to go on with what it has saved. It can be resumed later from there.")
+    elif queued:
         st.write("It waits in the queue and has done nothing yet. It can be started again later.")
     else:
         st.write("It ends at its next safe point with everything saved. It can be resumed later from there.")
@@ -300,7 +306,10 @@ def _facts(run: Run, state: State, status: Status) -> str:
         end = status.ended if state.is_final and status.ended else time.time()
         if state is not State.INTERRUPTED:
             facts.append(f"took {duration(end - status.started)}" if state.is_final else duration(end - status.started))
-    if status.device:
+    where = where_of(run, status, state)
+    if where.known:
+        facts.append(plain(where.known))
+    if status.device and status.device != where.node:
         facts.append(plain(status.device))
     if not state.is_active and status.total > 1 and (state is not State.FINISHED or status.done):
         facts.append(f"{amount(status.done)} of {amount(status.total)} {plain(status.unit)}")

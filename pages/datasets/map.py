@@ -18,6 +18,7 @@ from pages.components.charts import chart
 from pages.components.command import command_line, show_command
 from pages.components.format import plain
 from pages.components.people import Role, guarded
+from pages.components.place import choose_place
 from pages.components.runs import run_header, start
 from pages.datasets.audit_texts import split_word
 from pages.datasets.marking import mark
@@ -60,6 +61,7 @@ def nothing_yet(dataset: Dataset) -> None:
 def draw(dataset: Dataset, label: str, primary: bool = False) -> None:
     """The button that starts a run, and its command."""
     config = FeatureMapConfig(dataset=dataset.name)
+    place = choose_place("feature-map", f"map-{dataset.name}")
     pressed = st.button(
         label,
         icon=":material/scatter_plot:",
@@ -67,10 +69,10 @@ def draw(dataset: Dataset, label: str, primary: bool = False) -> None:
         key=f"draw-map-{dataset.name}",
         **guarded(Role.EDITOR),
     )
-    if pressed and start(config) is not None:
+    if pressed and start(config, place=place) is not None:
         st.rerun()
     if primary:
-        show_command(command_line(config))
+        show_command(command_line(config, place=place))
 
 
 @st.fragment

@@ -45,6 +45,10 @@ def written(dataset: Dataset) -> Written:
 @st.cache_data(max_entries=8, show_spinner=False)
 def manifest_of(written: Written) -> pd.DataFrame:
     """All rows of the manifest, the excluded ones too."""
+    return _read_manifest(written)
+
+
+def _read_manifest(written: Written) -> pd.DataFrame:
     sha256 = DatasetInfo.read(written.path / "dataset.json").manifest_sha256
     return agreeing_manifest(written.path, sha256)[0]
 
@@ -52,7 +56,7 @@ def manifest_of(written: Written) -> pd.DataFrame:
 @st.cache_data(max_entries=256, show_spinner=False)
 def counts_of(written: Written) -> dict[str, int]:
     """Images by split, those left out under an empty name."""
-    rows = manifest_of(written)
+    rows = _read_manifest(written)  # not remembered: a list of all data sets would put out what the open one needs
     return {str(name): int(count) for name, count in rows["split"].where(is_usable(rows), "").value_counts().items()}
 
 

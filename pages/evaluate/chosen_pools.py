@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from engine.report.pool_verdict import FAR, GOOD, ORDER, Level, check_under_way, newest_check
+from engine.report.pool_verdict import FAR, GOOD, ORDER, Level, PoolChecks, checks_of
 from engine.store.runs import Run
 from pages.components.format import plain
 from pages.components.home import home
@@ -22,8 +22,9 @@ def show_pools(images: dict[str, Any]) -> Level:
     """
     if images.get("pool"):
         run = Run(home(), images["pool"])
-        level = show_standing(run, quiet_when_good=True)
-        _way(run, level)
+        checks = checks_of(home(), run.id)
+        level = show_standing(run, checks, quiet_when_good=True)
+        _way(run, checks, level)
         return level
     found: list[Level] = []
     for fold in images.get("folds", ()):
@@ -38,19 +39,17 @@ def show_pools(images: dict[str, Any]) -> Level:
     return next((level for level in ORDER if level in found), "")
 
 
-def _way(run: Run, level: Level) -> None:
+def _way(run: Run, checks: PoolChecks, level: Level) -> None:
     """To the check that says so or is under way, or to a check where there is none."""
-    check = newest_check(home(), run.id)
-    if check is not None:
+    if checks.finished is not None:
         label = "See what is wrong" if level == FAR else ""
     else:
-        check = check_under_way(home(), run.id)
-        label = "Check it first" if check is None else "Watch the check"
+        label = "Check it first" if checks.under_way is None else "Watch the check"
     if label:
         st.page_link(
             script("quality"),
             label=label,
             icon=":material/fact_check:",
-            query_params={"run": (check or run).id},
+            query_params={"run": (checks.finished or checks.under_way or run).id},
             width="content",
         )

@@ -24,8 +24,8 @@ from engine.store.csv_cells import read_table
 from engine.store.parquet import read_parquet
 from engine.store.runs import Run
 from engine.sweep.headline import external_headline
-from engine.sweep.summary_model import SweepSummary
-from pages.components.charts import chart
+from engine.sweep.summary_model import SUMMARY_FILE, SweepSummary
+from pages.components.charts import chart, drawn
 from pages.components.files import stamp
 from pages.components.format import plain
 from pages.evaluate.outcomes import calibration, subgroup_gains
@@ -53,7 +53,11 @@ def comparisons(run: Run, summary: SweepSummary, metric: str) -> None:
             width=420,
         )
     chosen = table[(table["metric"] == metric) & (table["arm"] == arm)]
-    figure = figure_differences(table, metric, arm, summary.positive_class)
+    figure = drawn(
+        "differences",
+        (*stamp(run.path / SUMMARY_FILE), metric, arm),
+        lambda: figure_differences(table, metric, arm, summary.positive_class),
+    )
     chart(figure, f"differences-{run.id}", f"differences-{metric}", lambda: chosen)
     chosen = comparison_table(
         [found for found in (*summary.comparisons, *summary.averages) if (found.metric, found.arm) == (metric, arm)]

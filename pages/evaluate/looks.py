@@ -14,7 +14,8 @@ from pages.components.charts import chart
 from pages.components.errors import made
 from pages.components.format import plain_sentence
 from pages.components.people import Role, guarded
-from pages.components.run_summary import config_of, state_of
+from pages.components.place import choose_place
+from pages.components.run_summary import config_of, state_of, status_of
 from pages.components.runs import start
 from pages.components.views import go
 from pages.evaluate.views import READ
@@ -60,7 +61,8 @@ def more_repetitions(run: Run, seeds: int) -> None:
             if planned
             else "No look was planned there, so what is added is exploratory: the verdict stays as it is."
         )
+        place = choose_place("sweep", f"more-{run.id}", status_of(run).place)
         if st.button("Add them", key=f"extend-{run.id}", type="primary", **guarded(Role.EDITOR)):
             more = made(lambda: extended(run, int(wanted)))
-            if more is not None and (new := start(more)) is not None:
+            if more is not None and (new := start(more, place=place)) is not None:
                 go(READ, run=new.id)

@@ -29,8 +29,9 @@ from engine.store.parquet import read_parquet
 from engine.store.runs import Run
 from engine.sweep.analysis_units import Level
 from engine.sweep.arm_intervals import arm_intervals, counted
+from engine.sweep.rejudging import TRIALS_FILE
 from engine.sweep.summary_model import SweepSummary
-from pages.components.charts import chart
+from pages.components.charts import chart, drawn
 from pages.components.files import stamp
 from pages.components.format import plain
 
@@ -41,7 +42,7 @@ def intervals_of(
     run: Run, classes: list[str], positive: str, config: SweepConfig, metric: str, level: Level, column: str, value: str
 ) -> pd.DataFrame | None:
     """`arm_intervals` of a metric, of all test images or of a subgroup, of as many trials as there are by now."""
-    return _intervals(*stamp(run.path / "trials.parquet"), classes, positive, config, metric, level, column, value)
+    return _intervals(*stamp(run.path / TRIALS_FILE), classes, positive, config, metric, level, column, value)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -78,7 +79,7 @@ def _read(
 
 
 def _scored(run: Run, summary: SweepSummary, config: SweepConfig) -> Scored | None:
-    found = _read(*stamp(run.path / "trials.parquet"), summary.classes, summary.positive_class, config)
+    found = _read(*stamp(run.path / TRIALS_FILE), summary.classes, summary.positive_class, config)
     if found is None:
         st.caption(NO_SCORES)
     return found
@@ -106,7 +107,11 @@ def curves(run: Run, summary: SweepSummary, config: SweepConfig, arms: set[str])
     share = float((found.judged.units.labels == found.classes.index(name)).mean())
     left, right = st.columns(2, gap="medium")
     for column, curve in ((left, "roc"), (right, "pr")):
-        figure = figure_curve(table, curve, name, share, found.areas)
+        figure = drawn(
+            "curve",
+            (*stamp(run.path / TRIALS_FILE), curve, name, *sorted(arms)),
+            partial(figure_curve, table, curve, name, share, found.areas),
+        )
         own = table[table["curve"] == curve]
         with column:
             chart(figure, f"{curve}-{run.id}", f"{curve}-{name}", partial(pd.DataFrame, own))
@@ -121,7 +126,12 @@ def decisions(run: Run, summary: SweepSummary, config: SweepConfig, arms: set[st
     table = found.decisions
     table = table[table["arm"].isin(arms) & (table.groupby("arm")["ratio"].transform("max") == table["ratio"])]
     name = _class(run, found, "decisions")
-    chart(figure_decisions(table, name), f"decisions-{run.id}", f"decisions-{name}", lambda: table)
+    figure = drawn(
+        "decisions",
+        (*stamp(run.path / TRIALS_FILE), name, *sorted(arms)),
+        lambda: figure_decisions(table, name),
+    )
+    chart(figure, f"decisions-{run.id}", f"decisions-{name}", lambda: table)
     st.caption(DECISIONS)
 
 

@@ -26,6 +26,7 @@ from pages.components.forms import grouped_form
 from pages.components.home import home
 from pages.components.navigation import script
 from pages.components.phantom import phantom_badge
+from pages.components.place import choose_place
 from pages.components.run_summary import config_of, state_of
 from pages.components.runs import start
 from pages.components.views import go
@@ -108,9 +109,10 @@ def new_sweep(datasets: dict[str, Dataset], pools: list[Run]) -> None:
         st.markdown(in_plain_words(limits, config))
         remarks(config)
         told_before_start(config)
-    submit(dataset, config, list(datasets), key, primary=worst != FAR)
+    place = choose_place("sweep", "sweep")
+    submit(dataset, config, list(datasets), key, place, primary=worst != FAR)
     in_numbers(limits, config)
-    show_command(command_line(config))
+    show_command(command_line(config, place=place))
     show_plans()
 
 
@@ -286,7 +288,9 @@ def remarks(config: SweepConfig) -> None:
         )
 
 
-def submit(dataset: Dataset, config: SweepConfig, dataset_names: Sequence[str], key: str, primary: bool = True) -> None:
+def submit(
+    dataset: Dataset, config: SweepConfig, dataset_names: Sequence[str], key: str, place: str = "", primary: bool = True
+) -> None:
     """The name, the start or the registration, and the settings that seldom matter; the start is the main button
     unless it is not `primary`."""
     sweeps = [run.id for run in list_runs(home(), "sweep") if config_of(run)["dataset"] == dataset.name]
@@ -309,7 +313,7 @@ def submit(dataset: Dataset, config: SweepConfig, dataset_names: Sequence[str], 
     button, values = pressed
     if button == REGISTER:
         register(SweepConfig.build(values))
-    elif (run := start(SweepConfig.build(values))) is not None:
+    elif (run := start(SweepConfig.build(values), place=place)) is not None:
         go(READ, run=run.id)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import streamlit as st
 
 from engine.configs import SweepConfig
@@ -15,6 +17,7 @@ from pages.components.errors import done
 from pages.components.format import plain
 from pages.components.home import home
 from pages.components.people import Role, guarded, person, require
+from pages.components.place import choose_place, place_option
 from pages.components.runs import run_link, start
 from pages.components.views import go
 from pages.evaluate.views import READ
@@ -69,7 +72,8 @@ def show_plan(plan: Plan) -> None:
             else:
                 run_link(Run(home(), reading.run))
         label, icon = "Start this plan", ":material/play_arrow:"
+        place = "" if readings else choose_place("sweep", plan.id)
         pressed = not readings and st.button(label, icon=icon, key=f"start-{plan.id}", **guarded(Role.EDITOR))
-        if pressed and (run := start(config)) is not None:
+        if pressed and (run := start(config, place=place)) is not None:
             go(READ, run=run.id)
-        show_command(f"python -m engine sweep --plan {plan.id}")
+        show_command(shlex.join(["python", "-m", "engine", "sweep", "--plan", plan.id, *place_option(place, "sweep")]))

@@ -17,9 +17,11 @@ from engine.report.tables import METRICS, cell_table, confusion_of, level_trials
 from engine.store.runs import Run
 from engine.sweep.analysis_units import SCORES, Level
 from engine.sweep.arms import baseline_of, control_of, primary_arm
+from engine.sweep.metric_table import METRICS_FILE
+from engine.sweep.rejudging import TRIALS_FILE
 from engine.sweep.statistics import QUICK_LOOK_BELOW
 from engine.sweep.summary_model import SUMMARY_FILE, SweepSummary
-from pages.components.charts import chart
+from pages.components.charts import chart, drawn
 from pages.components.files import read_model, stamp, table_of
 from pages.components.navigation import script
 from pages.components.phantom import phantom_badge
@@ -51,7 +53,7 @@ def results(run: Run, ended: bool) -> None:
     """
     config = parse_config(config_of(run))
     assert isinstance(config, SweepConfig)
-    trials_path, summary_path = run.path / "trials.parquet", run.path / SUMMARY_FILE
+    trials_path, summary_path = run.path / TRIALS_FILE, run.path / SUMMARY_FILE
     summary = read_model(summary_path, SweepSummary) if ended and summary_path.is_file() else None
     if summary is not None:
         config = config.at(summary.seeds)  # as far as it was read
@@ -80,9 +82,16 @@ def results(run: Run, ended: bool) -> None:
     intervals = intervals_of(run, classes, positive, config, metric, *part)
     key = f"plot-{run.id}"
     judged = part == (config.level, "", "")  # other counts than those of the verdict have none of its intervals
+    files = [run.path / name for name in (TRIALS_FILE, SUMMARY_FILE, METRICS_FILE)]
+    written = [stamp(path) for path in files if path.is_file()]
+    figure = drawn(
+        "sweep",
+        (*written, summary is None, metric, *arms, part),
+        lambda: figure_sweep(shown, summary, metric, arms=arms, config=config, intervals=intervals, differences=judged),
+    )
     with first_screen:
         chart(
-            figure_sweep(shown, summary, metric, arms=arms, config=config, intervals=intervals, differences=judged),
+            figure,
             key,
             f"{config.name}-{metric}",
             lambda: plotted(shown[shown["arm"].isin(arms)], metric, intervals),
@@ -116,7 +125,7 @@ def choose(
 ) -> tuple[pd.DataFrame, str, list[str], tuple[Level, str, str]]:
     """The trials as the reader wants them counted (by image or patient, of all or of a subgroup), metric and arms, and
     how they are counted: level, column and value of the subgroup."""
-    path = run.path / "metrics.parquet"
+    path = run.path / METRICS_FILE
     metrics = table_of(path) if path.is_file() else None
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         options = present_metrics(trials)

@@ -13,10 +13,11 @@ from engine.report.tables import measure_of, show_p
 from engine.store.runs import Run
 from engine.sweep.comparisons import Comparison
 from engine.sweep.headline import ON_PHANTOM, Headline, headline
-from engine.sweep.summary_model import SweepSummary
+from engine.sweep.summary_model import SUMMARY_FILE, SweepSummary
 from engine.sweep.verdict import FORMER_RULE
 from engine.sweep.verdict_words import level, repetitions
-from pages.components.charts import small_chart
+from pages.components.charts import drawn, small_chart
+from pages.components.files import stamp
 from pages.components.format import plain, plain_badge, plain_sentence
 from pages.components.headlines import TONES, show_word
 
@@ -31,7 +32,11 @@ def verdict_card(run: Run, summary: SweepSummary, config: SweepConfig, beside: D
         show_word(found)
         st.markdown(plain_sentence(found.line))
         if found.rows:
-            figure = figure_verdict(found.rows, summary.metric, summary.positive_class)
+            figure = drawn(
+                "verdict",
+                stamp(run.path / SUMMARY_FILE),
+                lambda: figure_verdict(found.rows, summary.metric, summary.positive_class),
+            )
             small_chart(figure, f"bar-{run.id}", " ".join(map(_row_words, found.rows)))
         beside_line = [each for each in found.notes if each != ON_PHANTOM]  # which a badge above says
         st.caption("  \n".join(map(plain_sentence, (*found.tallies[:1], *beside_line))))

@@ -13,6 +13,7 @@ from engine.store.runs import Run, State
 from pages.components.forms import config_form
 from pages.components.home import home
 from pages.components.labels import labels_of
+from pages.components.place import choose_place
 from pages.components.run_summary import config_of, state_of
 from pages.components.runs import start
 from pages.datasets.sources import FILES, PATH, WAYS, source_of
@@ -53,6 +54,7 @@ def import_form(datasets: dict[str, Dataset]) -> None:
     if source is None:
         return
     base = {"name": source["name"], "dataset": dataset, "source": source["source"]}
+    place = choose_place("pool", "pool-import")
     values = config_form(
         ImportedPoolConfig,
         IMPORTED,
@@ -65,7 +67,7 @@ def import_form(datasets: dict[str, Dataset]) -> None:
         icon=":material/download:",
         primary=False,
     )
-    if values is not None and start(ImportedPoolConfig.build(values)):
+    if values is not None and start(ImportedPoolConfig.build(values), place=place):
         st.rerun()
 
 
@@ -89,6 +91,7 @@ def mixture_form(finished: list[Run]) -> None:
         "dataset": configs[0]["dataset"],
         "pools": [{"run": run_id} for run_id in chosen],
     }
+    place = choose_place("pool", "pool-mix")
     values = config_form(
         MixedPoolConfig,
         ["name", "images_per_class"],
@@ -99,7 +102,7 @@ def mixture_form(finished: list[Run]) -> None:
         icon=":material/blender:",
         primary=False,
     )
-    if values is not None and start(MixedPoolConfig.build(values)):
+    if values is not None and start(MixedPoolConfig.build(values), place=place):
         st.rerun()
 
 
@@ -125,6 +128,7 @@ def control_form(datasets: dict[str, Dataset], finished: list[Run]) -> None:
         base["dataset"] = st.selectbox("Of the data set", list(datasets), key="control-of")
     if control == "held-back":
         st.caption("A data set without these images is made first; its name ends in -held-back.")
+    place = choose_place("pool", "pool-control")
     values = config_form(
         ControlPoolConfig,
         ["name", "images_per_class", "seed"],
@@ -135,7 +139,7 @@ def control_form(datasets: dict[str, Dataset], finished: list[Run]) -> None:
         icon=":material/science:",
         primary=False,
     )
-    if values is not None and start(ControlPoolConfig.build(values)):
+    if values is not None and start(ControlPoolConfig.build(values), place=place):
         st.rerun()
 
 

@@ -19,7 +19,7 @@ from pages.generate.latent_tools import around, mixing, morphing
 from pages.generate.opened import generators
 from pages.generate.pools import new_pool, show_pool
 from pages.generate.projections import LINKED, project
-from pages.generate.unexported import offer_generator, stopped, unexported
+from pages.generate.unexported import export_under_way, offer_generator, stopped, unexported
 from pages.generate.walking import walking
 
 EXPLORE, PROJECTION, POOLS = "Explore", "Projection", "Pools"
@@ -69,6 +69,8 @@ top = page_header(
     links=("run", "again"),
 )
 ready = generators()
+if (linked := run_in_url()) is not None and export_under_way(linked):
+    st.stop()
 if (linked := run_in_url()) is not None and stopped(linked):
     offer_generator(linked)
     st.stop()

@@ -13,6 +13,7 @@ import streamlit as st
 from engine.configs import GeneratorReference, PoolConfig
 from engine.datasets.dataset_info import DatasetInfo
 from engine.jobs.kinds import parse_config
+from engine.report.pool_verdict import checks_of
 from engine.sampling.exported import INFO_FILE
 from engine.store.home import NAME_PATTERN
 from engine.store.runs import Run, State, list_runs
@@ -24,8 +25,9 @@ from pages.components.home import home
 from pages.components.images import png
 from pages.components.labels import labels_of
 from pages.components.people import read_only
+from pages.components.place import choose_place, place_option
 from pages.components.pool_standing import show_standing
-from pages.components.run_summary import run_named, state_of
+from pages.components.run_summary import run_named, state_of, status_of
 from pages.components.runs import badge, config_of, run_header, run_link, start
 from pages.generate.gallery import gallery
 from pages.generate.painting import opened
@@ -89,6 +91,7 @@ def _form(generators: list[Run], former: dict[str, Any]) -> None:
     truncates = all(generator_info(run.path).num_ws for run in generators)
     st.caption(cost(generators))
     base = {"name": dataset, **former, "dataset": dataset, "dataset_fingerprint": "", "generators": references}
+    place = choose_place("pool", "pool")
     values = config_form(
         PoolConfig,
         ["name", "images_per_class", "first_seed", "only_classes"]
@@ -102,12 +105,12 @@ def _form(generators: list[Run], former: dict[str, Any]) -> None:
         primary=not missing,
     )
     if values is None:
-        show_command(_command(PoolConfig.build(base).plain()))
+        show_command(_command(PoolConfig.build(base).plain(), place))
         return
     if not NAME_PATTERN.fullmatch(values["name"]):
         st.error("The pool needs a name of letters, digits, '.', '_' or '-'. Correct it and start again.")
         return
-    if start(PoolConfig.build(values)):
+    if start(PoolConfig.build(values), place=place):
         for parameter in ("again", "new"):
             st.query_params.pop(parameter, None)
         st.rerun()
@@ -157,15 +160,15 @@ def show_pool(run: Run) -> None:
     """State of a pool run; once finished how it stands, its pictures, what can be taken away, and what comes next."""
     run_header(run)
     if state_of(run) is State.FINISHED:
-        show_standing(run)
+        show_standing(run, checks_of(home(), run.id))
         gallery(run)
-    show_command(_command(config_of(run)))
+    show_command(_command(config_of(run), status_of(run).place))
 
 
-def _command(config: dict[str, Any]) -> str:
+def _command(config: dict[str, Any], place: str) -> str:
     """What makes such a pool."""
     if config.get("origin"):
-        return command_line(parse_config(config))
+        return command_line(parse_config(config), place=place)
     runs = [reference["run"] for reference in config["generators"]]
     last = config["first_seed"] + config["images_per_class"] - 1
     words = ["python", "-m", "engine", "sample", *runs, "--name", config["name"]]
@@ -176,4 +179,4 @@ def _command(config: dict[str, Any]) -> str:
     for name, value in usual.items():
         if config.get(name, value) != value:
             words += [f"--{name.replace('_', '-')}", str(config[name])]
-    return shlex.join(words)
+    return shlex.join([*words, *place_option(place, "pool")])

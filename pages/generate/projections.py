@@ -24,6 +24,7 @@ from pages.components.labels import labels_of
 from pages.components.people import Role, may, refusal, require
 from pages.components.picture_dialog import look_closer, pressable_picture
 from pages.components.picture_viewer import Pane
+from pages.components.place import choose_place, place_option
 from pages.components.query_params import put
 from pages.components.run_summary import run_named
 from pages.components.runs import config_of, live, run_header, start, state_of, status_of
@@ -76,6 +77,7 @@ def new_projection(generator: Run, sampler: Sampler, former: dict[str, Any]) -> 
         return
     base: dict[str, Any] = {**former, "generator": generator.id, "image": str(path)}
     several = sampler.info.conditional
+    place = choose_place("projection", f"project-{generator.id}")
     values = config_form(
         ProjectionConfig,
         [*(["class_name"] if several else []), "steps", "loss"],
@@ -86,11 +88,12 @@ def new_projection(generator: Run, sampler: Sampler, former: dict[str, Any]) -> 
         submit="Project",
         icon=":material/center_focus_strong:",
     )
-    if values is not None and start(ProjectionConfig.build(values)):
+    if values is not None and start(ProjectionConfig.build(values), place=place):
         put("again", "")
         st.rerun()
     class_name = f" --class-name {shlex.quote(sampler.classes[0])}" if several else ""
-    command(f"project {shlex.quote(generator.id)} {shlex.quote(str(path))}{class_name}")
+    where = "".join(f" {word}" for word in place_option(place, "projection"))
+    command(f"project {shlex.quote(generator.id)} {shlex.quote(str(path))}{class_name}{where}")
 
 
 def _image(generator: Run, sampler: Sampler) -> Path | None:

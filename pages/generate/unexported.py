@@ -15,11 +15,23 @@ from pages.components.navigation import script
 from pages.components.people import Role, guarded, require
 from pages.components.query_params import put
 from pages.components.run_summary import about_of, config_of, state_of, status_of, title
-from pages.components.runs import badge, run_link
+from pages.components.runs import badge, run_header, run_link
 from pages.quality.ranking import exported_snapshot, run_export
 
 MOST_SHOWN = 5
 MAKING = "its generator is made of the newest snapshot first, which takes up to a minute or two."
+
+
+def export_under_way(run: Run) -> bool:
+    """Show an export that has not finished; one that has leads to the generator that it made."""
+    if config_of(run)["kind"] != "export":
+        return False
+    if state_of(run) is not State.FINISHED:
+        st.subheader(plain(title(run)))
+        run_header(run)
+        return True
+    st.query_params["run"] = config_of(run)["run"]
+    return False
 
 
 def stopped(run: Run) -> bool:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
+from engine.configs import PipelineConfig
+from engine.publications.presets import usual_size
 from engine.store.runs import State, list_runs
-from pages.components.command import show_command
+from pages.components.command import command_line, show_command
 from pages.components.home import home
 from pages.components.people import read_only
 from pages.components.phantom import phantom_badge
@@ -46,13 +48,13 @@ if not seen and not found:
     st.caption(WHAT)
     left, right = st.columns(2)
     with left.container(border=True, height="stretch"):
-        offer_demo(primary=True)
+        place = offer_demo(primary=True)
     with right.container(border=True, height="stretch"):
         offer_import()
     st.subheader("The way to a verdict")
     steps_row(None)
     machine_state(seen)
-    show_command("python -m engine demo")
+    show_command(command_line(PipelineConfig(preset="demo", size=usual_size("demo")), place=place))
     st.stop()
 
 journey = None

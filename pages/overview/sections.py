@@ -18,6 +18,7 @@ from pages.components.home import home
 from pages.components.machine import machine
 from pages.components.navigation import script
 from pages.components.people import Role, guarded, read_only
+from pages.components.place import choose_place
 from pages.components.run_summary import RunSummary, config_of, outcome, runs_named, state_of, status_of
 from pages.components.runs import BADGE_WIDTH, badge, live, run_header, run_link, run_row, start
 from pages.overview.journeys import BROKEN, Journey
@@ -45,8 +46,8 @@ def show_next(journey: Journey, step: Next) -> None:
             st.switch_page(script(step.page), query_params=step.query)
 
 
-def offer_demo(primary: bool) -> None:
-    """One button from nothing to a verdict."""
+def offer_demo(primary: bool) -> str:
+    """One button from nothing to a verdict; where it will be done, as `choose_place` says it."""
     st.subheader("Try the demo")
     url, words = phantom_pictures()
     st.image(url, caption=words, alt=words)
@@ -55,6 +56,7 @@ def offer_demo(primary: bool) -> None:
         "It measures this machine, and chooses lengths that end within about five minutes. It goes on when you close "
         "this tab."
     )
+    place = choose_place("journey", "demo")
     pressed = st.button(
         "Try the demo",
         type="primary" if primary else "secondary",
@@ -62,8 +64,9 @@ def offer_demo(primary: bool) -> None:
         key="demo",
         **guarded(Role.EDITOR),
     )
-    if pressed and start(PipelineConfig(preset="demo", size=usual_size("demo"))):
+    if pressed and start(PipelineConfig(preset="demo", size=usual_size("demo")), place=place):
         st.rerun()
+    return place
 
 
 def offer_import() -> None:

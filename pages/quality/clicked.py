@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
 from engine.sampling.pools import Pool
@@ -21,6 +22,13 @@ IMAGE = "image"
 """Of the URL: `split:path` of the image that is looked at."""
 SYNTHETIC = "synthetic"
 WIDTH = 192
+
+
+def marking_clicked(figure: go.Figure) -> go.Figure:
+    """The figure, in which the point that is clicked stands out; else all points but that one fade."""
+    return figure.update_traces(
+        selected={"marker": {"size": 14, "opacity": 1}}, unselected={"marker": {"opacity": 0.75}}
+    )
 
 
 def remember(key: str) -> None:

@@ -10,9 +10,9 @@ from engine.report.figures import figure_scores
 from engine.report.pool_verdict import LEGEND, score_level
 from engine.report.quality_tables import score_of
 from engine.store.runs import Run, list_runs
-from pages.components.charts import chart
+from pages.components.charts import chart, drawn
 from pages.components.class_choice import choose_class
-from pages.components.files import read_model
+from pages.components.files import read_model, stamp
 from pages.components.format import moment, plain, plain_sentence
 from pages.components.home import home
 from pages.components.labels import labels_of
@@ -57,7 +57,7 @@ def compare() -> None:
     with st.container(horizontal=True):
         for run, name, found in zip((first, other), names, pair, strict=True):
             _card(run, name, found)
-    side_by_side(first, names, pair)
+    side_by_side(first, other, names, pair)
 
 
 def comparable(pair: list[QualityScores]) -> None:
@@ -94,7 +94,7 @@ def _card(run: Run, name: str, found: QualityScores) -> None:
             go(READ, run=run.id)
 
 
-def side_by_side(first: Run, names: list[str], pair: list[QualityScores]) -> None:
+def side_by_side(first: Run, second: Run, names: list[str], pair: list[QualityScores]) -> None:
     """The figure and the table of both checks' scores, of all classes together or of one."""
     classes = [
         name
@@ -110,8 +110,14 @@ def side_by_side(first: Run, names: list[str], pair: list[QualityScores]) -> Non
             "Of", classes, f"compared-class-{first.id}", words=lambda name: plain(name) or "All classes"
         )
     one, other = (rows_table(found.scores) for found in pair)
+    written = [stamp(run.path / SCORES_FILE) for run in (first, second)]
+    figure = drawn(
+        "compared scores",
+        (*written, class_name, *names),
+        lambda: figure_scores(one, class_name, beside={names[0]: one, names[1]: other}),
+    )
     chart(
-        figure_scores(one, class_name, beside={names[0]: one, names[1]: other}),
+        figure,
         f"compared-{first.id}",
         "compared-scores",
         lambda: pd.concat([one.assign(check=names[0]), other.assign(check=names[1])]),

@@ -10,8 +10,9 @@ import streamlit as st
 from engine.report.figures import figure_neighbour_distances, figure_neighbour_map
 from engine.sampling.pools import Pool
 from engine.store.runs import Run
-from pages.components.charts import chart
-from pages.quality.clicked import clicked, remember
+from pages.components.charts import chart, drawn
+from pages.components.files import stamp
+from pages.quality.clicked import clicked, marking_clicked, remember
 
 
 def distances(run: Run, neighbours: pd.DataFrame | None, pool: Pool | None, folder: Path | None) -> None:
@@ -20,13 +21,18 @@ def distances(run: Run, neighbours: pd.DataFrame | None, pool: Pool | None, fold
         st.info("This check wrote no table of nearest neighbours.")
         return
     key = f"neighbour-map-{run.id}"
-    figure = figure_neighbour_map(neighbours)
-    figure.update_traces(selected={"marker": {"size": 14, "opacity": 1}}, unselected={"marker": {"opacity": 0.75}})
-    chart(figure, key, "neighbours", lambda: neighbours, on_select=lambda: remember(key))
+    written = stamp(run.path / "neighbours.parquet")
+    chart(
+        drawn("neighbour map", written, lambda: marking_clicked(figure_neighbour_map(neighbours))),
+        key,
+        "neighbours",
+        lambda: neighbours,
+        on_select=lambda: remember(key),
+    )
     clicked(run, neighbours, pool, folder)
     st.caption("Copies lie at the lower left: near a training image by features and by pixels.")
     chart(
-        figure_neighbour_distances(neighbours),
+        drawn("neighbour distances", written, lambda: figure_neighbour_distances(neighbours)),
         f"neighbour-distances-{run.id}",
         "neighbour-distances",
         lambda: neighbours[["path", "class", "distance", "own_distance"]],

@@ -10,8 +10,9 @@ import streamlit as st
 from engine.report.figures import figure_embedding
 from engine.sampling.pools import Pool
 from engine.store.runs import Run
-from pages.components.charts import chart
-from pages.quality.clicked import clicked, remember
+from pages.components.charts import chart, drawn
+from pages.components.files import stamp
+from pages.quality.clicked import clicked, marking_clicked, remember
 
 
 def feature_map(
@@ -21,9 +22,8 @@ def feature_map(
     if points is None:
         st.info("This check drew no feature map.")
         return
-    figure = figure_embedding(points)
-    # else all points but the clicked one fade
-    figure.update_traces(selected={"marker": {"size": 14, "opacity": 1}}, unselected={"marker": {"opacity": 0.75}})
+    written = stamp(run.path / "embedding.parquet")
+    figure = drawn("feature map", written, lambda: marking_clicked(figure_embedding(points)))
     key = f"map-{run.id}"
     chart(figure, key, "feature-map", lambda: points, on_select=lambda: remember(key))
     clicked(run, neighbours, pool, folder)

@@ -16,6 +16,7 @@ from pages.components.forms import config_form
 from pages.components.home import home
 from pages.components.labels import labels_of
 from pages.components.phantom import phantom_badge
+from pages.components.place import choose_place
 from pages.components.run_summary import config_of, run_named, status_of, title
 from pages.components.runs import start
 from pages.components.views import go
@@ -54,6 +55,7 @@ def new_check(pools: list[Run], linked: Run | None) -> None:
         "dataset": pool["dataset"],
         "pool": chosen,
     }
+    place = choose_place("quality", "check")
     values = config_form(
         QualityConfig,
         MAIN_FIELDS,
@@ -62,10 +64,10 @@ def new_check(pools: list[Run], linked: Run | None) -> None:
         more=[field for field in QualityConfig.model_fields if field not in {*CHOSEN_ABOVE, *MAIN_FIELDS}],
         submit="Start check",
     )
-    if values is not None and (run := start(QualityConfig.build(values))) is not None:
+    if values is not None and (run := start(QualityConfig.build(values), place=place)) is not None:
         go(READ, run=run.id)
     st.caption(time_before() or "The settings can stay as they are. A pool of some hundred images takes a few minutes.")
-    show_command(command_line(QualityConfig.build(base)))
+    show_command(command_line(QualityConfig.build(base), place=place))
 
 
 def time_before() -> str:

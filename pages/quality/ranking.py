@@ -34,6 +34,7 @@ from pages.components.home import home
 from pages.components.labels import labels_of
 from pages.components.people import Role, guarded, require
 from pages.components.phantom import phantom_badge
+from pages.components.place import choose_place
 from pages.components.run_summary import config_of, state_of, status_of, title
 from pages.components.runs import live, run_header, start
 from pages.components.widget_keys import widget_key
@@ -89,6 +90,7 @@ def snapshots(trainings: list[Run], linked: Run | None) -> None:
 def new_ranking(training: Run, again: dict[str, Any]) -> None:
     """Settings of a ranking, those of one that is to be made `again`, and its start."""
     base = {name: value for name, value in again.items() if name in RankingConfig.model_fields} | {"run": training.id}
+    place = choose_place("ranking", f"rank-{training.id}")
     values = config_form(
         RankingConfig,
         ["images", "snapshots", "extractor"],
@@ -99,9 +101,9 @@ def new_ranking(training: Run, again: dict[str, Any]) -> None:
         submit="Rank the snapshots",
         icon=":material/leaderboard:",
     )
-    if values is not None and start(RankingConfig.build(values)) is not None:
+    if values is not None and start(RankingConfig.build(values), place=place) is not None:
         st.rerun()
-    show_command(command_line(RankingConfig.build(base)))
+    show_command(command_line(RankingConfig.build(base), place=place))
 
 
 def show_ranking(ranking: Run, training: Run) -> None:

@@ -9,8 +9,9 @@ from engine.quality.quality_scores import SCORES_FILE, QualityScores, rows_table
 from engine.report.figures import figure_scores
 from engine.report.quality_tables import readable_memorisation, readable_scores, score_notes
 from engine.store.runs import Run
-from pages.components.charts import chart
+from pages.components.charts import chart, drawn
 from pages.components.class_choice import choose_class
+from pages.components.files import stamp
 from pages.components.format import plain, plain_sentence
 from pages.quality.score_status import score_cards
 
@@ -24,7 +25,8 @@ def scores(run: Run, found: QualityScores) -> None:
     class_name = _class(run, found)
     score_cards(found, class_name)
     rows = rows_table(found.scores)
-    chart(figure_scores(rows), f"scores-{run.id}", "scores", lambda: rows)
+    figure = drawn("scores", stamp(run.path / SCORES_FILE), lambda: figure_scores(rows))
+    chart(figure, f"scores-{run.id}", "scores", lambda: rows)
     st.caption(
         "Real against real: halves of the real images at the same counts. No generator can be expected to come nearer "
         "than that, and small sets give high floors."

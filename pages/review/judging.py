@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import pandas as pd
@@ -43,9 +43,9 @@ class Judging:
     beside: Neighbours | None
     who: str
 
-    @property
+    @cached_property
     def own(self) -> pd.DataFrame:
-        """This reviewer's decisions by path."""
+        """This reviewer's decisions by path; asked once for each of a pool's pictures."""
         return self.table[self.table["reviewer"] == self.who].set_index("path")
 
     @property

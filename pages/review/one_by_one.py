@@ -34,7 +34,7 @@ def one_by_one(now: Judging, paths: list[str], of: object) -> None:
     path = paths[at]
     facts = cast(pd.Series, now.pool.manifest.set_index("path").loc[path])
     mine = cast(pd.Series, now.own.loc[path]) if path in now.own.index else None
-    decided = sum(path in now.own.index for path in paths)
+    decided = len(set(paths) & set(now.own.index))
     near, other, words = beside(now, path)
     panes = panes_of(now.pool.path / path, f"{facts['class']} {facts['seed']}", other, words)
     with tile("judged", horizontal=True, gap="medium", vertical_alignment="top"):

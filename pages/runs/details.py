@@ -13,13 +13,15 @@ from pages.components.errors import show_error
 from pages.components.format import plain, plain_badge
 from pages.components.home import home
 from pages.components.people import Role, guarded, read_only
-from pages.components.run_summary import about_of, config_of, state_of, title, usual_title
+from pages.components.run_summary import about_of, config_of, state_of, status_of, title, usual_title
 from pages.components.runs import badge, live, page_of, run_header, run_link, start
 from pages.runs.annotate import archive, rename
 from pages.runs.deleting import delete_dialog
 from pages.runs.taking_away import take_away
 
 LOG_BYTES = 20_000
+JOB_LOGS = (("slurm", "*_log.*"), ("groups", "*.txt"))
+"""What submitit keeps of each job, and what the tasks of an array print."""
 
 
 def details(run: Run) -> None:
@@ -47,6 +49,7 @@ def details(run: Run) -> None:
     )
     with log:
         live(log_tail, state_of(run).is_active)(run)
+        logs_of_jobs(run)
     with spoken:
         comments(run)
     with settings:
@@ -80,7 +83,7 @@ def again(run: Run) -> None:
             help="The same settings once more, as a new run. The old one stays.",
         ),
     ):
-        made = start(parse_config(run.config()))
+        made = start(parse_config(run.config()), place=status_of(run).place)
         if made is not None:
             st.rerun()
     if kind.form is not None:
@@ -106,6 +109,27 @@ def log_tail(run: Run) -> None:
         icon=":material/download:",
         on_click="ignore",
     )
+
+
+def logs_of_jobs(run: Run) -> None:
+    """What the jobs of a run on the cluster printed beside that, such as the reason why one never began."""
+    logs = {path.name: path for folder, names in JOB_LOGS for path in (run.path / folder).glob(names)}
+    if not logs:
+        return
+    with st.expander(f"Logs of its jobs ({len(logs)})", icon=":material/dns:"):
+        newest = sorted(logs, key=lambda name: logs[name].stat().st_mtime, reverse=True)
+        chosen = st.selectbox("Log", newest, key=f"job-log-{run.id}")
+        text = logs[chosen].read_bytes()
+        st.code(text[-LOG_BYTES:].decode(errors="replace") or "Nothing was printed.", language=None, height=320)
+        st.download_button(
+            "Download this log",
+            text,
+            f"{run.id}-{chosen}",
+            "text/plain",
+            key=f"job-log-file-{run.id}",
+            icon=":material/download:",
+            on_click="ignore",
+        )
 
 
 def commands(run: Run) -> str:

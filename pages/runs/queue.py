@@ -13,12 +13,18 @@ from pages.components.command import show_command
 from pages.components.format import plain, plain_sentence
 from pages.components.home import home
 from pages.components.people import Role, guarded, require
-from pages.components.run_summary import config_of, summaries_of, title
-from pages.components.runs import run_link, stop_dialog
+from pages.components.run_summary import config_of, state_of, status_of, summaries_of, title, where_of
+from pages.components.runs import live, run_link, stop_dialog
 
 
 def queue() -> None:
     """The waiting runs in the order in which they will start."""
+    queue_here()
+    on_cluster()
+
+
+def queue_here() -> None:
+    """Those that wait for a device of this machine."""
     runs = waiting(home())
     if not runs:
         return
@@ -49,6 +55,29 @@ def queue() -> None:
             ):
                 stop_dialog(run)
     show_command(f"python -m engine queue\npython -m engine queue {runs[-1].id} --to 1")
+
+
+def on_cluster() -> None:
+    """Those that wait on the cluster, whose order is the scheduler's affair."""
+    found = [seen for seen in summaries_of(list_runs(home())) if seen.state is State.QUEUED and seen.where.job]
+    if not found:
+        return
+    st.subheader("Waiting on the cluster")
+    for seen in reversed(found):
+        run = seen.run
+        with st.container(horizontal=True, vertical_alignment="center", border=True):
+            run_link(run)
+            with st.container(width="stretch"):
+                live(what_it_waits_for, True)(run)
+            if st.button(
+                "Cancel", key=f"cancel-{run.id}", icon=":material/close:", type="tertiary", **guarded(Role.EDITOR)
+            ):
+                stop_dialog(run)
+
+
+def what_it_waits_for(run: Run) -> None:
+    """The scheduler's reason, in words."""
+    st.caption(plain_sentence(where_of(run, status_of(run), state_of(run)).told))
 
 
 def move_to(run: Run, place: int) -> None:

@@ -14,6 +14,7 @@ from pages.components.errors import keep, show_unsaved
 from pages.components.format import plain
 from pages.components.home import home
 from pages.components.people import Role, guarded, require
+from pages.components.place import has_cluster
 from pages.components.query_params import put
 from pages.components.widget_keys import widget_key
 
@@ -25,6 +26,7 @@ COLUMNS = {
     "interval": "Interval",
     "kid": "KID",
     "outcome": "Result",
+    "where": "Where",
     "progress": "Progress",
     "curve": "Trend",
     "journey": "Journey",
@@ -39,7 +41,8 @@ COLUMNS = {
 """Every column by its name in the address, in the order of the table."""
 HIDDEN = ("journey",)
 """Those that are shown only when somebody asks for them."""
-USUAL = [name for name in COLUMNS if name not in HIDDEN]
+ELSEWHERE = ("where",)
+"""Those that only homes with a cluster have."""
 LISTS = ("state", "kind", "dataset", "tag", "owner", "columns")
 SWITCHES = ("archived", "grouped")
 TEXTS = ("search",)
@@ -53,16 +56,26 @@ def chosen_columns() -> tuple[list[str], bool]:
         with st.popover("Columns", icon=":material/view_column:", type="tertiary"):
             picked = st.pills(
                 "Columns",
-                list(COLUMNS),
+                offered_columns(),
                 selection_mode="multi",
-                default=USUAL,
+                default=usual_columns(),
                 format_func=COLUMNS.__getitem__,
                 key="columns",
                 bind="query-params",
             )
         _views()
     show_unsaved()
-    return [name for name in COLUMNS if name in picked] or USUAL, bool(by_journey)
+    return [name for name in COLUMNS if name in picked] or usual_columns(), bool(by_journey)
+
+
+def offered_columns() -> list[str]:
+    """The columns that this home can fill."""
+    return [name for name in COLUMNS if name not in ELSEWHERE or has_cluster()]
+
+
+def usual_columns() -> list[str]:
+    """Those that are shown unless somebody asks for others."""
+    return [name for name in offered_columns() if name not in HIDDEN]
 
 
 def recall_linked_view() -> None:
@@ -141,7 +154,7 @@ def _shown() -> View:
     """What is chosen now, without what is as usual."""
     state = st.session_state
     lists: View = {key: list(state[key]) for key in LISTS if state.get(key)}
-    if lists.get("columns") == USUAL:
+    if lists.get("columns") == usual_columns():
         del lists["columns"]
     switches: View = {key: True for key in SWITCHES if state.get(key)}
     return {**lists, **switches, **{key: str(state[key]) for key in TEXTS if state.get(key)}}
@@ -154,9 +167,9 @@ def _set(view: View, but: dict[str, Any] | None = None) -> None:
             continue
         value = view.get(key)
         if key in LISTS:
-            usual = USUAL if key == "columns" else []
+            usual, offered = (usual_columns(), offered_columns()) if key == "columns" else ([], [])
             texts = (
-                [text for text in value if key != "columns" or text in COLUMNS] if isinstance(value, list) else usual
+                [text for text in value if key != "columns" or text in offered] if isinstance(value, list) else usual
             )
             st.session_state[key] = texts
         elif key in SWITCHES:

@@ -36,7 +36,7 @@ STATE_COLOURS = {
     State.DAMAGED.value: "red",
 }
 ALARM_COLOUR = "orange"
-SPARSE = ("alarm", "difference", "interval", "kid", "tags", "archived", "owner")
+SPARSE = ("alarm", "where", "difference", "interval", "kid", "tags", "archived", "owner")
 """Columns that are left out where no run has anything in them."""
 Look = tuple[Run, RunSummary | ErsatzError]
 ROW = 35
@@ -135,6 +135,9 @@ def table(looks: list[Look], chosen: Filter, columns: Sequence[str], by_journey:
                 "ranking its lowest, of a check that of the pool. Only those with the same features compare.",
             ),
             "outcome": st.column_config.TextColumn("Result", width=120),
+            "where": st.column_config.TextColumn(
+                "Where", width=210, help="Of a run on the cluster: its job and node, or what it waits for."
+            ),
             "dataset": st.column_config.TextColumn("Data set", width=130),
             "tags": st.column_config.ListColumn("Tags", width=140),
             "archived": st.column_config.CheckboxColumn("Archived", width=80),
@@ -166,7 +169,7 @@ def _passing(look: Look, chosen: Filter) -> RunSummary | None:
 def _damaged(run_id: str, sentence: str) -> dict[str, Any]:
     """The line of a damaged run: what is wrong with it."""
     empty: dict[str, Any] = dict.fromkeys(("progress", "started", "difference", "kid"))
-    empty |= dict.fromkeys(("alarm", "journey", "interval", "outcome", "dataset", "duration", "owner"), "")
+    empty |= dict.fromkeys(("alarm", "where", "journey", "interval", "outcome", "dataset", "duration", "owner"), "")
     link = _link("runs", run_id, sentence)
     return {"state": [State.DAMAGED.value], "what": link, "run": run_id, **empty} | {
         "curve": [],
@@ -194,6 +197,7 @@ def _line(seen: RunSummary, group: Group | None) -> dict[str, Any] | None:
             "interval": found.interval,
             "kid": found.kid,
             "outcome": outcome(seen),
+            "where": seen.where.short,
             "dataset": seen.dataset,
             "tags": list(seen.about.tags),
             "archived": seen.about.archived,

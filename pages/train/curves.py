@@ -28,7 +28,8 @@ from engine.report.figures import (
 from engine.report.training_figures import CURVES, RUN_COLORS, View
 from engine.report.training_rows import Rows
 from engine.store.runs import Run, list_runs
-from pages.components.charts import chart
+from pages.components.charts import chart, drawn
+from pages.components.files import stamp
 from pages.components.format import amount
 from pages.components.home import home
 from pages.components.labels import labels_of, short_names
@@ -99,7 +100,7 @@ def curves(run: Run) -> None:
     def draw(build: Callable[..., go.Figure]) -> None:
         name = build.__name__.removeprefix("figure_")
         table = _table({"": rows}, known[build][1])
-        figure = build(rows, view).update_layout(height=HEIGHT)
+        figure = _drawn([run], name, view, live, lambda: build(rows, view))
         chart(figure, _key(name, run.id, view), f"{run.id}-{name}", table, live=live)
 
     _laid_out({build: tab for build, (tab, _) in known.items()}, draw)
@@ -116,11 +117,23 @@ def _overlaid(runs: list[Run], view: View) -> None:
 
     def draw(field: str) -> None:
         table = _table(rows, (field,))
-        figure = figure_overlay(rows, field, view).update_layout(height=HEIGHT)
+        figure = _drawn(runs, f"{field} of several", view, live, lambda: figure_overlay(rows, field, view))
         chart(figure, _key(field, together, view), f"trainings-{field}", table, live=live)
 
     _laid_out({field: TAB_OF[field] for field in known}, draw)
     _differences(named)
+
+
+def _drawn(runs: list[Run], name: str, view: View, live: bool, draw: Callable[[], go.Figure]) -> go.Figure:
+    """The figure of trainings at the height that it has here: of ended ones drawn once for each `view`."""
+
+    def high() -> go.Figure:
+        return draw().update_layout(height=HEIGHT)
+
+    if live:
+        return high()
+    written = [stamp(run.metrics_path) for run in runs]
+    return drawn("training", (*written, *short_names(runs), name, view.x, view.smoothing, view.log, view.best), high)
 
 
 def _laid_out(tab_of: dict[Any, str], draw: Callable[[Any], None]) -> None:

@@ -11,6 +11,7 @@ from engine.store.runs import Run, State
 from pages.components.command import show_settings
 from pages.components.format import amount, duration, plain, plain_sentence
 from pages.components.people import Role, guarded, require
+from pages.components.place import choose_place
 from pages.components.run_summary import config_of, state_of, status_of
 from pages.components.runs import live, run_header, start
 from pages.components.views import go
@@ -27,6 +28,7 @@ def show_dry_run(run: Run) -> None:
         run_header(run)
         live(answer, state_of(run).is_active)(run)
         if state_of(run) is State.FINISHED:
+            place = choose_place("train", f"start-{run.id}")
             with st.container(horizontal=True, vertical_alignment="center"):
                 alone = f" ({plain(who)} alone)" if training.class_name else ""
                 pressed = st.button(
@@ -38,7 +40,7 @@ def show_dry_run(run: Run) -> None:
                 way_again(run, "Fill in the form with its settings", icon=":material/edit:")
             if pressed:
                 require(Role.EDITOR)
-                if start(training):
+                if start(training, place=place):
                     go()
         show_settings(run)
 

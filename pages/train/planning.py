@@ -18,6 +18,7 @@ from pages.components.forms import grouped_form
 from pages.components.home import home
 from pages.components.people import Role, require
 from pages.components.phantom import phantom_badge
+from pages.components.place import choose_place
 from pages.components.run_summary import run_named
 from pages.components.runs import start
 from pages.components.views import go
@@ -62,6 +63,7 @@ def plan(frozen: list[Dataset], measured: Run | None) -> None:
     layout = family.layout
     main = [*layout.main, *(FOR_TRANSFER if base.get("start_from") else ())]
     key = ["train", dataset.name, preset, gan, way, base.get("cfg", ""), base.get("start_from", "")]
+    place = choose_place("train", "train")
     pressed = grouped_form(
         type(shown),
         main,
@@ -74,9 +76,9 @@ def plan(frozen: list[Dataset], measured: Run | None) -> None:
     )
     st.caption("A dry run tries some iterations and tells memory, time and disk; nothing of it is kept.")
     if pressed is not None:
-        _submit(*pressed, class_names, of_each)
+        _submit(*pressed, class_names, of_each, place)
     commands, _ = trainings_by_class({**shown.plain(), "class_name": ""}, lambda: class_names, of_each)
-    show_command("\n".join(command_line(one, dataset.size) for one in commands))
+    show_command("\n".join(command_line(one, dataset.size, place) for one in commands))
     if family.transfers:
         with st.expander("Import a network (.pkl)", icon=":material/upload_file:"):
             import_network()
@@ -218,14 +220,14 @@ def _completed(base: dict[str, Any], dataset: Dataset) -> TrainConfig:
     return config.completed(dataset.size)
 
 
-def _submit(pressed: str, values: dict[str, Any], class_names: list[str], of_each: int) -> None:
+def _submit(pressed: str, values: dict[str, Any], class_names: list[str], of_each: int, place: str) -> None:
     require(Role.EDITOR)
     if pressed == TRY:
-        if start(DryRunConfig.build({"training": {**values, "class_name": class_names[0]}})):
+        if start(DryRunConfig.build({"training": {**values, "class_name": class_names[0]}}), place=place):
             st.rerun()
         return
     configs, beside = trainings_by_class({**values, "class_name": ""}, lambda: class_names, of_each)
-    started = [start(config, beside) for config in configs]
+    started = [start(config, beside, place) for config in configs]
     if started and all(started):
         go(run=started[0].id)  # type: ignore[union-attr]
 

@@ -26,7 +26,7 @@ def test_a_finished_sweep_goes_on_under_its_own_settings(home: Home, monkeypatch
     words = sweep_command(config, 0).words
     assert " ".join(words) == f"sweep extend {run.id} --seeds 16"
     asked = []
-    monkeypatch.setattr(main.jobs, "submit", lambda home, config: asked.append(config) or run)
+    monkeypatch.setattr(main.jobs, "submit", lambda home, config, place: asked.append(config) or run)
     result = CliRunner().invoke(main.app, [*words, "--detach"])
     assert (result.exit_code, asked) == (0, [config]), result.output
     with pytest.raises(ErsatzError, match="such as the next planned look, 16"):

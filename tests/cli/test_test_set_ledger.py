@@ -50,7 +50,7 @@ def test_a_sealed_set_is_planned_revealed_and_swept_as_planned(
     assert "No pool is named" in command("sweep").err
     started: list[Any] = []
 
-    def submit(home: Home, config: Any) -> Run:
+    def submit(home: Home, config: Any, place: str = "") -> Run:
         started.append(config)
         return create_run(home, config.plain(), "sweep")
 

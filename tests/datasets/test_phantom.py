@@ -6,8 +6,11 @@ import hashlib
 from collections import Counter, defaultdict
 
 import numpy as np
+import pytest
 
+from engine.datasets import phantom as module
 from engine.datasets.phantom import PhantomImage, phantom
+from engine.datasets.reading.phantom import read_phantom
 
 
 def test_shape_and_names(heads: list[PhantomImage]) -> None:
@@ -61,3 +64,16 @@ def test_seed_0_gives_the_pictures_on_which_results_were_reported(heads: list[Ph
     """
     digest = hashlib.sha256(b"".join(image.pixels.tobytes() for image in heads)).hexdigest()
     assert digest == "e852ac32a29d02bfa5ea812df995dfcffdf796141b78be146414216274564767"
+
+
+def test_a_look_at_the_classes_draws_nothing(heads: list[PhantomImage], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "draw", lambda *_: pytest.fail("a picture was drawn"))
+    items = read_phantom(0).items
+    assert [(item.source, item.label, item.group) for item in items] == [
+        (image.name, image.class_name, image.group) for image in heads
+    ]
+
+
+def test_a_slice_is_the_same_whichever_were_drawn_before_it(heads: list[PhantomImage]) -> None:
+    for place in (319, 7, 160):
+        assert np.array_equal(read_phantom(0).items[place].picture.decode(64 * 64).pixels, heads[place].pixels)

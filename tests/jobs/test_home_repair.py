@@ -66,7 +66,7 @@ def test_what_crashes_left_is_mended_and_the_rest_is_named(home: Home) -> None:
 def test_an_index_that_differs_is_made_again(home: Home) -> None:
     make_everything(home)
     run = list_runs(home)[0]
-    with index._engine(home.database).begin() as connection:
+    with index._engine(home).begin() as connection:
         connection.exec_driver_sql("UPDATE runs SET kind = 'telepathy'")
     assert counted(home) == Counter({("index", True): 1})
     assert index.entries(home)[0].kind == run.kind

@@ -45,7 +45,7 @@ SWEEP = {"sweep.seeds": 2, "sweep.steps": 2, "sweep.validations": 1, "sweep.view
 PLAIN = {**SWEEP, "sweep.arms": ["real", "real+duplicates", "real+synthetic"]}
 
 
-def run_inline(home: Home, config: Config, owner: str = "", beside: int = 1) -> Run:
+def run_inline(home: Home, config: Config, owner: str = "", beside: int = 1, place: str = "") -> Run:
     """`ensure` without a process of its own: the run is done when this returns."""
     config = prepare(home, config)
     for run in find_runs(home, config.plain()):

@@ -50,7 +50,7 @@ def started(home: Home, monkeypatch: pytest.MonkeyPatch) -> list[Config]:
     """The configs of the steps in the order in which they were started; each is finished at once."""
     configs: list[Config] = []
 
-    def ensure(home: Home, config: Config, owner: str = "", beside: int = 1) -> Run:
+    def ensure(home: Home, config: Config, owner: str = "", beside: int = 1, place: str = "") -> Run:
         configs.append(config)
         if isinstance(config, ImportConfig):
             import_dataset(home, config)
@@ -67,13 +67,13 @@ def started(home: Home, monkeypatch: pytest.MonkeyPatch) -> list[Config]:
 def go(home: Home, folder: Path) -> Callable[..., dict]:
     """Run a journey of the head-CT preset; its result."""
 
-    def run(**settings: object) -> dict:
+    def run(place: str = "here", **settings: object) -> dict:
         overrides = {"import": {"size": 16, "split_counts": [12, 6, 6]}}
         overrides |= settings.pop("overrides", {})
         config = PipelineConfig.build(
             {"preset": "head-ct", "source": str(folder), "overrides": overrides, **settings},
         )
-        made = create_run(home, config.plain(), "journey")
+        made = create_run(home, config.plain(), "journey", place=place)
         assert run_pipeline(made, config, silent, never) == "finished"
         return made.status().result
 
@@ -118,6 +118,12 @@ def test_folds_have_generators_pools_and_checks_of_their_own(started: list[Confi
     for sweep in (config for config in started if isinstance(config, SweepConfig)):
         assert [(fold.dataset, fold.pool) for fold in sweep.folds] == [(check.dataset, check.pool) for check in checks]
         assert (sweep.dataset, sweep.pool) == ("head-ct", "")
+
+
+def test_on_a_cluster_the_generators_of_all_folds_start_before_any_pool(started: list[Config], go: Callable) -> None:
+    go(folds=3, place="slurm")
+    first = [config.dataset for config in started[1:7] if isinstance(config, DcganConfig)]
+    assert first == [f"head-ct-fold{number}" for number in (1, 1, 2, 2, 3, 3)]
 
 
 def test_a_pool_without_a_number_gets_what_the_sweeps_need(

@@ -8,9 +8,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine.quality.quality_scores import SCORES_FILE, QualityScores
+from engine.report.pool_verdict import PoolChecks, checks_of
 from engine.sampling.pool_info import PoolInfo, PoolOrigin
 from engine.store.home import Home
 from engine.store.runs import Run, State
+from pages.components import pool_standing
+from pages.evaluate import chosen_pools
 from tests import fabricated
 from tests.pages.conftest import OpenPage, texts
 
@@ -97,6 +100,34 @@ def test_a_check_under_way_is_no_missing_one(
     app = open_page("evaluate", view="New sweep", pool=pool.id)
     assert "A check is under way" in app.info[0].value
     assert [link.label for link in app.get("page_link")].count("Watch the check") == 1
+
+
+def test_a_pool_has_its_newest_finished_check_else_one_under_way(
+    home: Home, pool: Run, hold: Callable[[Run], Run]
+) -> None:
+    assert checks_of(home, pool.id) == PoolChecks()
+    running = hold(fabricated.make_quality(home, pool, State.RUNNING))
+    assert checks_of(home, pool.id) == PoolChecks(under_way=running)
+    check = fabricated.make_quality(home, pool)
+    assert checks_of(home, pool.id) == PoolChecks(finished=check)
+    (check.path / SCORES_FILE).unlink()
+    assert checks_of(home, pool.id) == PoolChecks(under_way=running)
+
+
+def test_a_plan_looks_for_the_checks_of_its_pool_once(
+    pool: Run, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+
+    def look(home: Home, pool: str) -> PoolChecks:
+        looked.append(pool)
+        return checks_of(home, pool)
+
+    for module in (pool_standing, chosen_pools):
+        monkeypatch.setattr(module, "checks_of", look)
+    app = open_page("evaluate", view="New sweep", pool=pool.id)
+    assert "Not checked yet" in app.info[0].value
+    assert looked == [pool.id]
 
 
 def test_a_control_is_a_control_wherever_it_is_met(

@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine.report.style import styled
-from pages.components.charts import description
+from pages.components.charts import description, drawn
 
 
 def page() -> None:
@@ -56,3 +56,17 @@ def test_who_cannot_see_a_figure_is_told_what_it_shows() -> None:
     figure = go.Figure([go.Scatter(y=[1], name="G"), go.Scatter(y=[1], name="dots", showlegend=False)])
     styled(figure, title="Losses", x="kimg<br><span>small print</span>", y="Loss", keep_zoom="")
     assert description(figure) == "Losses. Loss by kimg. G"
+
+
+def test_a_figure_is_drawn_again_only_for_another_file_or_choice() -> None:
+    made: list[go.Figure] = []
+
+    def draw() -> go.Figure:
+        made.append(go.Figure())
+        return made[-1]
+
+    first = drawn("curve of this test", ("scores.json", 1.0, 10, "accuracy"), draw)
+    assert drawn("curve of this test", ("scores.json", 1.0, 10, "accuracy"), draw) is first
+    others = [("scores.json", 2.0, 10, "accuracy"), ("scores.json", 1.0, 10, "auroc")]
+    assert all(drawn("curve of this test", shown, draw) is not first for shown in others)
+    assert len(made) == 3

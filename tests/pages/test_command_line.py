@@ -14,6 +14,7 @@ from engine.cli import main as cli
 from engine.configs import (
     Config,
     DryRunConfig,
+    ExportConfig,
     FeatureMapConfig,
     ImportConfig,
     NetworkConfig,
@@ -40,7 +41,7 @@ def read_back(line: str, monkeypatch: pytest.MonkeyPatch) -> list[Config]:
     """The configs that the command line would submit."""
     submitted: list[Config] = []
 
-    def submit(home: Home, config: Config, owner: str = "", beside: int = 1) -> Run:
+    def submit(home: Home, config: Config, owner: str = "", beside: int = 1, place: str = "") -> Run:
         submitted.append(config)
         return create_run(home, config.plain(), "test")
 
@@ -154,6 +155,7 @@ def test_import(settings: dict[str, Any], home: Home, monkeypatch: pytest.Monkey
         PipelineConfig(preset="head-ct", source="/a b", gan="dcgan"),
         NetworkConfig(name="n", source="/a b.pkl", class_names=("x", "y z")),
         ProjectionConfig(generator="r", image="/a b.png", steps=20, video=False),
+        ExportConfig(run="r", snapshot="network-000002000.safetensors", snapshot_sha256="0" * 64),
         DryRunConfig(training=parse_training({"dataset": "d", "class_name": "x", "kimg": 2.5}).plain()),
     ],
     ids=lambda config: config.kind,
@@ -166,6 +168,8 @@ def test_every_other_kind(config: Config, home: Home, monkeypatch: pytest.Monkey
         return
     training = create_run(home, parse_training({"dataset": "d", "class_name": "x"}).plain(), "train")
     monkeypatch.setattr(network, "submit", lambda home, config: cli.jobs.submit(home, config))
-    monkeypatch.setattr(cli.jobs, "ensure", lambda home, config: cli.jobs.submit(home, config))
+    monkeypatch.setattr(cli.jobs, "ensure", lambda home, config, place: cli.jobs.submit(home, config, place=place))
     (read,) = read_back(line.replace(" r ", f" {training.id} "), monkeypatch)
+    if isinstance(config, ExportConfig):
+        config = config.model_copy(update={"snapshot_sha256": ""})  # filled in when it is submitted
     assert read.plain() == json.loads(json.dumps(config.plain()).replace('"r"', f'"{training.id}"'))

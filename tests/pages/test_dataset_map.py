@@ -43,7 +43,7 @@ def test_without_a_map_one_is_drawn_at_a_press(
     fabricated.make_dataset(home)
     submitted: list[Config] = []
 
-    def submit(home: Home, config: Config, owner: str = "", beside: int = 1) -> Run:
+    def submit(home: Home, config: Config, owner: str = "", beside: int = 1, place: str = "") -> Run:
         submitted.append(config)
         return create_run(home, config.plain(), "map")
 

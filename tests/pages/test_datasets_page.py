@@ -94,7 +94,7 @@ def submitted(monkeypatch: pytest.MonkeyPatch) -> list[ImportConfig]:
     """What the page would have started."""
     configs: list[ImportConfig] = []
 
-    def submit(home: Home, config: ImportConfig, owner: str = "", beside: int = 1) -> Run:
+    def submit(home: Home, config: ImportConfig, owner: str = "", beside: int = 1, place: str = "") -> Run:
         configs.append(config)
         return import_run(home, State.FAILED)
 

@@ -249,7 +249,7 @@ def submitted(home: Home, monkeypatch: pytest.MonkeyPatch) -> list[SweepConfig]:
     """What the page would start; the runs stay queued."""
     configs: list[SweepConfig] = []
 
-    def submit(home: Home, config: SweepConfig, owner: str = "", beside: int = 1) -> Run:
+    def submit(home: Home, config: SweepConfig, owner: str = "", beside: int = 1, place: str = "") -> Run:
         configs.append(config)
         return create_run(home, config.plain(), "sweep")
 
@@ -277,7 +277,7 @@ def test_a_second_press_finds_the_first_run(
 ) -> None:
     run = hold(make_sweep(home, pool, State.RUNNING))
 
-    def submit(home: Home, config: SweepConfig, owner: str = "", beside: int = 1) -> Run:
+    def submit(home: Home, config: SweepConfig, owner: str = "", beside: int = 1, place: str = "") -> Run:
         raise AlreadyActive(run.id)
 
     monkeypatch.setattr("pages.components.runs.submit", submit)

@@ -292,7 +292,7 @@ def test_a_pool_is_submitted_with_a_generator_for_each_class(
 ) -> None:
     submitted: list[PoolConfig] = []
 
-    def submit(home: Home, config: PoolConfig, owner: str = "", beside: int = 1) -> Run:
+    def submit(home: Home, config: PoolConfig, owner: str = "", beside: int = 1, place: str = "") -> Run:
         submitted.append(config)
         return pool_run(home, trainings, State.FAILED, error="This disk is full.")
 
@@ -314,7 +314,7 @@ def test_a_control_is_made_from_the_page_and_never_shown_as_synthetic(
     """Without any generator too: nothing here needs one."""
     fabricated.make_dataset(home)
 
-    def submit(home: Home, config: Config, owner: str = "", beside: int = 1) -> Run:
+    def submit(home: Home, config: Config, owner: str = "", beside: int = 1, place: str = "") -> Run:
         complete = prepare(home, config)
         run = create_run(home, complete.plain(), "pool")
         assert make(run, complete) == "finished"

@@ -83,7 +83,7 @@ def submitted(monkeypatch: pytest.MonkeyPatch) -> list[ImportConfig]:
     """What the page would have started."""
     configs: list[ImportConfig] = []
 
-    def submit(home: Home, config: ImportConfig, owner: str = "", beside: int = 1) -> Run:
+    def submit(home: Home, config: ImportConfig, owner: str = "", beside: int = 1, place: str = "") -> Run:
         configs.append(config)
         run = create_run(home, config.plain(), "import scans")
         return fabricated.set_state(run, State.FAILED, error=str(FOLDERS))

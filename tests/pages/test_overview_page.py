@@ -122,7 +122,7 @@ def test_a_failed_run_of_the_data_set_is_shown_with_the_way_on(open_page: OpenPa
 def test_one_press_submits_the_demo(open_page: OpenPage, home: Home, hold, monkeypatch: pytest.MonkeyPatch) -> None:
     submitted = []
 
-    def submit(home: Home, config: PipelineConfig, owner: str = "", beside: int = 1) -> Run:
+    def submit(home: Home, config: PipelineConfig, owner: str = "", beside: int = 1, place: str = "") -> Run:
         submitted.append(config)
         return hold(make_journey(home, State.RUNNING))
 
@@ -139,7 +139,7 @@ def test_a_second_press_is_refused_in_a_sentence(
 ) -> None:
     """Another tab pressed first: this one still shows the button."""
 
-    def submit(home: Home, config: PipelineConfig, owner: str = "", beside: int = 1) -> Run:
+    def submit(home: Home, config: PipelineConfig, owner: str = "", beside: int = 1, place: str = "") -> Run:
         raise AlreadyActive(hold(make_journey(home, State.RUNNING)).id)
 
     app = open_page("overview")

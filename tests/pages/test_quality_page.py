@@ -69,7 +69,7 @@ def submitted(home: Home, monkeypatch: pytest.MonkeyPatch) -> list[Config]:
     """What the page would start; the runs stay queued."""
     configs: list[Config] = []
 
-    def submit(home: Home, config: Config, owner: str = "", beside: int = 1) -> Run:
+    def submit(home: Home, config: Config, owner: str = "", beside: int = 1, place: str = "") -> Run:
         configs.append(config)
         return create_run(home, config.plain(), "made")
 

@@ -232,7 +232,7 @@ def test_run_again(open_page: OpenPage, home: Home, hold, monkeypatch: pytest.Mo
     run = fabricated.make_training(home, "bleed", State.FAILED, done=3)
     submitted = []
 
-    def submit(home: Home, config: Config, owner: str = "", beside: int = 1) -> Run:
+    def submit(home: Home, config: Config, owner: str = "", beside: int = 1, place: str = "") -> Run:
         submitted.append((config, owner))
         return hold(fabricated.make_training(home, "bleed", State.RUNNING, done=0))
 
@@ -253,7 +253,7 @@ def test_what_a_browser_asks_with_an_old_address_does_not_bring_the_old_run_back
     """It has not heard yet that the page shows another run; tests/e2e holds the real messages up."""
     old = fabricated.make_training(home, "bleed", State.FAILED, done=3)
     new = fabricated.make_training(home, "normal", State.STOPPED, done=3)
-    monkeypatch.setattr(parts, "submit", lambda home, config, owner="", beside=1: new)
+    monkeypatch.setattr(parts, "submit", lambda home, config, owner="", beside=1, place="": new)
     app = press(open_page("runs", run=old.id), "Run again")
     assert app.query_params["run"] in (new.id, [new.id])
     app.query_params["run"] = old.id

@@ -55,7 +55,7 @@ def test_a_plan_is_registered_and_started_as_it_is(
     pool = make_pool_run(home, [make_training(home, name) for name in CLASSES], images=40)
     started: list[SweepConfig] = []
 
-    def submit(home: Home, config: SweepConfig, owner: str = "", beside: int = 1) -> Run:
+    def submit(home: Home, config: SweepConfig, owner: str = "", beside: int = 1, place: str = "") -> Run:
         started.append(config)
         return create_run(home, config.plain(), "sweep")
 

@@ -14,18 +14,21 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from engine.configs import DcganConfig
+from engine.configs import DcganConfig, ExportConfig
 from engine.gans.checkpoints import describe_snapshot, save_snapshot
 from engine.gans.dcgan.networks import Generator
 from engine.gans.image_spec import ImageSpec
+from engine.jobs.prepare import is_exported, prepare
 from engine.sampling import one_graph
-from engine.sampling.export import TOLERANCE, export_generator
+from engine.sampling.export import TOLERANCE, export, export_generator
 from engine.sampling.exported import GeneratorInfo, combined, digests, read_generator, replace_generator
 from engine.sampling.latents import latents
+from engine.sampling.results import ExportResult
 from engine.sampling.sampler import Sampler
 from engine.store import disk
 from engine.store.errors import ErsatzError
 from engine.store.files import read_json
+from engine.store.hashing import sha256_file
 from engine.store.home import Home
 from engine.store.runs import Run, create_run
 
@@ -265,3 +268,55 @@ def test_a_kill_at_any_step_of_a_second_export_leaves_one_that_is_whole(tmp_path
         assert read_generator(tmp_path)[1] == second
         assert len(list(tmp_path.glob("*.onnx"))) == 2
     assert len(found) == 2
+
+
+def test_an_export_can_be_a_run(home):
+    """It names its snapshot by hash, and writes the generator that the command writes at once."""
+    run, _ = trained(home, class_name="bleed")
+    export_generator(run)
+    at_once = (run.path / "generator.onnx").read_bytes()
+    (run.path / "generator.json").unlink()
+    config = prepare(home, ExportConfig(run=run.id))
+    snapshot = run.path / "snapshots" / config.snapshot
+    assert config.snapshot_sha256 == sha256_file(snapshot)
+    assert prepare(home, ExportConfig(run=run.id, snapshot=str(snapshot))) == config, "a path of its own is its name"
+    assert not is_exported(home, config)
+
+    made = create_run(home, config.plain(), "export")
+    assert export(made, config, lambda progress: None, lambda: True) == "stopped"
+    assert export(made, config, lambda progress: None, lambda: False) == "finished"
+    assert (run.path / "generator.onnx").read_bytes() == at_once
+    assert is_exported(home, config)
+    found = made.status().result_as(ExportResult)
+    assert (found.run, found.snapshot, found.kimg) == (run.id, config.snapshot, 2.0)
+    assert f"{config.snapshot} is the generator of {run.id} now" in found.sentence
+
+
+def test_an_export_of_a_changed_snapshot_is_refused_and_of_a_thinned_one_is_not(home):
+    """Of an older snapshot a training keeps the averaged generator alone, in another file, while an export waits."""
+    run, generator = trained(home, class_name="bleed")
+    config = prepare(home, ExportConfig(run=run.id))
+    whole = run.path / "snapshots" / config.snapshot
+    (run.path / "generators").mkdir()
+    whole.rename(run.path / "generators" / whole.name)
+    made = create_run(home, config.plain(), "export")
+    assert export(made, config, lambda progress: None, lambda: False) == "finished"
+
+    training = DcganConfig.build(run.config())
+    facts = describe_snapshot(training, described(training), "digest", ImageSpec(32, 1), ["bleed"])
+    other = {f"G_ema.{name}": tensor * 1.5 for name, tensor in generator.state_dict().items()}
+    save_snapshot(run.path, other, {**facts, "images_seen": 2000, "seconds": 1.0})
+    with pytest.raises(ErsatzError, match="has changed since this export was set up"):
+        export(made, config, lambda progress: None, lambda: False)
+
+
+def test_an_export_of_nothing_is_refused_before_there_is_a_run(home):
+    empty = create_run(home, DcganConfig(dataset="brains").plain(), "train")
+    with pytest.raises(ErsatzError, match="has no snapshot to export"):
+        prepare(home, ExportConfig(run=empty.id))
+    run, _ = trained(home, class_name="bleed")
+    with pytest.raises(ErsatzError, match=r"There is no snapshot network-9\.safetensors; one of run .* is expected"):
+        prepare(home, ExportConfig(run=run.id, snapshot="network-9.safetensors"))
+    export_run = create_run(home, ExportConfig(run=run.id).plain(), "export")
+    with pytest.raises(ErsatzError, match="is of the kind export and has no snapshots"):
+        prepare(home, ExportConfig(run=export_run.id))

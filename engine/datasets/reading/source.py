@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from engine.configs import ImportConfig
-from engine.datasets.phantom import phantom
 from engine.datasets.reading.folders.class_folders import (
     Folders,
     is_stylegan_index,
@@ -17,8 +16,8 @@ from engine.datasets.reading.folders.class_folders import (
     read_pictures,
     read_stylegan,
 )
-from engine.datasets.reading.items import Item, Reading
-from engine.datasets.reading.pictures.files import ArrayPicture
+from engine.datasets.reading.items import Reading
+from engine.datasets.reading.phantom import read_phantom
 from engine.datasets.reading.questions import Question
 from engine.datasets.reading.tables.csv_beside import with_csv, with_folders
 from engine.datasets.reading.tables.csv_files import TABLE_ENDINGS, TEXT_ENDINGS, csv_names
@@ -59,21 +58,6 @@ def open_source(config: ImportConfig, cache: Path, report: Report = silent) -> I
         yield replace(reading, notes=[*tree.notes, *reading.notes])
     finally:
         tree.close()
-
-
-def read_phantom(seed: int) -> Reading:
-    """The embedded demo set."""
-    items = [
-        Item(
-            source=item.name,
-            label=item.class_name,
-            picture=ArrayPicture(item.pixels),
-            group=item.group,
-            meta={f"meta_{name}": str(value) for name, value in item.metadata.items()},
-        )
-        for item in phantom(seed)
-    ]
-    return Reading(layout="phantom", items=items)
 
 
 @contextmanager

@@ -89,7 +89,7 @@ class Submissions:
         self.refusal = refusal
         monkeypatch.setattr("pages.components.runs.submit", self)
 
-    def __call__(self, home: Home, config: Config, owner: str = "", beside: int = 1) -> Run:
+    def __call__(self, home: Home, config: Config, owner: str = "", beside: int = 1, place: str = "") -> Run:
         if self.refusal is not None:
             raise self.refusal
         self.configs.append(config)
