@@ -86,15 +86,12 @@ def jobs(request: Request, max_age: float = 2.0) -> dict[str, JobState]:
         if _known.silent is None and age < max_age:
             return dict(_known.jobs)
         try:
-            _known.jobs = read_queue(call("squeue", "--me", "--noheader", "--array", f"--format={FIELDS}"))
-            _known.silent = None
-        except Refused as error:
-            raise NoAnswer(str(error)) from error
-        except NoAnswer as error:
-            _known.silent = error
-            raise
-        finally:
+            answer = call("squeue", "--me", "--noheader", "--array", f"--format={FIELDS}")
+        except (NoAnswer, Refused) as error:
+            _known.silent = error if isinstance(error, NoAnswer) else NoAnswer(str(error))
             _known.asked = time.monotonic()
+            raise _known.silent from error
+        _known.jobs, _known.silent, _known.asked = read_queue(answer), None, time.monotonic()
         return dict(_known.jobs)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psutil
 
+from engine.cluster.liveness import WORK
 from engine.datasets.dataset import Dataset, damaged_datasets, list_datasets
 from engine.datasets.manifest import missing_images
 from engine.datasets.uploads import FOLDER as UPLOADS
@@ -117,6 +118,7 @@ def _leftovers(home: Home, dry_run: bool) -> Iterator[Finding]:
         if not any(True for _ in _hidden(path)):
             continue
         with _held(path / "lock", dry_run) as free:
+            free = free and not is_held(path / WORK)  # a job of the cluster may have no supervisor now
             yield from [_removed(left, dry_run) for left in _hidden(path) if free]
 
 

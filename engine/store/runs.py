@@ -326,12 +326,13 @@ class Run:
         """Remove the folder of a run that is not alive."""
         refuse_writing(self.path)
         require_folder(self.path)
-        lock = FileLock(self.lock_path)
+        lock, state = FileLock(self.lock_path), self.state()
         try:
-            free = lock.acquire(timeout=ENDING_SECONDS if self.state().is_final else 0.5)
+            free = lock.acquire(timeout=ENDING_SECONDS if state.is_final else 0.5)
         except (ErsatzError, OSError):  # a folder in its place, say: nobody can hold that
             free = True
-        if not free:
+        if not free or (state.is_active and self.status().place != HERE):  # a job of the cluster needs no supervisor
+            lock.release()
             raise ErsatzError(f"Run {self.id} is still alive; only an ended run can be deleted. Stop it first.")
         lock.release()
         delete_folder(self.path)
