@@ -44,7 +44,6 @@ import psutil
 from engine.store import disk
 from engine.store.errors import LeaseLost
 from engine.store.lock_way import home_of
-from engine.store.read_only import read_only
 
 BEAT_SECONDS = 10.0
 DEAD_SECONDS = 120.0
@@ -105,6 +104,7 @@ class Lease:
         """Say that this process is alive, by the server's clock."""
         try:
             os.utime(self.folder / self.holder.file)
+            _note_clock(home_of(self.folder), self.folder / self.holder.file)
         except FileNotFoundError:
             if not _beating.has(self):  # released at this moment
                 return
@@ -122,6 +122,8 @@ def folder_of(path: Path) -> Path:
 def take(path: Path) -> Lease | None:
     """The lease on `path`, for this process alone; None while another holds it. Raises `OSError`."""
     folder = folder_of(path)
+    if any(holder.machine != this_machine() for holder in _holders(folder)):
+        _read_clock(home_of(path))
     if _alive(folder) or _remove_dead(folder):
         return None
     holder = _this_process(secrets.token_hex(8))
@@ -142,6 +144,8 @@ def take(path: Path) -> Lease | None:
                     raise
         finally:
             shutil.rmtree(made, ignore_errors=True)
+    with suppress(OSError):
+        _note_clock(home_of(path), folder / holder.file)
     return Lease(folder, holder)
 
 
@@ -244,28 +248,34 @@ def _age(file: Path, beat: float) -> float:
 
 
 _clocks: dict[Path, tuple[float, float]] = {}
-"""By home: when its server was asked, and its clock less `time.monotonic()`."""
+"""By home: when the clock of its server was read, and that clock less `time.monotonic()`."""
 
 
 def _server_clock(root: Path) -> float:
-    """The time by the clock of the server that holds the home at `root`, in seconds since the epoch.
+    """The time by the clock of the server that holds the home at `root`, in Unix seconds; nothing is written.
 
-    It is the time of a file just touched there. Where nothing may be written (a public demo, a home of another user)
-    it is this machine's own time, which is right only if both clocks are.
+    It is read off the files that this process writes as a holder. Before it has written any, it is this machine's own
+    time: a look may then be wrong by what the clocks differ, but nobody takes a lease by it (`_read_clock`).
     """
-    if root not in _clocks or time.monotonic() - _clocks[root][0] >= CLOCK_SECONDS:
-        if read_only():
-            return time.time()
-        file = root / "locks" / f".clock.{secrets.token_hex(4)}"
-        try:
-            disk.create(file)
-            os.utime(file)
-            offset = file.stat().st_mtime - time.monotonic()
-            disk.remove(file)
-        except OSError:
-            return time.time()
-        _clocks[root] = (time.monotonic(), offset)
-    return time.monotonic() + _clocks[root][1]
+    return time.monotonic() + _clocks[root][1] if root in _clocks else time.time()
+
+
+def _note_clock(root: Path, touched: Path) -> None:
+    """Read the server's clock off a file that was touched just now."""
+    now = time.monotonic()
+    _clocks[root] = (now, touched.stat().st_mtime - now)
+
+
+def _read_clock(root: Path) -> None:
+    """Read the server's clock off a file made for that, unless it was read in the last minute."""
+    if root in _clocks and time.monotonic() - _clocks[root][0] < CLOCK_SECONDS:
+        return
+    file = root / "locks" / f".clock.{secrets.token_hex(4)}"
+    with suppress(OSError):
+        disk.create(file)
+        os.utime(file)
+        _note_clock(root, file)
+        disk.remove(file)
 
 
 def _remove_empty(folder: Path) -> None:

@@ -61,9 +61,10 @@ class FileLock:
                 time.sleep(0.05)
             except portalocker.LockException as error:
                 file.close()
-                if not _must_be_leases(root, error):
+                if not (refusal := _refusal(error)):
                     raise _no_locks(self.path) from error
                 with disk_errors(self.path):
+                    remember_leases(root, f"the file system of the home cannot lock files ({refusal})")
                     return self._acquire_lease(deadline)
             else:
                 if way_of(root, at_once=True).leases:  # since a moment ago (`switch_to_leases`)
@@ -149,7 +150,7 @@ def is_held(path: Path) -> bool:
     try:
         return is_held_by_system(path)
     except portalocker.LockException as error:
-        if not _must_be_leases(home_of(path), error):
+        if not _refusal(error):
             raise _no_locks(path) from error
         return leases.is_leased(path)
 
@@ -190,13 +191,12 @@ def hold_inherited() -> list[FileLock]:
     return locks
 
 
-def _must_be_leases(root: Path, error: portalocker.LockException) -> bool:
-    """Whether a file system that refused a lock has none, so that leases are to be used; this is remembered."""
+def _refusal(error: portalocker.LockException) -> str:
+    """What a file system said that has no locks, so that leases are to be used; empty: it has some, and this failed."""
     refusal = error.__cause__ or next(iter(error.args), None)
     if not isinstance(refusal, OSError) or refusal.errno not in NO_LOCKS or os.environ.get(LOCKS) == "files":
-        return False
-    remember_leases(root, f"the file system of the home cannot lock files ({os.strerror(refusal.errno)})")
-    return True
+        return ""
+    return os.strerror(refusal.errno)
 
 
 def _no_locks(path: Path) -> ErsatzError:

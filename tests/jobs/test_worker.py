@@ -89,7 +89,7 @@ def test_what_a_killed_worker_left_half_written_is_cleared_away(run: Run, monkey
 
 
 def test_what_breaks_while_stopping_is_no_failure(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def do(_run: Run, _config: object, _report: object, should_stop: ShouldStop) -> Outcome:
+    def do(_run: Run, _config: object, _report: object, should_stop: ShouldStop, _spread: bool) -> Outcome:
         run.request_stop()
         should_stop()
         raise RuntimeError("a helper process is gone")

@@ -220,5 +220,7 @@ def test_the_server_looks_when_it_starts_but_not_in_a_demo(
         async with attaching.attaching(None):
             assert begun.wait(0 if demo else 10) is not demo
 
-    asyncio.run(live())
+    thread = threading.Thread(target=asyncio.run, args=(live(),))  # this one may have a loop of its own
+    thread.start()
+    thread.join(20)
     assert looked == ([] if demo else [home])

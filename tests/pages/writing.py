@@ -31,8 +31,9 @@ SEAM = "engine.store.disk."
 """The functions through which the store changes the disk; they ask nobody, and who calls them has to."""
 OF_TABLES = ("pd.", "columns=", "index")
 """`rename` is also a method of tables."""
-READING = frozenset({"engine.store.index.entries", "engine.store.index.queue"})
-"""Readers that keep the index of the runs in line with the folders, which changes no result."""
+READING = frozenset({"engine.store.index.entries", "engine.store.index.queue", "engine.store.databases.connect"})
+"""Readers that keep the index of the runs in line with the folders, which changes no result; and how a database is
+opened, reading or writing: under its lease where the home has leases. Who writes into it has to ask by itself."""
 OF_PYTHON = (dict, list, set, str, Path, threading.Thread, type(threading.Lock()))
 TOO_COMMON = frozenset(name for kind in OF_PYTHON for name in dir(kind)) | {
     "close",

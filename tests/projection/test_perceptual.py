@@ -27,7 +27,7 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No weights in the environment, in a package or in the cache, and no internet."""
     monkeypatch.delenv("ERSATZ_WEIGHTS", raising=False)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    monkeypatch.setattr("engine.features.sources._packaged", lambda _: None)
+    monkeypatch.setattr("engine.features.sources.packaged", lambda _: None)
 
     def offline(*_: Any, **__: Any) -> None:
         raise urllib.error.URLError("no route to host")
