@@ -35,6 +35,8 @@ GIVEN_UP_SECONDS = 150.0
 POLL_SECONDS = 1.0
 """Between two looks at the run folder; the scheduler is asked every `ASK_SECONDS`."""
 ASK_SECONDS = 3.0
+MOST_SECONDS = 15.0
+"""A job of which the scheduler says the same each time is asked about as seldom as this: there may be many runs."""
 MOST_DEATHS = 2
 """How often in a row a job may end without a word and be submitted again."""
 MOST_TASKS = 500
@@ -136,8 +138,10 @@ class _Supervision:
         found: dict[str, JobState] = {}
         cancelled: set[str] = set()
         looked = asked = float("-inf")
+        pause = ASK_SECONDS
         while True:
-            if time.monotonic() - looked > ASK_SECONDS:
+            if time.monotonic() - looked > pause:
+                before = found
                 with suppress(NoAnswer):  # it may be restarted: the jobs go on
                     known = slurm.jobs(self.request, max_age=0)
                     found = {number: known[number] for number in ids if number in known}
@@ -145,6 +149,7 @@ class _Supervision:
                         return [ending for number in ids if (ending := slurm.ended(self.request, number)) is not None]
                     self._mirror(list(found.values()))
                 looked = time.monotonic()
+                pause = ASK_SECONDS if found != before or len(ids) > 1 else min(2 * pause, MOST_SECONDS)
             if not self.run.exists():
                 slurm.cancel(self.request, ids)
                 raise RunDeleted(self.run.id)
@@ -155,7 +160,7 @@ class _Supervision:
             if Job.of(self.run).parts:
                 self._take_rows()
             if self.run.stop_requested():
-                asked = time.monotonic() if asked < 0 else asked
+                asked, pause = time.monotonic() if asked < 0 else asked, ASK_SECONDS
                 late = time.monotonic() - asked > stop_grace()
                 unwanted = {number for number, job in found.items() if late or job.is_pending} - cancelled
                 if unwanted:
