@@ -84,7 +84,7 @@ def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
         time.sleep(0.03)
 
 
-def ended(run: Run, seconds: float = 20.0) -> State:
+def ended(run: Run, seconds: float = 60.0) -> State:
     """The state of the run once it has ended."""
     until(lambda: not run.state().is_active, seconds)
     return run.state()
