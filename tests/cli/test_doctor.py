@@ -10,6 +10,8 @@ from engine.cli import doctor
 from engine.cli.doctor import Check
 from engine.gpus import Gpu
 from engine.sampling import providers
+from engine.store.home import Home
+from engine.store.lock_way import remember_leases
 
 CARD = Gpu(0, "GPU-aa", "Card", 2**34)
 
@@ -104,3 +106,14 @@ def test_the_small_convolution_finds_what_is_wrong(monkeypatch: pytest.MonkeyPat
     assert devices.trial(cpu) == (
         "a convolution fails (CUDA error: no kernel image is available for execution on the device)"
     )
+
+
+def test_the_way_a_home_locks_is_said_with_its_reason(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert doctor._locks(home).found.endswith(": locks of the operating system")
+    remember_leases(home.root, "the home is on nfs4 (server:/export)")
+    found = doctor._locks(home)
+    assert found == Check("Locks", "ok", "the home is on nfs4 (server:/export): leases instead of file locks, no WAL")
+    monkeypatch.setenv("ERSATZ_LOCKS", "files")
+    assert doctor._locks(home).state == "fail"  # two ways at once guard nothing
+    monkeypatch.setenv("ERSATZ_LOCKS", "none")
+    assert "files or leases is expected" in doctor._locks(home).found

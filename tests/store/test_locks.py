@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from engine.store import leases, lock_way, mounts
+from engine.store.databases import in_wal_mode
 from engine.store.errors import ErsatzError, LeaseLost
 from engine.store.home import REPOSITORY, Home
 from engine.store.lock_way import way_of
@@ -245,6 +246,24 @@ int fcntl64(int fd, int command, ...) {
 """
 
 
+REVIEW_AND_CACHE = """
+import time
+import numpy as np
+from sqlalchemy import select
+from engine.features.cache import FeatureCache
+from engine.review.store import ANSWERS, add, read
+from engine.store.home import Home
+from tests.features.test_cache import CountingBackbone, draw
+home = Home.from_environment()
+add(home, ANSWERS, [{"time": 1.0, "quiz": "q", "reviewer": "r", "item": 0, "answer": "real", "seconds": 1.0}])
+images, hashes = draw(3)
+first, again = CountingBackbone(), CountingBackbone()
+one, other = FeatureCache(home, first).features(images, hashes), FeatureCache(home, again).features(images, hashes)
+assert np.array_equal(one, other)
+print(len(read(home, select(ANSWERS))), first.asked, again.asked)
+"""
+
+
 @pytest.fixture(scope="session")
 def without_locks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The environment of processes for which no file system can lock."""
@@ -259,7 +278,7 @@ def without_locks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.mark.slow
 def test_everything_works_where_no_file_can_be_locked(home: Home, without_locks: dict[str, str]) -> None:
-    """An import, a list, a review, and doctor's word, from the command line."""
+    """An import, which is a run, to its end, and the list of the runs, from the command line."""
 
     def engine(*arguments: str) -> str:
         environment = {**os.environ, **without_locks, "ERSATZ_HOME": str(home.root)}
@@ -271,8 +290,23 @@ def test_everything_works_where_no_file_can_be_locked(home: Home, without_locks:
     engine("dataset", "import", "--name", "drawn", "--layout", "phantom")
     assert "finished" in engine("runs")
     assert "No locks available" in (home.locks / "leases").read_text()
-    assert (home.root / "ersatz.db").read_bytes()[18:20] == b"\x01\x01"  # no WAL
+    assert not in_wal_mode(home.database)
     assert not list(home.locks.glob("*.lease"))  # all were freed
+
+
+@pytest.mark.slow
+def test_reviews_and_features_are_kept_where_no_file_can_be_locked(home: Home, without_locks: dict[str, str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", REVIEW_AND_CACHE],
+        env={**os.environ, **without_locks, "ERSATZ_HOME": str(home.root), "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.stdout.split() == ["1", "3", "0"], done.stdout + done.stderr
+    for path in (home.root / "team.db", *home.cache.glob("features/*.sqlite")):
+        assert not in_wal_mode(path)
+    assert not list(home.locks.glob("*.lease"))
 
 
 def test_a_home_is_switched_only_while_nothing_lives_in_it(home: Home) -> None:
