@@ -6,9 +6,7 @@ from contextlib import suppress
 from typing import Self
 
 from engine.cluster.states import JobState
-from engine.store import disk
 from engine.store.errors import ErsatzError, Missing
-from engine.store.files import disk_errors
 from engine.store.runs import Run
 from engine.store.versioned import Versioned
 
@@ -55,13 +53,6 @@ class Job(Versioned):
     def of(cls, run: Run) -> Self:
         """As `read`, with no jobs where it has none."""
         return cls.read(run) or cls()
-
-    @staticmethod
-    def clear(run: Run) -> None:
-        """The run has no jobs any more."""
-        path = run.path / JOB_FILE
-        with disk_errors(path):
-            disk.remove(path)
 
     def write(self, run: Run) -> None:
         """Write the file, if it says something new; no folder is made again for a run that was deleted."""

@@ -6,11 +6,14 @@ from engine.cluster import slurm
 from engine.cluster.job import Job
 from engine.cluster.settings import require_settings
 from engine.store.errors import ErsatzError
+from engine.store.leases import DEAD_SECONDS
 from engine.store.locks import is_held
 from engine.store.runs import Run
 
 WORK = "work"
 """Name in the run folder of the lock that a worker on a node holds."""
+GIVEN_UP_SECONDS = DEAD_SECONDS + 30.0
+"""How long it is waited for: the lock of a worker whose node went down is given up within it."""
 MAX_AGE = 2.0
 """Seconds for which an answer of the scheduler will do: a page asks for each of its runs."""
 

@@ -31,7 +31,6 @@ __all__ = [
     "find_tools",
     "jobs",
     "rehearse",
-    "requeue",
     "requeue_this_job",
     "require_slurm",
     "start_now",
@@ -205,12 +204,6 @@ REST_SECONDS = 2.0
 """How long a requeued job rests before it starts again."""
 _requeued: dict[str, float] = {}
 """When each job that is to start again was first seen to wait, by this process's clock."""
-
-
-def requeue(request: Request, job_id: str) -> None:
-    """Have a job that the scheduler has ended and started again; one that has ended is left alone."""
-    if request.executor != LOCAL and job_id in jobs(request, max_age=0):
-        call("scontrol", "requeue", job_id)
 
 
 def _tell(*command: str) -> None:

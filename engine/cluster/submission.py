@@ -37,14 +37,11 @@ def submit(
     name: str,
     folder: Path,
     gpus: int = 0,
-    environment: Mapping[str, str] | None = None,
-    after: Sequence[str] = (),
 ) -> list[str]:
     """Hand in one job for a task, or an array for several, `request.throttle` of which run at once; their ids in order.
 
     The tasks are pickled: what they refer to must be importable on the node. `folder` takes submitit's files, `gpus` is
-    how many a task needs where the request is for nodes with GPUs, `environment` is set on the node besides what this
-    program's own variables say, and jobs `after` which it starts must have succeeded.
+    how many a task needs where the request is for nodes with GPUs.
 
     Raises `Refused` with SLURM's reason in words, `NoAnswer` when the scheduler does not answer (it may have the job
     nevertheless: look for it by its name), and `ErsatzError` where SLURM or submitit is not installed. Nothing is left
@@ -56,7 +53,7 @@ def submit(
     from submitit import AutoExecutor
     from submitit.core.utils import FailedJobError, FailedSubmissionError
 
-    exported = _exported(environment or {})
+    exported = _exported()
     with (
         _nothing_left(folder),
         disk_errors(folder),
@@ -64,7 +61,7 @@ def submit(
         _quiet(),
     ):
         executor = AutoExecutor(folder, cluster=request.executor, **{f"{request.executor}_python": _python(request)})
-        executor.update_parameters(**_parameters(request, gpus, name, folder, exported, after))
+        executor.update_parameters(**_parameters(request, gpus, name, folder, exported))
         if request.executor == LOCAL:  # which heeds it, but does not let it through
             executor.parameters["signal_delay_s"] = request.grace_seconds
         try:
@@ -114,9 +111,7 @@ def _options(request: Request, gpus: int) -> dict[str, Any]:
     return asked | {name: value if value else True for name, value in request.extra.items()}
 
 
-def _parameters(
-    request: Request, gpus: int, name: str, folder: Path, exported: Mapping[str, str], after: Sequence[str]
-) -> dict[str, Any]:
+def _parameters(request: Request, gpus: int, name: str, folder: Path, exported: Mapping[str, str]) -> dict[str, Any]:
     """The same for submitit."""
     shared = {"name": name, "timeout_min": request.minutes, "stderr_to_stdout": True}
     if request.executor == LOCAL:
@@ -125,8 +120,6 @@ def _parameters(
     options = _options(request, gpus)
     further = {key: value for key, value in options.items() if key not in ("cpus-per-task", "time")}
     further |= {"requeue": True, "chdir": str(folder.absolute())}
-    if after:
-        further |= {"dependency": f"afterok:{':'.join(after)}", "kill-on-invalid-dep": "yes"}
     return shared | {
         "cpus_per_task": request.cpus,
         "slurm_signal_delay_s": request.grace_seconds,
@@ -153,11 +146,11 @@ def _refusing_without(python: str) -> str:
     return f"command -v {program} > /dev/null || {{ echo {program} is not on this node >&2; exit {NOT_FOUND}; }}"
 
 
-def _exported(environment: Mapping[str, str]) -> dict[str, str]:
-    """What the node is told: this program's own variables, where its modules are, and what the caller wants."""
+def _exported() -> dict[str, str]:
+    """What the node is told: this program's own variables, and where its modules are."""
     own = {name: value for name, value in os.environ.items() if name.startswith("ERSATZ_")}
     path = {name: value for name, value in module_environment().items() if name == "PYTHONPATH"}
-    return {**own, **path, **environment}
+    return {**own, **path}
 
 
 @contextmanager

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import socket
 import sys
 import threading
@@ -19,14 +18,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
-from engine.cluster.liveness import WORK
+from engine.cluster.liveness import GIVEN_UP_SECONDS, WORK
 from engine.cluster.settings import Request
 from engine.cluster.slurm import requeue_this_job
-from engine.configs import SweepConfig
 from engine.jobs.cores import threads_environment
-from engine.jobs.kinds import parse_config
+from engine.jobs.hooks import Hooks
+from engine.jobs.kinds import kind_of, parse_config
 from engine.jobs.places import gpus_of
 from engine.jobs.slots import CPU
 from engine.jobs.worker import work
@@ -44,11 +42,8 @@ from engine.version import __version__
 
 logger = logging.getLogger(__name__)
 
-LOCK_SECONDS = 150.0
-"""How long a job waits for a former one of the same run: that of a node which went down is given up within it."""
 LOOK_SECONDS = 5.0
 """Between two looks at whether the work is still this job's."""
-SIGNALS = (signal.SIGTERM, signal.SIGINT, *([signal.SIGUSR2] if sys.platform != "win32" else []))
 STREAMS = (1, 2)
 """stdout and stderr."""
 
@@ -86,7 +81,7 @@ class Task:
         with _printing_to(log):
             log_to_stdout()
             lock = FileLock(run.path / (WORK if self.part is None else f"{WORK}-{part_name(*self.part)}"))
-            if not lock.acquire(timeout=LOCK_SECONDS):
+            if not lock.acquire(timeout=GIVEN_UP_SECONDS):
                 logger.info(f"Another job does this work already; this one ({_job()}) leaves it to that.")
                 return
             threading.Thread(target=_leave_when_lost, args=(lock,), name="lost lock", daemon=True).start()
@@ -115,15 +110,13 @@ class Task:
 
 
 def train(run: Run, part: Group) -> None:
-    """Train the trials of a part, which are kept in a file of their own; the run's status is left alone."""
-    warned = _Warned()
+    """Do a part of what the run's worker has left to others; the run's status is left alone."""
     config = parse_config(run.config())
-    assert isinstance(config, SweepConfig)
+    hooks = Hooks(run)
+    hooks.heed_signals(warned=True)
     logger.info(f"=== {time.strftime('%Y-%m-%d %H:%M:%S')} trials {part_name(*part)} {_job()}")
     try:
-        outcome = named("engine.sweep.fan_out:train_part")(
-            run, config, *part, silent, lambda: warned.warned or run.stop_requested() or not run.exists()
-        )
+        outcome = named(kind_of(config).execute_part)(run, config, *part, silent, hooks.should_stop)
     except RunDeleted:
         run.remove_leftovers()
         return
@@ -134,18 +127,18 @@ def train(run: Run, part: Group) -> None:
 @contextmanager
 def _printing_to(log: Path) -> Iterator[None]:
     """Append everything that this process and its children print to a log, apart from what submitit keeps of it."""
-    with disk_errors(log):
-        file = disk.appended(log)
     before = [os.dup(stream) for stream in STREAMS]
     _flush()
-    for stream in STREAMS:
-        os.dup2(file.fileno(), stream)
+    with disk_errors(log), disk.appended(log) as file:
+        for stream in STREAMS:
+            os.dup2(file.fileno(), stream)
     try:
         yield
     finally:
         _flush()
         for stream, kept in zip(STREAMS, before, strict=True):
             os.dup2(kept, stream)
+            os.close(kept)
 
 
 def _flush() -> None:
@@ -165,15 +158,3 @@ def _leave_when_lost(lock: FileLock) -> None:
 def _job() -> str:
     """The job in words, for the log."""
     return f"job {os.environ.get('SLURM_JOB_ID', os.getpid())} on {socket.gethostname()}"
-
-
-class _Warned:
-    """Whether the scheduler has said that the job is about to end."""
-
-    def __init__(self) -> None:
-        self.warned = False
-        for name in SIGNALS:
-            signal.signal(name, self._hear)
-
-    def _hear(self, number: int, frame: FrameType | None) -> None:
-        self.warned = True

@@ -18,20 +18,19 @@ from typing import Any
 
 from engine.cluster import slurm
 from engine.cluster.job import SPREAD, WANTS_TO_GO_ON, Job
-from engine.cluster.liveness import WORK
+from engine.cluster.liveness import GIVEN_UP_SECONDS, WORK, lives_on_cluster
 from engine.cluster.settings import Request, require_settings
 from engine.cluster.slurm import Ending, JobState, NoAnswer
 from engine.cluster.words import waits_for
 from engine.jobs.cluster_task import Task
+from engine.jobs.kinds import kind_named
 from engine.jobs.last_words import last_lines
 from engine.jobs.stop_grace import stop_grace
-from engine.store.errors import LeaseLost, RunDeleted
+from engine.store.errors import ErsatzError, LeaseLost, RunDeleted
 from engine.store.locks import FileLock
 from engine.store.runs import Run, State
 from engine.sweep.live_parts import take_live_rows, todo
 
-GIVEN_UP_SECONDS = 150.0
-"""How long the lock of a worker is waited for whose node may have gone down: it is given up within them."""
 POLL_SECONDS = 1.0
 """Between two looks at the run folder; the scheduler is asked every `ASK_SECONDS`."""
 ASK_SECONDS = 3.0
@@ -48,9 +47,17 @@ MOST_ROUNDS = 3
 def supervise_elsewhere(run: Run, lock: FileLock) -> None:
     """Bring a run on the cluster to its end; this process holds the `lock` of the run.
 
-    Raises `LeaseLost` when another supervisor has it meanwhile.
+    Raises `LeaseLost` when another supervisor has it meanwhile, and `ErsatzError` when nothing can be submitted. What
+    goes wrong here while a job lives does not end the run: the job goes on, and the log says it.
     """
-    _Supervision(run, lock).to_the_end()
+    try:
+        _Supervision(run, lock).to_the_end()
+    except (LeaseLost, RunDeleted):
+        raise
+    except ErsatzError as error:
+        if not lives_on_cluster(run):
+            raise
+        _log(run, f"{error} Nobody supervises the run now; its job goes on.")
 
 
 class _Supervision:
@@ -64,7 +71,7 @@ class _Supervision:
         self.rounds: Counter[tuple[tuple[int, int], ...]] = Counter()
 
     def to_the_end(self) -> None:
-        spread = self.run.kind == "sweep"
+        spread = bool(kind_named(self.run.kind).execute_part)
         while not self._is_over():
             endings = self._follow(self._alive() or self._submit([Task.of(self.run, self.request, spread=spread)]))
             status = self.run.status()
@@ -139,6 +146,7 @@ class _Supervision:
         cancelled: set[str] = set()
         looked = asked = float("-inf")
         pause = ASK_SECONDS
+        parts = Job.of(self.run).parts
         while True:
             if time.monotonic() - looked > pause:
                 before = found
@@ -157,7 +165,7 @@ class _Supervision:
                 raise LeaseLost(f"Another process supervises run {self.run.id} now; this one was silent for too long.")
             if self.run.status().state.is_final:
                 return []
-            if Job.of(self.run).parts:
+            if parts:
                 self._take_rows()
             if self.run.stop_requested():
                 asked, pause = time.monotonic() if asked < 0 else asked, ASK_SECONDS
@@ -172,7 +180,8 @@ class _Supervision:
         """Say in `job.json` what the scheduler says, in words where it waits; a requeued job starts at once."""
         for job in jobs:
             if job.is_requeued:
-                slurm.start_now(self.request, job.id)
+                with suppress(ErsatzError):  # a site may forbid it: the job starts later then
+                    slurm.start_now(self.request, job.id)
         running = [job for job in jobs if not job.is_pending]
         pending = [job for job in jobs if job.is_pending]
         shown = (running or pending)[0]
@@ -210,6 +219,10 @@ class _Supervision:
             error = f"{how} {last_lines(self.run.log_path)}".strip()
             self._record(GIVEN_UP_SECONDS, state=State.FAILED, ended=time.time(), error=error)
         else:
-            with self.run.open_log() as log:
-                log.write(f"=== {time.strftime('%Y-%m-%d %H:%M:%S')} {how} It is submitted again.\n".encode())
+            _log(self.run, f"{how} It is submitted again.")
             self._record(state=State.QUEUED, stage="")
+
+
+def _log(run: Run, sentence: str) -> None:
+    with run.open_log() as log:
+        log.write(f"=== {time.strftime('%Y-%m-%d %H:%M:%S')} {sentence}\n".encode())

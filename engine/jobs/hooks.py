@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from typing import Any
 
@@ -68,8 +69,16 @@ class Hooks:
             self._looked = time.monotonic()
         return self.stopping
 
+    def heed_signals(self, warned: bool = False) -> None:
+        """Take SIGTERM and SIGINT for requests to stop: a machine that shuts down loses nothing.
+
+        `warned`: SIGUSR2 too, by which a scheduler tells a job that its time is nearly over.
+        """
+        for name in (signal.SIGTERM, signal.SIGINT, *([signal.SIGUSR2] if warned else [])):
+            signal.signal(name, self.on_signal)
+
     def on_signal(self, *_: Any) -> None:
-        """SIGTERM and SIGINT are requests to stop too: a machine that shuts down loses nothing."""
+        """As if a stop was requested."""
         self.stopping = True
 
     def on_orphaned(self) -> None:

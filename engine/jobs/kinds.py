@@ -392,6 +392,7 @@ _ALL = (
         noun="evaluation",
         prepare="engine.jobs.prepare:prepare_sweep",
         execute="engine.jobs.execution:sweep",
+        execute_part="engine.sweep.fan_out:train_part",
         stages=SWEEP,
         damaged_result="engine.jobs.damaged_results:of_sweep",
         before_delete="engine.jobs.execution:keep_reading",

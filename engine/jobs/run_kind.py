@@ -74,6 +74,9 @@ class RunKind:
     # What is done, and where.
     execute: str
     """Does the work in the worker: `(run, config, report, should_stop) -> Outcome`."""
+    execute_part: str = ""
+    """Does a part of what its worker can leave to others: `(run, config, fold, seed, report, should_stop) -> Outcome`.
+    `execute` then takes `spread` too. Empty: its worker does all itself."""
     prepare: str = ""
     """Completes the settings before a run is made: `(home, config) -> Config`; raises `ErsatzError` when a parent is
     missing or does not fit. Empty: they are complete."""

@@ -7,7 +7,6 @@ trace of an error to the log alone.
 from __future__ import annotations
 
 import logging
-import signal
 import socket
 import sys
 import time
@@ -54,8 +53,7 @@ def work(
             f"Start the run with `python -m engine resume {run_id}`."
         )
     hooks = Hooks(run, kind_of(config).stages)
-    for name in (signal.SIGTERM, signal.SIGINT, *([signal.SIGUSR2] if on_node else [])):
-        signal.signal(name, hooks.on_signal)
+    hooks.heed_signals(warned=on_node)
     if on_node:
         began = run.status().started or time.time()
         run.update(state=State.RUNNING, started=began, stage="starting", device=socket.gethostname())

@@ -35,9 +35,6 @@ def test_what_is_written_is_read_again(run: Run) -> None:
     told.write(run)
     assert Job.read(run) == told
     assert (told.ids, told.parts, told.id, told.reason, told.waiting) == (job.ids, True, "9_1", "Resources", 2)
-    Job.clear(run)
-    Job.clear(run)
-    assert Job.read(run) is None
 
 
 def test_nothing_is_written_where_nothing_is_new_or_nothing_is_left(run: Run) -> None:

@@ -21,6 +21,7 @@ from engine.datasets.dataset import Dataset
 from engine.datasets.importing import import_dataset
 from engine.jobs import submit as jobs
 from engine.sampling.exported import read_info
+from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.runs import Run, State
 from tests.cluster.one_node_slurm import Slurm
@@ -202,7 +203,7 @@ def test_a_sweep_as_an_array_is_the_sweep_run_here_though_a_task_and_a_node_die(
     assert follow(run) is State.FINISHED, run.status().error
     slurm.bring_up("n1")
     assert_same_trials(expected, trials(run))
-    assert {key: value for key, value in run.status().result.items()} == summary
+    assert run.status().result == summary
     rows = run.read_metrics()[0]
     assert len(rows) == len(expected)
     assert np.array_equal(sorted(row["accuracy"] for row in rows), sorted(expected["accuracy"]))
@@ -221,7 +222,7 @@ def test_what_the_scheduler_refuses_is_one_sentence_and_leaves_nothing(
 ) -> None:
     write_settings(discs, ClusterSettings(cpus=1, **changes))
     before = list(discs.runs.iterdir()) if discs.runs.exists() else []
-    with pytest.raises(Exception) as error:
+    with pytest.raises(ErsatzError) as error:
         jobs.submit(discs, training(device="auto"), place="slurm")
     assert told in str(error.value) and str(error.value).count("\n") == 0
     assert (list(discs.runs.iterdir()) if discs.runs.exists() else []) == before

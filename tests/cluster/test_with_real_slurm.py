@@ -70,7 +70,7 @@ def test_a_job_is_cancelled_started_again_and_explained(slurm: Slurm, tmp_path: 
     waiting = job(ids[2])
     assert waiting is not None
     assert waits_for(waiting, REQUEST).startswith("waits for free CPU cores and memory of partition main")
-    scheduler.requeue(REQUEST, ids[0])
+    slurm.command("scontrol", "requeue", ids[0])
     until(lambda: bool((found := job(ids[0])) and found.is_requeued))
     scheduler.cancel(REQUEST, [ids[1], ids[2]])
     until(lambda: starts(ids[0]) and job(ids[1]) is None)
@@ -85,7 +85,9 @@ def test_jobs_that_could_not_work_are_told_apart(slurm: Slurm, tmp_path: Path) -
     from engine.cluster import slurm as scheduler
 
     (no_python,) = scheduler.submit(asked(python="/nowhere/python"), [SLEEP], name="a", folder=tmp_path / "a")
-    (after,) = scheduler.submit(REQUEST, [SLEEP], name="b", folder=tmp_path / "b", after=[no_python])
+    behind = {"dependency": f"afterok:{no_python}", "kill-on-invalid-dep": "yes"}  # no user may ask for that
+    request = REQUEST.model_copy(update={"extra": behind})
+    (after,) = scheduler.submit(request, [SLEEP], name="b", folder=tmp_path / "b")
     (blind,) = scheduler.submit(asked(extra={"hold": ""}), [SLEEP], name="c", folder=tmp_path / "c")
     shutil.rmtree(tmp_path / "c")
     slurm.command("scontrol", "release", blind)

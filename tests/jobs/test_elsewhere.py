@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import pytest
 
+from engine.cluster import slurm
 from engine.cluster.job import Job
 from engine.cluster.liveness import WORK
+from engine.cluster.states import JobState
 from engine.jobs import submit as jobs
+from engine.jobs.elsewhere import _Supervision, supervise_elsewhere
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from engine.store.locks import FileLock
 from engine.store.runs import Run, State, create_run
-from tests.fabricated.clusters import make_cluster
+from tests.fabricated.clusters import break_cluster, make_cluster
 from tests.jobs.scene import training
 
 
@@ -42,3 +45,26 @@ def test_a_scheduler_that_cannot_be_asked_is_no_sign_of_death(orphan: Run, monke
     monkeypatch.setenv("PATH", "")
     Job(ids=("123",)).write(orphan)
     assert orphan.state() is State.RUNNING
+
+
+def test_what_goes_wrong_beside_a_living_job_does_not_end_its_run(orphan: Run) -> None:
+    """Such as a cluster.toml that somebody is editing when the supervisor is started again."""
+    break_cluster(orphan.home)
+    with FileLock(orphan.lock_path) as lock:
+        with FileLock(orphan.path / WORK):
+            supervise_elsewhere(orphan, lock)
+            assert orphan.status().state is State.RUNNING
+            assert "its job goes on" in orphan.log_path.read_text()
+        with pytest.raises(ErsatzError, match=r"cluster\.toml is not valid"):
+            supervise_elsewhere(orphan, lock)
+
+
+def test_a_site_that_forbids_an_early_start_costs_time_alone(orphan: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise slurm.Refused("Access/permission denied")
+
+    monkeypatch.setattr(slurm, "start_now", refuse)
+    with FileLock(orphan.lock_path) as lock:
+        _Supervision(orphan, lock)._mirror([JobState("7", orphan.id, "PENDING", "BeginTime")])
+    assert orphan.status().state is State.QUEUED
+    assert "since it was started again" in Job.of(orphan).words
