@@ -1,7 +1,7 @@
 """Where a run is done: here, or on the cluster that `<home>/cluster.toml` describes.
 
-The place is no setting of the run: the numbers are the same anywhere. It is kept in `status.json` and may be another
-one when the run is resumed.
+The place is no setting of the run: on processors of the same kind, with as many threads, the numbers are the same. It
+is kept in `status.json` and may be another one when the run is resumed.
 """
 
 from __future__ import annotations
