@@ -36,8 +36,8 @@ def choose_place(kind: str, key: str, usual: str = "") -> str:
         required=True,
         format_func=words.__getitem__,
         key=f"place-{key}",
-        help="On processors of the same kind, with as many threads, it ends in the same numbers. On the cluster it waits "
-        "for its turn there.",
+        help="On processors of the same kind, with as many threads, it ends in the same numbers. On the cluster it "
+        "waits for its turn.",
     )
     return chosen or HERE
 
