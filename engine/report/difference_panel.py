@@ -11,7 +11,8 @@ import numpy as np
 import plotly.graph_objects as go
 
 from engine.configs import SweepConfig
-from engine.report.style import ARMS, GREEN, LINE, RED, styled, translucent
+from engine.report.interval_bars import SHADES, Bar, interval_bars, reach
+from engine.report.style import ARMS, GREEN, LINE, RED, translucent
 from engine.report.sweep_axis import SweepAxis
 from engine.report.tables import Measure, measure_of, show_p, show_share
 from engine.sweep.comparisons import Comparison
@@ -20,8 +21,6 @@ from engine.sweep.statistics import QUICK_LOOK_BELOW
 from engine.sweep.summary_model import SweepSummary
 from engine.sweep.verdict_words import level
 
-SHADES = {GREEN: 0.1, RED: 0.2}
-"""How opaque the sides of help and harm are: told apart in grey too."""
 ASIDE = 0.13
 """How far the two comparisons at one share stand from its tick."""
 SHORT = {
@@ -140,64 +139,22 @@ def add_differences(figure: go.Figure, found: Differences, axis: SweepAxis, metr
     figure.update_yaxes(range=[low, high], row=2, col=1)
 
 
-def figure_verdict(found: Sequence[Comparison], metric: str, positive: str = "") -> go.Figure:
-    """The interval bar of a verdict: each of its comparisons on one line, help to the right and harm to the left."""
-    measure, rows = measure_of(metric, positive), list(found)[::-1]
-    figure = go.Figure()
-    low, high = _range(Differences("", (tuple(rows),)), measure)
-    for x0, x1, colour in ((low, 0, RED), (0, high, GREEN)):
-        figure.add_shape(
-            type="rect", x0=x0, x1=x1, y0=-0.5, y1=len(rows) - 0.5, fillcolor=translucent(colour, SHADES[colour]),
-            line_width=0,
-            layer="below",
-        )  # fmt: skip
-    figure.add_vline(x=0, line={"color": LINE, "width": 1.5})
-    for place, row in enumerate(rows):
-        style, first = ARMS[row.against], place == len(rows) - 1
-        bars = _bars([row], measure, style.color, 4 if first else 2)
-        figure.add_trace(
-            go.Scatter(
-                x=[row.mean_difference * measure.scale],
-                y=[place],
-                error_x=bars,
-                mode="markers",
-                marker={"symbol": style.symbol, "color": style.color, "size": 12 if first else 9},
-                name=f"against {short(row.against)}",
-                customdata=[_hover(row, measure)],
-                hovertemplate="%{customdata[0]} (%{customdata[1]}), p %{customdata[2]}<extra></extra>",
-            )
-        )
+def verdict_bars(found: Sequence[Comparison], metric: str, positive: str, alt: str) -> str:
+    """The comparisons of a verdict as HTML, each on one line, the first drawn heavier."""
+    measure = measure_of(metric, positive)
+    bars: list[Bar] = []
+    for row in found:
+        style, (difference, interval, p, _) = ARMS[row.against], _hover(row, measure)
+        value, low, high = (measure.scale * each for each in _seen(row))
+        tip, name = f"{difference} ({interval}), p {p}", f"against {short(row.against)}"
+        bars.append(Bar(name, value, low, high, style.color, style.symbol, not bars, tip))
     kind = "Improvement" if measure.loss else "Difference"
-    styled(
-        figure,
-        title="",
-        x=f"{kind}{',' if measure.percent else ''}{measure.difference_unit}",
-        y="",
-        keep_zoom="verdict",
-        height=76 + 34 * len(rows),
-    )
-    for x, anchor, words in ((low, "left", "◀ harms"), (high, "right", "helps ▶")):
-        figure.add_annotation(
-            x=x, xanchor=anchor, y=len(rows) - 0.5, yanchor="bottom", text=words, showarrow=False, font={"size": 12}
-        )
-    figure.update_xaxes(range=[low, high], zeroline=False, fixedrange=True, title={"font": {"size": 12}, "standoff": 2})
-    figure.update_yaxes(
-        tickvals=list(range(len(rows))),
-        ticktext=[f"against<br>{short(row.against)}" for row in rows],
-        range=[-0.5, len(rows) - 0.5],
-        showgrid=False,
-        fixedrange=True,
-    )
-    return figure.update_layout(margin={"l": 8, "r": 8, "t": 22, "b": 20}, showlegend=False, dragmode=False)
+    return interval_bars(bars, f"{kind}{',' if measure.percent else ''}{measure.difference_unit}", alt)
 
 
 def _range(found: Differences, measure: Measure) -> tuple[float, float]:
-    """Of all intervals and of 0, with a little of either side always to be seen."""
     values = [measure.scale * value for family in found.families for row in family for value in _seen(row)]
-    finite = [value for value in values if math.isfinite(value)]
-    low, high = min([0.0, *finite]), max([0.0, *finite])
-    span = high - low or measure.scale * 0.02
-    return min(low - 0.08 * span, -0.22 * span), max(high + 0.08 * span, 0.22 * span)
+    return reach(values, measure.scale * 0.02)
 
 
 def _seen(row: Comparison) -> tuple[float, float, float]:

@@ -5,12 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import plotly.graph_objects as go
-
-from engine.report.style import BLUE, GREEN, GREY, GRID, LINE, RED, styled, translucent
-
-ROW = 30
-"""Pixels of a row."""
+from engine.report.interval_bars import Bar, interval_bars
+from engine.report.style import BLUE, GREY, GRID
 
 
 class Row(NamedTuple):
@@ -22,51 +18,18 @@ class Row(NamedTuple):
     high: float
 
 
-def figure_deciding(rows: Sequence[Row], against: str, unit: str) -> go.Figure:
-    """Each of `rows` as a dot with its interval, the first on top, beside a line at zero; `against` is the control.
+def deciding_bars(rows: Sequence[Row], against: str, unit: str, alt: str) -> str:
+    """Each of `rows` as HTML, the first on top; `against` is the control.
 
     The last row, of several, is what they give together and drawn heavier.
     """
-    ends = [end for row in rows for end in (row.value, row.low, row.high, 0.0)]
-    room = 0.08 * (max(ends) - min(ends) or 1.0)
-    left, right = min(ends) - room, max(ends) + room
-    figure = go.Figure()
-    figure.add_vrect(x0=0, x1=right, fillcolor=translucent(GREEN, 0.08), line_width=0, layer="below")
-    figure.add_vrect(x0=left, x1=0, fillcolor=translucent(RED, 0.08), line_width=0, layer="below")
-    figure.add_vline(x=0, line={"color": LINE, "width": 1.5})
+    bars = []
     for number, row in enumerate(rows):
-        whole = len(rows) > 1 and number == len(rows) - 1
-        colour = BLUE if whole or len(rows) == 1 else GREY
-        figure.add_trace(
-            go.Scatter(
-                x=[row.low, row.high],
-                y=[row.name, row.name],
-                mode="lines",
-                line={"color": colour, "width": 5 if whole else 3},
-                hoverinfo="skip",
-                showlegend=False,
-            )
-        )
-        figure.add_trace(
-            go.Scatter(
-                x=[row.value],
-                y=[row.name],
-                mode="markers",
-                marker={"color": colour, "size": 12 if whole else 10, "symbol": "diamond" if whole else "circle"},
-                hovertemplate=f"{row.value:+.3g}{unit} ({row.low:+.3g} to {row.high:+.3g})<extra>{row.name}</extra>",
-                name=row.name,
-                showlegend=False,
-            )
-        )
-    styled(figure, title="", x=f"Difference to {against}{unit and f',{unit}'}", y="", keep_zoom=against)
-    figure.update_layout(
-        title=None, height=76 + ROW * len(rows), margin={"l": 8, "r": 8, "t": 24, "b": 44}, dragmode=False
-    )
-    figure.update_xaxes(range=[left, right], zeroline=False, fixedrange=True)
-    figure.update_yaxes(type="category", autorange="reversed", showgrid=False, fixedrange=True)
-    for x, words, anchor in ((left, "← harms", "left"), (right, "helps →", "right")):
-        figure.add_annotation(x=x, y=1.0, yref="paper", yanchor="bottom", xanchor=anchor, text=words, showarrow=False)
-    return figure
+        whole = number == len(rows) - 1
+        tip = f"{row.name}: {row.value:+.3g}{unit} ({row.low:+.3g} to {row.high:+.3g})"
+        look = (BLUE, "diamond", True) if whole else (GREY, "circle", False)
+        bars.append(Bar(row.name, row.value, row.low, row.high, *look, tip))
+    return interval_bars(bars, f"Difference to {against}{unit and f',{unit}'}", alt)
 
 
 def sketch(rows: Sequence[Row], width: int = 148, height: int = 84) -> str:

@@ -100,9 +100,9 @@ def _how_sure(sources: Sources) -> Answer:
         f"{what}: {measure.show_interval(low, high, signed=True)} ({stands}, over {noise}), p {p}. {over_all} {base}"
     )
     if row.n < QUICK_LOOK_BELOW:
-        return Answer(question, f"{difference}, too few repetitions to tell", detail, "unknown")
+        return Answer(question, f"Too few repetitions to tell: {difference} so far", detail, "unknown")
     shown = above(row) or below(row)
-    return Answer(question, f"{difference}, {'significant' if shown else 'not significant'}", detail)
+    return Answer(question, f"{'Significant' if shown else 'Not significant'}: {difference}", detail)
 
 
 def _compared_to_what(sources: Sources) -> Answer:

@@ -15,7 +15,9 @@ from engine.report.style import BLUE, FLAGS, GREEN, GREY, LINE, ORANGE, PINK, RE
 
 MAX_CLASSES = 6
 """Most classes shown beside the whole pool in the figure of scores."""
-MAX_POINTS = 4000
+BINS = 30
+"""Bars of a histogram."""
+MAX_POINTS = 2000
 """Most points of a map; the browser stays quick and the file small."""
 COLUMNS = 4
 CHECKS = ((BLUE, "circle"), (ORANGE, "square"), (GREEN, "triangle-up"))
@@ -104,23 +106,25 @@ def figure_neighbour_distances(neighbours: pd.DataFrame) -> go.Figure:
 
     A heap of synthetic images left of the training images' own distances is what copying looks like.
     """
-    ends = neighbours[["distance", "own_distance"]].to_numpy(float)
-    bins = {"start": 0.0, "end": float(np.nanmax(ends)) * 1.001, "size": float(np.nanmax(ends)) / 30 or 1.0}
-    figure = go.Figure(
-        [
-            go.Histogram(
-                x=neighbours[field],
-                xbins=bins,
+    most = float(np.nanmax(neighbours[["distance", "own_distance"]].to_numpy(float))) or 1.0
+    edges = np.linspace(0.0, most, BINS + 1)
+    figure = go.Figure()
+    for field, title, color in (
+        ("own_distance", "Of training images", GREY),
+        ("distance", "Of synthetic images", BLUE),
+    ):
+        counts, _ = np.histogram(neighbours[field].dropna(), edges)  # counted here: a browser need not get every image
+        figure.add_trace(
+            go.Bar(
+                x=(edges[:-1] + edges[1:]) / 2,
+                y=counts,
+                width=most / BINS,
                 name=title,
-                marker={"color": translucent(color, 0.6)},
-                hovertemplate="%{x}: %{y} images<extra>" + title + "</extra>",
+                marker={"color": translucent(color, 0.6), "line": {"width": 0}},
+                customdata=np.stack([edges[:-1], edges[1:]], axis=1),
+                hovertemplate="%{customdata[0]:.3g} to %{customdata[1]:.3g}: %{y} images<extra>" + title + "</extra>",
             )
-            for field, title, color in (
-                ("own_distance", "Of training images", GREY),
-                ("distance", "Of synthetic images", BLUE),
-            )
-        ]
-    )
+        )
     styled(
         figure,
         title="Distance to the nearest training image",
@@ -143,7 +147,7 @@ def figure_neighbour_map(neighbours: pd.DataFrame) -> go.Figure:
         if own.empty:
             continue
         figure.add_trace(
-            go.Scattergl(
+            go.Scatter(
                 x=own["distance"],
                 y=own["pixel_distance"],
                 mode="markers",
@@ -179,7 +183,7 @@ def figure_embedding(embedding: pd.DataFrame, class_name: str = "") -> go.Figure
             if own.empty:
                 continue
             figure.add_trace(
-                go.Scattergl(
+                go.Scatter(
                     x=own["x"],
                     y=own["y"],
                     mode="markers",

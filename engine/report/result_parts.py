@@ -19,7 +19,7 @@ from engine.report.detail_tables import (
     reliability_table,
     subgroup_table,
 )
-from engine.report.difference_panel import figure_verdict
+from engine.report.difference_panel import verdict_bars
 from engine.report.external_results import external_words, readable_external_cells, readable_external_comparisons
 from engine.report.figures import (
     figure_confusion,
@@ -66,7 +66,9 @@ MAY_STAND_TOGETHER = 5
 def verdict_bar(sources: Sources) -> Plot | None:
     """The interval of the comparisons that the headline quotes."""
     rows, summary = told(sources).rows, sources.summary
-    return inline(figure_verdict(rows, summary.metric, summary.positive_class)) if rows else None
+    if not rows:
+        return None
+    return Plot(Markup(verdict_bars(rows, summary.metric, summary.positive_class, told(sources).line)), "")
 
 
 def other_verdicts(sources: Sources) -> list[tuple[str, Headline]]:

@@ -18,6 +18,8 @@ Rows = Sequence[dict[str, Any]]
 
 AXES = {"kimg": "Real images shown, kimg", "hours": "Time trained, hours"}
 SHOWN = AXES["kimg"]
+MARKED = 80
+"""Most points that get a marker each: more would touch, and a browser draws every one of them."""
 RUN_COLORS = (BLUE, ORANGE, GREEN, PINK, RED, SKY)
 """Of overlaid runs, in the order in which they were chosen: the same in every figure."""
 
@@ -244,7 +246,7 @@ def _level(figure: go.Figure, y: float, text: str) -> None:
 
 
 def _scores(rows: Rows, field: str, name: str, color: str, view: View) -> go.Figure:
-    """A curve over the snapshots, each with its marker."""
+    """A curve over the snapshots, each with its marker where they are not too many."""
     return go.Figure(_curve(_known(rows, field), field, name, color, view, markers=True))
 
 
@@ -257,7 +259,7 @@ def _curve(rows: Rows, field: str, name: str, color: str, view: View, markers: b
     """The curve; when it is to be smoothed, the numbers themselves faintly behind it. Snapshots are never smoothed."""
     columns = Columns.of(rows)
     values, places, kimg = columns.column(field), view.places(columns), columns.column("kimg")
-    marked = markers or len(rows) == 1
+    marked = (markers and len(rows) <= MARKED) or len(rows) == 1
     unit = "kimg" if view.x == "kimg" else "h"
 
     def trace(heights: np.ndarray, **changes: Any) -> go.Scatter:
@@ -274,7 +276,7 @@ def _curve(rows: Rows, field: str, name: str, color: str, view: View, markers: b
             **changes,
         )
 
-    if marked or not view.smoothing:
+    if markers or marked or not view.smoothing:
         return [trace(values)]
     behind = trace(values, opacity=0.25, showlegend=False, legendgroup=name)
     return [behind, trace(np.array(smoothed(values.tolist(), view.smoothing), float), legendgroup=name)]

@@ -274,7 +274,7 @@ def _place(comparison: Comparison) -> float:
 def _where(at: Comparison, family: list[Comparison], primary: float | None) -> str:
     shares = sum(not each.is_mean for each in family)
     if at.is_mean:
-        return f" (mean of {shares} shares)"
+        return f" (mean of {shares} shares of synthetic images)"
     if primary is not None and at.ratio == primary:
         return f" (at {listed([at.ratio])}, the share declared before)"
     return f" (at {listed([at.ratio])})" if shares > 1 else ""

@@ -192,8 +192,8 @@ def _sentence(curve: LearningCurve, reading: Literal["able", "unable", "unclear"
         able = f"More real images do help here: {brought}, so a benefit of that size was there to be shown"
         return f"{able}; {finds}." if finds else f"{able}."
     ceiling = (
-        f"even {more_images(curve)} would bring at most about {signed_amount(max(curve.ceiling, 0.0), metric)} "
-        f"({interval(curve.low, curve.high)})"
+        f"even {more_images(curve)} would bring an estimated {signed_amount(max(curve.ceiling, 0.0), metric)} "
+        f"at most (this estimate's {interval(curve.low, curve.high)})"
     )
     if reading == "unable":
         return (

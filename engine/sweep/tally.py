@@ -34,7 +34,7 @@ def overall(comparisons: Sequence[Comparison]) -> Comparison:
 
 
 def tally(comparisons: Sequence[Comparison]) -> str:
-    """`lower at 4 of 4 shares (by share -9.5 to -2.3 points), not significant`; empty for no comparison.
+    """`lower at 4 of 4 shares of synthetic images (by share -9.5 to -2.3 points), not significant`; empty for none.
 
     `comparisons` are those of one arm with one other in one metric, that of the mean among them or not.
     """
@@ -45,11 +45,11 @@ def tally(comparisons: Sequence[Comparison]) -> str:
         return f"{_one(rows[0])}, {_significance(rows, [])}"
     up, down = (sum(_sign(each) == sign for each in rows) for sign in (1, -1))
     more, less = _directions(rows[0])
-    parts = [f"{more} at {up} of {len(rows)} shares"] if up else []
+    parts = [f"{more} at {up} of {len(rows)} shares of synthetic images"] if up else []
     if down:
-        parts.append(f"{less} at {down}" + ("" if up else f" of {len(rows)} shares"))
+        parts.append(f"{less} at {down}" + ("" if up else f" of {len(rows)} shares of synthetic images"))
     if not parts:
-        return f"the same at {len(rows)} of {len(rows)} shares"
+        return f"the same at {len(rows)} of {len(rows)} shares of synthetic images"
     differences = [each.mean_difference for each in rows]
     spread = f"{_signed(min(differences), rows[0])} to {_signed(max(differences), rows[0], unit=True)}"
     means = [each for each in comparisons if each.is_mean]

@@ -25,11 +25,6 @@ TINY = 1e-12
 BROWSERS_ZOOM = ["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "autoScale2d", "resetScale2d"]
 
 
-def small_chart(figure: go.Figure, key: str, alt: str) -> None:
-    """A figure of a few marks whose numbers stand in words beside it, so that there is nothing to download."""
-    st.plotly_chart(figure, key=key, config={"displayModeBar": False}, alt=alt)
-
-
 def chart(
     figure: go.Figure,
     key: str,

@@ -15,6 +15,7 @@ from pages.components.query_params import keep
 from pages.entrance import known
 from pages.entrance.drawing import draw
 from pages.entrance.focus_ring import focus_ring
+from pages.entrance.loading_ahead import load_ahead
 from pages.entrance.sign_in import banner, go_where_wanted, let_in, show_entrance
 
 # a picture of our own: Streamlit would fetch a named icon for the browser's tab from the network
@@ -42,3 +43,4 @@ finally:  # a page may stop early
     quiet_address.write(page.url_path)
     browser_notices()
     listen()
+    load_ahead()

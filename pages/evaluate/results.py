@@ -201,8 +201,9 @@ def tables(
     `shown` are the trials of the plot: as the reader counts them, and of the chosen arms.
     """
     parts = {
-        "Comparisons": lambda: comparisons(run, summary, metric),
+        # first the numbers behind the plot; what it says of differences is above already
         "Means": lambda: means(shown, metric, intervals, summary.positive_class),
+        "Comparisons": lambda: comparisons(run, summary, metric),
         "By class": lambda: by_class(trials[trials["arm"].isin(set(shown["arm"]))], summary.classes),
         "Confidence": lambda: confidence(run, trials, summary, config),
         "Curves": lambda: curves(run, summary, config, set(shown["arm"])),

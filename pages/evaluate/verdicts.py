@@ -6,18 +6,16 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from engine.configs import SweepConfig
-from engine.report.difference_panel import ends, figure_verdict
+from engine.report.difference_panel import ends, verdict_bars
 from engine.report.headline_answers import of_patients
 from engine.report.style import ARMS
 from engine.report.tables import measure_of, show_p
 from engine.store.runs import Run
 from engine.sweep.comparisons import Comparison
 from engine.sweep.headline import ON_PHANTOM, Headline, headline
-from engine.sweep.summary_model import SUMMARY_FILE, SweepSummary
+from engine.sweep.summary_model import SweepSummary
 from engine.sweep.verdict import FORMER_RULE
 from engine.sweep.verdict_words import level, repetitions
-from pages.components.charts import drawn, small_chart
-from pages.components.files import stamp
 from pages.components.format import plain, plain_badge, plain_sentence
 from pages.components.headlines import TONES, show_word
 
@@ -32,12 +30,8 @@ def verdict_card(run: Run, summary: SweepSummary, config: SweepConfig, beside: D
         show_word(found)
         st.markdown(plain_sentence(found.line))
         if found.rows:
-            figure = drawn(
-                "verdict",
-                stamp(run.path / SUMMARY_FILE),
-                lambda: figure_verdict(found.rows, summary.metric, summary.positive_class),
-            )
-            small_chart(figure, f"bar-{run.id}", " ".join(map(_row_words, found.rows)))
+            alt = " ".join(map(_row_words, found.rows))
+            st.html(verdict_bars(found.rows, summary.metric, summary.positive_class, alt))
         beside_line = [each for each in found.notes if each != ON_PHANTOM]  # which a badge above says
         st.caption("  \n".join(map(plain_sentence, (*found.tallies[:1], *beside_line))))
         control_badge(summary)

@@ -6,10 +6,9 @@ import math
 
 import streamlit as st
 
-from engine.report.difference_sketch import Row, figure_deciding
+from engine.report.difference_sketch import Row, deciding_bars
 from engine.report.tables import show_share
 from engine.sweep.results import SweepResult
-from pages.components.charts import description, small_chart
 from pages.components.format import plain, plain_sentence
 from pages.components.headlines import headline_of, show_word
 from pages.components.phantom import phantom_badge
@@ -30,9 +29,9 @@ def show_verdict(sweep: RunSummary, dataset: str) -> None:
             _words(sweep, result, found, dataset)
         if found is not None and right is not None:
             with right:
-                figure = figure_deciding(rows_of(found), _control(found), found.measure.difference_unit)
-                figure_alt = f"Differences that the verdict rests on. {description(figure)}. {found.told.line}"
-                small_chart(figure, "overview-verdict", figure_alt)
+                unit, control = found.measure.difference_unit, _control(found)
+                alt = f"Differences to {control} that the verdict rests on. {found.told.line}"
+                st.html(deciding_bars(rows_of(found), control, unit, alt))
 
 
 def rows_of(found: Deciding) -> list[Row]:

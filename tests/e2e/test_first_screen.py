@@ -10,6 +10,7 @@ from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from benchmarks.served import Dashboard
 from engine.store.home import Home
+from pages.entrance.loading_ahead import KINDS, programs
 from tests import fabricated
 from tests.e2e.conftest import Tab
 
@@ -69,3 +70,15 @@ def test_every_first_screen_holds_its_picture_and_back_takes_one_press(tab_of_al
         tab.settle()
         assert page.url == url, "it stays there"
     assert unseen == {}, "the share of the first screen's best picture or plot that is seen"
+
+
+def test_what_draws_plots_and_tables_is_there_before_the_first_of_them(dashboard: Dashboard, chromium: Browser) -> None:
+    """On a page of an empty home, which shows neither."""
+    found = {name.partition(".")[0] for name in programs()}
+    assert found == set(KINDS), "Streamlit calls its programs otherwise now"
+    tab = Tab(chromium)
+    tab.open(dashboard.url(""))
+    assert not tab.page.locator("[data-testid=stPlotlyChart], [data-testid=stDataFrame]").count()
+    loaded = "names => names.every(name => performance.getEntriesByType('resource').some(e => e.name.endsWith(name)))"
+    tab.page.wait_for_function(loaded, arg=programs(), timeout=20_000)
+    tab.close()

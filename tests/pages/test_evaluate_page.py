@@ -78,10 +78,10 @@ def test_finished_shows_the_verdict_first_then_everything_behind_it(home: Home, 
     assert "Phantom data" in texts(app)
     figure = plots(app)["Accuracy on real test images"]
     assert single_trials(figure) == 80
-    assert "Accuracy: paired differences of real + synthetic" in plots(app)
-    assert [len(table.value) for table in app.dataframe] == [15], (
-        "the first tab alone: 4 shares and their mean, against three arms"
-    )
+    assert [len(table.value) for table in app.dataframe] == [10], "the first tab alone: two arms, and two at 4 shares"
+    compared = open_page("evaluate", run=run.id, table="Comparisons")
+    assert "Accuracy: paired differences of real + synthetic" in plots(compared)
+    assert [len(table.value) for table in compared.dataframe] == [15], "4 shares and their mean, against three arms"
     labels = [button.label for button in app.get("download_button")]
     assert labels[:3] == ["Numbers (CSV)", "Report (HTML)", "Save as text"], "below the plot, above its tables"
     assert (run.path / "methods.txt").read_text().strip() == app.code[0].value.strip()

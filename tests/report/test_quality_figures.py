@@ -105,7 +105,10 @@ def test_every_pool_image_is_a_dot_that_names_itself(quality: dict[str, Any]) ->
     assert shown == {path: tuple(row) for path, row in zip(expected.index, expected.to_numpy(), strict=True)}
     assert [t.name for t in figure.data] == ["not flagged", "repeat of another", "near copy", "copy"]
     distances = figure_neighbour_distances(neighbours)
-    assert sorted(distances.data[1].x) == sorted(neighbours["distance"])
+    ends = distances.data[1].customdata
+    for (begin, end), count in zip(ends[:-1], distances.data[1].y, strict=False):
+        assert count == ((neighbours["distance"] >= begin) & (neighbours["distance"] < end)).sum()
+    assert [sum(bars.y) for bars in distances.data] == [len(neighbours)] * 2
 
 
 def test_the_worst_pairs_come_first(quality: dict[str, Any]) -> None:

@@ -197,7 +197,7 @@ def test_the_first_screen_answers_how_sure_to_what_copies_and_leaks(pair: Run) -
     row = decisive(sources)
     assert row is not None
     assert (row.against, row.metric, row.is_mean) == ("real+duplicates", "accuracy", True)
-    assert sure.answer == f"{100 * row.mean_difference:+.1f} points, not significant"
+    assert sure.answer == f"Not significant: {100 * row.mean_difference:+.1f} points"
     assert f"{100 * row.low_total:+.1f} to {100 * row.high_total:+.1f} points" in sure.detail
     assert compared.answer == "As many repeated real images"
     assert (copies.answer, copies.tone) == ("2 copies, 1 near copy of 80", "bad")

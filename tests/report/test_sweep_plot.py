@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 import pytest
 
 from engine.configs import SweepConfig
-from engine.report.difference_panel import differences_of, figure_verdict
+from engine.report.difference_panel import differences_of, verdict_bars
 from engine.report.sweep_axis import CLASSICAL_AT, SweepAxis
 from engine.report.sweep_figures import LETTERS, figure_sweep, share_note, spread
 from engine.report.tables import comparison_table, readable_comparisons
@@ -69,11 +69,12 @@ def test_the_lower_panel_has_the_intervals_of_the_verdict(
 def test_the_card_has_the_same_intervals_too() -> None:
     summary, config = swept(*DIFFERENCES)
     rows = headline(summary, config).rows
-    bars = figure_verdict(rows, "accuracy").data[::-1]  # from below
-    for row, bar in zip(rows, bars, strict=True):
-        ends = (bar.x[0] - bar.error_x.arrayminus[0], bar.x[0] + bar.error_x.array[0])
-        assert ends == pytest.approx((100 * row.low_total, 100 * row.high_total))
     assert (rows[0].low_total, rows[0].against) == (summary.averages[1].low_total, REPEATED)
+    drawn_rows = verdict_bars(rows, "accuracy", "", "What it says.")
+    for row in rows:
+        low, high = 100 * row.low_total, 100 * row.high_total
+        assert f'title="{100 * row.mean_difference:+.1f} points ({low:+.1f} to {high:+.1f} points)' in drawn_rows
+    assert 'aria-label="What it says."' in drawn_rows
 
 
 def test_y_fits_the_trials_and_intervals_and_no_chance_stretches_it() -> None:

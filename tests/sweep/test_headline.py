@@ -105,16 +105,19 @@ def test_all_shares_below_are_told_as_below() -> None:
     assert found.line == (
         "Adding synthetic images was not shown to help, nor to harm: accuracy 79.0 % with, 82.6 % with the same number "
         "of repeated real "
-        "images (mean of 4 shares)."
+        "images (mean of 4 shares of synthetic images)."
     )
     assert found.tallies == (
-        "Against the same number of repeated real images: lower at 3 of 4 shares (by share -7.1 to +0.0 points), not "
+        "Against the same number of repeated real images: lower at 3 of 4 shares of synthetic "
+        "images (by share -7.1 to +0.0 points), not "
         "significant.",
-        "Against the real images alone: lower at 4 of 4 shares (by share -9.5 to -2.3 points), not significant.",
+        "Against the real images alone: lower at 4 of 4 shares of synthetic images "
+        "(by share -9.5 to -2.3 points), not significant.",
     )
     verdict = swept(*CHEST)[0].verdict
     assert "at best" not in verdict.sentence and "no higher" not in verdict.sentence
-    assert "lower at 4 of 4 shares (by share -9.5 to -2.3 points), not significant" in verdict.sentence
+    all_lower = "lower at 4 of 4 shares of synthetic images (by share -9.5 to -2.3 points), not significant"
+    assert all_lower in verdict.sentence
     assert "on the mean over the shares, accuracy was 3.6 points lower than with as many duplicated" in verdict.sentence
 
 
@@ -140,8 +143,10 @@ def test_the_kindest_share_is_never_the_headline(kindest: int) -> None:
     """Wherever the one share stands that is above both controls, what is read first says that no help was shown."""
     to_real = [0.06 if place == kindest else -0.05 for place in range(4)]
     found = told(to_real, [value - 0.01 for value in to_real])
-    assert "was not shown to help, nor to harm" in found.line and "mean of 4 shares" in found.line
-    assert "higher at 1 of 4 shares, lower at 3 (by share -6.0 to +5.0 points), not significant" in found.tallies[0]
+    assert "was not shown to help, nor to harm" in found.line
+    assert "mean of 4 shares of synthetic images" in found.line
+    mixed = "higher at 1 of 4 shares of synthetic images, lower at 3 (by share -6.0 to +5.0 points), not significant"
+    assert mixed in found.tallies[0]
     assert found.rows[0].is_mean and found.rows[0].mean_difference < 0
 
 
@@ -149,25 +154,27 @@ def test_a_gain_that_luck_could_bring_was_not_shown() -> None:
     found = told((0.02, 0.03), (0.03, 0.04))
     assert found.word == "No evidence"
     assert "was not shown to help: accuracy 87.5 % with, 84.0 % with" in found.line
-    assert "higher at 2 of 2 shares (by share +3.0 to +4.0 points), not significant" in found.tallies[0]
+    both = "higher at 2 of 2 shares of synthetic images (by share +3.0 to +4.0 points), not significant"
+    assert both in found.tallies[0]
 
 
 def test_help_is_told_of_all_shares_where_it_holds_for_them_together() -> None:
     everywhere = told((0.05, 0.06, 0.2, 0.07), (0.05, 0.06, 0.2, 0.07), half=0.02)
     assert (everywhere.word, everywhere.tone) == ("Helps", "helps")
-    assert "helped: accuracy 94.5 % with, 85.0 % with" in everywhere.line and "mean of 4 shares" in everywhere.line
+    assert "helped: accuracy 94.5 % with, 85.0 % with" in everywhere.line
+    assert "mean of 4 shares of synthetic images" in everywhere.line
     once = told((0.0, 0.0, 0.2, -0.1), (0.0, 0.0, 0.2, -0.1), half=0.08)
     assert once.word == "Helps" and "(at 75 %)" in once.line
     assert (
-        "higher at 1 of 4 shares, lower at 1 (by share -10.0 to +20.0 points), significant at 75 %, 100 % alone"
-        in (once.tallies[0])
+        "higher at 1 of 4 shares of synthetic images, lower at 1 "
+        "(by share -10.0 to +20.0 points), significant at 75 %, 100 % alone" in (once.tallies[0])
     )
 
 
 def test_harm_is_told_against_the_real_images_alone() -> None:
     found = told((-0.1, -0.2), (0.01, 0.01), half=0.05)
     assert (found.word, found.tone) == ("Harms", "harms")
-    assert "harmed: accuracy 70.0 % with, 85.0 % with the real images alone (mean of 2 shares)" in found.line
+    assert "harmed: accuracy 70.0 % with, 85.0 % with the real images alone (mean of 2 shares" in found.line
     assert [row.against for row in found.rows] == [REAL, REPEATED]
 
 
@@ -197,7 +204,7 @@ def test_a_share_that_was_declared_stands_for_itself() -> None:
 def test_of_a_loss_less_is_better() -> None:
     found = told((-0.05, -0.06), (-0.05, -0.04), metric="brier")
     assert "the Brier score (lower is better) 0.905 with, 0.860 with the same number" in found.line
-    assert "worse at 2 of 2 shares (by share -0.050 to -0.040), not significant" in found.tallies[0]
+    assert "worse at 2 of 2 shares of synthetic images (by share -0.050 to -0.040), not significant" in found.tallies[0]
 
 
 def test_what_may_not_be_claimed_is_no_verdict() -> None:
@@ -227,9 +234,11 @@ def test_means_that_are_not_those_of_the_pairs_are_not_shown() -> None:
 
 
 def test_a_tally_counts_every_share_and_names_what_is_significant() -> None:
-    assert tally(family(REAL, (0.0002, -0.0003), 0.1)) == "the same at 2 of 2 shares"
+    assert tally(family(REAL, (0.0002, -0.0003), 0.1)) == "the same at 2 of 2 shares of synthetic images"
     some = tally(family(REAL, (-0.2, -0.01), 0.05))
-    assert some == "lower at 2 of 2 shares (by share -20.0 to -1.0 points), significant at 25 % alone"
+    assert some == (
+        "lower at 2 of 2 shares of synthetic images (by share -20.0 to -1.0 points), significant at 25 % alone"
+    )
     on_mean = [replace(each, p_corrected=0.2) if not each.is_mean else each for each in family(REAL, (0.1, 0.1), 0.05)]
     assert tally(on_mean).endswith("significant on their mean alone")
     assert tally(family(REAL, (0.033,), 0.1)) == "3.3 points higher (-6.7 to +13.3), not significant"

@@ -90,7 +90,7 @@ def test_a_flat_curve_is_read_before_no_evidence() -> None:
     assert curve.high < curve.detectable
     none, same = Verdict("no evidence", "No evidence."), Verdict("no relevant difference", "None.")
     told = with_reading(none, curve).sentence
-    assert told.startswith("Nothing to gain could be seen here: even as many more real images would bring at most")
+    assert told.startswith("Nothing to gain could be seen here: even as many more real images would bring ")
     assert told.endswith("could hardly have shown a benefit. No evidence.")
     assert with_reading(same, curve).sentence.startswith("None. Nothing to gain")
     helps = Verdict("helps", "They help.")
