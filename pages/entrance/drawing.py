@@ -8,6 +8,7 @@ import streamlit as st
 
 from engine.store.errors import ErsatzError, Missing
 from pages.components.errors import show_error
+from pages.components.page_end import PageEnded
 
 TRIES = "drawn-again"
 MOST_TRIES = 2
@@ -17,6 +18,8 @@ def draw(page: Callable[[], None]) -> None:
     """Draw a page, and once more when a run or data set went between two looks at it: its lists are without it then."""
     try:
         page()
+    except PageEnded:
+        pass
     except Missing as error:
         tries = st.session_state.get(TRIES, 0)
         if tries < MOST_TRIES:

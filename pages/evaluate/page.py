@@ -11,6 +11,7 @@ from pages.components.dead_links import say_other_kind
 from pages.components.empty import empty_state
 from pages.components.header import page_header
 from pages.components.home import home
+from pages.components.page_end import end_page
 from pages.components.pools import usable_pools
 from pages.components.run_summary import state_of
 from pages.components.runs import live, run_header, run_picker
@@ -47,7 +48,7 @@ if not runs and not pools:
             "generate",
             "Go to Generate",
         )
-    st.stop()
+    end_page()
 
 views = [*([READ, COMPARE] if runs else []), NEW]
 first = NEW if AGAIN in st.query_params or pool_in_url() else COMPARE if BESIDE in st.query_params else READ

@@ -9,6 +9,7 @@ from pages.components.empty import empty_state
 from pages.components.files import generator_info
 from pages.components.header import page_header
 from pages.components.home import home
+from pages.components.page_end import end_page
 from pages.components.quiet_address import last_shown
 from pages.components.run_summary import config_of, run_named, state_of
 from pages.components.runs import live, run_in_url, run_picker
@@ -70,10 +71,10 @@ top = page_header(
 )
 ready = generators()
 if (linked := run_in_url()) is not None and export_under_way(linked):
-    st.stop()
+    end_page()
 if (linked := run_in_url()) is not None and stopped(linked):
     offer_generator(linked)
-    st.stop()
+    end_page()
 if not ready:
     empty_state(
         "There is no generator yet. Train one, or try the demo on the Overview page; a finished training appears here.",
@@ -86,7 +87,7 @@ if not ready:
     other_pools(pools)
     if (pool := picked("pool", "pool", pools) if pools else None) is not None:
         show_pool(pool)
-    st.stop()
+    end_page()
 
 first = usual_view(ready)
 offered = [*tools_for(ready), POOLS]

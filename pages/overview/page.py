@@ -9,6 +9,7 @@ from engine.publications.presets import usual_size
 from engine.store.runs import State, list_runs
 from pages.components.command import command_line, show_command
 from pages.components.home import home
+from pages.components.page_end import end_page
 from pages.components.people import read_only
 from pages.components.phantom import phantom_badge
 from pages.components.run_summary import config_of, dataset_of, summaries_of
@@ -55,7 +56,7 @@ if not seen and not found:
     steps_row(None)
     machine_state(seen)
     show_command(command_line(PipelineConfig(preset="demo", size=usual_size("demo")), place=place))
-    st.stop()
+    end_page()
 
 journey = None
 names = [one.name for one in found]

@@ -10,6 +10,7 @@ from pages.components.command import show_settings
 from pages.components.empty import empty_state
 from pages.components.header import page_header
 from pages.components.home import home
+from pages.components.page_end import end_page
 from pages.components.pools import usable_pools
 from pages.components.run_summary import config_of, run_named, state_of
 from pages.components.runs import live, run_header, run_in_url, run_picker
@@ -40,7 +41,7 @@ if not views:
         "generate",
         "Go to Generate",
     )
-    st.stop()
+    end_page()
 
 first = VIEW_OF.get(config_of(linked)["kind"], views[0]) if linked is not None else views[0]
 if again := run_named(home(), st.query_params.get(AGAIN, "")):

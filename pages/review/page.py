@@ -10,6 +10,7 @@ from engine.store.runs import State, list_runs
 from pages.components.empty import empty_state
 from pages.components.header import page_header
 from pages.components.home import home
+from pages.components.page_end import end_page
 from pages.components.run_summary import state_of
 from pages.components.runs import run_header
 from pages.components.views import choose_view
@@ -44,7 +45,7 @@ if not views:
             "generate",
             "Go to Generate",
         )
-    st.stop()
+    end_page()
 
 with top:
     view = choose_view(views, views[0])

@@ -9,6 +9,7 @@ from pages.components.empty import empty_state
 from pages.components.format import plain
 from pages.components.header import page_header
 from pages.components.home import home
+from pages.components.page_end import end_page
 from pages.components.run_summary import summaries_of
 from pages.components.runs import live
 from pages.runs.chosen import choose, chosen_ids, chosen_runs
@@ -29,7 +30,7 @@ if not all_runs and not damaged:
         "overview",
         "Go to Overview",
     )
-    st.stop()
+    end_page()
 
 seen = summaries_of(all_runs)
 recall_linked_view()

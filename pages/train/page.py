@@ -9,6 +9,7 @@ from engine.store.runs import Run, State, list_runs
 from pages.components.empty import empty_state
 from pages.components.header import page_header
 from pages.components.home import home
+from pages.components.page_end import end_page
 from pages.components.run_summary import config_of, state_of
 from pages.components.runs import run_in_url, run_picker
 from pages.components.views import choose_view
@@ -40,7 +41,7 @@ if not ready and not runs:
         "datasets",
         "Go to Datasets",
     )
-    st.stop()
+    end_page()
 
 asked = measured is not None or any(name in st.query_params for name in ("from", "again"))
 asked = asked or (linked is None and "dataset" in st.query_params)  # as "Train on it" links here
@@ -54,7 +55,7 @@ if view == "new":
             "datasets",
             "Go to Datasets",
         )
-        st.stop()
+        end_page()
     plan(ready, measured)
 elif not runs:
     st.info("No generator has been trained yet: set one up under New training.", icon=":material/model_training:")

@@ -51,6 +51,16 @@ def test_every_page_shows_the_others(open_page: OpenPage, home: Home, page: str)
                 (run.path / name).write_bytes(content)
 
 
+@pytest.mark.parametrize("page", ["overview", "train", "quality", "evaluate", "runs"])
+def test_what_stands_below_every_page_is_below_one_that_ends_early_too(
+    open_page: OpenPage, home: Home, page: str
+) -> None:
+    """Of a home that holds nothing but a damaged data set."""
+    (home.datasets / "other").mkdir(parents=True)
+    (home.datasets / "other" / "dataset.json").write_bytes(b"{}")
+    assert "Data set other is damaged" in texts(open_page(page))
+
+
 def test_a_damaged_run_is_told_and_deleted_on_the_runs_page(open_page: OpenPage, home: Home) -> None:
     make_everything(home)
     run = list_runs(home, "train")[0]
