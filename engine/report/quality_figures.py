@@ -17,8 +17,8 @@ MAX_CLASSES = 6
 """Most classes shown beside the whole pool in the figure of scores."""
 BINS = 30
 """Bars of a histogram."""
-MAX_POINTS = 2000
-"""Most points of a map; the browser stays quick and the file small."""
+MAX_DOTS, MAX_POINTS = 1000, 4000
+"""Most marks of a kind of pair, and of a group in the map of features: the browser stays quick and the file small."""
 COLUMNS = 4
 CHECKS = ((BLUE, "circle"), (ORANGE, "square"), (GREEN, "triangle-up"))
 """Colours and symbols of the checks in the figure of scores."""
@@ -143,7 +143,7 @@ def figure_neighbour_map(neighbours: pd.DataFrame) -> go.Figure:
     """
     figure = go.Figure()
     for flag, (title, color, symbol) in FLAGS.items():
-        own = _thinned(neighbours[neighbours["flag"] == flag])
+        own = _thinned(neighbours[neighbours["flag"] == flag], MAX_DOTS)
         if own.empty:
             continue
         figure.add_trace(
@@ -179,11 +179,11 @@ def figure_embedding(embedding: pd.DataFrame, class_name: str = "") -> go.Figure
     figure = go.Figure()
     for place, name in enumerate(sorted(set(embedding["class"]))):
         for synthetic, symbol, title in ((False, "circle-open", "real"), (True, "triangle-up", "synthetic")):
-            own = _thinned(shown[(shown["class"] == name) & ((shown["split"] == "synthetic") == synthetic)])
+            own = _thinned(shown[(shown["class"] == name) & ((shown["split"] == "synthetic") == synthetic)], MAX_POINTS)
             if own.empty:
                 continue
             figure.add_trace(
-                go.Scatter(
+                go.Scattergl(
                     x=own["x"],
                     y=own["y"],
                     mode="markers",
@@ -246,5 +246,5 @@ def figure_ranking(ranking: Ranking, margin: float | None = None) -> go.Figure:
     return figure.update_xaxes(rangemode="nonnegative")
 
 
-def _thinned(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows if len(rows) <= MAX_POINTS else rows.sample(MAX_POINTS, random_state=0)
+def _thinned(rows: pd.DataFrame, most: int) -> pd.DataFrame:
+    return rows if len(rows) <= most else rows.sample(most, random_state=0)

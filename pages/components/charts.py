@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from engine.store.csv_cells import table_text
+from pages.components.chart_looks import dress, shade
 
 FORMATS = {"PNG": "png", "SVG": "svg"}
 FORMAT = "picture-format"
@@ -22,6 +24,7 @@ SCALE = 2
 """Pixels of a PNG for each pixel on the page."""
 TINY = 1e-12
 """In place of 0 on a logarithmic axis."""
+REVISIONS = itertools.count()
 BROWSERS_ZOOM = ["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "autoScale2d", "resetScale2d"]
 
 
@@ -53,28 +56,41 @@ def chart(
     if live:
         _zoom(figure, key)
         config["modeBarButtonsToRemove"] = BROWSERS_ZOOM
+    alt = alt or description(figure)
+    dress(figure)
+    if on_select != "ignore":  # what Streamlit sets after the first drawing, and then draws again for
+        figure.update_layout(hovermode="closest", clickmode="event+select", dragmode=figure.layout.dragmode or "pan")
     chosen = st.plotly_chart(
         figure,
+        theme=None,
         key=key,
         config=config,
         on_select=(lambda: _remember_zoom(key)) if live else on_select,
         selection_mode="box" if live else ("points", "box", "lasso") if several else "points",
-        alt=alt or description(figure),
+        alt=alt,
     )
     with save_in or nullcontext():
         _take_away(key, name, picture, table, zoomed=live and _zoom_of(key) in st.session_state)
     return chosen
 
 
-@st.cache_resource(max_entries=32, show_spinner=False)
-def drawn(what: str, shown: tuple[Any, ...], _draw: Callable[[], go.Figure]) -> go.Figure:
-    """The figure that `_draw` makes, drawn once for all that it shows: `what` with `shown`, which are the stamps of
+def drawn(what: str, shown: tuple[Any, ...], draw: Callable[[], go.Figure]) -> go.Figure:
+    """The figure that `draw` makes, drawn once for all that it shows: `what` with `shown`, which are the stamps of
     the files it is made from and every choice of the reader's.
 
     Building one takes longer than all else of most pages. It is the same for all who look: nobody changes it, and no
     `live` one comes from here.
     """
-    return _draw()
+    return _drawn(what, shade(), shown, draw)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _drawn(what: str, of: str, shown: tuple[Any, ...], _draw: Callable[[], go.Figure]) -> go.Figure:
+    """For all whose page is light, or dark: `of` says which."""
+    figure = _draw()
+    dress(figure)
+    # Streamlit's copy of the figure makes Plotly draw all of it again, unless the data say that they are the same
+    return figure.update_layout(datarevision=next(REVISIONS))
 
 
 def description(figure: go.Figure) -> str:
