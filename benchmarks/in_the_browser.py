@@ -17,7 +17,7 @@ window.watched = {changed: 0, asked: 0};
 const inside = node => (node.nodeType === 1 ? node : node.parentElement)?.closest(
     '[data-testid=stMain], [data-testid=stSidebar], [role=dialog]');
 const unseen = ({type, target}) => type === 'childList' ? target.closest('canvas')
-    : target.nodeType === 1 && target.matches('[data-testid=stTooltipHoverTarget]');
+    : target.nodeType === 1 && target.matches('[data-testid=stTooltipHoverTarget], details');
 new MutationObserver(changes => {
     if (changes.some(change => inside(change.target) && !unseen(change))) window.watched.changed = performance.now();
 }).observe(document, {subtree: true, childList: true, attributes: true, characterData: true});
@@ -30,7 +30,8 @@ for (const kind of ['pointerdown', 'keydown'])
 """Notes when something on the page changed last, and when somebody last pressed something.
 
 What is in a canvas is not seen: a table that is drawn there writes itself down for screen readers 0.3 s later. The
-tip that comes up because the mouse rests on a button, after half a second, is no answer to a press.
+tip that comes up because the mouse rests on a button, after half a second, is no answer to a press; nor is the end of
+the sliding of a fold that closes or opens, whose inside has come by then.
 """
 
 COMPLETE = """quiet => {

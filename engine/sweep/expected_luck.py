@@ -20,7 +20,7 @@ from scipy import optimize, special
 from scipy.special import softmax
 
 from engine.sweep.influence import influence
-from engine.sweep.metrics import RANKING, metric_of
+from engine.sweep.metrics import COUNTING, RANKING, metric_of
 
 USUAL_ACCURACY = 0.85
 DISAGREEMENT = 0.1
@@ -221,7 +221,9 @@ class _Drawn:
         return self._lasting[arm] + self._fleeting[arm][seed] + (self._margin + raised) * self._of_right
 
     def metric(self, metric: str, logits: np.ndarray) -> float:
-        return metric_of(metric, self.labels, softmax(logits, axis=1), self.design.positive)
+        # what counts the highest score needs no probabilities, and softmax is most of the time
+        scores = logits if metric in COUNTING else softmax(logits, axis=1)
+        return metric_of(metric, self.labels, scores, self.design.positive)
 
     def raised(self, metric: str, wanted: float) -> float:
         """What must be added to the margin for so high a metric."""

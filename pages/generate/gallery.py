@@ -27,7 +27,7 @@ from pages.components.thumbnails import BESIDE, SIZE, in_columns, side_by_side, 
 from pages.components.views import go
 from pages.generate.opened import look_as
 
-PAGE = 48
+PAGE = 30
 """Pictures of a pool on one page of its wall."""
 VIEWER = "pool-viewer"
 IN, OUT = "In the pool", "Left out"

@@ -58,25 +58,38 @@ def new_pool(available: list[Run], expanded: bool) -> None:
     again = run_named(home(), st.query_params.get("again", ""))
     former = config_of(again) if again is not None and config_of(again)["kind"] == "pool" else {}
     former = {} if former.get("origin") else former
-    with st.expander("New pool", icon=":material/add:", expanded=expanded or bool(former) or bool(first)):
-        if not available:
-            st.info("Imported networks make no pools: nobody knows which images they have seen. Train a generator.")
-            return
-        runs = {run.id: run for run in available}
-        before = [reference["run"] for reference in former.get("generators", ()) if reference["run"] in runs]
-        chosen = st.multiselect(
-            "Generators",
-            list(runs),
-            default=before or [run.id for run in suggested(available, first)],
-            format_func=labels_of(available).__getitem__,
-            help="One a class, or one class-conditional generator, all trained on the same frozen data set; or "
-            "several of each that differ by their seed.",
-            key=f"pool-of-{first}-{again.id if again else ''}",
-        )
-        if not chosen:
-            st.info("Choose one generator for each class, or a class-conditional one.")
-            return
-        _form([runs[run_id] for run_id in chosen], former)
+    begun, of = bool(former) or bool(first), f"{first}-{again.id if again else ''}"
+    fold = st.expander(
+        "New pool",
+        icon=":material/add:",
+        expanded=expanded or begun,
+        key=f"new-pool-{of}",
+        on_change="rerun",
+    )
+    if fold.open:  # else its many fields are made for nobody
+        with fold:
+            _choose(available, first, former, of)
+
+
+def _choose(available: list[Run], first: str, former: dict[str, Any], of: str) -> None:
+    if not available:
+        st.info("Imported networks make no pools: nobody knows which images they have seen. Train a generator.")
+        return
+    runs = {run.id: run for run in available}
+    before = [reference["run"] for reference in former.get("generators", ()) if reference["run"] in runs]
+    chosen = st.multiselect(
+        "Generators",
+        list(runs),
+        default=before or [run.id for run in suggested(available, first)],
+        format_func=labels_of(available).__getitem__,
+        help="One a class, or one class-conditional generator, all trained on the same frozen data set; or "
+        "several of each that differ by their seed.",
+        key=f"pool-of-{of}",
+    )
+    if not chosen:
+        st.info("Choose one generator for each class, or a class-conditional one.")
+        return
+    _form([runs[run_id] for run_id in chosen], former)
 
 
 def _form(generators: list[Run], former: dict[str, Any]) -> None:
