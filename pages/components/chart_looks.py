@@ -25,13 +25,11 @@ LOUDNESS = {"light": 0.72, "dark": 0.85}
 
 
 def dress(figure: go.Figure) -> None:
-    """Give it the words' colour and font of the page that it is looked at on, and its title in bold; again, nothing."""
+    """Give it the words' colour and font of the page that it is looked at on, and its title in bold."""
     looks = _looks(shade())
     if figure.layout.template.layout.meta == looks.layout.meta:
         return
     figure.update_layout(template=looks)
-    if words := figure.layout.title.text:
-        figure.update_layout(title={"text": f"<b>{words}</b>"})
 
 
 def shade() -> str:
@@ -56,7 +54,7 @@ def _looks(of: str) -> go.layout.Template:
     layout = {
         "meta": f"ersatz {of}",
         "font": {"color": quiet, "family": FONT, "size": SIZES["ticks"]},
-        "title": {"font": {"color": words, "size": SIZES["title"]}},
+        "title": {"font": {"color": words, "size": SIZES["title"], "weight": "bold"}},
         "colorway": st.get_option(f"theme.{of}.chartCategoricalColors"),
         "legend": {"valign": "top", "font": {"color": quiet}},
         "xaxis": {"showgrid": False, "zeroline": False, **axis},

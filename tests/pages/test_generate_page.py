@@ -357,9 +357,9 @@ def test_a_page_of_a_pool_is_linked_and_another_class_begins_on_the_first(
 ) -> None:
     pool = fabricated.make_pool_run(home, trainings, images=60)
     app = open_page("generate", run=pool.id, page="2")
-    assert "Pictures 49 to 60 of 60 of bleed" in texts(app)
+    assert "Pictures 31 to 60 of 60 of bleed" in texts(app)
     app.segmented_control(key="of-class").set_value("normal").run()
-    assert "Pictures 1 to 48 of 60 of normal" in texts(app)
+    assert "Pictures 1 to 30 of 60 of normal" in texts(app)
 
 
 def test_a_picture_of_a_pool_is_explored_as_it_was_made(open_page: OpenPage, home: Home, trainings: list[Run]) -> None:
@@ -379,7 +379,7 @@ def test_left_out_pictures_say_why(open_page: OpenPage, home: Home, trainings: l
     pool = Pool.open(run)
     pool.exclude([pool.rows("bleed")["path"].iloc[0]], "blurred")
     app = open_page("generate", run=run.id)
-    assert len(app.image) == SAMPLES + 48
+    assert len(app.image) == SAMPLES + 30
     app.segmented_control(key="shows").set_value("Left out").run()
     assert len(app.image) == SAMPLES + 1
     press(app, "Seed 0")

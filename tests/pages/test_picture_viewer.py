@@ -49,10 +49,10 @@ def test_it_begins_at_the_picture_that_was_pressed(pool: Run, open_page: OpenPag
 def test_thumbnails_and_classes_side_by_side_are_in_the_link(pool: Run, open_page: OpenPage) -> None:
     app = open_page("generate", run=pool.id, size="L", **{"side-by-side": "true"})
     shown = app.image[SAMPLES:]
-    assert len(shown) == 2 * 24, "a page of both"
+    assert len(shown) == 2 * 15, "a page of both"
     assert [text.value for text in app.markdown if "(30)" in text.value] == ["**bleed** (30)", "**normal** (30)"]
     first, last = shown[0].proto.imgs[0].alt, shown[-1].proto.imgs[0].alt
-    assert (first, last) == ("Picture of the pool, bleed, seed 0", "Picture of the pool, normal, seed 23")
+    assert (first, last) == ("Picture of the pool, bleed, seed 0", "Picture of the pool, normal, seed 14")
     assert not [group for group in app.segmented_control if group.label == "Class"]
     app = open_page("datasets", view="images", size="S", **{"side-by-side": "true"})
     assert {"bleed", "normal"} <= {text.value.split("**")[1] for text in app.markdown if text.value.startswith("**")}

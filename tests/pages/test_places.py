@@ -26,7 +26,7 @@ WORDS = "Job 123 waits for a GPU of partition gpu."
 FORMS: list[tuple[str, dict[str, str], str, list[str]]] = [
     ("train", {"view": "new"}, "train", ["Start training"]),
     ("train", {"view": "new"}, "train", ["Dry run"]),
-    ("generate", {"view": "Pools"}, "pool", ["Save pool"]),
+    ("generate", {"view": "Pools", "new": "any"}, "pool", ["Save pool"]),
     ("generate", {"view": "Pools"}, "pool-control", ["Make control"]),
     ("quality", {"view": "New check"}, "check", ["Start check"]),
     ("quality", {"view": "Snapshots"}, "rank-TRAIN", ["Rank the snapshots"]),
