@@ -8,7 +8,7 @@ submission of the run, before any other sweep had read one of these test images.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from engine.configs import SweepConfig
@@ -21,6 +21,9 @@ from engine.store.ledger import Event
 from engine.store.runs import Run
 from engine.sweep.plans import Plan, departures, plan_of, planned_images, plans
 from engine.sweep.verdict_words import UNKNOWN
+
+MOST_NAMED = 3
+"""Sweeps that a sentence names; of more it tells how many."""
 
 
 @dataclass(frozen=True)
@@ -214,5 +217,8 @@ def _seals(home: Home, images: frozenset[str]) -> tuple[Event, ...]:
     )
 
 
-def _listed(others: Collection[Other]) -> str:
-    return "; ".join(f"{other.reading.run} ({other.words})" for other in others)
+def _listed(others: Sequence[Other]) -> str:
+    """The last few by name; a report has all of them in a table."""
+    last = "; ".join(f"{other.reading.run} ({other.words})" for other in others[-MOST_NAMED:])
+    more = len(others) - MOST_NAMED
+    return f"{more} other{'s' * (more > 1)}, and last {last}" if more > 0 else last

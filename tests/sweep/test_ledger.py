@@ -35,7 +35,7 @@ from engine.sweep.plans import departures, open_plan, plans, register
 from engine.sweep.rejudging import rejudge
 from engine.sweep.runner import run_sweep
 from engine.sweep.splits import open_splits, pinned
-from engine.sweep.standing import Standing, standing_of, standing_of_plan
+from engine.sweep.standing import MOST_NAMED, Standing, standing_of, standing_of_plan
 from engine.sweep.summary_model import SweepSummary
 from engine.sweep.verdict import FORMER_RULE, RULE
 from tests.sweep.conftest import make_dataset
@@ -93,6 +93,17 @@ def test_the_third_sweep_names_the_others_and_what_was_declared_after_them(new_s
     assert f"{second.id} (sweep, " in (told := standing_of(third, config).sentences()[0])
     assert "deleted since" in told
     assert standing_of(third, config).number == 3
+
+
+def test_of_many_readers_the_last_are_named_and_the_others_counted(new_sweep: NewSweep) -> None:
+    runs = []
+    for _ in range(MOST_NAMED + 3):
+        run, config = new_sweep()
+        standing = reads(run, config)
+        runs.append(run)
+    told = standing.sentences()[0]
+    assert [run.id in told for run in runs[:-1]] == [False] * 2 + [True] * MOST_NAMED
+    assert "before it: 2 others, and last " in told
 
 
 def test_two_sweeps_that_were_submitted_before_either_read_are_both_declared_before(new_sweep: NewSweep) -> None:
