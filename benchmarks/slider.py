@@ -2,9 +2,10 @@
 
 The generators are the recipe's and the configuration auto's, in colour, with random weights: speed does not depend on
 them. The clock, the browser's own, runs from the key's event until the picture that is shown is another one and is
-decoded. `next`: an arrow key moves the slider by one, to a seed that the wall below has shown before. `unseen`: the
-button for a seed by chance, whose picture nobody has painted yet. The presses come one after the other, each after the
-page is at rest.
+decoded. `next`: an arrow key moves the slider by one, to a seed that the wall below has shown before. `chance`: the
+button for a seed by chance, whose picture was painted ahead while nobody pressed anything. `far`: a key moves the
+slider by a tenth of its length, to a seed that nobody has painted: the picture itself is waited for. The presses come
+one after the other, each after the page is at rest; the law is met where nine in ten presses meet it.
 
 Before that, a StyleGAN2-ADA picture without browser and page: with the mapping on one thread, as it is, and with as
 many threads as the synthesis, which they then get in the way of.
@@ -42,10 +43,15 @@ from engine.sampling.graphs import Graph
 from engine.sampling.sampler import Sampler, StyleganSampler
 from engine.store.home import Home
 from engine.store.runs import Run, State, create_run
+from pages.generate.exploring import SLIDER
 
 AIM_MS = 150.0
 SIZE = 64
 PRESSES, WARM_UP = 50, 2
+PAUSE_MS = 500
+"""Between two presses: somebody looks at the picture."""
+FAR_PRESSES = 7
+"""Tenths of the slider's length that are left after the first presses."""
 PICTURE = "[data-testid=stMain] [data-testid=stImage] img"
 AT_REST = "[data-testid=stApp][data-test-script-state=notRunning]"
 CLOCK = """
@@ -65,7 +71,8 @@ CLOCK = """
 """
 WAYS = {
     "next": ("input[type=range][aria-label=Seed]", "ArrowRight"),
-    "unseen": ("[data-testid=stButton] button:has-text('Random'):visible", "Enter"),
+    "chance": ("[data-testid=stButton] button:has-text('Random'):visible", "Enter"),
+    "far": ("input[type=range][aria-label=Seed]", "PageUp"),
 }
 """What has the focus, and the key that is pressed."""
 
@@ -106,7 +113,7 @@ def press(page: Page, focused: str, key: str, presses: int) -> list[float]:
         page.keyboard.press(key)
         elapsed = page.evaluate("window.changed")
         page.locator(AT_REST).wait_for(state="attached")
-        page.wait_for_timeout(300)
+        page.wait_for_timeout(PAUSE_MS)
         if turn >= WARM_UP:
             milliseconds.append(elapsed)
     return milliseconds
@@ -115,22 +122,27 @@ def press(page: Page, focused: str, key: str, presses: int) -> list[float]:
 def measure(browser: Browser, server: Dashboard, run: Run, way: str, presses: int) -> dict[str, Any]:
     """What one generator takes."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
-    page.goto(server.url(f"generate?run={run.id}"))
-    page.locator(PICTURE).first.wait_for()
-    page.locator(AT_REST).wait_for(state="attached")
-    page.wait_for_timeout(1000)
-    milliseconds = press(page, *WAYS[way], presses)
+    milliseconds: list[float] = []
+    rounds = 0
+    while len(milliseconds) < presses:
+        page.goto(server.url(f"generate?run={run.id}&seed={(rounds + 1) * SLIDER}"))
+        page.locator(PICTURE).first.wait_for()
+        page.locator(AT_REST).wait_for(state="attached")
+        page.wait_for_timeout(1000)
+        at_once = presses - len(milliseconds)
+        milliseconds += press(page, *WAYS[way], min(at_once, FAR_PRESSES) if way == "far" else at_once)
+        rounds += 1
     page.close()
-    median = statistics.median(milliseconds)
+    nine_in_ten = statistics.quantiles(milliseconds, n=10)[-1]
     return {
         "way": way,
-        "median_ms": median,
-        "p90_ms": statistics.quantiles(milliseconds, n=10)[-1],
+        "median_ms": statistics.median(milliseconds),
+        "p90_ms": nine_in_ten,
         "least_ms": min(milliseconds),
         "most_ms": max(milliseconds),
         "presses": presses,
         "aim_ms": AIM_MS,
-        "met": median < AIM_MS,
+        "met": nine_in_ten < AIM_MS,
     }
 
 

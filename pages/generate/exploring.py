@@ -24,6 +24,8 @@ PSIS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.4)
 SLIDER = 1000
 """Seeds that the slider reaches at once."""
 RANDOM_SEEDS = 1_000_000
+CHANCE = "seed-by-chance"
+"""Holds the seed that Random goes to next."""
 COUNTS = (8, 16, 32, 48, 64)
 DEMO_COUNTS = COUNTS[:-1]
 """With the picture itself and the row of truncations, these stay below what a demo paints at once."""
@@ -62,6 +64,14 @@ def explore(run: Run) -> None:
         seed_wall(run, [(seed, replace(look, psi=psi)) for psi in PSIS], [f"ψ = {psi:g}" for psi in PSIS], "psis")
     show_kept(run, sampler, look)
     command(f"sample {shlex.quote(run.id)} --seeds {seed}-{seeds[-1]} --out pictures{options(look)}")
+    if not read_only():
+        paint_ahead(run, seed, look)
+
+
+def paint_ahead(run: Run, seed: int, look: SamplingOptions) -> None:
+    """The pictures to which one press leads and that the walls do not show: one to the left, and one by chance."""
+    for ahead in (max(seed - 1, 0), st.session_state.setdefault(CHANCE, random.randrange(RANDOM_SEEDS))):
+        painted(run, ahead, look)
 
 
 def pane_of(run: Run, seed: int, look: SamplingOptions) -> Pane:
@@ -105,4 +115,4 @@ def _follow() -> None:
 
 
 def _jump() -> None:
-    st.session_state["seed"] = random.randrange(RANDOM_SEEDS)
+    st.session_state["seed"] = st.session_state.pop(CHANCE, random.randrange(RANDOM_SEEDS))
