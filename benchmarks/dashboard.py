@@ -27,7 +27,7 @@ import psutil
 from playwright.sync_api import Browser, Error
 
 from benchmarks.big_home import DATASETS, RUNS, make_big_home
-from benchmarks.in_the_browser import Tab, Widget, widgets
+from benchmarks.in_the_browser import OneChoiceError, Tab, Widget, widgets
 from benchmarks.machine import describe_cpu
 from benchmarks.served import Dashboard, chromium
 from engine.review.quiz import begin_quiz
@@ -127,6 +127,9 @@ def time_answers(browser: Browser, server: Dashboard, addresses: dict[str, str])
                 seen.add((widget.kind, widget.name))
                 try:
                     first, again, led_to = _moved(tab, view, widget)
+                except OneChoiceError:
+                    print(f"{name}: {widget.kind} {widget.name!r} has one choice", flush=True)
+                    continue
                 except Error as error:
                     print(f"{name}: {widget.kind} {widget.name!r}: {str(error).splitlines()[0]}", flush=True)
                     continue

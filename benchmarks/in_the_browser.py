@@ -138,6 +138,10 @@ INSTEAD = """([selector, place]) => {
 }"""
 
 
+class OneChoiceError(Exception):
+    """There is nothing else to choose."""
+
+
 @dataclass(frozen=True)
 class Widget:
     """Something on a page that answers, found by its kind and its place among those."""
@@ -147,7 +151,10 @@ class Widget:
     name: str
 
     def move(self, tab: Tab) -> float:
-        """Change it once, as a person would; seconds until the page has answered."""
+        """Change it once, as a person would; seconds until the page has answered.
+
+        Raises `OneChoiceError` for a list of one choice.
+        """
         page = tab.page
         found = page.get_by_test_id("stMain").locator(KINDS[self.kind]).nth(self.place)
         found.scroll_into_view_if_needed()
@@ -163,7 +170,12 @@ class Widget:
                 page.keyboard.press("Enter")
             case "selectbox":
                 found.locator("input, [role=combobox]").first.click()
-                page.locator("[role=option]:not([aria-selected=true])").first.click()
+                page.locator("[role=option]").first.wait_for()
+                others = page.locator("[role=option]:not([aria-selected=true])")
+                if not others.count():
+                    page.keyboard.press("Escape")
+                    raise OneChoiceError
+                others.first.click()
             case "multiselect":
                 if (chosen := found.locator("button[aria-label^=Remove]:visible")).count():
                     chosen.last.click()  # its place is needed: there may be room for no more
