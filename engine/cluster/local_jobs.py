@@ -6,6 +6,7 @@ line and the name in its environment, so that nothing has to be written down.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
@@ -16,8 +17,8 @@ from engine.cluster.states import JobState
 NAME = "ERSATZ_JOB_NAME"
 """The variable that holds the name of a job, for its process and those that it starts."""
 CONTROLLER = "submitit.local._local"
-END_SECONDS = 5.0
-"""From SIGTERM to SIGKILL."""
+START_SECONDS, END_SECONDS = 5.0, 5.0
+"""At most until a job is seen, and from SIGTERM to SIGKILL."""
 
 
 def jobs() -> dict[str, JobState]:
@@ -26,6 +27,19 @@ def jobs() -> dict[str, JobState]:
         str(process.pid): JobState(str(process.pid), name, "RUNNING", node="this machine", start=process.create_time())
         for process, name in _controllers()
     }
+
+
+def await_start(ids: Sequence[str]) -> None:
+    """Wait until these new jobs can be seen. For a moment after the start of a process the system tells neither its
+    command line nor its environment, and it would be taken for ended."""
+    end = time.monotonic() + START_SECONDS
+    for each in ids:
+        with suppress(psutil.Error):
+            process = psutil.Process(int(each))
+            while time.monotonic() < end and process.status() != psutil.STATUS_ZOMBIE:
+                if process.cmdline() and process.environ():
+                    break
+                time.sleep(0.01)
 
 
 def _controllers() -> Iterator[tuple[psutil.Process, str]]:

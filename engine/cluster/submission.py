@@ -66,12 +66,16 @@ def submit(
             executor.parameters["signal_delay_s"] = request.grace_seconds
         try:
             if len(tasks) == 1:
-                return [str(executor.submit(tasks[0]).job_id)]
-            with executor.batch():
-                submitted = [executor.submit(task) for task in tasks]
-            return [str(job.job_id) for job in submitted]
+                submitted = [executor.submit(tasks[0])]
+            else:
+                with executor.batch():
+                    submitted = [executor.submit(task) for task in tasks]
+            ids = [str(job.job_id) for job in submitted]
         except (FailedJobError, FailedSubmissionError) as error:
             raise _refusal(str(error), request) from error
+    if request.executor == LOCAL:
+        local_jobs.await_start(ids)
+    return ids
 
 
 def rehearse(request: Request, gpus: int = 0) -> None:
