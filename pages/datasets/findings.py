@@ -127,7 +127,9 @@ def sentence_after(manifest: pd.DataFrame, remedy: str) -> str:
     out = manifest[manifest["excluded"] == remedy]
     if out.empty:
         groups = manifest.loc[manifest["group"] != "", "group"].nunique()
-        return f"There are {groups:,} groups now, each in one split." if groups else "It left no image out."
+        if not groups:
+            return "It left no image out."
+        return f"There are {groups:,} groups now, each in one split." if groups > 1 else "1 group is in one split now."
     parts = ", ".join(f"{name}: {count:,}" for name, count in out["class"].value_counts().sort_index().items())
     return f"Left out {len(out):,} of {len(manifest):,} images ({parts})."
 
