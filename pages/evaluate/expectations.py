@@ -98,8 +98,8 @@ def in_plain_words(limits: Detectable, config: SweepConfig) -> str:
     """What the smallest difference means, for somebody who never planned a study."""
     if limits.difference is None and too_few(config):
         return (
-            "This sweep cannot show any difference for sure; it gives a first impression, and the verdict will be "
-            "**no evidence** whatever happens."
+            "This sweep cannot show any difference for sure: it gives a first impression, and **no verdict**, whatever "
+            "comes out."
         )
     if limits.metric in LOSSES:
         return limits.refusal

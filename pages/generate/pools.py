@@ -151,8 +151,9 @@ def cost(generators: list[Run]) -> str:
         return "A pool is made by a run of its own."
     facts = [_cost(run.path, (run.path / INFO_FILE).stat().st_mtime_ns, run) for run in generators]
     seconds, size = (sum(values) / len(facts) for values in zip(*facts, strict=True))
+    thousand = f"about {duration(1000 * seconds)}" if 1000 * seconds >= 1 else "less than a second"
     return (
-        f"1,000 pictures of a class take about {duration(1000 * seconds)} with the processor of this machine, and "
+        f"1,000 pictures of a class take {thousand} with the processor of this machine, and "
         f"{1000 * size / 2**20:.0f} MiB on its disk. The page may be closed meanwhile."
     )
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from engine.store.runs import State
+from engine.sweep.results import SweepResult
+from engine.sweep.verdict import QUICK_LOOK
 from pages.components.alarms import alarm_words
 from pages.components.run_summary import RunSummary
 from pages.evaluate.views import NEW as NEW_SWEEP
@@ -63,6 +65,10 @@ def _steps(journey: Journey) -> Iterator[Next]:
             yield Next(sentence, "Look at the check", "quality", {"run": checks[0].run.id}, plan)
         sentence = "Train the classifier with and without synthetic images, and see whether it gets better."
         yield Next(sentence, *plan)
+    result = sweeps[0].status.result_as(SweepResult)
+    if result is not None and QUICK_LOOK.lower() in result.shown:
+        sentence = "Read what the quick look found, and evaluate thoroughly where you want a verdict."
+        yield Next(sentence, "Read the quick look", "evaluate", {"run": sweeps[0].run.id})
     sentence = "Read the verdict and take the report with you."
     if not journey.reviewers:
         sentence += " Then let people who know such images say which are real and which are fake (Review)."

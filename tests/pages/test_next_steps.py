@@ -126,3 +126,9 @@ def test_a_journey_between_two_steps_asks_for_nothing(home: Home, hold: Hold) ->
     whole = create_run(home, PipelineConfig().plain(), "journey demo")
     hold(fabricated.set_state(whole, State.RUNNING, result={"dataset": "phantom"}))
     assert way(home) == ("Watch the journey", "runs", whole.id)
+
+
+def test_of_a_quick_look_there_is_no_verdict_to_be_read(home: Home) -> None:
+    trainings = [fabricated.make_training(home, name) for name in fabricated.CLASSES]
+    sweep = fabricated.make_sweep(home, fabricated.make_pool_run(home, trainings), seeds=3)
+    assert way(home) == ("Read the quick look", "evaluate", sweep.id)
