@@ -78,9 +78,18 @@ def name_field(label: str, name: str, seen: Preview, config: ImportConfig, form:
     st.text_input(
         f"Name of “{plain(label)}”",
         key=widget,
-        help="As it will stand on every page. The same name for two joins them into one class.",
-        on_change=lambda: rename(renamed(seen, config, {label: st.session_state[widget]})),
+        help="As it will stand on every page. The same name for two joins them into one class, which is then renamed "
+        "as one; its own name again parts one of them from it.",
+        on_change=lambda: rename(renamed(seen, config, of_class(label, st.session_state[widget], seen))),
     )
+
+
+def of_class(label: str, wanted: str, seen: Preview) -> dict[str, str]:
+    """The new names when one label gets another: those that are of one class with it follow, be it that their splits
+    call it otherwise; a label that gets its own name back goes alone."""
+    if wanted.strip() in ("", label):
+        return {label: wanted}
+    return {other: wanted for other, of in seen.labels.items() if of == seen.labels[label]}
 
 
 def renamed(seen: Preview, config: ImportConfig, wanted: Mapping[str, str]) -> dict[str, Any]:

@@ -11,7 +11,10 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from engine.configs import ImportConfig
+from engine.datasets.previewing import preview
 from engine.datasets.reading.header import Header, header_of
+from pages.datasets.class_names import of_class
+from tests.jobs.look_alikes import chest_ct
 from tests.pages.conftest import OpenPage, said_in_order, texts
 from tests.pages.test_datasets_page import submitted  # noqa: F401  # what would have been started
 from tests.pages.test_import_questions import field
@@ -137,3 +140,17 @@ def test_what_a_csv_says_by_itself_is_guessed(tmp_path: Path) -> None:
     found = header(rows)
     assert found is not None
     assert tuple(found.guesses.values()) == ("file", "diagnosis", "Patient ID", "split")
+
+
+def test_a_class_that_splits_call_otherwise_is_renamed_as_one(tmp_path: Path, open_page: OpenPage) -> None:
+    source = chest_ct(tmp_path / "chest")
+    seen = preview(ImportConfig(name="chest", source=str(source)))
+    stage = next(label for label in seen.labels if label.startswith("adenocarcinoma_"))
+    assert of_class("adenocarcinoma", "cancer", seen) == {"adenocarcinoma": "cancer", stage: "cancer"}
+    assert of_class(stage, stage, seen) == {stage: stage}, "its own name parts it from the others"
+    app = open_page("datasets", view="import")
+    next(field for field in app.text_input if field.label.startswith("Folder")).set_value(str(source)).run()
+    for label in ("adenocarcinoma", "squamous.cell.carcinoma"):
+        next(field for field in app.text_input if field.label == f"Name of “{label}”").set_value("cancer").run()
+    names = {field.value for field in app.text_input if field.label.startswith("Name of ")}
+    assert names == {"cancer", "normal"} and not app.error
