@@ -57,7 +57,9 @@ def figure_learning_curve(curve: LearningCurve) -> go.Figure:
                 line={"color": BLUE, "width": 2, "dash": "dot"},
                 marker={"size": [0, 11], "symbol": "triangle-up-open", "color": BLUE},
                 name=f"At most with {more_images(curve)}",
-                hovertemplate="%{x:.0f} real images<br>at most about %{y:.2f}" + measure.unit + "<extra></extra>",
+                hovertemplate=(
+                    "%{x:.0f} real images<br>an estimated %{y:.2f}" + measure.unit + " at most<extra></extra>"
+                ),
             )
         )
     styled(

@@ -1,7 +1,7 @@
 """How Plotly's figures look on a light and on a dark page.
 
-Streamlit would dress them in the browser, after they were drawn once, and draw all of them a second time. Its sizes,
-colours and font are those of `.streamlit/config.toml`.
+Streamlit would dress them in the browser, after they were drawn once, and draw all of them a second time. The colours
+are those of `.streamlit/config.toml`, the font is Streamlit's.
 """
 
 from __future__ import annotations
