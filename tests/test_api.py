@@ -19,7 +19,7 @@ from engine.store.errors import ErsatzError
 from engine.store.home import REPOSITORY, Home
 from engine.store.runs import State
 from tests import fabricated
-from tests.jobs.scene import processes_of
+from tests.jobs.scene import end_processes_of
 
 SHORTER = {
     '"my-study"': "home",
@@ -48,8 +48,7 @@ def folder(tmp_path: Path) -> Path:
 def work(home: Home) -> Iterator[Workspace]:
     """A workspace whose processes all end with the test."""
     yield Workspace(home.root)
-    for process in processes_of(home):
-        process.kill()
+    end_processes_of(home)
 
 
 def shortened(code: str) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from engine.store.home import REPOSITORY, Home
-from tests.jobs.scene import processes_of, until
+from tests.jobs.scene import end_processes_of, until
 from tests.jobs.test_pipeline import BRIEF
 
 
@@ -35,8 +35,7 @@ def elsewhere(packages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.delenv("ERSATZ_HOME", raising=False)
     monkeypatch.chdir(tmp_path)
     yield tmp_path
-    for process in processes_of(Home(tmp_path / "checkpoints")):
-        process.kill()
+    end_processes_of(Home(tmp_path / "checkpoints"))
 
 
 def ersatz(*words: str) -> subprocess.CompletedProcess[str]:

@@ -19,7 +19,7 @@ from engine.store.locks import FileLock
 from engine.store.runs import Run, State, list_runs
 from tests import fabricated
 from tests.fabricated.clusters import break_cluster, make_cluster, on_cluster
-from tests.jobs.scene import processes_of
+from tests.jobs.scene import end_processes_of
 from tests.sampling.test_export import trained
 
 Command = Callable[..., Any]
@@ -147,8 +147,7 @@ def test_a_pool_and_an_export_run_to_their_end_elsewhere(command: Command, home:
         assert (ending.json["run"], ending.json["state"], ending.json["place"]) == (run.id, "finished", "slurm")
         assert read_info(training.path).snapshot == ending.json["result"]["snapshot"]
     finally:
-        for process in processes_of(home):
-            process.kill()
+        end_processes_of(home)
 
 
 def test_an_export_is_done_at_once_unless_somebody_says_otherwise(command: Command, home: Home) -> None:
@@ -165,8 +164,7 @@ def test_an_export_is_done_at_once_unless_somebody_says_otherwise(command: Comma
         assert wait(run) is State.FINISHED and has_generator(training.path)
         assert command("export", training.id, "--place", "here", "--json").json["path"]
     finally:
-        for process in processes_of(home):
-            process.kill()
+        end_processes_of(home)
 
 
 def test_resume_moves_a_run(command: Command, home: Home) -> None:
@@ -181,8 +179,7 @@ def test_resume_moves_a_run(command: Command, home: Home) -> None:
         moved = command("resume", run.id, "--place", "slurm", "--json").json
         assert (moved["state"], moved["place"], run.status().place) == ("finished", "slurm", "slurm")
     finally:
-        for process in processes_of(home):
-            process.kill()
+        end_processes_of(home)
 
 
 def test_a_run_that_waits_says_for_what(command: Command, home: Home, alive: Callable[[Run], Run]) -> None:

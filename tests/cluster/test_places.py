@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,8 @@ def cluster(home: Home, slurm: Slurm, monkeypatch: pytest.MonkeyPatch) -> Iterat
     yield home
     for process in psutil.process_iter(["environ"]):
         if (process.info["environ"] or {}).get("ERSATZ_HOME") == str(home.root) and process.pid != os.getpid():
-            process.kill()
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
 
 
 @pytest.fixture

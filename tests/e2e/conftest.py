@@ -68,9 +68,10 @@ class Tab:
         return page
 
     def resize(self, width: int) -> None:
-        """Make the window that wide."""
+        """Make the window that wide, and wait until tables, which follow a moment later, are too."""
         self.width = width
         self.page.set_viewport_size({"width": width, "height": 900})
+        self.page.wait_for_timeout(500)
 
     def screenshot(self, name: str) -> None:
         """The whole page, below `test-artefacts/`."""

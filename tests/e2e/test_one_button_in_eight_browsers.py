@@ -14,7 +14,7 @@ from engine.jobs import submit as jobs
 from engine.store.home import Home
 from engine.store.runs import State, list_runs
 from tests.e2e.conftest import Tab
-from tests.jobs.scene import SCRIPTED, ended, finish, make_dataset, processes_of, training, until
+from tests.jobs.scene import SCRIPTED, end_processes_of, ended, finish, make_dataset, training, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -36,8 +36,7 @@ def servers(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     yield started
     for server in started:
         server.kill()
-    for process in processes_of(home):
-        process.kill()
+    end_processes_of(home)
 
 
 def test_one_button_in_eight_browsers(servers: list[Dashboard], home: Home, chromium: Browser) -> None:

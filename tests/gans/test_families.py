@@ -27,7 +27,7 @@ from engine.store.plugins import PLUGINS, named
 from engine.store.progress import never, silent
 from engine.store.runs import Run, State, create_run
 from tests.fabricated import make_dataset
-from tests.jobs.scene import processes_of
+from tests.jobs.scene import end_processes_of
 from tests.pages.conftest import OpenPage, open_page, texts
 
 __all__ = ["open_page"]
@@ -63,8 +63,7 @@ def toy(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
     monkeypatch.setenv(PLUGINS, "tests.fabricated.toy_gan")
     register(importlib.import_module("tests.fabricated.toy_gan").TOY)  # imported before, it does not do so now
     yield home
-    for process in processes_of(home):
-        process.kill()
+    end_processes_of(home)
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from engine.store.home import Home
-from tests.jobs.scene import SCRIPTED, make_dataset, processes_of
+from tests.jobs.scene import SCRIPTED, end_processes_of, make_dataset
 
 
 @pytest.fixture(autouse=True)
@@ -27,5 +27,4 @@ def scripted(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     make_dataset(home)
     yield home
-    for process in processes_of(home):
-        process.kill()
+    end_processes_of(home)

@@ -54,6 +54,13 @@ def processes_of(home: Home) -> list[psutil.Process]:
     return found
 
 
+def end_processes_of(home: Home) -> None:
+    """Leave nothing of this home running; what ended by itself meanwhile is as well."""
+    for process in processes_of(home):
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
 def supervisor_of(run: Run) -> psutil.Process:
     return next(p for p in processes_of(run.home) if "engine.jobs.supervisor" in p.cmdline() and run.id in p.cmdline())
 

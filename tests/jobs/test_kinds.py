@@ -28,7 +28,7 @@ from engine.store.errors import ErsatzError
 from engine.store.home import REPOSITORY, Home
 from engine.store.plugins import PLUGINS, named
 from engine.store.runs import State, create_run, list_runs
-from tests.jobs.scene import processes_of
+from tests.jobs.scene import end_processes_of
 from tests.pages.conftest import OpenPage, open_page, press, texts
 
 __all__ = ["open_page"]
@@ -45,8 +45,7 @@ def countdown(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
     monkeypatch.setenv(PLUGINS, "tests.fabricated.countdown")
     register(importlib.import_module("tests.fabricated.countdown").COUNTDOWN)  # imported before, it does not do so now
     yield home
-    for process in processes_of(home):
-        process.kill()
+    end_processes_of(home)
 
 
 def typed(*words: str, answer: str = "") -> str:

@@ -22,7 +22,7 @@ from engine.store.home import Home
 from engine.store.locks import is_held
 from engine.store.runs import Run, State, create_run
 from tests.gans.conftest import write_pictures
-from tests.jobs.scene import ended, kill, processes_of, supervisor_of, until
+from tests.jobs.scene import end_processes_of, ended, kill, supervisor_of, until
 
 
 def shared_training(**settings: object) -> StyleganConfig:
@@ -115,8 +115,7 @@ def discs(home: Home, tmp_path: Path) -> Iterator[Home]:
     )
     Dataset.open(home, "discs").freeze(accept_findings=True)
     yield home
-    for process in processes_of(home):
-        process.kill()
+    end_processes_of(home)
 
 
 @pytest.mark.slow
