@@ -24,9 +24,12 @@ LOUDNESS = {"light": 0.72, "dark": 0.85}
 """How much of the words' colour is left to those beside the data; the rest is the page's."""
 
 
-def dress(figure: go.Figure) -> None:
-    """Give it the words' colour and font of the page that it is looked at on, and its title in bold."""
-    looks = _looks(shade())
+def dress(figure: go.Figure, of: str = "") -> None:
+    """Give it the words' colour and font of the page that it is looked at on, and its title in bold.
+
+    `of` is the page's `shade`, where that is known already.
+    """
+    looks = _looks(of or shade())
     if figure.layout.template.layout.meta == looks.layout.meta:
         return
     figure.update_layout(template=looks)

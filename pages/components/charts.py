@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from typing import Any, Literal
 
 import pandas as pd
@@ -81,14 +82,19 @@ def drawn(what: str, shown: tuple[Any, ...], draw: Callable[[], go.Figure]) -> g
     Building one takes longer than all else of most pages. It is the same for all who look: nobody changes it, and no
     `live` one comes from here.
     """
-    return _drawn(what, shade(), shown, draw)
+    return to_be_drawn(what, shown, draw)()
 
 
-@st.cache_resource(max_entries=32, show_spinner=False)
+def to_be_drawn(what: str, shown: tuple[Any, ...], draw: Callable[[], go.Figure]) -> Callable[[], go.Figure]:
+    """What makes the figure of `drawn`, for this reader's page; it may be called on another thread."""
+    return partial(_drawn, what, shade(), shown, draw)
+
+
+@st.cache_resource(max_entries=128, show_spinner=False)
 def _drawn(what: str, of: str, shown: tuple[Any, ...], _draw: Callable[[], go.Figure]) -> go.Figure:
     """For all whose page is light, or dark: `of` says which."""
     figure = _draw()
-    dress(figure)
+    dress(figure, of)
     # Streamlit's copy of the figure makes Plotly draw all of it again, unless the data say that they are the same
     return figure.update_layout(datarevision=next(REVISIONS))
 

@@ -30,9 +30,9 @@ from pages.components.views import go, way_to
 from pages.datasets.browsing import FIELD
 from pages.datasets.class_names import named_here, show_classes
 from pages.datasets.columns import show_columns
-from pages.datasets.preview import header_seen, look_at, matched_by, show_details, show_preview
+from pages.datasets.preview import header_seen, look_ahead, look_at, matched_by, show_details, show_preview
 from pages.datasets.questions import Answers, ask, show_answers, show_offers
-from pages.datasets.sources import PATH, PHANTOM, free_name, source_of, way_of_arrival
+from pages.datasets.sources import PATH, PHANTOM, PHANTOM_SOURCE, free_name, source_of, way_of_arrival
 from pages.datasets.values import show_values
 from pages.datasets.views import IMPORT
 
@@ -99,6 +99,7 @@ def new_import(datasets: dict[str, Dataset], defaults: dict[str, Any]) -> None:
         return
     remembered(defaults)
     st.subheader("1 · Where are the images?")
+    look_ahead(ImportConfig.build({**PHANTOM_SOURCE, **preset_of(PHANTOM_SOURCE, {})}))
     base = source_of(way_of_arrival(way_of(defaults)), last_source(datasets))
     if base is None:
         return

@@ -15,6 +15,8 @@ from engine.datasets.reading.header import Header, header_of
 from engine.datasets.reading.questions import Question
 from engine.store.csv_cells import table_text
 from engine.store.errors import ErsatzError
+from engine.store.home import Home
+from pages.components.ahead import compute_ahead
 from pages.components.format import plain
 from pages.components.home import home
 from pages.components.people import Role, require
@@ -27,6 +29,8 @@ WITHOUT_EFFECT = (
     "skip_unreadable",
 )
 """Settings that change nothing of what is matched."""
+KEPT = 600
+"""Seconds for which it is known what was found."""
 FORM = ("size", "mode", "resize", "window", "positive")
 """Settings that change how the images are stored and what they are called, but not which."""
 
@@ -39,10 +43,17 @@ def matched_by(config: ImportConfig) -> dict[str, Any]:
 def look_at(config: ImportConfig) -> Preview:
     """What would be imported; an `ErsatzError` when the layout is not understood, a `Question` when it is unclear."""
     require(Role.EDITOR)  # it reads any path of this machine
-    seen = _looked(*_looked_up(config))
+    seen = _looked(*_looked_up(config), preview)
     if isinstance(seen, Question):
         raise seen
     return seen
+
+
+def look_ahead(config: ImportConfig) -> None:
+    """`look_at` while nobody waits yet."""
+    require(Role.EDITOR)
+    values, changed = _looked_up(config)
+    compute_ahead(("import", config.source, config.layout, changed), [lambda: _looked(values, changed, preview)], KEPT)
 
 
 def header_seen(config: ImportConfig) -> Header | None:
@@ -59,7 +70,7 @@ def _looked_up(config: ImportConfig) -> tuple[dict[str, Any], float]:
     return {name: value for name, value in config.plain().items() if name not in WITHOUT_EFFECT}, changed
 
 
-@st.cache_data(max_entries=8, ttl=600, show_spinner="Looking at the files…")
+@st.cache_data(max_entries=8, ttl=KEPT, show_spinner="Looking at the files…")
 def _header(values: dict[str, Any], changed: float) -> Header | None:
     require(Role.EDITOR)
     try:
@@ -68,12 +79,16 @@ def _header(values: dict[str, Any], changed: float) -> Header | None:
         return None
 
 
-@st.cache_data(max_entries=8, ttl=600, show_spinner="Looking at the files…")
-def _looked(values: dict[str, Any], changed: float) -> Preview | Question:
-    """A question is kept as well: the page is drawn several times until it is answered."""
-    require(Role.EDITOR)  # a public collection is downloaded
+@st.cache_data(max_entries=8, ttl=KEPT, show_spinner="Looking at the files…")
+def _looked(
+    values: dict[str, Any], changed: float, _preview: Callable[[ImportConfig, Home, int], Preview]
+) -> Preview | Question:
+    """A question is kept as well: the page is drawn several times until it is answered.
+
+    `_preview` is the engine's, which may download: it comes from who has asked for the role.
+    """
     try:
-        return preview(ImportConfig.build({**values, "name": "preview"}), home(), EXAMPLES)
+        return _preview(ImportConfig.build({**values, "name": "preview"}), home(), EXAMPLES)
     except Question as question:
         return question
 

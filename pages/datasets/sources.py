@@ -24,6 +24,8 @@ WAYS = {
     PUBLIC: "Public collection",
     PHANTOM: "Phantom (demo)",
 }
+PHANTOM_SOURCE = {"source": "", "layout": "phantom", "name": "phantom"}
+"""The settings of the one source that is no file: its slices are drawn."""
 PUBLIC_SETS = {
     "pneumoniamnist": "Chest films of children: pneumonia or not (5,856)",
     "breastmnist": "Breast ultrasound: malignant or not (780)",
@@ -70,7 +72,7 @@ def source_of(way: str, last: str) -> dict[str, Any] | None:
     """
     match way:
         case "phantom":
-            return {"source": "", "layout": "phantom", "name": "phantom"}
+            return dict(PHANTOM_SOURCE)
         case "public":
             return from_medmnist()
         case "path":

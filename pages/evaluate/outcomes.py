@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -83,6 +84,16 @@ def _scored(run: Run, summary: SweepSummary, config: SweepConfig) -> Scored | No
     if found is None:
         st.caption(NO_SCORES)
     return found
+
+
+def of_tabs(run: Run, summary: SweepSummary, config: SweepConfig) -> list[Callable[[], object]]:
+    """What the tabs below compute from the scores, for `compute_ahead`: each takes a moment, once."""
+
+    def compute(name: str) -> object:
+        found = _read(*stamp(run.path / TRIALS_FILE), summary.classes, summary.positive_class, config)
+        return found and getattr(found, name)
+
+    return [partial(compute, name) for name in ("curves", "areas", "calibration", "decisions", "operating_points")]
 
 
 def calibration(run: Run, summary: SweepSummary, config: SweepConfig, trials: pd.DataFrame, arms: list[str]) -> None:

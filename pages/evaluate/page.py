@@ -17,7 +17,7 @@ from pages.components.run_summary import state_of
 from pages.components.runs import live, run_header, run_picker
 from pages.components.views import choose_view
 from pages.evaluate.comparing import compare
-from pages.evaluate.planning import new_sweep
+from pages.evaluate.planning import foresee_ahead, new_sweep
 from pages.evaluate.results import results
 from pages.evaluate.sweep_defaults import pool_in_url
 from pages.evaluate.views import AGAIN, BESIDE, COMPARE, NEW, READ
@@ -71,3 +71,4 @@ elif (run := run_picker("sweep", "sweep", row=top)) is not None:
     active = state_of(run).is_active
     live(results, active)(run, not active)
     show_settings(run)
+    foresee_ahead(datasets, pools)

@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from engine.configs import SweepConfig
-from engine.configs.evaluation import BACKBONES, LEARNING_CURVE, TIMM, Metric
+from engine.configs.evaluation import BACKBONES, TIMM, Metric
 from engine.datasets.dataset import Dataset
 from engine.datasets.patients import known_of
 from engine.datasets.positive_class import positive_of, sentence_on
@@ -20,6 +20,7 @@ from engine.report.tables import measure_of
 from engine.store.errors import ErsatzError
 from engine.store.runs import Run, State, list_runs
 from engine.sweep.foresight import foreseen
+from pages.components.ahead import compute_ahead
 from pages.components.command import command_line, show_command
 from pages.components.format import plain, plain_sentence
 from pages.components.forms import grouped_form
@@ -27,6 +28,8 @@ from pages.components.home import home
 from pages.components.navigation import script
 from pages.components.phantom import phantom_badge
 from pages.components.place import choose_place
+from pages.components.pool_standing import sampled
+from pages.components.pools import open_pool
 from pages.components.run_summary import config_of, state_of
 from pages.components.runs import start
 from pages.components.views import go
@@ -35,17 +38,23 @@ from pages.evaluate.chosen_pools import show_pools
 from pages.evaluate.expectations import cost, in_numbers, in_plain_words, known_pace, time_needed, too_few
 from pages.evaluate.plans import register, show_plans, told_before_start
 from pages.evaluate.sweep_defaults import (
+    EXPECTED,
     QUICK,
     QUICKLY,
+    SMALL,
     choose_images,
     choose_settings,
     choose_thoroughness,
+    offered_settings,
     sweep_again,
+    unchanged,
+    usual_arms,
     weights_here,
 )
 from pages.evaluate.views import READ
 
-SMALL = "small-cnn"
+CHANGED = "sweep-settings-opened"
+"""In the session, once somebody opened the settings."""
 START, REGISTER = "Start sweep", "Register this plan"
 MAIN = ("name",)
 GROUPS = {
@@ -82,21 +91,25 @@ def new_sweep(datasets: dict[str, Dataset], pools: list[Run]) -> None:
     phantom_badge(dataset.name)
     worst = show_pools(images)
     thorough = choose_thoroughness(dataset, earlier)
-    with st.expander("Change the settings", icon=":material/tune:", expanded=earlier is not None):
-        origin, settings = choose_settings(dataset, earlier)
+    options, origin = offered_settings(dataset, earlier)
+    quickly = QUICKLY if thorough == QUICK else {}
+    fold = st.expander(
+        "Change the settings",
+        icon=":material/tune:",
+        expanded=earlier is not None,
+        key=f"change-settings-{earlier.id if earlier else ''}",
+        on_change="rerun",
+    )
+    # its many fields are made for who opens it; closed again, they keep what was chosen
+    if fold.open or CHANGED in st.session_state:
+        st.session_state[CHANGED] = True
+        with fold:
+            origin = choose_settings(dataset, options, origin)
+            key = f"{dataset.name}-{origin}-{thorough}"
+            values = change(dataset, {**options[origin], **quickly}, images, key)
+    else:
         key = f"{dataset.name}-{origin}-{thorough}"
-        defaults = SweepConfig(name="a", dataset="a", pool="a").plain()
-        base: dict[str, Any] = {**defaults, **settings, "pool": "", "folds": (), **images}
-        base["name"] = base["name"] if earlier is not None and base["name"] != "a" else dataset.name
-        if thorough == QUICK:
-            base |= QUICKLY
-        st.markdown("**The question**")
-        values = {**base, **choose_question(dataset, base, key)}
-        show_positive(dataset)
-        st.markdown("**The classifier, and what it is trained on**")
-        values |= choose_classifier(base, key)
-        values["arms"] = choose_arms(*usual_arms(base, values, settings, key))
-        values |= choose_shares(dataset, base, key)
+        values = unchanged(dataset, {**options[origin], **quickly}, images)
     try:
         config = SweepConfig.build(values)
     except ErsatzError as error:
@@ -114,6 +127,35 @@ def new_sweep(datasets: dict[str, Dataset], pools: list[Run]) -> None:
     in_numbers(limits, config)
     show_command(command_line(config, place=place))
     show_plans()
+
+
+def change(dataset: Dataset, settings: dict[str, Any], images: dict[str, Any], key: str) -> dict[str, Any]:
+    """Everything that can be changed of these settings, with what the reader chose."""
+    base = unchanged(dataset, settings, images)
+    st.markdown("**The question**")
+    values = {**base, **choose_question(dataset, base, key)}
+    show_positive(dataset)
+    st.markdown("**The classifier, and what it is trained on**")
+    values |= choose_classifier(base, key)
+    arms = usual_arms(settings, values["training"])
+    values["arms"] = choose_arms(arms, key if arms == base["arms"] else f"{key}-{values['training']}")
+    return values | choose_shares(dataset, base, key)
+
+
+def foresee_ahead(datasets: dict[str, Dataset], pools: list[Run]) -> None:
+    """What the form of a new sweep computes before anybody changes it: of the newest pool, with the usual settings."""
+    if not pools:
+        return
+    pool = pools[0]
+    dataset = datasets[config_of(pool)["dataset"]]
+
+    def foresee() -> None:
+        options, first = offered_settings(dataset, None)
+        images = {"dataset": dataset.name, "pool": pool.id}
+        foreseen(at, [dataset], SweepConfig.build(unchanged(dataset, options[first], images)))
+
+    at = home()
+    compute_ahead(("new sweep", pool.path, dataset.fingerprint), [lambda: sampled(open_pool(pool)), foresee])
 
 
 def choose_question(dataset: Dataset, base: dict[str, Any], key: str) -> dict[str, Any]:
@@ -136,14 +178,14 @@ def choose_question(dataset: Dataset, base: dict[str, Any], key: str) -> dict[st
         "level": level.selectbox(
             "For each",
             levels,
-            index=levels.index(base["level"]) if base["level"] in levels else 0,
+            index=levels.index(base["level"]),
             key=f"level-{key}",
             help=f"{SweepConfig.model_fields['level'].description} Patients need a group column in the data set.",
         ),
         "subgroups": subgroups.multiselect(
             "Show apart by",
             columns,
-            [name for name in base["subgroups"] if name in columns],
+            base["subgroups"],
             key=f"subgroups-{key}",
             placeholder="Choose columns" if columns else "This data set has no metadata columns",
             disabled=not columns,
@@ -205,16 +247,6 @@ def choose_classifier(base: dict[str, Any], key: str) -> dict[str, Any]:
     }
 
 
-def usual_arms(
-    base: dict[str, Any], values: dict[str, Any], settings: dict[str, Any], key: str
-) -> tuple[tuple[str, ...], str]:
-    """The arms that are ticked at first, and the key of their boxes: without the learning curve where it costs much and
-    nobody asked for it."""
-    if "arms" in settings or values["training"] != "fine-tuned":
-        return base["arms"], key
-    return tuple(arm for arm in base["arms"] if arm != LEARNING_CURVE), f"{key}-fine-tuned"
-
-
 def choose_shares(dataset: Dataset, base: dict[str, Any], key: str) -> dict[str, Any]:
     """How many images, of which classes, and how often it is repeated."""
     shares, counted = st.columns(2, vertical_alignment="bottom")
@@ -235,7 +267,7 @@ def choose_shares(dataset: Dataset, base: dict[str, Any], key: str) -> dict[str,
     )
     on_the_way = looks.text_input(
         "Looks on the way",
-        ", ".join(str(look) for look in base["looks"] if look < base["seeds"]),
+        ", ".join(map(str, base["looks"][:-1])),
         key=f"looks-{key}",
         placeholder="such as 8, 16",
         help="Numbers of repetitions at which the verdict may be read before the last one, planned now: the sweep "
@@ -249,7 +281,7 @@ def choose_shares(dataset: Dataset, base: dict[str, Any], key: str) -> dict[str,
         "extra_classes": classes.multiselect(
             "Only for the classes",
             dataset.classes,
-            [name for name in base["extra_classes"] if name in dataset.classes],
+            base["extra_classes"],
             key=f"extra-{key}",
             placeholder="All classes",
             help=SweepConfig.model_fields["extra_classes"].description,
@@ -257,9 +289,8 @@ def choose_shares(dataset: Dataset, base: dict[str, Any], key: str) -> dict[str,
         "seeds": repetitions,
         "expected_accuracy": expected.number_input(
             "Expected to be right",
-            0.51,
-            0.99,
-            min(max(base["expected_accuracy"], 0.51), 0.99),
+            *EXPECTED,
+            base["expected_accuracy"],
             key=f"expected-{key}",
             help=SweepConfig.model_fields["expected_accuracy"].description,
         ),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import streamlit as st
+from plotly.graph_objects import Figure
 
 from engine.configs import SweepConfig
 from engine.configs.evaluation import LEARNING_CURVE
@@ -21,7 +23,9 @@ from engine.sweep.metric_table import METRICS_FILE
 from engine.sweep.rejudging import TRIALS_FILE
 from engine.sweep.statistics import QUICK_LOOK_BELOW
 from engine.sweep.summary_model import SUMMARY_FILE, SweepSummary
-from pages.components.charts import chart, drawn
+from pages.components.ahead import compute_ahead
+from pages.components.chart_looks import shade
+from pages.components.charts import chart, to_be_drawn
 from pages.components.files import read_model, stamp, table_of
 from pages.components.navigation import script
 from pages.components.phantom import phantom_badge
@@ -33,7 +37,7 @@ from pages.components.views import go, way_to
 from pages.evaluate.details import by_class, comparisons, confidence, external, means, subgroups
 from pages.evaluate.drilling import classes_of, drill_down, remember
 from pages.evaluate.looks import more_repetitions, show_curve, show_looks
-from pages.evaluate.outcomes import curves, decisions, intervals_of, threshold
+from pages.evaluate.outcomes import curves, decisions, intervals_of, of_tabs, threshold
 from pages.evaluate.protocol_comparison import as_published, departures
 from pages.evaluate.rejudging import second_judgement, show_history
 from pages.evaluate.report import report_again, report_button
@@ -79,19 +83,25 @@ def results(run: Run, ended: bool) -> None:
     with below:
         shown, metric, arms, part = choose(run, config, trials, positive)
     classes = summary.classes if summary else classes_of(config.dataset, len(confusion_of(trials.head(1))))
-    intervals = intervals_of(run, classes, positive, config, metric, *part)
     key = f"plot-{run.id}"
     judged = part == (config.level, "", "")  # other counts than those of the verdict have none of its intervals
     files = [run.path / name for name in (TRIALS_FILE, SUMMARY_FILE, METRICS_FILE)]
     written = [stamp(path) for path in files if path.is_file()]
-    figure = drawn(
-        "sweep",
-        (*written, summary is None, metric, *arms, part),
-        lambda: figure_sweep(shown, summary, metric, arms=arms, config=config, intervals=intervals, differences=judged),
-    )
+
+    def intervals_by(metric: str) -> pd.DataFrame | None:
+        return intervals_of(run, classes, positive, config, metric, *part)
+
+    def figure_by(metric: str) -> Callable[[], Figure]:
+        def draw() -> Figure:
+            found = intervals_by(metric)
+            return figure_sweep(shown, summary, metric, arms=arms, config=config, intervals=found, differences=judged)
+
+        return to_be_drawn("sweep", (*written, summary is None, metric, *arms, part), draw)
+
+    intervals = intervals_by(metric)
     with first_screen:
         chart(
-            figure,
+            figure_by(metric)(),
             key,
             f"{config.name}-{metric}",
             lambda: plotted(shown[shown["arm"].isin(arms)], metric, intervals),
@@ -111,6 +121,10 @@ def results(run: Run, ended: bool) -> None:
         second_judgement(run, summary, config)
         tables(run, config, summary, trials, shown[shown["arm"].isin(arms)], metric, intervals)
         what_next(run, summary.seeds)
+        compute_ahead(
+            ("sweep", *written, *arms, part, shade()),
+            [*of_tabs(run, summary, config), *map(figure_by, present_metrics(trials))],
+        )
 
 
 def plotted(shown: pd.DataFrame, metric: str, intervals: pd.DataFrame | None = None) -> pd.DataFrame:

@@ -6,9 +6,11 @@ from typing import Any
 
 import streamlit as st
 
-from engine.configs.evaluation import BACKBONES
+from engine.configs import SweepConfig
+from engine.configs.evaluation import BACKBONES, LEARNING_CURVE
 from engine.datasets.dataset import Dataset
 from engine.datasets.folds import fold_of, folds_of
+from engine.datasets.patients import known_of
 from engine.features.sources import available
 from engine.publications.presets import PRESETS
 from engine.store.runs import Run
@@ -25,6 +27,11 @@ THOROUGH = {
     STANDARD: "8 or more repetitions with every control: enough for a verdict that may claim something.",
     QUICK: "3 repetitions of two shares: a first impression in a fraction of the time. It can claim nothing.",
 }
+SMALL = "small-cnn"
+PLAIN = SweepConfig(name="a", dataset="a", pool="a")
+"""What is set where nobody sets anything."""
+EXPECTED = (0.51, 0.99)
+"""Least and most share of a class that may be expected to be named right."""
 QUICKLY = {"seeds": 3, "ratios": (0.5, 1.0), "arms": ("real", "real+duplicates", "real+synthetic"), "flaws": ()}
 STRONG = ("dinov2", "resnet50", "resnet18")
 """Pretrained networks to start from, in this order, as far as their weights are on this machine."""
@@ -113,8 +120,9 @@ def choose_thoroughness(dataset: Dataset, earlier: Run | None) -> str:
     return chosen
 
 
-def choose_settings(dataset: Dataset, earlier: Run | None) -> tuple[str, dict[str, Any]]:
-    """Where the settings below start from: an earlier sweep, a preset's protocol, sound or published, or defaults."""
+def offered_settings(dataset: Dataset, earlier: Run | None) -> tuple[dict[str, dict[str, Any]], str]:
+    """Whose settings a sweep can start from, by name: an earlier sweep's, a preset's protocol, sound or published, or
+    the defaults; and the name of those from which it starts where nobody chooses."""
     source = fold_of(dataset).get("parent", dataset.name)
     options: dict[str, dict[str, Any]] = {DEFAULTS: recommended()}
     first = DEFAULTS
@@ -124,18 +132,49 @@ def choose_settings(dataset: Dataset, earlier: Run | None) -> tuple[str, dict[st
             options[f"{preset.title}: as published"] = preset.published
         if preset.importing.get("name") == source:
             first = f"{preset.title}: sound"
-    if earlier is not None:
-        first = title(earlier)
-        own = {name: value for name, value in config_of(earlier).items() if name not in NOT_AGAIN}
-        options = {first: own, **options}
-    chosen = st.selectbox(
+    if earlier is None:
+        return options, first
+    own = {name: value for name, value in config_of(earlier).items() if name not in NOT_AGAIN}
+    return {title(earlier): own, **options}, title(earlier)
+
+
+def choose_settings(dataset: Dataset, options: dict[str, dict[str, Any]], first: str) -> str:
+    """The name of the settings to start from."""
+    return st.selectbox(
         "Start from the settings of",
         list(options),
         index=list(options).index(first),
         key=f"settings-{dataset.name}",
         help="Sound: equal steps, controls and at least 8 seeds. As published: for comparison, and never a verdict.",
     )
-    return chosen, options[chosen]
+
+
+def unchanged(dataset: Dataset, settings: dict[str, Any], images: dict[str, Any]) -> dict[str, Any]:
+    """All values of a sweep with these settings, as far as they fit the data set: those of the form before anybody
+    changes one."""
+    named = {"name": dataset.name, **settings}
+    values: dict[str, Any] = {**PLAIN.plain(), **named, "pool": "", "folds": (), **images}
+    if values["classifier"] == SMALL:
+        values |= {"training": "frozen", "head": "linear"}
+    values["arms"] = usual_arms(settings, values["training"])
+    if before := [look for look in values["looks"] if look < values["seeds"]]:
+        values["looks"] = [*before, values["seeds"]]
+    else:
+        values["looks"] = ()
+    if not known_of([dataset], "test").any:
+        values["level"] = "image"
+    for name, known in (("subgroups", dataset.metadata), ("extra_classes", dataset.classes)):
+        values[name] = [each for each in values[name] if each in known]
+    least, most = EXPECTED
+    values["expected_accuracy"] = min(max(values["expected_accuracy"], least), most)
+    return values
+
+
+def usual_arms(settings: dict[str, Any], training: str) -> tuple[str, ...]:
+    """The arms that are ticked at first: without the learning curve where it costs much and nobody asked for it."""
+    if "arms" in settings or training != "fine-tuned":
+        return tuple(settings.get("arms", PLAIN.arms))
+    return tuple(arm for arm in PLAIN.arms if arm != LEARNING_CURVE)
 
 
 def recommended() -> dict[str, Any]:

@@ -190,9 +190,40 @@ def test_a_click_on_a_point_puts_its_trial_into_the_link(
     assert query == {}
 
 
+def to_change(app: AppTest, opened: bool = True, again: str = "") -> AppTest:
+    """The form of a new sweep with its settings opened, or closed again."""
+    app.session_state[f"change-settings-{again}"] = opened
+    app.run()
+    assert not app.exception
+    return app
+
+
+@pytest.mark.parametrize("settings", [{}, {"arms": ("real", "real+synthetic"), "looks": (8, 10), "seeds": 10}])
+@pytest.mark.parametrize("thorough", ["Standard (recommended)", "Quick look"])
+def test_to_open_the_settings_changes_nothing(
+    home: Home, pool: Run, open_page: OpenPage, settings: dict[str, Any], thorough: str
+) -> None:
+    again = make_sweep(home, pool, settings=settings).id if settings else ""
+    app = open_page("evaluate", **({"again": again} if again else {"view": "New sweep"}))
+    if again:
+        before = app.code[0].value
+        assert "Start from the settings of" in [chosen.label for chosen in app.selectbox], "opened: it is to be changed"
+        assert "--looks 8,10" in before
+    else:
+        next(group for group in app.get("button_group") if "thorough" in group.key).set_value(thorough).run()
+        before = app.code[0].value
+        assert "Start from the settings of" not in [chosen.label for chosen in app.selectbox]
+        assert to_change(app).code[0].value == before
+    box(app.number_input, "Repetitions (seeds)").set_value(12).run()
+    changed = app.code[0].value
+    assert "--seeds 12" in changed
+    assert to_change(app, opened=False, again=again).code[0].value == changed, "closed, it keeps what was chosen"
+
+
 def test_the_plan_shows_what_it_can_detect_before_it_starts(home: Home, pool: Run, open_page: OpenPage) -> None:
     app = open_page("evaluate")
     assert "24 test images. So few cannot show any difference of accuracy four times in five" in texts(app)
+    to_change(app)
     box(app.number_input, "Expected to be right").set_value(0.52).run()
     assert "finds it four times in five" in texts(app)
     assert "if 52 % of each class are named right" in texts(app)
@@ -206,7 +237,7 @@ def test_the_plan_shows_what_it_can_detect_before_it_starts(home: Home, pool: Ru
 
 
 def test_the_plan_follows_what_is_chosen(home: Home, pool: Run, open_page: OpenPage) -> None:
-    app = open_page("evaluate")
+    app = to_change(open_page("evaluate"))
     box(app.number_input, "Repetitions (seeds)").set_value(3)
     box(app.multiselect, "Only for the classes").set_value(["bleed"])
     next(arm for arm in app.checkbox if arm.key.endswith("-replaced+synthetic")).check()
@@ -222,7 +253,7 @@ def test_the_plan_follows_what_is_chosen(home: Home, pool: Run, open_page: OpenP
 
 
 def test_a_published_protocol_says_that_it_claims_nothing(home: Home, pool: Run, open_page: OpenPage) -> None:
-    app = open_page("evaluate")
+    app = to_change(open_page("evaluate"))
     options = box(app.selectbox, "Start from the settings of").options
     published = next(option for option in options if option.startswith("Head CT") and option.endswith("published"))
     box(app.selectbox, "Start from the settings of").set_value(published).run()
@@ -233,7 +264,7 @@ def test_a_published_protocol_says_that_it_claims_nothing(home: Home, pool: Run,
 
 
 def test_what_cannot_be_planned_is_one_sentence(home: Home, pool: Run, open_page: OpenPage) -> None:
-    app = open_page("evaluate")
+    app = to_change(open_page("evaluate"))
     box(app.text_input, "Shares of synthetic images").set_value("0.5, 0.25").run()
     assert not app.exception
     assert "growing, different shares" in app.error[0].value
@@ -260,7 +291,7 @@ def submitted(home: Home, monkeypatch: pytest.MonkeyPatch) -> list[SweepConfig]:
 def test_start_submits_the_plan_and_shows_the_run(
     home: Home, pool: Run, open_page: OpenPage, submitted: list[SweepConfig]
 ) -> None:
-    app = open_page("evaluate")
+    app = to_change(open_page("evaluate"))
     box(app.number_input, "Repetitions (seeds)").set_value(10)
     box(app.text_input, "Looks on the way").set_value("8")
     box(app.number_input, "Difference that would not matter").set_value(0.02)
