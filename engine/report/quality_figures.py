@@ -17,7 +17,7 @@ MAX_CLASSES = 6
 """Most classes shown beside the whole pool in the figure of scores."""
 BINS = 30
 """Bars of a histogram."""
-MAX_DOTS, MAX_POINTS = 1000, 4000
+MAX_DOTS, MAX_POINTS = 1000, 2000
 """Most marks of a kind of pair, and of a group in the map of features: the browser stays quick and the file small."""
 COLUMNS = 4
 CHECKS = ((BLUE, "circle"), (ORANGE, "square"), (GREEN, "triangle-up"))
@@ -143,7 +143,7 @@ def figure_neighbour_map(neighbours: pd.DataFrame) -> go.Figure:
     """
     figure = go.Figure()
     for flag, (title, color, symbol) in FLAGS.items():
-        own = _thinned(neighbours[neighbours["flag"] == flag], MAX_DOTS)
+        own, shown = _thinned(neighbours[neighbours["flag"] == flag], MAX_DOTS)
         if own.empty:
             continue
         figure.add_trace(
@@ -151,7 +151,7 @@ def figure_neighbour_map(neighbours: pd.DataFrame) -> go.Figure:
                 x=own["distance"],
                 y=own["pixel_distance"],
                 mode="markers",
-                name=title,
+                name=f"{title}{shown}",
                 marker={"color": color, "symbol": symbol, "size": 10 if flag else 6, "opacity": 0.9 if flag else 0.45},
                 customdata=own[["path", "neighbour"]].to_numpy(dtype=object),
                 hovertemplate="%{customdata[0]}<br>nearest: %{customdata[1]}<extra>" + title + "</extra>",
@@ -179,7 +179,8 @@ def figure_embedding(embedding: pd.DataFrame, class_name: str = "") -> go.Figure
     figure = go.Figure()
     for place, name in enumerate(sorted(set(embedding["class"]))):
         for synthetic, symbol, title in ((False, "circle-open", "real"), (True, "triangle-up", "synthetic")):
-            own = _thinned(shown[(shown["class"] == name) & ((shown["split"] == "synthetic") == synthetic)], MAX_POINTS)
+            group = shown[(shown["class"] == name) & ((shown["split"] == "synthetic") == synthetic)]
+            own, drawn = _thinned(group, MAX_POINTS)
             if own.empty:
                 continue
             figure.add_trace(
@@ -187,7 +188,7 @@ def figure_embedding(embedding: pd.DataFrame, class_name: str = "") -> go.Figure
                     x=own["x"],
                     y=own["y"],
                     mode="markers",
-                    name=f"{name}, {title}",
+                    name=f"{name}, {title}{drawn}",
                     marker={"color": colors[place % len(colors)], "symbol": symbol, "size": 7, "opacity": 0.75},
                     customdata=own[["path", "split"]].to_numpy(dtype=object),
                     hovertemplate="%{customdata[0]}<extra>" + f"{name}, {title}" + "</extra>",
@@ -246,5 +247,8 @@ def figure_ranking(ranking: Ranking, margin: float | None = None) -> go.Figure:
     return figure.update_xaxes(rangemode="nonnegative")
 
 
-def _thinned(rows: pd.DataFrame, most: int) -> pd.DataFrame:
-    return rows if len(rows) <= most else rows.sample(most, random_state=0)
+def _thinned(rows: pd.DataFrame, most: int) -> tuple[pd.DataFrame, str]:
+    """Rows by chance, no more than `most`, and what the legend says of that."""
+    if len(rows) <= most:
+        return rows, ""
+    return rows.sample(most, random_state=0), f" ({most:,} of {len(rows):,})"

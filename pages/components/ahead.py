@@ -14,6 +14,7 @@ from queue import SimpleQueue
 
 DELAY = 0.3
 """Seconds in which the page that asked for it comes first."""
+NAME = "compute-ahead"
 REMEMBERED = 1000
 """What was computed; of more, all is forgotten and computed again when it is asked for again."""
 
@@ -42,11 +43,14 @@ def compute_ahead(what: Hashable, works: Works, kept: float = math.inf) -> None:
         _asked[what] = now
         _queue.put(works)
         if _worker is None:
-            _worker = threading.Thread(target=_work, name="compute-ahead", daemon=True)
+            _worker = threading.Thread(target=_work, name=NAME, daemon=True)
             _worker.start()
 
 
 def _work() -> None:
+    # Streamlit's caches warn, for each call, that no page is there to show a spinner on
+    context = logging.getLogger("streamlit.runtime.scriptrunner_utils.script_run_context")
+    context.addFilter(lambda record: record.threadName != NAME)
     while True:
         works = _queue.get()
         time.sleep(DELAY)

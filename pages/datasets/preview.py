@@ -132,8 +132,11 @@ def show_preview(config: ImportConfig, seen: Preview, leave_out: Callable[[], No
 
 def show_details(seen: Preview) -> None:
     """Counts, sizes and forms of the originals, and what is kept for subgroups."""
-    with st.expander("Counts, sizes and forms of the originals", icon=":material/table:"):
-        left, right = st.columns(2)
+    fold = st.expander(
+        "Counts, sizes and forms of the originals", icon=":material/table:", key="originals", on_change="rerun"
+    )
+    if fold.open:  # tables take a browser long
+        left, right = fold.columns(2)
         with left:
             st.markdown("**Classes and splits**")
             st.dataframe(counts_table(seen), alt="Images of each class in each split of the source")

@@ -114,6 +114,8 @@ def test_a_path_is_previewed_then_imported(
         "Example 6 of class normal",
     }
     assert not home.datasets.exists(), "a preview writes nothing"
+    app.session_state["originals"] = True  # the fold with the tables, opened
+    app.run()
     order = said_in_order(app)
     start = order.index("Start import")
     assert order.index("2 · What was found") < start < order.index("**Classes and splits**"), "in sight, and honest"

@@ -101,6 +101,7 @@ def test_a_column_of_0_and_1_names_its_classes_at_a_press(open_page: OpenPage, t
 
 def test_what_was_found_stands_above_the_start(open_page: OpenPage, heads: Path) -> None:
     app = opened(open_page, heads)
+    app.session_state["originals"] = True  # the fold with the tables, opened
     field(app, "Class column").set_value("hemorrhage").run()
     order = said_in_order(app)
     start = order.index("Start import")

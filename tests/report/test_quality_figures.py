@@ -131,7 +131,10 @@ def test_the_map_shows_reals_and_synthetic_ones_apart(quality: dict[str, Any]) -
     assert sum(len(trace.x) for trace in figure.data) == len(embedding)
     assert {trace.name for trace in figure_embedding(embedding, "bleed").data} == {"bleed, real", "bleed, synthetic"}
     many = pd.concat([embedding] * 200, ignore_index=True)
-    assert all(len(trace.x) <= MAX_POINTS for trace in figure_embedding(many).data)
+    thinned = figure_embedding(many, "bleed").data
+    assert all(len(trace.x) <= MAX_POINTS for trace in thinned)
+    real = many[(many["class"] == "bleed") & (many["split"] != "synthetic")]
+    assert thinned[0].name == f"bleed, real ({MAX_POINTS:,} of {len(real):,})", "it says that not all are drawn"
 
 
 def test_the_best_snapshot_is_marked(quality: dict[str, Any]) -> None:
