@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -25,6 +25,18 @@ LONGEST_NUMBER = 40
 
 IMBALANCE = 3.0
 """Ratio of the largest to the smallest class from which imbalance is worth a warning."""
+
+
+def on_tiny_classes(counts: Mapping[str, int]) -> str:
+    """What follows from classes of few images, in a sentence; empty where there is none. `counts`: images by class."""
+    tiny = [name for name, count in counts.items() if count < TINY_CLASS]
+    if not tiny:
+        return ""
+    return (
+        f"{', '.join(tiny)}: fewer than {TINY_CLASS} images, so a test set of "
+        f"{'this class' if len(tiny) == 1 else 'these classes'} can hardly tell two classifiers apart; add images or "
+        f"leave {'the class' if len(tiny) == 1 else 'them'} out."
+    )
 
 
 def audit(manifest: pd.DataFrame, path: Path, wanted: tuple[float, float, float] | None = None) -> list[Finding]:
@@ -301,13 +313,12 @@ def _classes(rows: pd.DataFrame) -> Iterator[Finding]:
         [],
     )
     tiny = counts[counts < TINY_CLASS]
-    if len(tiny):
+    if len(tiny):  # a preview says it too
         yield finding(
             "tiny-classes",
             "warning",
             len(tiny),
-            f"{', '.join(tiny.index)}: fewer than {TINY_CLASS} images, so a test set of this class "
-            "can hardly tell two classifiers apart; add images or leave the class out.",
+            on_tiny_classes(dict(counts)),
             [[path] for name in tiny.index for path in rows.loc[rows["class"] == name, "path"][:1]],
             members=rows.loc[rows["class"].isin(tiny.index), "path"],
         )

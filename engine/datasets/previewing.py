@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from engine.configs import ImportConfig
+from engine.datasets.audit import on_tiny_classes
 from engine.datasets.class_mapping import Naming, names_of_labels, safe_name
 from engine.datasets.dataset import SPLITS
 from engine.datasets.dataset_info import Mode
@@ -75,6 +76,11 @@ class Preview:
         shorter = [min(map(int, size.split("x"))) for size, count in self.sizes.items() for _ in range(count)]
         return min((32, 64, 128, 256), key=lambda size: abs(np.log2(size / max(np.median(shorter or [64]), 1))))
 
+    @property
+    def tiny_classes(self) -> str:
+        """A sentence on classes of few images; empty where there is none."""
+        return on_tiny_classes({name: sum(splits.values()) for name, splits in self.counts.items()})
+
     def text(self) -> str:
         """A few lines for a terminal."""
         lines = [f"Layout: {self.layout}."]
@@ -91,7 +97,7 @@ class Preview:
             lines.append(f"{name}: {told}{', ...' if len(counts) > 8 else ''}.")
         if self.values:
             lines.append(self.values.text())
-        lines += self.notes
+        lines += [*self.notes, *filter(None, [self.tiny_classes])]
         lines += [f"If that is meant, add {offer.flags}: {offer.text}." for offer in self.offers]
         lines += [f"Cannot be used: {name} {reason}." for name, reason in list(self.problems.items())[:10]]
         if len(self.problems) > 10:

@@ -92,8 +92,8 @@ def foretold(
         some = f"of {len(looked):,} that were looked at" if len(few) < len(able) else "of these"
         told += f"; {some}, {_told(found) or 'none does: their channels are equal'}"
     how = "colour" if mode == "RGB" else "grey"
-    asked = "as asked" if wanted != "auto" else "by itself"
-    end = f"; all would be stored in {how}, {asked}."
+    chosen = "as asked" if wanted != "auto" else "unless you choose otherwise"
+    end = f"; all are stored in {how} {chosen}."
     if wanted == "auto" and len(few) < len(able) and mode == "L":
         end += " An import looks at all of them, and one in full colour is enough to store all in colour."
     return Foretold(mode, [told + end] if able or wanted == "RGB" else [])

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Hashable, Sequence
 from queue import SimpleQueue
 
-DELAY = 0.3
+DELAY = 0.7
 """Seconds in which the page that asked for it comes first."""
 NAME = "compute-ahead"
 REMEMBERED = 1000

@@ -8,6 +8,9 @@ from datetime import datetime
 
 MARKUP = re.compile(r"[\\`*\[\]<>$~|&]|(?<![^\W_])_|_(?![^\W_])|^[#+=-]|(?<=^\d)[.)]|(?<=^\d\d)[.)]|:(?=[A-Za-z+:_-])")
 """What a page would show as a link, a picture, a formula, an icon, a list or the like, and not as itself."""
+LONG, JOINT = re.compile(r"\S{13,}"), re.compile(r"[_./-]+(?=\w)")
+"""A word too long for a small tile, and what joins its parts."""
+ZERO_WIDTH_SPACE = "\u200b"
 CODE = re.compile(r"(?<!`)`[^`\n]+`(?!`)")
 """A command in a sentence: nothing in it means anything else, and escapes in it would be seen."""
 
@@ -60,6 +63,12 @@ def plain_sentence(sentence: object) -> str:
         shown += [_escaped(text[end : code.start()]), code.group()]
         end = code.end()
     return "".join([*shown, _escaped(text[end:])])
+
+
+def breakable(text: str) -> str:
+    """Words that have no spaces, such as names of files and classes, with places where a line may end; else a narrow
+    tile ends it inside a syllable."""
+    return LONG.sub(lambda word: JOINT.sub(r"\g<0>" + ZERO_WIDTH_SPACE, word.group()), text)
 
 
 def _escaped(text: str) -> str:

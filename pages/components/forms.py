@@ -186,7 +186,7 @@ def _input(
     """
     help_text = field.description
     if choices is not None and get_origin(field.annotation) is tuple:
-        chosen = [choice for choice in choices if choice in (default or ())]
+        chosen = None if default is None else [choice for choice in choices if choice in default]
         return tuple(st.multiselect(label, choices, default=chosen, key=key, help=help_text, placeholder="All"))
     if choices is not None:
         return st.selectbox(
@@ -217,7 +217,8 @@ def _input(
     if get_origin(kind) is tuple:
         item = get_args(kind)[0]
         if get_origin(item) is Literal:
-            return tuple(st.multiselect(label, get_args(item), default=list(default or ()), key=key, help=help_text))
+            chosen = None if default is None else list(default)
+            return tuple(st.multiselect(label, get_args(item), default=chosen, key=key, help=help_text))
         text = st.text_input(label, _as_text(kind, default), key=key, help=help_text, placeholder="separated by commas")
         return _split(text) or (None if optional else ())
     if get_origin(kind) is dict:

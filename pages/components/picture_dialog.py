@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.components.format import plain
+from pages.components.format import breakable, plain
 from pages.components.images import stored_url
 from pages.components.picture_viewer import Pane, begin, place, turning, viewer
 from pages.components.pressable import look_button, tile
@@ -32,7 +32,7 @@ def pressable_picture(pane: Pane, key: str, width: int, offered: bool = True) ->
         if isinstance(url, Path):
             url = stored_url(url, url.stat().st_mtime, width)
         # a narrow screen makes the tile narrower, and the picture with it
-        st.image(url, caption=plain(pane.name), width="stretch", alt=pane.alt)
+        st.image(url, caption=breakable(plain(pane.name)), width="stretch", alt=pane.alt)
         if not offered:
             return False
         pressed = look_button("Look closer", key, icon=":material/zoom_in:")
@@ -50,7 +50,7 @@ def picture_of_wall(url: str, caption: str, alt: str, key: str, width: int) -> b
     """One picture of a wall over the button that opens it; whether it was pressed."""
     with tile(key, width=width, gap=None):
         st.image(url, width=width, alt=alt)
-        pressed = look_button(plain(caption) or "Look closer", key)
+        pressed = look_button(breakable(plain(caption)) or "Look closer", key)
     if pressed:
         begin(VIEWER)
     return pressed

@@ -17,7 +17,7 @@ from engine.store.csv_cells import table_text
 from engine.store.errors import ErsatzError
 from engine.store.home import Home
 from pages.components.ahead import compute_ahead
-from pages.components.format import plain
+from pages.components.format import plain, plain_sentence
 from pages.components.home import home
 from pages.components.people import Role, require
 from pages.datasets.audit_texts import split_word, what_to_do
@@ -120,6 +120,8 @@ def show_preview(config: ImportConfig, seen: Preview, leave_out: Callable[[], No
             )
     if seen.problems:
         problems(seen.problems, config.skip_unreadable, leave_out)
+    if seen.tiny_classes:
+        st.warning(plain_sentence(seen.tiny_classes), icon=":material/group:")
     if all(name.isdigit() for name in seen.counts):
         st.info(
             f"The classes are called {', '.join(seen.counts)}: give them names beside their pictures.",

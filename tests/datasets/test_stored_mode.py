@@ -103,7 +103,8 @@ def test_equal_channels_are_grey_in_every_reader(
     settings = config(source(tmp_path / "source"), frames="all")
     seen = preview(settings, home, examples=1)
     assert seen.mode == "L"
-    assert any("none does: their channels are equal; all would be stored in grey, by itself." in n for n in seen.notes)
+    told = "none does: their channels are equal; all are stored in grey unless you choose otherwise."
+    assert any(told in note for note in seen.notes)
     assert all(picture.ndim == 2 for pictures in seen.examples.values() for picture in pictures)
     dataset = import_dataset(home, settings)
     assert dataset.mode == "L"
@@ -118,7 +119,8 @@ def test_one_image_in_colour_is_enough_and_is_named(home: Home, config: Config, 
     settings = config(source)
     seen = preview(settings, home)
     assert seen.mode == "RGB"
-    assert any("1 in colour (such as b/lesion.png); all would be stored in colour, by itself." in n for n in seen.notes)
+    told = "1 in colour (such as b/lesion.png); all are stored in colour unless you choose otherwise."
+    assert any(told in note for note in seen.notes)
     dataset = import_dataset(home, settings)
     assert dataset.mode == "RGB"
     assert "1 of 13 images show colour (such as b/lesion.png)" in dataset.info.provenance.notes[-1]

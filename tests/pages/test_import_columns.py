@@ -80,6 +80,8 @@ def test_classes_are_named_beside_their_pictures(
     field(app, "Name of “1”").set_value("bleeding").run()
     assert not app.exception
     assert {metric.label: metric.value for metric in app.metric}["Positive class"] == "bleeding", "it follows its name"
+    (told,) = [warning.value for warning in app.warning]
+    assert told.startswith("0, bleeding: fewer than 20 images"), "it is told before the import, and nothing else is"
     field(app, "Name of “0”").set_value("healthy").run()
     assert "Example 1 of class healthy" in [image.proto.imgs[0].alt for image in app.image]
     next(button for button in app.button if button.label == "Start import").click().run()

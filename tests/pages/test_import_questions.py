@@ -57,11 +57,11 @@ class Source:
             raise ErsatzError("There is no folder of patients. Correct folders.")
         return Preview(
             layout="folder",
-            counts={"a": {"": 20}, "b": {"": 10}},
+            counts={"a": {"": 30}, "b": {"": 20}},
             labels={},
-            sizes={"32x32": 30},
-            modes={"L": 30},
-            bits={"8": 30},
+            sizes={"32x32": 50},
+            modes={"L": 50},
+            bits={"8": 50},
             groups=0,
             metadata={},
             notes=[],
@@ -135,7 +135,7 @@ def test_questions_one_after_the_other(app: AppTest, source: Source, submitted: 
     assert not app.metric
     app = choose(app, 0)
     assert (asked(app), list(app.radio)) == ([], [])
-    assert [metric.value for metric in app.metric] == ["30", "2", "not named"]
+    assert [metric.value for metric in app.metric] == ["50", "2", "not named"]
     assert (field(app, "Levels of folders").value, field(app, "Frames").value) == ("class", "all")
     assert field(app, "Ignore patient ids of DICOM").value is True
     assert "As they would be stored**: 32×32" in texts(app), "the size that suits what was found"

@@ -11,6 +11,7 @@ import pytest
 from engine.report.html import write_report
 from engine.store.home import Home
 from engine.store.runs import list_runs
+from pages.components.format import breakable, plain
 from tests.pages.hostile_home import HOSTILE, alive, fill, lively
 
 PAGES = [
@@ -76,3 +77,10 @@ def test_the_report_carries_out_nothing_either(home: Home) -> None:
 def test_the_detector_sees_what_is_alive() -> None:
     assert len(lively(HOSTILE)) >= 4
     assert len(lively(f"a `b` {HOSTILE}`")) >= 1
+
+
+def test_long_names_may_end_a_line_between_their_parts() -> None:
+    name = "adenocarcinoma_left.lower.lobe_T2"
+    shown = breakable(plain(name))
+    assert shown.split("\u200b") == ["adenocarcinoma_", "left.", "lower.", "lobe_", "T2"]
+    assert breakable("Seed 12 of P001_2.png") == "Seed 12 of P001_2.png", "short words stay whole"
