@@ -160,7 +160,7 @@ def test_an_answer_is_taken_back(app: AppTest) -> None:
     assert field(app, "Rename classes").value == ""
     assert "Choose again" not in texts(app)
     app = choose(choose(app, 0), 0)
-    assert [metric.value for metric in app.metric][:1] == ["30"]
+    assert [metric.value for metric in app.metric][:1] == ["50"]
 
 
 def test_an_answer_may_be_given_and_changed_in_the_form(app: AppTest) -> None:
@@ -168,7 +168,7 @@ def test_an_answer_may_be_given_and_changed_in_the_form(app: AppTest) -> None:
     app = press(app, "Preview")
     assert asked(app) == [FOLDERS.found]
     app = choose(app, 0)
-    assert [metric.value for metric in app.metric][:1] == ["30"], "the frames chosen in the form still hold"
+    assert [metric.value for metric in app.metric][:1] == ["50"], "the frames chosen in the form still hold"
     field(app, "Levels of folders").set_value("patient/class")
     app = press(app, "Preview")
     assert "There is no folder of patients" in texts(app)
