@@ -46,7 +46,7 @@ def positive_at_import(
         raise _question(classes, counts)
     positive = Positive(name=told.positive, origin="names", reason=told.reason)
     other = next(name for name in classes if name != told.positive)
-    return positive, [f"{sentence_on(positive)} With --positive {other} it is the other one."]
+    return positive, [f"{sentence_on(positive)} If that is wrong, choose {other} (`--positive {other}`)."]
 
 
 def positive_of(dataset: Dataset) -> Positive | None:

@@ -46,7 +46,7 @@ def show_facts(dataset: Dataset) -> None:
         for name, value in origin(dataset).items():
             st.markdown(f"**{plain(name)}**: {plain_sentence(value)}")
         for note in dataset.info.provenance.notes:
-            st.caption(plain(note))
+            st.caption(plain_sentence(note))
     st.download_button(
         "Manifest (CSV)",
         lambda: (dataset.path / "manifest.csv").read_bytes(),

@@ -128,7 +128,7 @@ def show_preview(config: ImportConfig, seen: Preview, leave_out: Callable[[], No
             icon=":material/label:",
         )
     st.caption(
-        "\n".join([f":material/folder: Read as: {plain(seen.layout)}.\n", *(f"* {plain(note)}" for note in seen.notes)])
+        "\n".join([f":material/folder: Read as: {plain(seen.layout)}.\n", *(f"* {plain_sentence(note)}" for note in seen.notes)])
     )
 
 

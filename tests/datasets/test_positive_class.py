@@ -80,7 +80,7 @@ def test_what_the_names_propose_is_said_and_recorded(home: Home, make_tree: Make
     (note,) = (note for note in preview(settings, home).notes if "positive" in note)
     assert note == (
         "The positive class is melanoma, proposed by the names of the classes: the name nevus means without that "
-        "finding. With --positive nevus it is the other one."
+        "finding. If that is wrong, choose nevus (`--positive nevus`)."
     )
     assert "Positive class: melanoma." in preview(settings, home).text()
     positive = import_dataset(home, settings).info.positive
