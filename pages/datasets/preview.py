@@ -127,9 +127,8 @@ def show_preview(config: ImportConfig, seen: Preview, leave_out: Callable[[], No
             f"The classes are called {', '.join(seen.counts)}: give them names beside their pictures.",
             icon=":material/label:",
         )
-    st.caption(
-        "\n".join([f":material/folder: Read as: {plain(seen.layout)}.\n", *(f"* {plain_sentence(note)}" for note in seen.notes)])
-    )
+    notes = [f"* {plain_sentence(note)}" for note in seen.notes]
+    st.caption("\n".join([f":material/folder: Read as: {plain(seen.layout)}.\n", *notes]))
 
 
 def show_details(seen: Preview) -> None:
