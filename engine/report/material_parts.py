@@ -32,6 +32,7 @@ from engine.report.figures import (
 from engine.report.numbered import html_table, inline
 from engine.report.participant_flow import figure_flow, flow_table, missing_table, readable_flow, readable_missing
 from engine.report.pictures import gallery
+from engine.report.quality_figures import part_on_the_map
 from engine.report.quality_tables import readable_memorisation, readable_parts, score_notes, score_parts
 from engine.report.reader_study import decided_sentence, study_content
 from engine.report.sources import GeneratorSource, PoolSource, Sources
@@ -142,6 +143,11 @@ def pool_part(source: PoolSource) -> dict[str, Any]:
         "figure_distances": inline(figure_neighbour_distances(quality.neighbours)),
         "figure_map": inline(figure_neighbour_map(quality.neighbours)),
         "figure_embedding": inline(figure_embedding(quality.embedding)) if len(quality.embedding) else "",
+        "part_on_the_map": part_on_the_map(
+            quality.embedding, quality.found.counts.train + quality.found.counts.valid, quality.found.counts.pool
+        )
+        if len(quality.embedding)
+        else "",
         "pairs": gallery(source),
     }
 

@@ -17,7 +17,7 @@ MAX_CLASSES = 6
 """Most classes shown beside the whole pool in the figure of scores."""
 BINS = 30
 """Bars of a histogram."""
-MAX_DOTS, MAX_POINTS = 1000, 2000
+MAX_DOTS, MAX_POINTS = 1000, 4000
 """Most marks of a kind of pair, and of a group in the map of features: the browser stays quick and the file small."""
 COLUMNS = 4
 CHECKS = ((BLUE, "circle"), (ORANGE, "square"), (GREEN, "triangle-up"))
@@ -200,6 +200,14 @@ def figure_embedding(embedding: pd.DataFrame, class_name: str = "") -> go.Figure
     # below, where the axes have no titles: two lines of it would meet the title above
     figure.update_layout(margin={"t": 48, "b": 64}, legend={"y": -0.02, "yanchor": "top"})
     return figure.update_layout(clickmode="event+select")
+
+
+def part_on_the_map(embedding: pd.DataFrame, real: int, pool: int) -> str:
+    """A sentence on images that a check of `real` and `pool` images left off its map; empty where all are on it."""
+    synthetic = int((embedding["split"] == "synthetic").sum())
+    shown = ((synthetic, pool, "synthetic"), (len(embedding) - synthetic, real, "real"))
+    parts = [f"{count:,} of {of:,} {what} images" for count, of, what in shown if count < of]
+    return f"On the map are {' and '.join(parts)}: flagged ones first, the others drawn by chance." if parts else ""
 
 
 def figure_ranking(ranking: Ranking, margin: float | None = None) -> go.Figure:

@@ -7,7 +7,9 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
+from engine.quality.quality_scores import Counts
 from engine.report.figures import figure_embedding
+from engine.report.quality_figures import part_on_the_map
 from engine.sampling.pools import Pool
 from engine.store.runs import Run
 from pages.components.charts import chart, drawn
@@ -16,7 +18,12 @@ from pages.quality.clicked import clicked, marking_clicked, remember
 
 
 def feature_map(
-    run: Run, points: pd.DataFrame | None, neighbours: pd.DataFrame | None, pool: Pool | None, folder: Path | None
+    run: Run,
+    points: pd.DataFrame | None,
+    counts: Counts,
+    neighbours: pd.DataFrame | None,
+    pool: Pool | None,
+    folder: Path | None,
 ) -> None:
     """The map; a click on a point opens its image, and of a synthetic one the nearest training image beside it."""
     if points is None:
@@ -29,5 +36,6 @@ def feature_map(
     clicked(run, neighbours, pool, folder)
     st.caption(
         "Images that the features call alike lie near each other; the axes themselves mean nothing. Where real images "
-        "lie without synthetic ones among them, the generator makes nothing of their kind."
+        "lie without synthetic ones among them, the generator makes nothing of their kind. "
+        + part_on_the_map(points, counts.train + counts.valid, counts.pool)
     )

@@ -81,7 +81,7 @@ def results(run: Run, ended: bool) -> None:
         SCORES: lambda: scores(run, found),
         PAIRS: lambda: copies(run, neighbours, pool, folder),
         DISTANCES: lambda: distances(run, neighbours, pool, folder),
-        MAP: lambda: feature_map(run, _table(run, "embedding.parquet"), neighbours, pool, folder),
+        MAP: lambda: feature_map(run, _table(run, "embedding.parquet"), found.counts, neighbours, pool, folder),
     }
     tabs(parts, "part")
     st.caption(plain_sentence(" ".join(found.limits or [SCREENS])))

@@ -25,7 +25,7 @@ from engine.report.figures import (
     figure_subgroups,
     figure_sweep,
 )
-from engine.report.quality_figures import MAX_POINTS
+from engine.report.quality_figures import MAX_POINTS, part_on_the_map
 from engine.report.quality_tables import (
     SCORES,
     describe_pair,
@@ -130,11 +130,23 @@ def test_the_map_shows_reals_and_synthetic_ones_apart(quality: dict[str, Any]) -
     figure = figure_embedding(embedding)
     assert sum(len(trace.x) for trace in figure.data) == len(embedding)
     assert {trace.name for trace in figure_embedding(embedding, "bleed").data} == {"bleed, real", "bleed, synthetic"}
-    many = pd.concat([embedding] * 200, ignore_index=True)
+    many = pd.concat([embedding] * 500, ignore_index=True)
     thinned = figure_embedding(many, "bleed").data
     assert all(len(trace.x) <= MAX_POINTS for trace in thinned)
     real = many[(many["class"] == "bleed") & (many["split"] != "synthetic")]
     assert thinned[0].name == f"bleed, real ({MAX_POINTS:,} of {len(real):,})", "it says that not all are drawn"
+
+
+def test_what_is_left_off_the_map_is_said(quality: dict[str, Any]) -> None:
+    embedding = quality["embedding"]
+    synthetic = int((embedding["split"] == "synthetic").sum())
+    real = len(embedding) - synthetic
+    assert part_on_the_map(embedding, real, synthetic) == ""
+    assert part_on_the_map(embedding, real, 10_000) == (
+        f"On the map are {synthetic} of 10,000 synthetic images: flagged ones first, the others drawn by chance."
+    )
+    both = part_on_the_map(embedding, 2000, 10_000)
+    assert f"{synthetic} of 10,000 synthetic images and {real} of 2,000 real images: flagged" in both
 
 
 def test_the_best_snapshot_is_marked(quality: dict[str, Any]) -> None:
